@@ -1,0 +1,83 @@
+/**
+ * The Express application: which middleware, in which order, and nothing else.
+ */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { exchangeOf } from './operations/exchange.ts';
+import { Problem } from './problems.ts';
+import { callerGone, sendsPath } from './sends/endpoint.ts';
+
+export interface AppParts {
+  readonly basePath: string;
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, CIDRs, or Express's names for ranges. */
+  readonly trustProxy: readonly string[];
+  readonly observe: RequestHandler;
+  readonly securityHeaders: RequestHandler;
+  readonly hostGuard: RequestHandler;
+  readonly rateLimit: RequestHandler;
+  readonly sends: RequestHandler<{ id: string }>;
+  /** Told of errors that nobody has foreseen. */
+  readonly onUnexpected: (error: unknown, requestId: string) => void;
+}
+
+export function createApp(parts: AppParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.set('case sensitive routing', true);
+  app.set('trust proxy', parts.trustProxy.length > 0 ? [...parts.trustProxy] : false);
+
+  app.use(parts.observe);
+  app.use(parts.securityHeaders);
+  app.use(parts.hostGuard);
+  app.use(parts.rateLimit);
+  app.all(`${parts.basePath}${sendsPath}`, named(sendsPath), parts.sends);
+  app.use(nothingHere);
+  app.use(answerProblem(parts));
+  return app;
+}
+
+/** Names the route for the log and the metrics. */
+function named(route: string): RequestHandler<{ id: string }> {
+  return (req, _res, next) => {
+    exchangeOf(req).route = route;
+    next();
+  };
+}
+
+const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
+
+function answerProblem({ basePath, onUnexpected }: AppParts): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    if (error === callerGone || res.headersSent) {
+      res.destroy();
+      return;
+    }
+    const exchange = exchangeOf(req);
+    const problem = toProblem(error);
+    if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
+    exchange.problem = problem.code;
+    exchange.reason = problem.reason;
+
+    const body = Buffer.from(problem.body(exchange.id, basePath));
+    if (problem.retryAfterSeconds !== undefined) res.setHeader('Retry-After', problem.retryAfterSeconds);
+    if (problem.allow !== undefined) res.setHeader('Allow', problem.allow);
+    res.writeHead(problem.status, {
+      'Content-Type': 'application/problem+json',
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+    });
+    res.end(req.method === 'HEAD' ? undefined : body);
+  };
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  // Express's router refuses a path that cannot be decoded with a URIError of status 400.
+  if (error instanceof URIError) {
+    return new Problem('invalid-request', {
+      errors: [{ parameter: 'id', problem: 'is not valid percent-encoding', allowed: 'a campaign id' }],
+    });
+  }
+  return new Problem('internal-error');
+}

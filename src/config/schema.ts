@@ -1,0 +1,175 @@
+/**
+ * Every setting: its name, its default, its bounds and what it is for. `config/default.json`, `config/schema.json`
+ * and the table in README are made from here (`npm run settings`).
+ */
+import { BlockList, isIP } from 'node:net';
+import { z } from 'zod';
+
+const mebibyte = 1024 * 1024;
+
+const integer = (minimum: number, maximum: number, preset: number, doc: string) =>
+  z.int().min(minimum).max(maximum).default(preset).describe(doc);
+
+const port = (preset: number, doc: string) => integer(0, 65_535, preset, doc);
+const host = (doc: string) => z.string().min(1).max(255).default('127.0.0.1').describe(doc);
+
+const hostName = z
+  .string()
+  .regex(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+)$/i, 'a host name or address without scheme and port, IPv6 in brackets');
+
+const proxy = z
+  .string()
+  .refine((text) => isRange(text), 'an address, a CIDR range, or one of loopback, linklocal, uniquelocal');
+
+export const schema = z.strictObject({
+  server: z
+    .strictObject({
+      host: host('Address to listen on'),
+      port: port(8080, 'Port to listen on; 0 takes a free one'),
+      allowedHosts: z
+        .array(hostName)
+        .max(100)
+        .default([])
+        .describe(
+          'Host names under which callers reach Sendgate. Loopback names are always among them; required when `server.host` is not loopback',
+        ),
+      basePath: z
+        .string()
+        .regex(/^(\/[\w.~-]+)*$/, 'empty, or segments like /ctct, without a slash at the end')
+        .max(200)
+        .default('')
+        .describe('Prefix of all paths and links, e.g. `/ctct`'),
+      trustProxy: z
+        .array(proxy)
+        .max(100)
+        .default([])
+        .describe(
+          'Proxies whose `X-Forwarded-For` is believed: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`',
+        ),
+      headersTimeoutMs: integer(100, 600_000, 10_000, "Time for a request's headers to arrive"),
+      requestTimeoutMs: integer(100, 600_000, 30_000, 'Time for a whole request to arrive'),
+      keepAliveTimeoutMs: integer(
+        100,
+        3_600_000,
+        75_000,
+        'Idle time of a connection; longer than that of a balancer in front',
+      ),
+      drainTimeoutMs: integer(0, 600_000, 9_000, 'Time for requests in flight to finish after SIGTERM'),
+      maxConnections: integer(1, 1_000_000, 10_000, 'Connections open at the same time'),
+    })
+    .prefault({}),
+  management: z
+    .strictObject({
+      host: host('Address of the management listener'),
+      port: port(8081, 'Port of the management listener'),
+    })
+    .prefault({}),
+  callers: z
+    .strictObject({
+      requestsPerMinute: integer(1, 1_000_000, 300, 'Requests a minute from one client (IPv4 address or IPv6 /56)'),
+      maxClients: integer(
+        100,
+        10_000_000,
+        50_000,
+        'Clients counted at the same time; past it the longest unseen is forgotten',
+      ),
+    })
+    .prefault({}),
+  cache: z
+    .strictObject({
+      maxBytes: integer(mebibyte, 1024 ** 4, 256 * mebibyte, 'Bytes of all pages held, with every encoding'),
+      minFreshSeconds: integer(
+        1,
+        86_400,
+        60,
+        'Shortest time for which a page is fresh; also the shortest between two calls for one page',
+      ),
+      maxFreshSeconds: integer(1, 31_536_000, 86_400, 'Longest time for which a page is fresh'),
+      staleIfErrorSeconds: integer(
+        0,
+        31_536_000,
+        604_800,
+        'How long past its freshness a page is still served when there is no better one',
+      ),
+      notFoundSeconds: integer(1, 86_400, 60, 'How long an unknown campaign or cursor is remembered'),
+    })
+    .prefault({}),
+  constantContact: z
+    .strictObject({
+      api: z.enum(['v2']).default('v2').describe('Version of the API'),
+      baseUrl: z
+        .string()
+        .max(500)
+        .refine((text) => isBaseUrl(text), 'an https: URL without path, query and credentials; http: for loopback only')
+        .default('https://api.constantcontact.com')
+        .describe('Where the API is'),
+      timeoutMs: integer(10, 300_000, 10_000, 'Time for one exchange'),
+      deadlineMs: integer(10, 600_000, 20_000, 'Time for waiting, calling and calling again, together'),
+      retries: integer(0, 5, 2, 'Calls after a first one that failed in a way that may pass'),
+      maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Bytes of one answer, decompressed'),
+      credentialsRetrySeconds: integer(1, 86_400, 60, 'While the credentials are refused: time between two tries'),
+    })
+    .prefault({}),
+  quota: z
+    .strictObject({
+      perSecond: integer(1, 1000, 4, 'Calls to Constant Contact that may start in any one second'),
+      maxWaitMs: integer(0, 600_000, 8_000, 'Longest wait for a turn; who would wait longer is told at once'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+        .default('info')
+        .describe('Least level that is logged'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof schema>;
+
+/** The loopback range, as names and addresses. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '');
+  return bare === 'localhost' || (isIP(bare) === 4 && bare.startsWith('127.')) || bare === '::1';
+}
+
+function isBaseUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || url.origin !== text) return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+}
+
+function isRange(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', prefix] = text.split('/');
+  const family = isIP(address);
+  if (family === 0) return false;
+  if (prefix === undefined) return true;
+  // 0 would trust the whole world: anyone could then choose an address.
+  if (!/^[1-9]\d{0,2}$/.test(prefix)) return false;
+  try {
+    new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Rules that need more than one setting. Returns a message for each that is broken. */
+export function contradictions(config: Config): string[] {
+  const { server, cache, constantContact } = config;
+  const found: string[] = [];
+  if (!isLoopback(server.host) && server.allowedHosts.length === 0) {
+    found.push(
+      'server.allowedHosts: required when server.host is not loopback; allowed: the names that callers use, e.g. sendgate.example.com',
+    );
+  }
+  if (cache.minFreshSeconds > cache.maxFreshSeconds) {
+    found.push('cache.minFreshSeconds: is over cache.maxFreshSeconds; allowed: at most that');
+  }
+  if (constantContact.timeoutMs > constantContact.deadlineMs) {
+    found.push('constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that');
+  }
+  return found;
+}

@@ -1,0 +1,68 @@
+/**
+ * The settings as a flat list, read out of the schema: for the environment, the documentation and the messages.
+ */
+import { z } from 'zod';
+import { schema } from './schema.ts';
+
+export interface Setting {
+  /** `cache.maxBytes` */
+  readonly path: string;
+  /** `SENDGATE_CACHE_MAX_BYTES`, or the name under which it is well known. */
+  readonly variable: string;
+  readonly type: 'integer' | 'string' | 'list';
+  readonly preset: unknown;
+  /** The bounds in words, as far as the schema can tell them. */
+  readonly allowed: string;
+  readonly doc: string;
+}
+
+/** Variables whose names are older than the rule. */
+const wellKnown: Readonly<Record<string, string>> = {
+  'server.host': 'HOST',
+  'server.port': 'PORT',
+  'constantContact.api': 'CONSTANT_CONTACT_API',
+  'constantContact.baseUrl': 'CONSTANT_CONTACT_BASE_URL',
+};
+
+interface Node {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** The schema as JSON Schema, for editors and for the list below. */
+export const jsonSchema = () => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+
+/** All settings, in the order of the schema. */
+export function settings(): Setting[] {
+  return leaves(jsonSchema() as Node, []);
+}
+
+function leaves(node: Node, path: readonly string[]): Setting[] {
+  if (node.properties) {
+    return Object.entries(node.properties).flatMap(([name, child]) => leaves(child, [...path, name]));
+  }
+  const dotted = path.join('.');
+  return [
+    {
+      path: dotted,
+      variable: wellKnown[dotted] ?? `SENDGATE_${path.map(upperSnake).join('_')}`,
+      type: node.type === 'integer' ? 'integer' : node.type === 'array' ? 'list' : 'string',
+      preset: node.default,
+      allowed: allowedOf(node),
+      doc: node.description ?? '',
+    },
+  ];
+}
+
+const upperSnake = (name: string) => name.replace(/[A-Z]/g, '_$&').toUpperCase();
+
+function allowedOf(node: Node): string {
+  if (node.enum) return node.enum.join(', ');
+  if (node.type === 'integer') return `an integer from ${node.minimum} to ${node.maximum}`;
+  return node.type === 'array' ? 'a list' : 'a text';
+}

@@ -1,0 +1,84 @@
+/**
+ * The process: read the configuration, build, listen, drain on SIGTERM.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { systemClock } from './clock.ts';
+import { effectiveConfig } from './config/effective.ts';
+import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
+import { redact } from './operations/log.ts';
+import { type Service, startService } from './service.ts';
+
+/** sysexits.h: something was found in an unconfigured or misconfigured state. */
+const exConfig = 78;
+
+const usage = `Usage: node dist/main.js [--check-config] [--help]
+
+  --check-config  print the effective configuration, secrets masked, and exit
+  --help          print this and exit
+
+Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see README.
+`;
+
+const readFile = (path: string) => readFileSync(path, 'utf8');
+const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
+
+/** Log lines are gathered for this long at the most, so that writing them is no part of answering. */
+const logFlushMs = 250;
+
+function loadOrExit(): Loaded {
+  try {
+    return loadConfig(process.env, readFile);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(exConfig);
+  }
+}
+
+async function serve(loaded: Loaded): Promise<void> {
+  const logDestination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: logFlushMs });
+  const exit = (code: number) => {
+    logDestination.flushSync();
+    process.exit(code);
+  };
+
+  let service: Service | undefined;
+  const die = (error: unknown) => {
+    const secrets = service?.secretValues() ?? [loaded.secrets.apiKey.value, loaded.secrets.accessToken?.value ?? ''];
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`sendgate: ${redact(text, secrets.filter(Boolean))}\n`);
+    exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+
+  service = await startService(loaded, { clock: systemClock, readFile, logDestination, version });
+  const { reloadSecrets, stop } = service;
+
+  let stopping = false;
+  const onSignal = () => {
+    if (stopping) exit(1);
+    stopping = true;
+    stop().then(() => exit(0), die);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('SIGHUP', reloadSecrets);
+  service.metrics.collectProcessMetrics();
+}
+
+function parseFlags() {
+  try {
+    return parseArgs({ options: { 'check-config': { type: 'boolean' }, help: { type: 'boolean' } } }).values;
+  } catch {
+    process.stderr.write(usage);
+    process.exit(64); // sysexits.h: the command was used incorrectly
+  }
+}
+
+const flags = parseFlags();
+if (flags.help) process.stdout.write(usage);
+else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadOrExit()), null, 2)}\n`);
+else await serve(loadOrExit());

@@ -1,0 +1,46 @@
+/**
+ * Logs: JSON lines on stdout, from which credentials are kept by path and by value.
+ */
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+export type { Logger } from 'pino';
+
+interface LogOptions {
+  readonly level: string;
+  readonly destination: DestinationStream;
+  /** All credentials in use, also those just replaced. */
+  readonly secrets: () => readonly string[];
+}
+
+const redacted = '[redacted]';
+
+/** Where a credential or an address could stand if somebody logged a whole object. */
+const redactPaths = ['apiKey', 'accessToken', 'authorization', 'email_address'].flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+]);
+
+export function createLog({ level, destination, secrets }: LogOptions): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: redactPaths, censor: redacted },
+    },
+    { write: (line: string) => destination.write(redact(line, secrets())) },
+  );
+}
+
+/** Takes every secret out of a text, as it is and as it would stand in a URL or in JSON. */
+export function redact(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) {
+    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
+      if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
+    }
+  }
+  return clean;
+}

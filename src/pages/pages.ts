@@ -1,0 +1,226 @@
+/**
+ * The cache: one answer to every question, as fresh as it has to be, with as few calls as it takes.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import { Problem } from '../problems.ts';
+import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
+import { type FreshnessLimits, freshForMs } from './freshness.ts';
+import { makeBody, type Page, tagOf } from './page.ts';
+import { Waiters } from './waiters.ts';
+import { Walks } from './walks.ts';
+
+export interface PagesOptions extends FreshnessLimits {
+  /** Bytes of all that is held: every encoding, the keys, and what it takes to keep them. */
+  readonly maxBytes: number;
+  /** How long past its freshness a page may be served, when the upstream has no better one. */
+  readonly staleIfErrorSeconds: number;
+  /** How long a refusal (campaign or cursor unknown) is remembered. */
+  readonly notFoundSeconds: number;
+}
+
+interface Parts {
+  readonly fetchPage: (query: PageQuery, signal: AbortSignal) => Promise<SendsPage>;
+  readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
+  readonly clock: Clock;
+}
+
+export interface Ask {
+  /** Ends this caller's wait, and nobody else's. */
+  readonly signal?: AbortSignal;
+  /** The caller wants nothing older; granted at most once in `minFreshSeconds` a key. */
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+/** A page and how it was come by, in the terms of RFC 9211. */
+export interface Found {
+  readonly page: Page;
+  /** Why the upstream was asked for this answer; undefined on a hit. */
+  readonly forward: 'uri-miss' | 'stale' | 'request' | undefined;
+  /** The call was somebody else's, for the same page. */
+  readonly collapsed: boolean;
+  readonly stored: boolean;
+}
+
+/** What the upstream said no to, remembered so that it is not asked again at once. */
+interface RememberedRefusal {
+  readonly kind: 'refusal';
+  readonly code: 'campaign-not-found' | 'invalid-cursor';
+}
+
+type Held = Page | RememberedRefusal;
+
+interface Fetch {
+  readonly query: PageQuery;
+  readonly walk: string;
+  readonly generation: number;
+  readonly signal: AbortSignal;
+}
+
+/** Objects, map slots and list links around an entry, roughly. */
+const entryOverheadBytes = 600;
+const maxWalks = 50_000;
+
+export class Pages {
+  readonly #parts: Parts;
+  readonly #options: PagesOptions;
+  readonly #walks = new Walks(maxWalks);
+  readonly #waiters = new Waiters();
+  readonly #cache: LRUCache<string, Held, Fetch>;
+
+  constructor(parts: Parts, options: PagesOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#cache = new LRUCache<string, Held, Fetch>({
+      maxSize: options.maxBytes,
+      sizeCalculation: (held, key) =>
+        entryOverheadBytes + key.length * 2 + (held.kind === 'page' ? held.body.bytes : 0),
+      // The cache's ttl says when to ask again; how fresh a page is stands on the page.
+      ttl: 1,
+      ttlResolution: 0,
+      perf: { now: () => parts.clock.now() },
+      noDeleteOnStaleGet: true,
+      // A fetch that has begun is paid for: it is kept, whatever happens to its place in the cache meanwhile.
+      ignoreFetchAbort: true,
+      fetchMethod: (key, held, { options, context }) => this.#fetch(key, held, options, context),
+    });
+  }
+
+  get bytes(): number {
+    return this.#cache.calculatedSize;
+  }
+
+  get count(): number {
+    return this.#cache.size;
+  }
+
+  /**
+   * The page, if it can be answered without waiting for anything.
+   *
+   * @throws Problem with a remembered refusal
+   */
+  hit(query: PageQuery, maxAgeSeconds?: number): Found | undefined {
+    const { key, generation } = this.#place(query);
+    const held = this.#cache.get(key);
+    if (held === undefined) return undefined;
+    if (held.kind === 'refusal') throw new Problem(held.code);
+    if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
+    return { page: held, forward: undefined, collapsed: false, stored: false };
+  }
+
+  /**
+   * The page, from the upstream if need be. A stale page is answered at once while one refresh runs behind it.
+   *
+   * @throws Problem when there is no page to answer with, or the signal's reason
+   */
+  async get(query: PageQuery, { signal, maxAgeSeconds }: Ask = {}): Promise<Found> {
+    const hit = this.hit(query, maxAgeSeconds);
+    if (hit) return hit;
+
+    const { key, walk, generation } = this.#place(query);
+    const held = this.#cache.peek(key, { allowStale: true });
+    const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
+    const allowStale = held?.kind === 'page' && !forceRefresh && !this.#isGone(held);
+    const wait = this.#waiters.join(key, allowStale ? undefined : signal);
+    const status: LRUCache.Status<string, Held, Fetch> = {};
+    const fetching = this.#cache.fetch(key, {
+      allowStale,
+      forceRefresh,
+      status,
+      context: { query, walk, generation, signal: wait.signal },
+    });
+    const found = await wait.until(fetching);
+    if (found === undefined) throw new Problem('internal-error');
+    if (found.kind === 'refusal') throw new Problem(found.code);
+
+    const fetched = !status.returnedStale && found.failedAt === undefined;
+    const forward = status.fetch === 'miss' || !held ? 'uri-miss' : forceRefresh ? 'request' : 'stale';
+    return {
+      page: found,
+      forward: fetched ? forward : undefined,
+      collapsed: fetched && status.fetch === 'inflight',
+      stored: fetched && this.#cache.peek(key) === found,
+    };
+  }
+
+  /** Where a question's page is held: two spellings of one question are one key. */
+  #place({ campaign, createdSince = '', cursor, limit }: PageQuery) {
+    const walk = `${campaign}|${createdSince}`;
+    const generation = this.#walks.generation(walk);
+    const key = cursor === undefined ? `${walk}|limit=${limit}` : `${walk}|${generation}|next=${cursor}`;
+    return { key, walk, generation };
+  }
+
+  /** A page that is not stale by itself, but not good enough: of an older generation, or too old for this caller. */
+  #wantsRefresh(page: Page, generation: number, maxAgeSeconds = Number.POSITIVE_INFINITY): boolean {
+    const now = this.#parts.clock.now();
+    const triedAt = page.failedAt ?? page.fetchedAt;
+    if (page.generation !== generation && page.failedAt === undefined) return true;
+    return now - page.fetchedAt > maxAgeSeconds * 1000 && now - triedAt >= this.#options.minFreshSeconds * 1000;
+  }
+
+  #isGone(page: Page): boolean {
+    return this.#parts.clock.now() >= page.freshUntil + this.#options.staleIfErrorSeconds * 1000;
+  }
+
+  async #fetch(
+    key: string,
+    held: Held | undefined,
+    options: { ttl?: number },
+    { query, walk, generation, signal }: Fetch,
+  ): Promise<Held> {
+    const { clock, fetchPage } = this.#parts;
+    const old = held?.kind === 'page' ? held : undefined;
+    try {
+      const page = await this.#toPage(await fetchPage(query, signal), old, { query, walk, generation, signal });
+      options.ttl = Math.ceil(page.freshUntil - page.fetchedAt);
+      return page;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'campaign-not-found' || error.code === 'invalid-cursor') {
+        options.ttl = this.#options.notFoundSeconds * 1000;
+        return { kind: 'refusal', code: error.code };
+      }
+      if (!old || this.#isGone(old)) throw error;
+      // The page is good enough to go on with; the upstream is left alone for a while.
+      options.ttl = this.#options.minFreshSeconds * 1000;
+      return { ...old, failedAt: clock.now() };
+    } finally {
+      this.#waiters.done(key);
+    }
+  }
+
+  async #toPage(arrived: SendsPage, old: Page | undefined, { query, walk, generation }: Fetch): Promise<Page> {
+    const { render, clock } = this.#parts;
+    const fetchedAt = clock.now();
+    const newestMs = newest(arrived.sends);
+    const { json, next } = render(query, arrived);
+    const etag = tagOf(json);
+    const first = arrived.sends[0];
+    return {
+      kind: 'page',
+      generation: this.#walks.arrived(walk, {
+        limit: query.cursor === undefined ? query.limit : undefined,
+        etag,
+        first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
+        askedIn: generation,
+        previousEtag: old?.body.etag,
+      }),
+      // An unchanged page keeps its encodings.
+      body: old?.body.etag === etag ? old.body : await makeBody({ json, next, newestMs }, etag),
+      fetchedAt,
+      freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
+      failedAt: undefined,
+    };
+  }
+}
+
+/** The newest date among the sends, in milliseconds. The first should have it; nothing is lost by looking. */
+function newest(sends: readonly Send[]): number | undefined {
+  let latest: number | undefined;
+  for (const { send_date } of sends) {
+    const at = Date.parse(send_date);
+    if (!Number.isNaN(at) && (latest === undefined || at > latest)) latest = at;
+  }
+  return latest;
+}

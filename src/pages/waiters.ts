@@ -1,0 +1,65 @@
+/**
+ * Who waits for which fetch, so that a caller who hangs up ends its own wait, and the last one the fetch's.
+ */
+import { Problem } from '../problems.ts';
+
+interface Group {
+  count: number;
+  readonly controller: AbortController;
+}
+
+export interface Wait {
+  /** Aborted when nobody waits for the fetch any more. */
+  readonly signal: AbortSignal;
+  /** Settles as `fetching` does, or rejects when the caller's own signal comes first. */
+  until<T>(fetching: Promise<T>): Promise<T>;
+}
+
+export class Waiters {
+  readonly #groups = new Map<string, Group>();
+
+  /** Joins those who wait for `key`. Without a signal the wait is never given up: the fetch will be completed. */
+  join(key: string, signal: AbortSignal | undefined): Wait {
+    let group = this.#groups.get(key);
+    if (!group) {
+      group = { count: 0, controller: new AbortController() };
+      this.#groups.set(key, group);
+    }
+    const { controller } = group;
+    group.count++;
+    return {
+      signal: controller.signal,
+      until: async (fetching) => {
+        if (!signal) return fetching;
+        let giveUp = () => {};
+        const gone = new Promise<never>((_, reject) => {
+          giveUp = () => {
+            reject(signal.reason);
+            this.#leave(key, controller);
+          };
+          if (signal.aborted) giveUp();
+          else signal.addEventListener('abort', giveUp, { once: true });
+        });
+        try {
+          return await Promise.race([fetching, gone]);
+        } finally {
+          signal.removeEventListener('abort', giveUp);
+        }
+      },
+    };
+  }
+
+  /** The fetch is over. */
+  done(key: string): void {
+    this.#groups.delete(key);
+  }
+
+  #leave(key: string, controller: AbortController): void {
+    const group = this.#groups.get(key);
+    if (group?.controller !== controller) return;
+    group.count--;
+    if (group.count === 0) {
+      controller.abort(new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'abandoned' }));
+    }
+  }
+}

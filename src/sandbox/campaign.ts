@@ -1,0 +1,95 @@
+/**
+ * A campaign of any size whose sends are computed, not stored: the same on every run.
+ */
+export interface CampaignOptions {
+  readonly id: string;
+  /** Sends from the start. */
+  readonly size: number;
+  /** Instant of the newest send, in milliseconds. */
+  readonly newestMs: number;
+  /** Milliseconds between two sends. */
+  readonly spacingMs?: number;
+  /** The form of the cursors: an offset, or the time at which to go on. */
+  readonly cursors?: 'offset' | 'time';
+  /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
+  readonly numericIds?: boolean;
+  /** Sends on a page at the most, whatever `limit` says. */
+  readonly pageSize?: number;
+  /** Sends that stand in the place of the newest computed ones, newest first. */
+  readonly known?: readonly { readonly contactId: string; readonly email: string; readonly at: string }[];
+}
+
+export interface SandboxSend {
+  readonly contactId: string;
+  readonly email: string;
+  readonly atMs: number;
+}
+
+const domains = ['example.com', 'example.org', 'mail.example.net', 'staff.example.com'];
+
+/** One to one on 32 bits, so that contacts differ, and irregular, so that pages compress as real ones do. */
+function scatter(n: number): number {
+  let x = (n + 0x9e3779b9) >>> 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+export class Campaign {
+  readonly options: CampaignOptions;
+  /** Instants of the sends that were added while the sandbox ran, oldest first. */
+  readonly #added: number[] = [];
+
+  constructor(options: CampaignOptions) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.options.size + this.#added.length;
+  }
+
+  /** Adds sends that are newer than all others, a millisecond apart, the first not before `atMs`. */
+  add(count: number, atMs: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#added.push(Math.max(atMs, this.size === 0 ? atMs : this.at(0).atMs + 1));
+    }
+  }
+
+  /** The send at `index`, newest first. A send keeps its contact when newer ones arrive. */
+  at(index: number): SandboxSend {
+    const { size, newestMs, spacingMs = 1000, known = [] } = this.options;
+    const sequence = this.size - 1 - index;
+    const added = this.#added[sequence - size];
+    const example = added === undefined ? known[size - 1 - sequence] : undefined;
+    if (example) return { contactId: example.contactId, email: example.email, atMs: Date.parse(example.at) };
+    const back = size - 1 - sequence;
+    return {
+      contactId: String(scatter(sequence)),
+      email: `${scatter(sequence ^ 0x5bd1e995).toString(36)}@${domains[scatter(sequence) % domains.length]}`,
+      // Later than the send before it by anything up to twice the spacing, and never by nothing.
+      atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
+    };
+  }
+
+  /** How many sends, from the newest on, are not older than `sinceMs`. */
+  countSince(sinceMs: number): number {
+    return this.#search((atMs) => atMs >= sinceMs);
+  }
+
+  /** Index of the first send, from the newest on, that is not after `atMs`. */
+  indexAt(atMs: number): number {
+    return this.#search((at) => at > atMs);
+  }
+
+  /** How many of the newest sends hold to `test`, which is true up to some send and false from there on. */
+  #search(test: (atMs: number) => boolean): number {
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (test(this.at(middle).atMs)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * `npm run demo`: Sendgate in front of the sandbox, with something to try.
+ */
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { systemClock } from '../clock.ts';
+import { ConfigError, loadConfig } from '../config/load.ts';
+import { startService } from '../service.ts';
+import { documentedCampaign, Sandbox } from './sandbox.ts';
+
+const hourMs = 3_600_000;
+const large = '1100394165288';
+const credentials = { apiKey: 'demo-api-key', accessToken: 'demo-access-token' };
+const readFile = (path: string) => readFileSync(path, 'utf8');
+
+const sandbox = new Sandbox({ ...credentials, limits: { perSecond: 4, perDay: 10_000 } });
+sandbox.campaign(documentedCampaign);
+sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
+await sandbox.start();
+
+try {
+  const loaded = loadConfig(
+    {
+      ...process.env,
+      CONSTANT_CONTACT_BASE_URL: sandbox.url,
+      CONSTANT_CONTACT_API_KEY: credentials.apiKey,
+      CONSTANT_CONTACT_ACCESS_TOKEN: credentials.accessToken,
+    },
+    readFile,
+  );
+  const service = await startService(loaded, {
+    clock: systemClock,
+    readFile,
+    logDestination: pino.destination({ dest: 2, sync: true }),
+    version: 'demo',
+  });
+  const base = `${service.url}${loaded.config.server.basePath}`;
+  process.stdout.write(`
+Sendgate is at ${base}, in front of a sandbox that behaves as Constant Contact does. Try:
+
+  curl -i '${base}/campaigns/${documentedCampaign.id}/sends'
+  curl -i --compressed -o /dev/null -D - '${base}/campaigns/${large}/sends'
+  curl -i '${base}/campaigns/${large}/sends?limit=0&created_since=yesterday'
+
+Ask twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
+
+`);
+  const end = () => service.stop().then(() => process.exit(0));
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+} catch (error) {
+  process.stderr.write(
+    `${error instanceof ConfigError ? error.message : `cannot start: ${(error as Error).message}`}\n`,
+  );
+  process.exit(error instanceof ConfigError ? 78 : 1);
+}

@@ -1,0 +1,130 @@
+/**
+ * Faults on request: what gateways, networks and bad days do to an answer.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { v2Error } from './v2.ts';
+
+export type FaultKind =
+  | 'latency'
+  | 'hang'
+  | 'hang-mid-body'
+  | 'reset'
+  | 'reset-mid-body'
+  | 'malformed'
+  | 'wrong-schema'
+  | 'empty'
+  | 'html'
+  | 'redirect'
+  | 'oversize'
+  | 'echo'
+  | 'status'
+  | 'over-qps'
+  | 'over-ratelimit';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Only calls for this campaign; all without it. */
+  readonly campaign?: string;
+  /** Calls that it strikes; all of them without it. */
+  readonly times?: number;
+  /** Only every n-th call that it could strike. */
+  readonly every?: number;
+  /** For `latency`: how long; the call then goes on. */
+  readonly ms?: number;
+  /** For `status`. */
+  readonly status?: number;
+  /** For `redirect`: where to. */
+  readonly location?: string;
+}
+
+/** Bytes of an `oversize` answer: over every sane bound, and endless as far as a client can tell. */
+const oversizeBytes = 64 * 1024 * 1024;
+const chunk = Buffer.alloc(64 * 1024, ' ');
+
+/** Strikes one call. Returns whether the call is answered with that. */
+export async function strike(fault: Fault, req: IncomingMessage, res: ServerResponse): Promise<boolean> {
+  const answer = (status: number, type: string, body: string) => {
+    res.writeHead(status, { 'Content-Type': type }).end(body);
+    return true;
+  };
+  switch (fault.kind) {
+    case 'latency':
+      await delay(fault.ms ?? 0);
+      return false;
+    case 'hang':
+      return true;
+    case 'hang-mid-body':
+      res.writeHead(200, { 'Content-Type': 'application/json' }).write('{"meta":');
+      return true;
+    case 'reset':
+      req.socket.resetAndDestroy();
+      return true;
+    case 'reset-mid-body':
+      res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 1_000 }).write('{"meta":', () => {
+        req.socket.resetAndDestroy();
+      });
+      return true;
+    case 'malformed':
+      return answer(
+        200,
+        'application/json',
+        '{"meta":{"pagination":{}},"results":[{"email_address":"leak@example.com"',
+      );
+    case 'wrong-schema':
+      return answer(
+        200,
+        'application/json',
+        '{"meta":{"pagination":{}},"results":[{"email_address":"leak@example.com"}]}',
+      );
+    case 'empty':
+      return answer(200, 'application/json', '');
+    case 'html':
+      return answer(502, 'text/html', `<html><body><h1>502 Bad Gateway</h1>${req.url}</body></html>`);
+    case 'redirect':
+      res.writeHead(302, { Location: fault.location ?? `http://127.0.0.1:9/elsewhere${req.url}` }).end();
+      return true;
+    case 'oversize':
+      return oversize(res);
+    case 'echo':
+      return answer(
+        500,
+        'application/json',
+        v2Error(500, 'http.status.internal_server_error', `failed: ${req.url} ${req.headers.authorization}`).body,
+      );
+    case 'status': {
+      const { status, body } = v2Error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`);
+      return answer(status, 'application/json', body);
+    }
+    case 'over-qps':
+      return answer(
+        403,
+        'application/json',
+        v2Error(403, 'mashery.not.authorized.over.qps', 'over its queries-per-second quota').body,
+      );
+    case 'over-ratelimit':
+      return answer(
+        403,
+        'application/json',
+        v2Error(403, 'mashery.not.authorized.over.ratelimit', 'over its rate limit quota').body,
+      );
+  }
+}
+
+/** Sends spaces until the client has had enough. */
+function oversize(res: ServerResponse): true {
+  res.writeHead(200, { 'Content-Type': 'application/json' });
+  let left = oversizeBytes;
+  const pour = () => {
+    while (left > 0 && !res.destroyed) {
+      left -= chunk.length;
+      if (!res.write(chunk)) {
+        res.once('drain', pour);
+        return;
+      }
+    }
+    res.end();
+  };
+  pour();
+  return true;
+}

@@ -1,0 +1,21 @@
+/**
+ * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
+ */
+import type { SendsPage } from '../upstream/dialect.ts';
+import { nextLink } from './links.ts';
+import type { SendsQuery } from './query.ts';
+
+export interface RenderedPage {
+  readonly json: string;
+  /** Target of the `Link` header; undefined on a walk's last page. */
+  readonly next: string | undefined;
+}
+
+/** Renders one page, once, when it arrives. */
+export function renderPage(basePath: string, query: SendsQuery, { sends, cursor }: SendsPage): RenderedPage {
+  const next =
+    cursor === undefined
+      ? undefined
+      : nextLink(basePath, { campaign: query.campaign, createdSince: query.createdSince, cursor });
+  return { json: JSON.stringify({ meta: { pagination: { next_link: next } }, results: sends }), next };
+}

@@ -1,0 +1,48 @@
+/**
+ * Which representation a caller takes. The same few header values come again and again, so verdicts are remembered.
+ */
+import { LRUCache } from 'lru-cache';
+import Negotiator from 'negotiator';
+import type { Encoding } from '../pages/page.ts';
+
+/** Browsers and clients send a handful of values; the bounds are for those who send others on purpose. */
+const maxRemembered = 200;
+const maxRememberedLength = 200;
+
+function remembering<V extends string | boolean>(decide: (header: string) => V): (header: string) => V {
+  const verdicts = new LRUCache<string, V>({ max: maxRemembered });
+  return (header) => {
+    const known = verdicts.get(header);
+    if (known !== undefined) return known;
+    const verdict = decide(header);
+    if (header.length <= maxRememberedLength) verdicts.set(header, verdict);
+    return verdict;
+  };
+}
+
+/** What @types/negotiator does not know of yet. */
+type Preferring = { encodings(available: readonly string[], options: { preferred: readonly string[] }): string[] };
+
+const encodingOf = remembering<Encoding>((header) => {
+  const negotiator = new Negotiator({ headers: { 'accept-encoding': header } }) as unknown as Preferring;
+  // A client that refuses identity too has made itself unservable: it gets identity (RFC 9110 §12.5.3 allows it).
+  const [chosen] = negotiator.encodings(['br', 'gzip', 'identity'], { preferred: ['br', 'gzip'] });
+  return chosen === 'br' || chosen === 'gzip' ? chosen : 'identity';
+});
+
+/** JSON is always UTF-8, so a client that insists on that gets it too. */
+const json = ['application/json', 'application/json;charset=utf-8'];
+
+const jsonAccepted = remembering(
+  (header) => new Negotiator({ headers: { accept: header } }).mediaType(json) !== undefined,
+);
+
+/** The smallest encoding that the caller takes as readily as any other. */
+export function chooseEncoding(acceptEncoding: string | undefined): Encoding {
+  return acceptEncoding === undefined ? 'identity' : encodingOf(acceptEncoding);
+}
+
+/** Whether `Accept` lets `application/json` through. */
+export function acceptsJson(accept: string | undefined): boolean {
+  return accept === undefined || accept === '' || jsonAccepted(accept);
+}

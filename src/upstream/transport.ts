@@ -1,0 +1,84 @@
+/**
+ * One exchange with Constant Contact over HTTP: bounded in time and size, never redirected, never quoted.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
+import { Problem } from '../problems.ts';
+import type { UpstreamRequest } from './dialect.ts';
+
+export interface TransportOptions {
+  readonly baseUrl: string;
+  readonly userAgent: string;
+  /** Bytes of a body after decompression. */
+  readonly maxResponseBytes: number;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A network failure that may not happen again: the exchange is a GET, so asking twice does no harm. */
+export class ConnectionFailure extends Error {
+  override readonly name = 'ConnectionFailure';
+}
+
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #agent: http.Agent | https.Agent;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    const Agent = options.baseUrl.startsWith('https:') ? https.Agent : http.Agent;
+    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 4 });
+  }
+
+  /**
+   * Answers with any status but a redirect, within `timeoutMs` for the whole exchange.
+   *
+   * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
+   * @throws ConnectionFailure when the connection failed or broke
+   */
+  async get(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const url = `${this.#options.baseUrl}${request.path}?${new URLSearchParams(request.query)}`;
+    try {
+      const response = await fetch(url, {
+        agent: this.#agent,
+        // A redirect would carry the key to another place: it is a failure, whatever it points at.
+        redirect: 'manual',
+        signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
+        size: this.#options.maxResponseBytes,
+        headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...request.headers },
+      });
+      if (response.status >= 300 && response.status < 400) {
+        discard(response);
+        throw new Problem('upstream-failed', { reason: 'redirect' });
+      }
+      return { status: response.status, body: await response.text() };
+    } catch (error) {
+      throw rebuild(error);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function discard(response: Response): void {
+  const body = response.body;
+  if (body && 'destroy' in body && typeof body.destroy === 'function') body.destroy();
+}
+
+/** HTTP clients put the URL, and with it the key, into their messages: nothing of the original goes on. */
+function rebuild(error: unknown): Error {
+  if (error instanceof Problem) return error;
+  if (error instanceof AbortError || (error instanceof Error && error.name === 'TimeoutError')) {
+    return new Problem('upstream-timeout', { reason: 'timeout' });
+  }
+  if (error instanceof FetchError && error.type === 'max-size') {
+    return new Problem('upstream-failed', { reason: 'too-large' });
+  }
+  return new ConnectionFailure('the connection to Constant Contact failed');
+}

@@ -1,0 +1,273 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { generated } from '../config/generate.ts';
+import { effectiveConfig } from '../src/config/effective.ts';
+import { ConfigError, loadConfig } from '../src/config/load.ts';
+import { settings } from '../src/config/settings.ts';
+
+const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
+const files: Record<string, string> = {
+  'good.json': '{"$schema":"./schema.json","cache":{"maxBytes":2097152},"server":{"port":9000},"log":{"level":"warn"}}',
+  'secret.json': '{"constantContact":{"apiKey":"in-the-file","accessToken":"too","timeoutMs":5}}',
+  'broken.json': '{"cache":',
+  'list.json': '[]',
+  'odd.json': '{"cache":7,"servr":{},"quota":{"perSecnd":1}}',
+  'key.txt': 'key-from-file\n',
+  'empty.txt': '\n',
+};
+const readFile = (path: string) => {
+  const text = files[path];
+  if (text === undefined) throw new Error('ENOENT');
+  return text;
+};
+const load = (env: Record<string, string>) => loadConfig({ ...key, ...env }, readFile);
+
+function mistakes(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env, readFile);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  throw new Error('taken');
+}
+
+describe('the configuration', () => {
+  test('has the documented defaults', () => {
+    expect(load({}).config).toMatchObject({
+      server: { host: '127.0.0.1', port: 8080, allowedHosts: [], basePath: '', trustProxy: [] },
+      management: { host: '127.0.0.1', port: 8081 },
+      callers: { requestsPerMinute: 300 },
+      cache: {
+        maxBytes: 268_435_456,
+        minFreshSeconds: 60,
+        maxFreshSeconds: 86_400,
+        staleIfErrorSeconds: 604_800,
+        notFoundSeconds: 60,
+      },
+      constantContact: {
+        api: 'v2',
+        baseUrl: 'https://api.constantcontact.com',
+        timeoutMs: 10_000,
+        maxResponseBytes: 8_388_608,
+      },
+      quota: { perSecond: 4 },
+      log: { level: 'info' },
+    });
+  });
+
+  test('takes the file over the defaults, and the environment over the file', () => {
+    const { config } = load({ SENDGATE_CONFIG: 'good.json', PORT: '9001', SENDGATE_CACHE_MAX_BYTES: '3000000' });
+    expect(config.server.port).toBe(9001);
+    expect(config.cache.maxBytes).toBe(3_000_000);
+    expect(config.log.level).toBe('warn');
+  });
+
+  test('takes lists with commas, and empty variables as not set', () => {
+    const { config } = load({ SENDGATE_SERVER_ALLOWED_HOSTS: 'a.example, b.example,', HOST: '', SENDGATE_CONFIG: '' });
+    expect(config.server.allowedHosts).toEqual(['a.example', 'b.example']);
+    expect(config.server.host).toBe('127.0.0.1');
+  });
+
+  test.each(settings().map(({ path, variable, preset }) => [variable, path, preset] as const))(
+    '%s sets %s',
+    (variable, path, preset) => {
+      const special: Record<string, string> = {
+        HOST: '::1',
+        SENDGATE_MANAGEMENT_HOST: '::1',
+        CONSTANT_CONTACT_API: 'v2',
+        CONSTANT_CONTACT_BASE_URL: 'https://cc.example',
+        SENDGATE_LOG_LEVEL: 'debug',
+        SENDGATE_SERVER_BASE_PATH: '/a/b',
+        SENDGATE_SERVER_ALLOWED_HOSTS: 'x.example',
+        SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/8,loopback,::1',
+      };
+      const text = special[variable] ?? String(Number(preset) + 1);
+      const value = path
+        .split('.')
+        .reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], load({ [variable]: text }).config);
+      expect(Array.isArray(value) ? value.join(',') : String(value)).toBe(text);
+    },
+  );
+
+  test('leaves variables alone that Kubernetes sets for a service named sendgate', () => {
+    expect(() =>
+      load({
+        SENDGATE_SERVICE_HOST: '10.0.0.1',
+        SENDGATE_SERVICE_PORT_HTTP: '80',
+        SENDGATE_PORT: 'tcp://10.0.0.1:80',
+        SENDGATE_PORT_80_TCP_ADDR: '10.0.0.1',
+        SENDGATE_MANAGEMENT_SERVICE_HOST: '10.0.0.2',
+        SENDGATE_MANAGEMENT_PORT: 'tcp://10.0.0.2:8081',
+        SENDGATE_MANAGEMENT_PORT_8081_TCP: 'tcp://10.0.0.2:8081',
+      }),
+    ).not.toThrow();
+  });
+});
+
+describe('a bad configuration', () => {
+  test('is told whole, each mistake with its path and what is allowed', () => {
+    const all = mistakes({
+      SENDGATE_CONFIG: 'odd.json',
+      PORT: '99999',
+      HOST: '0.0.0.0',
+      SENDGATE_CACHE_MAX_BYTES: '1',
+      SENDGATE_LOG_LEVEL: 'loud',
+      SENDGATE_SERVER_BASE_PATH: 'ctct/',
+      SENDGATE_SERVER_ALLOWED_HOSTS: 'https://x.example',
+      SENDGATE_SERVER_TRUST_PROXY: 'everyone',
+      SENDGATE_CACHE_MIN_FRESH_SECONDS: '100000',
+      SENDGATE_CACHE_MAX_FRESH_SECONDS: '1000',
+      SENDGATE_TYPO: '1',
+    });
+    expect([...all].sort()).toEqual(
+      [
+        "SENDGATE_TYPO: is no setting; allowed: the variables in README's table",
+        'cache.maxBytes (SENDGATE_CACHE_MAX_BYTES): is not valid; allowed: an integer from 1048576 to 1099511627776',
+        'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is not valid; allowed: an integer from 1 to 86400',
+        'log.level (SENDGATE_LOG_LEVEL): is not valid; allowed: fatal, error, warn, info, debug, trace, silent',
+        "quota.perSecnd: is no setting; allowed: the settings in README's table",
+        'server.allowedHosts.0 (SENDGATE_SERVER_ALLOWED_HOSTS): is not valid; allowed: a host name or address without scheme and port, IPv6 in brackets',
+        'server.allowedHosts: required when server.host is not loopback; allowed: the names that callers use, e.g. sendgate.example.com',
+        'server.basePath (SENDGATE_SERVER_BASE_PATH): is not valid; allowed: empty, or segments like /ctct, without a slash at the end',
+        'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
+        'server.trustProxy.0 (SENDGATE_SERVER_TRUST_PROXY): is not valid; allowed: an address, a CIDR range, or one of loopback, linklocal, uniquelocal',
+        "servr: is no setting; allowed: the settings in README's table",
+        'CONSTANT_CONTACT_API_KEY: is missing; allowed: the API key, here or in a file named by CONSTANT_CONTACT_API_KEY_FILE',
+      ].sort(),
+    );
+  });
+
+  test.each([
+    [
+      'a section that is no object',
+      { SENDGATE_CONFIG: 'section.json' },
+      'cache: is not valid; allowed: an object of settings',
+    ],
+    [
+      'a file that is not there',
+      { SENDGATE_CONFIG: 'none.json' },
+      'SENDGATE_CONFIG: the file cannot be read; allowed: the path of a JSON file',
+    ],
+    [
+      'a file that is not JSON',
+      { SENDGATE_CONFIG: 'broken.json' },
+      'SENDGATE_CONFIG: the file is not JSON; allowed: the path of a JSON file',
+    ],
+    [
+      'a file with a list',
+      { SENDGATE_CONFIG: 'list.json' },
+      'SENDGATE_CONFIG: the file holds no object; allowed: { "server": { … }, … }',
+    ],
+    [
+      'a number that is none',
+      { PORT: 'http' },
+      'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
+    ],
+    [
+      'an http: upstream',
+      { CONSTANT_CONTACT_BASE_URL: 'http://api.example' },
+      'constantContact.baseUrl (CONSTANT_CONTACT_BASE_URL): is not valid; allowed: an https: URL without path, query and credentials; http: for loopback only',
+    ],
+    [
+      'an upstream with a path',
+      { CONSTANT_CONTACT_BASE_URL: 'https://api.example/v2' },
+      expect.stringContaining('constantContact.baseUrl'),
+    ],
+    [
+      'an upstream with a user',
+      { CONSTANT_CONTACT_BASE_URL: 'https://u:p@api.example' },
+      expect.stringContaining('constantContact.baseUrl'),
+    ],
+    ['trust in everyone', { SENDGATE_SERVER_TRUST_PROXY: '0.0.0.0/0' }, expect.stringContaining('server.trustProxy')],
+    [
+      'a range that is none',
+      { SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/33' },
+      expect.stringContaining('server.trustProxy'),
+    ],
+    [
+      'freshness upside down',
+      { SENDGATE_CACHE_MIN_FRESH_SECONDS: '100', SENDGATE_CACHE_MAX_FRESH_SECONDS: '99' },
+      'cache.minFreshSeconds: is over cache.maxFreshSeconds; allowed: at most that',
+    ],
+    [
+      'a timeout past the deadline',
+      { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '30000' },
+      'constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that',
+    ],
+    [
+      'a well-known setting under a made-up name',
+      { SENDGATE_SERVER_PORT: '1' },
+      expect.stringContaining('SENDGATE_SERVER_PORT: is no setting'),
+    ],
+  ] as const)('for %s', (_, env, message) => {
+    files['section.json'] = '{"cache":7}';
+    expect(mistakes({ ...key, ...env })).toEqual([message]);
+  });
+
+  test('an http: upstream is taken on loopback', () => {
+    for (const host of ['localhost', '127.0.0.1:99', '[::1]']) {
+      expect(() => load({ CONSTANT_CONTACT_BASE_URL: `http://${host}` })).not.toThrow();
+    }
+  });
+});
+
+describe('secrets', () => {
+  test('are refused in the file, and not repeated', () => {
+    const all = mistakes({ ...key, SENDGATE_CONFIG: 'secret.json' });
+    expect(all).toHaveLength(3);
+    expect(all[0]).toContain('constantContact.apiKey: a secret does not belong in the configuration file');
+    expect(all.join()).not.toContain('in-the-file');
+  });
+
+  test('come from a variable or a mounted file', () => {
+    expect(load({ CONSTANT_CONTACT_API_KEY: '', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' }).secrets.apiKey).toEqual({
+      value: 'key-from-file',
+      file: 'key.txt',
+    });
+    expect(load({}).secrets.accessToken).toBeUndefined();
+  });
+
+  test.each([
+    [
+      'twice',
+      { CONSTANT_CONTACT_API_KEY: 'key-123456789', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' },
+      'is given twice',
+    ],
+    ['not at all', {}, 'CONSTANT_CONTACT_API_KEY: is missing'],
+    [
+      'in a file that is not there',
+      { CONSTANT_CONTACT_API_KEY_FILE: 'nowhere' },
+      'CONSTANT_CONTACT_API_KEY_FILE: the file cannot be read',
+    ],
+    ['in an empty file', { CONSTANT_CONTACT_API_KEY_FILE: 'empty.txt' }, 'CONSTANT_CONTACT_API_KEY_FILE: is not valid'],
+    ['with a space inside', { CONSTANT_CONTACT_API_KEY: 'key 123456789' }, 'CONSTANT_CONTACT_API_KEY: is not valid'],
+    [
+      'too short to be kept out of logs',
+      { CONSTANT_CONTACT_API_KEY: 'short' },
+      'CONSTANT_CONTACT_API_KEY: is not valid',
+    ],
+  ])('given %s are a mistake', (_, env, message) => {
+    const all = mistakes(env as Record<string, string>);
+    expect(all).toEqual([expect.stringContaining(message)]);
+    expect(all.join()).not.toContain('123456789');
+  });
+
+  test('are masked in the effective configuration', () => {
+    const shown = JSON.stringify(effectiveConfig(load({ CONSTANT_CONTACT_ACCESS_TOKEN_FILE: 'key.txt' })));
+    expect(shown).toContain('"apiKey":"(set)"');
+    expect(shown).toContain('"accessToken":"(set, from key.txt)"');
+    expect(shown).not.toContain(key.CONSTANT_CONTACT_API_KEY);
+    expect(shown).not.toContain('key-from-file');
+  });
+});
+
+describe('the documentation of the settings', () => {
+  test.each(Object.entries(generated()))('%s is up to date (npm run settings)', (path, text) => {
+    expect(readFileSync(new URL(`../config/${path}`, import.meta.url), 'utf8')).toBe(text);
+  });
+
+  test('describes every setting', () => {
+    for (const { doc } of settings()) expect(doc.length).toBeGreaterThan(10);
+  });
+});

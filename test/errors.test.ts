@@ -1,0 +1,201 @@
+/**
+ * Every row of the error table, produced by a fault of the sandbox, against the process that runs in production:
+ * so that all of its stdout and stderr can be searched for what must not be there.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Fault } from '../src/sandbox/fault.ts';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { accessToken, apiKey, type SendgateProcess, startProcess, startSandbox, until } from './support/harness.ts';
+
+let sandbox: Sandbox;
+let sendgate: SendgateProcess;
+let next = 1000;
+
+/** Everything that callers were told, to be searched at the end. */
+const told: string[] = [];
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+  sendgate = await startProcess({
+    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300',
+    SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '3000',
+    SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '1048576',
+    SENDGATE_CONSTANT_CONTACT_CREDENTIALS_RETRY_SECONDS: '1',
+    SENDGATE_LOG_LEVEL: 'trace',
+  });
+});
+afterEach(() => sandbox.heal());
+afterAll(async () => {
+  const code = await sendgate.stop();
+  await sandbox.stop();
+  expect(code).toBe(0);
+});
+
+/** Asks for a page of a campaign that nobody has asked for yet. */
+async function ask(search = '', known = true) {
+  const id = String(next++);
+  if (known) sandbox.campaign({ id, size: 10, newestMs: Date.now() });
+  sandbox.forget();
+  const answer = await fetch(`${sendgate.url}/campaigns/${id}/sends${search}`);
+  const text = await answer.text();
+  told.push(text, JSON.stringify([...answer.headers]));
+  return { status: answer.status, headers: answer.headers, body: JSON.parse(text), calls: sandbox.callCount };
+}
+
+const readiness = async () => (await fetch(`${sendgate.managementUrl}/readyz`)).json();
+
+interface Row {
+  readonly name: string;
+  readonly fault: Fault;
+  readonly status: number;
+  readonly type: string;
+  readonly calls: number;
+  readonly search?: string;
+}
+
+const rows: Row[] = [
+  {
+    name: 'a cursor refused',
+    fault: { kind: 'status', status: 400 },
+    status: 400,
+    type: 'invalid-cursor',
+    calls: 1,
+    search: '?next=old',
+  },
+  {
+    name: 'a first page refused as a bad request',
+    fault: { kind: 'status', status: 400 },
+    status: 502,
+    type: 'upstream-failed',
+    calls: 1,
+  },
+  { name: 'a broken upstream', fault: { kind: 'status', status: 500 }, status: 502, type: 'upstream-failed', calls: 3 },
+  {
+    name: 'an upstream in maintenance',
+    fault: { kind: 'status', status: 503 },
+    status: 502,
+    type: 'upstream-failed',
+    calls: 3,
+  },
+  { name: 'a 406', fault: { kind: 'status', status: 406 }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'HTML of a gateway', fault: { kind: 'html' }, status: 502, type: 'upstream-failed', calls: 3 },
+  {
+    name: 'an error that echoes the URL with the key',
+    fault: { kind: 'echo' },
+    status: 502,
+    type: 'upstream-failed',
+    calls: 3,
+  },
+  { name: 'malformed JSON', fault: { kind: 'malformed' }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'the wrong schema', fault: { kind: 'wrong-schema' }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'an empty body', fault: { kind: 'empty' }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'a redirect', fault: { kind: 'redirect' }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'a body over the bound', fault: { kind: 'oversize' }, status: 502, type: 'upstream-failed', calls: 1 },
+  { name: 'a reset', fault: { kind: 'reset' }, status: 502, type: 'upstream-failed', calls: 3 },
+  { name: 'a reset in mid-body', fault: { kind: 'reset-mid-body' }, status: 502, type: 'upstream-failed', calls: 3 },
+  { name: 'no answer', fault: { kind: 'hang' }, status: 504, type: 'upstream-timeout', calls: 1 },
+  { name: 'half an answer', fault: { kind: 'hang-mid-body' }, status: 504, type: 'upstream-timeout', calls: 1 },
+  {
+    name: 'the per-second limit, again and again',
+    fault: { kind: 'over-qps' },
+    status: 503,
+    type: 'upstream-busy',
+    calls: 3,
+  },
+];
+
+describe('a caller is told', () => {
+  test.each(rows)('$status $type for $name', async ({ fault, status, type, calls, search }) => {
+    sandbox.fault(fault);
+    const answer = await ask(search);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('retry-after')).toBe(type === 'upstream-busy' ? '1' : null);
+    expect(answer.body).toEqual({
+      type: `/problems/${type}`,
+      title: expect.any(String),
+      status,
+      detail: expect.any(String),
+      instance: answer.headers.get('x-request-id'),
+    });
+    expect(answer.calls).toBe(calls);
+  });
+
+  test('404 campaign-not-found for an unknown campaign', async () => {
+    const answer = await ask('', false);
+    expect(answer.status).toBe(404);
+    expect(answer.body.type).toBe('/problems/campaign-not-found');
+    expect(answer.calls).toBe(1);
+  });
+
+  test.each([
+    ['401', 401, 2],
+    ['403 that is no limit', 403, 1],
+  ])('502 upstream-credentials-refused for a %s, which is not asked again at once', async (_, status, calls) => {
+    sandbox.fault({ kind: 'status', status });
+    const answer = await ask();
+    expect(answer.status).toBe(502);
+    expect(answer.body.type).toBe('/problems/upstream-credentials-refused');
+    expect(answer.calls).toBe(calls);
+    expect((await ask()).calls).toBe(0);
+    expect(await readiness()).toEqual({ status: 'degraded', upstream: 'credentials-refused' });
+    expect((await fetch(`${sendgate.managementUrl}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${sendgate.managementUrl}/metrics`)).text();
+    expect(metrics).toContain('sendgate_upstream_credentials_refused 1');
+    await until(() => sendgate.output().includes('"level":"error"'), 'the log tells it as an error');
+
+    sandbox.heal();
+    await new Promise((resolve) => setTimeout(resolve, 1_050)); // credentialsRetrySeconds
+    expect((await ask()).status).toBe(200);
+    expect(await readiness()).toEqual({ status: 'ready', upstream: 'ok' });
+  });
+
+  test('200 when a 401 was a passing one, as it can be over the limit', async () => {
+    sandbox.fault({ kind: 'status', status: 401, times: 1 });
+    expect(await ask()).toMatchObject({ status: 200, calls: 2 });
+  });
+
+  test.each(['reset', 'html', 'over-qps'] as const)('200 when a %s passes', async (kind) => {
+    sandbox.fault({ kind, times: 2 });
+    expect(await ask()).toMatchObject({ status: 200, calls: 3 });
+  });
+
+  test("503 upstream-quota-exhausted, until midnight, when the day's quota is spent", async () => {
+    sandbox.fault({ kind: 'over-ratelimit' });
+    for (const calls of [1, 0]) {
+      const answer = await ask();
+      const untilMidnight = Math.ceil((86_400_000 - (Date.now() % 86_400_000)) / 1000);
+      expect(answer.status).toBe(503);
+      expect(answer.body.type).toBe('/problems/upstream-quota-exhausted');
+      expect(Math.abs(Number(answer.headers.get('retry-after')) - untilMidnight)).toBeLessThanOrEqual(1);
+      expect(answer.calls).toBe(calls);
+    }
+    expect(await readiness()).toEqual({ status: 'degraded', upstream: 'quota-exhausted' });
+  });
+});
+
+test('nothing of the credentials, the upstream or the people comes out, in answers, logs, metrics or on stderr', async () => {
+  const metrics = await (await fetch(`${sendgate.managementUrl}/metrics`)).text();
+  const everything = [...told, metrics, sendgate.output()].join('\n');
+  expect(everything).toContain('upstream-failed');
+  const forbidden = [
+    apiKey,
+    encodeURIComponent(apiKey),
+    new URLSearchParams({ k: apiKey }).toString().slice(2),
+    accessToken,
+    'api_key',
+    'Bearer',
+    sandbox.url,
+    '/v2/emailmarketing',
+    'error_key',
+    'sandbox.fault',
+    'refused: ',
+    'Bad Gateway',
+    'leak@example.com',
+    'elsewhere',
+  ];
+  for (const text of forbidden) expect(everything).not.toContain(text);
+  expect(sendgate.output()).not.toMatch(/@example|next=|created_since/);
+});

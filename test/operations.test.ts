@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Secrets } from '../src/config/secrets.ts';
+import { Health } from '../src/operations/health.ts';
+import { createLog } from '../src/operations/log.ts';
+import { type Harness, start, until } from './support/harness.ts';
+
+const path = '/campaigns/1/sends';
+let it: Harness;
+
+beforeEach(async () => {
+  it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '200' });
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+});
+afterEach(() => it.close());
+
+const management = (target: string, init: RequestInit = {}) => fetch(`${it.service.managementUrl}${target}`, init);
+
+describe('the management listener', () => {
+  test('answers the probes', async () => {
+    expect(await (await management('/livez')).json()).toEqual({ status: 'ok' });
+    const ready = await management('/readyz');
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'ok' });
+  });
+
+  test('says degraded, with 200, while the upstream fails', async () => {
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    for (let n = 0; n < 3; n++) await it.get(`${path}?limit=${n + 1}`);
+    const ready = await management('/readyz');
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
+    it.sandbox.heal();
+    await it.get(path);
+    expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
+  });
+
+  test('knows the credentials refused, and the quota spent, and when they are not any more', async () => {
+    it.sandbox.fault({ kind: 'status', status: 403, times: 1 });
+    expect((await it.get(path)).status).toBe(502);
+    expect(await (await management('/readyz')).json()).toMatchObject({ upstream: 'credentials-refused' });
+    it.clock.forward(61);
+    it.sandbox.fault({ kind: 'over-ratelimit', times: 1 });
+    expect((await it.get(path)).status).toBe(503);
+    it.clock.forward(86_400);
+    expect((await it.get(path)).status).toBe(200);
+    expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
+    const log = it.lines.join('');
+    expect(log).toContain('Constant Contact refuses the credentials');
+    expect(log).toContain('takes the credentials again');
+    expect(log).toContain('quota of the day is spent');
+    expect(log).toContain('takes calls again');
+  });
+
+  test('counts', async () => {
+    await it.get(path);
+    await it.get(path);
+    await it.get(`${path}?limit=0`);
+    await it.get('/campaigns/404/sends');
+    await until(() => it.lines.filter((line) => line.includes('"method"')).length === 4, 'all are logged');
+    it.service.metrics.collectProcessMetrics();
+    const text = await (await management('/metrics')).text();
+    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="200"} 2');
+    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400"} 1');
+    expect(text).toContain('sendgate_request_duration_seconds_count{cache="fresh"} 1');
+    expect(text).toContain('sendgate_request_duration_seconds_count{cache="miss"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{outcome="ok"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{outcome="http-404"} 1');
+    expect(text).toContain('sendgate_upstream_call_duration_seconds_count 2');
+    expect(text).toMatch(/sendgate_cache_bytes [1-9]/);
+    expect(text).toContain('sendgate_cache_pages 2');
+    expect(text).toContain('sendgate_quota_waiting 0');
+    expect(text).toContain('sendgate_upstream_credentials_refused 0');
+    expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(text).toContain('process_resident_memory_bytes');
+  });
+
+  test('has nothing else', async () => {
+    expect((await management('/')).status).toBe(404);
+    expect((await management('/__proto__')).status).toBe(404);
+    expect((await management('/campaigns/1/sends')).status).toBe(404);
+    const post = await management('/livez', { method: 'POST' });
+    expect(post.status).toBe(405);
+    expect(post.headers.get('allow')).toBe('GET, HEAD');
+  });
+});
+
+test('an upstream fails when three calls in a row do, and a no is an answer', () => {
+  const health = new Health({ credentialsRefused: () => false, quotaExhausted: () => false });
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'ok' });
+  health.phase = 'ready';
+  for (const outcome of ['timeout', 'connection', 'http-404', 'timeout', 'http-5xx']) health.upstreamCall(outcome);
+  expect(health.readiness().upstream).toBe('ok');
+  health.upstreamCall('malformed');
+  expect(health.readiness()).toEqual({ status: 'degraded', upstream: 'failing' });
+  health.upstreamCall('ok');
+  expect(health.readiness().status).toBe('ready');
+});
+
+describe('the log', () => {
+  test('has one line a request: id, route, status, duration, cache outcome, and nothing of the query or the people', async () => {
+    const answer = await it.get(`${path}?created_since=2012-12-06&limit=2`);
+    const next = ((await answer.json()) as { meta: { pagination: { next_link: string } } }).meta.pagination.next_link;
+    await it.get(next);
+    const own = () => it.lines.filter((line) => line.includes('"route"')).map((line) => JSON.parse(line));
+    await until(() => own().length === 2, 'both are logged');
+    expect(own()[0]).toEqual({
+      level: 'info',
+      time: expect.any(String),
+      id: answer.headers.get('x-request-id'),
+      route: '/campaigns/:id/sends',
+      campaign: '1',
+      method: 'GET',
+      status: 200,
+      ms: expect.any(Number),
+      cache: 'miss',
+    });
+    expect(it.lines.join('')).not.toMatch(/@|next=|created_since|2012-12-06|limit=/);
+  });
+
+  test('keeps credentials out by path and by value, in every form', () => {
+    const secret = 'k3y/with+signs"\\';
+    const lines: string[] = [];
+    const log = createLog({
+      level: 'info',
+      destination: { write: (line) => void lines.push(line) },
+      secrets: () => [secret],
+    });
+    log.info({ apiKey: 'x-path', deep: { authorization: 'y-path', email_address: 'someone@example.com' } }, secret);
+    log.error({ err: new Error(`GET /?api_key=${encodeURIComponent(secret)} failed`) });
+    log.info(JSON.stringify({ secret }));
+    const text = lines.join('');
+    for (const leak of ['x-path', 'y-path', 'someone@', 'k3y']) expect(text).not.toContain(leak);
+    expect(text.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);
+    expect(lines.every((line) => JSON.parse(line).level)).toBe(true);
+  });
+
+  test('tells of errors that nobody has foreseen, and the caller only that there was one', async () => {
+    it.service.pages.hit = () => {
+      throw new TypeError('unforeseen');
+    };
+    const answer = await it.get(path);
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain('unforeseen');
+    expect(it.lines.join('')).toContain('unforeseen');
+  });
+});
+
+test('a secret that was replaced is kept out of the logs for the time to come', () => {
+  let text = 'first-key-1\n';
+  const outcomes: string[] = [];
+  const source = { value: 'first-key-1', file: '/nowhere/key' };
+  const secrets = new Secrets(
+    { apiKey: source, accessToken: { value: 'token-in-env', file: undefined } },
+    () => text,
+    (name, outcome) => outcomes.push(`${name} ${outcome}`),
+  );
+  secrets.reload();
+  text = 'second-key-2';
+  secrets.reload();
+  text = '';
+  secrets.reload();
+  expect(outcomes).toEqual(['apiKey replaced', 'apiKey unreadable']);
+  expect(secrets.apiKey()).toBe('second-key-2');
+  expect(secrets.accessToken()).toBe('token-in-env');
+  expect([...secrets.values()].sort()).toEqual(['first-key-1', 'second-key-2', 'token-in-env']);
+  secrets.close();
+});

@@ -1,0 +1,261 @@
+/**
+ * What is held, for how long, and what happens when it gets old: on a clock that can be put forward.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Harness, type PageJson, start, until } from './support/harness.ts';
+
+const id = '42';
+const path = `/campaigns/${id}/sends`;
+let it: Harness;
+
+beforeEach(async () => {
+  it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CACHE_STALE_IF_ERROR_SECONDS: '3600' });
+  it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
+});
+afterEach(() => it.close());
+
+const status = async (target = path, headers = {}) => (await it.get(target, headers)).headers.get('cache-status');
+const contacts = async (target: string) => (await it.page(target)).results.map(({ contact_id }) => contact_id);
+const nextOf = async (target: string) => (await it.page(target)).meta.pagination.next_link ?? '';
+
+describe('a page past its freshness', () => {
+  test('is served stale at once while one refresh runs behind it', async () => {
+    await it.get(path);
+    it.sandbox.addSends(id, 1);
+    it.clock.forward(61);
+    it.sandbox.fault({ kind: 'latency', ms: 100 });
+    const stale = await Promise.all(Array.from({ length: 20 }, () => it.get(path)));
+    for (const answer of stale) {
+      expect(answer.headers.get('cache-status')).toBe('sendgate; hit; ttl=-1; detail=stale-while-revalidate');
+      expect(((await answer.json()) as PageJson).results).toHaveLength(30);
+    }
+    await until(async () => (await contacts(path)).length === 31, 'the refreshed page is served');
+    expect(await status()).toMatch(/^sendgate; hit; ttl=(59|60)$/);
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
+  test('keeps its encodings and its tag when the refresh brings nothing new', async () => {
+    const before = (await it.get(path)).headers.get('etag');
+    it.clock.forward(61);
+    await it.get(path);
+    await until(async () => (await status())?.includes('ttl=60') ?? false, 'the page is fresh again');
+    expect((await it.get(path)).headers.get('etag')).toBe(before);
+  });
+
+  test('beats every failure of the upstream, and the upstream is left alone meanwhile', async () => {
+    await it.get(path);
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    it.clock.forward(61);
+    await it.get(path);
+    await until(
+      async () => (await status()) === 'sendgate; hit; ttl=-1; detail=stale-if-error',
+      'the refresh has failed',
+    );
+    for (let i = 0; i < 50; i++) expect((await it.get(path)).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(2);
+
+    it.clock.forward(61);
+    await it.get(path);
+    await until(() => it.sandbox.callCount === 3, 'one more try a minute later');
+    it.sandbox.heal();
+    it.clock.forward(61);
+    await it.get(path);
+    await until(async () => (await status())?.includes('hit; ttl=60') ?? false, 'it recovers by itself');
+  });
+
+  test('is gone past staleIfErrorSeconds', async () => {
+    await it.get(path);
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    it.clock.forward(60 + 3599);
+    expect((await it.get(path)).status).toBe(200);
+    it.clock.forward(62);
+    const gone = await it.get(path);
+    expect(gone.status).toBe(502);
+    it.sandbox.heal();
+    expect(await status()).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
+  });
+
+  test('older than staleIfErrorSeconds is not served while a refresh could be waited for', async () => {
+    await it.get(path);
+    it.clock.forward(60 + 3601);
+    expect(await status()).toBe('sendgate; fwd=stale; fwd-status=200; stored');
+  });
+});
+
+describe('a caller who asks for fresh', () => {
+  test.each([
+    { 'cache-control': 'no-cache' },
+    { 'cache-control': 'max-age=0' },
+    { 'cache-control': 'private, max-age=10' },
+  ])('with %j gets it, once a minute at the most', async (headers) => {
+    it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
+    await it.get(path);
+    it.clock.forward(59);
+    expect(await status(path, headers)).toMatch(/^sendgate; hit/);
+    it.clock.forward(2);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => status(path, headers)));
+    expect(answers.filter((text) => text === 'sendgate; fwd=request; fwd-status=200; stored')).toHaveLength(1);
+    expect(await status(path, headers)).toMatch(/^sendgate; hit/);
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
+  test('gets the held page when the upstream fails, and does not make it fail again at once', async () => {
+    it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
+    await it.get(path);
+    it.clock.forward(61);
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    for (let i = 0; i < 3; i++) {
+      const answer = await it.get(path, { 'cache-control': 'no-cache' });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('age')).toBe('61');
+    }
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
+  test('but not fresher than the page is, costs nothing', async () => {
+    it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
+    await it.get(path);
+    it.clock.forward(100);
+    expect(await status(path, { 'cache-control': 'max-age=101' })).toMatch(/^sendgate; hit/);
+    expect(it.sandbox.callCount).toBe(1);
+  });
+});
+
+describe('if the head changes, the tail goes', () => {
+  const head = `${path}?limit=10`;
+  /** Lets the head be refreshed: with new sends, if `count` is over 0. */
+  async function refreshHead(count: number) {
+    if (count > 0) it.sandbox.addSends(id, count);
+    it.clock.forward(61);
+    const before = it.sandbox.callCount;
+    await it.get(head);
+    await until(() => it.sandbox.callCount > before, 'the head is asked for');
+    await until(async () => (await status(head))?.includes('hit; ttl=60') ?? false, 'the head is fresh');
+  }
+  async function walk() {
+    const all: string[] = [];
+    for (let target = head; target !== ''; target = await nextOf(target)) all.push(...(await contacts(target)));
+    return all;
+  }
+
+  test('a walk after a refresh repeats and misses nothing', async () => {
+    expect(new Set(await walk()).size).toBe(30);
+    const before = it.sandbox.callCount;
+    await refreshHead(3);
+    const all = await walk();
+    expect(all).toHaveLength(33);
+    expect(new Set(all).size).toBe(33);
+    expect(it.sandbox.callCount).toBeGreaterThan(before + 2);
+  });
+
+  test('an unchanged head leaves the tail where it is', async () => {
+    it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 1000, spacingMs: 86_400_000 });
+    await walk();
+    const before = it.sandbox.callCount;
+    await refreshHead(0);
+    await walk();
+    expect(it.sandbox.callCount).toBe(before + 1);
+  });
+
+  test('a tail page that was on its way when the head changed is not kept', async () => {
+    const tail = await nextOf(head);
+    it.sandbox.fault({ kind: 'latency', ms: 400, times: 1 });
+    const onItsWay = it.get(tail);
+    await until(() => it.sandbox.callCount === 2, 'the tail is asked for');
+    await refreshHead(2);
+    expect((await onItsWay).status).toBe(200);
+    expect(await status(tail)).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
+  });
+
+  test('a head of another limit is asked for again too', async () => {
+    const other = `${path}?limit=5`;
+    await it.get(other);
+    await it.get(head);
+    await refreshHead(1);
+    expect(await status(other)).toBe('sendgate; fwd=request; fwd-status=200; stored');
+    expect((await contacts(other))[0]).toBe((await contacts(head))[0]);
+    expect(await status(head)).toMatch(/hit/);
+  });
+
+  test('a head of another limit that is outdated still beats a failing upstream', async () => {
+    const other = `${path}?limit=5`;
+    await it.get(other);
+    await it.get(head);
+    await refreshHead(1);
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    const before = it.sandbox.callCount;
+    for (let i = 0; i < 3; i++) expect((await it.get(other)).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(before + 1);
+  });
+
+  test('another walk of the campaign is none of its business', async () => {
+    const since = `${path}?limit=10&created_since=2020-01-01`;
+    const tail = await nextOf(since);
+    await it.get(tail);
+    await it.get(head);
+    await refreshHead(1);
+    expect(await status(tail)).not.toContain('uri-miss');
+  });
+
+  test('a tail that has changed by itself has the head asked for again', async () => {
+    it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 864_000_000, spacingMs: 1 });
+    const tail = await nextOf(head);
+    await it.get(tail);
+    it.sandbox.addSends(id, 1);
+    it.clock.forward(61);
+    expect(await status(tail, { 'cache-control': 'no-cache' })).toContain('fwd=request');
+    const all = await walk();
+    expect(all).toHaveLength(31);
+    expect(new Set(all).size).toBe(31);
+  });
+});
+
+describe('a refusal', () => {
+  test('of a campaign is remembered for a minute', async () => {
+    for (let i = 0; i < 5; i++) expect((await it.get('/campaigns/404/sends')).status).toBe(404);
+    expect(it.sandbox.callCount).toBe(1);
+    it.sandbox.campaign({ id: '404', size: 1, newestMs: it.clock.now() });
+    it.clock.forward(61);
+    expect((await it.get('/campaigns/404/sends')).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
+  test('of a cursor too', async () => {
+    for (let i = 0; i < 5; i++) expect((await it.get(`${path}?next=nonsense`)).status).toBe(400);
+    expect(it.sandbox.callCount).toBe(1);
+  });
+});
+
+describe('the cache', () => {
+  test('holds no more bytes than it may, and no page that alone is more', async () => {
+    const small = await start({ SENDGATE_CACHE_MAX_BYTES: String(1024 * 1024) });
+    try {
+      for (let n = 1; n <= 40; n++) {
+        small.sandbox.campaign({ id: String(n), size: 500, newestMs: Date.now() });
+        await small.get(`/campaigns/${n}/sends`);
+        expect(small.service.pages.bytes).toBeLessThanOrEqual(1024 * 1024);
+      }
+      expect(small.service.pages.count).toBeLessThan(15);
+      small.sandbox.forget();
+      await small.get('/campaigns/40/sends');
+      expect(small.sandbox.callCount).toBe(0);
+      await small.get('/campaigns/1/sends');
+      expect(small.sandbox.callCount).toBe(1);
+    } finally {
+      await small.close();
+    }
+  });
+
+  test('two spellings of one question are one entry', async () => {
+    const spellings = [
+      'created_since=2012-12-06',
+      'created_since=2012-12-06T00:00Z',
+      'created_since=2012-12-06T02:00:00.000%2B02:00',
+      'limit=500&created_since=2012-12-06',
+      'created_since=2012-12-06&limit=0500',
+    ];
+    for (const spelling of spellings) await it.get(`${path}?${spelling}`);
+    expect(it.sandbox.callCount).toBe(1);
+    expect(it.service.pages.count).toBe(1);
+  });
+});

@@ -1,0 +1,181 @@
+/**
+ * The process that `npm start` runs.
+ */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { accessToken, apiKey, spawnMain, startProcess, startSandbox, until } from './support/harness.ts';
+
+let sandbox: Sandbox;
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+  for (let n = 1; n <= 9; n++) sandbox.campaign({ id: String(n), size: 3, newestMs: Date.now() });
+});
+afterAll(async () => {
+  await sandbox.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe('at the start', () => {
+  test('a bad configuration ends with exit code 78 and every mistake', async () => {
+    const { exited, output } = spawnMain({ PORT: 'x', SENDGATE_LOG_LEVEL: 'loud' });
+    expect(await exited).toBe(78);
+    expect(output()).toMatch(/3 mistakes:\n {2}- .*PORT.*\n {2}- .*LOG_LEVEL.*\n {2}- .*API_KEY/);
+  });
+
+  test('--check-config prints the effective configuration with the secrets masked', async () => {
+    const { exited, output } = spawnMain({ CONSTANT_CONTACT_API_KEY: apiKey, PORT: '1234' }, ['--check-config']);
+    expect(await exited).toBe(0);
+    expect(JSON.parse(output())).toMatchObject({
+      server: { port: 1234 },
+      secrets: { apiKey: '(set)', accessToken: '(not set)' },
+    });
+    expect(output()).not.toContain(apiKey);
+  });
+
+  test('--check-config ends with 78 for a bad one', async () => {
+    expect(await spawnMain({}, ['--check-config']).exited).toBe(78);
+  });
+
+  test('--help helps, and what is no flag is refused', async () => {
+    const help = spawnMain({}, ['--help']);
+    expect(await help.exited).toBe(0);
+    expect(help.output()).toContain('--check-config');
+    expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
+  });
+
+  test('a port that is taken ends with an error that says so', async () => {
+    const { exited, output } = spawnMain({
+      CONSTANT_CONTACT_API_KEY: apiKey,
+      PORT: new URL(sandbox.url).port,
+      SENDGATE_MANAGEMENT_PORT: '0',
+    });
+    expect(await exited).toBe(1);
+    expect(output()).toContain('EADDRINUSE');
+  });
+
+  test('a missing access token is told in the log', async () => {
+    const sendgate = await startProcess({ CONSTANT_CONTACT_ACCESS_TOKEN: '', CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    await sendgate.stop();
+    expect(sendgate.output()).toContain('no access token is set');
+  });
+});
+
+describe('on SIGTERM', () => {
+  test('what is in flight is answered, what is idle is closed, and the exit code is 0', async () => {
+    const sendgate = await startProcess({ CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    await (await fetch(`${sendgate.url}/campaigns/1/sends`)).text(); // leaves an idle connection behind
+    sandbox.forget();
+    sandbox.fault({ kind: 'latency', ms: 700, times: 1 });
+    const inFlight = fetch(`${sendgate.url}/campaigns/2/sends`);
+    await until(() => sandbox.callCount === 1, 'the call is made');
+
+    const exited = sendgate.stop();
+    await until(async () => (await fetch(`${sendgate.managementUrl}/readyz`)).status === 503, 'it says that it drains');
+    await expect(fetch(`${sendgate.url}/campaigns/1/sends`)).rejects.toThrow();
+    expect((await inFlight).status).toBe(200);
+    expect(await exited).toBe(0);
+    expect(sendgate.output()).toContain('stopped');
+  });
+
+  test('what does not finish is cut off in time', async () => {
+    const sendgate = await startProcess({
+      CONSTANT_CONTACT_BASE_URL: sandbox.url,
+      SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '200',
+    });
+    sandbox.forget();
+    sandbox.fault({ kind: 'hang', times: 1 });
+    const inFlight = fetch(`${sendgate.url}/campaigns/3/sends`).catch(() => 'cut off');
+    await until(() => sandbox.callCount === 1, 'the call is made');
+    expect(await sendgate.stop()).toBe(0);
+    expect(await inFlight).toBe('cut off');
+  });
+
+  test('a second signal ends it at once', async () => {
+    const sendgate = await startProcess({ CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    sandbox.forget();
+    sandbox.fault({ kind: 'hang', times: 1 });
+    const inFlight = fetch(`${sendgate.url}/campaigns/4/sends`).catch(() => 'cut off');
+    await until(() => sandbox.callCount === 1, 'the call is made');
+    const exited = sendgate.stop();
+    await until(() => sendgate.output().includes('draining'), 'it drains');
+    sendgate.child.kill('SIGTERM');
+    expect(await exited).toBe(1);
+    expect(await inFlight).toBe('cut off');
+  });
+});
+
+describe('a mounted key', () => {
+  const file = join(folder, 'api-key');
+  /** Swaps the file as Kubernetes does: in one rename. */
+  const mount = (text: string) => {
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  };
+  const env = () => ({
+    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    CONSTANT_CONTACT_API_KEY: '',
+    CONSTANT_CONTACT_API_KEY_FILE: file,
+  });
+
+  test.each([
+    ['on SIGHUP', (hup: () => void) => hup()],
+    ['when its file changes', () => {}],
+  ])('is read again %s, and the next call is made with it', async (_, signal) => {
+    mount('old-key-00001\n');
+    const sendgate = await startProcess(env());
+    const refused = await fetch(`${sendgate.url}/campaigns/5/sends`);
+    expect(refused.status).toBe(502);
+    mount(`${apiKey}\n`);
+    signal(() => sendgate.child.kill('SIGHUP'));
+    await until(async () => (await fetch(`${sendgate.url}/campaigns/5/sends`)).status === 200, 'the new key is used');
+    await sendgate.stop();
+    expect(sendgate.output()).toContain('a secret was replaced');
+    expect(sendgate.output()).not.toContain(apiKey);
+    expect(sendgate.output()).not.toContain('old-key-00001');
+  });
+
+  test('that becomes unreadable is used on, and the log says so', async () => {
+    mount(apiKey);
+    const sendgate = await startProcess(env());
+    mount('');
+    sendgate.child.kill('SIGHUP');
+    await until(() => sendgate.output().includes('the last good one stays in use'), 'the log says so');
+    expect((await fetch(`${sendgate.url}/campaigns/6/sends`)).status).toBe(200);
+    await sendgate.stop();
+  });
+});
+
+test('half a request, and garbage, get their answer and harm nobody', async () => {
+  const sendgate = await startProcess({
+    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '200',
+    SENDGATE_SERVER_REQUEST_TIMEOUT_MS: '400',
+  });
+  const { hostname, port } = new URL(sendgate.url);
+  const talk = (text: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(Number(port), hostname, () => socket.write(text));
+      let answer = '';
+      socket.on('data', (data) => {
+        answer += data;
+      });
+      socket.on('error', () => resolve(answer));
+      socket.on('close', () => resolve(answer));
+    });
+  expect(await talk('GARBAGE\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
+  expect(await talk(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(
+    /^HTTP\/1.1 431 /,
+  );
+  expect(await talk('GET / HTTP/1.1\r\nHost: localhost\r\n')).toMatch(/^HTTP\/1.1 408 /);
+  expect(await talk('GET / HTTP/1.1\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
+  expect(await talk('GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 421 /);
+  expect((await fetch(`${sendgate.url}/campaigns/7/sends`)).status).toBe(200);
+  expect(await sendgate.stop()).toBe(0);
+  expect(sendgate.output()).not.toContain(accessToken);
+});

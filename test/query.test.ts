@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Problem } from '../src/problems.ts';
+import { nextLink } from '../src/sends/links.ts';
+import { parseSendsQuery } from '../src/sends/query.ts';
+import { v2 } from '../src/upstream/v2.ts';
+
+const id = '1100394165287';
+const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, v2.campaignIds);
+
+function mistakes(search: string, campaign = id) {
+  try {
+    parse(search, campaign);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'invalid-request') return error.errors ?? [];
+    throw error;
+  }
+  throw new Error(`taken: ${search}`);
+}
+
+describe('a query', () => {
+  test('without parameters is a first page of 500', () => {
+    expect(parse('')).toEqual({ campaign: id, limit: 500 });
+  });
+
+  test.each([
+    ['limit=1', { limit: 1 }],
+    ['limit=500', { limit: 500 }],
+    ['limit=050', { limit: 50 }],
+    ['created_since=2012-12-06', { createdSince: '2012-12-06T00:00:00.000Z' }],
+    ['created_since=2012-12-06T15:06:14+02:00', { createdSince: '2012-12-06T13:06:14.000Z' }],
+    ['created_since=2012-12-06T15:06:14%2B02:00', { createdSince: '2012-12-06T13:06:14.000Z' }],
+    ['next=c3RhcnRBdD0zJmxpbWl0PTI', { cursor: 'c3RhcnRBdD0zJmxpbWl0PTI' }],
+    ['next=a%2Fb%2B%3D%26c', { cursor: 'a/b+=&c' }],
+    [`next=${'x'.repeat(2048)}`, { cursor: 'x'.repeat(2048) }],
+  ])('%s is taken', (search, expected) => {
+    expect(parse(search)).toMatchObject(expected);
+  });
+
+  test.each([
+    ['limit=0', 'limit', 'an integer from 1 to 500'],
+    ['limit=501', 'limit', 'an integer from 1 to 500'],
+    ['limit=', 'limit', 'an integer from 1 to 500'],
+    ['limit=5.0', 'limit', 'an integer from 1 to 500'],
+    ['limit=-5', 'limit', 'an integer from 1 to 500'],
+    ['limit=1e2', 'limit', 'an integer from 1 to 500'],
+    ['limit=0x10', 'limit', 'an integer from 1 to 500'],
+    ['next=abc&limit=0', 'limit', 'an integer from 1 to 500'],
+    ['limit=5&limit=5', 'limit', 'once'],
+    ['created_since=2023-02-29', 'created_since', 'an ISO-8601 date'],
+    ['created_since=', 'created_since', 'an ISO-8601 date'],
+    ['next=', 'next', '1 to 2,048 printable ASCII characters'],
+    ['next=%00', 'next', '1 to 2,048 printable ASCII characters'],
+    ['next=%C3%A9', 'next', '1 to 2,048 printable ASCII characters'],
+    [`next=${'x'.repeat(2049)}`, 'next', '1 to 2,048 printable ASCII characters'],
+    ['page=2', 'page', 'created_since, limit, next'],
+    ['toString=1', 'toString', 'created_since, limit, next'],
+    ['__proto__=1', '__proto__', 'created_since, limit, next'],
+    ['Limit=5', 'Limit', 'created_since, limit, next'],
+    ['%3Cscript%3E=1', '(unprintable)', 'created_since, limit, next'],
+    ['=1', '(unprintable)', 'created_since, limit, next'],
+  ])('%s is refused, with its parameter and what is allowed', (search, parameter, allowed) => {
+    expect(mistakes(search)).toEqual([
+      expect.objectContaining({ parameter, allowed: expect.stringContaining(allowed) }),
+    ]);
+  });
+
+  test.each(['', '12a', '1'.repeat(21), '-1', '1 2', '١٢', 'c0ffee00-0000-0000-0000-000000000000'])(
+    'the campaign id %j is refused',
+    (campaign) => {
+      expect(mistakes('', campaign)).toEqual([expect.objectContaining({ parameter: 'id' })]);
+    },
+  );
+
+  test.each(['api_key', 'access_token', 'API_KEY', 'apikey', 'token', 'Authorization'])(
+    'the credential %s gets its own message, and its value none',
+    (name) => {
+      const [error] = mistakes(`${name}=sup3r-secret`);
+      expect(error?.problem).toContain('credential');
+      expect(JSON.stringify(error)).not.toContain('sup3r-secret');
+    },
+  );
+
+  test('tells all its mistakes at once, up to ten', () => {
+    expect(mistakes('limit=0&created_since=x&next=', 'x').map(({ parameter }) => parameter)).toEqual([
+      'id',
+      'created_since',
+      'limit',
+      'next',
+    ]);
+    expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
+  });
+
+  test('in any spelling of anything is either refused with a problem or canonical: parsing its own link changes nothing', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
+      fc.string({ unit: 'binary', maxLength: 12 }),
+      fc.string({ maxLength: 12 }).map(encodeURIComponent),
+    );
+    const pair = fc
+      .tuple(
+        fc.constantFrom('limit', 'next', 'created_since'),
+        fc.oneof(
+          fc.string(),
+          fc.integer({ min: 0, max: 600 }),
+          fc.date({ noInvalidDate: true }).map((at) => at.toISOString()),
+        ),
+      )
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    const search = fc.oneof(
+      fc.array(piece).map((parts) => parts.join('')),
+      fc.array(pair, { maxLength: 3 }).map((pairs) => pairs.join('&')),
+    );
+    fc.assert(
+      fc.property(search, fc.stringMatching(/^\d{1,20}$/), (text, campaign) => {
+        let query: ReturnType<typeof parse>;
+        try {
+          query = parse(text, campaign);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Problem);
+          expect((error as Problem).status).toBe(400);
+          return;
+        }
+        if (query.cursor === undefined) return;
+        const link = nextLink('', { ...query, cursor: query.cursor });
+        const again = parse(link.slice(link.indexOf('?') + 1), campaign);
+        expect({ ...again, limit: 0 }).toEqual({ ...query, limit: 0 });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * The stand-in for Constant Contact has to be as strict as the original, or the other tests prove nothing.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { documentedCampaign, type Sandbox } from '../src/sandbox/sandbox.ts';
+import { ForwardClock } from './support/clock.ts';
+import { accessToken, apiKey, startSandbox } from './support/harness.ts';
+
+let sandbox: Sandbox;
+const clock = new ForwardClock();
+const sends = (id: string) => `/v2/emailmarketing/campaigns/${id}/tracking/sends`;
+
+beforeEach(async () => {
+  sandbox = await startSandbox({ clock, limits: { perSecond: 4, perDay: 12 } });
+  sandbox.campaign(documentedCampaign);
+  sandbox.campaign({ id: '5', size: 5, newestMs: Date.parse('2026-01-01'), numericIds: true, cursors: 'time' });
+  sandbox.campaign({ id: '6', size: 5, newestMs: Date.parse('2026-01-01') });
+});
+afterEach(() => sandbox.stop());
+
+const get = (path: string, { key = apiKey, token = accessToken, accept = 'application/json' } = {}) =>
+  fetch(`${sandbox.url}${path}${path.includes('?') ? '&' : '?'}api_key=${encodeURIComponent(key)}`, {
+    headers: { authorization: `Bearer ${token}`, accept },
+  });
+const body = async (path: string) => (await get(path)).json();
+const cursorText = (link: string) =>
+  Buffer.from(new URL(link, 'http://x').searchParams.get('next') ?? '', 'base64url').toString();
+
+describe('the sandbox', () => {
+  test('answers the documented example to the letter', async () => {
+    expect(await body(sends('1100394165287'))).toMatchObject({
+      meta: { pagination: { next_link: `${sends('1100394165287')}?next=c3RhcnRBdD0zJmxpbWl0PTI` } },
+      results: [{ contact_id: '21', email_address: 'abc@example.com', send_date: '2012-12-06T13:06:14.762Z' }, {}],
+    });
+  });
+
+  test('has both forms of cursors, and ids as numbers on request', async () => {
+    const byTime = (await body(`${sends('5')}?limit=2`)) as {
+      meta: { pagination: { next_link: string } };
+      results: object[];
+    };
+    expect(cursorText(byTime.meta.pagination.next_link)).toMatch(/^limit=2&next=\d{13}$/);
+    expect(byTime.results[0]).toMatchObject({ campaign_id: 5, contact_id: expect.any(Number) });
+    const since = (await body(`${sends('6')}?limit=2&created_since=2025-01-01T00:00:00.000Z`)) as typeof byTime;
+    expect(cursorText(since.meta.pagination.next_link)).toBe(
+      'startAt=3&limit=2&created_since=2025-01-01T00:00:00.000Z',
+    );
+    expect(await body(`${sends('6')}?limit=5`)).toMatchObject({ meta: { pagination: {} } });
+  });
+
+  test('refuses what Constant Contact refuses, in its words', async () => {
+    const told = async (answer: Response) => [
+      answer.status,
+      ((await answer.json()) as { error_key: string }[])[0]?.error_key,
+    ];
+    expect(await told(await get(sends('5'), { key: 'wrong' }))).toEqual([401, expect.any(String)]);
+    expect(await told(await get(sends('5'), { token: 'wrong' }))).toEqual([401, expect.any(String)]);
+    expect(await told(await get(sends('5'), { accept: 'text/html' }))).toEqual([406, expect.any(String)]);
+    expect(await told(await get(sends('404')))).toEqual([404, expect.any(String)]);
+    clock.forward(2);
+    expect(await told(await get('/v2/elsewhere'))).toEqual([404, expect.any(String)]);
+    expect(await told(await get(`${sends('5')}?limit=501`))).toEqual([400, expect.any(String)]);
+    expect(await told(await get(`${sends('5')}?next=nonsense`))).toEqual([400, expect.any(String)]);
+    expect(await told(await get(`${sends('5')}?created_since=nonsense`))).toEqual([400, expect.any(String)]);
+  });
+
+  test('has the limits of an account, and counts the calls that go over them', async () => {
+    const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await get(sends('5'))).status));
+    expect(statuses.sort()).toEqual([200, 200, 200, 200, 403]);
+    clock.forward(1.1);
+    for (let n = 0; n < 7; n++) {
+      await get(sends('5'));
+      clock.forward(1.1);
+    }
+    const over = await get(sends('5'));
+    expect(over.status).toBe(403);
+    expect(await over.text()).toContain('mashery.not.authorized.over.ratelimit');
+    expect(sandbox.limitAnswers).toBe(2);
+    clock.forward(86_400);
+    expect((await get(sends('5'))).status).toBe(200);
+  });
+
+  test('takes orders from another process, and strikes every n-th call if told so', async () => {
+    const order = (orders: object) =>
+      fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
+    await order({
+      campaign: { id: '9', size: 1, newestMs: 0 },
+      fault: { kind: 'status', status: 500, every: 2, campaign: '9' },
+    });
+    await order({ add: { campaign: '9', count: 2 } });
+    const statuses = [];
+    for (let n = 0; n < 4; n++) statuses.push((await get(sends('9'))).status);
+    expect(statuses).toEqual([200, 500, 200, 500]);
+    expect(await (await order({ heal: true })).json()).toEqual({ callCount: 4, limitAnswers: 0 });
+    expect(await (await order({ forget: true })).json()).toMatchObject({ callCount: 0 });
+    clock.forward(2);
+    expect(((await body(sends('9'))) as { results: object[] }).results).toHaveLength(3);
+    expect(sandbox.calls[0]).toMatchObject({ path: sends('9'), query: { api_key: apiKey }, status: 200 });
+  });
+});

@@ -1,0 +1,66 @@
+import { type Clock, systemClock } from '../../src/clock.ts';
+
+/** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
+export class ForwardClock implements Clock {
+  #aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  monotonic(): number {
+    return performance.now() + this.#aheadMs;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return systemClock.after(ms, run);
+  }
+
+  forward(seconds: number): void {
+    this.#aheadMs += seconds * 1000;
+  }
+}
+
+/** A clock on which nothing passes by itself. */
+export class FakeClock implements Clock {
+  #nowMs: number;
+  #timers: { readonly at: number; readonly run: () => void }[] = [];
+
+  constructor(nowMs = Date.parse('2026-01-01T12:00:00Z')) {
+    this.#nowMs = nowMs;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.#nowMs + ms, run };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Lets time pass, running what falls due in its order and giving promises their turn in between. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#nowMs + ms;
+    for (;;) {
+      await settled();
+      const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#nowMs = Math.max(this.#nowMs, due.at);
+      due.run();
+    }
+    this.#nowMs = end;
+    await settled();
+  }
+}
+
+/** Resolves when promises that are ready have run their reactions. */
+export const settled = () => new Promise<void>((resolve) => setImmediate(resolve));

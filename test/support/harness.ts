@@ -1,0 +1,144 @@
+/**
+ * A Sendgate in front of a sandbox, over real HTTP.
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from '@jest/globals';
+import { loadConfig } from '../../src/config/load.ts';
+import { Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { type Service, startService } from '../../src/service.ts';
+import type { Send } from '../../src/upstream/dialect.ts';
+import { ForwardClock } from './clock.ts';
+
+export const apiKey = 'key-5ecret+/Zq1';
+export const accessToken = 'token-5ecret.Xw9~';
+
+export type Environment = Record<string, string>;
+
+/** Ports are free ones, and the limits out of the way of tests that are not about them. */
+const roomy: Environment = {
+  PORT: '0',
+  SENDGATE_MANAGEMENT_PORT: '0',
+  SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000',
+  SENDGATE_QUOTA_PER_SECOND: '1000',
+  CONSTANT_CONTACT_API_KEY: apiKey,
+  CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,
+};
+
+export interface PageJson {
+  readonly meta: { readonly pagination: { readonly next_link?: string } };
+  readonly results: readonly Send[];
+}
+
+export interface Harness {
+  readonly sandbox: Sandbox;
+  readonly service: Service;
+  readonly clock: ForwardClock;
+  readonly url: string;
+  /** Log lines so far. */
+  readonly lines: string[];
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  page(path: string): Promise<PageJson>;
+  close(): Promise<void>;
+}
+
+const readFile = (path: string) => readFileSync(path, 'utf8');
+
+export async function startSandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
+  return new Sandbox({ apiKey, accessToken, ...options }).start();
+}
+
+export async function start(env: Environment = {}, sandboxOptions: Partial<SandboxOptions> = {}): Promise<Harness> {
+  const clock = new ForwardClock();
+  const sandbox = await startSandbox({ clock, ...sandboxOptions });
+  const lines: string[] = [];
+  const loaded = loadConfig({ ...roomy, CONSTANT_CONTACT_BASE_URL: sandbox.url, ...env }, readFile);
+  const service = await startService(loaded, {
+    clock,
+    readFile,
+    logDestination: { write: (line) => void lines.push(line) },
+    version: 'test',
+  });
+  const get = (path: string, headers: Record<string, string> = {}) => fetch(`${service.url}${path}`, { headers });
+  return {
+    sandbox,
+    service,
+    clock,
+    url: service.url,
+    lines,
+    get,
+    page: async (path) => (await (await get(path)).json()) as PageJson,
+    close: async () => {
+      await service.stop();
+      await sandbox.stop();
+    },
+  };
+}
+
+export interface SendgateProcess {
+  readonly url: string;
+  readonly managementUrl: string;
+  readonly child: ChildProcessWithoutNullStreams;
+  /** All of stdout and stderr so far. */
+  output(): string;
+  /** Ends it with SIGTERM. Resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** A test that fails leaves its process behind; the file that it is in does not. */
+const children = new Set<ChildProcessWithoutNullStreams>();
+afterAll(() => {
+  const killLeftovers = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  setTimeout(killLeftovers, 3_000).unref();
+});
+
+const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** Runs `dist/main.js` with nothing but this environment. */
+export function spawnMain(env: Environment, args: readonly string[] = []) {
+  const child = spawn(process.execPath, [mainFile, ...args], { env });
+  children.add(child);
+  child.once('close', () => children.delete(child));
+  let output = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  child.stderr.on('data', (data) => {
+    output += data;
+  });
+  const exited = once(child, 'close').then(([code]) => code as number | null);
+  return { child, exited, output: () => output };
+}
+
+/** Starts the process that `npm start` starts, and waits until it listens. */
+export async function startProcess(env: Environment): Promise<SendgateProcess> {
+  const { child, exited, output } = spawnMain({ ...roomy, ...env });
+  const listening = /"url":"([^"]+)","managementUrl":"([^"]+)"/;
+  for (let tries = 0; !listening.test(output()); tries++) {
+    if (tries > 400 || child.exitCode !== null) throw new Error(`did not start: ${output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  const [, url = '', managementUrl = ''] = listening.exec(output()) ?? [];
+  return {
+    url,
+    managementUrl,
+    child,
+    output,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
+
+/** Waits, a few milliseconds at a time, until `test` holds. */
+export async function until(test: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let tries = 0; !(await test()); tries++) {
+    if (tries > 500) throw new Error(`never came true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

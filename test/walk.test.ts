@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { documentedCampaign } from '../src/sandbox/sandbox.ts';
+import type { Send } from '../src/upstream/dialect.ts';
+import { type Harness, type PageJson, start } from './support/harness.ts';
+
+const size = 12_345;
+const newestMs = Date.parse('2026-01-01T12:00:00Z');
+const campaigns = [
+  { id: '501', cursors: 'offset' as const },
+  { id: '502', cursors: 'time' as const, numericIds: true },
+];
+
+let it: Harness;
+
+beforeAll(async () => {
+  it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
+  it.sandbox.campaign(documentedCampaign);
+  for (const campaign of campaigns) it.sandbox.campaign({ ...campaign, size, newestMs, spacingMs: 1000 });
+});
+afterAll(() => it.close());
+
+const follow = {
+  next_link: (_: Response, body: PageJson) => body.meta.pagination.next_link,
+  Link: (answer: Response) => /^<([^>]+)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1],
+};
+
+async function walk(path: string, by: keyof typeof follow) {
+  const sends: Send[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const answer: Response = await it.get(next);
+    expect(answer.status).toBe(200);
+    const body = (await answer.json()) as PageJson;
+    sends.push(...body.results);
+    next = follow[by](answer, body);
+    if (next !== undefined) expect(next).toMatch(new RegExp(`^${path.split('?')[0]}\\?`));
+  }
+  return sends;
+}
+
+test("the vendor's documented example comes out with its link rewritten", async () => {
+  const expected = {
+    meta: { pagination: { next_link: '/ctct/campaigns/1100394165287/sends?next=c3RhcnRBdD0zJmxpbWl0PTI' } },
+    results: [
+      {
+        activity_type: 'EMAIL_SEND',
+        campaign_id: '1100394165287',
+        contact_id: '21',
+        email_address: 'abc@example.com',
+        send_date: '2012-12-06T13:06:14.762Z',
+      },
+      {
+        activity_type: 'EMAIL_SEND',
+        campaign_id: '1100394165287',
+        contact_id: '20',
+        email_address: 'def@example.com',
+        send_date: '2012-12-06T13:06:14.754Z',
+      },
+    ],
+  };
+  const answer = await it.get('/ctct/campaigns/1100394165287/sends');
+  expect(await answer.json()).toEqual(expected);
+  expect(answer.headers.get('link')).toBe(`<${expected.meta.pagination.next_link}>; rel="next"`);
+  expect(answer.headers.get('last-modified')).toBe('Thu, 06 Dec 2012 13:06:14 GMT');
+
+  const last = await it.get(expected.meta.pagination.next_link);
+  const body = (await last.json()) as PageJson;
+  expect(body.meta).toEqual({ pagination: {} });
+  expect(body.results).toHaveLength(1);
+  expect(last.headers.get('link')).toBeNull();
+});
+
+describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
+  const midway = new Date(newestMs - 6_000_000).toISOString();
+
+  test.each([
+    ['from the start', '', 'next_link'],
+    ['since an instant', `?created_since=${midway}`, 'Link'],
+    ['since an instant in another spelling', `?created_since=${midway.replace('Z', '+00:00')}`, 'next_link'],
+  ] as const)('%s yields each send once, newest first', async (_, search, by) => {
+    const sends = await walk(`/ctct/campaigns/${id}/sends${search}`, by);
+    const dates = sends.map(({ send_date }) => send_date);
+    const expected =
+      search === ''
+        ? size
+        : it.sandbox
+            .campaign({ ...campaigns.find((c) => c.id === id), id, size, newestMs, spacingMs: 1000 })
+            .countSince(Date.parse(midway));
+    expect(sends).toHaveLength(expected);
+    expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(expected);
+    expect(dates).toEqual([...dates].sort().reverse());
+    expect(sends.every(({ campaign_id, contact_id }) => campaign_id === id && typeof contact_id === 'string')).toBe(
+      true,
+    );
+    if (search !== '') expect((dates.at(-1) ?? '') >= midway).toBe(true);
+  });
+
+  test('makes no call the second time, by either link', async () => {
+    const before = it.sandbox.callCount;
+    const byLink = await walk(`/ctct/campaigns/${id}/sends?limit=500`, 'Link');
+    const byBody = await walk(`/ctct/campaigns/${id}/sends`, 'next_link');
+    expect(byLink).toEqual(byBody);
+    expect(byLink).toHaveLength(size);
+    expect(it.sandbox.callCount).toBe(before);
+  });
+
+  test('sends up the cursor and the key alone', () => {
+    const followed = it.sandbox.calls.filter(({ path, query }) => path.includes(`/${id}/`) && 'next' in query);
+    expect(followed.length).toBeGreaterThan(20);
+    for (const { query } of followed) expect(Object.keys(query).sort()).toEqual(['api_key', 'next']);
+  });
+});
