@@ -11,7 +11,6 @@ export interface AppParts {
   /** Proxies whose `X-Forwarded-For` is believed: addresses, CIDRs, or Express's names for ranges. */
   readonly trustProxy: readonly string[];
   readonly observe: RequestHandler;
-  readonly securityHeaders: RequestHandler;
   readonly hostGuard: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
@@ -28,7 +27,6 @@ export function createApp(parts: AppParts): Express {
   app.set('trust proxy', parts.trustProxy.length > 0 ? [...parts.trustProxy] : false);
 
   app.use(parts.observe);
-  app.use(parts.securityHeaders);
   app.use(parts.hostGuard);
   app.use(parts.rateLimit);
   app.all(`${parts.basePath}${sendsPath}`, named(sendsPath), parts.sends);
@@ -40,7 +38,7 @@ export function createApp(parts: AppParts): Express {
 /** Names the route for the log and the metrics. */
 function named(route: string): RequestHandler<{ id: string }> {
   return (req, _res, next) => {
-    exchangeOf(req).route = route;
+    exchangeOf(req).told.route = route;
     next();
   };
 }
@@ -56,17 +54,16 @@ function answerProblem({ basePath, onUnexpected }: AppParts): ErrorRequestHandle
     const exchange = exchangeOf(req);
     const problem = toProblem(error);
     if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
-    exchange.problem = problem.code;
-    exchange.reason = problem.reason;
+    exchange.told.problem = problem.code;
+    exchange.told.reason = problem.reason;
 
     const body = Buffer.from(problem.body(exchange.id, basePath));
-    if (problem.retryAfterSeconds !== undefined) res.setHeader('Retry-After', problem.retryAfterSeconds);
-    if (problem.allow !== undefined) res.setHeader('Allow', problem.allow);
-    res.writeHead(problem.status, {
-      'Content-Type': 'application/problem+json',
-      'Content-Length': body.length,
-      'Cache-Control': 'no-store',
-    });
+    const { headers } = exchange;
+    if (problem.retryAfterSeconds !== undefined) headers.push('Retry-After', String(problem.retryAfterSeconds));
+    if (problem.allow !== undefined) headers.push('Allow', problem.allow);
+    headers.push('Content-Type', 'application/problem+json', 'Content-Length', String(body.length));
+    headers.push('Cache-Control', 'no-store');
+    res.writeHead(problem.status, headers);
     res.end(req.method === 'HEAD' ? undefined : body);
   };
 }

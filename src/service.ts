@@ -128,8 +128,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const app = createApp({
     basePath: config.server.basePath,
     trustProxy: config.server.trustProxy,
-    observe: observeExchanges({ log, metrics, clock }),
-    securityHeaders: securityHeaders(),
+    observe: observeExchanges({ log, metrics, clock, headers: securityHeaders() }),
     hostGuard: hostGuard(allowedHosts),
     rateLimit: limitRate(config.callers, clock),
     sends: sendsEndpoint({
@@ -137,10 +136,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       campaignIds: upstream.campaignIds,
       clock,
       onQuery: (req, { campaign }) => {
-        exchangeOf(req).campaign = campaign;
+        exchangeOf(req).told.campaign = campaign;
       },
       onFound: (req, found, nowMs) => {
-        exchangeOf(req).cache = cacheOutcome(found, nowMs);
+        exchangeOf(req).told.cache = cacheOutcome(found, nowMs);
       },
     }),
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),

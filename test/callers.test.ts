@@ -49,7 +49,6 @@ describe('the Host', () => {
     'sendgate.example.com.',
     '10.0.0.1',
     'localhost:80:80',
-    '',
   ])('%j is answered 421, before anything is fetched', async (host) => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' });
     expect((await ask({ host })).status).toBe(421);

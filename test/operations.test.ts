@@ -127,7 +127,7 @@ describe('the log', () => {
     });
     log.info({ apiKey: 'x-path', deep: { authorization: 'y-path', email_address: 'someone@example.com' } }, secret);
     log.error({ err: new Error(`GET /?api_key=${encodeURIComponent(secret)} failed`) });
-    log.info(JSON.stringify({ secret }));
+    log.info({ nested: { secret } });
     const text = lines.join('');
     for (const leak of ['x-path', 'y-path', 'someone@', 'k3y']) expect(text).not.toContain(leak);
     expect(text.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);

@@ -53,11 +53,10 @@ describe('the quota', () => {
   });
 
   test('tells at once who would wait too long, and how long', async () => {
-    const waiting = Array.from({ length: 36 }, () => ask());
-    const late = { code: 'upstream-busy', retryAfterSeconds: 9 };
-    await expect(ask()).rejects.toMatchObject({ ...late, retryAfterSeconds: expect.any(Number) });
+    const waiting = Array.from({ length: 32 }, () => ask());
+    await expect(ask()).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
     await expect(ask(undefined, 500)).rejects.toMatchObject({ code: 'upstream-busy' });
-    expect(quota.waiting).toBe(32);
+    expect(quota.waiting).toBe(28);
     await clock.pass(9_000);
     await Promise.all(waiting);
   });

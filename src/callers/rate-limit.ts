@@ -1,10 +1,11 @@
 /**
  * How often one client may ask: the inbound limit, in front of cache and upstream alike.
  */
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
+import { exchangeOf } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
 
 export interface RateLimitOptions {
@@ -23,7 +24,7 @@ const ipv6Subnet = 56;
  * (draft-ietf-httpapi-ratelimit-headers-08). Past the limit: `rate-limited`.
  */
 export function limitRate({ requestsPerMinute, maxClients }: RateLimitOptions, clock: Clock): RequestHandler {
-  return rateLimit({
+  const limiter = rateLimit({
     windowMs,
     limit: requestsPerMinute,
     standardHeaders: 'draft-8',
@@ -39,6 +40,12 @@ export function limitRate({ requestsPerMinute, maxClients }: RateLimitOptions, c
       next(new Problem('rate-limited', { retryAfterSeconds }));
     },
   });
+  return (req, _res, next) => {
+    const { headers } = exchangeOf(req);
+    const gathering = { headersSent: false, append: (name: string, value: string) => headers.push(name, value) };
+    // express-rate-limit asks nothing else of a response.
+    limiter(req, gathering as unknown as Response, next);
+  };
 }
 
 interface Count {

@@ -14,12 +14,11 @@ interface LogOptions {
 
 const redacted = '[redacted]';
 
-/** Where a credential or an address could stand if somebody logged a whole object. */
-const redactPaths = ['apiKey', 'accessToken', 'authorization', 'email_address'].flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
-]);
+/** By path, what must not be logged whatever it is. At any depth, values are found below. */
+const redactPaths = ['apiKey', 'accessToken', 'authorization', 'headers.authorization', 'email_address', 'email'];
+
+/** An address, wherever it stands. */
+const address = /[^\s"'<>:@\\]+@[^\s"'<>:@\\]+/g;
 
 export function createLog({ level, destination, secrets }: LogOptions): Logger {
   return pino(
@@ -34,7 +33,7 @@ export function createLog({ level, destination, secrets }: LogOptions): Logger {
   );
 }
 
-/** Takes every secret out of a text, as it is and as it would stand in a URL or in JSON. */
+/** Takes secrets out of a text, as they are and as they would stand in a URL or in JSON, and email addresses. */
 export function redact(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) {
@@ -42,5 +41,5 @@ export function redact(text: string, secrets: readonly string[]): string {
       if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
     }
   }
-  return clean;
+  return clean.includes('@') ? clean.replace(address, redacted) : clean;
 }

@@ -41,6 +41,10 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  /** Label sets are few, and looking one up by its values costs more than counting. */
+  readonly #byRoute = new Map<string, Map<number, Counter.Internal>>();
+  readonly #byCache = new Map<string, Histogram.Internal<'cache'>>();
+
   constructor(gauges: Gauges) {
     const gauge = (name: string, help: string, read: () => number) => {
       new Gauge({
@@ -66,8 +70,18 @@ export class Metrics {
   }
 
   request(route: string, status: number, cache: string, seconds: number): void {
-    this.#requests.labels(route, String(status)).inc();
-    this.#latency.labels(cache).observe(seconds);
+    let requests = this.#byRoute.get(route)?.get(status);
+    if (!requests) {
+      requests = this.#requests.labels(route, String(status));
+      this.#byRoute.set(route, (this.#byRoute.get(route) ?? new Map()).set(status, requests));
+    }
+    requests.inc();
+    let latency = this.#byCache.get(cache);
+    if (!latency) {
+      latency = this.#latency.labels(cache);
+      this.#byCache.set(cache, latency);
+    }
+    latency.observe(seconds);
   }
 
   upstreamCall(outcome: string, seconds: number): void {

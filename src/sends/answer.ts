@@ -1,7 +1,7 @@
 /**
  * A found page as an HTTP answer: headers, conditional requests, the encoding that the caller takes.
  */
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import fresh from 'fresh';
 import type { Found } from '../pages/pages.ts';
 import { cacheStatus } from './cache-status.ts';
@@ -10,19 +10,20 @@ import { chooseEncoding } from './negotiate.ts';
 /** Browsers keep the page and revalidate: a 304 costs nothing, and an address list never goes stale unseen. */
 const cacheControl = 'private, no-cache';
 
-/** Answers 200 with the page, or 304 where the caller has it already. */
-export function answerPage(req: IncomingMessage, res: ServerResponse, found: Found, nowMs: number): void {
+/** Answers 200 with the page, or 304 where the caller has it already. `headers` are those gathered before. */
+export function answerPage(
+  req: IncomingMessage,
+  res: ServerResponse,
+  headers: string[],
+  found: Found,
+  nowMs: number,
+): void {
   const { body, fetchedAt } = found.page;
-  const headers: OutgoingHttpHeaders = {
-    'Cache-Control': cacheControl,
-    ETag: body.etag,
-    Age: Math.max(0, Math.floor((nowMs - fetchedAt) / 1000)),
-    'Cache-Status': cacheStatus(found, nowMs),
-  };
-  if (body.lastModified !== undefined) headers['Last-Modified'] = body.lastModified;
-  if (body.next !== undefined) headers['Link'] = `<${body.next}>; rel="next"`;
-  // appended, since the browser guard may vary the answer too
-  res.appendHeader('Vary', 'Accept-Encoding');
+  headers.push('Cache-Control', cacheControl, 'Vary', 'Accept-Encoding', 'ETag', body.etag);
+  headers.push('Age', String(Math.max(0, Math.floor((nowMs - fetchedAt) / 1000))));
+  headers.push('Cache-Status', cacheStatus(found, nowMs));
+  if (body.lastModified !== undefined) headers.push('Last-Modified', body.lastModified);
+  if (body.next !== undefined) headers.push('Link', `<${body.next}>; rel="next"`);
 
   if (isCurrent(req, body.etag, body.lastModified)) {
     res.writeHead(304, headers).end();
@@ -30,9 +31,8 @@ export function answerPage(req: IncomingMessage, res: ServerResponse, found: Fou
   }
   const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
   const content = body.encodings[encoding];
-  headers['Content-Type'] = 'application/json';
-  headers['Content-Length'] = content.length;
-  if (encoding !== 'identity') headers['Content-Encoding'] = encoding;
+  headers.push('Content-Type', 'application/json', 'Content-Length', String(content.length));
+  if (encoding !== 'identity') headers.push('Content-Encoding', encoding);
   res.writeHead(200, headers);
   res.end(req.method === 'HEAD' ? undefined : content);
 }

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Clock } from '../clock.ts';
+import { exchangeOf } from '../operations/exchange.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
 import { answerPage } from './answer.ts';
@@ -28,7 +29,7 @@ const methods = 'GET, HEAD, OPTIONS';
 export function sendsEndpoint({ pages, campaignIds, clock, onQuery, onFound }: Parts): RequestHandler<{ id: string }> {
   return async (req, res) => {
     if (req.method === 'OPTIONS') {
-      res.writeHead(204, { Allow: methods }).end();
+      res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
       return;
     }
     if (req.method !== 'GET' && req.method !== 'HEAD') throw new Problem('method-not-allowed', { allow: methods });
@@ -45,7 +46,7 @@ export function sendsEndpoint({ pages, campaignIds, clock, onQuery, onFound }: P
     }
     const now = clock.now();
     onFound(req, found, now);
-    answerPage(req, res, found, now);
+    answerPage(req, res, exchangeOf(req).headers, found, now);
   };
 }
 

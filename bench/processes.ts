@@ -1,0 +1,72 @@
+/**
+ * Servers as processes of their own, each pinned to one core where taskset is at hand.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+
+const started = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
+export function has(command: string): boolean {
+  try {
+    execFileSync('which', [command], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const pinned = has('taskset');
+
+/** The command line that runs `command` on one core. */
+export function onCore(core: number, command: readonly string[]): string[] {
+  return pinned ? ['taskset', '-c', String(core), ...command] : [...command];
+}
+
+export interface Server {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts a server and waits until its URL answers anything at all. */
+export async function startServer(
+  name: string,
+  url: string,
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Server> {
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  started.add(child);
+  for (let tries = 0; ; tries++) {
+    if (tries > 400 || child.exitCode !== null) throw new Error(`${name} did not start`);
+    const up = await fetch(url).then(
+      (answer) => answer.arrayBuffer(),
+      () => undefined,
+    );
+    if (up) break;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return {
+    name,
+    url,
+    pid: child.pid ?? 0,
+    stop: () =>
+      new Promise((resolve) => {
+        started.delete(child);
+        child.once('exit', () => resolve());
+        child.kill('SIGTERM');
+      }),
+  };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

@@ -1,0 +1,169 @@
+/**
+ * `npm run bench`: cached hits of a 500-send page side by side with what else one could put there, and the cold path.
+ * Writes bench/RESULTS.md. `--short` makes one quick round and writes nothing.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpus, release } from 'node:os';
+import { generator, rate } from './load.ts';
+import { has, median, onCore, type Server, startServer } from './processes.ts';
+import { replaceSection } from './results.ts';
+import { nginxCommand } from './rivals/nginx.ts';
+
+const short = process.argv.includes('--short');
+const [rounds, seconds] = short ? [1, 1] : [5, 3];
+const apiKey = 'bench-api-key';
+const accessToken = 'bench-access-token';
+const credentials = { CONSTANT_CONTACT_API_KEY: apiKey, CONSTANT_CONTACT_ACCESS_TOKEN: accessToken };
+const ports = { sandbox: 9310, sendgate: 9311, management: 9312, nginx: 9313, stack: 9314, bare: 9315 };
+const at = (port: number) => `http://127.0.0.1:${port}`;
+const path = '/campaigns/500500/sends';
+
+const control = async (order: object) =>
+  (await fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(order) })).json() as Promise<{
+    callCount: number;
+  }>;
+
+async function startAll(): Promise<{ sandbox: Server; servers: Server[] }> {
+  const node = process.execPath;
+  const sandbox = await startServer('sandbox', at(ports.sandbox), onCore(1, [node, 'dist/sandbox/main.js']), {
+    ...credentials,
+    PORT: String(ports.sandbox),
+  });
+  await control({ campaign: { id: '500500', size: 2_000, newestMs: Date.now() - 30 * 86_400_000 } });
+  const sendgate = await startServer('Sendgate', `${at(ports.sendgate)}${path}`, onCore(0, [node, 'dist/main.js']), {
+    ...credentials,
+    NODE_ENV: 'production',
+    PORT: String(ports.sendgate),
+    SENDGATE_MANAGEMENT_PORT: String(ports.management),
+    CONSTANT_CONTACT_BASE_URL: at(ports.sandbox),
+    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000',
+    SENDGATE_QUOTA_PER_SECOND: '1000',
+  });
+  const servers = [sendgate];
+  if (has('nginx')) {
+    const command = nginxCommand(ports.nginx, at(ports.sandbox), apiKey, accessToken);
+    servers.push(await startServer('nginx', `${at(ports.nginx)}${path}`, onCore(0, command)));
+  }
+  servers.push(
+    await startServer(
+      'http-proxy-middleware + apicache',
+      `${at(ports.stack)}${path}`,
+      onCore(0, [node, 'bench/rivals/stack.js']),
+      {
+        NODE_ENV: 'production',
+        PORT: String(ports.stack),
+        UPSTREAM: at(ports.sandbox),
+        API_KEY: apiKey,
+        ACCESS_TOKEN: accessToken,
+      },
+    ),
+    await startServer('bare node:http', `${at(ports.bare)}${path}`, onCore(0, [node, 'bench/rivals/bare.js']), {
+      NODE_ENV: 'production',
+      PORT: String(ports.bare),
+      PAGE_URL: sendgate.url,
+    }),
+  );
+  return { sandbox, servers };
+}
+
+interface Case {
+  readonly title: string;
+  readonly headers: (etag: string) => Record<string, string>;
+}
+
+const cases: Case[] = [
+  { title: 'gzip, deflate, br', headers: () => ({ 'accept-encoding': 'gzip, deflate, br' }) },
+  { title: 'gzip', headers: () => ({ 'accept-encoding': 'gzip' }) },
+  { title: 'no encoding', headers: () => ({ 'accept-encoding': 'identity' }) },
+  {
+    title: 'matching If-None-Match',
+    headers: (etag) => ({ 'accept-encoding': 'gzip, deflate, br', ...(etag === '' ? {} : { 'if-none-match': etag }) }),
+  },
+];
+
+async function hits(servers: readonly Server[]): Promise<string[]> {
+  const rows: string[] = [];
+  for (const server of servers) await rate(server.url, { 'accept-encoding': 'gzip, deflate, br' }, short ? 2 : 5); // warm
+  for (const { title, headers } of cases) {
+    const rates = new Map<Server, number[]>(servers.map((server) => [server, []]));
+    const kinds = new Map<Server, string>();
+    for (let round = 0; round < rounds; round++) {
+      for (const server of servers) {
+        const first = await fetch(server.url, { headers: { 'accept-encoding': 'gzip, deflate, br' } });
+        await first.arrayBuffer();
+        const sent = headers(first.headers.get('etag') ?? '');
+        const answer = await fetch(server.url, { headers: sent });
+        await answer.arrayBuffer();
+        kinds.set(server, `${answer.status} ${answer.headers.get('content-encoding') ?? ''}`.trim());
+        rates.get(server)?.push(await rate(server.url, sent, seconds));
+      }
+    }
+    const own = median(rates.get(servers[0] as Server) ?? []);
+    for (const [server, all] of rates) {
+      const middle = median(all);
+      rows.push(
+        `| ${title} | ${server.name} | ${kinds.get(server)} | ${Math.round(middle).toLocaleString('en')} | ${Math.round(Math.min(...all)).toLocaleString('en')}–${Math.round(Math.max(...all)).toLocaleString('en')} | ${(own / middle).toFixed(2)} |`,
+      );
+      console.log(rows.at(-1));
+    }
+  }
+  return rows;
+}
+
+/** Latency that Sendgate adds to a page that is not held: interleaved with asking the sandbox itself. */
+async function cold(sendgate: Server): Promise<string[]> {
+  const own: number[] = [];
+  const straight: number[] = [];
+  const time = async (url: string, into: number[]) => {
+    const start = performance.now();
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${accessToken}` } });
+    await answer.arrayBuffer();
+    if (answer.status !== 200) throw new Error(`${url}: ${answer.status}`);
+    into.push(performance.now() - start);
+  };
+  for (let n = 0; n < (short ? 20 : 200); n++) {
+    const id = String(600_000 + n);
+    await control({ campaign: { id, size: 500, newestMs: Date.now() } });
+    await time(`${at(ports.sandbox)}/v2/emailmarketing/campaigns/${id}/tracking/sends?api_key=${apiKey}`, straight);
+    await time(`${at(ports.sendgate)}/campaigns/${id}/sends`, own);
+  }
+  await control({ campaign: { id: '700700', size: 500, newestMs: Date.now() }, forget: true });
+  await control({ fault: { kind: 'latency', ms: 500, campaign: '700700' } });
+  const answers = await Promise.all(
+    Array.from({ length: 1000 }, async () => (await fetch(sendgate.url.replace('500500', '700700'))).text()),
+  );
+  const { callCount } = await control({});
+  return [
+    `- A cold page of 500 sends: ${median(own).toFixed(1)} ms through Sendgate, ${median(straight).toFixed(1)} ms from the sandbox itself: ${(median(own) - median(straight)).toFixed(1)} ms added (medians of ${own.length}, interleaved).`,
+    `- 1,000 concurrent callers of one cold key: ${callCount} upstream call, ${new Set(answers).size} distinct answer.`,
+  ];
+}
+
+const { sandbox, servers } = await startAll();
+const rows = await hits(servers);
+const coldLines = await cold(servers[0] as Server);
+console.log(coldLines.join('\n'));
+for (const server of [...servers, sandbox]) await server.stop();
+
+const version = (command: string, args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
+const nginxVersion = has('nginx')
+  ? `, ${execFileSync('sh', ['-c', 'nginx -v 2>&1'], { encoding: 'utf8' }).trim()}`
+  : ', nginx not installed';
+const text = `<!-- hits -->
+## Hits of a cached page
+
+A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds} interleaved
+rounds of ${seconds} s. The last column is Sendgate's rate over that server's.
+
+| Accept-Encoding | server | answer | answers/s | least–most | Sendgate is … × |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+${coldLines.join('\n')}
+
+Measured ${new Date().toISOString().slice(0, 10)} on ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${version(process.execPath, ['-p', 'process.versions.node']).trim()}${nginxVersion}.
+Reproduce with \`npm run bench\`.
+`;
+if (!short) {
+  replaceSection('hits', text);
+}
