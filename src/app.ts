@@ -8,9 +8,6 @@ import { callerGone, sendsPath } from './sends/endpoint.ts';
 
 export interface AppParts {
   readonly basePath: string;
-  /** Proxies whose `X-Forwarded-For` is believed: addresses, CIDRs, or Express's names for ranges. */
-  readonly trustProxy: readonly string[];
-  readonly observe: RequestHandler;
   readonly hostGuard: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
@@ -24,23 +21,13 @@ export function createApp(parts: AppParts): Express {
   app.disable('etag');
   app.set('query parser', false);
   app.set('case sensitive routing', true);
-  app.set('trust proxy', parts.trustProxy.length > 0 ? [...parts.trustProxy] : false);
 
-  app.use(parts.observe);
   app.use(parts.hostGuard);
   app.use(parts.rateLimit);
-  app.all(`${parts.basePath}${sendsPath}`, named(sendsPath), parts.sends);
+  app.all(`${parts.basePath}${sendsPath}`, parts.sends);
   app.use(nothingHere);
   app.use(answerProblem(parts));
   return app;
-}
-
-/** Names the route for the log and the metrics. */
-function named(route: string): RequestHandler<{ id: string }> {
-  return (req, _res, next) => {
-    exchangeOf(req).told.route = route;
-    next();
-  };
 }
 
 const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));

@@ -18,16 +18,16 @@ const maxHeaderSize = 16 * 1024;
 
 /**
  * Express sets the prototype of every request and response to its own, which throws V8's knowledge of their shape
- * away. Here they are born with it, so that there is nothing to swap.
+ * away. Here they are born with it, so that there is nothing to swap when `listener` hands one to `app`.
  */
-export function createServer(app: Express, options: ServerOptions): http.Server {
+export function createServer(app: Express, listener: http.RequestListener, options: ServerOptions): http.Server {
   class Request extends http.IncomingMessage {}
   class Response<R extends http.IncomingMessage = Request> extends http.ServerResponse<R> {}
   Object.setPrototypeOf(Request.prototype, app.request);
   Object.setPrototypeOf(Response.prototype, app.response);
   app.request = Request.prototype as unknown as Express['request'];
   app.response = Response.prototype as unknown as Express['response'];
-  return bounded({ IncomingMessage: Request, ServerResponse: Response }, options, app);
+  return bounded({ IncomingMessage: Request, ServerResponse: Response }, options, listener);
 }
 
 /** A server with every timeout and bound set on purpose. */

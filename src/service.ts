@@ -3,22 +3,23 @@
  */
 import type { DestinationStream } from 'pino';
 import { createApp } from './app.ts';
-import { hostGuard, loopbackHosts } from './callers/host-guard.ts';
-import { limitRate } from './callers/rate-limit.ts';
+import { addressOf } from './callers/address.ts';
+import { allowHosts, hostGuard, loopbackHosts } from './callers/host-guard.ts';
+import { RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
 import type { Clock } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import { Secrets } from './config/secrets.ts';
-import { exchangeOf, observeExchanges } from './operations/exchange.ts';
+import { createLane } from './lane.ts';
+import { observeExchanges } from './operations/exchange.ts';
 import { Health } from './operations/health.ts';
-import { createLog, type Logger } from './operations/log.ts';
+import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Pages } from './pages/pages.ts';
 import { Problem } from './problems.ts';
 import { renderPage } from './sends/body.ts';
-import { cacheOutcome } from './sends/cache-status.ts';
-import { sendsEndpoint } from './sends/endpoint.ts';
+import { SendsEndpoint } from './sends/endpoint.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
 import { quotaExhausted } from './upstream/day.ts';
 import { Gate } from './upstream/gate.ts';
@@ -61,7 +62,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     credentialsGate.probeNow();
     log.info({ secret: name }, 'a secret was replaced');
   });
-  const log = createLog({
+  const { log, accessLog } = createLogs({
     level: config.log.level,
     destination: parts.logDestination,
     secrets: () => secrets.values(),
@@ -125,27 +126,28 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
 
   const allowedHosts = [...loopbackHosts, ...config.server.allowedHosts];
+  const { basePath } = config.server;
+  const isAllowedHost = allowHosts(allowedHosts);
+  const rateLimit = new RateLimit(config.callers, addressOf(config.server.trustProxy), clock);
+  const sends = new SendsEndpoint({ pages, campaignIds: upstream.campaignIds, clock });
+  const observe = observeExchanges({ log: accessLog, metrics, clock, headers: securityHeaders() });
+  const lane = createLane({ basePath, isAllowedHost, rateLimit, sends });
   const app = createApp({
-    basePath: config.server.basePath,
-    trustProxy: config.server.trustProxy,
-    observe: observeExchanges({ log, metrics, clock, headers: securityHeaders() }),
-    hostGuard: hostGuard(allowedHosts),
-    rateLimit: limitRate(config.callers, clock),
-    sends: sendsEndpoint({
-      pages,
-      campaignIds: upstream.campaignIds,
-      clock,
-      onQuery: (req, { campaign }) => {
-        exchangeOf(req).told.campaign = campaign;
-      },
-      onFound: (req, found, nowMs) => {
-        exchangeOf(req).told.cache = cacheOutcome(found, nowMs);
-      },
-    }),
+    basePath,
+    hostGuard: hostGuard(isAllowedHost),
+    rateLimit: rateLimit.middleware,
+    sends: sends.handle,
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
   });
 
-  const server = createServer(app, config.server);
+  const server = createServer(
+    app,
+    (req, res) => {
+      observe(req, res);
+      if (!lane(req, res)) app(req, res);
+    },
+    config.server,
+  );
   const management = bounded(
     {},
     config.server,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Secrets } from '../src/config/secrets.ts';
 import { Health } from '../src/operations/health.ts';
-import { createLog } from '../src/operations/log.ts';
+import { createLogs } from '../src/operations/log.ts';
 import { type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';
@@ -120,12 +120,15 @@ describe('the log', () => {
   test('keeps credentials out by path and by value, in every form', () => {
     const secret = 'k3y/with+signs"\\';
     const lines: string[] = [];
-    const log = createLog({
+    const { log } = createLogs({
       level: 'info',
       destination: { write: (line) => void lines.push(line) },
       secrets: () => [secret],
     });
-    log.info({ apiKey: 'x-path', deep: { authorization: 'y-path', email_address: 'someone@example.com' } }, secret);
+    log.info(
+      { apiKey: 'x-path', headers: { authorization: 'y-path' }, deep: { er: { address: 'someone@example.com' } } },
+      secret,
+    );
     log.error({ err: new Error(`GET /?api_key=${encodeURIComponent(secret)} failed`) });
     log.info({ nested: { secret } });
     const text = lines.join('');

@@ -1,20 +1,24 @@
 /**
  * The Host allow-list, which keeps a web page from reading Sendgate through DNS rebinding.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { Problem } from '../problems.ts';
 
 export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+/** Whether the Host of a request, without its port, is one that is served. */
+export type HostRule = (req: IncomingMessage) => boolean;
 
-/** Lets requests through whose Host, without its port, is on the list; refuses others with `misdirected-request`. */
-export function hostGuard(allowedHosts: readonly string[]): Middleware {
+export function allowHosts(allowedHosts: readonly string[]): HostRule {
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
-  return (req, _res, next) => {
-    if (allowed.has(hostName(req))) next();
-    else next(new Problem('misdirected-request'));
+  return (req) => allowed.has(hostName(req));
+}
+
+/** Refuses other hosts with `misdirected-request`. */
+export function hostGuard(isAllowedHost: HostRule) {
+  return (req: IncomingMessage, _res: unknown, next: (error?: unknown) => void): void => {
+    next(isAllowedHost(req) ? undefined : new Problem('misdirected-request'));
   };
 }
 

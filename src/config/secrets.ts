@@ -68,8 +68,8 @@ function parseSecret(text: string): string {
   return value;
 }
 
-/** Values that are kept out of the logs after they were replaced. */
-const maxFormer = 20;
+/** Values that are kept out of the logs, replaced ones included. */
+const maxValues = 20;
 const pollMs = 1_000;
 
 /** The present credentials. Files are polled, since mounted secrets are swapped by renaming a link above them. */
@@ -77,7 +77,7 @@ export class Secrets {
   readonly #readFile: (path: string) => string;
   readonly #onChange: (name: string, outcome: 'replaced' | 'unreadable') => void;
   readonly #sources: Map<SecretName, Source>;
-  #former: string[] = [];
+  #values: readonly string[];
   readonly #reread = () => this.reload();
 
   /** @param onChange told when a file has a new value, and when it has none: the last good one then stays in use */
@@ -90,6 +90,7 @@ export class Secrets {
     this.#onChange = onChange;
     this.#sources = new Map<SecretName, Source>([['apiKey', sources.apiKey]]);
     if (sources.accessToken) this.#sources.set('accessToken', sources.accessToken);
+    this.#values = [...this.#sources.values()].map(({ value }) => value);
     for (const { file } of this.#sources.values()) {
       if (file !== undefined) watchFile(file, { interval: pollMs, persistent: false }, this.#reread);
     }
@@ -103,9 +104,9 @@ export class Secrets {
     return this.#sources.get('accessToken')?.value;
   }
 
-  /** Everything that must not be seen, the values of before included. */
+  /** Everything that must not be seen, the values of before included. A new array when a value is replaced. */
   values(): readonly string[] {
-    return [...this.#sources.values()].map(({ value }) => value).concat(this.#former);
+    return this.#values;
   }
 
   /** Reads the files again. */
@@ -115,7 +116,7 @@ export class Secrets {
       try {
         const present = parseSecret(this.#readFile(file));
         if (present === value) continue;
-        this.#former = [value, ...this.#former].slice(0, maxFormer);
+        this.#values = [present, ...this.#values].slice(0, maxValues);
         this.#sources.set(name, { value: present, file });
         this.#onChange(name, 'replaced');
       } catch {

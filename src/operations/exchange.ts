@@ -51,7 +51,7 @@ const idPattern = /^[\w.-]{8,64}$/;
 
 /** Names the request, begins its headers with `headers`, and writes its line and its metrics when the answer is out or the caller gone. */
 export function observeExchanges({ log, metrics, clock, headers }: Parts) {
-  return (req: IncomingMessage, res: ServerResponse, next: () => void): void => {
+  return (req: IncomingMessage, res: ServerResponse): void => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
@@ -63,6 +63,5 @@ export function observeExchanges({ log, metrics, clock, headers }: Parts) {
       metrics.request(told.route, status, told.cache ?? 'none', ms / 1000);
       log.info({ id, method: req.method, status, ms: Math.round(ms * 100) / 100, ...told });
     });
-    next();
   };
 }

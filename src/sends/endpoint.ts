@@ -1,7 +1,7 @@
 /**
  * `GET|HEAD /campaigns/:id/sends`
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
@@ -9,6 +9,7 @@ import type { Found, Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
 import { answerPage } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
+import { cacheOutcome } from './cache-status.ts';
 import { acceptsJson } from './negotiate.ts';
 import { type CampaignIdRule, parseSendsQuery, type SendsQuery } from './query.ts';
 
@@ -16,42 +17,65 @@ interface Parts {
   readonly pages: Pages;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
-  /** Told of every valid question. */
-  readonly onQuery: (req: IncomingMessage, query: SendsQuery) => void;
-  /** Told of every page that is answered, before it is. */
-  readonly onFound: (req: IncomingMessage, found: Found, nowMs: number) => void;
 }
 
 export const sendsPath = '/campaigns/:id/sends';
 const methods = 'GET, HEAD, OPTIONS';
 
-/** Handles every method of the resource. Throws Problems for the error handler to answer. */
-export function sendsEndpoint({ pages, campaignIds, clock, onQuery, onFound }: Parts): RequestHandler<{ id: string }> {
-  return async (req, res) => {
+/** The reason with which a wait ends when nobody is there to answer. */
+export const callerGone = new Error('the caller has hung up');
+
+/** The endpoint in its parts, so that a hit can be answered without going the whole way. */
+export class SendsEndpoint {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
+  readonly handle: RequestHandler<{ id: string }> = (req, res) => {
+    const { headers, told } = exchangeOf(req);
+    told.route = sendsPath;
     if (req.method === 'OPTIONS') {
-      res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
+      res.writeHead(204, [...headers, 'Allow', methods]).end();
       return;
     }
     if (req.method !== 'GET' && req.method !== 'HEAD') throw new Problem('method-not-allowed', { allow: methods });
-    if (!acceptsJson(req.headers.accept)) throw new Problem('not-acceptable');
 
-    const query = parseSendsQuery(req.params.id, searchOf(req.url), campaignIds);
-    onQuery(req, query);
-    const maxAgeSeconds = requestedMaxAge(req.headers['cache-control']);
-    let found = pages.hit(query, maxAgeSeconds);
-    if (!found) {
-      const hangUp = new AbortController();
-      res.once('close', () => hangUp.abort(callerGone));
-      found = await pages.get(query, { signal: hangUp.signal, maxAgeSeconds });
-    }
-    const now = clock.now();
-    onFound(req, found, now);
-    answerPage(req, res, exchangeOf(req).headers, found, now);
+    const query = this.#query(req, req.params.id);
+    told.campaign = query.campaign;
+    const hangUp = new AbortController();
+    res.once('close', () => hangUp.abort(callerGone));
+    return this.#parts.pages
+      .get(query, { signal: hangUp.signal, maxAgeSeconds: requestedMaxAge(req.headers['cache-control']) })
+      .then((found) => this.answer(req, res, found));
   };
-}
 
-/** The reason with which a wait ends when nobody is there to answer. */
-export const callerGone = new Error('the caller has hung up');
+  /**
+   * The page that a GET or HEAD asks for, if it is held and good enough.
+   *
+   * @throws Problem when the request is not valid, or the page a remembered refusal
+   */
+  hit(req: IncomingMessage, id: string): Found | undefined {
+    const query = this.#query(req, id);
+    const found = this.#parts.pages.hit(query, requestedMaxAge(req.headers['cache-control']));
+    if (found) Object.assign(exchangeOf(req).told, { route: sendsPath, campaign: id });
+    return found;
+  }
+
+  answer(req: IncomingMessage, res: ServerResponse, found: Found): void {
+    const now = this.#parts.clock.now();
+    const { headers, told } = exchangeOf(req);
+    told.cache = cacheOutcome(found, now);
+    answerPage(req, res, headers, found, now);
+  }
+
+  #query(req: IncomingMessage, id: string): SendsQuery {
+    if (!acceptsJson(req.headers.accept)) throw new Problem('not-acceptable');
+    return parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds);
+  }
+}
 
 function searchOf(url: string): string {
   const start = url.indexOf('?');
