@@ -1,0 +1,84 @@
+/**
+ * A hit is answered ahead of Express. That must not show: not in a byte, not in a header, not in a count.
+ */
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Harness, start, until } from './support/harness.ts';
+
+const path = '/ctct/campaigns/1/sends';
+let it: Harness;
+
+beforeAll(async () => {
+  it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
+  it.sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
+  await it.get(path);
+});
+afterAll(() => it.close());
+
+function ask(target: string, headers: Record<string, string>, method = 'GET') {
+  return new Promise<{ status: number; headers: string[]; body: string }>((resolve, reject) => {
+    const { hostname, port } = new URL(it.url);
+    request(
+      { hostname, port, path: target, method, headers: { 'x-request-id': 'same-for-both', ...headers } },
+      (res) => {
+        const parts: Buffer[] = [];
+        res.on('data', (part) => parts.push(part));
+        res.on('end', () => {
+          // What differs between any two answers: the count of requests left, and the time.
+          const own = res.rawHeaders.map((text) => text.replace(/; r=\d+; t=\d+$/, '; r=?; t=?'));
+          const date = own.indexOf('Date');
+          own.splice(date, 2);
+          resolve({ status: res.statusCode ?? 0, headers: own, body: Buffer.concat(parts).toString('base64') });
+        });
+      },
+    )
+      .on('error', reject)
+      .end();
+  });
+}
+
+/** The trailing slash and the encoded digit mean the same page, and are nothing that the lane takes. */
+const longWays = ['/ctct/campaigns/1/sends/', '/ctct/campaigns/%31/sends'];
+
+describe.each(longWays)('a hit is the same by the lane and by %s', (long) => {
+  test.each([
+    ['GET', '', {}],
+    ['GET', '', { 'accept-encoding': 'gzip, deflate, br' }],
+    ['GET', '', { 'accept-encoding': 'gzip' }],
+    ['HEAD', '', { 'accept-encoding': 'gzip' }],
+    ['GET', '', { 'if-none-match': '*' }],
+    ['GET', '?limit=500', {}],
+    ['GET', '?limit=0', {}],
+    ['GET', '?api_key=x', {}],
+    ['GET', '', { accept: 'text/csv' }],
+    ['GET', '', { host: 'evil.example' }],
+    ['POST', '', {}],
+    ['OPTIONS', '', {}],
+  ])('%s %s %j', async (method, search, headers) => {
+    expect(await ask(`${path}${search}`, headers, method)).toEqual(await ask(`${long}${search}`, headers, method));
+  });
+});
+
+test('every request is counted and logged once, whichever way it takes', async () => {
+  const left = async (target: string) =>
+    Number(/r=(\d+)/.exec((await it.get(target)).headers.get('ratelimit') ?? '')?.[1]);
+  const before = await left(path);
+  expect(await left(longWays[0] ?? '')).toBe(before - 1);
+  expect(await left(path)).toBe(before - 2);
+  expect(await left(`${path}?limit=0`)).toBe(before - 3);
+  const lines = it.lines.length;
+  await it.get(path);
+  await it.get(`${path}?limit=0`);
+  await until(() => it.lines.length === lines + 2, 'both are logged');
+  const line = JSON.parse(it.lines[lines] ?? '');
+  expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: '1', cache: 'fresh', status: 200 });
+});
+
+test('a lane that fails leaves the answer to the long way', async () => {
+  const { hit } = it.service.pages;
+  it.service.pages.hit = () => {
+    throw new TypeError('unforeseen');
+  };
+  expect((await it.get(path)).status).toBe(500);
+  it.service.pages.hit = hit;
+});
