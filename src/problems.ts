@@ -87,9 +87,6 @@ const table = {
 
 export type ProblemCode = keyof typeof table;
 
-/** All codes, in the order of the table. */
-export const problemCodes = Object.keys(table) as readonly ProblemCode[];
-
 /** One parameter of a request that cannot be taken. Never holds the value itself. */
 export interface InvalidParameter {
   readonly parameter: string;

@@ -41,8 +41,11 @@ export interface PageContent {
 
 const compress = { gzip: promisify(gzip), br: promisify(brotliCompress) };
 
-/** Half of the best quality's saving in a hundredth of its time, on pages of 500 sends: see docs/decisions. */
-const brotliQuality = 5;
+/**
+ * On a page of 500 sends (83 KB): 9.3 KB in a millisecond. Up to quality 9 nothing is gained by more; 11 makes it
+ * 8.1 KB, in 120 milliseconds.
+ */
+const brotliQuality = 4;
 
 /** The weak tag of a content (RFC 9110 §8.8.3). */
 export function tagOf(json: string): string {
