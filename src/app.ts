@@ -8,7 +8,7 @@ import { callerGone, sendsPath } from './sends/endpoint.ts';
 
 export interface AppParts {
   readonly basePath: string;
-  readonly hostGuard: RequestHandler;
+  readonly callers: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
   /** Told of errors that nobody has foreseen. */
@@ -22,7 +22,7 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', false);
   app.set('case sensitive routing', true);
 
-  app.use(parts.hostGuard);
+  app.use(parts.callers);
   app.use(parts.rateLimit);
   app.all(`${parts.basePath}${sendsPath}`, parts.sends);
   app.use(nothingHere);
@@ -48,6 +48,7 @@ function answerProblem({ basePath, onUnexpected }: AppParts): ErrorRequestHandle
     const { headers } = exchange;
     if (problem.retryAfterSeconds !== undefined) headers.push('Retry-After', String(problem.retryAfterSeconds));
     if (problem.allow !== undefined) headers.push('Allow', problem.allow);
+    if (problem.authenticate !== undefined) headers.push('WWW-Authenticate', problem.authenticate);
     headers.push('Content-Type', 'application/problem+json', 'Content-Length', String(body.length));
     headers.push('Cache-Control', 'no-store');
     res.writeHead(problem.status, headers);

@@ -6,13 +6,14 @@
  * plainly allowed, goes on to Express untouched and uncounted.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HostRule } from './callers/host-guard.ts';
+import type { Callers } from './callers/callers.ts';
 import type { RateLimit } from './callers/rate-limit.ts';
+import { exchangeOf } from './operations/exchange.ts';
 import type { SendsEndpoint } from './sends/endpoint.ts';
 
 interface Parts {
   readonly basePath: string;
-  readonly isAllowedHost: HostRule;
+  readonly callers: Callers;
   readonly rateLimit: RateLimit;
   readonly sends: SendsEndpoint;
 }
@@ -20,24 +21,26 @@ interface Parts {
 /** Answers a hit and returns true, or returns false and has done nothing. */
 export type Lane = (req: IncomingMessage, res: ServerResponse) => boolean;
 
-export function createLane({ basePath, isAllowedHost, rateLimit, sends }: Parts): Lane {
-  const escaped = basePath.replace(/[.]/g, '\\.');
-  const target = new RegExp(`^${escaped}/campaigns/(\\d{1,20})/sends(?:\\?|$)`);
+export function createLane({ basePath, callers, rateLimit, sends }: Parts): Lane {
+  const target = new RegExp(`^${basePath.replaceAll('.', '\\.')}/campaigns/(\\d{1,20})/sends(?:\\?|$)`);
+
   return (req, res) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const id = target.exec(req.url ?? '')?.[1];
-    if (id === undefined || !isAllowedHost(req)) return false;
-    const found = held(req, id);
-    if (!found || !rateLimit.admit(req)) return false;
-    sends.answer(req, res, found);
-    return true;
-  };
-
-  function held(req: IncomingMessage, id: string) {
+    if (id === undefined) return false;
     try {
-      return sends.hit(req, id);
+      const headers: string[] = [];
+      const team = callers.identify(req, headers);
+      const hit = sends.hit(req, id);
+      const limits = hit && rateLimit.admit(req, team);
+      if (!limits) return false;
+      const exchange = exchangeOf(req);
+      exchange.told.team = team.name;
+      exchange.headers.push(...headers, ...limits);
+      sends.answer(req, res, hit);
+      return true;
     } catch {
-      return undefined; // The long way meets the same error, and answers it.
+      return false; // The long way meets the same error, and answers it.
     }
-  }
+  };
 }

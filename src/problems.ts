@@ -22,6 +22,16 @@ const table = {
     title: 'The cursor was refused',
     detail: 'Constant Contact does not accept this `next` cursor (any more). Start again without `next`.',
   },
+  unauthorized: {
+    status: 401,
+    title: 'The caller is unknown',
+    detail: 'Only known teams are answered here. Send the bearer token of yours, or ask the operators.',
+  },
+  'origin-not-allowed': {
+    status: 403,
+    title: 'The origin is not allowed',
+    detail: 'Web pages of this origin may not ask here (setting `callers.cors.origins`).',
+  },
   'not-found': {
     status: 404,
     title: 'There is nothing at this path',
@@ -101,6 +111,8 @@ interface ProblemOptions {
   readonly errors?: readonly InvalidParameter[];
   /** Methods for the `Allow` header of a 405. */
   readonly allow?: string;
+  /** For the `WWW-Authenticate` header of a 401. */
+  readonly authenticate?: string;
   /** For logs and metrics, out of a closed set; never shown to callers. */
   readonly reason?: string;
 }
@@ -112,6 +124,7 @@ export class Problem extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly errors: readonly InvalidParameter[] | undefined;
   readonly allow: string | undefined;
+  readonly authenticate: string | undefined;
   readonly reason: string | undefined;
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
@@ -122,6 +135,7 @@ export class Problem extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.errors = options.errors;
     this.allow = options.allow;
+    this.authenticate = options.authenticate;
     this.reason = options.reason;
   }
 

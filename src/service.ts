@@ -3,10 +3,13 @@
  */
 import type { DestinationStream } from 'pino';
 import { createApp } from './app.ts';
-import { addressOf } from './callers/address.ts';
-import { allowHosts, hostGuard, loopbackHosts } from './callers/host-guard.ts';
+import { Addresses } from './callers/address.ts';
+import { BrowserGuard } from './callers/browser-guard.ts';
+import { Callers } from './callers/callers.ts';
+import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
+import { Teams } from './callers/teams.ts';
 import type { Clock } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import { Secrets } from './config/secrets.ts';
@@ -16,17 +19,13 @@ import { Health } from './operations/health.ts';
 import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
+import { StatusBoard } from './operations/status.ts';
 import { Pages } from './pages/pages.ts';
-import { Problem } from './problems.ts';
 import { renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
+import { ReadAhead } from './sends/read-ahead.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
-import { quotaExhausted } from './upstream/day.ts';
-import { Gate } from './upstream/gate.ts';
-import { Quota } from './upstream/quota.ts';
-import { Transport } from './upstream/transport.ts';
-import { Upstream } from './upstream/upstream.ts';
-import { v2 } from './upstream/v2.ts';
+import { buildUpstream } from './upstream/build.ts';
 
 export interface ServiceParts {
   readonly clock: Clock;
@@ -49,11 +48,10 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-const hourMs = 3_600_000;
-
 /** Builds and listens. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
   const { clock } = parts;
+  const { basePath } = config.server;
   const secrets = new Secrets(sources, parts.readFile, (name, outcome) => {
     if (outcome === 'unreadable') {
       log.error({ secret: name }, 'the file of a secret holds none; the last good one stays in use');
@@ -71,70 +69,65 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     log.warn('no access token is set: Constant Contact is called with the API key alone');
   }
 
-  const credentialsGate = new Gate(clock, {
-    probeEveryMs: config.constantContact.credentialsRetrySeconds * 1000,
-    problem: () => new Problem('upstream-credentials-refused', { reason: 'gate' }),
-    onChange: (shut) => {
-      if (shut) log.error('Constant Contact refuses the credentials: replace the API key or the access token');
-      else log.info('Constant Contact takes the credentials again');
+  const addresses = new Addresses(config.server.trustProxy);
+  const teams = new Teams(config.teams, config.callers.required, addresses);
+  const { upstream, quota, credentialsGate, dayGate, breaker } = buildUpstream(config, {
+    clock,
+    log,
+    credentials: secrets,
+    userAgent: `sendgate/${parts.version}`,
+    weights: new Map(teams.all.map(({ name, weight }) => [name, weight])),
+    onCall: (outcome, seconds) => {
+      metrics.upstreamCall(outcome, seconds);
+      if (outcome !== 'ok') log.warn({ outcome, seconds }, 'a call to Constant Contact failed');
+    },
+    onWait: (team, urgency, seconds) => {
+      metrics.waited(team, urgency, seconds);
+      status.waited(team, urgency, seconds);
     },
   });
-  const dayGate = new Gate(clock, {
-    probeEveryMs: hourMs,
-    problem: () => quotaExhausted(clock.now()),
-    onChange: (shut) => {
-      if (shut) log.error("Constant Contact's quota of the day is spent: held pages are served until 00:00 UTC");
-      else log.info('Constant Contact takes calls again');
-    },
-  });
-  const quota = new Quota(clock, config.quota);
-  const health = new Health({ credentialsRefused: () => credentialsGate.isShut, quotaExhausted: () => dayGate.isShut });
-  const upstream = new Upstream(
-    {
-      dialect: v2,
-      transport: new Transport({
-        baseUrl: config.constantContact.baseUrl,
-        userAgent: `sendgate/${parts.version}`,
-        maxResponseBytes: config.constantContact.maxResponseBytes,
-      }),
-      quota,
-      credentialsGate,
-      dayGate,
-      credentials: secrets,
-      clock,
-      observe: (outcome, seconds) => {
-        metrics.upstreamCall(outcome, seconds);
-        health.upstreamCall(outcome);
-        if (outcome !== 'ok') log.warn({ outcome, seconds }, 'a call to Constant Contact failed');
-      },
-    },
-    config.constantContact,
-  );
   const pages = new Pages(
     {
-      fetchPage: (query, signal) => upstream.fetchPage(query, signal),
-      render: (query, page) => renderPage(config.server.basePath, query, page),
+      fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
+      render: (query, page) => renderPage(basePath, query, page),
       clock,
     },
     config.cache,
   );
+
+  const state = {
+    credentialsRefused: () => credentialsGate.isShut,
+    quotaExhausted: () => dayGate.isShut,
+    circuitOpen: () => breaker.isOpen,
+  };
+  const health = new Health(state);
+  const status = new StatusBoard({
+    ...state,
+    quota: () => quota.status(),
+    cache: () => ({ bytes: pages.bytes, pages: pages.count }),
+  });
   const metrics = new Metrics({
+    ...state,
     cacheBytes: () => pages.bytes,
     cachePages: () => pages.count,
     quotaWaiting: () => quota.waiting,
-    credentialsRefused: () => credentialsGate.isShut,
+    callsToday: () => quota.status().callsToday,
+    callsLeftToday: () => quota.status().leftToday,
   });
 
-  const allowedHosts = [...loopbackHosts, ...config.server.allowedHosts];
-  const { basePath } = config.server;
-  const isAllowedHost = allowHosts(allowedHosts);
-  const rateLimit = new RateLimit(config.callers, addressOf(config.server.trustProxy), clock);
-  const sends = new SendsEndpoint({ pages, campaignIds: upstream.campaignIds, clock });
-  const observe = observeExchanges({ log: accessLog, metrics, clock, headers: securityHeaders() });
-  const lane = createLane({ basePath, isAllowedHost, rateLimit, sends });
+  const callers = new Callers({
+    isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
+    browserGuard: new BrowserGuard(config.callers.cors.origins),
+    teams,
+  });
+  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock);
+  const readAhead = new ReadAhead({ pages, isAmple: () => quota.isAmple }, config.cache.readAheadPages);
+  const sends = new SendsEndpoint({ pages, readAhead, addresses, campaignIds: upstream.campaignIds, clock });
+  const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
+  const lane = createLane({ basePath, callers, rateLimit, sends });
   const app = createApp({
     basePath,
-    hostGuard: hostGuard(isAllowedHost),
+    callers: callers.middleware,
     rateLimit: rateLimit.middleware,
     sends: sends.handle,
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
@@ -151,7 +144,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const management = bounded(
     {},
     config.server,
-    managementListener({ health, metrics, allowedHosts: config.server.allowedHosts }),
+    managementListener({ health, metrics, status, allowedHosts: config.server.allowedHosts }),
   );
   const managementUrl = await listen(management, config.management.host, config.management.port);
   const url = await listen(server, config.server.host, config.server.port).catch((error: unknown) => {

@@ -1,9 +1,14 @@
 /**
  * Who may ask, from where, and how often.
  */
-import { request } from 'node:http';
+import { createHash } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Environment, type Harness, start } from './support/harness.ts';
+import { Addresses } from '../src/callers/address.ts';
+import { RateLimit } from '../src/callers/rate-limit.ts';
+import { defaultTeam } from '../src/callers/teams.ts';
+import { systemClock } from '../src/clock.ts';
+import { type Environment, type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';
 let it: Harness;
@@ -15,10 +20,10 @@ async function up(env: Environment) {
 afterEach(() => it.close());
 
 /** fetch sets Host and Origin itself, so this is done by hand. */
-function ask(headers: Record<string, string> = {}, base = it.url, target = path) {
+function ask(headers: Record<string, string> = {}, base = it.url, target = path, method = 'GET') {
   return new Promise<{ status: number; headers: Record<string, string | undefined> }>((resolve, reject) => {
     const { hostname, port } = new URL(base);
-    request({ hostname, port, path: target, headers }, (res) => {
+    request({ hostname, port, path: target, method, headers }, (res) => {
       res
         .resume()
         .on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers as Record<string, string> }));
@@ -113,5 +118,148 @@ describe('a client over its rate', () => {
     for (let n = 1; n <= 101; n++) expect(await status(n)).toBe(200);
     expect(await status(101)).toBe(429);
     expect(await status(1)).toBe(200);
+  });
+});
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+describe('a team', () => {
+  const teams = [
+    { name: 'web', networks: ['10.1.0.0/16', '2001:db8::/32'], requestsPerMinute: 3 },
+    { name: 'bi', header: { name: 'X-Team', value: 'bi' } },
+    { name: 'jobs', tokensSha256: [sha256('token-of-jobs')] },
+    { name: 'late', networks: ['10.1.2.3'] },
+  ];
+  const env = { SENDGATE_TEAMS: JSON.stringify(teams), SENDGATE_SERVER_TRUST_PROXY: 'loopback' };
+  const teamOf = async (headers: Record<string, string>) =>
+    /^"([^"]+)"/.exec((await ask(headers)).headers['ratelimit-policy'] ?? '')?.[1];
+
+  test('is recognised by network, proxy header or token; the first one wins, and nobody is default', async () => {
+    await up(env);
+    const from = (address: string) => ({ 'x-forwarded-for': address });
+    expect(await teamOf(from('10.1.2.3'))).toBe('web');
+    expect(await teamOf(from('2001:db8:1::5'))).toBe('web');
+    expect(await teamOf({ ...from('10.2.0.1'), 'x-team': 'bi' })).toBe('bi');
+    expect(await teamOf({ ...from('10.2.0.1'), authorization: 'Bearer token-of-jobs' })).toBe('jobs');
+    expect(await teamOf({ ...from('10.1.9.9'), authorization: 'Bearer token-of-jobs', 'x-team': 'bi' })).toBe('web');
+    for (const other of ['Bearer token-of-job', 'Basic token-of-jobs', `Bearer ${sha256('token-of-jobs')}`, 'Bearer']) {
+      expect(await teamOf({ ...from('10.2.0.1'), authorization: other })).toBe('default');
+    }
+    expect(await teamOf({ ...from('10.2.0.1'), 'x-team': 'BI' })).toBe('default');
+    await until(() => it.lines.some((line) => line.includes('"team":"jobs"')), 'the log names the team');
+    expect(it.lines.join('')).not.toContain('token-of-jobs');
+  });
+
+  test('cannot be claimed with a header or an address by a peer that is no trusted proxy', async () => {
+    await up({ ...env, SENDGATE_SERVER_TRUST_PROXY: '10.9.9.9' });
+    expect(await teamOf({ 'x-team': 'bi' })).toBe('default');
+    expect(await teamOf({ 'x-forwarded-for': '10.1.2.3' })).toBe('default');
+    expect(await teamOf({ forwarded: 'for=10.1.2.3', 'x-real-ip': '10.1.2.3' })).toBe('default');
+    expect(await teamOf({ authorization: 'Bearer token-of-jobs' })).toBe('jobs');
+  });
+
+  test('at its limit does not limit another', async () => {
+    await up({ ...env, SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000' });
+    const web = (n: number) => ask({ 'x-forwarded-for': `10.1.0.${n}` });
+    for (let n = 1; n <= 3; n++) expect((await web(n)).headers['ratelimit']).toBe(`"web"; r=${3 - n}; t=60`);
+    const over = await web(4);
+    expect(over.status).toBe(429);
+    expect(over.headers).toMatchObject({
+      'retry-after': '60',
+      ratelimit: '"web"; r=0; t=60',
+      'ratelimit-policy': expect.stringMatching(/^"web"; q=3; w=60; pk=:/),
+    });
+    expect((await ask({ 'x-forwarded-for': '10.2.0.1' })).status).toBe(200);
+    expect((await ask({ 'x-forwarded-for': '10.2.0.1', authorization: 'Bearer token-of-jobs' })).status).toBe(200);
+  });
+
+  test('may be required: the unrecognised are told how to be known', async () => {
+    await up({ ...env, SENDGATE_CALLERS_REQUIRED: 'true' });
+    const refused = await ask({ 'x-forwarded-for': '10.2.0.1' });
+    expect(refused.status).toBe(401);
+    expect(refused.headers['www-authenticate']).toBe('Bearer realm="sendgate"');
+    expect((await ask({ authorization: 'Bearer token-of-jobs' })).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(1);
+  });
+
+  test('a hundred thousand clients take no more memory than the bound', async () => {
+    const limit = new RateLimit(
+      { requestsPerMinute: 5, maxClients: 1_000 },
+      [defaultTeam],
+      new Addresses(['loopback']),
+      systemClock,
+    );
+    const from = (n: number) =>
+      ({
+        socket: { remoteAddress: '127.0.0.1' },
+        headers: { 'x-forwarded-for': `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` },
+      }) as unknown as IncomingMessage;
+    const admit = (n: number) => limit.admit(from(n), defaultTeam)?.[1];
+    for (let n = 0; n < 100_000; n++) admit(n);
+    expect(limit.clients).toBe(1_000);
+    expect(admit(99_999)).toBe('"default"; r=3; t=60');
+    expect(admit(0)).toBe('"default"; r=4; t=60');
+  });
+});
+
+describe('a web page', () => {
+  const listed = 'https://dashboards.example.com';
+
+  test.each([
+    ['of another origin', { origin: 'https://evil.example' }],
+    ['of no origin', { origin: 'null' }],
+    ['of the same site on another port', { 'sec-fetch-site': 'same-site' }],
+    ['of another site, without reading', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }],
+    ['of an origin that only looks listed', { origin: `${listed}.evil.example` }],
+    ['of the listed origin in another scheme', { origin: 'http://dashboards.example.com' }],
+  ])('%s gets 403 before anything is fetched', async (_, headers) => {
+    await up({ SENDGATE_CALLERS_CORS_ORIGINS: listed });
+    const answer = await ask(headers);
+    expect(answer.status).toBe(403);
+    expect(answer.headers['vary']).toBe('Origin');
+    expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+    expect(it.sandbox.callCount).toBe(0);
+    await it.get(path); // and no more when the page is held
+    expect((await ask(headers)).status).toBe(403);
+  });
+
+  test('of a listed origin may read the answer, errors included, without credentials', async () => {
+    await up({ SENDGATE_CALLERS_CORS_ORIGINS: `${listed},http://localhost:3000` });
+    for (const origin of [listed, 'http://localhost:3000']) {
+      for (const target of [path, path, '/campaigns/404/sends', `${path}?limit=0`]) {
+        const { headers } = await ask({ origin, 'sec-fetch-site': 'cross-site' }, it.url, target);
+        expect(headers).toMatchObject({
+          'access-control-allow-origin': origin,
+          'access-control-expose-headers': expect.stringContaining('Link'),
+          vary: expect.stringMatching(/^Origin/),
+        });
+        expect(headers['access-control-allow-credentials']).toBeUndefined();
+      }
+    }
+    expect((await ask()).headers['vary']).toBe('Origin, Accept-Encoding');
+  });
+
+  test('may ask beforehand, and remember the answer for a day', async () => {
+    await up({ SENDGATE_CALLERS_CORS_ORIGINS: listed, SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
+    const wish = { 'access-control-request-method': 'GET', 'access-control-request-headers': 'if-none-match' };
+    for (let n = 0; n < 3; n++) {
+      const preflight = await ask({ origin: listed, ...wish }, it.url, path, 'OPTIONS');
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers).toMatchObject({
+        'access-control-allow-origin': listed,
+        'access-control-allow-methods': 'GET, HEAD',
+        'access-control-allow-headers': expect.stringContaining('If-None-Match'),
+        'access-control-max-age': '86400',
+      });
+    }
+    expect((await ask({ origin: 'https://evil.example', ...wish }, it.url, path, 'OPTIONS')).status).toBe(403);
+    expect((await ask({ origin: listed, host: 'evil.example', ...wish }, it.url, path, 'OPTIONS')).status).toBe(421);
+  });
+
+  test('of our own origin, and the address bar, are served', async () => {
+    await up({});
+    expect((await ask({ 'sec-fetch-site': 'same-origin' })).status).toBe(200);
+    expect((await ask({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })).status).toBe(200);
+    expect((await ask()).headers['vary']).toBe('Accept-Encoding');
   });
 });

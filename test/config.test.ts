@@ -81,12 +81,21 @@ describe('the configuration', () => {
         SENDGATE_SERVER_BASE_PATH: '/a/b',
         SENDGATE_SERVER_ALLOWED_HOSTS: 'x.example',
         SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/8,loopback,::1',
+        SENDGATE_CALLERS_REQUIRED: 'true',
+        SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example,http://localhost:3000',
+        SENDGATE_TEAMS: '[{"name":"web","weight":2,"requestsPerMinute":9,"networks":["10.0.0.0/8"],"tokensSha256":[]}]',
+        SENDGATE_QUOTA_STATE_FILE: '/var/lib/sendgate/quota.json',
       };
+      const teams = variable === 'SENDGATE_CALLERS_REQUIRED' ? (special['SENDGATE_TEAMS'] ?? '') : '';
       const text = special[variable] ?? String(Number(preset) + 1);
       const value = path
         .split('.')
-        .reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], load({ [variable]: text }).config);
-      expect(Array.isArray(value) ? value.join(',') : String(value)).toBe(text);
+        .reduce<unknown>(
+          (node, name) => (node as Record<string, unknown>)[name],
+          load({ SENDGATE_TEAMS: teams, [variable]: text }).config,
+        );
+      const shown = path === 'teams' ? JSON.stringify(value) : Array.isArray(value) ? value.join(',') : String(value);
+      expect(shown).toBe(text);
     },
   );
 
@@ -194,6 +203,51 @@ describe('a bad configuration', () => {
       'a timeout past the deadline',
       { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '30000' },
       'constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that',
+    ],
+    [
+      'a team without a way to recognise it',
+      { SENDGATE_TEAMS: '[{"name":"a"}]' },
+      'teams.0: recognises nobody; allowed: at least one of networks, header and tokensSha256',
+    ],
+    [
+      'a team twice',
+      { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"]},{"name":"a","networks":["10.0.0.0/8"]}]' },
+      'teams.1.name: is given twice; allowed: a name of its own',
+    ],
+    [
+      'a team called default',
+      { SENDGATE_TEAMS: '[{"name":"default","networks":["::1"]}]' },
+      'teams.0.name (SENDGATE_TEAMS): is not valid; allowed: any name but default',
+    ],
+    [
+      'a header that nobody is trusted to set',
+      { SENDGATE_TEAMS: '[{"name":"a","header":{"name":"x-team","value":"a"}}]' },
+      'teams.0.header: means nothing without server.trustProxy; allowed: a header that a trusted proxy sets',
+    ],
+    [
+      'a token in the clear',
+      { SENDGATE_TEAMS: '[{"name":"a","tokensSha256":["s3cret"]}]' },
+      'teams.0.tokensSha256.0 (SENDGATE_TEAMS): is not valid; allowed: a SHA-256 digest of a token: 64 hex digits',
+    ],
+    [
+      'a team with an unknown key',
+      { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"],"wieght":2}]' },
+      "teams.0.wieght: is no setting; allowed: the settings in README's table",
+    ],
+    [
+      'teams that are not JSON',
+      { SENDGATE_TEAMS: '[{' },
+      'teams (SENDGATE_TEAMS): is not valid; allowed: a list of objects, in the environment as JSON',
+    ],
+    [
+      'refusing everybody',
+      { SENDGATE_CALLERS_REQUIRED: 'true' },
+      'callers.required: refuses everybody while there are no teams; allowed: true together with teams',
+    ],
+    [
+      'an origin that is none',
+      { SENDGATE_CALLERS_CORS_ORIGINS: '*' },
+      'callers.cors.origins.0 (SENDGATE_CALLERS_CORS_ORIGINS): is not valid; allowed: an exact origin: scheme, host and port, without a path, and no *',
     ],
     [
       'a well-known setting under a made-up name',

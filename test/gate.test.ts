@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
-import { endOfDay, quotaExhausted } from '../src/upstream/day.ts';
 import { Gate } from '../src/upstream/gate.ts';
+import { endOfDay, quotaExhausted } from '../src/upstream/quota/day.ts';
 import { FakeClock } from './support/clock.ts';
 
 let clock: FakeClock;

@@ -25,11 +25,12 @@ describe('the management listener', () => {
 
   test('says degraded, with 200, while the upstream fails', async () => {
     it.sandbox.fault({ kind: 'status', status: 500 });
-    for (let n = 0; n < 3; n++) await it.get(`${path}?limit=${n + 1}`);
+    for (let n = 0; n < 5; n++) await it.get(`${path}?limit=${n + 1}`);
     const ready = await management('/readyz');
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
     it.sandbox.heal();
+    it.clock.forward(6);
     await it.get(path);
     expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
   });
@@ -59,8 +60,8 @@ describe('the management listener', () => {
     await until(() => it.lines.filter((line) => line.includes('"method"')).length === 4, 'all are logged');
     it.service.metrics.collectProcessMetrics();
     const text = await (await management('/metrics')).text();
-    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="200"} 2');
-    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400"} 1');
+    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="200",team="default"} 2');
+    expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400",team="default"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="fresh"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="miss"} 1');
     expect(text).toContain('sendgate_upstream_calls_total{outcome="ok"} 1');
@@ -69,9 +70,48 @@ describe('the management listener', () => {
     expect(text).toMatch(/sendgate_cache_bytes [1-9]/);
     expect(text).toContain('sendgate_cache_pages 2');
     expect(text).toContain('sendgate_quota_waiting 0');
+    expect(text).toContain('sendgate_quota_calls_today 2');
+    expect(text).toContain('sendgate_quota_calls_left_today 9998');
+    expect(text).toContain('sendgate_upstream_circuit_open 0');
+    expect(text).toContain('sendgate_pages_served_total{team="default",cache="fresh"} 1');
+    expect(text).toContain('sendgate_quota_wait_seconds_count{team="default",urgency="interactive"} 2');
     expect(text).toContain('sendgate_upstream_credentials_refused 0');
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
     expect(text).toContain('process_resident_memory_bytes');
+  });
+
+  test('tells what goes on', async () => {
+    await it.get(path);
+    await it.get(path);
+    await until(async () => {
+      const status = await (await management('/status')).json();
+      try {
+        expect(status).toEqual({
+          upstream: {
+            callsThisSecond: 1,
+            perSecond: 1000,
+            callsToday: 1,
+            leftToday: 9999,
+            dayEndsAt: expect.stringMatching(/T00:00:00.000Z$/),
+            circuit: 'closed',
+            credentials: 'ok',
+            quota: 'ok',
+          },
+          queues: ['interactive', 'refresh', 'bulk'].map((urgency) => ({
+            team: 'default',
+            urgency,
+            waiting: 0,
+            waitP50: expect.any(Number),
+            waitP95: expect.any(Number),
+          })),
+          served: { default: { miss: 1, fresh: 1 } },
+          cache: { bytes: expect.any(Number), pages: 1 },
+        });
+        return true;
+      } catch {
+        return false;
+      }
+    }, 'the status is as it should be');
   });
 
   test('has nothing else', async () => {
@@ -84,16 +124,20 @@ describe('the management listener', () => {
   });
 });
 
-test('an upstream fails when three calls in a row do, and a no is an answer', () => {
-  const health = new Health({ credentialsRefused: () => false, quotaExhausted: () => false });
-  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'ok' });
+test('health is told in the order of what an operator has to do', () => {
+  const state = { credentialsRefused: false, quotaExhausted: false, circuitOpen: true };
+  const health = new Health({
+    credentialsRefused: () => state.credentialsRefused,
+    quotaExhausted: () => state.quotaExhausted,
+    circuitOpen: () => state.circuitOpen,
+  });
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'failing' });
   health.phase = 'ready';
-  for (const outcome of ['timeout', 'connection', 'http-404', 'timeout', 'http-5xx']) health.upstreamCall(outcome);
-  expect(health.readiness().upstream).toBe('ok');
-  health.upstreamCall('malformed');
   expect(health.readiness()).toEqual({ status: 'degraded', upstream: 'failing' });
-  health.upstreamCall('ok');
-  expect(health.readiness().status).toBe('ready');
+  state.quotaExhausted = true;
+  expect(health.readiness().upstream).toBe('quota-exhausted');
+  state.credentialsRefused = true;
+  expect(health.readiness().upstream).toBe('credentials-refused');
 });
 
 describe('the log', () => {
@@ -108,6 +152,7 @@ describe('the log', () => {
       time: expect.any(String),
       id: answer.headers.get('x-request-id'),
       route: '/campaigns/:id/sends',
+      team: 'default',
       campaign: '1',
       method: 'GET',
       status: 200,

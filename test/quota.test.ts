@@ -1,77 +1,363 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+/**
+ * Turns at Constant Contact, on a clock on which nothing passes by itself.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Quota } from '../src/upstream/quota.ts';
+import { Problem } from '../src/problems.ts';
+import { Demand, type Urgency } from '../src/upstream/quota/demand.ts';
+import { Quota, type QuotaOptions } from '../src/upstream/quota/quota.ts';
 import { FakeClock } from './support/clock.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 let clock: FakeClock;
 let quota: Quota;
-let starts: number[];
+let starts: { at: number; team: string; urgency: Urgency }[];
+let waits: { team: string; seconds: number }[];
+let events: string[];
+
+function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}) {
+  quota = new Quota(
+    clock,
+    { perSecond: 4, perDay: 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000, ...options },
+    new Map(Object.entries(weights)),
+    {
+      waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
+      passed: (percent) => events.push(`passed ${percent}`),
+      unsaved: (reason) => events.push(reason),
+    },
+  );
+}
+
+function reset() {
+  clock = new FakeClock();
+  starts = [];
+  waits = [];
+  events = [];
+}
 
 beforeEach(() => {
-  clock = new FakeClock();
-  quota = new Quota(clock, { perSecond: 4, maxWaitMs: 8_000 });
-  starts = [];
+  reset();
+  build();
 });
 
-const ask = (signal?: AbortSignal, waitMs = 60_000) =>
-  quota.take(waitMs, signal).then(() => void starts.push(clock.now()));
+interface Wish {
+  readonly team?: string;
+  readonly urgency?: Urgency;
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+  /** How long the upstream takes to answer. */
+  readonly latencyMs?: number;
+  readonly demand?: Demand;
+}
 
-/** The most starts that any window of a second holds. */
+async function ask({ team = 'a', urgency = 'interactive', waitMs = 1e9, signal, latencyMs = 50, demand }: Wish = {}) {
+  const turn = await quota.take(demand ?? new Demand(team, urgency), waitMs, signal);
+  starts.push({ at: clock.now(), team, urgency });
+  clock.after(latencyMs, () => turn.done(true));
+}
+
+/** Asks without waiting for it; a refusal is remembered as an event. */
+function want(wish: Wish = {}) {
+  ask(wish).catch((error: Problem) => events.push(error.code ?? error.message));
+}
+
+/** The most moments that any window of a second holds. */
 function busiest(times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
 }
 
-describe('the quota', () => {
-  test('lets four calls start at once, and the others as soon as the second is over, in their order', async () => {
-    const order: number[] = [];
-    for (let n = 0; n < 9; n++) void ask().then(() => order.push(n));
+describe('the second', () => {
+  test('lets four calls start at once, and the others when it is over, in their order', async () => {
+    for (let n = 0; n < 9; n++) want();
     await clock.pass(0);
     expect(starts).toHaveLength(4);
     await clock.pass(1_100);
     expect(starts).toHaveLength(8);
     await clock.pass(1_100);
-    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(busiest(starts)).toBe(4);
+    expect(starts).toHaveLength(9);
   });
 
-  test('never lets a window of a second hold more than four starts, whenever calls arrive', async () => {
+  test('never holds more than four starts, wherever it begins; nor does the day; and no turn is wasted', async () => {
+    const arrivals = fc.array(fc.tuple(fc.nat(1_500), fc.constantFrom('a', 'b', 'c'), fc.nat(700)), {
+      minLength: 1,
+      maxLength: 50,
+    });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(1500), { minLength: 1, maxLength: 40 }), async (gaps) => {
-        clock = new FakeClock();
-        quota = new Quota(clock, { perSecond: 4, maxWaitMs: 60_000 });
-        starts = [];
-        for (const gap of gaps) {
+      fc.asyncProperty(arrivals, fc.constantFrom(12, 10_000), fc.boolean(), async (calls, perDay, steady) => {
+        reset();
+        build({ maxWaitMs: 600_000, perDay, reserve: 0 });
+        for (const [gap, team, latencyMs] of calls) {
           await clock.pass(gap);
-          void ask();
+          want({ team, latencyMs: steady ? 50 : latencyMs });
         }
-        await clock.pass(60_000);
-        expect(starts).toHaveLength(gaps.length);
-        expect(busiest(starts)).toBeLessThanOrEqual(4);
+        await clock.pass(120_000);
+        const times = starts.map(({ at }) => at);
+        expect(busiest(times)).toBeLessThanOrEqual(4);
+        expect(starts).toHaveLength(Math.min(calls.length, perDay));
+        expect(events.filter((event) => event === 'upstream-quota-exhausted')).toHaveLength(
+          calls.length - starts.length,
+        );
+        if (!steady) return;
+        // Work-conserving: whoever had to wait started as soon as the fourth start before it was a second old.
+        const due = [...waits.keys()].filter((n) => (waits[n]?.seconds ?? 0) > 0);
+        for (const n of due)
+          if (n >= 4 && n < times.length) expect((times[n] ?? 0) - (times[n - 4] ?? 0)).toBeLessThanOrEqual(1_120);
       }),
       { numRuns: 60 },
     );
   });
 
-  test('tells at once who would wait too long, and how long', async () => {
+  test('holds no more than four arrivals either, when calls are held up on their way', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(900), { minLength: 20, maxLength: 40 }), fc.nat(15), async (delays, lucky) => {
+        reset();
+        delays[lucky] = 0; // how short the way is has to be seen once
+        build({ maxWaitMs: 600_000 });
+        const arrived: number[] = [];
+        for (const delay of delays) {
+          quota.take(new Demand('a', 'interactive'), 1e9).then(
+            (turn) => {
+              arrived.push(clock.now() + 20 + delay);
+              clock.after(20 + delay + 30, () => turn.done(true));
+            },
+            () => {},
+          );
+        }
+        await clock.pass(120_000);
+        expect(arrived).toHaveLength(delays.length);
+        expect(busiest(arrived)).toBeLessThanOrEqual(4);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('is given up to calls that never answer for no longer than a second more', async () => {
+    for (let n = 0; n < 8; n++) want({ latencyMs: 1e6 });
+    await clock.pass(1_900);
+    expect(starts).toHaveLength(4);
+    await clock.pass(200);
+    expect(starts).toHaveLength(8);
+  });
+
+  test('is given less to after the upstream has complained, and all again bit by bit', async () => {
+    build({ maxWaitMs: 600_000 });
+    quota.complain();
+    for (let n = 0; n < 400; n++) want();
+    await clock.pass(900);
+    expect(starts).toHaveLength(0);
+    await clock.pass(4_100);
+    const slow = starts.length;
+    expect(slow).toBeGreaterThanOrEqual(6);
+    expect(slow).toBeLessThanOrEqual(10);
+    await clock.pass(15_000);
+    const before = starts.length;
+    await clock.pass(10_000);
+    expect(starts.length - before).toBeGreaterThanOrEqual(38);
+  });
+});
+
+describe('a wait', () => {
+  test('that would be too long is refused at once, with the time that it would take', async () => {
     const waiting = Array.from({ length: 32 }, () => ask());
     await expect(ask()).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
-    await expect(ask(undefined, 500)).rejects.toMatchObject({ code: 'upstream-busy' });
+    await expect(ask({ waitMs: 500 })).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
     expect(quota.waiting).toBe(28);
     await clock.pass(9_000);
     await Promise.all(waiting);
   });
 
-  test('lets one who hangs up leave the queue without spending anything', async () => {
-    for (let n = 0; n < 4; n++) void ask();
+  test('ends when its time is over, though it looked short enough', async () => {
+    build({ maxWaitMs: 2_000 });
+    for (let n = 0; n < 7; n++) want();
+    const late = ask().catch((error: Problem) => error.code);
+    await clock.pass(900);
+    quota.complain();
+    await clock.pass(1_099);
+    expect(quota.waiting).toBe(2);
+    await clock.pass(1);
+    expect(await late).toBe('upstream-busy');
+  });
+
+  test('costs nothing when the caller hangs up', async () => {
+    for (let n = 0; n < 4; n++) want();
     const leaver = new AbortController();
-    const left = ask(leaver.signal);
+    const left = ask({ signal: leaver.signal });
     const stayed = ask();
+    await clock.pass(0);
     leaver.abort(new Error('gone'));
     await expect(left).rejects.toThrow('gone');
     await clock.pass(1_100);
     await stayed;
     expect(starts).toHaveLength(5);
-    await expect(ask(AbortSignal.abort(new Error('gone before')))).rejects.toThrow('gone before');
+    await expect(ask({ signal: AbortSignal.abort(new Error('gone before')) })).rejects.toThrow('gone before');
     expect(quota.waiting).toBe(0);
+    expect(quota.status().callsToday).toBe(5);
+  });
+
+  test('is one of a bounded number', async () => {
+    build({ maxQueue: 3, maxWaitMs: 600_000 });
+    for (let n = 0; n < 8; n++) want();
+    want({ team: 'b' });
+    await clock.pass(0);
+    expect(events).toEqual(['upstream-busy']);
+    expect(quota.waiting).toBe(4);
+  });
+
+  test('that has become pointless ends for all', async () => {
+    for (let n = 0; n < 10; n++) want();
+    await clock.pass(0);
+    quota.refuseWaiting(new Problem('upstream-credentials-refused'));
+    await clock.pass(0);
+    expect(events).toEqual(Array(6).fill('upstream-credentials-refused'));
+    quota.close();
+  });
+});
+
+describe('teams', () => {
+  const count = (team: string) => starts.filter((start) => start.team === team).length;
+
+  test('that all want everything get their weight, within a twentieth', async () => {
+    build({ maxWaitMs: 1e9 }, { a: 1, b: 1, c: 2 });
+    for (let n = 0; n < 300; n++) for (const team of ['a', 'b', 'c']) want({ team });
+    await clock.pass(60_000);
+    expect(starts.length).toBeGreaterThan(235);
+    for (const [team, share] of [
+      ['a', 1 / 4],
+      ['b', 1 / 4],
+      ['c', 1 / 2],
+    ] as const) {
+      expect(Math.abs(count(team) / starts.length / share - 1)).toBeLessThan(0.05);
+    }
+  });
+
+  test('that want little are not held up by one that wants everything', async () => {
+    build({ maxWaitMs: 1e9 }, { greedy: 1, light: 1 });
+    for (let n = 0; n < 500; n++) want({ team: 'greedy' });
+    for (let second = 0; second < 60; second++) {
+      await clock.pass(1_000);
+      want({ team: 'light' });
+    }
+    await clock.pass(2_000);
+    const light = waits
+      .filter(({ team }) => team === 'light')
+      .map(({ seconds }) => seconds)
+      .sort((a, b) => a - b);
+    expect(light).toHaveLength(60);
+    expect(light[Math.floor(light.length * 0.95)]).toBeLessThan(1);
+    expect(starts.length).toBeGreaterThan(235); // what the light one leaves, the greedy one takes
+  });
+
+  test('that come back from a pause have nothing saved up', async () => {
+    build({ maxWaitMs: 1e9 }, { a: 1, b: 1 });
+    for (let n = 0; n < 200; n++) want({ team: 'a' });
+    await clock.pass(20_000);
+    for (let n = 0; n < 100; n++) want({ team: 'b' });
+    starts = [];
+    await clock.pass(10_000);
+    expect(Math.abs(count('a') - count('b'))).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('urgency', () => {
+  test('puts those who wait first, and starves nobody', async () => {
+    build({ maxWaitMs: 1e9 });
+    for (let n = 0; n < 300; n++) for (const urgency of ['bulk', 'refresh', 'interactive'] as const) want({ urgency });
+    await clock.pass(60_000);
+    const share = (urgency: Urgency) => starts.filter((start) => start.urgency === urgency).length / starts.length;
+    expect(share('interactive')).toBeGreaterThan(0.75);
+    expect(share('refresh')).toBeGreaterThan(0.1);
+    expect(share('bulk')).toBeGreaterThan(0.03);
+  });
+
+  test('can rise while a demand waits, on the account of who wants it so', async () => {
+    build({ maxWaitMs: 1e9 });
+    for (let n = 0; n < 40; n++) want({ urgency: 'interactive' });
+    const demand = new Demand('a', 'bulk');
+    const raised = ask({ demand, team: 'raised' });
+    await clock.pass(0);
+    demand.raise('b', 'interactive');
+    demand.raise('c', 'refresh');
+    expect([demand.team, demand.urgency]).toEqual(['b', 'interactive']);
+    await clock.pass(1_200);
+    await raised;
+    expect(starts.findIndex(({ team }) => team === 'raised')).toBeLessThan(8);
+  });
+});
+
+describe('the day', () => {
+  const state = join(folder, 'quota.json');
+
+  test('has so many calls, the last of them for those who wait, and ends at midnight UTC', async () => {
+    build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
+    clock = new FakeClock(Date.parse('2026-01-01T23:58:00Z'));
+    build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
+    for (let n = 0; n < 50; n++) want({ urgency: 'refresh' });
+    await clock.pass(20_000);
+    expect(starts).toHaveLength(36);
+    for (let n = 0; n < 50; n++) want();
+    await clock.pass(20_000);
+    expect(starts).toHaveLength(40);
+    await expect(ask()).rejects.toMatchObject({ code: 'upstream-quota-exhausted', retryAfterSeconds: 80 });
+    expect(quota.status()).toMatchObject({ callsToday: 40, leftToday: 0, dayEndsAt: '2026-01-02T00:00:00.000Z' });
+    await clock.pass(79_999);
+    await expect(ask()).rejects.toMatchObject({ code: 'upstream-quota-exhausted', retryAfterSeconds: 1 });
+    await clock.pass(1);
+    await ask();
+    expect(quota.status()).toMatchObject({ callsToday: 1, leftToday: 39 });
+  });
+
+  test('tells once when it has passed 50, 80, 95 and 100 percent', async () => {
+    build({ perDay: 40, reserve: 0, maxWaitMs: 1e9 });
+    for (let n = 0; n < 60; n++) want();
+    await clock.pass(30_000);
+    expect(events.filter((event) => event.startsWith('passed'))).toEqual([
+      'passed 50',
+      'passed 80',
+      'passed 95',
+      'passed 100',
+    ]);
+  });
+
+  test('is remembered over a restart, also one that nobody has announced', async () => {
+    build({ stateFile: state });
+    for (let n = 0; n < 4; n++) want();
+    await clock.pass(10);
+    expect(JSON.parse(readFileSync(state, 'utf8'))).toEqual({ day: '2026-01-01', calls: 4 });
+    build({ stateFile: state });
+    expect(quota.status().callsToday).toBe(4);
+    await clock.pass(86_400_000);
+    build({ stateFile: state });
+    expect(quota.status().callsToday).toBe(0);
+    expect(events).toEqual([]);
+  });
+
+  test('says so when it cannot be remembered, and goes on', async () => {
+    writeFileSync(state, 'nonsense');
+    build({ stateFile: state });
+    expect(events).toEqual(['unreadable']);
+    build({ stateFile: join(folder, 'no', 'such', 'folder') });
+    for (let n = 0; n < 3; n++) want();
+    await clock.pass(10);
+    expect(starts).toHaveLength(3);
+    expect(events).toEqual(['unreadable', 'unwritable']);
+  });
+
+  test('is ample while more is left than half of what should be, and nobody waits', async () => {
+    build({ perDay: 10, reserve: 0, maxWaitMs: 1e9 });
+    expect(quota.isAmple).toBe(true);
+    for (let n = 0; n < 7; n++) want();
+    await clock.pass(0);
+    expect(quota.isAmple).toBe(false);
+    await clock.pass(2_000);
+    expect(quota.waiting).toBe(0);
+    expect(quota.isAmple).toBe(true); // 3 left at noon, where 5 should be
+    want();
+    await clock.pass(2_000);
+    expect(quota.isAmple).toBe(false);
   });
 });

@@ -4,15 +4,25 @@
 import type { IncomingMessage } from 'node:http';
 import proxyAddr from 'proxy-addr';
 
-export type AddressOf = (req: IncomingMessage) => string;
+/** IPv4 in the clothes of IPv6, as a socket that listens on both has it. */
+const mapped = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
 
-/**
- * The address of the peer or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is not.
- *
- * @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`
- */
-export function addressOf(trustProxy: readonly string[]): AddressOf {
-  if (trustProxy.length === 0) return (req) => req.socket.remoteAddress ?? 'unknown';
-  const trusted = proxyAddr.compile([...trustProxy]);
-  return (req) => proxyAddr(req, trusted) ?? 'unknown';
+export class Addresses {
+  readonly #trusted: ((address: string, hop: number) => boolean) | undefined;
+
+  /** @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal` */
+  constructor(trustProxy: readonly string[]) {
+    this.#trusted = trustProxy.length === 0 ? undefined : proxyAddr.compile([...trustProxy]);
+  }
+
+  /** The peer's address or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is none. */
+  of(req: IncomingMessage): string {
+    const address = this.#trusted ? proxyAddr(req, this.#trusted) : req.socket.remoteAddress;
+    return (address ?? 'unknown').replace(mapped, '');
+  }
+
+  /** Whether the peer is a trusted proxy. */
+  isFromProxy(req: IncomingMessage): boolean {
+    return this.#trusted?.(req.socket.remoteAddress ?? '', 0) ?? false;
+  }
 }

@@ -3,7 +3,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { Problem } from '../problems.ts';
 
 export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
@@ -13,13 +12,6 @@ export type HostRule = (req: IncomingMessage) => boolean;
 export function allowHosts(allowedHosts: readonly string[]): HostRule {
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
   return (req) => allowed.has(hostName(req));
-}
-
-/** Refuses other hosts with `misdirected-request`. */
-export function hostGuard(isAllowedHost: HostRule) {
-  return (req: IncomingMessage, _res: unknown, next: (error?: unknown) => void): void => {
-    next(isAllowedHost(req) ? undefined : new Problem('misdirected-request'));
-  };
 }
 
 /**

@@ -9,9 +9,11 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
-import type { AddressOf } from './address.ts';
+import type { Addresses } from './address.ts';
+import type { Team } from './teams.ts';
 
 export interface RateLimitOptions {
+  /** Of each client that belongs to no team with a limit of its own. */
   readonly requestsPerMinute: number;
   /** Clients counted at the same time; past it the longest unseen is forgotten. */
   readonly maxClients: number;
@@ -22,76 +24,97 @@ const windowMs = 60_000;
 /** A household or a rented server has a whole /56 to send from (RFC 6177). */
 const ipv6Subnet = 56;
 
-/** The name of the policy in the headers. */
-const policyName = 'default';
-
 /**
- * Counts a client (IPv4 address or IPv6 /56) in windows of a minute and tells it in `RateLimit` and `RateLimit-Policy`.
- * Past the limit: `rate-limited`.
+ * Counts in windows of a minute and tells it in `RateLimit` and `RateLimit-Policy`, under the name of the team: a team
+ * with a limit as a whole, everybody else by client (IPv4 address or IPv6 /56). Past the limit: `rate-limited`.
  *
  * The headers are those of express-rate-limit's `draft-8`, but made here: it hashes the client's key at every request,
  * which cost a sixth of a hit; and it tells the time by another clock.
  */
 export class RateLimit {
+  readonly #options: RateLimitOptions;
   readonly #store: BoundedStore;
-  readonly #addressOf: AddressOf;
-  readonly middleware: RequestHandler;
+  readonly #addresses: Addresses;
+  readonly #limiters: ReadonlyMap<string, RequestHandler>;
 
-  constructor({ requestsPerMinute, maxClients }: RateLimitOptions, addressOf: AddressOf, clock: Clock) {
-    this.#addressOf = addressOf;
-    const store = new BoundedStore(maxClients, requestsPerMinute, clock);
-    this.#store = store;
+  constructor(options: RateLimitOptions, teams: readonly Team[], addresses: Addresses, clock: Clock) {
+    this.#options = options;
+    this.#addresses = addresses;
+    this.#store = new BoundedStore(options.maxClients, clock);
+    this.#limiters = new Map(teams.map((team) => [team.name, this.#limiter(team)]));
+  }
+
+  /** Clients, and teams, that are counted. */
+  get clients(): number {
+    return this.#store.size;
+  }
+
+  /** Counts and lets through, or hands on `rate-limited`. The team has to be known by then. */
+  readonly middleware: RequestHandler = (req, res, next) => {
+    const { team } = exchangeOf(req).told;
+    this.#limiters.get(team)?.(req, res, next);
+  };
+
+  /** Counts a request that is within the rate and returns its headers; one that is not is left to the middleware. */
+  admit(req: IncomingMessage, team: Team): string[] | undefined {
+    const key = this.#keyOf(req, team);
+    const limit = this.#limitOf(team);
+    return this.#store.hitWithin(key, limit) ? this.#store.headers(key, team.name, limit) : undefined;
+  }
+
+  #limiter(team: Team): RequestHandler {
+    const limit = this.#limitOf(team);
     const limiter = rateLimit({
       windowMs,
-      limit: requestsPerMinute,
+      limit,
       standardHeaders: false,
       legacyHeaders: false,
-      keyGenerator: (req) => this.#keyOf(req),
-      store,
+      keyGenerator: (req) => this.#keyOf(req, team),
+      store: this.#store,
       // A proxy that is not trusted may set what it likes: that is no reason to write to stderr.
       validate: false,
       handler: (req, _res, next) => {
-        next(new Problem('rate-limited', { retryAfterSeconds: Math.max(1, store.secondsLeft(this.#keyOf(req))) }));
+        const retryAfterSeconds = Math.max(1, this.#store.secondsLeft(this.#keyOf(req, team)));
+        next(new Problem('rate-limited', { retryAfterSeconds }));
       },
     });
-    this.middleware = (req, res, next) =>
+    return (req, res, next) =>
       limiter(req, res, (error?: unknown) => {
-        exchangeOf(req).headers.push(...store.headers(this.#keyOf(req)));
+        exchangeOf(req).headers.push(...this.#store.headers(this.#keyOf(req, team), team.name, limit));
         next(error);
       });
   }
 
-  /** Counts a request that is within the rate and returns true; one that is not is left to the middleware. */
-  admit(req: IncomingMessage): boolean {
-    const key = this.#keyOf(req);
-    if (!this.#store.hitWithin(key)) return false;
-    exchangeOf(req).headers.push(...this.#store.headers(key));
-    return true;
+  #limitOf(team: Team): number {
+    return team.requestsPerMinute ?? this.#options.requestsPerMinute;
   }
 
-  #keyOf(req: IncomingMessage): string {
-    return ipKeyGenerator(this.#addressOf(req), ipv6Subnet);
+  #keyOf(req: IncomingMessage, team: Team): string {
+    if (team.requestsPerMinute !== undefined) return team.name;
+    return `${team.name} ${ipKeyGenerator(this.#addresses.of(req), ipv6Subnet)}`;
   }
 }
 
 interface Count {
   totalHits: number;
   readonly resetTime: Date;
-  /** The value of `RateLimit-Policy`. */
-  readonly policy: string;
+  /** Tells clients apart in `RateLimit-Policy` without telling who they are. */
+  readonly partition: string;
 }
 
 /** express-rate-limit's own memory store grows with the number of clients; this one has a bound. */
 class BoundedStore implements Store {
   readonly localKeys = true;
-  readonly #limit: number;
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
 
-  constructor(maxClients: number, limit: number, clock: Clock) {
-    this.#limit = limit;
+  constructor(maxClients: number, clock: Clock) {
     this.#clock = clock;
     this.#counts = new LRUCache({ max: maxClients });
+  }
+
+  get size(): number {
+    return this.#counts.size;
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {
@@ -101,9 +124,9 @@ class BoundedStore implements Store {
   }
 
   /** Counts a hit, unless it would be one too many. */
-  hitWithin(key: string): boolean {
+  hitWithin(key: string, limit: number): boolean {
     const count = this.#current(key);
-    if (count.totalHits >= this.#limit) return false;
+    if (count.totalHits >= limit) return false;
     count.totalHits++;
     return true;
   }
@@ -112,8 +135,7 @@ class BoundedStore implements Store {
     const now = this.#clock.now();
     const known = this.#counts.get(key);
     if (known && known.resetTime.getTime() > now) return known;
-    const policy = known?.policy ?? `"${policyName}"; q=${this.#limit}; w=${windowMs / 1000}; pk=:${partition(key)}:`;
-    const count = { totalHits: 0, resetTime: new Date(now + windowMs), policy };
+    const count = { totalHits: 0, resetTime: new Date(now + windowMs), partition: known?.partition ?? partition(key) };
     this.#counts.set(key, count);
     return count;
   }
@@ -134,20 +156,19 @@ class BoundedStore implements Store {
   }
 
   /** Names and values, in turn (draft-ietf-httpapi-ratelimit-headers-08). */
-  headers(key: string): string[] {
+  headers(key: string, policy: string, limit: number): string[] {
     const count = this.#counts.get(key);
     if (!count) return [];
-    const remaining = Math.max(0, this.#limit - count.totalHits);
+    const remaining = Math.max(0, limit - count.totalHits);
     return [
       'RateLimit',
-      `"${policyName}"; r=${remaining}; t=${this.secondsLeft(key)}`,
+      `"${policy}"; r=${remaining}; t=${this.secondsLeft(key)}`,
       'RateLimit-Policy',
-      count.policy,
+      `"${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${count.partition}:`,
     ];
   }
 }
 
-/** Tells clients apart without telling who they are. */
 function partition(key: string): string {
   return Buffer.from(createHash('sha256').update(key).digest('hex').slice(0, 12)).toString('base64');
 }

@@ -102,7 +102,18 @@ function fromText(text: string, type: Setting['type']): unknown {
       .split(',')
       .map((part) => part.trim())
       .filter((part) => part !== '');
-  return type === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text;
+  if (type === 'integer' && /^-?\d+$/.test(text.trim())) return Number(text);
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true';
+  return type === 'json' ? parseJson(text) : text;
+}
+
+/** What is not JSON stays a text, which the schema then refuses. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function put(tree: Tree, path: readonly string[], value: unknown): void {
@@ -146,9 +157,10 @@ function describe(
 ): string {
   const dotted = path.join('.');
   if (code === 'unrecognized_keys') return `${dotted}: is no setting; allowed: the settings in README's table`;
-  const setting = byPath.get(dotted) ?? byPath.get(path.slice(0, -1).join('.'));
+  const setting = path.map((_, depth) => byPath.get(path.slice(0, path.length - depth).join('.'))).find(Boolean);
   if (!setting) return `${dotted}: is not valid; allowed: an object of settings`;
-  const allowed = code === 'custom' || code === 'invalid_format' ? message : setting.allowed;
+  const own = code === 'custom' || code === 'invalid_format' || setting.path !== dotted;
+  const allowed = own ? message : setting.allowed;
   return `${dotted} (${setting.variable}): is not valid; allowed: ${allowed}`;
 }
 

@@ -21,6 +21,28 @@ const proxy = z
   .string()
   .refine((text) => isRange(text), 'an address, a CIDR range, or one of loopback, linklocal, uniquelocal');
 
+const origin = z
+  .string()
+  .refine((text) => isOrigin(text), 'an exact origin: scheme, host and port, without a path, and no *');
+
+const team = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
+    .refine((name) => name !== 'default', 'any name but default'),
+  weight: z.number().min(0.01).max(1000).default(1),
+  requestsPerMinute: z.int().min(1).max(1_000_000).optional(),
+  networks: z
+    .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
+    .max(1000)
+    .default([]),
+  header: z.strictObject({ name: z.string().regex(/^[\w-]{1,64}$/), value: z.string().min(1).max(256) }).optional(),
+  tokensSha256: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/i, 'a SHA-256 digest of a token: 64 hex digits'))
+    .max(100)
+    .default([]),
+});
+
 export const schema = z.strictObject({
   server: z
     .strictObject({
@@ -67,6 +89,16 @@ export const schema = z.strictObject({
   callers: z
     .strictObject({
       requestsPerMinute: integer(1, 1_000_000, 300, 'Requests a minute from one client (IPv4 address or IPv6 /56)'),
+      required: z.boolean().default(false).describe('Whether callers that no team recognises are refused (401)'),
+      cors: z
+        .strictObject({
+          origins: z
+            .array(origin)
+            .max(100)
+            .default([])
+            .describe('Origins whose web pages may ask, exactly, e.g. `https://dashboards.example.com`'),
+        })
+        .prefault({}),
       maxClients: integer(
         100,
         10_000_000,
@@ -91,6 +123,7 @@ export const schema = z.strictObject({
         604_800,
         'How long past its freshness a page is still served when there is no better one',
       ),
+      readAheadPages: integer(0, 10, 1, 'Pages fetched ahead of a caller who walks; 0 turns it off'),
       notFoundSeconds: integer(1, 86_400, 60, 'How long an unknown campaign or cursor is remembered'),
     })
     .prefault({}),
@@ -106,14 +139,32 @@ export const schema = z.strictObject({
       timeoutMs: integer(10, 300_000, 10_000, 'Time for one exchange'),
       deadlineMs: integer(10, 600_000, 20_000, 'Time for waiting, calling and calling again, together'),
       retries: integer(0, 5, 2, 'Calls after a first one that failed in a way that may pass'),
+      retryPercent: integer(0, 100, 10, 'Retries in a hundred calls, beyond the first ten'),
+      breakerFailures: integer(1, 10_000, 5, 'Calls in a row that have to fail for the circuit to open'),
+      breakerProbeMs: integer(10, 600_000, 5_000, 'While the circuit is open: time between two tries'),
       maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Bytes of one answer, decompressed'),
       credentialsRetrySeconds: integer(1, 86_400, 60, 'While the credentials are refused: time between two tries'),
     })
     .prefault({}),
+  teams: z
+    .array(team)
+    .max(100)
+    .default([])
+    .describe(
+      'Who shares the quota: `[{"name", "weight", "requestsPerMinute", "networks", "header", "tokensSha256"}]`, JSON in the environment; the first that recognises a caller wins',
+    ),
   quota: z
     .strictObject({
-      perSecond: integer(1, 1000, 4, 'Calls to Constant Contact that may start in any one second'),
+      perSecond: integer(1, 1000, 4, 'Calls that reach Constant Contact in any one second'),
+      perDay: integer(1, 100_000_000, 10_000, 'Calls a day; the day is UTC'),
+      reserve: integer(0, 100, 5, 'Percent of the day, its last calls, that only callers who wait may spend'),
       maxWaitMs: integer(0, 600_000, 8_000, 'Longest wait for a turn; who would wait longer is told at once'),
+      maxQueue: integer(1, 100_000, 1_000, 'Calls of one team and urgency that wait at the same time'),
+      stateFile: z
+        .string()
+        .max(4096)
+        .default('')
+        .describe("File in which the day's count is kept over a restart; empty: nowhere"),
     })
     .prefault({}),
   log: z
@@ -140,8 +191,15 @@ function isBaseUrl(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
+}
+
 function isRange(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  return ['loopback', 'linklocal', 'uniquelocal'].includes(text) || isNetwork(text);
+}
+
+function isNetwork(text: string): boolean {
   const [address = '', prefix] = text.split('/');
   const family = isIP(address);
   if (family === 0) return false;
@@ -158,7 +216,7 @@ function isRange(text: string): boolean {
 
 /** Rules that need more than one setting. Returns a message for each that is broken. */
 export function contradictions(config: Config): string[] {
-  const { server, cache, constantContact } = config;
+  const { server, cache, constantContact, callers, teams } = config;
   const found: string[] = [];
   if (!isLoopback(server.host) && server.allowedHosts.length === 0) {
     found.push(
@@ -170,6 +228,21 @@ export function contradictions(config: Config): string[] {
   }
   if (constantContact.timeoutMs > constantContact.deadlineMs) {
     found.push('constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that');
+  }
+  for (const [index, { name, networks, header, tokensSha256 }] of teams.entries()) {
+    const at = `teams.${index}`;
+    if (teams.findIndex((other) => other.name === name) !== index) {
+      found.push(`${at}.name: is given twice; allowed: a name of its own`);
+    }
+    if (networks.length + tokensSha256.length === 0 && !header) {
+      found.push(`${at}: recognises nobody; allowed: at least one of networks, header and tokensSha256`);
+    }
+    if (header && server.trustProxy.length === 0) {
+      found.push(`${at}.header: means nothing without server.trustProxy; allowed: a header that a trusted proxy sets`);
+    }
+  }
+  if (callers.required && teams.length === 0) {
+    found.push('callers.required: refuses everybody while there are no teams; allowed: true together with teams');
   }
   return found;
 }

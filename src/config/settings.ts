@@ -9,7 +9,7 @@ export interface Setting {
   readonly path: string;
   /** `SENDGATE_CACHE_MAX_BYTES`, or the name under which it is well known. */
   readonly variable: string;
-  readonly type: 'integer' | 'string' | 'list';
+  readonly type: 'integer' | 'boolean' | 'string' | 'list' | 'json';
   readonly preset: unknown;
   /** The bounds in words, as far as the schema can tell them. */
   readonly allowed: string;
@@ -30,6 +30,7 @@ interface Node {
   readonly default?: unknown;
   readonly description?: string;
   readonly enum?: readonly string[];
+  readonly items?: Node;
   readonly minimum?: number;
   readonly maximum?: number;
 }
@@ -51,7 +52,7 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
     {
       path: dotted,
       variable: wellKnown[dotted] ?? `SENDGATE_${path.map(upperSnake).join('_')}`,
-      type: node.type === 'integer' ? 'integer' : node.type === 'array' ? 'list' : 'string',
+      type: typeOf(node),
       preset: node.default,
       allowed: allowedOf(node),
       doc: node.description ?? '',
@@ -59,10 +60,17 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
   ];
 }
 
+function typeOf({ type, items }: Node): Setting['type'] {
+  if (type === 'array') return items?.type === 'object' ? 'json' : 'list';
+  return type === 'integer' || type === 'boolean' ? type : 'string';
+}
+
 const upperSnake = (name: string) => name.replace(/[A-Z]/g, '_$&').toUpperCase();
 
 function allowedOf(node: Node): string {
   if (node.enum) return node.enum.join(', ');
   if (node.type === 'integer') return `an integer from ${node.minimum} to ${node.maximum}`;
+  if (node.type === 'boolean') return 'true or false';
+  if (typeOf(node) === 'json') return 'a list of objects, in the environment as JSON';
   return node.type === 'array' ? 'a list' : 'a text';
 }

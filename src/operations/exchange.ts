@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { StatusBoard } from './status.ts';
 
 /** Filled in on the way through the rooms. */
 export interface Exchange {
@@ -21,6 +22,7 @@ export interface Exchange {
 
 export interface Told {
   route: string;
+  team: string;
   campaign?: string;
   /** How the page was come by, or the code of the problem. */
   cache?: string;
@@ -41,6 +43,7 @@ export function exchangeOf(req: IncomingMessage): Exchange {
 interface Parts {
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly status: StatusBoard;
   readonly clock: Clock;
   /** Headers of every answer, names and values in turn. */
   readonly headers: readonly string[];
@@ -50,17 +53,18 @@ interface Parts {
 const idPattern = /^[\w.-]{8,64}$/;
 
 /** Names the request, begins its headers with `headers`, and writes its line and its metrics when the answer is out or the caller gone. */
-export function observeExchanges({ log, metrics, clock, headers }: Parts) {
+export function observeExchanges({ log, metrics, status: board, clock, headers }: Parts) {
   return (req: IncomingMessage, res: ServerResponse): void => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
-    const told: Told = { route: '(none)' };
+    const told: Told = { route: '(none)', team: 'default' };
     (req as Carrier)[exchanges] = { id, headers: ['X-Request-Id', id, ...headers], told };
     res.once('close', () => {
       const ms = clock.monotonic() - startedAt;
       const status = res.writableFinished ? res.statusCode : 499;
-      metrics.request(told.route, status, told.cache ?? 'none', ms / 1000);
+      metrics.request(told, status, ms / 1000);
+      board.request(told);
       log.info({ id, method: req.method, status, ms: Math.round(ms * 100) / 100, ...told });
     });
   };

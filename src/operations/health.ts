@@ -9,31 +9,29 @@ export interface Readiness {
   readonly upstream: 'ok' | 'failing' | 'credentials-refused' | 'quota-exhausted';
 }
 
-/** Calls in a row that have to fail before the upstream counts as failing. */
-const failuresInARow = 3;
+/** What keeps Constant Contact from being asked, if anything. */
+export interface UpstreamState {
+  readonly credentialsRefused: () => boolean;
+  readonly quotaExhausted: () => boolean;
+  readonly circuitOpen: () => boolean;
+}
 
 export class Health {
   phase: Phase = 'starting';
-  readonly #gates: { readonly credentialsRefused: () => boolean; readonly quotaExhausted: () => boolean };
-  #failures = 0;
+  readonly #state: UpstreamState;
 
-  constructor(gates: { readonly credentialsRefused: () => boolean; readonly quotaExhausted: () => boolean }) {
-    this.#gates = gates;
-  }
-
-  /** Told the outcome of every upstream call. An answer that says no is an answer: the upstream works. */
-  upstreamCall(outcome: string): void {
-    this.#failures = outcome === 'ok' || outcome.startsWith('http-4') ? 0 : this.#failures + 1;
+  constructor(state: UpstreamState) {
+    this.#state = state;
   }
 
   readiness(): Readiness {
-    const upstream = this.#gates.credentialsRefused()
-      ? 'credentials-refused'
-      : this.#gates.quotaExhausted()
-        ? 'quota-exhausted'
-        : this.#failures >= failuresInARow
-          ? 'failing'
-          : 'ok';
+    const upstream = this.#upstream();
     return { status: this.phase === 'ready' && upstream !== 'ok' ? 'degraded' : this.phase, upstream };
+  }
+
+  #upstream(): Readiness['upstream'] {
+    if (this.#state.credentialsRefused()) return 'credentials-refused';
+    if (this.#state.quotaExhausted()) return 'quota-exhausted';
+    return this.#state.circuitOpen() ? 'failing' : 'ok';
   }
 }

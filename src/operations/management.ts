@@ -5,21 +5,24 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isAllowedOrAddress } from '../callers/host-guard.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
+import type { StatusBoard } from './status.ts';
 
 interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
+  readonly status: StatusBoard;
   readonly allowedHosts: readonly string[];
 }
 
-/** `GET /livez`, `GET /readyz` (503 while starting or draining) and `GET /metrics`. */
-export function managementListener({ health, metrics, allowedHosts }: Parts): RequestListener {
+/** `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`. */
+export function managementListener({ health, metrics, status, allowedHosts }: Parts): RequestListener {
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
       const readiness = health.readiness();
       json(res, health.phase === 'ready' ? 200 : 503, readiness);
     },
+    '/status': (res) => json(res, 200, status.read()),
     '/metrics': async (res) => {
       const text = await metrics.registry.metrics();
       res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);

@@ -1,24 +1,42 @@
 /**
- * Metrics for Prometheus. No label takes a value from a request.
+ * Metrics for Prometheus. No label takes a value from a request: teams come from the configuration.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Urgency } from '../upstream/quota/demand.ts';
+import type { Told } from './exchange.ts';
 
 /** From a hit in memory to an upstream that takes its time. */
 const latencyBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
+/** Read when they are asked for. Booleans are 1 and 0. */
 export interface Gauges {
   readonly cacheBytes: () => number;
   readonly cachePages: () => number;
   readonly quotaWaiting: () => number;
+  readonly callsToday: () => number;
+  readonly callsLeftToday: () => number;
   readonly credentialsRefused: () => boolean;
+  readonly quotaExhausted: () => boolean;
+  readonly circuitOpen: () => boolean;
 }
+
+const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: string]>> = {
+  cacheBytes: ['sendgate_cache_bytes', 'Bytes held by the cache'],
+  cachePages: ['sendgate_cache_pages', 'Pages held by the cache'],
+  quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for their turn'],
+  callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
+  callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
+  credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
+  quotaExhausted: ['sendgate_upstream_quota_exhausted', "1 while Constant Contact says that the day's quota is spent"],
+  circuitOpen: ['sendgate_upstream_circuit_open', '1 while Constant Contact is taken to be down'],
+};
 
 export class Metrics {
   readonly registry = new Registry();
   readonly #requests = new Counter({
     name: 'sendgate_requests_total',
-    help: 'Requests answered, by route and status',
-    labelNames: ['route', 'status'] as const,
+    help: 'Requests answered, by route, status and team',
+    labelNames: ['route', 'status', 'team'] as const,
     registers: [this.registry],
   });
   readonly #latency = new Histogram({
@@ -26,6 +44,12 @@ export class Metrics {
     help: 'Time from the request to the end of its answer, by cache outcome',
     labelNames: ['cache'] as const,
     buckets: latencyBuckets,
+    registers: [this.registry],
+  });
+  readonly #pages = new Counter({
+    name: 'sendgate_pages_served_total',
+    help: 'Pages answered, by team and cache outcome',
+    labelNames: ['team', 'cache'] as const,
     registers: [this.registry],
   });
   readonly #upstreamCalls = new Counter({
@@ -40,28 +64,28 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
-
+  readonly #waits = new Histogram({
+    name: 'sendgate_quota_wait_seconds',
+    help: 'Time that calls wait for their turn, by team and urgency',
+    labelNames: ['team', 'urgency'] as const,
+    buckets: latencyBuckets,
+    registers: [this.registry],
+  });
   /** Label sets are few, and looking one up by its values costs more than counting. */
-  readonly #byRoute = new Map<string, Map<number, Counter.Internal>>();
-  readonly #byCache = new Map<string, Histogram.Internal<'cache'>>();
+  readonly #known = new Map<string, { inc(): void } | { observe(value: number): void }>();
 
   constructor(gauges: Gauges) {
-    const gauge = (name: string, help: string, read: () => number) => {
+    for (const [key, [name, help]] of Object.entries(gaugeHelp)) {
+      const read = gauges[key as keyof Gauges];
       new Gauge({
         name,
         help,
         registers: [this.registry],
         collect() {
-          this.set(read());
+          this.set(Number(read()));
         },
       });
-    };
-    gauge('sendgate_cache_bytes', 'Bytes held by the cache', gauges.cacheBytes);
-    gauge('sendgate_cache_pages', 'Pages held by the cache', gauges.cachePages);
-    gauge('sendgate_quota_waiting', 'Calls that wait for their turn', gauges.quotaWaiting);
-    gauge('sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials', () =>
-      gauges.credentialsRefused() ? 1 : 0,
-    );
+    }
   }
 
   /** Adds the process's own: memory, CPU, event-loop delay. Once a process. */
@@ -69,23 +93,28 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  request(route: string, status: number, cache: string, seconds: number): void {
-    let requests = this.#byRoute.get(route)?.get(status);
-    if (!requests) {
-      requests = this.#requests.labels(route, String(status));
-      this.#byRoute.set(route, (this.#byRoute.get(route) ?? new Map()).set(status, requests));
-    }
-    requests.inc();
-    let latency = this.#byCache.get(cache);
-    if (!latency) {
-      latency = this.#latency.labels(cache);
-      this.#byCache.set(cache, latency);
-    }
-    latency.observe(seconds);
+  request({ route, team, cache }: Told, status: number, seconds: number): void {
+    this.#child(`requests ${route} ${status} ${team}`, () => this.#requests.labels(route, String(status), team)).inc();
+    const outcome = cache ?? 'none';
+    this.#child(`latency ${outcome}`, () => this.#latency.labels(outcome)).observe(seconds);
+    if (cache) this.#child(`pages ${team} ${cache}`, () => this.#pages.labels(team, cache)).inc();
   }
 
   upstreamCall(outcome: string, seconds: number): void {
     this.#upstreamCalls.labels(outcome).inc();
     this.#upstreamLatency.observe(seconds);
+  }
+
+  waited(team: string, urgency: Urgency, seconds: number): void {
+    this.#waits.labels(team, urgency).observe(seconds);
+  }
+
+  #child<T extends { inc(): void } | { observe(value: number): void }>(key: string, make: () => T): T {
+    let child = this.#known.get(key) as T | undefined;
+    if (!child) {
+      child = make();
+      this.#known.set(key, child);
+    }
+    return child;
   }
 }

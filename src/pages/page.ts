@@ -15,6 +15,8 @@ export interface PageBody {
   readonly lastModified: string | undefined;
   /** Target of `Link: …; rel="next"`; undefined on the last page. */
   readonly next: string | undefined;
+  /** The cursor in `next`. */
+  readonly cursor: string | undefined;
   readonly encodings: Readonly<Record<Encoding, Buffer>>;
   /** Bytes of all encodings. */
   readonly bytes: number;
@@ -35,6 +37,7 @@ export interface Page {
 export interface PageContent {
   readonly json: string;
   readonly next: string | undefined;
+  readonly cursor: string | undefined;
   /** Milliseconds of the newest send; undefined when there is none. */
   readonly newestMs: number | undefined;
 }
@@ -53,7 +56,7 @@ export function tagOf(json: string): string {
 }
 
 /** Tags and encodes a content. The compressors run on the thread pool. */
-export async function makeBody({ json, next, newestMs }: PageContent, etag = tagOf(json)): Promise<PageBody> {
+export async function makeBody({ json, next, cursor, newestMs }: PageContent, etag = tagOf(json)): Promise<PageBody> {
   const identity = Buffer.from(json);
   const [gzipped, br] = await Promise.all([
     compress.gzip(identity),
@@ -69,6 +72,7 @@ export async function makeBody({ json, next, newestMs }: PageContent, etag = tag
     etag,
     lastModified: newestMs === undefined ? undefined : new Date(newestMs).toUTCString(),
     next,
+    cursor,
     encodings: { identity, gzip: gzipped, br },
     bytes: identity.length + gzipped.length + br.length,
   };

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
+import type { Demand, Urgency } from '../upstream/quota/demand.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, tagOf } from './page.ts';
 import { Waiters } from './waiters.ts';
@@ -20,12 +21,16 @@ export interface PagesOptions extends FreshnessLimits {
 }
 
 interface Parts {
-  readonly fetchPage: (query: PageQuery, signal: AbortSignal) => Promise<SendsPage>;
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
   readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
   readonly clock: Clock;
 }
 
 export interface Ask {
+  /** On whose account a call is made. */
+  readonly team: string;
+  /** How much it matters when; `interactive` where somebody waits. */
+  readonly urgency?: Urgency;
   /** Ends this caller's wait, and nobody else's. */
   readonly signal?: AbortSignal;
   /** The caller wants nothing older; granted at most once in `minFreshSeconds` a key. */
@@ -54,6 +59,7 @@ interface Fetch {
   readonly query: PageQuery;
   readonly walk: string;
   readonly generation: number;
+  readonly demand: Demand;
   readonly signal: AbortSignal;
 }
 
@@ -113,7 +119,7 @@ export class Pages {
    *
    * @throws Problem when there is no page to answer with, or the signal's reason
    */
-  async get(query: PageQuery, { signal, maxAgeSeconds }: Ask = {}): Promise<Found> {
+  async get(query: PageQuery, { team, urgency = 'interactive', signal, maxAgeSeconds }: Ask): Promise<Found> {
     const hit = this.hit(query, maxAgeSeconds);
     if (hit) return hit;
 
@@ -121,13 +127,13 @@ export class Pages {
     const held = this.#cache.peek(key, { allowStale: true });
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
     const allowStale = held?.kind === 'page' && !forceRefresh && !this.#isGone(held);
-    const wait = this.#waiters.join(key, allowStale ? undefined : signal);
+    const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
     const status: LRUCache.Status<string, Held, Fetch> = {};
     const fetching = this.#cache.fetch(key, {
       allowStale,
       forceRefresh,
       status,
-      context: { query, walk, generation, signal: wait.signal },
+      context: { query, walk, generation, demand: wait.demand, signal: wait.signal },
     });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
@@ -141,6 +147,17 @@ export class Pages {
       collapsed: fetched && status.fetch === 'inflight',
       stored: fetched && this.#cache.peek(key) === found,
     };
+  }
+
+  /** The page that is held, however old. */
+  peek(query: PageQuery): Page | undefined {
+    const held = this.#cache.peek(this.#place(query).key, { allowStale: true });
+    return held?.kind === 'page' ? held : undefined;
+  }
+
+  /** Fetches a page that nobody waits for yet. Whether it comes is nobody's business: the upstream reports for itself. */
+  prefetch(query: PageQuery, team: string): void {
+    this.get(query, { team, urgency: 'refresh' }).catch(() => {});
   }
 
   /** Where a question's page is held: two spellings of one question are one key. */
@@ -163,16 +180,11 @@ export class Pages {
     return this.#parts.clock.now() >= page.freshUntil + this.#options.staleIfErrorSeconds * 1000;
   }
 
-  async #fetch(
-    key: string,
-    held: Held | undefined,
-    options: { ttl?: number },
-    { query, walk, generation, signal }: Fetch,
-  ): Promise<Held> {
+  async #fetch(key: string, held: Held | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Held> {
     const { clock, fetchPage } = this.#parts;
     const old = held?.kind === 'page' ? held : undefined;
     try {
-      const page = await this.#toPage(await fetchPage(query, signal), old, { query, walk, generation, signal });
+      const page = await this.#toPage(await fetchPage(fetch.query, fetch.demand, fetch.signal), old, fetch);
       options.ttl = Math.ceil(page.freshUntil - page.fetchedAt);
       return page;
     } catch (error) {
@@ -182,8 +194,9 @@ export class Pages {
         return { kind: 'refusal', code: error.code };
       }
       if (!old || this.#isGone(old)) throw error;
-      // The page is good enough to go on with; the upstream is left alone for a while.
-      options.ttl = this.#options.minFreshSeconds * 1000;
+      // The page is good enough to go on with, and the upstream is left alone for a while: for less, if it was not asked.
+      const seconds = error.code === 'upstream-busy' ? (error.retryAfterSeconds ?? 1) : this.#options.minFreshSeconds;
+      options.ttl = Math.min(seconds, this.#options.minFreshSeconds) * 1000;
       return { ...old, failedAt: clock.now() };
     } finally {
       this.#waiters.done(key);
@@ -207,7 +220,7 @@ export class Pages {
         previousEtag: old?.body.etag,
       }),
       // An unchanged page keeps its encodings.
-      body: old?.body.etag === etag ? old.body : await makeBody({ json, next, newestMs }, etag),
+      body: old?.body.etag === etag ? old.body : await makeBody({ json, next, cursor: arrived.cursor, newestMs }, etag),
       fetchedAt,
       freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
       failedAt: undefined,

@@ -2,13 +2,17 @@
  * Who waits for which fetch, so that a caller who hangs up ends its own wait, and the last one the fetch's.
  */
 import { Problem } from '../problems.ts';
+import { Demand, type Urgency } from '../upstream/quota/demand.ts';
 
 interface Group {
   count: number;
+  readonly demand: Demand;
   readonly controller: AbortController;
 }
 
 export interface Wait {
+  /** As urgent as the most urgent of those who wait. */
+  readonly demand: Demand;
   /** Aborted when nobody waits for the fetch any more. */
   readonly signal: AbortSignal;
   /** Settles as `fetching` does, or rejects when the caller's own signal comes first. */
@@ -19,15 +23,17 @@ export class Waiters {
   readonly #groups = new Map<string, Group>();
 
   /** Joins those who wait for `key`. Without a signal the wait is never given up: the fetch will be completed. */
-  join(key: string, signal: AbortSignal | undefined): Wait {
+  join(key: string, team: string, urgency: Urgency, signal: AbortSignal | undefined): Wait {
     let group = this.#groups.get(key);
     if (!group) {
-      group = { count: 0, controller: new AbortController() };
+      group = { count: 0, demand: new Demand(team, urgency), controller: new AbortController() };
       this.#groups.set(key, group);
     }
-    const { controller } = group;
+    const { controller, demand } = group;
     group.count++;
+    demand.raise(team, urgency);
     return {
+      demand,
       signal: controller.signal,
       until: async (fetching) => {
         if (!signal) return fetching;

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
+import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Found, Pages } from '../pages/pages.ts';
@@ -12,9 +13,12 @@ import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { acceptsJson } from './negotiate.ts';
 import { type CampaignIdRule, parseSendsQuery, type SendsQuery } from './query.ts';
+import type { ReadAhead } from './read-ahead.ts';
 
 interface Parts {
   readonly pages: Pages;
+  readonly readAhead: ReadAhead;
+  readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
 }
@@ -24,6 +28,12 @@ const methods = 'GET, HEAD, OPTIONS';
 
 /** The reason with which a wait ends when nobody is there to answer. */
 export const callerGone = new Error('the caller has hung up');
+
+/** A valid question, and the page that answers it. */
+export interface Answer {
+  readonly query: SendsQuery;
+  readonly found: Found;
+}
 
 /** The endpoint in its parts, so that a hit can be answered without going the whole way. */
 export class SendsEndpoint {
@@ -48,8 +58,12 @@ export class SendsEndpoint {
     const hangUp = new AbortController();
     res.once('close', () => hangUp.abort(callerGone));
     return this.#parts.pages
-      .get(query, { signal: hangUp.signal, maxAgeSeconds: requestedMaxAge(req.headers['cache-control']) })
-      .then((found) => this.answer(req, res, found));
+      .get(query, {
+        team: told.team,
+        signal: hangUp.signal,
+        maxAgeSeconds: requestedMaxAge(req.headers['cache-control']),
+      })
+      .then((found) => this.answer(req, res, { query, found }));
   };
 
   /**
@@ -57,18 +71,21 @@ export class SendsEndpoint {
    *
    * @throws Problem when the request is not valid, or the page a remembered refusal
    */
-  hit(req: IncomingMessage, id: string): Found | undefined {
+  hit(req: IncomingMessage, id: string): Answer | undefined {
     const query = this.#query(req, id);
     const found = this.#parts.pages.hit(query, requestedMaxAge(req.headers['cache-control']));
-    if (found) Object.assign(exchangeOf(req).told, { route: sendsPath, campaign: id });
-    return found;
+    return found && { query, found };
   }
 
-  answer(req: IncomingMessage, res: ServerResponse, found: Found): void {
-    const now = this.#parts.clock.now();
+  answer(req: IncomingMessage, res: ServerResponse, { query, found }: Answer): void {
+    const { clock, readAhead, addresses } = this.#parts;
+    const now = clock.now();
     const { headers, told } = exchangeOf(req);
+    told.route = sendsPath;
+    told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     answerPage(req, res, headers, found, now);
+    readAhead.answered(query, found.page, told.team, addresses.of(req));
   }
 
   #query(req: IncomingMessage, id: string): SendsQuery {

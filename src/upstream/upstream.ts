@@ -3,10 +3,13 @@
  */
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
-import { endOfDay, quotaExhausted } from './day.ts';
+import type { Breaker } from './breaker.ts';
 import type { Credentials, Dialect, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
-import type { Quota } from './quota.ts';
+import { endOfDay, quotaExhausted } from './quota/day.ts';
+import type { Demand } from './quota/demand.ts';
+import type { Quota } from './quota/quota.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
 export interface UpstreamOptions {
@@ -29,6 +32,8 @@ interface Parts {
   readonly credentialsGate: Gate;
   /** Shut while the day's quota is spent. */
   readonly dayGate: Gate;
+  readonly breaker: Breaker;
+  readonly retryBudget: RetryBudget;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly observe: CallObserver;
@@ -53,36 +58,36 @@ export class Upstream {
   /**
    * Fetches one page, waiting for the quota and calling again where that helps, within one deadline.
    *
+   * @param demand on whose account, and how urgently
    * @param signal ends the wait for a turn; a call that has started is always heard out, since it is paid for
    * @throws Problem with any of the upstream codes
    */
-  async fetchPage(query: PageQuery, signal?: AbortSignal): Promise<SendsPage> {
-    const { clock, quota, credentialsGate, dayGate } = this.#parts;
+  async fetchPage(query: PageQuery, demand: Demand, signal?: AbortSignal): Promise<SendsPage> {
+    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget } = this.#parts;
     const deadline = clock.monotonic() + this.#options.deadlineMs;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
     for (let retries = 0; ; ) {
-      credentialsGate.check();
       dayGate.check();
-      await quota.take(left(), signal);
+      credentialsGate.check();
+      breaker.check();
+      const turn = await quota.take(demand, left(), signal);
+      if (retries === 0) retryBudget.earn();
       const outcome = await this.#call(query, Math.min(this.#options.timeoutMs, left()));
+      turn.done('sends' in outcome);
       if ('sends' in outcome) {
+        breaker.succeeded();
         credentialsGate.open();
         dayGate.open();
         return outcome;
       }
-
-      const { again } = outcome;
-      const problem =
-        outcome.problem.code === 'upstream-quota-exhausted' ? quotaExhausted(clock.now()) : outcome.problem;
+      const { problem, again } = outcome;
+      this.#learn(problem);
       const pauseMs = firstPauseMs * 2 ** retries * (0.5 + Math.random() / 2);
-      const canRetry = again === 'retry' && retries < this.#options.retries;
       const canConfirm = again === 'confirm' && !confirmed;
-      if (!(canRetry || canConfirm) || left() <= pauseMs) {
-        this.#shutGate(problem);
-        throw problem;
-      }
+      const canRetry = again === 'retry' && retries < this.#options.retries && !breaker.isOpen;
+      if (left() <= pauseMs || !(canConfirm || (canRetry && retryBudget.spend()))) throw this.#verdict(problem);
       if (canConfirm) confirmed = true;
       else retries++;
       await sleep(clock, pauseMs, signal);
@@ -94,13 +99,26 @@ export class Upstream {
     this.#parts.transport.close();
   }
 
+  /** What one answer says of the upstream as a whole. */
+  #learn({ code, reason }: Problem): void {
+    const { quota, breaker } = this.#parts;
+    if (reason === 'throttled') quota.complain();
+    else if (code === 'upstream-timeout' || (code === 'upstream-failed' && reason !== 'http-4xx')) breaker.failed();
+    else breaker.succeeded();
+  }
+
   /** Some refusals hold for every call: the gate is shut, and those who wait for their turn are told at once. */
-  #shutGate(problem: Problem): void {
+  #verdict(problem: Problem): Problem {
     const { clock, quota, credentialsGate, dayGate } = this.#parts;
-    if (problem.code === 'upstream-credentials-refused') credentialsGate.shut();
-    else if (problem.code === 'upstream-quota-exhausted') dayGate.shut(endOfDay(clock.now()));
-    else return;
-    quota.refuseWaiting(problem);
+    if (problem.code === 'upstream-credentials-refused') {
+      credentialsGate.shut();
+      quota.refuseWaiting(problem);
+    }
+    if (problem.code !== 'upstream-quota-exhausted') return problem;
+    const exhausted = quotaExhausted(clock.now());
+    dayGate.shut(endOfDay(clock.now()));
+    quota.refuseWaiting(exhausted);
+    return exhausted;
   }
 
   /** One call. Whatever goes wrong comes back as a value, so that the loop above is the one place that decides. */

@@ -1,9 +1,9 @@
 /**
  * Constant Contact's day: its quota comes back at 00:00:00 UTC.
  */
-import { Problem } from '../problems.ts';
+import { Problem } from '../../problems.ts';
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 
 /** Wall time in milliseconds of the next 00:00:00 UTC. */
 export function endOfDay(nowMs: number): number {

@@ -1,0 +1,50 @@
+/**
+ * While a caller works on one page of a walk, the next is fetched.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Page } from '../pages/page.ts';
+import type { Pages } from '../pages/pages.ts';
+import type { SendsQuery } from './query.ts';
+
+interface Parts {
+  readonly pages: Pages;
+  /** Whether there is quota for calls that nobody has asked for yet. */
+  readonly isAmple: () => boolean;
+}
+
+/** A client that has followed a cursor is taken to walk again for this long. */
+const walkerMs = 10 * 60_000;
+const maxWalkers = 10_000;
+
+export class ReadAhead {
+  readonly #parts: Parts;
+  readonly #depth: number;
+  readonly #walkers = new LRUCache<string, true>({ max: maxWalkers, ttl: walkerMs });
+
+  /** @param depth pages to be ahead; 0 turns it off */
+  constructor(parts: Parts, depth: number) {
+    this.#parts = parts;
+    this.#depth = depth;
+  }
+
+  /**
+   * Told of every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
+   * client has shown that it walks.
+   */
+  answered(query: SendsQuery, page: Page, team: string, client: string): void {
+    if (this.#depth === 0) return;
+    if (query.cursor !== undefined) this.#walkers.set(client, true);
+    else if (!this.#walkers.has(client)) return;
+
+    let next: Page | undefined = page;
+    for (let ahead = 0; ahead < this.#depth; ahead++) {
+      const cursor: string | undefined = next?.body.cursor;
+      if (cursor === undefined) return;
+      const following: SendsQuery = { ...query, cursor };
+      next = this.#parts.pages.peek(following);
+      if (next) continue;
+      if (this.#parts.isAmple()) this.#parts.pages.prefetch(following, team);
+      return;
+    }
+  }
+}

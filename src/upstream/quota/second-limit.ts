@@ -1,0 +1,97 @@
+/**
+ * At most so many calls in any second, as the upstream sees it.
+ *
+ * When a call arrives there is not known here; only when it was started, and when its answer came. What is certain is
+ * that it had arrived by the time of its answer, so a second after that its place is free again. That would cost a
+ * fifth of the calls where an answer takes a quarter of a second; but a page that takes longer than the fastest of
+ * late can have lost no more than the difference on its way there. So its place is free a second after its answer,
+ * less that shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its place as
+ * long as it must.
+ */
+
+/** A second, and what the clocks and timers of two machines may disagree by. */
+const windowMs = 1_005;
+
+/** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
+const longestWayMs = 1_000;
+
+/** Round trips among which the shortest is looked for, and how many of them it takes to believe in it. */
+const remembered = 64;
+const convincing = 16;
+
+/** After the upstream told of its limit: nothing for a second, then half the rate, and one call a second more in this time. */
+const pauseMs = 1_000;
+const recoverEveryMs = 5_000;
+
+interface Place {
+  readonly start: number;
+  /** Monotonic time from which it may be taken again. */
+  freeAt: number;
+}
+
+export class SecondLimit {
+  readonly #perSecond: number;
+  #places: Place[] = [];
+  readonly #roundTrips: number[] = [];
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+  #reduced: { readonly to: number; readonly at: number } | undefined;
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+  }
+
+  /** Calls that may start in a second at present: fewer than configured after the upstream has complained. */
+  limit(now: number): number {
+    if (!this.#reduced) return this.#perSecond;
+    const limit = this.#reduced.to + Math.floor((now - this.#reduced.at) / recoverEveryMs);
+    if (limit < this.#perSecond) return limit;
+    this.#reduced = undefined;
+    return this.#perSecond;
+  }
+
+  /** Calls that count at this moment. */
+  taken(now: number): number {
+    this.#places = this.#places.filter(({ freeAt }) => freeAt > now);
+    return this.#places.length;
+  }
+
+  /** Milliseconds until a call may start. */
+  waitMs(now: number): number {
+    const over = this.taken(now) - this.limit(now);
+    const frees = this.#places.map(({ freeAt }) => freeAt).sort((a, b) => a - b);
+    return Math.max(0, this.#pausedUntil - now, over < 0 ? 0 : (frees[over] ?? now) - now);
+  }
+
+  /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
+  expectedMs(now: number, ahead: number): number {
+    const limit = this.limit(now);
+    const taken = this.taken(now);
+    const frees = this.#places.map(({ start, freeAt }) => Math.max(0, Math.min(freeAt, start + windowMs) - now));
+    const places = [...new Array<number>(Math.max(0, limit - taken)).fill(0), ...frees.sort((a, b) => a - b)];
+    const place = places[Math.max(0, taken - limit) + (ahead % limit)] ?? 0;
+    return Math.max(0, this.#pausedUntil - now) + place + Math.floor(ahead / limit) * windowMs;
+  }
+
+  /** Takes a place. The returned function is to be called when the call has ended, and told whether with a page. */
+  take(now: number): (endedAt: number, gotPage: boolean) => void {
+    const place: Place = { start: now, freeAt: now + windowMs + longestWayMs };
+    this.#places.push(place);
+    return (endedAt, gotPage) => {
+      // What is refused is answered faster than a page, which says nothing about the way.
+      const shortest = gotPage ? this.#shortestRoundTrip(endedAt - now) : 0;
+      place.freeAt = Math.min(place.freeAt, endedAt - shortest + windowMs);
+    };
+  }
+
+  #shortestRoundTrip(latest: number): number {
+    this.#roundTrips.push(latest);
+    if (this.#roundTrips.length > remembered) this.#roundTrips.shift();
+    return this.#roundTrips.length < convincing ? 0 : Math.min(...this.#roundTrips);
+  }
+
+  /** The upstream says that it was called too often: somebody else shares the key. */
+  complain(now: number): void {
+    this.#pausedUntil = now + pauseMs;
+    this.#reduced = { to: Math.max(1, Math.floor(this.limit(now) / 2)), at: now + pauseMs };
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * What Sendgate does when Constant Contact is down, in small and on real HTTP; `npm run soak` does it in large.
+ */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { Breaker } from '../src/upstream/breaker.ts';
+import { RetryBudget } from '../src/upstream/retry-budget.ts';
+import { FakeClock } from './support/clock.ts';
+import { type Environment, type Harness, start, until } from './support/harness.ts';
+
+let it: Harness | undefined;
+afterEach(async () => {
+  await it?.close();
+  it = undefined;
+});
+
+async function up(env: Environment = {}) {
+  const harness = await start(env);
+  for (let id = 1; id <= 40; id++) harness.sandbox.campaign({ id: String(id), size: 3, newestMs: harness.clock.now() });
+  it = harness;
+  return harness;
+}
+
+describe('the circuit', () => {
+  test('opens when calls fail in a row, lets one probe through at a time, and closes with the first answer', async () => {
+    const clock = new FakeClock();
+    const changes: boolean[] = [];
+    const breaker = new Breaker(clock, { failures: 3, probeEveryMs: 5_000 }, (open) => changes.push(open));
+    breaker.failed();
+    breaker.failed();
+    breaker.succeeded();
+    breaker.failed();
+    breaker.failed();
+    breaker.check();
+    breaker.failed();
+    expect(() => breaker.check()).toThrow(expect.objectContaining({ code: 'upstream-busy', retryAfterSeconds: 5 }));
+    await clock.pass(5_000);
+    breaker.check();
+    expect(() => breaker.check()).toThrow();
+    breaker.failed();
+    await clock.pass(4_000);
+    expect(() => breaker.check()).toThrow(expect.objectContaining({ retryAfterSeconds: 1 }));
+    await clock.pass(1_000);
+    breaker.check();
+    breaker.succeeded();
+    breaker.check();
+    expect(changes).toEqual([true, false]);
+  });
+
+  test('keeps a dead upstream from being asked, while held pages are answered and others told when to come back', async () => {
+    const { sandbox, clock, get, service, lines } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: '3000' });
+    for (let id = 1; id <= 20; id++) await get(`/campaigns/${id}/sends`);
+    clock.forward(61);
+    sandbox.fault({ kind: 'status', status: 500 });
+    sandbox.forget();
+    for (let round = 0; round < 10; round++) {
+      for (let id = 1; id <= 20; id++) expect((await get(`/campaigns/${id}/sends`)).status).toBe(200);
+    }
+    await until(async () => (await get('/campaigns/21/sends')).status === 503, 'the circuit is open');
+    const cold = await get('/campaigns/22/sends');
+    expect(cold.status).toBe(503);
+    expect(await cold.json()).toMatchObject({ type: '/problems/upstream-busy' });
+    expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(3);
+    expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes that were on their way, and ten retries
+    const ready = await fetch(`${service.managementUrl}/readyz`);
+    expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
+
+    sandbox.heal();
+    clock.forward(3);
+    await until(async () => (await get('/campaigns/21/sends')).status === 200, 'it recovers by itself');
+    expect(lines.join('')).toContain('Constant Contact is down');
+    expect(lines.join('')).toContain('Constant Contact answers again');
+  });
+
+  test('is no matter of single campaigns that are unknown', async () => {
+    const { get } = await up();
+    for (let id = 1000; id < 1020; id++) expect((await get(`/campaigns/${id}/sends`)).status).toBe(404);
+    expect((await get('/campaigns/1/sends')).status).toBe(200);
+  });
+});
+
+describe('retries', () => {
+  test('are a tenth of the calls in the long run, and ten beforehand', () => {
+    const budget = new RetryBudget(10);
+    let granted = 0;
+    for (let n = 0; n < 1000; n++) {
+      budget.earn();
+      if (budget.spend()) granted++;
+    }
+    expect(granted).toBeGreaterThanOrEqual(105);
+    expect(granted).toBeLessThanOrEqual(110);
+  });
+
+  test('cannot multiply the calls to an upstream that fails', async () => {
+    const { sandbox, get } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_FAILURES: '10000' });
+    sandbox.fault({ kind: 'status', status: 500 });
+    const asked = Array.from({ length: 40 }, (_, n) => get(`/campaigns/${n + 1}/sends`));
+    for (const answer of await Promise.all(asked)) expect(answer.status).toBe(502);
+    expect(sandbox.callCount).toBeLessThanOrEqual(40 + 10 + 4);
+  });
+});
+
+describe("the day's quota", () => {
+  test('once spent, leaves held pages served, and others told until when', async () => {
+    const { sandbox, clock, get, lines } = await up({ SENDGATE_QUOTA_PER_DAY: '2' });
+    await get('/campaigns/1/sends');
+    await get('/campaigns/2/sends');
+    clock.forward(61);
+    for (let round = 0; round < 3; round++) {
+      const held = await get('/campaigns/1/sends');
+      expect(held.status).toBe(200);
+      expect(held.headers.get('cache-status')).toMatch(/hit; ttl=-\d+; detail=stale/);
+      const cold = await get('/campaigns/3/sends');
+      const untilMidnight = (86_400_000 - (clock.now() % 86_400_000)) / 1000;
+      expect(cold.status).toBe(503);
+      expect(await cold.json()).toMatchObject({ type: '/problems/upstream-quota-exhausted' });
+      expect(Math.abs(Number(cold.headers.get('retry-after')) - untilMidnight)).toBeLessThanOrEqual(1.5);
+    }
+    expect(sandbox.callCount).toBe(2);
+    for (const percent of [50, 100]) {
+      expect(lines.filter((line) => line.includes(`"percent":${percent},`))).toHaveLength(1);
+    }
+    clock.forward(86_400);
+    expect((await get('/campaigns/3/sends')).status).toBe(200);
+  });
+
+  test('when Constant Contact says so, is probed once an hour', async () => {
+    const { sandbox, clock, get } = await up();
+    clock.forward((86_400_000 - (clock.now() % 86_400_000)) / 1000 + 60); // a minute past midnight
+    await get('/campaigns/1/sends');
+    sandbox.fault({ kind: 'over-ratelimit' });
+    sandbox.forget();
+    const ask = async () => (await get('/campaigns/2/sends')).status;
+    for (let n = 0; n < 5; n++) expect(await ask()).toBe(503);
+    expect(sandbox.callCount).toBe(1);
+    for (let hour = 2; hour <= 4; hour++) {
+      clock.forward(3_601);
+      for (let n = 0; n < 5; n++) expect(await ask()).toBe(503);
+      expect(sandbox.callCount).toBe(hour);
+      expect((await get('/campaigns/1/sends')).status).toBe(200);
+    }
+    sandbox.heal();
+    clock.forward(3_601);
+    expect(await ask()).toBe(200);
+  });
+});
