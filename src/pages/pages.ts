@@ -24,6 +24,8 @@ interface Parts {
   readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
   readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
   readonly clock: Clock;
+  /** Makes what is answered; simulations, which answer nobody, bring their own. */
+  readonly encode?: typeof makeBody;
 }
 
 export interface Ask {
@@ -204,7 +206,7 @@ export class Pages {
   }
 
   async #toPage(arrived: SendsPage, old: Page | undefined, { query, walk, generation }: Fetch): Promise<Page> {
-    const { render, clock } = this.#parts;
+    const { render, clock, encode = makeBody } = this.#parts;
     const fetchedAt = clock.now();
     const newestMs = newest(arrived.sends);
     const { json, next } = render(query, arrived);
@@ -220,7 +222,7 @@ export class Pages {
         previousEtag: old?.body.etag,
       }),
       // An unchanged page keeps its encodings.
-      body: old?.body.etag === etag ? old.body : await makeBody({ json, next, cursor: arrived.cursor, newestMs }, etag),
+      body: old?.body.etag === etag ? old.body : await encode({ json, next, cursor: arrived.cursor, newestMs }, etag),
       fetchedAt,
       freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
       failedAt: undefined,

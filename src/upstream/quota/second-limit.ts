@@ -15,6 +15,9 @@ const windowMs = 1_005;
 /** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
 const longestWayMs = 1_000;
 
+/** The shortest round trip that was seen may still have lost this much on its way. */
+const doubtMs = 10;
+
 /** Round trips among which the shortest is looked for, and how many of them it takes to believe in it. */
 const remembered = 64;
 const convincing = 16;
@@ -86,7 +89,7 @@ export class SecondLimit {
   #shortestRoundTrip(latest: number): number {
     this.#roundTrips.push(latest);
     if (this.#roundTrips.length > remembered) this.#roundTrips.shift();
-    return this.#roundTrips.length < convincing ? 0 : Math.min(...this.#roundTrips);
+    return this.#roundTrips.length < convincing ? 0 : Math.max(0, Math.min(...this.#roundTrips) - doubtMs);
   }
 
   /** The upstream says that it was called too often: somebody else shares the key. */

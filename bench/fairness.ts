@@ -1,0 +1,354 @@
+/**
+ * `npm run bench:fairness`: a day of five teams under three policies, on virtual time. It runs the cache and the quota
+ * that Sendgate runs; only the clock and the upstream are made up.
+ */
+import type { Clock } from '../src/clock.ts';
+import { tagOf } from '../src/pages/page.ts';
+import { Pages } from '../src/pages/pages.ts';
+import { Problem } from '../src/problems.ts';
+import { Campaign } from '../src/sandbox/campaign.ts';
+import { ReadAhead } from '../src/sends/read-ahead.ts';
+import type { PageQuery, SendsPage } from '../src/upstream/dialect.ts';
+import { Demand } from '../src/upstream/quota/demand.ts';
+import { Quota } from '../src/upstream/quota/quota.ts';
+import { replaceSection } from './results.ts';
+
+const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
+const midnight = Date.parse('2026-03-02T00:00:00Z');
+/** An upstream takes its time, and not always the same. */
+const latencyMs = (call: number) => 150 + ((call * 7_919) % 201);
+const pollMs = 30 * secondMs;
+
+/** Time passes from one event to the next. */
+class VirtualClock implements Clock {
+  #now = midnight;
+  readonly #heap: { at: number; run: (() => void) | undefined }[] = [];
+
+  now = () => this.#now;
+  monotonic = () => this.#now;
+
+  after(ms: number, run: () => void): () => void {
+    const event = { at: this.#now + Math.max(0, ms), run: run as (() => void) | undefined };
+    let at = this.#heap.push(event) - 1;
+    for (let up = (at - 1) >> 1; at > 0 && this.#at(up) > event.at; up = (at - 1) >> 1) at = this.#swap(at, up);
+    return () => {
+      event.run = undefined;
+    };
+  }
+
+  async runUntil(end: number): Promise<void> {
+    for (;;) {
+      const first = this.#heap[0];
+      if (!first || first.at > end) break;
+      this.#pop();
+      if (!first.run) continue;
+      this.#now = first.at;
+      first.run();
+      await new Promise(setImmediate);
+    }
+    this.#now = end;
+  }
+
+  #at = (index: number) => this.#heap[index]?.at ?? Number.POSITIVE_INFINITY;
+
+  #swap(a: number, b: number): number {
+    const [x, y] = [this.#heap[a], this.#heap[b]];
+    if (x && y) [this.#heap[a], this.#heap[b]] = [y, x];
+    return b;
+  }
+
+  #pop(): void {
+    const last = this.#heap.pop();
+    if (!last || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    for (let at = 0; ; ) {
+      const child = this.#at(2 * at + 1) <= this.#at(2 * at + 2) ? 2 * at + 1 : 2 * at + 2;
+      if (this.#at(child) >= this.#at(at)) return;
+      at = this.#swap(at, child);
+    }
+  }
+}
+
+interface Policy {
+  readonly name: string;
+  /** How long pages are fresh, in seconds, and how long past that they are served. */
+  readonly fresh: { readonly min: number; readonly max: number; readonly stale: number };
+  readonly fair: boolean;
+  readonly perDay?: number;
+  readonly readAheadPages: number;
+}
+
+const policies: Policy[] = [
+  { name: '60 s TTL, first come first served', fresh: { min: 60, max: 60, stale: 0 }, fair: false, readAheadPages: 0 },
+  {
+    name: 'the same, if the day had no end of calls',
+    fresh: { min: 60, max: 60, stale: 0 },
+    fair: false,
+    readAheadPages: 0,
+    perDay: 1_000_000,
+  },
+  {
+    name: "Sendgate's freshness, first come first served",
+    fresh: { min: 60, max: 86_400, stale: 604_800 },
+    fair: false,
+    readAheadPages: 0,
+  },
+  { name: 'Sendgate', fresh: { min: 60, max: 86_400, stale: 604_800 }, fair: true, readAheadPages: 1 },
+];
+
+/** When the exporter runs: from ten and from three on, for twenty minutes in all. */
+const exports = [
+  [10 * hourMs, 10.2 * hourMs],
+  [15 * hourMs, 15.15 * hourMs],
+] as const;
+const isExporting = (now: number) => exports.some(([from, to]) => now - midnight >= from && now - midnight < to);
+
+const lightTeams = ['web', 'bi', 'crm', 'mail'];
+const exporter = 'exporter';
+
+/** Forty campaigns, from an hour to a year old at the start of the day, evenly on a logarithmic scale. */
+function makeCampaigns(): Map<string, Campaign> {
+  const campaigns = new Map<string, Campaign>();
+  for (let n = 0; n < 40; n++) {
+    const ageMs = hourMs * (365 * 24) ** (n / 39);
+    campaigns.set(String(n), new Campaign({ id: String(n), size: 12_000, newestMs: midnight - ageMs, spacingMs: 50 }));
+  }
+  campaigns.set(
+    'auto',
+    new Campaign({ id: 'auto', size: 5_000, newestMs: midnight - minuteMs, spacingMs: 3 * minuteMs }),
+  );
+  campaigns.set('nine', new Campaign({ id: 'nine', size: 0, newestMs: midnight }));
+  return campaigns;
+}
+
+/** A page as the upstream has it at this moment; few sends of it are enough here. */
+function pageOf(campaign: Campaign, { cursor, limit }: PageQuery): SendsPage {
+  const start = Number(cursor?.split('.')[0] ?? 0);
+  const size = Number(cursor?.split('.')[1] ?? limit);
+  const end = Math.min(start + size, campaign.size);
+  const shown = Math.min(end, start + 3);
+  const sends = [];
+  for (let index = start; index < shown; index++) {
+    const { contactId, email, atMs } = campaign.at(index);
+    sends.push({
+      activity_type: 'EMAIL_SEND',
+      campaign_id: campaign.options.id,
+      contact_id: contactId,
+      email_address: email,
+      send_date: new Date(atMs).toISOString(),
+    });
+  }
+  return { sends, cursor: end < campaign.size ? `${end}.${size}` : undefined };
+}
+
+interface Tally {
+  calls: number;
+  /** Calls for campaigns over a day old, of pages that dashboards poll. */
+  callsForOld: number;
+  refused: Map<string, number>;
+  waits: Map<string, number[]>;
+  /** Waits of the light teams while the exporter runs. */
+  besideExporter: number[];
+  /** Seconds until a send of the campaign of nine o'clock was in an answer, and until it was held. */
+  seenAfter: number[];
+  heldAfter: number[];
+}
+
+async function run(policy: Policy): Promise<Tally> {
+  const clock = new VirtualClock();
+  const campaigns = makeCampaigns();
+  const tally: Tally = {
+    calls: 0,
+    callsForOld: 0,
+    refused: new Map(),
+    waits: new Map(),
+    besideExporter: [],
+    seenAfter: [],
+    heldAfter: [],
+  };
+  const unseen: number[] = [];
+  const unheld: number[] = [];
+  const report = (pending: number[], newestMs: number, into: number[]) => {
+    while ((pending[0] ?? Number.POSITIVE_INFINITY) <= newestMs)
+      into.push((clock.now() - (pending.shift() ?? 0)) / 1000);
+  };
+
+  const quota = new Quota(
+    clock,
+    { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000 },
+    new Map([...lightTeams, exporter].map((team) => [team, 1])),
+    { waited: () => {}, passed: () => {}, unsaved: () => {} },
+  );
+  const pages = new Pages(
+    {
+      clock,
+      fetchPage: async (query, demand) => {
+        const turn = await quota.take(policy.fair ? demand : new Demand('all', 'interactive'), 20_000);
+        tally.calls++;
+        const campaign = campaigns.get(query.campaign) as Campaign;
+        const polled = query.cursor === undefined && query.limit === 500;
+        if (polled && clock.now() - campaign.options.newestMs > dayMs && campaign.options.size === 12_000)
+          tally.callsForOld++;
+        const page = pageOf(campaign, query);
+        await new Promise<void>((resolve) => clock.after(latencyMs(tally.calls), resolve));
+        turn.done(true);
+        if (query.campaign === 'nine' && polled)
+          report(unheld, Date.parse(page.sends[0]?.send_date ?? ''), tally.heldAfter);
+        return page;
+      },
+      render: (_query, { sends, cursor }) => ({ json: JSON.stringify(sends), next: cursor }),
+      encode: async (content, etag = tagOf(content.json)) => {
+        const { json, ...rest } = content;
+        const bytes = Buffer.from(json);
+        const empty = Buffer.alloc(0);
+        return {
+          ...rest,
+          etag,
+          lastModified: json,
+          encodings: { identity: bytes, gzip: empty, br: empty },
+          bytes: bytes.length,
+        };
+      },
+    },
+    {
+      maxBytes: 256 * 1024 * 1024,
+      minFreshSeconds: policy.fresh.min,
+      maxFreshSeconds: policy.fresh.max,
+      staleIfErrorSeconds: policy.fresh.stale,
+      notFoundSeconds: 60,
+    },
+  );
+  const readAhead = new ReadAhead({ pages, isAmple: () => quota.isAmple }, policy.readAheadPages);
+
+  /** Asks as a caller does. Returns the next cursor, or nothing where there is none or the answer was a refusal. */
+  async function ask(team: string, query: PageQuery): Promise<{ next?: string | undefined; retryMs?: number }> {
+    const started = clock.now();
+    try {
+      const found = await pages.get(query, { team });
+      readAhead.answered(query, found.page, team, team);
+      if (found.forward) {
+        const waits = tally.waits.get(team) ?? [];
+        tally.waits.set(team, waits);
+        waits.push((clock.now() - started) / 1000);
+        if (team !== exporter && isExporting(started)) tally.besideExporter.push((clock.now() - started) / 1000);
+      }
+      if (query.campaign === 'nine') {
+        const newest = JSON.parse(found.page.body.encodings.identity.toString())[0]?.send_date;
+        report(unseen, Date.parse(newest ?? ''), tally.seenAfter);
+      }
+      return { next: found.page.body.cursor };
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      tally.refused.set(team, (tally.refused.get(team) ?? 0) + 1);
+      return { retryMs: Math.min(error.retryAfterSeconds ?? 1, 3600) * 1000 };
+    }
+  }
+
+  const every = (ms: number, firstAt: number, until: number, act: () => void) => {
+    const tick = () => {
+      act();
+      if (clock.now() + ms < until) clock.after(ms, tick);
+    };
+    clock.after(firstAt - clock.now(), tick);
+  };
+  const end = midnight + dayMs;
+
+  // Dashboards: every team polls ten campaigns of its own and the two lively ones, all day.
+  for (const [index, team] of lightTeams.entries()) {
+    const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
+    for (const [n, campaign] of watched.entries()) {
+      const offset = index * (pollMs / lightTeams.length) + n * 97;
+      every(pollMs, midnight + offset, end, () => void ask(team, { campaign, limit: 500 }));
+    }
+    // People: from half past nine to half past three, a page every half minute that nobody has looked at yet.
+    let page = 0;
+    every(pollMs, midnight + 9.5 * hourMs + index * 7_000, midnight + 15.5 * hourMs, () => {
+      page++;
+      void ask(team, { campaign: String((page * 7 + index) % 40), limit: 1 + (page % 499) });
+    });
+  }
+  // The autoresponder sends all day; one campaign of 20,000 goes out in the half hour from nine.
+  every(3 * minuteMs, midnight, end, () => campaigns.get('auto')?.add(1, clock.now()));
+  every(secondMs * 9, midnight + 9 * hourMs, midnight + 9.5 * hourMs, () => {
+    campaigns.get('nine')?.add(100, clock.now());
+    unseen.push(clock.now());
+    unheld.push(clock.now());
+  });
+  // The exporter walks whole campaigns, twenty at a time, over and over, while it runs.
+  for (const [from] of exports) {
+    clock.after(from, () => {
+      for (let n = 0; n < 20; n++) void walk(String(39 - n), 499);
+    });
+  }
+  async function walk(campaign: string, limit: number): Promise<void> {
+    let cursor: string | undefined;
+    while (isExporting(clock.now())) {
+      const { next, retryMs } = await ask(exporter, { campaign, limit, cursor });
+      if (retryMs !== undefined) await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+      else if (next === undefined) return walk(campaign, limit - 1);
+      else cursor = next;
+    }
+  }
+
+  await clock.runUntil(end);
+  return tally;
+}
+
+function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
+}
+const three = (values: readonly number[]) =>
+  [50, 95, 100].map((percent) => percentile(values, percent).toFixed(0)).join(' / ');
+
+const results: Tally[] = [];
+const rows: string[] = [];
+for (const policy of policies) {
+  const started = performance.now();
+  const tally = await run(policy);
+  results.push(tally);
+  const wait = (values: readonly number[]) =>
+    `${percentile(values, 50).toFixed(2)} / ${percentile(values, 95).toFixed(2)}`;
+  const refused = [...tally.refused.values()].reduce((sum, count) => sum + count, 0);
+  rows.push(
+    `| ${policy.name} | ${tally.calls.toLocaleString('en')} | ${tally.callsForOld.toLocaleString('en')} | ${refused.toLocaleString('en')} | ${wait(tally.besideExporter)} | ${wait(tally.waits.get(exporter) ?? [])} | ${three(tally.heldAfter)} | ${three(tally.seenAfter)} |`,
+  );
+  console.log(rows.at(-1), `(${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  for (const team of [...lightTeams, exporter]) {
+    console.log(`   ${team}: waits ${wait(tally.waits.get(team) ?? [])}, refused ${tally.refused.get(team) ?? 0}`);
+  }
+}
+
+const [, ttl, , own] = results as [Tally, Tally, Tally, Tally];
+const failures: string[] = [];
+if (own.callsForOld > ttl.callsForOld / 100) failures.push('more than 1 % of the calls on campaigns over a day old');
+if (own.refused.size > 0) failures.push('somebody was refused');
+if (
+  percentile(
+    lightTeams.flatMap((team) => own.waits.get(team) ?? []),
+    95,
+  ) >= 1
+)
+  failures.push('light teams wait');
+if (!process.argv.includes('--short')) {
+  replaceSection(
+    'fairness',
+    `<!-- fairness -->
+## A day of five teams
+
+Virtual time, 10,000 calls a day, 4 a second, 150 to 350 ms upstream: four teams' dashboards poll 42 campaigns every ${pollMs / 1000} s (from an hour
+to a year old, an autoresponder, and one that goes out from 09:00 to 09:30), people look at a new page every half
+minute from 09:30 to 15:30, and an exporter walks twenty campaigns at once, over and over, for twelve minutes from 10:00 and nine
+from 15:00. Waits are those of requests that were not answered from the cache, in seconds, p50 / p95, for the light teams while the
+exporter runs; how late the sends of nine o'clock were held and seen by a dashboard is p50 / p95 / max.
+
+| policy | calls | polls of old campaigns | refused | light teams wait beside the exporter | exporter waits | held after s | seen after s |
+|---|---|---|---|---|---|---|---|
+${rows.join('\n')}
+
+Reproduce with \`npm run bench:fairness\`.
+`,
+  );
+}
+for (const failure of failures) console.error(failure);
+if (failures.length > 0) process.exitCode = 1;

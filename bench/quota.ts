@@ -1,0 +1,228 @@
+/**
+ * `npm run bench:quota`: what the quota, the circuit breaker and read-ahead do against a sandbox with its limits on.
+ * Fails when one of them does not hold. `--short` takes a quarter of a minute for each and leaves RESULTS.md alone.
+ */
+import http from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { median, type Server, startServer } from './processes.ts';
+import { replaceSection } from './results.ts';
+
+const short = process.argv.includes('--short');
+const env = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'bench-access-token' };
+const node = process.execPath;
+const agent = new http.Agent({ keepAlive: true, maxSockets: 600 });
+const teams = ['a', 'b', 'c', 'd', 'e'];
+const failures: string[] = [];
+let nextPort = 9330;
+
+interface Pair {
+  readonly url: string;
+  order(orders?: object): Promise<{ callCount: number; limitAnswers: number }>;
+  stop(): Promise<void>;
+}
+
+/** A Sendgate in front of a sandbox of its own. */
+async function pair(settings: Record<string, string> = {}): Promise<Pair> {
+  const [sandboxPort, port, managementPort] = [nextPort++, nextPort++, nextPort++].map(String) as [
+    string,
+    string,
+    string,
+  ];
+  const at = (of: string) => `http://127.0.0.1:${of}`;
+  const servers: Server[] = [];
+  servers.push(
+    await startServer('sandbox', at(sandboxPort), [node, 'dist/sandbox/main.js'], {
+      ...env,
+      SANDBOX_LIMITS: '1',
+      PORT: sandboxPort,
+    }),
+    await startServer('Sendgate', `${at(managementPort)}/livez`, [node, 'dist/main.js'], {
+      ...env,
+      PORT: port,
+      SENDGATE_MANAGEMENT_PORT: managementPort,
+      CONSTANT_CONTACT_BASE_URL: at(sandboxPort),
+      SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000',
+      SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+      SENDGATE_TEAMS: JSON.stringify(teams.map((name) => ({ name, header: { name: 'x-team', value: name } }))),
+      SENDGATE_LOG_LEVEL: 'error',
+      ...settings,
+    }),
+  );
+  return {
+    url: at(port),
+    order: async (orders = {}) => {
+      const answer = await fetch(`${at(sandboxPort)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
+      return (await answer.json()) as { callCount: number; limitAnswers: number };
+    },
+    stop: async () => {
+      for (const server of servers.reverse()) await server.stop();
+    },
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly cache: string;
+  readonly link: string;
+  readonly ms: number;
+}
+
+function ask(url: string, team = 'a'): Promise<Answer> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    http
+      .get(url, { agent, headers: { 'x-team': team } }, (answer) => {
+        const { headers, statusCode = 0 } = answer;
+        answer.resume().once('end', () =>
+          resolve({
+            status: statusCode,
+            cache: String(headers['cache-status'] ?? ''),
+            link: /^<([^>]+)>/.exec(String(headers.link ?? ''))?.[1] ?? '',
+            ms: performance.now() - started,
+          }),
+        );
+      })
+      .once('error', reject);
+  });
+}
+
+/** Calls `one` so many times a second, and waits for all of them. */
+async function paced(perSecond: number, seconds: number, one: (n: number) => Promise<void>): Promise<void> {
+  const started = performance.now();
+  const running: Promise<void>[] = [];
+  for (let n = 0; n < perSecond * seconds; n++) {
+    const due = started + (n * 1000) / perSecond;
+    if (due > performance.now()) await delay(due - performance.now());
+    running.push(one(n));
+  }
+  await Promise.all(running);
+}
+
+const tally = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+const told = (counts: Map<string, number>) =>
+  [...counts]
+    .sort()
+    .map(([key, n]) => `${key}: ${n.toLocaleString('en')}`)
+    .join(', ');
+
+/** Fifty cold pages a second from five teams, for five minutes: twelve times what the account may call. */
+async function limits(): Promise<string> {
+  const seconds = short ? 15 : 300;
+  const { url, order, stop } = await pair();
+  for (let id = 1; id <= 20; id++) await order({ campaign: { id: String(id), size: 2_000, newestMs: Date.now() } });
+  await order({ forget: true });
+  const started = performance.now();
+  const statuses = new Map<string, number>();
+  const served = new Map<string, number>();
+  await paced(50, seconds, async (n) => {
+    const team = teams[n % teams.length] as string;
+    const { status } = await ask(
+      `${url}/campaigns/${1 + (n % 20)}/sends?limit=${1 + (Math.floor(n / 20) % 500)}`,
+      team,
+    );
+    tally(statuses, String(status));
+    if (status === 200) tally(served, team);
+  });
+  const { callCount, limitAnswers } = await order();
+  const took = (performance.now() - started) / 1000;
+  await stop();
+  if (limitAnswers > 0) failures.push(`limits: ${limitAnswers} limit answers`);
+  const used = (100 * callCount) / (4 * took);
+  return `- **Limits.** ${seconds} s of 50 distinct cold pages a second from 5 teams: ${callCount.toLocaleString('en')} calls (${used.toFixed(1)} % of what 4/s allows), ${limitAnswers} limit answers from the sandbox. Answers ${told(statuses)}; pages by team ${told(served)}.`;
+}
+
+/** Two hundred requests a second for held and other pages, while the upstream answers 500 for two minutes. */
+async function outage(): Promise<string> {
+  const seconds = short ? 12 : 120;
+  const probeMs = 5_000;
+  const { url, order, stop } = await pair({
+    SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: String(probeMs),
+    SENDGATE_CACHE_MIN_FRESH_SECONDS: '5',
+    SENDGATE_QUOTA_PER_DAY: '100000',
+  });
+  for (let id = 1; id <= 40; id++) await order({ campaign: { id: String(id), size: 500, newestMs: Date.now() } });
+  for (let id = 1; id <= 20; id++) while ((await ask(`${url}/campaigns/${id}/sends`)).status !== 200) await delay(250);
+  await order({ forget: true, fault: { kind: 'status', status: 500 } });
+  const held = new Map<string, number>();
+  const others = new Map<string, number>();
+  await paced(200, seconds, async (n) => {
+    const cold = n % 20 === 0;
+    const { status } = await ask(`${url}/campaigns/${cold ? 21 + (n % 19) : 1 + (n % 20)}/sends`);
+    tally(cold ? others : held, String(status));
+  });
+  const { callCount } = await order({ heal: true });
+  const healed = performance.now();
+  while ((await ask(`${url}/campaigns/25/sends`)).status !== 200 && performance.now() - healed < 60_000)
+    await delay(50);
+  const recovery = (performance.now() - healed) / 1000;
+  await stop();
+  // Five failures in a row, the four that were on their way, ten retries, and the probes.
+  const allowed = 1.1 * (5 + 4 + 10 + Math.ceil((seconds * 1000) / probeMs));
+  if (callCount > allowed) failures.push(`outage: ${callCount} calls, over ${allowed}`);
+  if ([...held.keys()].some((status) => status !== '200')) failures.push(`outage: held pages answered ${told(held)}`);
+  if (recovery > probeMs / 1000 + 1) failures.push(`outage: recovered after ${recovery} s`);
+  return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls on their way, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
+}
+
+/** A cold walk of 20 pages by a caller who works 200 ms on each, at 250 ms upstream, with and without read-ahead. */
+async function readAhead(): Promise<string> {
+  const rounds = short ? 1 : 5;
+  const pages = 20;
+  const both = [
+    { name: 'with', times: [] as number[], calls: [] as number[], ...(await pair()) },
+    {
+      name: 'without',
+      times: [] as number[],
+      calls: [] as number[],
+      ...(await pair({ SENDGATE_CACHE_READ_AHEAD_PAGES: '0' })),
+    },
+  ];
+  for (const { order } of both) await order({ fault: { kind: 'latency', ms: 250 } });
+  // The first round lets both find out how long the way is.
+  for (let round = 0; round <= rounds; round++) {
+    for (const { url, order, times, calls } of both) {
+      const id = String(100 + round);
+      await order({ campaign: { id, size: pages * 100, newestMs: Date.now() }, forget: true });
+      const started = performance.now();
+      let target = `/campaigns/${id}/sends?limit=100`;
+      for (let n = 0; n < pages; n++) {
+        const { status, link } = await ask(`${url}${target}`);
+        if (status !== 200) failures.push(`read-ahead: ${status}`);
+        await delay(200);
+        target = link;
+      }
+      const took = performance.now() - started;
+      const { callCount } = await order();
+      if (round > 0) {
+        times.push(took);
+        calls.push(callCount);
+      }
+      await delay(1_100);
+    }
+  }
+  for (const { stop } of both) await stop();
+  const [withIt, without] = both.map(({ times }) => median(times) / 1000) as [number, number];
+  const calls = both.map((one) => `${one.name} ${Math.max(...one.calls)}`).join(', ');
+  if (both.some((one) => one.calls.some((count) => count !== pages))) failures.push(`read-ahead: calls ${calls}`);
+  if (without / withIt < 1.7) failures.push(`read-ahead: ${(without / withIt).toFixed(2)} times as fast`);
+  return `- **Read-ahead.** A cold walk of ${pages} pages, 200 ms of work on each, 250 ms upstream: ${withIt.toFixed(2)} s with it, ${without.toFixed(2)} s without: ${(without / withIt).toFixed(2)} times as fast (medians of ${rounds}, interleaved). Upstream calls ${calls}.`;
+}
+
+const lines = [];
+for (const run of [readAhead, outage, limits]) {
+  lines.push(await run());
+  console.log(lines.at(-1));
+}
+agent.destroy();
+const text = `<!-- quota -->
+## Quota, outage, read-ahead
+
+Against a sandbox with the account's limits on (4 calls in any second, 10,000 a day).
+
+${lines.join('\n')}
+
+Reproduce with \`npm run bench:quota\`.
+`;
+if (!short) replaceSection('quota', text);
+for (const failure of failures) console.error(failure);
+if (failures.length > 0) process.exitCode = 1;
