@@ -77,9 +77,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     credentials: secrets,
     userAgent: `sendgate/${parts.version}`,
     weights: new Map(teams.all.map(({ name, weight }) => [name, weight])),
-    onCall: (outcome, seconds) => {
+    onCall: (outcome, seconds, code) => {
       metrics.upstreamCall(outcome, seconds);
-      if (outcome !== 'ok') log.warn({ outcome, seconds }, 'a call to Constant Contact failed');
+      if (outcome !== 'ok') log.warn({ outcome, code, seconds }, 'a call to Constant Contact failed');
     },
     onWait: (team, urgency, seconds) => {
       metrics.waited(team, urgency, seconds);
@@ -97,7 +97,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
 
   const state = {
     credentialsRefused: () => credentialsGate.isShut,
-    quotaExhausted: () => dayGate.isShut,
+    quotaExhausted: () => dayGate.isShut || quota.isSpent,
     circuitOpen: () => breaker.isOpen,
   };
   const health = new Health(state);

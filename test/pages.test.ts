@@ -188,6 +188,15 @@ describe('if the head changes, the tail goes', () => {
     expect(it.sandbox.callCount).toBe(before + 1);
   });
 
+  test('a head of a limit that nobody has asked for yet may show that it has', async () => {
+    const tail = await nextOf(head);
+    await it.get(tail);
+    it.sandbox.addSends(id, 1);
+    await it.get(`${path}?limit=7`);
+    expect(await status(tail)).toContain('fwd=uri-miss');
+    expect(await status(head)).toContain('fwd=request');
+  });
+
   test('another walk of the campaign is none of its business', async () => {
     const since = `${path}?limit=10&created_since=2020-01-01`;
     const tail = await nextOf(since);

@@ -101,7 +101,7 @@ describe('retries', () => {
 
 describe("the day's quota", () => {
   test('once spent, leaves held pages served, and others told until when', async () => {
-    const { sandbox, clock, get, lines } = await up({ SENDGATE_QUOTA_PER_DAY: '2' });
+    const { sandbox, clock, get, service, lines } = await up({ SENDGATE_QUOTA_PER_DAY: '2' });
     await get('/campaigns/1/sends');
     await get('/campaigns/2/sends');
     clock.forward(61);
@@ -116,6 +116,8 @@ describe("the day's quota", () => {
       expect(Math.abs(Number(cold.headers.get('retry-after')) - untilMidnight)).toBeLessThanOrEqual(1.5);
     }
     expect(sandbox.callCount).toBe(2);
+    const ready = await fetch(`${service.managementUrl}/readyz`);
+    expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'quota-exhausted' });
     for (const percent of [50, 100]) {
       expect(lines.filter((line) => line.includes(`"percent":${percent},`))).toHaveLength(1);
     }

@@ -27,7 +27,10 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
   credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
-  quotaExhausted: ['sendgate_upstream_quota_exhausted', "1 while Constant Contact says that the day's quota is spent"],
+  quotaExhausted: [
+    'sendgate_upstream_quota_exhausted',
+    "1 while the day's quota is spent, by our count or by what Constant Contact says",
+  ],
   circuitOpen: ['sendgate_upstream_circuit_open', '1 while Constant Contact is taken to be down'],
 };
 

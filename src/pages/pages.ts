@@ -197,7 +197,8 @@ export class Pages {
       }
       if (!old || this.#isGone(old)) throw error;
       // The page is good enough to go on with, and the upstream is left alone for a while: for less, if it was not asked.
-      const seconds = error.code === 'upstream-busy' ? (error.retryAfterSeconds ?? 1) : this.#options.minFreshSeconds;
+      const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
+      const seconds = wasAsked ? this.#options.minFreshSeconds : (error.retryAfterSeconds ?? 1);
       options.ttl = Math.min(seconds, this.#options.minFreshSeconds) * 1000;
       return { ...old, failedAt: clock.now() };
     } finally {

@@ -22,7 +22,16 @@ export interface Reply {
 /** A network failure that may not happen again: the exchange is a GET, so asking twice does no harm. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
+  /** Node's code, such as ECONNREFUSED or CERT_HAS_EXPIRED: what an operator needs, and nothing of the message. */
+  readonly code: string;
+
+  constructor(code: string) {
+    super('the connection to Constant Contact failed');
+    this.code = code;
+  }
 }
+
+const codePattern = /^[A-Z][A-Z0-9_]{2,40}$/;
 
 export class Transport {
   readonly #options: TransportOptions;
@@ -80,5 +89,6 @@ function rebuild(error: unknown): Error {
   if (error instanceof FetchError && error.type === 'max-size') {
     return new Problem('upstream-failed', { reason: 'too-large' });
   }
-  return new ConnectionFailure('the connection to Constant Contact failed');
+  const { code } = error as { readonly code?: unknown };
+  return new ConnectionFailure(typeof code === 'string' && codePattern.test(code) ? code : 'UNKNOWN');
 }

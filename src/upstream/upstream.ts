@@ -21,8 +21,8 @@ export interface UpstreamOptions {
   readonly retries: number;
 }
 
-/** What came of one call: `ok`, or the reason of its failure, out of a closed set. */
-export type CallObserver = (outcome: string, seconds: number) => void;
+/** What came of one call: `ok`, or the reason of its failure, out of a closed set; and Node's code, of a connection. */
+export type CallObserver = (outcome: string, seconds: number, code: string | undefined) => void;
 
 interface Parts {
   readonly dialect: Dialect;
@@ -125,6 +125,7 @@ export class Upstream {
   async #call(query: PageQuery, timeoutMs: number): Promise<SendsPage | Refusal> {
     const { dialect, transport, credentials, clock, observe } = this.#parts;
     const started = clock.monotonic();
+    let code: string | undefined;
     const outcome = await (async (): Promise<SendsPage | Refusal> => {
       try {
         const reply = await transport.get(dialect.request(query, credentials), timeoutMs);
@@ -133,6 +134,7 @@ export class Upstream {
       } catch (error) {
         if (error instanceof Problem) return { problem: error, again: 'never' };
         if (error instanceof ConnectionFailure) {
+          code = error.code;
           return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry' };
         }
         throw error;
@@ -141,6 +143,7 @@ export class Upstream {
     observe(
       'sends' in outcome ? 'ok' : (outcome.problem.reason ?? outcome.problem.code),
       (clock.monotonic() - started) / 1000,
+      code,
     );
     return outcome;
   }

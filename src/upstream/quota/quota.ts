@@ -73,6 +73,11 @@ export class Quota {
     return this.#queue.size;
   }
 
+  /** Whether no call may be made any more today. */
+  get isSpent(): boolean {
+    return !this.#day.allows('interactive', this.#clock.now());
+  }
+
   /** Whether calls may be made that nobody has asked for yet. */
   get isAmple(): boolean {
     return this.#queue.size === 0 && this.#day.isAmple(this.#clock.now());
