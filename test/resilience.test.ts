@@ -78,6 +78,15 @@ describe('the circuit', () => {
   });
 });
 
+test('a connection that fails is told in the log by its code', async () => {
+  const { get, lines } = await up({
+    CONSTANT_CONTACT_BASE_URL: 'http://127.0.0.1:9',
+    SENDGATE_CONSTANT_CONTACT_RETRIES: '0',
+  });
+  expect((await get('/campaigns/1/sends')).status).toBe(502);
+  expect(lines.find((line) => line.includes('"outcome":"connection"'))).toContain('"code":"ECONNREFUSED"');
+});
+
 describe('retries', () => {
   test('are a tenth of the calls in the long run, and ten beforehand', () => {
     const budget = new RetryBudget(10);
