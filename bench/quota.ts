@@ -109,17 +109,14 @@ const told = (counts: Map<string, number>) =>
 async function limits(): Promise<string> {
   const seconds = short ? 15 : 300;
   const { url, order, stop } = await pair();
-  for (let id = 1; id <= 20; id++) await order({ campaign: { id: String(id), size: 2_000, newestMs: Date.now() } });
+  for (let id = 1; id <= 30; id++) await order({ campaign: { id: String(id), size: 2_000, newestMs: Date.now() } });
   await order({ forget: true });
   const started = performance.now();
   const statuses = new Map<string, number>();
   const served = new Map<string, number>();
   await paced(50, seconds, async (n) => {
     const team = teams[n % teams.length] as string;
-    const { status } = await ask(
-      `${url}/campaigns/${1 + (n % 20)}/sends?limit=${1 + (Math.floor(n / 20) % 500)}`,
-      team,
-    );
+    const { status } = await ask(`${url}/campaigns/${1 + (n % 30)}/sends?limit=${1 + Math.floor(n / 30)}`, team);
     tally(statuses, String(status));
     if (status === 200) tally(served, team);
   });

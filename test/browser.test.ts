@@ -65,7 +65,8 @@ const tries = (page: Page, url: string) =>
       });
     return {
       fetch: await read({}),
-      withHeader: await read({ headers: { 'x-team': 'bi' } }),
+      asTeam: await read({ headers: { 'x-team': 'bi' } }),
+      asAddress: await read({ headers: { 'x-forwarded-for': '10.1.2.3' } }),
       withCredentials: await read({ credentials: 'include' }),
       blind: await read({ mode: 'no-cors' }),
       image: await load(new Image()),
@@ -82,7 +83,8 @@ describe('a page of another origin', () => {
     const page = await open(origin());
     expect(await tries(page, `${it.url}${path}`)).toEqual({
       fetch: 'refused',
-      withHeader: 'refused',
+      asTeam: 'refused',
+      asAddress: 'refused',
       withCredentials: 'refused',
       blind: expect.stringMatching(/^(refused|opaque 0 nothing)$/),
       image: 'refused',
@@ -147,15 +149,18 @@ describe('a page of a listed origin', () => {
       cache: expect.stringContaining('sendgate; hit'),
       problem: '/problems/invalid-request',
     });
-    const withHeader = await page.evaluate(
-      (target) =>
-        fetch(target, { headers: { 'x-team': 'bi' } }).then(
-          () => 'read',
-          () => 'refused',
-        ),
-      `${it.url}${path}`,
-    );
-    expect(withHeader).toBe('refused'); // no page sets the header of a proxy
+    // No page sets the headers of a proxy.
+    for (const name of ['x-team', 'x-forwarded-for']) {
+      const outcome = await page.evaluate(
+        ([target = '', header = '']) =>
+          fetch(target, { headers: { [header]: 'bi' } }).then(
+            () => 'read',
+            () => 'refused',
+          ),
+        [`${it.url}${path}`, name],
+      );
+      expect(outcome).toBe('refused');
+    }
     expect(it.sandbox.callCount).toBe(1);
     await page.close();
   });

@@ -151,6 +151,22 @@ describe('a mounted key', () => {
   });
 });
 
+test("the day's count survives a kill", async () => {
+  const env = { CONSTANT_CONTACT_BASE_URL: sandbox.url, SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
+  const callsToday = async (url: string) =>
+    ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
+  const first = await startProcess(env);
+  for (const id of [7, 8, 9]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
+  const killed = new Promise((resolve) => first.child.once('close', resolve));
+  first.child.kill('SIGKILL');
+  await killed;
+  const second = await startProcess(env);
+  expect(await callsToday(second.managementUrl)).toBe(3);
+  await fetch(`${second.url}/campaigns/7/sends`);
+  expect(await callsToday(second.managementUrl)).toBe(4);
+  await second.stop();
+});
+
 test('half a request, and garbage, get their answer and harm nobody', async () => {
   const sendgate = await startProcess({
     CONSTANT_CONTACT_BASE_URL: sandbox.url,
