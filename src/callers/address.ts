@@ -18,7 +18,8 @@ export class Addresses {
   /** The peer's address or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is none. */
   of(req: IncomingMessage): string {
     const address = this.#trusted ? proxyAddr(req, this.#trusted) : req.socket.remoteAddress;
-    return (address ?? 'unknown').replace(mapped, '');
+    if (address === undefined) return 'unknown';
+    return address.startsWith('::') ? address.replace(mapped, '') : address;
   }
 
   /** Whether the peer is a trusted proxy. */

@@ -57,9 +57,7 @@ export class RateLimit {
 
   /** Counts a request that is within the rate and returns its headers; one that is not is left to the middleware. */
   admit(req: IncomingMessage, team: Team): string[] | undefined {
-    const key = this.#keyOf(req, team);
-    const limit = this.#limitOf(team);
-    return this.#store.hitWithin(key, limit) ? this.#store.headers(key, team.name, limit) : undefined;
+    return this.#store.hitWithin(this.#keyOf(req, team), team.name, this.#limitOf(team));
   }
 
   #limiter(team: Team): RequestHandler {
@@ -123,12 +121,12 @@ class BoundedStore implements Store {
     return count;
   }
 
-  /** Counts a hit, unless it would be one too many. */
-  hitWithin(key: string, limit: number): boolean {
+  /** Counts a hit and returns its headers, unless it would be one too many. */
+  hitWithin(key: string, policy: string, limit: number): string[] | undefined {
     const count = this.#current(key);
-    if (count.totalHits >= limit) return false;
+    if (count.totalHits >= limit) return undefined;
     count.totalHits++;
-    return true;
+    return this.#headersOf(count, policy, limit);
   }
 
   #current(key: string): Count {
@@ -151,18 +149,25 @@ class BoundedStore implements Store {
 
   /** Whole seconds until the client's window is over. */
   secondsLeft(key: string): number {
-    const resetAt = this.#counts.get(key)?.resetTime.getTime() ?? 0;
-    return Math.max(0, Math.ceil((resetAt - this.#clock.now()) / 1000));
+    const count = this.#counts.get(key);
+    return count ? this.#secondsLeftOf(count) : 0;
+  }
+
+  #secondsLeftOf({ resetTime }: Count): number {
+    return Math.max(0, Math.ceil((resetTime.getTime() - this.#clock.now()) / 1000));
   }
 
   /** Names and values, in turn (draft-ietf-httpapi-ratelimit-headers-08). */
   headers(key: string, policy: string, limit: number): string[] {
     const count = this.#counts.get(key);
-    if (!count) return [];
+    return count ? this.#headersOf(count, policy, limit) : [];
+  }
+
+  #headersOf(count: Count, policy: string, limit: number): string[] {
     const remaining = Math.max(0, limit - count.totalHits);
     return [
       'RateLimit',
-      `"${policy}"; r=${remaining}; t=${this.secondsLeft(key)}`,
+      `"${policy}"; r=${remaining}; t=${this.#secondsLeftOf(count)}`,
       'RateLimit-Policy',
       `"${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${count.partition}:`,
     ];

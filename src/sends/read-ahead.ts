@@ -32,7 +32,7 @@ export class ReadAhead {
    * client has shown that it walks.
    */
   answered(query: SendsQuery, page: Page, team: string, client: string): void {
-    if (this.#depth === 0) return;
+    if (this.#depth === 0 || (query.cursor === undefined && page.body.cursor === undefined)) return;
     if (query.cursor !== undefined) this.#walkers.set(client, true);
     else if (!this.#walkers.has(client)) return;
 

@@ -15,8 +15,11 @@ const windowMs = 1_005;
 /** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
 const longestWayMs = 1_000;
 
-/** The shortest round trip that was seen may still have lost this much on its way. */
-const doubtMs = 10;
+/**
+ * The shortest round trip that was seen may still have lost this much on its way: a process that has just started needs
+ * that long to get a call out, and the next ones go faster.
+ */
+const doubtMs = 25;
 
 /** Round trips among which the shortest is looked for, and how many of them it takes to believe in it. */
 const remembered = 64;
