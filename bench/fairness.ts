@@ -298,8 +298,10 @@ function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
 }
+/** A dash where nothing was measured. */
+const shown = (value: number, digits: number) => (Number.isNaN(value) ? '–' : value.toFixed(digits));
 const three = (values: readonly number[]) =>
-  [50, 95, 100].map((percent) => percentile(values, percent).toFixed(0)).join(' / ');
+  [50, 95, 100].map((percent) => shown(percentile(values, percent), 0)).join(' / ');
 
 const results: Tally[] = [];
 const rows: string[] = [];
@@ -308,7 +310,7 @@ for (const policy of policies) {
   const tally = await run(policy);
   results.push(tally);
   const wait = (values: readonly number[]) =>
-    `${percentile(values, 50).toFixed(2)} / ${percentile(values, 95).toFixed(2)}`;
+    `${shown(percentile(values, 50), 2)} / ${shown(percentile(values, 95), 2)}`;
   const refused = [...tally.refused.values()].reduce((sum, count) => sum + count, 0);
   rows.push(
     `| ${policy.name} | ${tally.calls.toLocaleString('en')} | ${tally.callsForOld.toLocaleString('en')} | ${refused.toLocaleString('en')} | ${wait(tally.besideExporter)} | ${wait(tally.waits.get(exporter) ?? [])} | ${three(tally.heldAfter)} | ${three(tally.seenAfter)} |`,

@@ -153,11 +153,11 @@ async function outage(): Promise<string> {
     await delay(50);
   const recovery = (performance.now() - healed) / 1000;
   await stop();
-  // Five failures in a row, the four that were on their way, ten retries, and the probes.
-  const allowed = 1.1 * (5 + 4 + 10 + Math.ceil((seconds * 1000) / probeMs));
+  // Ten failures in a row, the four that were on their way, ten retries, and the probes.
+  const allowed = 1.1 * (10 + 4 + 10 + Math.ceil((seconds * 1000) / probeMs));
   if (callCount > allowed) failures.push(`outage: ${callCount} calls, over ${allowed}`);
   if ([...held.keys()].some((status) => status !== '200')) failures.push(`outage: held pages answered ${told(held)}`);
-  if (recovery > probeMs / 1000 + 1) failures.push(`outage: recovered after ${recovery} s`);
+  if (recovery > probeMs / 1000 + (short ? 5 : 1)) failures.push(`outage: recovered after ${recovery} s`);
   return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls on their way, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
 }
 
@@ -201,7 +201,9 @@ async function readAhead(): Promise<string> {
   const [withIt, without] = both.map(({ times }) => median(times) / 1000) as [number, number];
   const calls = both.map((one) => `${one.name} ${Math.max(...one.calls)}`).join(', ');
   if (both.some((one) => one.calls.some((count) => count !== pages))) failures.push(`read-ahead: calls ${calls}`);
-  if (without / withIt < 1.7) failures.push(`read-ahead: ${(without / withIt).toFixed(2)} times as fast`);
+  // One round on a busy machine proves little.
+  if (without / withIt < (short ? 1.4 : 1.7))
+    failures.push(`read-ahead: ${(without / withIt).toFixed(2)} times as fast`);
   return `- **Read-ahead.** A cold walk of ${pages} pages, 200 ms of work on each, 250 ms upstream: ${withIt.toFixed(2)} s with it, ${without.toFixed(2)} s without: ${(without / withIt).toFixed(2)} times as fast (medians of ${rounds}, interleaved). Upstream calls ${calls}.`;
 }
 

@@ -55,8 +55,8 @@ const sendgate = await startServer('Sendgate', `${at(ports.management)}/livez`, 
   SENDGATE_CACHE_MAX_BYTES: String(cacheMiB * 1024 * 1024),
   SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000',
   SENDGATE_QUOTA_PER_SECOND: '1000',
-  SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '500',
-  SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '4000',
+  SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '2000',
+  SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '10000',
 });
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 100 });

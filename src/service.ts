@@ -19,7 +19,7 @@ import { Health } from './operations/health.ts';
 import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
-import { StatusBoard } from './operations/status.ts';
+import { type Status, StatusBoard } from './operations/status.ts';
 import { Pages } from './pages/pages.ts';
 import { renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
@@ -40,6 +40,7 @@ export interface Service {
   readonly log: Logger;
   readonly pages: Pages;
   readonly metrics: Metrics;
+  status(): Status;
   /** Reads mounted secrets again. */
   reloadSecrets(): void;
   /** Everything that must not be seen. */
@@ -160,6 +161,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     log,
     pages,
     metrics,
+    status: () => status.read(),
     reloadSecrets: () => secrets.reload(),
     secretValues: () => secrets.values(),
     stop: async () => {

@@ -69,4 +69,31 @@ describe('a caller who hangs up', () => {
     expect(it.sandbox.callCount).toBe(1);
     await until(() => it.lines.some((line) => line.includes('"status":499')), 'the log says so');
   });
+
+  test('while the call waits for its turn, spends none, unless somebody else has come to want it', async () => {
+    const slow = await start({ SENDGATE_QUOTA_PER_SECOND: '1' });
+    try {
+      for (const id of ['1', '2', '3']) slow.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
+      await slow.get('/campaigns/1/sends');
+      const leavers = ['2', '3'].map((id) => {
+        const leaver = new AbortController();
+        const left = fetch(`${slow.url}/campaigns/${id}/sends`, { signal: leaver.signal });
+        return { leaver, left };
+      });
+      await until(() => queued(slow) === 2, 'both wait for their turn');
+      const stayed = slow.get('/campaigns/3/sends');
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      for (const { leaver, left } of leavers) {
+        leaver.abort();
+        await expect(left).rejects.toThrow();
+      }
+      expect((await stayed).status).toBe(200);
+      expect(slow.sandbox.calls.map(({ path }) => /campaigns\/(\d)/.exec(path)?.[1])).toEqual(['1', '3']);
+      expect(queued(slow)).toBe(0);
+    } finally {
+      await slow.close();
+    }
+  });
 });
+
+const queued = (harness: Harness) => harness.service.status().queues.reduce((sum, { waiting }) => sum + waiting, 0);

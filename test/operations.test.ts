@@ -25,7 +25,7 @@ describe('the management listener', () => {
 
   test('says degraded, with 200, while the upstream fails', async () => {
     it.sandbox.fault({ kind: 'status', status: 500 });
-    for (let n = 0; n < 5; n++) await it.get(`${path}?limit=${n + 1}`);
+    for (let n = 0; n < 10; n++) await it.get(`${path}?limit=${n + 1}`);
     const ready = await management('/readyz');
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
@@ -176,8 +176,10 @@ describe('the log', () => {
     );
     log.error({ err: new Error(`GET /?api_key=${encodeURIComponent(secret)} failed`) });
     log.info({ nested: { secret } });
+    log.info('at node_modules/@scope/package/index.js, <Some.One+tag@sub.example.co>');
     const text = lines.join('');
-    for (const leak of ['x-path', 'y-path', 'someone@', 'k3y']) expect(text).not.toContain(leak);
+    for (const leak of ['x-path', 'y-path', 'someone@', 'k3y', 'One+tag']) expect(text).not.toContain(leak);
+    expect(text).toContain('node_modules/@scope/package');
     expect(text.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);
     expect(lines.every((line) => JSON.parse(line).level)).toBe(true);
   });

@@ -140,7 +140,7 @@ export const schema = z.strictObject({
       deadlineMs: integer(10, 600_000, 20_000, 'Time for waiting, calling and calling again, together'),
       retries: integer(0, 5, 2, 'Calls after a first one that failed in a way that may pass'),
       retryPercent: integer(0, 100, 10, 'Retries in a hundred calls, beyond the first ten'),
-      breakerFailures: integer(1, 10_000, 5, 'Calls in a row that have to fail for the circuit to open'),
+      breakerFailures: integer(1, 10_000, 10, 'Calls in a row that have to fail for the circuit to open'),
       breakerProbeMs: integer(10, 600_000, 5_000, 'While the circuit is open: time between two tries'),
       maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Bytes of one answer, decompressed'),
       credentialsRetrySeconds: integer(1, 86_400, 60, 'While the credentials are refused: time between two tries'),

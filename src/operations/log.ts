@@ -17,8 +17,8 @@ const redacted = '[redacted]';
 /** By path, what must not be logged whatever it is. At any depth, values are found below. */
 const redactPaths = ['apiKey', 'accessToken', 'authorization', 'headers.authorization', 'email_address', 'email'];
 
-/** An address, wherever it stands. */
-const address = /[^\s"'<>:@\\]+@[^\s"'<>:@\\]+/g;
+/** An email address, wherever it stands; a scoped package in a stack trace is none. */
+const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;
 
 /** `log` for whatever happens; `accessLog` for requests, whose fields are known, and which are many. */
 export interface Logs {

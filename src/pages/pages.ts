@@ -128,7 +128,7 @@ export class Pages {
     const { key, walk, generation } = this.#place(query);
     const held = this.#cache.peek(key, { allowStale: true });
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
-    const allowStale = held?.kind === 'page' && !forceRefresh && !this.#isGone(held);
+    const allowStale = held?.kind === 'page' && !forceRefresh;
     const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
     const status: LRUCache.Status<string, Held, Fetch> = {};
     const fetching = this.#cache.fetch(key, {
@@ -142,7 +142,8 @@ export class Pages {
     if (found.kind === 'refusal') throw new Problem(found.code);
 
     const fetched = !status.returnedStale && found.failedAt === undefined;
-    const forward = status.fetch === 'miss' || !held ? 'uri-miss' : forceRefresh ? 'request' : 'stale';
+    const wasWanted = forceRefresh && !this.#isGone(held);
+    const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
       page: found,
       forward: fetched ? forward : undefined,
@@ -170,11 +171,11 @@ export class Pages {
     return { key, walk, generation };
   }
 
-  /** A page that is not stale by itself, but not good enough: of an older generation, or too old for this caller. */
+  /** Whether a page is not good enough: past all use, of an older generation, or too old for this caller. */
   #wantsRefresh(page: Page, generation: number, maxAgeSeconds = Number.POSITIVE_INFINITY): boolean {
     const now = this.#parts.clock.now();
     const triedAt = page.failedAt ?? page.fetchedAt;
-    if (page.generation !== generation && page.failedAt === undefined) return true;
+    if (this.#isGone(page) || (page.generation !== generation && page.failedAt === undefined)) return true;
     return now - page.fetchedAt > maxAgeSeconds * 1000 && now - triedAt >= this.#options.minFreshSeconds * 1000;
   }
 
