@@ -158,9 +158,12 @@ export class Pages {
     return held?.kind === 'page' ? held : undefined;
   }
 
-  /** Fetches a page that nobody waits for yet. Whether it comes is nobody's business: the upstream reports for itself. */
-  prefetch(query: PageQuery, team: string): void {
-    this.get(query, { team, urgency: 'refresh' }).catch(() => {});
+  /** Fetches a page that nobody waits for yet. When it does not come, nobody misses it: the upstream reports for itself. */
+  prefetch(query: PageQuery, team: string): Promise<Page | undefined> {
+    return this.get(query, { team, urgency: 'refresh' }).then(
+      ({ page }) => page,
+      () => undefined,
+    );
   }
 
   /** Where a question's page is held: two spellings of one question are one key. */

@@ -36,15 +36,15 @@ export class ReadAhead {
     if (query.cursor !== undefined) this.#walkers.set(client, true);
     else if (!this.#walkers.has(client)) return;
 
-    let next: Page | undefined = page;
-    for (let ahead = 0; ahead < this.#depth; ahead++) {
-      const cursor: string | undefined = next?.body.cursor;
-      if (cursor === undefined) return;
-      const following: SendsQuery = { ...query, cursor };
-      next = this.#parts.pages.peek(following);
-      if (next) continue;
-      if (this.#parts.isAmple()) this.#parts.pages.prefetch(following, team);
-      return;
-    }
+    void this.#fetchAhead(query, page, team, this.#depth);
+  }
+
+  async #fetchAhead(query: SendsQuery, page: Page, team: string, depth: number): Promise<void> {
+    const { pages, isAmple } = this.#parts;
+    const { cursor } = page.body;
+    if (depth === 0 || cursor === undefined) return;
+    const following = { ...query, cursor };
+    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, team) : undefined);
+    if (next) await this.#fetchAhead(following, next, team, depth - 1);
   }
 }
