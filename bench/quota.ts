@@ -208,7 +208,7 @@ async function readAhead(): Promise<string> {
 }
 
 const lines = [];
-for (const run of [readAhead, outage, limits]) {
+for (const run of [limits, outage, readAhead]) {
   lines.push(await run());
   console.log(lines.at(-1));
 }

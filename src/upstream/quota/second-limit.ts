@@ -3,10 +3,10 @@
  *
  * When a call arrives there is not known here; only when it was started, and when its answer came. What is certain is
  * that it had arrived by the time of its answer, so a second after that its place is free again. That would cost a
- * fifth of the calls where an answer takes a quarter of a second; but a page that takes longer than the fastest of
- * late can have lost no more than the difference on its way there. So its place is free a second after its answer,
- * less that shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its place as
- * long as it must.
+ * fifth of the calls where an answer takes a quarter of a second; but a page that takes longer than the fastest can
+ * have lost no more than the difference on its way there. So its place is free a second after its answer, less the
+ * shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its place as long as it
+ * must.
  */
 
 /** A second, and what the clocks and timers of two machines may disagree by. */
@@ -21,8 +21,11 @@ const longestWayMs = 1_000;
  */
 const doubtMs = 25;
 
-/** Round trips among which the shortest is looked for, and how many of them it takes to believe in it. */
-const remembered = 64;
+/**
+ * Round trips among which the shortest is looked for, and how many of them it takes to believe in it. They have to
+ * reach back further than a busy minute, in which every way is long and none is the shortest.
+ */
+const remembered = 1_000;
 const convincing = 16;
 
 /** After the upstream told of its limit: nothing for a second, then half the rate, and one call a second more in this time. */
