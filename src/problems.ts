@@ -79,7 +79,7 @@ const table = {
   },
   'upstream-busy': {
     status: 503,
-    title: 'No time left in the quota',
+    title: 'Constant Contact cannot be asked now',
     detail:
       'More pages are asked for than the rate limit of Constant Contact allows. Wait as long as `Retry-After` says.',
   },

@@ -3,7 +3,10 @@
  */
 import { createHash } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import express from 'express';
+import { rateLimit } from 'express-rate-limit';
 import { Addresses } from '../src/callers/address.ts';
 import { RateLimit } from '../src/callers/rate-limit.ts';
 import { defaultTeam } from '../src/callers/teams.ts';
@@ -119,6 +122,30 @@ describe('a client over its rate', () => {
     expect(await status(101)).toBe(429);
     expect(await status(1)).toBe(200);
   });
+});
+
+test('the RateLimit headers are those that express-rate-limit sets for draft 8', async () => {
+  await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '7' });
+  const app = express();
+  app.use(
+    rateLimit({
+      limit: 7,
+      windowMs: 60_000,
+      standardHeaders: 'draft-8',
+      legacyHeaders: false,
+      identifier: 'default',
+      keyGenerator: () => 'default 127.0.0.1',
+    }),
+  );
+  const server = app.listen(0, '127.0.0.1');
+  try {
+    await new Promise((resolve) => server.once('listening', resolve));
+    const reference = await ask({}, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const own = await ask();
+    for (const name of ['ratelimit', 'ratelimit-policy']) expect(own.headers[name]).toBe(reference.headers[name]);
+  } finally {
+    server.close();
+  }
 });
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -58,7 +58,10 @@ describe('the circuit', () => {
     await until(async () => (await get('/campaigns/21/sends')).status === 503, 'the circuit is open');
     const cold = await get('/campaigns/22/sends');
     expect(cold.status).toBe(503);
-    expect(await cold.json()).toMatchObject({ type: '/problems/upstream-busy' });
+    expect(await cold.json()).toMatchObject({
+      type: '/problems/upstream-busy',
+      detail: expect.stringContaining('Constant Contact is down'),
+    });
     expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(3);
     expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes that were on their way, and ten retries
     const ready = await fetch(`${service.managementUrl}/readyz`);

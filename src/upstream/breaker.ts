@@ -12,6 +12,15 @@ export interface BreakerOptions {
   readonly probeEveryMs: number;
 }
 
+/** What callers are told while the circuit is open. */
+export function circuitOpen(probeInMs: number): Problem {
+  return new Problem('upstream-busy', {
+    detail: 'Constant Contact is down. It is tried again and again; wait as long as `Retry-After` says.',
+    retryAfterSeconds: Math.max(1, Math.ceil(probeInMs / 1000)),
+    reason: 'circuit',
+  });
+}
+
 /** A circuit breaker: closed, open, and half open for one probe at a time. */
 export class Breaker {
   readonly #failures: number;
@@ -23,11 +32,7 @@ export class Breaker {
     this.#failures = failures;
     this.#gate = new Gate(clock, {
       probeEveryMs,
-      problem: (probeInMs) =>
-        new Problem('upstream-busy', {
-          retryAfterSeconds: Math.max(1, Math.ceil(probeInMs / 1000)),
-          reason: 'circuit',
-        }),
+      problem: circuitOpen,
       onChange,
     });
   }

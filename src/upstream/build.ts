@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Logger } from '../operations/log.ts';
 import { Problem } from '../problems.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, circuitOpen } from './breaker.ts';
 import type { Credentials } from './dialect.ts';
 import { Gate } from './gate.ts';
 import { quotaExhausted } from './quota/day.ts';
@@ -67,7 +67,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
     (open) => {
       if (!open) return log.info('Constant Contact answers again');
       log.error('Constant Contact is down: held pages are served, and it is tried now and then');
-      quota.refuseWaiting(new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'circuit' }));
+      quota.refuseWaiting(circuitOpen(constantContact.breakerProbeMs));
     },
   );
   const upstream = new Upstream(
