@@ -5,7 +5,7 @@ let it: Harness;
 let next = 1;
 
 beforeAll(async () => {
-  it = await start({ SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '2000' });
+  it = await start();
 });
 afterEach(() => it.sandbox.heal());
 afterAll(() => it.close());

@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,11 +74,22 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+/** A port that was free a moment ago. */
+function freePort(): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(String(port)));
+    });
+  });
+}
+
 describe('the image', () => {
   test('starts as another user on a read-only file system, and its health check passes', async () => {
     expect(image.user).toBe('node');
     const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-    const ports = { PORT: '18080', SENDGATE_MANAGEMENT_PORT: '18081' };
+    const [port, managementPort] = [await freePort(), await freePort()];
+    const ports = { PORT: port, SENDGATE_MANAGEMENT_PORT: managementPort };
     const env = { PATH: process.env['PATH'] ?? '', ...image.env, ...ports };
     const [file = '', ...args] = image.command;
     const child = spawn(file === 'node' ? process.execPath : file, args, {
@@ -94,7 +106,7 @@ describe('the image', () => {
     });
     try {
       await until(() => output.includes('"listening"') || child.exitCode !== null, 'it starts');
-      expect(output).toContain('"url":"http://0.0.0.0:18080"');
+      expect(output).toContain(`"url":"http://0.0.0.0:${port}"`);
       const [command = '', ...flags] = image.healthcheck;
       const check = () => execFileSync(command === 'node' ? process.execPath : command, flags, { env });
       expect(check).not.toThrow();
