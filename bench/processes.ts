@@ -31,7 +31,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts a server and waits until its URL answers anything at all. */
+/** Starts a server and waits until its URL answers anything at all; a sandbox counts what is not its control path. */
 export async function startServer(
   name: string,
   url: string,

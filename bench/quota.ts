@@ -31,7 +31,7 @@ async function pair(settings: Record<string, string> = {}): Promise<Pair> {
   const at = (of: string) => `http://127.0.0.1:${of}`;
   const servers: Server[] = [];
   servers.push(
-    await startServer('sandbox', at(sandboxPort), [node, 'dist/sandbox/main.js'], {
+    await startServer('sandbox', `${at(sandboxPort)}/_sandbox`, [node, 'dist/sandbox/main.js'], {
       ...env,
       SANDBOX_LIMITS: '1',
       PORT: sandboxPort,

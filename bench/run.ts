@@ -25,10 +25,15 @@ const control = async (order: object) =>
 
 async function startAll(): Promise<{ sandbox: Server; servers: Server[] }> {
   const node = process.execPath;
-  const sandbox = await startServer('sandbox', at(ports.sandbox), onCore(1, [node, 'dist/sandbox/main.js']), {
-    ...credentials,
-    PORT: String(ports.sandbox),
-  });
+  const sandbox = await startServer(
+    'sandbox',
+    `${at(ports.sandbox)}/_sandbox`,
+    onCore(1, [node, 'dist/sandbox/main.js']),
+    {
+      ...credentials,
+      PORT: String(ports.sandbox),
+    },
+  );
   await control({ campaign: { id: '500500', size: 2_000, newestMs: Date.now() - 30 * 86_400_000 } });
   const sendgate = await startServer('Sendgate', `${at(ports.sendgate)}${path}`, onCore(0, [node, 'dist/main.js']), {
     ...credentials,

@@ -17,10 +17,15 @@ const at = (port: number) => `http://127.0.0.1:${port}`;
 const env = { CONSTANT_CONTACT_API_KEY: 'soak-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'soak-access-token' };
 const node = process.execPath;
 
-const sandbox = await startServer('sandbox', at(ports.sandbox), onCore(1, [node, 'dist/sandbox/main.js']), {
-  ...env,
-  PORT: String(ports.sandbox),
-});
+const sandbox = await startServer(
+  'sandbox',
+  `${at(ports.sandbox)}/_sandbox`,
+  onCore(1, [node, 'dist/sandbox/main.js']),
+  {
+    ...env,
+    PORT: String(ports.sandbox),
+  },
+);
 const order = (orders: object) =>
   fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
 
