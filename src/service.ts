@@ -24,6 +24,7 @@ import { Pages } from './pages/pages.ts';
 import { renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
+import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
 import { buildUpstream } from './upstream/build.ts';
 
@@ -122,8 +123,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     teams,
   });
   const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock);
-  const readAhead = new ReadAhead({ pages, isAmple: () => quota.isAmple }, config.cache.readAheadPages);
-  const sends = new SendsEndpoint({ pages, readAhead, addresses, campaignIds: upstream.campaignIds, clock });
+  const isAmple = () => quota.isAmple;
+  const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
+  const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
+  const sends = new SendsEndpoint({
+    pages,
+    readAhead,
+    refreshAhead,
+    addresses,
+    campaignIds: upstream.campaignIds,
+    clock,
+  });
   const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
   const lane = createLane({ basePath, callers, rateLimit, sends });
   const app = createApp({
@@ -167,6 +177,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     stop: async () => {
       health.phase = 'draining';
       log.info('draining');
+      refreshAhead.close();
       await drain(server, config.server.drainTimeoutMs, clock);
       await drain(management, 0, clock);
       upstream.close();

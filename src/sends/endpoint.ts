@@ -14,10 +14,12 @@ import { cacheOutcome } from './cache-status.ts';
 import { acceptsJson } from './negotiate.ts';
 import { type CampaignIdRule, parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
+import type { RefreshAhead } from './refresh-ahead.ts';
 
 interface Parts {
   readonly pages: Pages;
   readonly readAhead: ReadAhead;
+  readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
@@ -78,7 +80,7 @@ export class SendsEndpoint {
   }
 
   answer(req: IncomingMessage, res: ServerResponse, { query, found }: Answer): void {
-    const { clock, readAhead, addresses } = this.#parts;
+    const { clock, readAhead, refreshAhead, addresses } = this.#parts;
     const now = clock.now();
     const { headers, told } = exchangeOf(req);
     told.route = sendsPath;
@@ -86,6 +88,7 @@ export class SendsEndpoint {
     told.cache = cacheOutcome(found, now);
     answerPage(req, res, headers, found, now);
     readAhead.answered(query, found.page, told.team, addresses.of(req));
+    refreshAhead.answered(query, found.page, told.team);
   }
 
   #query(req: IncomingMessage, id: string): SendsQuery {

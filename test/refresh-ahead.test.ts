@@ -1,0 +1,115 @@
+/**
+ * When a polled head is asked for again: on a clock on which nothing passes by itself.
+ */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { Pages } from '../src/pages/pages.ts';
+import { Problem } from '../src/problems.ts';
+import type { SendsQuery } from '../src/sends/query.ts';
+import { RefreshAhead } from '../src/sends/refresh-ahead.ts';
+import { FakeClock, settled } from './support/clock.ts';
+
+const head: SendsQuery = { campaign: '1', limit: 500 };
+const tail: SendsQuery = { ...head, cursor: 'c' };
+
+let clock: FakeClock;
+let calls: number[];
+let ample: boolean;
+let broken: boolean;
+let pages: Pages;
+let refreshAhead: RefreshAhead;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  calls = [];
+  ample = true;
+  broken = false;
+  const startedAt = clock.now();
+  pages = new Pages(
+    {
+      clock,
+      fetchPage: async () => {
+        calls.push((clock.now() - startedAt) / 1000);
+        if (broken) throw new Problem('upstream-failed');
+        return { sends: [], cursor: undefined };
+      },
+      render: () => ({ json: '{}', next: undefined }),
+    },
+    { maxBytes: 2 ** 20, minFreshSeconds: 60, maxFreshSeconds: 86_400, staleIfErrorSeconds: 3600, notFoundSeconds: 60 },
+  );
+  refreshAhead = new RefreshAhead({ pages, clock, isAmple: () => ample });
+});
+
+async function ask(query = head): Promise<void> {
+  const { page } = await pages.get(query, { team: 'default' });
+  refreshAhead.answered(query, page, 'default');
+}
+
+/** Asks now, and then `times` times more, `seconds` apart. */
+async function poll(seconds: number, times: number, query = head): Promise<void> {
+  await ask(query);
+  for (let n = 0; n < times; n++) {
+    await clock.pass(seconds * 1000);
+    await ask(query);
+  }
+}
+
+const compressed = () => new Promise((resolve) => setTimeout(resolve, 50)).then(settled);
+
+describe('a head', () => {
+  test('that is polled is fetched again when its freshness ends, before the next poll', async () => {
+    await poll(25, 2);
+    expect(calls).toEqual([0]);
+    await clock.pass(10_009); // 59.999 s after it was fetched, and the slack of a timer
+    expect(calls).toEqual([0]);
+    await clock.pass(1);
+    expect(calls).toEqual([0, 60.01]);
+    await compressed();
+    const { page, forward } = await pages.get(head, { team: 'default' });
+    expect(forward).toBeUndefined();
+    expect(page.fetchedAt).toBe(clock.now());
+  });
+
+  test('is fetched again once, however many poll it', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => poll(25, 2)));
+    await clock.pass(300_000);
+    expect(calls).toEqual([0, 60.01]);
+  });
+
+  test.each([
+    ['that was looked at once', async () => ask()],
+    ['that was looked at twice in the first half of its freshness', async () => poll(20, 1)],
+    [
+      'while the quota is scarce',
+      async () => {
+        ample = false;
+        await poll(40, 1);
+      },
+    ],
+    [
+      'after the service has stopped',
+      async () => {
+        await poll(40, 1);
+        refreshAhead.close();
+      },
+    ],
+  ])('%s is left alone', async (_, act) => {
+    await act();
+    await clock.pass(3_600_000);
+    expect(calls).toEqual([0]);
+  });
+
+  test('whose refresh has failed is left to who asks for it', async () => {
+    await poll(40, 1);
+    broken = true;
+    await clock.pass(25_000);
+    await ask();
+    await clock.pass(300_000);
+    expect(calls).toEqual([0, 60.01]);
+  });
+});
+
+test('a page behind a cursor is left alone', async () => {
+  await poll(25, 2, tail);
+  await clock.pass(3_600_000);
+  expect(calls).toEqual([0]);
+});
