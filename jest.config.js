@@ -1,10 +1,24 @@
-export default {
+/** Suites of the public contract: they run with each version of Constant Contact's API. */
+const contract = ['answer', 'coalescing', 'errors', 'lane', 'pages', 'read-ahead', 'resilience', 'walk'];
+
+const project = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
   },
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+};
+
+export default {
+  projects: [
+    { ...project, displayName: 'v2', testMatch: ['<rootDir>/test/**/*.test.ts'] },
+    {
+      ...project,
+      displayName: 'v3',
+      testMatch: contract.map((name) => `<rootDir>/test/${name}.test.ts`),
+      globals: { api: 'v3' },
+    },
+  ],
   globalSetup: '<rootDir>/test/build.js',
   collectCoverageFrom: ['src/**/*.ts', '!src/sandbox/{main,demo}.ts'],
   coverageProvider: 'v8',

@@ -198,6 +198,8 @@ async function run(policy: Policy): Promise<Tally> {
           report(unheld, Date.parse(page.sends[0]?.send_date ?? ''), tally.heldAfter);
         return page;
       },
+      filtersSince: true,
+      readSends: (json) => JSON.parse(json),
       render: (_query, { sends, cursor }) => ({ json: JSON.stringify(sends), next: cursor }),
       encode: async (content, etag = tagOf(content.json)) => {
         const { json, ...rest } = content;

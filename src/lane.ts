@@ -22,7 +22,7 @@ interface Parts {
 export type Lane = (req: IncomingMessage, res: ServerResponse) => boolean;
 
 export function createLane({ basePath, callers, rateLimit, sends }: Parts): Lane {
-  const target = new RegExp(`^${basePath.replaceAll('.', '\\.')}/campaigns/(\\d{1,20})/sends(?:\\?|$)`);
+  const target = new RegExp(`^${basePath.replaceAll('.', '\\.')}/campaigns/([\\w-]{1,36})/sends(?:\\?|$)`);
 
   return (req, res) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;

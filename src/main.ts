@@ -9,6 +9,7 @@ import { effectiveConfig } from './config/effective.ts';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
 import { redact } from './operations/log.ts';
 import { type Service, startService } from './service.ts';
+import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
 const exConfig = 78;
@@ -46,15 +47,16 @@ async function serve(loaded: Loaded): Promise<void> {
 
   let service: Service | undefined;
   const die = (error: unknown) => {
-    const secrets = service?.secretValues() ?? [loaded.secrets.apiKey.value, loaded.secrets.accessToken?.value ?? ''];
+    const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`sendgate: ${redact(text, secrets.filter(Boolean))}\n`);
+    process.stderr.write(`sendgate: ${redact(text, secrets)}\n`);
     exit(1);
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
 
-  service = await startService(loaded, { clock: systemClock, readFile, logDestination, version });
+  const parts = { clock: systemClock, readFile, logDestination, version, refreshTokens: refreshInProcess };
+  service = await startService(loaded, parts);
   const { reloadSecrets, stop } = service;
 
   let stopping = false;

@@ -21,18 +21,21 @@ import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
 import { Pages } from './pages/pages.ts';
-import { renderPage } from './sends/body.ts';
+import { readSends, renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
 import { buildUpstream } from './upstream/build.ts';
+import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
 
 export interface ServiceParts {
   readonly clock: Clock;
   readonly readFile: (path: string) => string;
   readonly logDestination: DestinationStream;
   readonly version: string;
+  /** Refreshes v3's tokens, in the file that the order names. */
+  readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
 }
 
 export interface Service {
@@ -59,6 +62,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       log.error({ secret: name }, 'the file of a secret holds none; the last good one stays in use');
       return;
     }
+    tokens?.reload();
     credentialsGate.probeNow();
     log.info({ secret: name }, 'a secret was replaced');
   });
@@ -67,16 +71,18 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     destination: parts.logDestination,
     secrets: () => secrets.values(),
   });
-  if (secrets.accessToken() === undefined) {
+  if (config.constantContact.api === 'v2' && secrets.get('accessToken') === undefined) {
     log.warn('no access token is set: Constant Contact is called with the API key alone');
   }
 
   const addresses = new Addresses(config.server.trustProxy);
   const teams = new Teams(config.teams, config.callers.required, addresses);
-  const { upstream, quota, credentialsGate, dayGate, breaker } = buildUpstream(config, {
+  const { upstream, quota, tokens, credentialsGate, dayGate, breaker } = buildUpstream(config, {
     clock,
     log,
-    credentials: secrets,
+    secrets,
+    refreshTokens: parts.refreshTokens,
+    onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
     weights: new Map(teams.all.map(({ name, weight }) => [name, weight])),
     onCall: (outcome, seconds, code) => {
@@ -92,13 +98,15 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     {
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
+      readSends,
+      filtersSince: upstream.dialect.filtersSince,
       clock,
     },
     config.cache,
   );
 
   const state = {
-    credentialsRefused: () => credentialsGate.isShut,
+    credentialsRefused: () => credentialsGate.isShut || tokens?.needsPerson === true,
     quotaExhausted: () => dayGate.isShut || quota.isSpent,
     circuitOpen: () => breaker.isOpen,
   };
@@ -115,6 +123,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     quotaWaiting: () => quota.waiting,
     callsToday: () => quota.status().callsToday,
     callsLeftToday: () => quota.status().leftToday,
+    tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
   });
 
   const callers = new Callers({
@@ -131,7 +140,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     readAhead,
     refreshAhead,
     addresses,
-    campaignIds: upstream.campaignIds,
+    campaignIds: upstream.dialect.campaignIds,
     clock,
   });
   const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
@@ -172,7 +181,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     pages,
     metrics,
     status: () => status.read(),
-    reloadSecrets: () => secrets.reload(),
+    reloadSecrets: () => {
+      secrets.reload();
+      tokens?.reload();
+    },
     secretValues: () => secrets.values(),
     stop: async () => {
       health.phase = 'draining';
@@ -180,6 +192,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       refreshAhead.close();
       await drain(server, config.server.drainTimeoutMs, clock);
       await drain(management, 0, clock);
+      tokens?.close();
       upstream.close();
       secrets.close();
       log.info('stopped');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import supertest from 'supertest';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
-import { apiKey, type Harness, start } from './support/harness.ts';
+import { apiKey, type Harness, oauth, start, targetOf } from './support/harness.ts';
 
 const path = '/campaigns/1100394165287/sends';
 let it: Harness;
@@ -23,7 +23,7 @@ afterAll(() => it.close());
 function raw(target: string, headers: Record<string, string> = {}, method = 'GET') {
   return new Promise<{ status: number; headers: Record<string, string>; body: Buffer }>((resolve, reject) => {
     const { hostname, port } = new URL(it.url);
-    const req = rawRequest({ hostname, port, path: target, method, headers }, (res) => {
+    const req = rawRequest({ hostname, port, path: targetOf(target), method, headers }, (res) => {
       const parts: Buffer[] = [];
       res.on('data', (part) => parts.push(part));
       res.on('end', () =>
@@ -247,7 +247,8 @@ describe('what is not there', () => {
 
 test('a percent-encoded id is the same page', async () => {
   const before = it.sandbox.callCount;
-  expect((await raw('/campaigns/%31100394165287/sends?limit=500')).status).toBe(200);
+  const [, first = '', rest] = /^\/campaigns\/(.)(.*)$/.exec(targetOf(path)) ?? [];
+  expect((await raw(`/campaigns/%${first.charCodeAt(0).toString(16)}${rest}?limit=500`)).status).toBe(200);
   expect(it.sandbox.callCount).toBe(before);
 });
 
@@ -281,7 +282,7 @@ test('no input gives a 5xx or makes a call with anything but canonical values', 
     fc.asyncProperty(fc.array(noise, { maxLength: 6 }), fc.array(noise, { maxLength: 6 }), async (id, search) => {
       const answer = await raw(`/campaigns/${id.join('')}/sends?${search.join('')}`);
       expect(answer.status).toBeLessThan(500);
-      expect(answer.body.toString()).not.toContain(apiKey);
+      for (const secret of [apiKey, ...Object.values(oauth)]) expect(answer.body.toString()).not.toContain(secret);
     }),
     { numRuns: 300 },
   );

@@ -47,7 +47,8 @@ describe('the configuration', () => {
       },
       constantContact: {
         api: 'v2',
-        baseUrl: 'https://api.constantcontact.com',
+        baseUrl: '',
+        oauth: { tokenUrl: 'https://authz.constantcontact.com/oauth2/default/v1/token', tokenFile: '' },
         timeoutMs: 10_000,
         maxResponseBytes: 8_388_608,
       },
@@ -77,6 +78,8 @@ describe('the configuration', () => {
         SENDGATE_MANAGEMENT_HOST: '::1',
         CONSTANT_CONTACT_API: 'v2',
         CONSTANT_CONTACT_BASE_URL: 'https://cc.example',
+        CONSTANT_CONTACT_TOKEN_URL: 'https://authz.example/v1/token',
+        CONSTANT_CONTACT_TOKEN_FILE: '/var/lib/sendgate/tokens.json',
         SENDGATE_LOG_LEVEL: 'debug',
         SENDGATE_SERVER_BASE_PATH: '/a/b',
         SENDGATE_SERVER_ALLOWED_HOSTS: 'x.example',

@@ -5,7 +5,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
-import { accessToken, apiKey, type SendgateProcess, startProcess, startSandbox, until } from './support/harness.ts';
+import {
+  accessToken,
+  apiKey,
+  idOf,
+  oauth,
+  type SendgateProcess,
+  startProcess,
+  startSandbox,
+  until,
+  upstreamEnv,
+} from './support/harness.ts';
 
 let sandbox: Sandbox;
 let sendgate: SendgateProcess;
@@ -17,7 +27,7 @@ const told: string[] = [];
 beforeAll(async () => {
   sandbox = await startSandbox();
   sendgate = await startProcess({
-    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    ...upstreamEnv(sandbox),
     SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300',
     SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '3000',
     SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '1048576',
@@ -39,7 +49,7 @@ async function ask(search = '', known = true) {
   const id = String(next++);
   if (known) sandbox.campaign({ id, size: 10, newestMs: Date.now() });
   sandbox.forget();
-  const answer = await fetch(`${sendgate.url}/campaigns/${id}/sends${search}`);
+  const answer = await fetch(`${sendgate.url}/campaigns/${idOf(id)}/sends${search}`);
   const text = await answer.text();
   told.push(text, JSON.stringify([...answer.headers]));
   return { status: answer.status, headers: answer.headers, body: JSON.parse(text), calls: sandbox.callCount };
@@ -187,10 +197,14 @@ test('nothing of the credentials, the upstream or the people comes out, in answe
     encodeURIComponent(apiKey),
     new URLSearchParams({ k: apiKey }).toString().slice(2),
     accessToken,
+    ...Object.values(oauth),
+    encodeURIComponent(oauth.clientSecret),
+    Buffer.from(`${oauth.clientId}:${oauth.clientSecret}`).toString('base64'),
     'api_key',
     'Bearer',
     sandbox.url,
     '/v2/emailmarketing',
+    '/v3/reports',
     'error_key',
     'sandbox.fault',
     'refused: ',

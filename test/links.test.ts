@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { nextLink } from '../src/sends/links.ts';
-import { v2 } from '../src/upstream/v2.ts';
+import { parseV2Page } from '../src/upstream/v2.ts';
 
 const campaign = '1100394165287';
 const send = {
@@ -12,7 +12,7 @@ const send = {
   send_date: '2012-12-06T13:06:14.762Z',
   undocumented: 'field',
 };
-const page = (meta: unknown, results: unknown = []) => v2.parse(JSON.stringify({ meta, results }));
+const page = (meta: unknown, results: unknown = []) => parseV2Page(JSON.stringify({ meta, results }));
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
@@ -102,6 +102,6 @@ describe("a page of Constant Contact's", () => {
   });
 
   test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused when it is %j', (body) => {
-    expect(() => v2.parse(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
+    expect(() => parseV2Page(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
   });
 });

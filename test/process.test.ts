@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
-import { accessToken, apiKey, spawnMain, startProcess, startSandbox, until } from './support/harness.ts';
+import { accessToken, apiKey, spawnMain, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 
 let sandbox: Sandbox;
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
@@ -60,7 +60,7 @@ describe('at the start', () => {
   });
 
   test('a missing access token is told in the log', async () => {
-    const sendgate = await startProcess({ CONSTANT_CONTACT_ACCESS_TOKEN: '', CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });
     await sendgate.stop();
     expect(sendgate.output()).toContain('no access token is set');
   });
@@ -68,7 +68,7 @@ describe('at the start', () => {
 
 describe('on SIGTERM', () => {
   test('what is in flight is answered, what is idle is closed, and the exit code is 0', async () => {
-    const sendgate = await startProcess({ CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    const sendgate = await startProcess({ ...upstreamEnv(sandbox) });
     await (await fetch(`${sendgate.url}/campaigns/1/sends`)).text(); // leaves an idle connection behind
     sandbox.forget();
     sandbox.fault({ kind: 'latency', ms: 700, times: 1 });
@@ -85,7 +85,7 @@ describe('on SIGTERM', () => {
 
   test('what does not finish is cut off in time', async () => {
     const sendgate = await startProcess({
-      CONSTANT_CONTACT_BASE_URL: sandbox.url,
+      ...upstreamEnv(sandbox),
       SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '200',
     });
     sandbox.forget();
@@ -97,7 +97,7 @@ describe('on SIGTERM', () => {
   });
 
   test('a second signal ends it at once', async () => {
-    const sendgate = await startProcess({ CONSTANT_CONTACT_BASE_URL: sandbox.url });
+    const sendgate = await startProcess({ ...upstreamEnv(sandbox) });
     sandbox.forget();
     sandbox.fault({ kind: 'hang', times: 1 });
     const inFlight = fetch(`${sendgate.url}/campaigns/4/sends`).catch(() => 'cut off');
@@ -118,7 +118,7 @@ describe('a mounted key', () => {
     renameSync(`${file}.new`, file);
   };
   const env = () => ({
-    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    ...upstreamEnv(sandbox),
     CONSTANT_CONTACT_API_KEY: '',
     CONSTANT_CONTACT_API_KEY_FILE: file,
   });
@@ -152,7 +152,7 @@ describe('a mounted key', () => {
 });
 
 test("the day's count survives a kill", async () => {
-  const env = { CONSTANT_CONTACT_BASE_URL: sandbox.url, SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
+  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
   const callsToday = async (url: string) =>
     ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
   const first = await startProcess(env);
@@ -169,7 +169,7 @@ test("the day's count survives a kill", async () => {
 
 test('half a request, and garbage, get their answer and harm nobody', async () => {
   const sendgate = await startProcess({
-    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    ...upstreamEnv(sandbox),
     SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '200',
     SENDGATE_SERVER_REQUEST_TIMEOUT_MS: '400',
   });

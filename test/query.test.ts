@@ -6,7 +6,8 @@ import { parseSendsQuery } from '../src/sends/query.ts';
 import { v2 } from '../src/upstream/v2.ts';
 
 const id = '1100394165287';
-const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, v2.campaignIds);
+const { campaignIds } = v2({ apiKey: () => '', accessToken: () => undefined });
+const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, campaignIds);
 
 function mistakes(search: string, campaign = id) {
   try {

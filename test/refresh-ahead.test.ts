@@ -32,6 +32,8 @@ beforeEach(() => {
         if (broken) throw new Problem('upstream-failed');
         return { sends: [], cursor: undefined };
       },
+      filtersSince: true,
+      readSends: () => [],
       render: () => ({ json: '{}', next: undefined }),
     },
     { maxBytes: 2 ** 20, minFreshSeconds: 60, maxFreshSeconds: 86_400, staleIfErrorSeconds: 3600, notFoundSeconds: 60 },

@@ -3,6 +3,7 @@
  */
 import type { Loaded } from './load.ts';
 import type { Config } from './schema.ts';
+import { type SecretName, secretNames } from './secrets.ts';
 
 export interface EffectiveConfig extends Config {
   readonly secrets: Readonly<Record<string, string>>;
@@ -10,7 +11,11 @@ export interface EffectiveConfig extends Config {
 
 /** Secrets are told by where they come from, never by what they are. */
 export function effectiveConfig({ config, secrets }: Loaded): EffectiveConfig {
-  const mask = (source: Loaded['secrets']['accessToken']) =>
-    source === undefined ? '(not set)' : source.file === undefined ? '(set)' : `(set, from ${source.file})`;
-  return { ...config, secrets: { apiKey: mask(secrets.apiKey), accessToken: mask(secrets.accessToken) } };
+  const mask = (name: SecretName) => {
+    const source = secrets[name];
+    if (source === undefined) return '(not set)';
+    return source.file === undefined ? '(set)' : `(set, from ${source.file})`;
+  };
+  const names = Object.keys(secretNames) as SecretName[];
+  return { ...config, secrets: Object.fromEntries(names.map((name) => [name, mask(name)])) };
 }

@@ -34,16 +34,46 @@ type Tree = Record<string, unknown>;
 const kubernetesVariable = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const kubernetesValue = /^(tcp|udp|sctp):\/\//;
 
-/** @throws ConfigError with every mistake */
-export function loadConfig(env: Environment, readFile: (path: string) => string): Loaded {
+/**
+ * @param purpose to authorize is to go and get what serving has to have already
+ * @throws ConfigError with every mistake
+ */
+export function loadConfig(
+  env: Environment,
+  readFile: (path: string) => string,
+  purpose: 'serve' | 'authorize' = 'serve',
+): Loaded {
   const mistakes: string[] = [];
   const known = settings();
   const tree = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
   applyEnvironment(tree, env, known, mistakes);
   const config = validate(tree, known, mistakes);
-  const secrets = secretSources(env, readFile, mistakes);
-  if (mistakes.length > 0 || !config || !secrets) throw new ConfigError(mistakes);
+  const secrets = secretSources(apiOf(tree), env, readFile, mistakes);
+  if (config?.constantContact.api === 'v3' && purpose === 'serve' && !secrets.refreshToken) {
+    const { tokenFile } = config.constantContact.oauth;
+    if (tokenFile !== '' && !isReadable(tokenFile, readFile)) {
+      mistakes.push(
+        `${secretNames.refreshToken}: is missing, and so is the token file; allowed: a refresh token, or the file that \`npm run authorize\` writes`,
+      );
+    }
+  }
+  if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
   return { config, secrets };
+}
+
+/** Also in a configuration that has mistakes, so that those of the secrets are told with them. */
+function apiOf(tree: Tree): 'v2' | 'v3' {
+  const section = tree['constantContact'];
+  return isTree(section) && section['api'] === 'v3' ? 'v3' : 'v2';
+}
+
+function isReadable(path: string, readFile: (path: string) => string): boolean {
+  try {
+    readFile(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readConfigFile(path: string | undefined, readFile: (path: string) => string, mistakes: string[]): Tree {

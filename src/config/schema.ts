@@ -129,13 +129,31 @@ export const schema = z.strictObject({
     .prefault({}),
   constantContact: z
     .strictObject({
-      api: z.enum(['v2']).default('v2').describe('Version of the API'),
+      api: z.enum(['v2', 'v3']).default('v2').describe('Version of the API: `v2`, or `v3`'),
       baseUrl: z
         .string()
         .max(500)
-        .refine((text) => isBaseUrl(text), 'an https: URL without path, query and credentials; http: for loopback only')
-        .default('https://api.constantcontact.com')
-        .describe('Where the API is'),
+        .refine(
+          (text) => text === '' || isBaseUrl(text),
+          'an https: URL without path, query and credentials; http: for loopback only',
+        )
+        .default('')
+        .describe('Where the API is; empty: `https://api.constantcontact.com` for v2, `https://api.cc.email` for v3'),
+      oauth: z
+        .strictObject({
+          tokenUrl: z
+            .string()
+            .max(500)
+            .refine(isTokenUrl, 'an https: URL without query and credentials; http: for loopback only')
+            .default('https://authz.constantcontact.com/oauth2/default/v1/token')
+            .describe('v3: where tokens are refreshed'),
+          tokenFile: z
+            .string()
+            .max(4096)
+            .default('')
+            .describe('v3: file in which the tokens are kept, on a volume; required'),
+        })
+        .prefault({}),
       timeoutMs: integer(10, 300_000, 10_000, 'Time for one exchange'),
       deadlineMs: integer(10, 600_000, 20_000, 'Time for waiting, calling and calling again, together'),
       retries: integer(0, 5, 2, 'Calls after a first one that failed in a way that may pass'),
@@ -191,6 +209,12 @@ function isBaseUrl(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
+function isTokenUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, pathname } = new URL(text);
+  return text === origin + pathname && isBaseUrl(origin);
+}
+
 function isOrigin(text: string): boolean {
   return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
 }
@@ -214,6 +238,9 @@ function isNetwork(text: string): boolean {
   }
 }
 
+/** Where the API is, by its version. */
+export const baseUrls = { v2: 'https://api.constantcontact.com', v3: 'https://api.cc.email' } as const;
+
 /** Rules that need more than one setting. Returns a message for each that is broken. */
 export function contradictions(config: Config): string[] {
   const { server, cache, constantContact, callers, teams } = config;
@@ -228,6 +255,11 @@ export function contradictions(config: Config): string[] {
   }
   if (constantContact.timeoutMs > constantContact.deadlineMs) {
     found.push('constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that');
+  }
+  if (constantContact.api === 'v3' && constantContact.oauth.tokenFile === '') {
+    found.push(
+      'constantContact.oauth.tokenFile (CONSTANT_CONTACT_TOKEN_FILE): is missing; allowed: a path that can be written and is kept over a restart',
+    );
   }
   for (const [index, { name, networks, header, tokensSha256 }] of teams.entries()) {
     const at = `teams.${index}`;

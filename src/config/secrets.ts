@@ -7,9 +7,12 @@ import { unwatchFile, watchFile } from 'node:fs';
 export const secretNames = {
   apiKey: 'CONSTANT_CONTACT_API_KEY',
   accessToken: 'CONSTANT_CONTACT_ACCESS_TOKEN',
+  clientId: 'CONSTANT_CONTACT_CLIENT_ID',
+  clientSecret: 'CONSTANT_CONTACT_CLIENT_SECRET',
+  refreshToken: 'CONSTANT_CONTACT_REFRESH_TOKEN',
 } as const;
 
-type SecretName = keyof typeof secretNames;
+export type SecretName = keyof typeof secretNames;
 
 interface Source {
   readonly value: string;
@@ -17,10 +20,14 @@ interface Source {
   readonly file: string | undefined;
 }
 
-export interface SecretSources {
-  readonly apiKey: Source;
-  readonly accessToken: Source | undefined;
-}
+/** Those that are set. */
+export type SecretSources = Readonly<Partial<Record<SecretName, Source>>>;
+
+/** What each version of the API takes, the one that it cannot do without first. */
+const taken = {
+  v2: ['apiKey', 'accessToken'],
+  v3: ['clientId', 'clientSecret', 'refreshToken'],
+} as const satisfies Record<string, readonly SecretName[]>;
 
 /** What can stand in a header and a URL. Shorter than this could not be kept out of a log without spoiling it. */
 const secretPattern = /^[\x21-\x7e]{8,4096}$/;
@@ -28,10 +35,11 @@ const secretAllowed = '8 to 4,096 printable ASCII characters without spaces';
 
 /** Reads the secrets; says in `mistakes` what is wrong with them, never what they are. */
 export function secretSources(
+  api: keyof typeof taken,
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string,
   mistakes: string[],
-): SecretSources | undefined {
+): SecretSources {
   const read = (name: SecretName): Source | undefined => {
     const variable = secretNames[name];
     const text = env[variable] || undefined;
@@ -40,7 +48,12 @@ export function secretSources(
       mistakes.push(`${variable}: is given twice; allowed: either it or ${variable}_FILE`);
       return undefined;
     }
-    if (text === undefined && file === undefined) return undefined;
+    if (text === undefined && file === undefined) {
+      if (name === taken[api][0]) {
+        mistakes.push(`${variable}: is missing; allowed: ${nouns[name]}, here or in a file named by ${variable}_FILE`);
+      }
+      return undefined;
+    }
     try {
       return { value: parseSecret(text ?? readFile(file ?? '')), file };
     } catch (error) {
@@ -49,16 +62,14 @@ export function secretSources(
       return undefined;
     }
   };
-  const before = mistakes.length;
-  const apiKey = read('apiKey');
-  const accessToken = read('accessToken');
-  if (!apiKey && mistakes.length === before) {
-    mistakes.push(
-      `${secretNames.apiKey}: is missing; allowed: the API key, here or in a file named by ${secretNames.apiKey}_FILE`,
-    );
-  }
-  return apiKey && { apiKey, accessToken };
+  const found = taken[api].map((name) => [name, read(name)] as const);
+  return Object.fromEntries(found.filter(([, source]) => source !== undefined));
 }
+
+const nouns: Readonly<Partial<Record<SecretName, string>>> = {
+  apiKey: 'the API key',
+  clientId: 'the client id of the application',
+};
 
 class InvalidSecret extends Error {}
 
@@ -68,45 +79,48 @@ function parseSecret(text: string): string {
   return value;
 }
 
-/** Values that are kept out of the logs, replaced ones included. */
-const maxValues = 20;
+/** Values of before that are kept out of the logs, beside the present ones. */
+const maxFormer = 20;
 const pollMs = 1_000;
 
 /** The present credentials. Files are polled, since mounted secrets are swapped by renaming a link above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
-  readonly #onChange: (name: string, outcome: 'replaced' | 'unreadable') => void;
+  readonly #onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void;
   readonly #sources: Map<SecretName, Source>;
-  #values: readonly string[];
+  #former: readonly string[] = [];
+  #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
   /** @param onChange told when a file has a new value, and when it has none: the last good one then stays in use */
   constructor(
     sources: SecretSources,
     readFile: (path: string) => string,
-    onChange: (name: string, outcome: 'replaced' | 'unreadable') => void,
+    onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void,
   ) {
     this.#readFile = readFile;
     this.#onChange = onChange;
-    this.#sources = new Map<SecretName, Source>([['apiKey', sources.apiKey]]);
-    if (sources.accessToken) this.#sources.set('accessToken', sources.accessToken);
-    this.#values = [...this.#sources.values()].map(({ value }) => value);
+    this.#sources = new Map(Object.entries(sources) as [SecretName, Source][]);
+    this.learn([]);
     for (const { file } of this.#sources.values()) {
       if (file !== undefined) watchFile(file, { interval: pollMs, persistent: false }, this.#reread);
     }
   }
 
-  apiKey(): string {
-    return this.#sources.get('apiKey')?.value ?? '';
+  get(name: SecretName): string | undefined {
+    return this.#sources.get(name)?.value;
   }
 
-  accessToken(): string | undefined {
-    return this.#sources.get('accessToken')?.value;
-  }
-
-  /** Everything that must not be seen, the values of before included. A new array when a value is replaced. */
+  /** Everything that must not be seen, the values of before included. A new array when there is a new value. */
   values(): readonly string[] {
     return this.#values;
+  }
+
+  /** Has more values kept out of the logs: those that came at run time. */
+  learn(values: readonly string[]): void {
+    this.#former = [...values, ...this.#former].slice(0, maxFormer);
+    const present = [...this.#sources.values()].map(({ value }) => value);
+    this.#values = [...new Set([...present, ...this.#former])];
   }
 
   /** Reads the files again. */
@@ -116,8 +130,8 @@ export class Secrets {
       try {
         const present = parseSecret(this.#readFile(file));
         if (present === value) continue;
-        this.#values = [present, ...this.#values].slice(0, maxValues);
         this.#sources.set(name, { value: present, file });
+        this.learn([value]);
         this.#onChange(name, 'replaced');
       } catch {
         this.#onChange(name, 'unreadable');

@@ -22,6 +22,8 @@ const wellKnown: Readonly<Record<string, string>> = {
   'server.port': 'PORT',
   'constantContact.api': 'CONSTANT_CONTACT_API',
   'constantContact.baseUrl': 'CONSTANT_CONTACT_BASE_URL',
+  'constantContact.oauth.tokenUrl': 'CONSTANT_CONTACT_TOKEN_URL',
+  'constantContact.oauth.tokenFile': 'CONSTANT_CONTACT_TOKEN_FILE',
 };
 
 interface Node {

@@ -2,6 +2,7 @@
  * Metrics for Prometheus. No label takes a value from a request: teams come from the configuration.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import type { Urgency } from '../upstream/quota/demand.ts';
 import type { Told } from './exchange.ts';
 
@@ -15,6 +16,7 @@ export interface Gauges {
   readonly quotaWaiting: () => number;
   readonly callsToday: () => number;
   readonly callsLeftToday: () => number;
+  readonly tokenLifeSeconds: () => number;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly circuitOpen: () => boolean;
@@ -26,6 +28,7 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for their turn'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
+  tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Life left to v3's access token; 0 without one"],
   credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
   quotaExhausted: [
     'sendgate_upstream_quota_exhausted',
@@ -67,6 +70,12 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
+  readonly #refreshes = new Counter({
+    name: 'sendgate_upstream_token_refreshes_total',
+    help: "Refreshes of v3's access token, by outcome",
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
     help: 'Time that calls wait for their turn, by team and urgency',
@@ -106,6 +115,10 @@ export class Metrics {
   upstreamCall(outcome: string, seconds: number): void {
     this.#upstreamCalls.labels(outcome).inc();
     this.#upstreamLatency.observe(seconds);
+  }
+
+  tokenRefreshed(outcome: RefreshOutcome['outcome']): void {
+    this.#refreshes.labels(outcome).inc();
   }
 
   waited(team: string, urgency: Urgency, seconds: number): void {

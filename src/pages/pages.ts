@@ -6,9 +6,9 @@ import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
 import type { Demand, Urgency } from '../upstream/quota/demand.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, tagOf } from './page.ts';
-import { Waiters } from './waiters.ts';
 import { Walks } from './walks.ts';
 
 export interface PagesOptions extends FreshnessLimits {
@@ -23,6 +23,10 @@ export interface PagesOptions extends FreshnessLimits {
 interface Parts {
   readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
   readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
+  /** The sends out of what was rendered. */
+  readonly readSends: (json: string) => readonly Send[];
+  /** Whether the upstream understands `created_since`. */
+  readonly filtersSince: boolean;
   readonly clock: Clock;
   /** Makes what is answered; simulations, which answer nobody, bring their own. */
   readonly encode?: typeof makeBody;
@@ -63,6 +67,9 @@ interface Fetch {
   readonly generation: number;
   readonly demand: Demand;
   readonly signal: AbortSignal;
+  readonly maxAgeSeconds: number | undefined;
+  /** How the page was come by of which this one is a view. */
+  source?: Found;
 }
 
 /** Objects, map slots and list links around an entry, roughly. */
@@ -121,33 +128,37 @@ export class Pages {
    *
    * @throws Problem when there is no page to answer with, or the signal's reason
    */
-  async get(query: PageQuery, { team, urgency = 'interactive', signal, maxAgeSeconds }: Ask): Promise<Found> {
+  get(query: PageQuery, ask: Ask): Promise<Found> {
+    return this.#get(query, ask, true);
+  }
+
+  /** @param alongWith another demand, with which this one becomes more urgent */
+  async #get(query: PageQuery, ask: Ask, mayBeStale: boolean, alongWith?: Demand): Promise<Found> {
+    const { team, urgency = 'interactive', signal, maxAgeSeconds } = ask;
     const hit = this.hit(query, maxAgeSeconds);
     if (hit) return hit;
 
     const { key, walk, generation } = this.#place(query);
     const held = this.#cache.peek(key, { allowStale: true });
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
-    const allowStale = held?.kind === 'page' && !forceRefresh;
+    const allowStale = mayBeStale && held?.kind === 'page' && !forceRefresh;
     const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
+    alongWith?.onRaise(() => wait.demand.raise(alongWith.team, alongWith.urgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};
-    const fetching = this.#cache.fetch(key, {
-      allowStale,
-      forceRefresh,
-      status,
-      context: { query, walk, generation, demand: wait.demand, signal: wait.signal },
-    });
+    const context: Fetch = { query, walk, generation, demand: wait.demand, signal: wait.signal, maxAgeSeconds };
+    const fetching = this.#cache.fetch(key, { allowStale, forceRefresh, status, context });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
     if (found.kind === 'refusal') throw new Problem(found.code);
 
-    const fetched = !status.returnedStale && found.failedAt === undefined;
+    const { source } = context;
+    const fetched = !status.returnedStale && found.failedAt === undefined && (!source || source.forward !== undefined);
     const wasWanted = forceRefresh && !this.#isGone(held);
     const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
       page: found,
       forward: fetched ? forward : undefined,
-      collapsed: fetched && status.fetch === 'inflight',
+      collapsed: fetched && (status.fetch === 'inflight' || source?.collapsed === true),
       stored: fetched && this.#cache.peek(key) === found,
     };
   }
@@ -167,11 +178,20 @@ export class Pages {
   }
 
   /** Where a question's page is held: two spellings of one question are one key. */
-  #place({ campaign, createdSince = '', cursor, limit }: PageQuery) {
-    const walk = `${campaign}|${createdSince}`;
+  #place({ campaign, createdSince = '', cursor, limit, form }: PageQuery) {
+    const { filtersSince } = this.#parts;
+    const walk = filtersSince ? `${campaign}|${createdSince}` : campaign;
+    const view = `${form ?? ''}${filtersSince ? '' : createdSince}`;
     const generation = this.#walks.generation(walk);
-    const key = cursor === undefined ? `${walk}|limit=${limit}` : `${walk}|${generation}|next=${cursor}`;
-    return { key, walk, generation };
+    const page = cursor === undefined ? `limit=${limit}` : `${generation}|next=${cursor}`;
+    return { key: `${walk}|${view}|${page}`, walk, generation };
+  }
+
+  /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */
+  #sourceOf(query: PageQuery): PageQuery | undefined {
+    const { filtersSince } = this.#parts;
+    if (query.form === undefined && (filtersSince || query.createdSince === undefined)) return undefined;
+    return { ...query, form: undefined, createdSince: filtersSince ? query.createdSince : undefined };
   }
 
   /** Whether a page is not good enough: past all use, of an older generation, or too old for this caller. */
@@ -190,6 +210,8 @@ export class Pages {
     const { clock, fetchPage } = this.#parts;
     const old = held?.kind === 'page' ? held : undefined;
     try {
+      const source = this.#sourceOf(fetch.query);
+      if (source) return await this.#toView(source, old, options, fetch);
       const page = await this.#toPage(await fetchPage(fetch.query, fetch.demand, fetch.signal), old, fetch);
       options.ttl = Math.ceil(page.freshUntil - page.fetchedAt);
       return page;
@@ -208,6 +230,31 @@ export class Pages {
     } finally {
       this.#waiters.done(key);
     }
+  }
+
+  /**
+   * A page that is made out of another one: from an instant on where the upstream knows none, or in another form. It is as
+   * old as its source, and asked for again when that is.
+   */
+  async #toView(source: PageQuery, old: Page | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Page> {
+    const { render, readSends, filtersSince, encode = makeBody } = this.#parts;
+    const { query, demand, signal, maxAgeSeconds } = fetch;
+    const ask = { team: demand.team, urgency: demand.urgency, signal, maxAgeSeconds };
+    fetch.source = await this.#get(source, ask, false, demand);
+
+    const { page } = fetch.source;
+    const all = readSends(page.body.encodings.identity.toString());
+    const { createdSince = '' } = query;
+    const { sends, cursor } =
+      filtersSince || createdSince === ''
+        ? { sends: all, cursor: page.body.cursor }
+        : since(createdSince, all, page.body.cursor);
+    const { json, next } = render(query, { sends, cursor });
+    const etag = tagOf(json);
+    const same = [old?.body, page.body].find((body) => body?.etag === etag);
+    const remainingMs = this.#cache.getRemainingTTL(this.#place(source).key);
+    options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.now());
+    return { ...page, body: same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)) };
   }
 
   async #toPage(arrived: SendsPage, old: Page | undefined, { query, walk, generation }: Fetch): Promise<Page> {
@@ -233,6 +280,13 @@ export class Pages {
       failedAt: undefined,
     };
   }
+}
+
+/** What is left of a page from an instant on: nothing behind the first send that is older, neither sends nor pages. */
+function since(createdSince: string, sends: readonly Send[], cursor: string | undefined): SendsPage {
+  const sinceMs = Date.parse(createdSince);
+  const end = sends.findIndex(({ send_date }) => Date.parse(send_date) < sinceMs);
+  return end === -1 ? { sends, cursor } : { sends: sends.slice(0, end), cursor: undefined };
 }
 
 /** The newest date among the sends, in milliseconds. The first should have it; nothing is lost by looking. */

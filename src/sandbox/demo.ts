@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { startService } from '../service.ts';
+import { refreshTokens } from '../upstream/oauth/refresh.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
 const hourMs = 3_600_000;
@@ -33,6 +34,7 @@ try {
     readFile,
     logDestination: pino.destination({ dest: 2, sync: true }),
     version: 'demo',
+    refreshTokens,
   });
   const base = `${service.url}${loaded.config.server.basePath}`;
   process.stdout.write(`

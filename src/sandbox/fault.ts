@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { v2Error } from './v2.ts';
+import type { SandboxAnswer } from './v2.ts';
 
 export type FaultKind =
   | 'latency'
@@ -24,6 +24,8 @@ export type FaultKind =
 
 export interface Fault {
   readonly kind: FaultKind;
+  /** Calls for tokens instead of those of the API. */
+  readonly target?: 'token';
   /** Only calls for this campaign; all without it. */
   readonly campaign?: string;
   /** Calls that it strikes; all of them without it. */
@@ -42,12 +44,26 @@ export interface Fault {
 const oversizeBytes = 64 * 1024 * 1024;
 const chunk = Buffer.alloc(64 * 1024, ' ');
 
-/** Strikes one call. Returns whether the call is answered with that. */
-export async function strike(fault: Fault, req: IncomingMessage, res: ServerResponse): Promise<boolean> {
+/** How a version of the API tells errors. */
+export interface ErrorStyle {
+  error(status: number, key: string, message: string): SandboxAnswer;
+  /** More calls than the account may make. */
+  readonly over: Readonly<Record<'second' | 'day', SandboxAnswer>>;
+}
+
+/** Strikes one call, with `text` as its body. Returns whether the call is answered with that. */
+export async function strike(
+  fault: Fault,
+  style: ErrorStyle,
+  req: IncomingMessage,
+  res: ServerResponse,
+  text: string,
+): Promise<boolean> {
   const answer = (status: number, type: string, body: string) => {
     res.writeHead(status, { 'Content-Type': type }).end(body);
     return true;
   };
+  const json = ({ status, body }: SandboxAnswer) => answer(status, 'application/json', body);
   switch (fault.kind) {
     case 'latency':
       await delay(fault.ms ?? 0);
@@ -87,27 +103,19 @@ export async function strike(fault: Fault, req: IncomingMessage, res: ServerResp
     case 'oversize':
       return oversize(res);
     case 'echo':
-      return answer(
-        500,
-        'application/json',
-        v2Error(500, 'http.status.internal_server_error', `failed: ${req.url} ${req.headers.authorization}`).body,
+      return json(
+        style.error(
+          500,
+          'http.status.internal_server_error',
+          `failed: ${req.url} ${req.headers.authorization} ${text}`,
+        ),
       );
-    case 'status': {
-      const { status, body } = v2Error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`);
-      return answer(status, 'application/json', body);
-    }
+    case 'status':
+      return json(style.error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`));
     case 'over-qps':
-      return answer(
-        403,
-        'application/json',
-        v2Error(403, 'mashery.not.authorized.over.qps', 'over its queries-per-second quota').body,
-      );
+      return json(style.over.second);
     case 'over-ratelimit':
-      return answer(
-        403,
-        'application/json',
-        v2Error(403, 'mashery.not.authorized.over.ratelimit', 'over its rate limit quota').body,
-      );
+      return json(style.over.day);
   }
 }
 

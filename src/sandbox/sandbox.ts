@@ -7,12 +7,17 @@ import { type Clock, systemClock } from '../clock.ts';
 import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
 import { type Fault, strike } from './fault.ts';
-import { type SandboxAnswer, v2Error, v2Sends } from './v2.ts';
+import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
+import { type SandboxAnswer, v2Errors, v2Sends } from './v2.ts';
+import { activityIdOf, v3Errors, v3Sends, v3Xrefs } from './v3.ts';
 
 export interface SandboxOptions {
-  readonly apiKey: string;
-  /** Without it, no token is asked for. */
+  /** v2's. */
+  readonly apiKey?: string;
+  /** v2's; without it, no token is asked for. */
   readonly accessToken?: string;
+  /** v3's; without it, v3 takes no call. */
+  readonly oauth?: SandboxOAuthOptions;
   /** The account's limits; without them every call is taken. */
   readonly limits?: { readonly perSecond: number; readonly perDay: number };
   readonly host?: string;
@@ -32,7 +37,8 @@ export interface SandboxCall {
 
 /** Calls that are remembered; all are counted. */
 const maxCalls = 20_000;
-const pathPattern = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/sends$/;
+const v2Path = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/sends$/;
+const v3Path = /^\/v3\/reports\/email_reports\/([0-9a-f-]{36})\/tracking\/sends$/;
 const dayMs = 86_400_000;
 
 /** The campaign of the vendor's documentation: its example answer, cursor included. */
@@ -52,13 +58,18 @@ export class Sandbox {
   readonly calls: SandboxCall[] = [];
   /** All calls since the start or the last `forget`. */
   callCount = 0;
+  /** The same of calls for tokens. */
+  tokenCallCount = 0;
   /** Answers that told of a limit. */
   limitAnswers = 0;
   url = '';
+  readonly oauth: SandboxOAuth | undefined;
   readonly #options: SandboxOptions;
   readonly #clock: Clock;
   readonly #server: http.Server;
   readonly #campaigns = new Map<string, Campaign>();
+  /** v2 ids by campaign activity id. */
+  readonly #byActivity = new Map<string, string>();
   #faults: { readonly fault: Fault; seen: number; struck: number }[] = [];
   readonly #arrivals: number[] = [];
   #day = { index: 0, calls: 0 };
@@ -66,6 +77,7 @@ export class Sandbox {
   constructor(options: SandboxOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.oauth = options.oauth && new SandboxOAuth(options.oauth, this.#clock);
     this.#server = http.createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
       this.#answer(req, res).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
     });
@@ -86,6 +98,7 @@ export class Sandbox {
   campaign(options: CampaignOptions): Campaign {
     const campaign = new Campaign(options);
     this.#campaigns.set(options.id, campaign);
+    this.#byActivity.set(activityIdOf(options.id), options.id);
     return campaign;
   }
 
@@ -105,32 +118,55 @@ export class Sandbox {
   forget(): void {
     this.calls.length = 0;
     this.callCount = 0;
+    this.tokenCallCount = 0;
     this.limitAnswers = 0;
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const url = new URL(req.url ?? '/', 'http://sandbox');
-    if (url.pathname === '/_sandbox') return this.#control(req, res);
+    const text = await textOf(req);
+    if (url.pathname === '/_sandbox') return this.#control(res, text);
+    if (this.oauth && url.pathname.startsWith('/oauth2/')) return this.#authorize(req, res, url, text, this.oauth);
     const call = this.#record(req, url);
     res.once('finish', () => {
       call.status = res.statusCode;
     });
 
-    const refusal = this.#overLimit() ?? this.#unauthorized(req, url);
-    const id = pathPattern.exec(url.pathname)?.[1];
+    const isV3 = url.pathname.startsWith('/v3/');
+    const style = isV3 ? v3Errors : v2Errors;
+    const limit = this.#overLimit();
+    if (limit) this.limitAnswers++;
+    const refusal = limit ? style.over[limit] : isV3 ? this.#unauthorizedV3(req) : this.#unauthorizedV2(req, url);
+    const id = this.#campaignOf(url.pathname);
     if (!refusal) {
-      for (const fault of this.#striking(id)) if (await strike(fault, req, res)) return;
+      for (const fault of this.#striking('api', id)) if (await strike(fault, style, req, res, text)) return;
     }
-    const answer = refusal ?? this.#sends(req, url, id);
-    if (answer.status === 403) this.limitAnswers++;
-    send(req, res, answer);
+    const accept = req.headers.accept ?? '*/*';
+    if (refusal) send(req, res, refusal);
+    else if (!/application\/json|\*\/\*/.test(accept))
+      send(req, res, style.error(406, 'http.status.not_acceptable', 'JSON only.'));
+    else send(req, res, this.#resource(url, id) ?? style.error(404, 'http.status.not_found', 'No such resource.'));
   }
 
-  #sends(req: IncomingMessage, url: URL, id: string | undefined): SandboxAnswer {
-    const accept = req.headers.accept ?? '*/*';
-    if (!/application\/json|\*\/\*/.test(accept)) return v2Error(406, 'http.status.not_acceptable', 'JSON only.');
-    if (id === undefined) return v2Error(404, 'http.status.not_found', 'There is no such resource.');
-    return v2Sends(this.#campaigns.get(id), url.pathname, url.searchParams);
+  #resource({ pathname, searchParams }: URL, id: string | undefined): SandboxAnswer | undefined {
+    const campaign = this.#campaigns.get(id ?? '');
+    if (v2Path.test(pathname)) return v2Sends(campaign, pathname, searchParams);
+    if (v3Path.test(pathname)) return v3Sends(campaign, pathname, searchParams);
+    return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
+  }
+
+  /** The v2 id of the campaign that a path means. */
+  #campaignOf(pathname: string): string | undefined {
+    const activityId = v3Path.exec(pathname)?.[1];
+    return activityId === undefined ? v2Path.exec(pathname)?.[1] : this.#byActivity.get(activityId);
+  }
+
+  async #authorize(req: IncomingMessage, res: ServerResponse, url: URL, text: string, oauth: SandboxOAuth) {
+    this.tokenCallCount++;
+    for (const fault of this.#striking('token', undefined)) if (await strike(fault, v3Errors, req, res, text)) return;
+    const limited = this.#options.limits !== undefined;
+    const { status, body } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
+    res.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
   }
 
   #record(req: IncomingMessage, url: URL): SandboxCall {
@@ -147,7 +183,7 @@ export class Sandbox {
   }
 
   /** A call over a limit counts like any other: who keeps calling stays over it. */
-  #overLimit(): SandboxAnswer | undefined {
+  #overLimit(): 'second' | 'day' | undefined {
     const { limits } = this.#options;
     if (!limits) return undefined;
     const now = this.#clock.now();
@@ -156,26 +192,29 @@ export class Sandbox {
     this.#day.calls++;
     this.#arrivals.push(now);
     while ((this.#arrivals[0] ?? now) <= now - 1000) this.#arrivals.shift();
-    if (this.#day.calls > limits.perDay) {
-      return v2Error(403, 'mashery.not.authorized.over.ratelimit', 'over its rate limit quota');
-    }
-    if (this.#arrivals.length > limits.perSecond) {
-      return v2Error(403, 'mashery.not.authorized.over.qps', 'over its queries-per-second quota');
-    }
-    return undefined;
+    if (this.#day.calls > limits.perDay) return 'day';
+    return this.#arrivals.length > limits.perSecond ? 'second' : undefined;
   }
 
-  #unauthorized(req: IncomingMessage, url: URL): SandboxAnswer | undefined {
+  #unauthorizedV2(req: IncomingMessage, url: URL): SandboxAnswer | undefined {
     const { apiKey, accessToken } = this.#options;
     const tokenGood = accessToken === undefined || req.headers.authorization === `Bearer ${accessToken}`;
     if (url.searchParams.get('api_key') === apiKey && tokenGood) return undefined;
-    return v2Error(401, 'http.status.authentication.invalid_token', `The key or token is not valid: ${url.search}`);
+    const message = `The key or token is not valid: ${url.search}`;
+    return v2Errors.error(401, 'http.status.authentication.invalid_token', message);
   }
 
-  /** The faults that strike a call for this campaign. */
-  *#striking(id: string | undefined): Generator<Fault> {
+  #unauthorizedV3(req: IncomingMessage): SandboxAnswer | undefined {
+    const token = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1] ?? '';
+    if (this.oauth?.takes(token)) return undefined;
+    return v3Errors.error(401, 'unauthorized', `The token is not valid: ${token}`);
+  }
+
+  /** The faults that strike a call. */
+  *#striking(target: 'api' | 'token', id: string | undefined): Generator<Fault> {
     for (const entry of this.#faults) {
       const { fault } = entry;
+      if ((fault.target ?? 'api') !== target) continue;
       if (fault.campaign !== undefined && fault.campaign !== id) continue;
       if (entry.struck >= (fault.times ?? Number.POSITIVE_INFINITY)) continue;
       entry.seen++;
@@ -185,19 +224,30 @@ export class Sandbox {
     }
   }
 
-  /** For another process: `GET` tells the counts; `POST` takes `{ campaign?, add?, fault?, heal?, forget? }`. */
-  async #control(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    let text = '';
-    for await (const part of req) text += part;
+  /**
+   * For another process: `GET` tells the counts; `POST` takes
+   * `{ campaign?, add?, fault?, heal?, forget?, expire?, revoke?, device? }`.
+   */
+  #control(res: ServerResponse, text: string): void {
     const order = text === '' ? {} : JSON.parse(text);
+    if (order.expire) this.oauth?.expire();
+    if (order.revoke) this.oauth?.revoke();
+    if (order.device) this.oauth?.decide(order.device);
     if (order.heal) this.heal();
     if (order.forget) this.forget();
     if (order.campaign) this.campaign(order.campaign);
     if (order.add) this.addSends(order.add.campaign, order.add.count);
     if (order.fault) this.fault(order.fault);
+    const { callCount, tokenCallCount, limitAnswers } = this;
     res.writeHead(200, { 'Content-Type': 'application/json' });
-    res.end(JSON.stringify({ callCount: this.callCount, limitAnswers: this.limitAnswers }));
+    res.end(JSON.stringify({ callCount, tokenCallCount, limitAnswers }));
   }
+}
+
+async function textOf(req: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const part of req) text += part;
+  return text;
 }
 
 function send(req: IncomingMessage, res: ServerResponse, { status, body }: SandboxAnswer): void {

@@ -1,7 +1,7 @@
 /**
  * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
  */
-import type { SendsPage } from '../upstream/dialect.ts';
+import type { Send, SendsPage } from '../upstream/dialect.ts';
 import { nextLink } from './links.ts';
 import type { SendsQuery } from './query.ts';
 
@@ -18,4 +18,9 @@ export function renderPage(basePath: string, query: SendsQuery, { sends, cursor 
       ? undefined
       : nextLink(basePath, { campaign: query.campaign, createdSince: query.createdSince, cursor });
   return { json: JSON.stringify({ meta: { pagination: { next_link: next } }, results: sends }), next };
+}
+
+/** The sends out of a rendered page. */
+export function readSends(json: string): readonly Send[] {
+  return JSON.parse(json).results;
 }

@@ -8,11 +8,12 @@ import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
+import type { CampaignIdRule } from '../upstream/dialect.ts';
 import { answerPage } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { acceptsJson } from './negotiate.ts';
-import { type CampaignIdRule, parseSendsQuery, type SendsQuery } from './query.ts';
+import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 

@@ -2,7 +2,7 @@
  * What a caller asks for, parsed and made canonical: two spellings of one question become one value.
  */
 import { type InvalidParameter, Problem } from '../problems.ts';
-import { cursorPattern } from '../upstream/dialect.ts';
+import { type CampaignIdRule, cursorPattern } from '../upstream/dialect.ts';
 import { parseInstant } from './instant.ts';
 
 export const maxLimit = 500;
@@ -15,12 +15,6 @@ export interface SendsQuery {
   /** Sends a page, 1–500. A cursor carries its own, so this decides nothing where there is one. */
   readonly limit: number;
   readonly cursor?: string | undefined;
-}
-
-/** Which campaign ids the upstream's dialect can mean. */
-export interface CampaignIdRule {
-  readonly pattern: RegExp;
-  readonly allowed: string;
 }
 
 const allowed = {
@@ -85,5 +79,6 @@ export function parseSendsQuery(campaign: string, search: string, ids: CampaignI
   if (cursor !== undefined && !cursorPattern.test(cursor)) refuse('next', 'is not a cursor', allowed.next);
 
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
-  return { campaign, createdSince, limit, cursor };
+  // The hex digits of a UUID mean the same in both cases.
+  return { campaign: campaign.toLowerCase(), createdSince, limit, cursor };
 }

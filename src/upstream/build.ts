@@ -1,34 +1,45 @@
 /**
  * Constant Contact put together: what the configuration says, behind one small interface.
  */
+import { unwatchFile, watchFile } from 'node:fs';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config/schema.ts';
+import { baseUrls, type Config } from '../config/schema.ts';
+import type { Secrets } from '../config/secrets.ts';
 import type { Logger } from '../operations/log.ts';
 import { Problem } from '../problems.ts';
 import { Breaker, circuitOpen } from './breaker.ts';
-import type { Credentials } from './dialect.ts';
+import { CampaignIds } from './campaign-ids.ts';
+import type { Dialect } from './dialect.ts';
 import { Gate } from './gate.ts';
+import type { RefreshOrder, RefreshOutcome } from './oauth/refresh.ts';
+import { readTokens } from './oauth/token-file.ts';
+import { Tokens } from './oauth/tokens.ts';
 import { quotaExhausted } from './quota/day.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Transport } from './transport.ts';
 import { type CallObserver, Upstream } from './upstream.ts';
 import { v2 } from './v2.ts';
+import { v3 } from './v3.ts';
 
 interface Parts {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly credentials: Credentials;
+  readonly secrets: Secrets;
   readonly userAgent: string;
   /** Weights of all teams, by name. */
   readonly weights: ReadonlyMap<string, number>;
   readonly onCall: CallObserver;
   readonly onWait: QuotaEvents['waited'];
+  readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
+  readonly onRefresh: (outcome: RefreshOutcome) => void;
 }
 
 export interface BuiltUpstream {
   readonly upstream: Upstream;
   readonly quota: Quota;
+  /** v3's; undefined for v2. */
+  readonly tokens: Tokens | undefined;
   readonly credentialsGate: Gate;
   readonly dayGate: Gate;
   readonly breaker: Breaker;
@@ -40,12 +51,14 @@ const quotaProbeMs = 3_600_000;
 /** Builds it, with a line in the log for each thing that an operator should hear of, once each way. */
 export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): BuiltUpstream {
   const { constantContact } = config;
+  const { api } = constantContact;
   const credentialsGate = new Gate(clock, {
     probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
     problem: () => new Problem('upstream-credentials-refused', { reason: 'gate' }),
     onChange: (shut) => {
-      if (shut) log.error('Constant Contact refuses the credentials: replace the API key or the access token');
-      else log.info('Constant Contact takes the credentials again');
+      if (!shut) log.info('Constant Contact takes the credentials again');
+      // That a person has to authorize again has been said already.
+      else if (!tokens?.needsPerson) log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
     },
   });
   const dayGate = new Gate(clock, {
@@ -70,11 +83,19 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       quota.refuseWaiting(circuitOpen(constantContact.breakerProbeMs));
     },
   );
+  const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsGate, ...parts }) : undefined;
+  const dialect: Dialect = tokens
+    ? v3(tokens, new CampaignIds({ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds }))
+    : v2({
+        apiKey: () => parts.secrets.get('apiKey') ?? '',
+        accessToken: () => parts.secrets.get('accessToken'),
+      });
   const upstream = new Upstream(
     {
-      dialect: v2,
+      dialect,
+      ready: async () => tokens?.ready(),
       transport: new Transport({
-        baseUrl: constantContact.baseUrl,
+        baseUrl: constantContact.baseUrl || baseUrls[api],
         userAgent: parts.userAgent,
         maxResponseBytes: constantContact.maxResponseBytes,
       }),
@@ -83,11 +104,59 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       dayGate,
       breaker,
       retryBudget: new RetryBudget(constantContact.retryPercent),
-      credentials: parts.credentials,
       clock,
       observe: parts.onCall,
     },
     constantContact,
   );
-  return { upstream, quota, credentialsGate, dayGate, breaker };
+  return { upstream, quota, tokens, credentialsGate, dayGate, breaker };
+}
+
+const remedies = {
+  v2: 'replace the API key or the access token',
+  v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
+};
+
+interface TokenParts extends Pick<Parts, 'clock' | 'log' | 'secrets' | 'userAgent' | 'refreshTokens' | 'onRefresh'> {
+  readonly credentialsGate: Gate;
+}
+
+function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
+  const { clock, log, secrets, userAgent, refreshTokens, credentialsGate } = parts;
+  const { tokenUrl, tokenFile } = constantContact.oauth;
+  const clientId = () => secrets.get('clientId') ?? '';
+  let told: RefreshOutcome['outcome'] = 'renewed';
+  return new Tokens({
+    clock,
+    read: () => readTokens(tokenFile, clientId()),
+    watch: (changed) => {
+      watchFile(tokenFile, { interval: 1_000, persistent: false }, changed);
+      return () => unwatchFile(tokenFile, changed);
+    },
+    refresh: (replaces) =>
+      refreshTokens({
+        tokenUrl,
+        tokenFile,
+        userAgent,
+        timeoutMs: constantContact.timeoutMs,
+        clientId: clientId(),
+        clientSecret: secrets.get('clientSecret'),
+        refreshToken: secrets.get('refreshToken'),
+        replaces,
+      }),
+    learn: (values) => secrets.learn(values),
+    onOutcome: (result) => {
+      parts.onRefresh(result);
+      const { outcome, reason } = result;
+      if (outcome === 'renewed') {
+        log.info('the access token was renewed');
+        credentialsGate.probeNow();
+      } else if (outcome !== told) {
+        if (outcome === 'refused')
+          log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
+        else log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
+      }
+      told = outcome;
+    },
+  });
 }

@@ -2,6 +2,7 @@
  * What every version of Constant Contact's API has to be able to do for us. One object a version.
  */
 import type { Problem } from '../problems.ts';
+import type { Demand } from './quota/demand.ts';
 
 /** One send, as callers see it: v2's five documented fields. */
 export interface Send {
@@ -15,11 +16,15 @@ export interface Send {
 /** A cursor is opaque: all that is asked of one, wherever it comes from, is that it is short and printable. */
 export const cursorPattern = /^[\x20-\x7e]{1,2048}$/;
 
+/** In whose form a page is: Sendgate's, or that of Constant Contact v2, for programs written for it. */
+export type PageForm = 'v2';
+
 export interface PageQuery {
   readonly campaign: string;
   readonly createdSince?: string | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
+  readonly form?: PageForm | undefined;
 }
 
 export interface SendsPage {
@@ -33,6 +38,7 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly form?: URLSearchParams;
 }
 
 /** What an upstream error means for the next call. */
@@ -42,15 +48,28 @@ export interface Refusal {
   readonly again: 'never' | 'retry' | 'confirm';
 }
 
-export interface Credentials {
-  apiKey(): string;
-  accessToken(): string | undefined;
+/** One question to Constant Contact, and how its answers are read. */
+export interface Exchange<T> {
+  /** Asked for anew for every try, when its turn has come. */
+  request(): UpstreamRequest;
+  /** @throws Problem `upstream-failed` when the body is not what was asked for */
+  parse(body: string): T;
+  refusal(status: number, body: string): Refusal;
+}
+
+/** Makes a call in its turn, and again where that helps; all calls of one dialect go through here. */
+export type Call = <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal) => Promise<T>;
+
+/** Which campaign ids a caller may ask by. */
+export interface CampaignIdRule {
+  readonly pattern: RegExp;
+  readonly allowed: string;
 }
 
 export interface Dialect {
-  readonly campaignIds: { readonly pattern: RegExp; readonly allowed: string };
-  request(query: PageQuery, credentials: Credentials): UpstreamRequest;
-  /** @throws Problem `upstream-failed` when the body is not a page */
-  parse(body: string): SendsPage;
-  refusal(status: number, body: string, query: PageQuery): Refusal;
+  readonly campaignIds: CampaignIdRule;
+  /** Whether `created_since` is understood upstream; where it is not, pages are asked for without it. */
+  readonly filtersSince: boolean;
+  /** @throws Problem with any of the upstream codes */
+  fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
 }

@@ -19,7 +19,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** A network failure that may not happen again: the exchange is a GET, so asking twice does no harm. */
+/** A network failure that may not happen again. Asking twice does no harm where the exchange is a GET. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
   /** Node's code, such as ECONNREFUSED or CERT_HAS_EXPIRED: what an operator needs, and nothing of the message. */
@@ -44,21 +44,23 @@ export class Transport {
   }
 
   /**
-   * Answers with any status but a redirect, within `timeoutMs` for the whole exchange.
+   * GETs, or POSTs where there is a form. Answers with any status but a redirect, within `timeoutMs` for the whole exchange.
    *
    * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
    * @throws ConnectionFailure when the connection failed or broke
    */
-  async get(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
-    const url = `${this.#options.baseUrl}${request.path}?${new URLSearchParams(request.query)}`;
+  async send({ path, query, headers, form }: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const search = new URLSearchParams(query).toString();
+    const url = `${this.#options.baseUrl}${path}${search && `?${search}`}`;
     try {
       const response = await fetch(url, {
         agent: this.#agent,
+        ...(form && { method: 'POST', body: form }),
         // A redirect would carry the key to another place: it is a failure, whatever it points at.
         redirect: 'manual',
         signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
         size: this.#options.maxResponseBytes,
-        headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...request.headers },
+        headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...headers },
       });
       if (response.status >= 300 && response.status < 400) {
         discard(response);

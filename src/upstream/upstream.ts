@@ -4,7 +4,7 @@
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Breaker } from './breaker.ts';
-import type { Credentials, Dialect, PageQuery, Refusal, SendsPage } from './dialect.ts';
+import type { Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
 import { endOfDay, quotaExhausted } from './quota/day.ts';
 import type { Demand } from './quota/demand.ts';
@@ -26,6 +26,8 @@ export type CallObserver = (outcome: string, seconds: number, code: string | und
 
 interface Parts {
   readonly dialect: Dialect;
+  /** Resolves when there are credentials to call with. Rejects with a Problem where there are none to be had. */
+  readonly ready: () => Promise<void>;
   readonly transport: Transport;
   readonly quota: Quota;
   /** Shut while the credentials are refused. */
@@ -34,7 +36,6 @@ interface Parts {
   readonly dayGate: Gate;
   readonly breaker: Breaker;
   readonly retryBudget: RetryBudget;
-  readonly credentials: Credentials;
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
@@ -51,19 +52,24 @@ export class Upstream {
     this.#options = options;
   }
 
-  get campaignIds(): Dialect['campaignIds'] {
-    return this.#parts.dialect.campaignIds;
+  get dialect(): Pick<Dialect, 'campaignIds' | 'filtersSince'> {
+    return this.#parts.dialect;
   }
 
   /**
-   * Fetches one page, waiting for the quota and calling again where that helps, within one deadline.
+   * Fetches one page.
    *
    * @param demand on whose account, and how urgently
    * @param signal ends the wait for a turn; a call that has started is always heard out, since it is paid for
    * @throws Problem with any of the upstream codes
    */
-  async fetchPage(query: PageQuery, demand: Demand, signal?: AbortSignal): Promise<SendsPage> {
-    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget } = this.#parts;
+  fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
+    return this.#parts.dialect.fetchPage(query, this.#inTurn, demand, signal);
+  }
+
+  /** Waits for the quota, calls, and calls again where that helps, within one deadline. */
+  readonly #inTurn = async <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal): Promise<T> => {
+    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget, ready } = this.#parts;
     const deadline = clock.monotonic() + this.#options.deadlineMs;
     const left = () => deadline - clock.monotonic();
 
@@ -72,15 +78,18 @@ export class Upstream {
       dayGate.check();
       credentialsGate.check();
       breaker.check();
+      await ready().catch((problem: Problem) => {
+        throw this.#verdict(problem);
+      });
       const turn = await quota.take(demand, left(), signal);
       if (retries === 0) retryBudget.earn();
-      const outcome = await this.#call(query, Math.min(this.#options.timeoutMs, left()));
-      turn.done('sends' in outcome);
-      if ('sends' in outcome) {
+      const outcome = await this.#call(exchange, Math.min(this.#options.timeoutMs, left()));
+      turn.done('answer' in outcome);
+      if ('answer' in outcome) {
         breaker.succeeded();
         credentialsGate.open();
         dayGate.open();
-        return outcome;
+        return outcome.answer;
       }
       const { problem, again } = outcome;
       this.#learn(problem);
@@ -92,7 +101,7 @@ export class Upstream {
       else retries++;
       await sleep(clock, pauseMs, signal);
     }
-  }
+  };
 
   close(): void {
     this.#parts.quota.close();
@@ -122,15 +131,15 @@ export class Upstream {
   }
 
   /** One call. Whatever goes wrong comes back as a value, so that the loop above is the one place that decides. */
-  async #call(query: PageQuery, timeoutMs: number): Promise<SendsPage | Refusal> {
-    const { dialect, transport, credentials, clock, observe } = this.#parts;
+  async #call<T>(exchange: Exchange<T>, timeoutMs: number): Promise<{ readonly answer: T } | Refusal> {
+    const { transport, clock, observe } = this.#parts;
     const started = clock.monotonic();
     let code: string | undefined;
-    const outcome = await (async (): Promise<SendsPage | Refusal> => {
+    const outcome = await (async (): Promise<{ readonly answer: T } | Refusal> => {
       try {
-        const reply = await transport.get(dialect.request(query, credentials), timeoutMs);
-        if (reply.status !== 200) return dialect.refusal(reply.status, reply.body, query);
-        return dialect.parse(reply.body);
+        const reply = await transport.send(exchange.request(), timeoutMs);
+        if (reply.status !== 200) return exchange.refusal(reply.status, reply.body);
+        return { answer: exchange.parse(reply.body) };
       } catch (error) {
         if (error instanceof Problem) return { problem: error, again: 'never' };
         if (error instanceof ConnectionFailure) {
@@ -141,7 +150,7 @@ export class Upstream {
       }
     })();
     observe(
-      'sends' in outcome ? 'ok' : (outcome.problem.reason ?? outcome.problem.code),
+      'answer' in outcome ? 'ok' : (outcome.problem.reason ?? outcome.problem.code),
       (clock.monotonic() - started) / 1000,
       code,
     );

@@ -3,17 +3,52 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import { loadConfig } from '../../src/config/load.ts';
 import { Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { activityIdOf } from '../../src/sandbox/v3.ts';
 import { type Service, startService } from '../../src/service.ts';
 import type { Send } from '../../src/upstream/dialect.ts';
+import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
 import { ForwardClock } from './clock.ts';
+
+/** The version of Constant Contact's API that is behind Sendgate: suites of the contract run with each. */
+export const api = (globalThis as { api?: 'v2' | 'v3' }).api ?? 'v2';
 
 export const apiKey = 'key-5ecret+/Zq1';
 export const accessToken = 'token-5ecret.Xw9~';
+export const oauth = {
+  clientId: 'client-5ecret-8d1f',
+  clientSecret: 'client-5ecret+/Kp2',
+  refreshToken: 'refresh-5ecret.Lm4~',
+};
+
+/** The id by which callers ask for a campaign. */
+export const idOf = (id: string) => (api === 'v3' ? activityIdOf(id) : id);
+/** A target with the ids of campaigns as callers have them. */
+export const targetOf = (path: string) => path.replace(/(?<=\/campaigns\/)\d+(?=\/)/, idOf);
+
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let tokenFiles = 0;
+
+/** What makes Sendgate call this sandbox. */
+export function upstreamEnv(sandbox: Sandbox, version = api): Environment {
+  const env = { CONSTANT_CONTACT_BASE_URL: sandbox.url, CONSTANT_CONTACT_API: version };
+  if (version === 'v2') return { ...env, CONSTANT_CONTACT_API_KEY: apiKey, CONSTANT_CONTACT_ACCESS_TOKEN: accessToken };
+  return {
+    ...env,
+    CONSTANT_CONTACT_CLIENT_ID: oauth.clientId,
+    CONSTANT_CONTACT_CLIENT_SECRET: oauth.clientSecret,
+    CONSTANT_CONTACT_REFRESH_TOKEN: oauth.refreshToken,
+    CONSTANT_CONTACT_TOKEN_URL: `${sandbox.url}/oauth2/default/v1/token`,
+    CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${tokenFiles++}.json`),
+  };
+}
 
 export type Environment = Record<string, string>;
 
@@ -23,8 +58,6 @@ const roomy: Environment = {
   SENDGATE_MANAGEMENT_PORT: '0',
   SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000',
   SENDGATE_QUOTA_PER_SECOND: '1000',
-  CONSTANT_CONTACT_API_KEY: apiKey,
-  CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,
 };
 
 export interface PageJson {
@@ -47,21 +80,23 @@ export interface Harness {
 const readFile = (path: string) => readFileSync(path, 'utf8');
 
 export async function startSandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
-  return new Sandbox({ apiKey, accessToken, ...options }).start();
+  return new Sandbox({ apiKey, accessToken, oauth, ...options }).start();
 }
 
 export async function start(env: Environment = {}, sandboxOptions: Partial<SandboxOptions> = {}): Promise<Harness> {
   const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
   const lines: string[] = [];
-  const loaded = loadConfig({ ...roomy, CONSTANT_CONTACT_BASE_URL: sandbox.url, ...env }, readFile);
+  const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox), ...env }, readFile);
   const service = await startService(loaded, {
     clock,
     readFile,
     logDestination: { write: (line) => void lines.push(line) },
     version: 'test',
+    refreshTokens: (order) => refreshTokens(order, () => clock.now()),
   });
-  const get = (path: string, headers: Record<string, string> = {}) => fetch(`${service.url}${path}`, { headers });
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${service.url}${targetOf(path)}`, { headers });
   return {
     sandbox,
     service,

@@ -1,8 +1,8 @@
 /**
  * Who waits for which fetch, so that a caller who hangs up ends its own wait, and the last one the fetch's.
  */
-import { Problem } from '../problems.ts';
-import { Demand, type Urgency } from '../upstream/quota/demand.ts';
+import { Problem } from '../../problems.ts';
+import { Demand, type Urgency } from './demand.ts';
 
 interface Group {
   count: number;

@@ -1,0 +1,60 @@
+/**
+ * What the answers of both versions have in common: how errors are read, and what they mean.
+ */
+import { z } from 'zod';
+import { Problem } from '../problems.ts';
+import { cursorPattern, type PageQuery, type Refusal } from './dialect.ts';
+
+const failure = z.object({ error_key: z.string() }).partial();
+/** An array, or on some of v3's paths one bare object (vendor's documentation). */
+const failures = z.union([z.array(failure).min(1), failure.transform((one) => [one])]);
+
+/** The `error_key` of a refusal; undefined where there is none to be read. */
+export function errorKey(body: string): string | undefined {
+  try {
+    return failures.parse(JSON.parse(body))[0]?.error_key;
+  } catch {
+    return undefined; // HTML or nothing, from a gateway in front: the status alone has to do.
+  }
+}
+
+/** @throws Problem `upstream-failed` */
+export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    // The SyntaxError quotes the body, so it ends here.
+    throw new Problem('upstream-failed', { reason: 'malformed' });
+  }
+  const parsed = shape.safeParse(json);
+  if (!parsed.success) throw new Problem('upstream-failed', { reason: 'schema' });
+  return parsed.data;
+}
+
+/** Takes the cursor out of a link, and nothing else: its path is not always the one that was called. */
+export function cursorOf(link: string | null | undefined): string | undefined {
+  if (!link) return undefined;
+  const cursor = new URLSearchParams(link.slice(link.indexOf('?') + 1).split('#', 1)[0]).get('next');
+  if (cursor === null || !cursorPattern.test(cursor)) throw new Problem('upstream-failed', { reason: 'schema' });
+  return cursor;
+}
+
+/** A refusal by its status. `limit`: the answer is the dialect's way of saying that one of the account's limits is spent. */
+export function refusalOf(status: number, limit: 'second' | 'day' | undefined, query?: PageQuery): Refusal {
+  if (limit === 'second') {
+    return { problem: new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' }), again: 'retry' };
+  }
+  if (limit === 'day') return { problem: new Problem('upstream-quota-exhausted', { reason: 'quota' }), again: 'never' };
+  // A 401 may be v2's way of telling a limit (vendor's forum), or v3's of telling that a token has ended.
+  if (status === 401) return { problem: refused('http-401'), again: 'confirm' };
+  if (status === 403) return { problem: refused('http-403'), again: 'never' };
+  if (status === 404) return { problem: new Problem('campaign-not-found', { reason: 'http-404' }), again: 'never' };
+  if (status === 400 && query?.cursor !== undefined) {
+    return { problem: new Problem('invalid-cursor', { reason: 'http-400' }), again: 'never' };
+  }
+  const reason = `http-${Math.floor(status / 100)}xx`;
+  return { problem: new Problem('upstream-failed', { reason }), again: status >= 500 ? 'retry' : 'never' };
+}
+
+const refused = (reason: string) => new Problem('upstream-credentials-refused', { reason });

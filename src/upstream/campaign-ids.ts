@@ -1,0 +1,131 @@
+/**
+ * v2 campaign ids, looked up in v3: `GET /v3/emails/campaign_id_xrefs`. The mapping never changes, so it is asked for once.
+ */
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { type Clock, sleep } from '../clock.ts';
+import { Problem } from '../problems.ts';
+import { parseAnswer, refusalOf } from './answers.ts';
+import type { Call, Exchange } from './dialect.ts';
+import type { Demand } from './quota/demand.ts';
+import { Waiters } from './quota/waiters.ts';
+import { authorized, type BearerTokens, limitOf } from './v3.ts';
+
+/** Ids that one call may ask for (vendor's documentation). */
+const maxBatch = 50;
+/** Lookups that arrive together are sent together; a call takes a hundred times as long. */
+const gatherMs = 5;
+const maxKnown = 100_000;
+const unknown = '';
+
+const xrefs = z.object({
+  xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.uuid() })),
+});
+
+interface Batch {
+  readonly key: string;
+  readonly ids: Set<string>;
+  /** Whether its call has been made, so that nothing can be added to it. */
+  closed: boolean;
+  answer: Promise<void>;
+}
+
+interface Parts {
+  readonly tokens: BearerTokens;
+  readonly clock: Clock;
+  /** How long an unknown id is remembered. */
+  readonly notFoundSeconds: number;
+}
+
+export class CampaignIds {
+  readonly #parts: Parts;
+  /** Activity ids by v2 id; an empty one where there is none. */
+  readonly #known: LRUCache<string, string>;
+  readonly #waiters = new Waiters();
+  #gathering: Batch | undefined;
+  #batches = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#known = new LRUCache({ max: maxKnown, ttlResolution: 0, perf: { now: () => parts.clock.now() } });
+  }
+
+  /**
+   * The campaign activity id that a caller's id means: itself, or what v3 has for a v2 id.
+   *
+   * @throws Problem `campaign-not-found`, or with any of the upstream codes
+   */
+  async resolve(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<string> {
+    if (id.includes('-')) return id;
+    if (!this.#known.has(id)) await this.#lookUp(id, call, demand, signal);
+    const found = this.#known.get(id) ?? unknown;
+    if (found === unknown) throw new Problem('campaign-not-found', { reason: 'xref' });
+    return found;
+  }
+
+  async #lookUp(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void> {
+    const open = this.#gathering && !this.#gathering.closed && this.#gathering.ids.size < maxBatch;
+    const batch = open && this.#gathering ? this.#gathering : this.#begin();
+    batch.ids.add(id);
+    const wait = this.#waiters.join(batch.key, demand.team, demand.urgency, signal);
+    demand.onRaise(() => wait.demand.raise(demand.team, demand.urgency));
+    if (batch.ids.size === 1) batch.answer = this.#send(batch, call, wait.demand, wait.signal);
+    await wait.until(batch.answer);
+  }
+
+  #begin(): Batch {
+    this.#gathering = { key: String(this.#batches++), ids: new Set(), closed: false, answer: Promise.resolve() };
+    return this.#gathering;
+  }
+
+  async #send(batch: Batch, call: Call, demand: Demand, signal: AbortSignal): Promise<void> {
+    const ask = async (ids: ReadonlySet<string>): Promise<void> => {
+      try {
+        await call(this.#exchange(ids, batch), demand, signal);
+      } catch (error) {
+        if (!(error instanceof Problem) || error.code !== 'campaign-not-found') throw error;
+        // One id that v3 cannot read may spoil the batch: it is found by halves.
+        const all = [...ids];
+        if (all.length === 1) return this.#remember(all, new Map());
+        const middle = all.length >> 1;
+        await ask(new Set(all.slice(0, middle)));
+        await ask(new Set(all.slice(middle)));
+      }
+    };
+    try {
+      await sleep(this.#parts.clock, gatherMs, signal);
+      await ask(batch.ids);
+    } finally {
+      batch.closed = true;
+      this.#waiters.done(batch.key);
+    }
+  }
+
+  #exchange(ids: ReadonlySet<string>, batch: Batch): Exchange<void> {
+    return authorized(this.#parts.tokens, {
+      path: '/v3/emails/campaign_id_xrefs',
+      query: () => {
+        batch.closed = true;
+        return { v2_email_campaign_ids: [...ids].join(',') };
+      },
+      parse: (body) => {
+        const found = parseAnswer(xrefs, body).xrefs.map(
+          (one) => [one.v2_email_campaign_id, one.campaign_activity_id] as const,
+        );
+        this.#remember([...ids], new Map(found));
+      },
+      refusal: (status, body) =>
+        status === 400
+          ? { problem: new Problem('campaign-not-found', { reason: 'xref' }), again: 'never' }
+          : refusalOf(status, limitOf(status, body)),
+    });
+  }
+
+  #remember(ids: readonly string[], found: ReadonlyMap<string, string>): void {
+    for (const id of ids) {
+      const activityId = found.get(id);
+      if (activityId !== undefined) this.#known.set(id, activityId);
+      else this.#known.set(id, unknown, { ttl: this.#parts.notFoundSeconds * 1000 });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * A refresh in a process of its own, which outlives ours: between the moment when a rotating refresh token is spent and
+ * the moment when the next one is on disk, a kill -9 of Sendgate must not lose the account.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import type { RefreshOrder, RefreshOutcome } from './refresh.ts';
+
+const outcome = z.object({ outcome: z.enum(['renewed', 'refused', 'failed']), reason: z.string().optional() });
+const program = fileURLToPath(new URL('./refresh-main.js', import.meta.url));
+
+/** The order goes in by stdin, where no list of processes shows it; the tokens come back by the file. */
+export function refreshInProcess(order: RefreshOrder): Promise<RefreshOutcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [program], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+    let text = '';
+    child.stdout.on('data', (part) => {
+      text += part;
+    });
+    child.stdin.on('error', () => {}); // It has ended before it was told: `close` says so.
+    child.once('error', () => resolve({ outcome: 'failed', reason: 'no-process' }));
+    child.once('close', () => resolve(read(text)));
+    child.stdin.end(JSON.stringify(order));
+  });
+}
+
+function read(text: string): RefreshOutcome {
+  try {
+    return outcome.parse(JSON.parse(text)) as RefreshOutcome;
+  } catch {
+    return { outcome: 'failed', reason: 'no-process' };
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * One refresh of the tokens, from lock to disk.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Grant, GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
+import { checkWritable, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
+
+export interface RefreshOrder extends OAuthClient {
+  readonly tokenFile: string;
+  /** The configured refresh token, with which the first chain begins. */
+  readonly refreshToken?: string | undefined;
+  /** The access token that is to be replaced: if the file holds another one, somebody else has been quicker. */
+  readonly replaces?: string | undefined;
+}
+
+/** What came of it. The tokens are in the file. */
+export interface RefreshOutcome {
+  /** `refused`: a person has to authorize again. */
+  readonly outcome: 'renewed' | 'refused' | 'failed';
+  /** Out of a closed set; that of a GrantError, `token-file` or `no-refresh-token`. */
+  readonly reason?: string;
+}
+
+/** Longer than any refresh takes: whoever holds the lock for this long has been killed. */
+const staleLockMs = 60_000;
+const pollMs = 50;
+
+/** Refreshes, unless somebody else has. One at a time for one file, whoever asks: a refresh token may work only once. */
+export async function refreshTokens(order: RefreshOrder, now = Date.now): Promise<RefreshOutcome> {
+  const { tokenFile, clientId, replaces } = order;
+  const unlock = await lock(`${tokenFile}.lock`, order.timeoutMs * 2);
+  if (!unlock) return { outcome: 'failed', reason: 'token-file' };
+  const endpoint = new TokenEndpoint(order);
+  try {
+    const stored = readTokens(tokenFile, clientId);
+    if (stored && stored.accessToken !== replaces && stored.expiresAt > now()) return { outcome: 'renewed' };
+    checkWritable(tokenFile);
+    return await tryEach(candidates(stored, order.refreshToken), endpoint, order, now);
+  } catch (error) {
+    if (error instanceof GrantError) return { outcome: 'failed', reason: error.reason };
+    return { outcome: 'failed', reason: 'token-file' };
+  } finally {
+    endpoint.close();
+    unlock();
+  }
+}
+
+interface Candidate {
+  readonly refreshToken: string;
+  readonly beganWith: string | undefined;
+}
+
+/** A configured token that has not been used yet comes first: an operator has put it there. */
+function candidates(stored: StoredTokens | undefined, configured: string | undefined): Candidate[] {
+  const found: Candidate[] = [];
+  const digest = configured === undefined ? undefined : sha256(configured);
+  if (configured !== undefined && stored?.beganWith !== digest) {
+    found.push({ refreshToken: configured, beganWith: digest });
+  }
+  // Once it has worked, the file's chain counts as begun with the configured token: that one is not tried any more.
+  if (stored) found.push({ refreshToken: stored.refreshToken, beganWith: digest ?? stored.beganWith });
+  return found;
+}
+
+async function tryEach(
+  all: readonly Candidate[],
+  endpoint: TokenEndpoint,
+  { tokenFile, clientId, timeoutMs }: RefreshOrder,
+  now: () => number,
+): Promise<RefreshOutcome> {
+  let reason = 'no-refresh-token';
+  for (const [index, { refreshToken, beganWith }] of all.entries()) {
+    if (index > 0) await delay(1_000); // The endpoint takes one call a second.
+    try {
+      const grant = await endpoint.refresh(refreshToken);
+      await persist(tokenFile, toStored(grant, { clientId, refreshToken, beganWith, issuedAt: now() }), timeoutMs);
+      return { outcome: 'renewed' };
+    } catch (error) {
+      if (!(error instanceof GrantError) || !error.isFinal) throw error;
+      reason = error.reason;
+    }
+  }
+  return { outcome: 'refused', reason };
+}
+
+/** @param before what the grant was asked with; its refresh token is kept where the grant brings no other one */
+export function toStored(
+  { accessToken, refreshToken, expiresInSeconds }: Grant,
+  before: Pick<StoredTokens, 'clientId' | 'refreshToken' | 'beganWith' | 'issuedAt'>,
+): StoredTokens {
+  return {
+    ...before,
+    accessToken,
+    refreshToken: refreshToken ?? before.refreshToken,
+    expiresAt: before.issuedAt + Math.floor(expiresInSeconds * 1000),
+  };
+}
+
+/** The old refresh token is spent: a disk that is full for a moment must not cost the account. */
+async function persist(tokenFile: string, tokens: StoredTokens, forMs: number): Promise<void> {
+  const giveUpAt = performance.now() + forMs;
+  for (;;) {
+    try {
+      writeTokens(tokenFile, tokens);
+      return;
+    } catch (error) {
+      if (performance.now() > giveUpAt) throw error;
+      await delay(pollMs);
+    }
+  }
+}
+
+/** Returns the release, or undefined when the lock is not to be had. */
+async function lock(path: string, forMs: number): Promise<(() => void) | undefined> {
+  const giveUpAt = performance.now() + forMs;
+  for (;;) {
+    try {
+      closeSync(openSync(path, 'wx', 0o600));
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || performance.now() > giveUpAt) return undefined;
+    }
+    breakIfStale(path);
+    await delay(pollMs);
+  }
+}
+
+function breakIfStale(path: string): void {
+  try {
+    if (Date.now() - statSync(path).mtimeMs < staleLockMs) return;
+    // Of two who find it stale, one renames it.
+    renameSync(path, `${path}.${process.pid}`);
+    rmSync(`${path}.${process.pid}`, { force: true });
+  } catch {
+    // Somebody else was quicker.
+  }
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

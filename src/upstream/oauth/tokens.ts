@@ -1,0 +1,154 @@
+/**
+ * The access token in use: renewed before it ends and when it is refused, by one refresh at a time however many wait.
+ */
+import type { Clock } from '../../clock.ts';
+import { Problem } from '../../problems.ts';
+import type { BearerTokens } from '../v3.ts';
+import type { RefreshOutcome } from './refresh.ts';
+import type { StoredTokens } from './token-file.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly read: () => StoredTokens | undefined;
+  readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
+  /** Calls back when what `read` reads may have changed. Returns its end. */
+  readonly watch: (changed: () => void) => () => void;
+  /** Told of all tokens, so that they can be kept out of the logs. */
+  readonly learn: (secrets: readonly string[]) => void;
+  readonly onOutcome: (outcome: RefreshOutcome) => void;
+}
+
+/** Renewed at this part of its life, give or take the jitter: instances that began together do not ask together. */
+const partOfLife = 0.8;
+const jitter = 0.05;
+/** So shortly before its end a token is not sent any more: it might end on its way. */
+const marginMs = 30_000;
+/** The token endpoint takes one call a second (vendor's documentation). */
+const shortestPauseMs = 1_000;
+const longestPauseMs = 60_000;
+/** A timer holds no more than 24 days. */
+const longestTimerMs = 86_400_000;
+
+export class Tokens implements BearerTokens {
+  readonly #parts: Parts;
+  #stored: StoredTokens | undefined;
+  #renewAt = 0;
+  #refused: string | undefined;
+  #last: RefreshOutcome | undefined;
+  #failures = 0;
+  #startedAt = 0;
+  #notBefore = 0;
+  #refreshing: Promise<RefreshOutcome> | undefined;
+  #cancelTimer: () => void = () => {};
+  readonly #unwatch: () => void;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.reload();
+    this.#unwatch = parts.watch(() => this.reload());
+  }
+
+  /** Whether a person has to authorize again. */
+  get needsPerson(): boolean {
+    return this.#last?.outcome === 'refused';
+  }
+
+  /** Milliseconds until the access token ends; 0 when there is none. */
+  get lifeLeftMs(): number {
+    return this.#isUsable() ? (this.#stored?.expiresAt ?? 0) - this.#parts.clock.now() : 0;
+  }
+
+  current(): string {
+    return this.#stored?.accessToken ?? '';
+  }
+
+  refused(token: string): void {
+    if (token === this.#stored?.accessToken) this.#refused = token;
+  }
+
+  /**
+   * Resolves when there is a token to call with.
+   *
+   * @throws Problem `upstream-credentials-refused` or `upstream-failed` when there is none to be had
+   */
+  async ready(): Promise<void> {
+    if (this.#isUsable()) {
+      if (this.#parts.clock.now() >= this.#renewAt) void this.#refresh();
+      return;
+    }
+    const { outcome } = await this.#refresh();
+    if (outcome === 'refused') throw new Problem('upstream-credentials-refused', { reason: 'token' });
+    if (!this.#isUsable()) throw new Problem('upstream-failed', { reason: 'token' });
+  }
+
+  /** The file or the configured token may have changed: what was refused may be taken now. */
+  reload(): void {
+    this.#failures = 0;
+    this.#notBefore = Math.min(this.#notBefore, this.#startedAt + shortestPauseMs);
+    this.#last = undefined;
+    this.#take(this.#parts.read());
+    this.#schedule(this.#isUsable() ? this.#renewAt : 0);
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#cancelTimer();
+  }
+
+  #isUsable(): boolean {
+    const stored = this.#stored;
+    if (!stored || stored.accessToken === this.#refused) return false;
+    // A life that is shorter than the margin is used to its end.
+    const margin = Math.min(marginMs, (stored.expiresAt - stored.issuedAt) / 10);
+    return this.#parts.clock.now() < stored.expiresAt - margin;
+  }
+
+  #take(stored: StoredTokens | undefined): void {
+    if (!stored || stored.accessToken === this.#stored?.accessToken) return;
+    this.#stored = stored;
+    this.#renewAt =
+      stored.issuedAt + (stored.expiresAt - stored.issuedAt) * (partOfLife + jitter * (2 * Math.random() - 1));
+    this.#parts.learn([stored.accessToken, stored.refreshToken]);
+  }
+
+  #refresh(): Promise<RefreshOutcome> {
+    if (this.#refreshing) return this.#refreshing;
+    const pauseMs = this.#notBefore - this.#parts.clock.monotonic();
+    // After a success the pause is a second at the most, and worth waiting for.
+    if (pauseMs > 0 && this.#last && this.#last.outcome !== 'renewed') return Promise.resolve(this.#last);
+    this.#refreshing = this.#renew(pauseMs).finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async #renew(pauseMs: number): Promise<RefreshOutcome> {
+    const { clock, refresh, read, onOutcome } = this.#parts;
+    if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+    this.#startedAt = clock.monotonic();
+    const result = await refresh(this.#stored?.accessToken);
+    if (result.outcome === 'renewed') {
+      this.#refused = undefined;
+      this.#take(read());
+    }
+    this.#failures = result.outcome === 'renewed' ? 0 : this.#failures + 1;
+    const backOffMs = this.#failures === 0 ? 0 : shortestPauseMs * 2 ** (this.#failures - 1);
+    this.#notBefore = this.#startedAt + Math.min(Math.max(backOffMs, shortestPauseMs), longestPauseMs);
+    this.#last = result;
+    onOutcome(result);
+    const inMs = this.#notBefore - clock.monotonic();
+    this.#schedule(result.outcome === 'renewed' ? this.#renewAt : clock.now() + inMs);
+    return result;
+  }
+
+  /** Nobody needs to ask for a token to stay fresh, or to be tried again. */
+  #schedule(at: number): void {
+    const { clock } = this.#parts;
+    this.#cancelTimer();
+    const inMs = Math.min(Math.max(at - clock.now(), 0), longestTimerMs);
+    this.#cancelTimer = clock.after(inMs, () => {
+      if (clock.now() >= at) void this.#refresh();
+      else this.#schedule(at);
+    });
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/sends`.
+ */
+import { z } from 'zod';
+import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
+import type { CampaignIds } from './campaign-ids.ts';
+import type { Dialect, Exchange, PageQuery, Send, SendsPage } from './dialect.ts';
+
+/** The access token in use. */
+export interface BearerTokens {
+  current(): string;
+  /** Told of a token that was not taken, so that it is replaced before the next call. */
+  refused(token: string): void;
+}
+
+const date = z.string().transform((text, context) => {
+  const at = Date.parse(text);
+  if (!Number.isNaN(at)) return new Date(at).toISOString();
+  context.addIssue('not a date');
+  return z.NEVER;
+});
+
+const activity = z.object({
+  contact_id: z.string().min(1),
+  tracking_activity_type: z.string(),
+  email_address: z.string(),
+  created_time: date,
+});
+
+/** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
+const page = z.object({
+  tracking_activities: z.array(activity),
+  _links: z.object({ next: z.object({ href: z.string().nullish() }).nullish() }).nullish(),
+});
+
+/** v2's names for what has another one in v3; what has none goes by its own. */
+const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND' };
+
+export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
+  return {
+    campaignIds: {
+      pattern: /^(\d{1,20}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i,
+      allowed: 'a campaign activity id (a UUID), or the 1 to 20 digits of a v2 campaign id',
+    },
+    filtersSince: false,
+    async fetchPage(query, call, demand, signal) {
+      const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
+      return call(sends(activityId, query, tokens), demand, signal);
+    },
+  };
+}
+
+function sends(activityId: string, query: PageQuery, tokens: BearerTokens): Exchange<SendsPage> {
+  return authorized(tokens, {
+    path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
+    query: () => (query.cursor === undefined ? { limit: String(query.limit) } : { next: query.cursor }),
+    parse: (body) => parseV3Page(body, query.campaign),
+    refusal: (status, body) => refusalOf(status, limitOf(status, body), query),
+  });
+}
+
+interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
+  readonly path: string;
+  readonly query: () => Readonly<Record<string, string>>;
+}
+
+/** A question that carries the access token, and gives it up when it is refused. */
+export function authorized<T>(tokens: BearerTokens, { path, query, parse, refusal }: Question<T>): Exchange<T> {
+  let token = '';
+  return {
+    request() {
+      token = tokens.current();
+      return { path, query: query(), headers: { authorization: `Bearer ${token}` } };
+    },
+    parse,
+    refusal(status, body) {
+      if (status === 401) tokens.refused(token);
+      return refusal(status, body);
+    },
+  };
+}
+
+/**
+ * @param campaign the id that the caller asked by
+ * @throws Problem `upstream-failed` when the body is not a page
+ */
+export function parseV3Page(body: string, campaign: string): SendsPage {
+  const { tracking_activities, _links } = parseAnswer(page, body);
+  return {
+    sends: tracking_activities.map(
+      (one): Send => ({
+        activity_type: activityTypes[one.tracking_activity_type] ?? one.tracking_activity_type,
+        campaign_id: campaign,
+        contact_id: one.contact_id,
+        email_address: one.email_address,
+        send_date: one.created_time,
+      }),
+    ),
+    cursor: cursorOf(_links?.next?.href),
+  };
+}
+
+/** 429 tells both limits; only the key tells them apart, and an unknown one is taken for that which passes. */
+export function limitOf(status: number, body: string): 'second' | 'day' | undefined {
+  if (status !== 429) return undefined;
+  return errorKey(body) === 'quota_exceeded' ? 'day' : 'second';
+}
