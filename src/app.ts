@@ -4,6 +4,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { exchangeOf } from './operations/exchange.ts';
 import { Problem } from './problems.ts';
+import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
 import { callerGone, sendsPath } from './sends/endpoint.ts';
 
 export interface AppParts {
@@ -11,6 +12,8 @@ export interface AppParts {
   readonly callers: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
+  /** For programs that were written for Constant Contact v2, where they are served. */
+  readonly dropIn: RequestHandler<{ id: string }> | undefined;
   /** Told of errors that nobody has foreseen. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
@@ -22,9 +25,11 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', false);
   app.set('case sensitive routing', true);
 
+  if (parts.dropIn) app.use(forgetCredentials);
   app.use(parts.callers);
   app.use(parts.rateLimit);
   app.all(`${parts.basePath}${sendsPath}`, parts.sends);
+  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
   app.use(answerProblem(parts));
   return app;
@@ -32,7 +37,7 @@ export function createApp(parts: AppParts): Express {
 
 const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
 
-function answerProblem({ basePath, onUnexpected }: AppParts): ErrorRequestHandler {
+function answerProblem({ basePath, dropIn, onUnexpected }: AppParts): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     if (error === callerGone || res.headersSent) {
       res.destroy();
@@ -44,12 +49,18 @@ function answerProblem({ basePath, onUnexpected }: AppParts): ErrorRequestHandle
     exchange.told.problem = problem.code;
     exchange.told.reason = problem.reason;
 
-    const body = Buffer.from(problem.body(exchange.id, basePath));
+    const asV2 = dropIn !== undefined && isDropIn(req);
+    const body = Buffer.from(asV2 ? dropInError(problem) : problem.body(exchange.id, basePath));
     const { headers } = exchange;
     if (problem.retryAfterSeconds !== undefined) headers.push('Retry-After', String(problem.retryAfterSeconds));
     if (problem.allow !== undefined) headers.push('Allow', problem.allow);
     if (problem.authenticate !== undefined) headers.push('WWW-Authenticate', problem.authenticate);
-    headers.push('Content-Type', 'application/problem+json', 'Content-Length', String(body.length));
+    headers.push(
+      'Content-Type',
+      asV2 ? 'application/json' : 'application/problem+json',
+      'Content-Length',
+      String(body.length),
+    );
     headers.push('Cache-Control', 'no-store');
     res.writeHead(problem.status, headers);
     res.end(req.method === 'HEAD' ? undefined : body);

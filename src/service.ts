@@ -135,14 +135,16 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const isAmple = () => quota.isAmple;
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
-  const sends = new SendsEndpoint({
+  const endpointParts = {
     pages,
     readAhead,
     refreshAhead,
     addresses,
     campaignIds: upstream.dialect.campaignIds,
     clock,
-  });
+  };
+  const sends = new SendsEndpoint(endpointParts);
+  const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
   const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
   const lane = createLane({ basePath, callers, rateLimit, sends });
   const app = createApp({
@@ -150,6 +152,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     callers: callers.middleware,
     rateLimit: rateLimit.middleware,
     sends: sends.handle,
+    dropIn: dropIn?.handle,
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
   });
 

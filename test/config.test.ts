@@ -85,6 +85,7 @@ describe('the configuration', () => {
         SENDGATE_SERVER_ALLOWED_HOSTS: 'x.example',
         SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/8,loopback,::1',
         SENDGATE_CALLERS_REQUIRED: 'true',
+        SENDGATE_SERVER_DROP_IN_V2: 'true',
         SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example,http://localhost:3000',
         SENDGATE_TEAMS: '[{"name":"web","weight":2,"requestsPerMinute":9,"networks":["10.0.0.0/8"],"tokensSha256":[]}]',
         SENDGATE_QUOTA_STATE_FILE: '/var/lib/sendgate/quota.json',

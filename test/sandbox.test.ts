@@ -91,7 +91,7 @@ describe('the sandbox', () => {
     const statuses = [];
     for (let n = 0; n < 4; n++) statuses.push((await get(sends('9'))).status);
     expect(statuses).toEqual([200, 500, 200, 500]);
-    expect(await (await order({ heal: true })).json()).toEqual({ callCount: 4, limitAnswers: 0 });
+    expect(await (await order({ heal: true })).json()).toEqual({ callCount: 4, tokenCallCount: 0, limitAnswers: 0 });
     expect(await (await order({ forget: true })).json()).toMatchObject({ callCount: 0 });
     clock.forward(2);
     expect(((await body(sends('9'))) as { results: object[] }).results).toHaveLength(3);

@@ -68,6 +68,10 @@ export const schema = z.strictObject({
         .describe(
           'Proxies whose `X-Forwarded-For` is believed: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`',
         ),
+      dropInV2: z
+        .boolean()
+        .default(false)
+        .describe("Whether Constant Contact v2's own path is answered, for programs that were written for it"),
       headersTimeoutMs: integer(100, 600_000, 10_000, "Time for a request's headers to arrive"),
       requestTimeoutMs: integer(100, 600_000, 30_000, 'Time for a whole request to arrive'),
       keepAliveTimeoutMs: integer(

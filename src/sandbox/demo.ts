@@ -1,7 +1,9 @@
 /**
  * `npm run demo`: Sendgate in front of the sandbox, with something to try.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
@@ -12,9 +14,12 @@ import { documentedCampaign, Sandbox } from './sandbox.ts';
 const hourMs = 3_600_000;
 const large = '1100394165288';
 const credentials = { apiKey: 'demo-api-key', accessToken: 'demo-access-token' };
+const oauth = { clientId: 'demo-client-id', refreshToken: 'demo-refresh-token' };
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-demo-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 const readFile = (path: string) => readFileSync(path, 'utf8');
 
-const sandbox = new Sandbox({ ...credentials, limits: { perSecond: 4, perDay: 10_000 } });
+const sandbox = new Sandbox({ ...credentials, oauth, limits: { perSecond: 4, perDay: 10_000 } });
 sandbox.campaign(documentedCampaign);
 sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
 await sandbox.start();
@@ -26,6 +31,11 @@ try {
       CONSTANT_CONTACT_BASE_URL: sandbox.url,
       CONSTANT_CONTACT_API_KEY: credentials.apiKey,
       CONSTANT_CONTACT_ACCESS_TOKEN: credentials.accessToken,
+      CONSTANT_CONTACT_CLIENT_ID: oauth.clientId,
+      CONSTANT_CONTACT_CLIENT_SECRET: '',
+      CONSTANT_CONTACT_REFRESH_TOKEN: oauth.refreshToken,
+      CONSTANT_CONTACT_TOKEN_URL: `${sandbox.url}/oauth2/default/v1/token`,
+      CONSTANT_CONTACT_TOKEN_FILE: join(folder, 'tokens.json'),
     },
     readFile,
   );

@@ -1,17 +1,24 @@
 /**
- * The sandbox as a process of its own: `PORT`, `CONSTANT_CONTACT_API_KEY`, `CONSTANT_CONTACT_ACCESS_TOKEN`, and
- * `SANDBOX_LIMITS=1` for the account's limits.
+ * The sandbox as a process of its own: `PORT`, the credentials of either version in the variables that Sendgate takes
+ * them from, and `SANDBOX_LIMITS=1` for the account's limits.
  */
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
-const { PORT, HOST, CONSTANT_CONTACT_API_KEY, CONSTANT_CONTACT_ACCESS_TOKEN, SANDBOX_LIMITS } = process.env;
+const { env } = process;
+const clientSecret = env['CONSTANT_CONTACT_CLIENT_SECRET'];
+const accessToken = env['CONSTANT_CONTACT_ACCESS_TOKEN'];
 
 const sandbox = new Sandbox({
-  host: HOST || '127.0.0.1',
-  port: Number(PORT || 0),
-  apiKey: CONSTANT_CONTACT_API_KEY || 'sandbox-api-key',
-  ...(CONSTANT_CONTACT_ACCESS_TOKEN ? { accessToken: CONSTANT_CONTACT_ACCESS_TOKEN } : {}),
-  ...(SANDBOX_LIMITS ? { limits: { perSecond: 4, perDay: 10_000 } } : {}),
+  host: env['HOST'] || '127.0.0.1',
+  port: Number(env['PORT'] || 0),
+  apiKey: env['CONSTANT_CONTACT_API_KEY'] || 'sandbox-api-key',
+  ...(accessToken ? { accessToken } : {}),
+  oauth: {
+    clientId: env['CONSTANT_CONTACT_CLIENT_ID'] || 'sandbox-client-id',
+    ...(clientSecret ? { clientSecret } : {}),
+    refreshToken: env['CONSTANT_CONTACT_REFRESH_TOKEN'] || 'sandbox-refresh-token',
+  },
+  ...(env['SANDBOX_LIMITS'] ? { limits: { perSecond: 4, perDay: 10_000 } } : {}),
 });
 sandbox.campaign(documentedCampaign);
 await sandbox.start();

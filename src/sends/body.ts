@@ -2,6 +2,7 @@
  * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
  */
 import type { Send, SendsPage } from '../upstream/dialect.ts';
+import { dropInLink } from './drop-in.ts';
 import { nextLink } from './links.ts';
 import type { SendsQuery } from './query.ts';
 
@@ -13,10 +14,8 @@ export interface RenderedPage {
 
 /** Renders one page, once, when it arrives. */
 export function renderPage(basePath: string, query: SendsQuery, { sends, cursor }: SendsPage): RenderedPage {
-  const next =
-    cursor === undefined
-      ? undefined
-      : nextLink(basePath, { campaign: query.campaign, createdSince: query.createdSince, cursor });
+  const step = cursor === undefined ? undefined : { ...query, cursor };
+  const next = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
   return { json: JSON.stringify({ meta: { pagination: { next_link: next } }, results: sends }), next };
 }
 

@@ -8,10 +8,11 @@ import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
-import type { CampaignIdRule } from '../upstream/dialect.ts';
+import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { answerPage } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
+import { dropInPath, dropInQuery } from './drop-in.ts';
 import { acceptsJson } from './negotiate.ts';
 import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
@@ -41,15 +42,20 @@ export interface Answer {
 /** The endpoint in its parts, so that a hit can be answered without going the whole way. */
 export class SendsEndpoint {
   readonly #parts: Parts;
+  readonly #route: string;
+  readonly #toQuery: (query: SendsQuery) => SendsQuery;
 
-  constructor(parts: Parts) {
+  /** @param form that of the pages; Sendgate's own without it */
+  constructor(parts: Parts, form?: PageForm) {
     this.#parts = parts;
+    this.#route = form === 'v2' ? dropInPath : sendsPath;
+    this.#toQuery = form === 'v2' ? dropInQuery : (query) => query;
   }
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
     const { headers, told } = exchangeOf(req);
-    told.route = sendsPath;
+    told.route = this.#route;
     if (req.method === 'OPTIONS') {
       res.writeHead(204, [...headers, 'Allow', methods]).end();
       return;
@@ -84,7 +90,7 @@ export class SendsEndpoint {
     const { clock, readAhead, refreshAhead, addresses } = this.#parts;
     const now = clock.now();
     const { headers, told } = exchangeOf(req);
-    told.route = sendsPath;
+    told.route = this.#route;
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     answerPage(req, res, headers, found, now);
@@ -94,7 +100,7 @@ export class SendsEndpoint {
 
   #query(req: IncomingMessage, id: string): SendsQuery {
     if (!acceptsJson(req.headers.accept)) throw new Problem('not-acceptable');
-    return parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds);
+    return this.#toQuery(parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds));
   }
 }
 

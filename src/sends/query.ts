@@ -2,20 +2,13 @@
  * What a caller asks for, parsed and made canonical: two spellings of one question become one value.
  */
 import { type InvalidParameter, Problem } from '../problems.ts';
-import { type CampaignIdRule, cursorPattern } from '../upstream/dialect.ts';
+import { type CampaignIdRule, cursorPattern, type PageQuery } from '../upstream/dialect.ts';
 import { parseInstant } from './instant.ts';
 
 export const maxLimit = 500;
 
-/** One page of a campaign's sends: a walk's first page (`limit`), or the one behind a cursor. */
-export interface SendsQuery {
-  readonly campaign: string;
-  /** Canonical instant: UTC with milliseconds. */
-  readonly createdSince?: string | undefined;
-  /** Sends a page, 1–500. A cursor carries its own, so this decides nothing where there is one. */
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
+/** A question that is valid and canonical. */
+export type SendsQuery = PageQuery;
 
 const allowed = {
   created_since: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',

@@ -138,4 +138,4 @@ function breakIfStale(path: string): void {
   }
 }
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

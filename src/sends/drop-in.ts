@@ -1,0 +1,67 @@
+/**
+ * Constant Contact v2's own resource, for programs that were written for it: the same pages in v2's form.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { RequestHandler } from 'express';
+import type { Problem, ProblemCode } from '../problems.ts';
+import type { WalkStep } from './links.ts';
+import type { SendsQuery } from './query.ts';
+
+export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
+const pattern = /\/v2\/emailmarketing\/campaigns\/[^/]*\/tracking\/sends\/?(?:\?|$)/;
+/** What a v2 client sends in the query to say who it is. */
+const credentials = new Set(['api_key', 'access_token']);
+
+/** Whether the answer has to be in v2's form, errors too. */
+export const isDropIn = (req: IncomingMessage) => pattern.test(req.url ?? '');
+
+/** Throws away what such a program sends as its credentials, before anything can read, log or forward it. */
+export const forgetCredentials: RequestHandler = (req, _res, next) => {
+  if (isDropIn(req)) {
+    delete req.headers.authorization;
+    const [path = '', ...search] = req.url.split('?');
+    const kept = search
+      .join('?')
+      .split('&')
+      .filter((pair) => ![...new URLSearchParams(pair).keys()].some((name) => credentials.has(name)));
+    req.url = kept.join('&') === '' ? path : `${path}?${kept.join('&')}`;
+  }
+  next();
+};
+
+/** Marks a cursor of ours: v2's carried the instant from which a walk goes, and clients send nothing beside it. */
+const mark = 'sendgate';
+
+/** A link as v2 made them: from the root of its API, with a cursor that carries everything. */
+export function dropInLink({ campaign, createdSince, cursor }: WalkStep): string {
+  const whole =
+    createdSince === undefined ? cursor : Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
+  return `${dropInPath.replace(':id', encodeURIComponent(campaign))}?next=${encodeURIComponent(whole)}`;
+}
+
+/** The question that such a program asks. */
+export function dropInQuery(query: SendsQuery): SendsQuery {
+  const [first, createdSince, ...cursor] = Buffer.from(query.cursor ?? '', 'base64url')
+    .toString('latin1')
+    .split(' ');
+  const carried = first === mark && createdSince !== undefined ? { createdSince, cursor: cursor.join(' ') } : {};
+  return { ...query, ...carried, form: 'v2' };
+}
+
+const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
+  'invalid-request': 'query.param.invalid',
+  'invalid-cursor': 'query.param.invalid',
+  unauthorized: 'http.status.authentication.invalid_token',
+  'campaign-not-found': 'http.status.not_found',
+  'not-acceptable': 'http.status.not_acceptable',
+  'method-not-allowed': 'http.status.method_not_allowed',
+  'internal-error': 'http.status.internal_server_error',
+};
+
+/** An error as v2 told them; with a key of our own where v2 had none. */
+export function dropInError({ code, message, errors }: Problem): string {
+  const details = errors?.map(({ parameter, problem, allowed }) => `${parameter} ${problem}; allowed: ${allowed}`);
+  const messages = details ?? [message];
+  const error_key = keys[code] ?? `sendgate.${code}`;
+  return JSON.stringify(messages.map((error_message) => ({ error_key, error_message })));
+}

@@ -1,0 +1,34 @@
+/**
+ * The device flow (RFC 8628): a person allows access at another device, while we ask whether it is done.
+ */
+import { type DeviceCode, type Grant, GrantError, type TokenEndpoint } from './token-endpoint.ts';
+
+/** RFC 8628 §3.5: so much slower, from then on, whoever is told to slow down. */
+const slowDownSeconds = 5;
+
+/**
+ * Asks until the person has decided.
+ *
+ * @param wait waits so many seconds; rejects to end it
+ * @throws GrantError: `access_denied`, `expired_token`, or whatever else ends it
+ */
+export async function untilDecided(
+  endpoint: Pick<TokenEndpoint, 'device'>,
+  { deviceCode, intervalSeconds, expiresInSeconds }: DeviceCode,
+  wait: (seconds: number) => Promise<void>,
+): Promise<Grant> {
+  let interval = intervalSeconds;
+  for (let passed = 0; passed <= expiresInSeconds; passed += interval) {
+    await wait(interval);
+    try {
+      return await endpoint.device(deviceCode);
+    } catch (error) {
+      if (!(error instanceof GrantError)) throw error;
+      if (error.reason === 'slow_down') interval += slowDownSeconds;
+      // A connection that has broken may hold the next time (§3.5): more slowly, until the code expires.
+      else if (/^[A-Z]|^timeout$/.test(error.reason)) interval = Math.min(interval * 2, 60);
+      else if (error.reason !== 'authorization_pending') throw error;
+    }
+  }
+  throw new GrantError('expired_token');
+}
