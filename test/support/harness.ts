@@ -83,11 +83,15 @@ export async function startSandbox(options: Partial<SandboxOptions> = {}): Promi
   return new Sandbox({ apiKey, accessToken, oauth, ...options }).start();
 }
 
-export async function start(env: Environment = {}, sandboxOptions: Partial<SandboxOptions> = {}): Promise<Harness> {
+export async function start(
+  env: Environment = {},
+  sandboxOptions: Partial<SandboxOptions> = {},
+  version = api,
+): Promise<Harness> {
   const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
   const lines: string[] = [];
-  const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox), ...env }, readFile);
+  const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox, version), ...env }, readFile);
   const service = await startService(loaded, {
     clock,
     readFile,

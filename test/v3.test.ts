@@ -1,0 +1,248 @@
+/**
+ * What is different with v3, behind pages that must not show it.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { systemClock } from '../src/clock.ts';
+import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
+import { CampaignIds } from '../src/upstream/campaign-ids.ts';
+import type { Call, Send } from '../src/upstream/dialect.ts';
+import { Demand } from '../src/upstream/quota/demand.ts';
+import { parseV3Page } from '../src/upstream/v3.ts';
+import { type Harness, type PageJson, start } from './support/harness.ts';
+
+const newestMs = Date.parse('2026-01-01T12:00:00Z');
+let it: Harness;
+beforeEach(async () => {
+  it = await start({}, {}, 'v3');
+});
+afterEach(() => it.close());
+
+const sends = (id: string, search = '') => `/campaigns/${activityIdOf(id)}/sends${search}`;
+
+async function walk(target: string): Promise<Send[]> {
+  const all: Send[] = [];
+  for (let next: string | undefined = target; next !== undefined; ) {
+    const body: PageJson = await it.page(next);
+    all.push(...body.results);
+    next = body.meta.pagination.next_link;
+  }
+  return all;
+}
+
+describe('created_since, which v3 does not know', () => {
+  test('costs the pages that are new, not the campaign', async () => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 200_000, newestMs });
+    const since = new Date(campaign.at(699).atMs).toISOString();
+    const all = await walk(sends('1', `?created_since=${since}`));
+    expect(all).toHaveLength(700);
+    expect(all.at(-1)?.send_date).toBe(since);
+    expect(it.sandbox.callCount).toBe(2);
+    for (const { query } of it.sandbox.calls) expect(query).not.toHaveProperty('created_since');
+  });
+
+  test('of another instant makes no call for a page that is held, and says that it is a hit', async () => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 5_000, newestMs });
+    const from = (index: number) => sends('1', `?created_since=${new Date(campaign.at(index).atMs).toISOString()}`);
+    expect(await walk(from(1_999))).toHaveLength(2_000);
+    const before = it.sandbox.callCount;
+    it.clock.forward(20);
+    expect(await walk(from(1_234))).toHaveLength(1_235);
+    const { headers } = await it.get(from(3));
+    expect(headers.get('cache-status')).toMatch(/^sendgate; hit; ttl=\d+$/);
+    expect(headers.get('age')).toBe('20');
+    expect(it.sandbox.callCount).toBe(before);
+  });
+
+  test('gives the sends on or after the instant, whatever it is', async () => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 60, newestMs, spacingMs: 1000 });
+    const dates = Array.from({ length: 60 }, (_, index) => campaign.at(index).atMs);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: -70_000, max: 5_000 }), fc.integer({ min: 7, max: 70 }), async (ms, limit) => {
+        const sinceMs = newestMs + ms;
+        const all = await walk(sends('1', `?limit=${limit}&created_since=${new Date(sinceMs).toISOString()}`));
+        expect(all.map(({ send_date }) => Date.parse(send_date))).toEqual(dates.filter((at) => at >= sinceMs));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('is refreshed with the page of which it is a view, by one call for all instants', async () => {
+    it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
+    const instants = ['2020-01-01', '2021-01-01', '2022-01-01'].map((since) => sends('1', `?created_since=${since}`));
+    for (const target of instants) await it.get(target);
+    expect(it.sandbox.callCount).toBe(1);
+    it.sandbox.addSends('1', 2);
+    it.clock.forward(61);
+    const asked = instants.map((target) => it.get(target, { 'cache-control': 'no-cache' }));
+    for (const answer of await Promise.all(asked)) {
+      expect(((await answer.json()) as PageJson).results).toHaveLength(32);
+    }
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
+  test('is answered from what is held while v3 fails, and says so', async () => {
+    it.sandbox.campaign({ id: '1', size: 3, newestMs: it.clock.now() });
+    await it.get(sends('1', '?created_since=2020-01-01'));
+    it.sandbox.fault({ kind: 'status', status: 400 });
+    it.clock.forward(61);
+    for (const since of ['2020-01-01', '2021-01-01']) {
+      const answer = await it.get(sends('1', `?created_since=${since}`), { 'cache-control': 'no-cache' });
+      expect(answer.headers.get('cache-status')).toContain('detail=stale-if-error');
+      expect(((await answer.json()) as PageJson).results).toHaveLength(3);
+    }
+    expect(it.sandbox.callCount).toBe(2);
+  });
+});
+
+describe("a v2 campaign's id", () => {
+  const xrefs = () => it.sandbox.calls.filter(({ path }) => path.endsWith('/campaign_id_xrefs'));
+
+  test('is looked up once, and comes back as the caller asked by it', async () => {
+    it.sandbox.campaign({ id: '77', size: 3, newestMs });
+    for (const search of ['', '?limit=1', '?limit=2']) {
+      const { results, meta } = await it.page(`/campaigns/77/sends${search}`);
+      expect(results[0]).toMatchObject({
+        campaign_id: '77',
+        contact_id: contactIdOf(it.sandbox.campaign({ id: '77', size: 3, newestMs }).at(0).contactId),
+      });
+      expect(meta.pagination.next_link ?? '/campaigns/77/sends?').toMatch(/^\/campaigns\/77\/sends\?/);
+    }
+    expect(xrefs()).toHaveLength(1);
+  });
+
+  test('is looked up together with those that arrive with it, at most 50 in a call', async () => {
+    const ids = Array.from({ length: 120 }, (_, n) => String(1000 + n));
+    for (const id of ids) it.sandbox.campaign({ id, size: 1, newestMs });
+    const answers = await Promise.all(ids.map((id) => it.get(`/campaigns/${id}/sends`)));
+    expect(answers.map(({ status }) => status)).toEqual(ids.map(() => 200));
+    const asked = xrefs().map(({ query }) => query['v2_email_campaign_ids']?.split(',') ?? []);
+    expect(Math.max(...asked.map((batch) => batch.length))).toBeLessThanOrEqual(50);
+    expect(asked.flat().sort()).toEqual(ids);
+    expect(asked.length).toBeLessThan(120); // How many arrive together is up to the machine; below it is not.
+  });
+
+  test('is looked up in three calls, when 120 arrive in the same moment', async () => {
+    const asked: string[][] = [];
+    const call: Call = async (exchange) => {
+      const ids = exchange.request().query['v2_email_campaign_ids']?.split(',') ?? [];
+      asked.push(ids);
+      const xrefs = ids.map((id) => ({ v2_email_campaign_id: id, campaign_activity_id: activityIdOf(id) }));
+      return exchange.parse(JSON.stringify({ xrefs }));
+    };
+    const tokens = { current: () => '', refused: () => {} };
+    const campaignIds = new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60 });
+    const ids = Array.from({ length: 120 }, (_, n) => String(n));
+    const resolve = (id: string) =>
+      campaignIds.resolve(id, call, new Demand('a', 'interactive'), new AbortController().signal);
+    expect(await Promise.all(ids.map(resolve))).toEqual(ids.map(activityIdOf));
+    expect(asked.map((batch) => batch.length)).toEqual([50, 50, 20]);
+    await Promise.all(ids.map(resolve));
+    expect(asked).toHaveLength(3);
+  });
+
+  test('that is unknown is 404, and not looked up again for a minute', async () => {
+    for (const search of ['', '?limit=1', '?created_since=2020-01-01']) {
+      const answer = await it.get(`/campaigns/404/sends${search}`);
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ type: '/problems/campaign-not-found' });
+    }
+    expect(it.sandbox.callCount).toBe(1);
+    it.sandbox.campaign({ id: '404', size: 1, newestMs });
+    it.clock.forward(61);
+    expect((await it.get('/campaigns/404/sends')).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(3);
+  });
+
+  test('that v3 cannot read spoils no other one', async () => {
+    const ids = ['1', '2', '99999999999999999999', '3', '4'];
+    for (const id of ids) it.sandbox.campaign({ id, size: 1, newestMs });
+    const answers = await Promise.all(ids.map((id) => it.get(`/campaigns/${id}/sends`)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 200, 200]);
+  });
+
+  test('is told as an error of the upstream when the lookup fails, and looked up again the next time', async () => {
+    it.sandbox.campaign({ id: '5', size: 1, newestMs });
+    it.sandbox.fault({ kind: 'malformed', times: 1 });
+    expect((await it.get('/campaigns/5/sends')).status).toBe(502);
+    expect((await it.get('/campaigns/5/sends')).status).toBe(200);
+  });
+});
+
+test('a campaign activity id is the same in both cases', async () => {
+  it.sandbox.campaign({ id: '1', size: 2, newestMs });
+  const lower = await it.page(sends('1'));
+  expect(await it.page(sends('1').replace(/[0-9a-f-]{36}/, (id) => id.toUpperCase()))).toEqual(lower);
+  expect(it.sandbox.callCount).toBe(1);
+  expect(lower.results[0]?.campaign_id).toBe(activityIdOf('1'));
+});
+
+test.each(['123456789012345678901', 'ab', `${activityIdOf('1')}0`, activityIdOf('1').replaceAll('-', '')])(
+  'is refused as an id: %s',
+  async (id) => {
+    const answer = await it.get(`/campaigns/${id}/sends`);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      errors: [{ parameter: 'id', allowed: expect.stringContaining('UUID') }],
+    });
+  },
+);
+
+describe("a page of v3's", () => {
+  const activity = {
+    contact_id: '4399ce90-5b89-11e7-ba80-00163e498a18',
+    campaign_activity_id: '2399ce90-5b89-11e7-ba80-00163e498a18',
+    tracking_activity_type: 'em_sends',
+    email_address: 'abc@example.com',
+    first_name: 'Ada',
+    created_time: '2019-05-16T21:14:00Z',
+    deleted_at: '2019-04-10',
+  };
+  const page = (rest: object, tracking_activities: unknown = [activity]) =>
+    parseV3Page(JSON.stringify({ tracking_activities, ...rest }), '7');
+
+  test("becomes v2's five fields", () => {
+    expect(page({}).sends).toEqual([
+      {
+        activity_type: 'EMAIL_SEND',
+        campaign_id: '7',
+        contact_id: '4399ce90-5b89-11e7-ba80-00163e498a18',
+        email_address: 'abc@example.com',
+        send_date: '2019-05-16T21:14:00.000Z',
+      },
+    ]);
+  });
+
+  test.each(['2019-05-16T23:14:00+02:00', '2019-05-16T21:14:00.000+0000', '2019-05-16T21:14Z'])(
+    'has its dates in one form: %s',
+    (created_time) => {
+      expect(page({}, [{ ...activity, created_time }]).sends[0]?.send_date).toBe('2019-05-16T21:14:00.000Z');
+    },
+  );
+
+  test.each([
+    ['no _links', {}],
+    ['_links of null', { _links: null }],
+    ['no next', { _links: {} }],
+    ['a next of null', { _links: { next: null } }],
+    ['an href of null', { _links: { next: { href: null } } }],
+    ['an empty href', { _links: { next: { href: '' } } }],
+  ])('is the last with %s', (_, rest) => {
+    expect(page(rest).cursor).toBeUndefined();
+  });
+
+  test.each(['/v3/reports/email_reports/1/tracking/sends?limit=2&next=bGlt', 'https://evil.example/v3/x?next=bGlt#y'])(
+    'gives its cursor and nothing else: %s',
+    (href) => {
+      expect(page({ _links: { next: { href } } }).cursor).toBe('bGlt');
+    },
+  );
+
+  test.each([
+    ['a date that is none', [{ ...activity, created_time: 'soon' }]],
+    ['a missing contact', [{ ...activity, contact_id: undefined }]],
+    ['no list', null],
+  ])('is refused for %s', (_, activities) => {
+    expect(() => page({}, activities)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
+  });
+});
