@@ -15,6 +15,8 @@ export interface SandboxOAuthOptions {
   readonly rotating?: boolean;
   /** Life of an access token; a day without it. */
   readonly accessTokenSeconds?: number;
+  /** Milliseconds between the moment when a refresh token is spent and the answer. */
+  readonly delayMs?: number;
   /** Life of a device code, and the time between two polls. */
   readonly deviceSeconds?: number;
   readonly intervalSeconds?: number;
@@ -55,6 +57,12 @@ export class SandboxOAuth {
   revoke(): void {
     this.#access.clear();
     this.#refresh.clear();
+  }
+
+  /** What a person gets who authorizes anew. */
+  authorize(): { readonly accessToken: string; readonly refreshToken: string } {
+    const { access_token, refresh_token } = JSON.parse(this.#grant(newToken()).body);
+    return { accessToken: access_token, refreshToken: refresh_token };
   }
 
   decide(decision: DeviceDecision): void {

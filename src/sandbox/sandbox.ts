@@ -2,6 +2,7 @@
  * A Constant Contact to run against, no kinder than the real one: for the demo, the tests and the benchmarks.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { type Clock, systemClock } from '../clock.ts';
 import { listen } from '../server.ts';
@@ -60,6 +61,7 @@ export class Sandbox {
   callCount = 0;
   /** The same of calls for tokens. */
   tokenCallCount = 0;
+  tokenCallsRunning = 0;
   /** Answers that told of a limit. */
   limitAnswers = 0;
   url = '';
@@ -163,9 +165,12 @@ export class Sandbox {
 
   async #authorize(req: IncomingMessage, res: ServerResponse, url: URL, text: string, oauth: SandboxOAuth) {
     this.tokenCallCount++;
+    this.tokenCallsRunning++;
+    res.once('close', () => this.tokenCallsRunning--);
     for (const fault of this.#striking('token', undefined)) if (await strike(fault, v3Errors, req, res, text)) return;
     const limited = this.#options.limits !== undefined;
     const { status, body } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
+    await delay(this.#options.oauth?.delayMs ?? 0);
     res.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
   }
 

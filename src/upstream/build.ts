@@ -144,13 +144,15 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
         refreshToken: secrets.get('refreshToken'),
         replaces,
       }),
-    learn: (values) => secrets.learn(values),
+    onTokens: (values) => {
+      secrets.learn(values);
+      credentialsGate.probeNow();
+    },
     onOutcome: (result) => {
       parts.onRefresh(result);
       const { outcome, reason } = result;
       if (outcome === 'renewed') {
         log.info('the access token was renewed');
-        credentialsGate.probeNow();
       } else if (outcome !== told) {
         if (outcome === 'refused')
           log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');

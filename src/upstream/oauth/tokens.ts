@@ -13,8 +13,8 @@ interface Parts {
   readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
-  /** Told of all tokens, so that they can be kept out of the logs. */
-  readonly learn: (secrets: readonly string[]) => void;
+  /** Told of tokens that are new: they have to be kept out of the logs, and may be tried. */
+  readonly onTokens: (secrets: readonly string[]) => void;
   readonly onOutcome: (outcome: RefreshOutcome) => void;
 }
 
@@ -108,7 +108,7 @@ export class Tokens implements BearerTokens {
     this.#stored = stored;
     this.#renewAt =
       stored.issuedAt + (stored.expiresAt - stored.issuedAt) * (partOfLife + jitter * (2 * Math.random() - 1));
-    this.#parts.learn([stored.accessToken, stored.refreshToken]);
+    this.#parts.onTokens([stored.accessToken, stored.refreshToken]);
   }
 
   #refresh(): Promise<RefreshOutcome> {

@@ -1,0 +1,363 @@
+/**
+ * The tokens of v3: renewed in time, by one at a time, and never lost.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { activityIdOf } from '../src/sandbox/v3.ts';
+import { type RefreshOrder, type RefreshOutcome, refreshTokens } from '../src/upstream/oauth/refresh.ts';
+import { readTokens, type StoredTokens } from '../src/upstream/oauth/token-file.ts';
+import { Tokens } from '../src/upstream/oauth/tokens.ts';
+import { FakeClock, settled } from './support/clock.ts';
+import { type Harness, oauth, start, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+
+const running: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.close();
+});
+
+async function up(sandboxOptions: Parameters<typeof start>[1] = {}, env = {}): Promise<Harness> {
+  const it = await start(env, sandboxOptions, 'v3');
+  running.push(it);
+  for (let id = 1; id <= 500; id++) it.sandbox.campaign({ id: String(id), size: 3, newestMs: it.clock.now() });
+  return it;
+}
+
+const sends = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
+
+describe('the access token', () => {
+  test.each([
+    ['ended before its time', (it: Harness) => it.sandbox.oauth?.expire()],
+    ['is at its end', (it: Harness) => it.clock.forward(86_400)],
+  ])('that %s is renewed once for 500 callers at the same moment, who are all answered', async (_, end) => {
+    const it = await up();
+    expect((await it.get(sends(500))).status).toBe(200);
+    expect(it.sandbox.tokenCallCount).toBe(1);
+    end(it);
+    const answers = await Promise.all(Array.from({ length: 500 }, (_, n) => it.get(sends(n + 1))));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(it.sandbox.tokenCallCount).toBe(2);
+  });
+
+  test('is renewed behind the callers from 80 % of its life on, and not much before', async () => {
+    const it = await up();
+    await it.get(sends(1));
+    it.clock.forward(86_400 * 0.74);
+    await it.get(sends(2));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(it.sandbox.tokenCallCount).toBe(1);
+    it.clock.forward(86_400 * 0.12);
+    it.sandbox.fault({ target: 'token', kind: 'latency', ms: 300 });
+    const asked = performance.now();
+    expect((await it.get(sends(3))).status).toBe(200);
+    expect(performance.now() - asked).toBeLessThan(290);
+    await until(() => it.sandbox.tokenCallCount === 2, 'it is renewed');
+  });
+
+  test('goes on being used while it cannot be renewed, and is renewed when that works again', async () => {
+    const it = await up();
+    await it.get(sends(1));
+    it.sandbox.fault({ target: 'token', kind: 'status', status: 500 });
+    it.clock.forward(86_400 * 0.9);
+    expect((await it.get(sends(2))).status).toBe(200);
+    it.clock.forward(86_400 * 0.1);
+    const refused = await it.get(sends(3));
+    expect(refused.status).toBe(502);
+    expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
+    expect((await it.get(sends(1))).status).toBe(200); // stale
+    it.sandbox.heal();
+    it.clock.forward(120);
+    await until(async () => (await it.get(sends(3))).status === 200, 'it works again');
+  });
+
+  test('may belong to a public client, or to a refresh token that lives long', async () => {
+    const { clientSecret: _, ...publicClient } = oauth;
+    const it = await up({ oauth: { ...publicClient, rotating: false } }, { CONSTANT_CONTACT_CLIENT_SECRET: '' });
+    for (let id = 1; id <= 3; id++) {
+      expect((await it.get(sends(id))).status).toBe(200);
+      it.clock.forward(86_401);
+    }
+    expect(it.sandbox.tokenCallCount).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('a refresh token that is refused', () => {
+  test('is told once, with what to run; held pages go on; and a person who authorizes ends it', async () => {
+    const tokenFile = join(folder, 'refused.json');
+    const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
+    await it.get(sends(1));
+    it.sandbox.oauth?.revoke();
+    it.clock.forward(600);
+    expect((await it.get(sends(2))).status).toBe(502);
+    for (let n = 0; n < 5; n++) {
+      expect((await it.get(sends(1))).status).toBe(200);
+      expect(await (await it.get(sends(2))).json()).toMatchObject({ type: '/problems/upstream-credentials-refused' });
+    }
+    const errors = it.lines.filter((line) => line.includes('"level":"error"'));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain('run `npm run authorize`');
+    const ready = await fetch(`${it.service.managementUrl}/readyz`);
+    expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'credentials-refused' });
+    const metrics = await (await fetch(`${it.service.managementUrl}/metrics`)).text();
+    expect(metrics).toContain('sendgate_upstream_credentials_refused 1');
+    expect(it.sandbox.tokenCallCount).toBeLessThanOrEqual(3); // the first, the refused, and one more try behind it
+
+    // What `npm run authorize` leaves behind.
+    const now = it.clock.now();
+    const grant = it.sandbox.oauth?.authorize() ?? { accessToken: '', refreshToken: '' };
+    const tokens: StoredTokens = { clientId: oauth.clientId, ...grant, issuedAt: now, expiresAt: now + 86_400_000 };
+    writeFileSync(tokenFile, JSON.stringify(tokens));
+    await until(async () => (await it.get(sends(3))).status === 200, 'the new tokens are found');
+    expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toMatchObject({ status: 'ready' });
+  });
+});
+
+describe('a refresh', () => {
+  let sandbox: Sandbox;
+  async function order(more: Partial<RefreshOrder> = {}): Promise<RefreshOrder> {
+    sandbox = await startSandbox();
+    running.push({ close: () => sandbox.stop() });
+    return {
+      ...oauth,
+      tokenUrl: `${sandbox.url}/oauth2/default/v1/token`,
+      tokenFile: join(folder, `tokens-${files++}.json`),
+      userAgent: 'test',
+      timeoutMs: 2_000,
+      ...more,
+    };
+  }
+  const stored = ({ tokenFile, clientId }: RefreshOrder) => readTokens(tokenFile, clientId);
+
+  test('is on disk, for its owner alone, before it is used', async () => {
+    const first = await order();
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+    expect(statSync(first.tokenFile).mode & 0o777).toBe(0o600);
+    expect(stored(first)?.refreshToken).not.toBe(oauth.refreshToken);
+  });
+
+  test('is one, however many processes want it', async () => {
+    const first = await order();
+    const all = await Promise.all(Array.from({ length: 10 }, () => refreshTokens(first)));
+    expect(all).toEqual(all.map(() => ({ outcome: 'renewed' })));
+    expect(sandbox.tokenCallCount).toBe(1);
+    await refreshTokens({ ...first, replaces: stored(first)?.accessToken });
+    expect(sandbox.tokenCallCount).toBe(2);
+  });
+
+  test('spends no refresh token when the next one could not be kept', async () => {
+    const first = await order({ tokenFile: join(folder, 'no', 'such', 'folder.json') });
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+  });
+
+  test('waits for no lock of somebody who was killed long ago', async () => {
+    const first = await order();
+    writeFileSync(`${first.tokenFile}.lock`, '');
+    const longAgo = Date.now() / 1000 - 120;
+    utimesSync(`${first.tokenFile}.lock`, longAgo, longAgo);
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+  });
+
+  test('respects the lock of somebody who is at it', async () => {
+    const first = await order({ timeoutMs: 100 });
+    writeFileSync(`${first.tokenFile}.lock`, '');
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+  });
+
+  test('begins with the configured token where that is new, and goes on with the file otherwise', async () => {
+    const first = await order();
+    await refreshTokens(first);
+    const replaced = { ...first, replaces: stored(first)?.accessToken };
+    await refreshTokens(replaced); // by the file: the configured one is spent
+    expect(sandbox.tokenCallCount).toBe(2);
+    const grant = sandbox.oauth?.authorize();
+    const anew = { ...first, refreshToken: grant?.refreshToken, replaces: stored(first)?.accessToken };
+    const chain = stored(first)?.refreshToken;
+    expect(await refreshTokens(anew)).toEqual({ outcome: 'renewed' });
+    expect(sandbox.tokenCallCount).toBe(3);
+    expect(stored(first)?.refreshToken).not.toBe(chain);
+    // A configured token that does not work leaves the chain of the file alone.
+    const wrong = { ...first, refreshToken: 'a-token-of-old', replaces: stored(first)?.accessToken };
+    expect(await refreshTokens(wrong)).toEqual({ outcome: 'renewed' });
+    expect(sandbox.tokenCallCount).toBe(5);
+    await refreshTokens({ ...wrong, replaces: stored(first)?.accessToken });
+    expect(sandbox.tokenCallCount).toBe(6);
+  });
+
+  test("leaves another application's tokens alone", async () => {
+    const first = await order();
+    await refreshTokens(first);
+    expect(readTokens(first.tokenFile, 'another-client')).toBeUndefined();
+    const { refreshToken: _, ...rest } = first;
+    expect(await refreshTokens({ ...rest, clientId: 'another-client' })).toEqual({
+      outcome: 'refused',
+      reason: 'no-refresh-token',
+    });
+  });
+
+  test.each([
+    ['status', { status: 503 }, 'unusable-answer'],
+    ['reset', {}, 'ECONNRESET'],
+    ['hang', {}, 'timeout'],
+    ['malformed', {}, 'unusable-answer'],
+    ['wrong-schema', {}, 'unusable-answer'],
+    ['html', {}, 'unusable-answer'],
+    ['oversize', {}, 'too-large'],
+    ['redirect', {}, 'redirect'],
+    ['echo', {}, 'unusable-answer'],
+  ] as const)('that meets a %s fails, and says so in one word', async (kind, more, reason) => {
+    const first = await order({ timeoutMs: 300 });
+    sandbox.fault({ target: 'token', kind, ...more });
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason });
+    expect(readdirOf(first)).toEqual([]);
+  });
+});
+
+const readdirOf = ({ tokenFile }: RefreshOrder) =>
+  ['', '.new', '.lock'].filter((end) => {
+    try {
+      return readFileSync(`${tokenFile}${end}`);
+    } catch {
+      return false;
+    }
+  });
+
+describe('refreshes', () => {
+  let clock: FakeClock;
+  let outcomes: RefreshOutcome[];
+  let startedAt: number[];
+  let file: StoredTokens | undefined;
+  let changed: () => void;
+
+  function tokens(): Tokens {
+    clock = new FakeClock();
+    startedAt = [];
+    file = undefined;
+    return new Tokens({
+      clock,
+      read: () => file,
+      refresh: async () => {
+        startedAt.push(clock.now() - Date.parse('2026-01-01T12:00:00Z'));
+        await new Promise<void>((resolve) => clock.after(200, resolve));
+        const outcome = outcomes.shift() ?? { outcome: 'renewed' };
+        const issuedAt = clock.now();
+        const names = { accessToken: `access ${issuedAt}`, refreshToken: `refresh ${issuedAt}` };
+        if (outcome.outcome === 'renewed') file = { clientId: 'c', ...names, issuedAt, expiresAt: issuedAt + 100_000 };
+        return outcome;
+      },
+      watch: (callBack) => {
+        changed = callBack;
+        return () => {};
+      },
+      onTokens: () => {},
+      onOutcome: () => {},
+    });
+  }
+
+  test('begin at the start, and then at 80 % of each life, give or take 5, with nobody asking', async () => {
+    outcomes = [];
+    const one = tokens();
+    await clock.pass(400_000);
+    expect(startedAt[0]).toBe(0);
+    expect(startedAt.length).toBeGreaterThanOrEqual(5);
+    for (const [n, at] of startedAt.entries()) {
+      if (n === 0) continue;
+      const life = at - (startedAt[n - 1] ?? 0) - 200;
+      expect(life).toBeGreaterThanOrEqual(75_000);
+      expect(life).toBeLessThanOrEqual(85_001);
+    }
+    one.close();
+  });
+
+  test('that fail are tried again after one, two, four seconds, a minute at the most', async () => {
+    outcomes = Array.from({ length: 9 }, () => ({ outcome: 'failed' as const }));
+    const one = tokens();
+    await clock.pass(200_000);
+    expect(startedAt.slice(0, 9)).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183].map((seconds) => seconds * 1000));
+    one.close();
+  });
+
+  test('are one a second at the most, however often the token is refused or the file changes', async () => {
+    outcomes = [];
+    const one = tokens();
+    for (let n = 0; n < 100; n++) {
+      const ready = one.ready();
+      await clock.pass(250);
+      await settled();
+      one.refused(one.current());
+      changed();
+      void ready.catch(() => {});
+    }
+    const gaps = startedAt.slice(1).map((at, n) => at - (startedAt[n] ?? 0));
+    expect(gaps.length).toBeGreaterThan(10);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
+    one.close();
+  });
+});
+
+test('no token and no secret comes out, whatever the token endpoint does', async () => {
+  const sandbox = await startSandbox({ oauth: { ...oauth, accessTokenSeconds: 2 } });
+  const tokenFile = join(folder, 'leaks.json');
+  const sendgate = await startProcess({
+    ...upstreamEnv(sandbox, 'v3'),
+    CONSTANT_CONTACT_TOKEN_FILE: tokenFile,
+    SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '200',
+    SENDGATE_CONSTANT_CONTACT_CREDENTIALS_RETRY_SECONDS: '1',
+    SENDGATE_CACHE_MIN_FRESH_SECONDS: '1',
+    SENDGATE_LOG_LEVEL: 'trace',
+  });
+  running.push({ close: () => sendgate.stop().then(() => sandbox.stop()) });
+  sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  const told: string[] = [];
+  const secrets = new Set<string>(Object.values(oauth));
+  const ask = async () => {
+    const answer = await fetch(`${sendgate.url}${sends(1)}`);
+    told.push(JSON.stringify([...answer.headers]), await answer.text());
+    const held = readTokens(tokenFile, oauth.clientId);
+    for (const token of [held?.accessToken, held?.refreshToken]) if (token) secrets.add(token);
+    return answer.status;
+  };
+  await until(async () => (await ask()) === 200, 'it works');
+  const kinds = [
+    'echo',
+    'status',
+    'malformed',
+    'wrong-schema',
+    'html',
+    'reset',
+    'hang',
+    'redirect',
+    'oversize',
+  ] as const;
+  for (const kind of kinds) {
+    sandbox.fault({ target: 'token', kind, status: 400 });
+    sandbox.fault({ kind: 'echo' });
+    for (let n = 0; n < 4; n++) {
+      await ask();
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    sandbox.heal();
+    const before = secrets.size;
+    await until(async () => (await ask()) === 200 && secrets.size > before, `it works after ${kind}`);
+  }
+  sandbox.oauth?.revoke();
+  await until(() => sendgate.output().includes('npm run authorize'), 'the refusal is logged');
+  await ask();
+  told.push(await (await fetch(`${sendgate.managementUrl}/metrics`)).text());
+  told.push(await (await fetch(`${sendgate.managementUrl}/status`)).text());
+  const everything = [...told, sendgate.output()].join('\n');
+  expect(secrets.size).toBeGreaterThan(kinds.length);
+  for (const secret of secrets) {
+    expect(everything).not.toContain(secret);
+    expect(everything).not.toContain(encodeURIComponent(secret));
+    expect(everything).not.toContain(Buffer.from(secret).toString('base64'));
+  }
+  expect(everything).not.toContain('Bearer');
+}, 90_000);
