@@ -7,9 +7,9 @@ import yoctoSpinner from 'yocto-spinner';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
 import { baseUrls } from './config/schema.ts';
 import { untilDecided } from './upstream/oauth/device-flow.ts';
-import { sha256, toStored } from './upstream/oauth/refresh.ts';
+import { sha256, storeTokens, toStored } from './upstream/oauth/refresh.ts';
 import { GrantError, TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
-import { checkWritable, writeTokens } from './upstream/oauth/token-file.ts';
+import { checkWritable } from './upstream/oauth/token-file.ts';
 import { Transport } from './upstream/transport.ts';
 
 const exConfig = 78; // sysexits.h, as in main.ts
@@ -84,7 +84,10 @@ try {
   const configured = secrets.refreshToken?.value;
   const { refreshToken } = grant;
   const beganWith = configured === undefined ? undefined : sha256(configured);
-  writeTokens(tokenFile, toStored(grant, { clientId, refreshToken, beganWith, issuedAt: Date.now() }));
+  const tokens = toStored(grant, { clientId, refreshToken, beganWith, issuedAt: Date.now() });
+  if (!(await storeTokens(tokenFile, tokens, timeoutMs))) {
+    end(1, `The tokens could not be written to ${tokenFile}, and are lost. Run this again.`);
+  }
   process.removeAllListeners('SIGINT'); // From here on there is something stored.
   spinner.success(`Allowed. The tokens are in ${tokenFile}`);
 

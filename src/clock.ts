@@ -34,3 +34,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', abort, { once: true });
   });
 }
+
+/** Whether a promise settles within `ms` milliseconds; rejects when it does. */
+export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let cancel = () => {};
+  const deadline = new Promise<false>((resolve) => {
+    cancel = clock.after(ms, () => resolve(false));
+  });
+  try {
+    return await Promise.race([promise.then(() => true), deadline]);
+  } finally {
+    cancel();
+  }
+}

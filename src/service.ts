@@ -10,7 +10,7 @@ import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
 import { Teams } from './callers/teams.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import { Secrets } from './config/secrets.ts';
 import { createLane } from './lane.ts';
@@ -193,9 +193,11 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       health.phase = 'draining';
       log.info('draining');
       refreshAhead.close();
-      await drain(server, config.server.drainTimeoutMs, clock);
+      const { drainTimeoutMs } = config.server;
+      // Who ends a container ends every process in it: also the one that refreshes the tokens.
+      const refreshed = tokens && settlesWithin(clock, drainTimeoutMs, tokens.close());
+      await Promise.all([drain(server, drainTimeoutMs, clock), refreshed]);
       await drain(management, 0, clock);
-      tokens?.close();
       upstream.close();
       secrets.close();
       log.info('stopped');

@@ -2,29 +2,48 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { nextLink } from '../src/sends/links.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
+import { parseV3Page } from '../src/upstream/v3.ts';
+import { api, idOf } from './support/harness.ts';
 
-const campaign = '1100394165287';
+const campaign = idOf('1100394165287');
 const send = {
   activity_type: 'EMAIL_SEND',
-  campaign_id: 1100394165287,
-  contact_id: 21,
+  campaign_id: api === 'v2' ? 1100394165287 : campaign,
+  contact_id: api === 'v2' ? 21 : '21',
   email_address: 'abc@example.com',
   send_date: '2012-12-06T13:06:14.762Z',
   undocumented: 'field',
 };
-const page = (meta: unknown, results: unknown = []) => parseV2Page(JSON.stringify({ meta, results }));
+
+interface Meta {
+  readonly pagination?: { readonly next_link?: unknown } | null;
+}
+
+/** A page with these links and sends, told as the version tells them that is behind. */
+function page(meta: Meta | null | undefined, results: readonly Partial<Record<keyof typeof send, unknown>>[] = []) {
+  if (api === 'v2') return parseV2Page(JSON.stringify({ meta, results }));
+  const pagination = meta?.pagination;
+  const next = pagination && { href: pagination.next_link };
+  const tracking_activities = results.map(({ activity_type: _, campaign_id: __, send_date, ...rest }) => ({
+    ...rest,
+    tracking_activity_type: 'em_sends',
+    created_time: send_date,
+  }));
+  return parseV3Page(JSON.stringify({ tracking_activities, _links: meta && { next } }), campaign);
+}
+const parse = (body: string) => (api === 'v2' ? parseV2Page(body) : parseV3Page(body, campaign));
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
   test('is a path of ours with the cursor', () => {
     expect(nextLink('', { campaign, cursor: 'c3RhcnRBdD0zJmxpbWl0PTI' })).toBe(
-      '/campaigns/1100394165287/sends?next=c3RhcnRBdD0zJmxpbWl0PTI',
+      `/campaigns/${campaign}/sends?next=c3RhcnRBdD0zJmxpbWl0PTI`,
     );
   });
 
   test('carries the base path, and the instant with which the walk began', () => {
     expect(nextLink('/ctct', { campaign, createdSince: '2012-12-06T00:00:00.000Z', cursor: 'a+b' })).toBe(
-      '/ctct/campaigns/1100394165287/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb',
+      `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
   });
 
@@ -34,7 +53,7 @@ describe('a link', () => {
         const link = nextLink('/base', { campaign, createdSince: '2012-12-06T00:00:00.000Z', cursor });
         const url = new URL(link, 'http://here.example');
         expect(url.origin).toBe('http://here.example');
-        expect(url.pathname).toBe('/base/campaigns/1100394165287/sends');
+        expect(url.pathname).toBe(`/base/campaigns/${campaign}/sends`);
         expect([...url.searchParams.keys()]).toEqual(['created_since', 'next']);
         expect(url.searchParams.get('next')).toBe(cursor);
         expect(link).not.toMatch(/[<>"\s#]/);
@@ -85,7 +104,7 @@ describe("a page of Constant Contact's", () => {
     expect(page({}, [send]).sends).toEqual([
       {
         activity_type: 'EMAIL_SEND',
-        campaign_id: '1100394165287',
+        campaign_id: campaign,
         contact_id: '21',
         email_address: 'abc@example.com',
         send_date: '2012-12-06T13:06:14.762Z',
@@ -102,6 +121,6 @@ describe("a page of Constant Contact's", () => {
   });
 
   test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused when it is %j', (body) => {
-    expect(() => parseV2Page(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
+    expect(() => parse(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
   });
 });

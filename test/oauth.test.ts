@@ -5,12 +5,15 @@ import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
+import { untilDecided } from '../src/upstream/oauth/device-flow.ts';
 import { type RefreshOrder, type RefreshOutcome, refreshTokens } from '../src/upstream/oauth/refresh.ts';
+import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
 import { readTokens, type StoredTokens } from '../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../src/upstream/oauth/tokens.ts';
-import { FakeClock, settled } from './support/clock.ts';
+import { FakeClock, ForwardClock, settled } from './support/clock.ts';
 import { type Harness, oauth, start, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
@@ -273,7 +276,7 @@ describe('refreshes', () => {
       expect(life).toBeGreaterThanOrEqual(75_000);
       expect(life).toBeLessThanOrEqual(85_001);
     }
-    one.close();
+    await one.close();
   });
 
   test('that fail are tried again after one, two, four seconds, a minute at the most', async () => {
@@ -281,7 +284,7 @@ describe('refreshes', () => {
     const one = tokens();
     await clock.pass(200_000);
     expect(startedAt.slice(0, 9)).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183].map((seconds) => seconds * 1000));
-    one.close();
+    await one.close();
   });
 
   test('are one a second at the most, however often the token is refused or the file changes', async () => {
@@ -293,12 +296,51 @@ describe('refreshes', () => {
       await settled();
       one.refused(one.current());
       changed();
-      void ready.catch(() => {});
+      void ready?.catch(() => {});
     }
     const gaps = startedAt.slice(1).map((at, n) => at - (startedAt[n] ?? 0));
     expect(gaps.length).toBeGreaterThan(10);
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
-    one.close();
+    const closed = one.close();
+    await clock.pass(2_000);
+    await closed;
+  });
+});
+
+describe('the device flow', () => {
+  async function flow(options: Partial<SandboxOAuthOptions>, decide: (poll: number, sandbox: Sandbox) => void) {
+    const clock = new ForwardClock();
+    const sandbox = await startSandbox({ clock, oauth: { ...oauth, ...options } });
+    running.push({ close: () => sandbox.stop() });
+    const tokenUrl = `${sandbox.url}/oauth2/default/v1/token`;
+    const endpoint = new TokenEndpoint({ ...oauth, tokenUrl, userAgent: 'test', timeoutMs: 2_000 });
+    const waits: number[] = [];
+    const decided = untilDecided(endpoint, await endpoint.deviceCode(), async (seconds) => {
+      waits.push(seconds);
+      clock.forward(seconds + 0.01);
+      decide(waits.length, sandbox);
+    });
+    return { waits, decided: decided.finally(() => endpoint.close()) };
+  }
+
+  test('asks in the interval that it is told, more slowly when told so, and again after a broken connection', async () => {
+    const { waits, decided } = await flow({ intervalSeconds: 4 }, (poll, sandbox) => {
+      if (poll === 3) sandbox.oauth?.decide('slow_down');
+      if (poll === 5) sandbox.fault({ target: 'token', kind: 'reset', times: 1 });
+      if (poll === 7) sandbox.oauth?.decide('approve');
+    });
+    expect(await decided).toMatchObject({ accessToken: expect.any(String), refreshToken: expect.any(String) });
+    expect(waits).toEqual([4, 4, 4, 9, 9, 18, 18]);
+  });
+
+  test.each([
+    ['access_denied', {}, 'deny'],
+    ['expired_token', { deviceSeconds: 20 }, undefined],
+  ] as const)('ends with %s', async (reason, options, decision) => {
+    const { decided } = await flow(options, (poll, sandbox) => {
+      if (poll === 2 && decision) sandbox.oauth?.decide(decision);
+    });
+    await expect(decided).rejects.toMatchObject({ name: 'GrantError', reason });
   });
 });
 

@@ -1,12 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { systemClock } from '../src/clock.ts';
 import { Problem } from '../src/problems.ts';
 import { nextLink } from '../src/sends/links.ts';
 import { parseSendsQuery } from '../src/sends/query.ts';
+import { CampaignIds } from '../src/upstream/campaign-ids.ts';
 import { v2 } from '../src/upstream/v2.ts';
+import { v3 } from '../src/upstream/v3.ts';
+import { api, idOf } from './support/harness.ts';
 
-const id = '1100394165287';
-const { campaignIds } = v2({ apiKey: () => '', accessToken: () => undefined });
+const id = idOf('1100394165287');
+const dialects = {
+  v2: () => v2({ apiKey: () => '', accessToken: () => undefined }),
+  v3: () => {
+    const tokens = { current: () => '', refused: () => {} };
+    return v3(tokens, new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60 }));
+  },
+};
+const { campaignIds } = dialects[api]();
 const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, campaignIds);
 
 function mistakes(search: string, campaign = id) {
@@ -66,7 +77,8 @@ describe('a query', () => {
     ]);
   });
 
-  test.each(['', '12a', '1'.repeat(21), '-1', '1 2', '١٢', 'c0ffee00-0000-0000-0000-000000000000'])(
+  const uuid = 'c0ffee00-0000-0000-0000-000000000000';
+  test.each(['', '12a', '1'.repeat(21), '-1', '1 2', '١٢', `${uuid}0`, `{${uuid}}`, ...(api === 'v2' ? [uuid] : [])])(
     'the campaign id %j is refused',
     (campaign) => {
       expect(mistakes('', campaign)).toEqual([expect.objectContaining({ parameter: 'id' })]);

@@ -80,7 +80,7 @@ function parseSecret(text: string): string {
 }
 
 /** Values of before that are kept out of the logs, beside the present ones. */
-const maxFormer = 20;
+const maxFormer = 6;
 const pollMs = 1_000;
 
 /** The present credentials. Files are polled, since mounted secrets are swapped by renaming a link above them. */

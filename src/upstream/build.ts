@@ -93,7 +93,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   const upstream = new Upstream(
     {
       dialect,
-      ready: async () => tokens?.ready(),
+      ready: () => tokens?.ready(),
       transport: new Transport({
         baseUrl: constantContact.baseUrl || baseUrls[api],
         userAgent: parts.userAgent,

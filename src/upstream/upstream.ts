@@ -1,7 +1,7 @@
 /**
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
-import { type Clock, sleep } from '../clock.ts';
+import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Breaker } from './breaker.ts';
 import type { Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
@@ -26,8 +26,8 @@ export type CallObserver = (outcome: string, seconds: number, code: string | und
 
 interface Parts {
   readonly dialect: Dialect;
-  /** Resolves when there are credentials to call with. Rejects with a Problem where there are none to be had. */
-  readonly ready: () => Promise<void>;
+  /** Undefined when there are credentials to call with; else resolves when there are, or rejects with a Problem. */
+  readonly ready: () => Promise<void> | undefined;
   readonly transport: Transport;
   readonly quota: Quota;
   /** Shut while the credentials are refused. */
@@ -69,7 +69,7 @@ export class Upstream {
 
   /** Waits for the quota, calls, and calls again where that helps, within one deadline. */
   readonly #inTurn = async <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal): Promise<T> => {
-    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget, ready } = this.#parts;
+    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget } = this.#parts;
     const deadline = clock.monotonic() + this.#options.deadlineMs;
     const left = () => deadline - clock.monotonic();
 
@@ -78,9 +78,7 @@ export class Upstream {
       dayGate.check();
       credentialsGate.check();
       breaker.check();
-      await ready().catch((problem: Problem) => {
-        throw this.#verdict(problem);
-      });
+      await this.#credentials(left());
       const turn = await quota.take(demand, left(), signal);
       if (retries === 0) retryBudget.earn();
       const outcome = await this.#call(exchange, Math.min(this.#options.timeoutMs, left()));
@@ -106,6 +104,18 @@ export class Upstream {
   close(): void {
     this.#parts.quota.close();
     this.#parts.transport.close();
+  }
+
+  async #credentials(ms: number): Promise<void> {
+    const { clock, ready } = this.#parts;
+    const waiting = ready();
+    if (!waiting) return;
+    try {
+      if (await settlesWithin(clock, ms, waiting)) return;
+    } catch (error) {
+      throw error instanceof Problem ? this.#verdict(error) : error;
+    }
+    throw new Problem('upstream-timeout', { reason: 'token' });
   }
 
   /** What one answer says of the upstream as a whole. */

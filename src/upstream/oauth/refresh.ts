@@ -85,6 +85,19 @@ async function tryEach(
   return { outcome: 'refused', reason };
 }
 
+/** Stores tokens that a person has authorized. Returns whether it could. */
+export async function storeTokens(tokenFile: string, tokens: StoredTokens, timeoutMs: number): Promise<boolean> {
+  const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
+  try {
+    await persist(tokenFile, tokens, timeoutMs);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    unlock?.();
+  }
+}
+
 /** @param before what the grant was asked with; its refresh token is kept where the grant brings no other one */
 export function toStored(
   { accessToken, refreshToken, expiresInSeconds }: Grant,

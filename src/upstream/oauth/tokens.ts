@@ -37,6 +37,7 @@ export class Tokens implements BearerTokens {
   #last: RefreshOutcome | undefined;
   #failures = 0;
   #startedAt = 0;
+  #isClosed = false;
   #notBefore = 0;
   #refreshing: Promise<RefreshOutcome> | undefined;
   #cancelTimer: () => void = () => {};
@@ -67,15 +68,17 @@ export class Tokens implements BearerTokens {
   }
 
   /**
-   * Resolves when there is a token to call with.
+   * Undefined when there is a token to call with; else resolves when there is.
    *
    * @throws Problem `upstream-credentials-refused` or `upstream-failed` when there is none to be had
    */
-  async ready(): Promise<void> {
-    if (this.#isUsable()) {
-      if (this.#parts.clock.now() >= this.#renewAt) void this.#refresh();
-      return;
-    }
+  ready(): Promise<void> | undefined {
+    if (!this.#isUsable()) return this.#untilReady();
+    if (this.#parts.clock.now() >= this.#renewAt) void this.#refresh();
+    return undefined;
+  }
+
+  async #untilReady(): Promise<void> {
     const { outcome } = await this.#refresh();
     if (outcome === 'refused') throw new Problem('upstream-credentials-refused', { reason: 'token' });
     if (!this.#isUsable()) throw new Problem('upstream-failed', { reason: 'token' });
@@ -90,9 +93,12 @@ export class Tokens implements BearerTokens {
     this.#schedule(this.#isUsable() ? this.#renewAt : 0);
   }
 
-  close(): void {
+  /** Ends the renewals. Resolves when one that is under way has come to its end. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     this.#unwatch();
     this.#cancelTimer();
+    await this.#refreshing;
   }
 
   #isUsable(): boolean {
@@ -145,6 +151,7 @@ export class Tokens implements BearerTokens {
   #schedule(at: number): void {
     const { clock } = this.#parts;
     this.#cancelTimer();
+    if (this.#isClosed) return;
     const inMs = Math.min(Math.max(at - clock.now(), 0), longestTimerMs);
     this.#cancelTimer = clock.after(inMs, () => {
       if (clock.now() >= at) void this.#refresh();
