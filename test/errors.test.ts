@@ -5,8 +5,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import {
   accessToken,
+  api,
   apiKey,
   idOf,
   oauth,
@@ -19,6 +21,7 @@ import {
 
 let sandbox: Sandbox;
 let sendgate: SendgateProcess;
+let tokenFile: string;
 let next = 1000;
 
 /** Everything that callers were told, to be searched at the end. */
@@ -26,8 +29,10 @@ const told: string[] = [];
 
 beforeAll(async () => {
   sandbox = await startSandbox();
+  const env = upstreamEnv(sandbox);
+  tokenFile = env['CONSTANT_CONTACT_TOKEN_FILE'] ?? '';
   sendgate = await startProcess({
-    ...upstreamEnv(sandbox),
+    ...env,
     SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300',
     SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '3000',
     SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '1048576',
@@ -192,7 +197,9 @@ test('nothing of the credentials, the upstream or the people comes out, in answe
   const metrics = await (await fetch(`${sendgate.managementUrl}/metrics`)).text();
   const everything = [...told, metrics, sendgate.output()].join('\n');
   expect(everything).toContain('upstream-failed');
+  const tokens = api === 'v3' ? readTokens(tokenFile, oauth.clientId) : undefined;
   const forbidden = [
+    ...(tokens ? [tokens.accessToken, tokens.refreshToken] : []),
     apiKey,
     encodeURIComponent(apiKey),
     new URLSearchParams({ k: apiKey }).toString().slice(2),
