@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import yoctoSpinner from 'yocto-spinner';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
 import { baseUrls } from './config/schema.ts';
-import { untilDecided } from './upstream/oauth/device-flow.ts';
+import { begin, untilDecided } from './upstream/oauth/device-flow.ts';
 import { sha256, storeTokens, toStored } from './upstream/oauth/refresh.ts';
 import { GrantError, TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
 import { checkWritable } from './upstream/oauth/token-file.ts';
@@ -67,7 +67,7 @@ const endpoint = new TokenEndpoint({
 });
 
 try {
-  const code = await endpoint.deviceCode();
+  const code = await begin(endpoint, (seconds) => delay(seconds * 1000));
   say(`\nOpen  ${code.verificationUri}\nand allow access if it shows the code  ${code.userCode}\n`);
   const expiresAt = performance.now() + code.expiresInSeconds * 1000;
   spinner.start();

@@ -70,7 +70,8 @@ const table = {
   'upstream-credentials-refused': {
     status: 502,
     title: 'Constant Contact refuses our credentials',
-    detail: 'The API key or the access token of Sendgate is not accepted. Its operators have to replace it.',
+    detail:
+      'The credentials of Sendgate are not accepted. Its operators have to replace them, or to authorize it again.',
   },
   'upstream-failed': {
     status: 502,

@@ -106,6 +106,14 @@ test('it asks no more often than it is told, and more slowly when it is told to 
   expect(calls()).toBe(5);
 });
 
+test('an endpoint that is busy at first does not end it', async () => {
+  const { exited, waiting } = await authorize();
+  sandbox.fault({ target: 'token', kind: 'over-qps', times: 1 });
+  await waiting();
+  sandbox.oauth?.decide('approve');
+  expect(await exited).toBe(0);
+});
+
 test('a connection that breaks meanwhile does not end it', async () => {
   const { exited, waiting } = await authorize();
   await waiting();

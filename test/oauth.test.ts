@@ -109,7 +109,7 @@ describe('a refresh token that is refused', () => {
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'credentials-refused' });
     const metrics = await (await fetch(`${it.service.managementUrl}/metrics`)).text();
     expect(metrics).toContain('sendgate_upstream_credentials_refused 1');
-    expect(it.sandbox.tokenCallCount).toBeLessThanOrEqual(3); // the first, the refused, and one more try behind it
+    expect(it.sandbox.tokenCallCount).toBeLessThanOrEqual(2); // the first, and the refused
 
     // What `npm run authorize` leaves behind.
     const now = it.clock.now();
@@ -206,15 +206,16 @@ describe('a refresh', () => {
   });
 
   test.each([
-    ['status', { status: 503 }, 'unusable-answer'],
+    ['status', { status: 503 }, 'http-5xx'],
+    ['over-qps', {}, 'throttled'],
     ['reset', {}, 'ECONNRESET'],
     ['hang', {}, 'timeout'],
     ['malformed', {}, 'unusable-answer'],
     ['wrong-schema', {}, 'unusable-answer'],
-    ['html', {}, 'unusable-answer'],
+    ['html', {}, 'http-5xx'],
     ['oversize', {}, 'too-large'],
     ['redirect', {}, 'redirect'],
-    ['echo', {}, 'unusable-answer'],
+    ['echo', {}, 'http-5xx'],
   ] as const)('that meets a %s fails, and says so in one word', async (kind, more, reason) => {
     const first = await order({ timeoutMs: 300 });
     sandbox.fault({ target: 'token', kind, ...more });
@@ -283,7 +284,22 @@ describe('refreshes', () => {
     outcomes = Array.from({ length: 9 }, () => ({ outcome: 'failed' as const }));
     const one = tokens();
     await clock.pass(200_000);
-    expect(startedAt.slice(0, 9)).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183].map((seconds) => seconds * 1000));
+    expect(startedAt.slice(0, 9)).toEqual(
+      [0, 1.2, 3.4, 7.6, 15.8, 32, 64.2, 124.4, 184.6].map((seconds) => seconds * 1000),
+    );
+    await one.close();
+  });
+
+  test('that are refused are tried again a minute later, in case a person has come by', async () => {
+    outcomes = [{ outcome: 'refused' }, { outcome: 'failed' }, { outcome: 'refused' }];
+    const one = tokens();
+    await clock.pass(50_000);
+    expect(one.needsPerson).toBe(true);
+    await clock.pass(50_000);
+    expect(one.needsPerson).toBe(true);
+    await clock.pass(100_000);
+    expect(startedAt.slice(0, 4)).toEqual([0, 60_200, 120_400, 180_600]);
+    expect(one.needsPerson).toBe(false);
     await one.close();
   });
 

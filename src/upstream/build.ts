@@ -147,16 +147,19 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     onTokens: (values) => {
       secrets.learn(values);
       credentialsGate.probeNow();
+      if (told === 'refused') log.info('there are new tokens');
+      told = 'renewed';
     },
     onOutcome: (result) => {
       parts.onRefresh(result);
       const { outcome, reason } = result;
-      if (outcome === 'renewed') {
-        log.info('the access token was renewed');
-      } else if (outcome !== told) {
-        if (outcome === 'refused')
-          log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
-        else log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
+      if (outcome === 'renewed') log.info('the access token was renewed');
+      else if (outcome === told || told === 'refused')
+        return; // It has been said.
+      else if (outcome === 'failed') {
+        log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
+      } else {
+        log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
       }
       told = outcome;
     },

@@ -6,6 +6,21 @@ import { type DeviceCode, type Grant, GrantError, type TokenEndpoint } from './t
 /** RFC 8628 §3.5: so much slower, from then on, whoever is told to slow down. */
 const slowDownSeconds = 5;
 
+/** Begins the flow; the endpoint may be busy with the refreshes of a Sendgate that runs. @throws GrantError */
+export async function begin(
+  endpoint: Pick<TokenEndpoint, 'deviceCode'>,
+  wait: (seconds: number) => Promise<void>,
+): Promise<DeviceCode> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await endpoint.deviceCode();
+    } catch (error) {
+      if (!(error instanceof GrantError) || !error.isPassing || tries === 3) throw error;
+      await wait(tries + Math.random());
+    }
+  }
+}
+
 /**
  * Asks until the person has decided.
  *
@@ -25,8 +40,8 @@ export async function untilDecided(
     } catch (error) {
       if (!(error instanceof GrantError)) throw error;
       if (error.reason === 'slow_down') interval += slowDownSeconds;
-      // A connection that has broken may hold the next time (§3.5): more slowly, until the code expires.
-      else if (/^[A-Z]|^timeout$/.test(error.reason)) interval = Math.min(interval * 2, 60);
+      // A connection that has broken may hold the next time (§3.5): it is tried more slowly, until the code expires.
+      else if (error.isPassing) interval = Math.min(interval * 2, 60);
       else if (error.reason !== 'authorization_pending') throw error;
     }
   }

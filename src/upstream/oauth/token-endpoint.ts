@@ -33,8 +33,8 @@ export interface DeviceCode {
 }
 
 /**
- * Why there is no grant, out of a closed set: an OAuth error code, `timeout`, `too-large`, `redirect`, Node's code of a
- * connection, or `unusable-answer`. Nothing else of what the server said.
+ * Why there is no grant, out of a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`,
+ * `redirect`, Node's code of a connection, or `unusable-answer`. Nothing else of what the server said.
  */
 export class GrantError extends Error {
   override readonly name = 'GrantError';
@@ -43,6 +43,11 @@ export class GrantError extends Error {
   constructor(reason: string) {
     super('Constant Contact grants no token');
     this.reason = reason;
+  }
+
+  /** Whether it may pass by itself. */
+  get isPassing(): boolean {
+    return /^[A-Z]|^(throttled|http-5xx|timeout)$/.test(this.reason);
   }
 
   /** Whether the application or a person has to do something before another try can work. */
@@ -88,6 +93,8 @@ export class TokenEndpoint {
         const form = new URLSearchParams(body as URLSearchParams);
         const request = { path: new URL(url).pathname, query: {}, headers, form };
         const reply = await this.#transport.send(request, timeoutMs);
+        if (reply.status === 429) throw new Problem('upstream-busy', { reason: 'throttled' });
+        if (reply.status >= 500) throw new Problem('upstream-failed', { reason: 'http-5xx' });
         return new Response(reply.body, { status: reply.status, headers: { 'content-type': 'application/json' } });
       },
     };

@@ -35,8 +35,9 @@ export class Tokens implements BearerTokens {
   #renewAt = 0;
   #refused: string | undefined;
   #last: RefreshOutcome | undefined;
+  #needsPerson = false;
   #failures = 0;
-  #startedAt = 0;
+  #endedAt = 0;
   #isClosed = false;
   #notBefore = 0;
   #refreshing: Promise<RefreshOutcome> | undefined;
@@ -51,7 +52,7 @@ export class Tokens implements BearerTokens {
 
   /** Whether a person has to authorize again. */
   get needsPerson(): boolean {
-    return this.#last?.outcome === 'refused';
+    return this.#needsPerson;
   }
 
   /** Milliseconds until the access token ends; 0 when there is none. */
@@ -87,7 +88,7 @@ export class Tokens implements BearerTokens {
   /** The file or the configured token may have changed: what was refused may be taken now. */
   reload(): void {
     this.#failures = 0;
-    this.#notBefore = Math.min(this.#notBefore, this.#startedAt + shortestPauseMs);
+    this.#notBefore = Math.min(this.#notBefore, this.#endedAt + shortestPauseMs);
     this.#last = undefined;
     this.#take(this.#parts.read());
     this.#schedule(this.#isUsable() ? this.#renewAt : 0);
@@ -112,6 +113,7 @@ export class Tokens implements BearerTokens {
   #take(stored: StoredTokens | undefined): void {
     if (!stored || stored.accessToken === this.#stored?.accessToken) return;
     this.#stored = stored;
+    this.#needsPerson = false;
     this.#renewAt =
       stored.issuedAt + (stored.expiresAt - stored.issuedAt) * (partOfLife + jitter * (2 * Math.random() - 1));
     this.#parts.onTokens([stored.accessToken, stored.refreshToken]);
@@ -131,15 +133,17 @@ export class Tokens implements BearerTokens {
   async #renew(pauseMs: number): Promise<RefreshOutcome> {
     const { clock, refresh, read, onOutcome } = this.#parts;
     if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
-    this.#startedAt = clock.monotonic();
     const result = await refresh(this.#stored?.accessToken);
+    // The call was made somewhere in between: a second after its end is a second after it.
+    this.#endedAt = clock.monotonic();
     if (result.outcome === 'renewed') {
       this.#refused = undefined;
       this.#take(read());
     }
     this.#failures = result.outcome === 'renewed' ? 0 : this.#failures + 1;
-    const backOffMs = this.#failures === 0 ? 0 : shortestPauseMs * 2 ** (this.#failures - 1);
-    this.#notBefore = this.#startedAt + Math.min(Math.max(backOffMs, shortestPauseMs), longestPauseMs);
+    if (result.outcome === 'refused') this.#needsPerson = true;
+    const backOffMs = shortestPauseMs * 2 ** Math.max(0, this.#failures - 1);
+    this.#notBefore = this.#endedAt + (this.#needsPerson ? longestPauseMs : Math.min(backOffMs, longestPauseMs));
     this.#last = result;
     onOutcome(result);
     const inMs = this.#notBefore - clock.monotonic();
