@@ -12,6 +12,9 @@ const resource = (id: string, search = '') => `/v2/emailmarketing/campaigns/${id
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
 const theirs = { apiKey: 'callers-api-key-1', accessToken: 'callers-token-1' };
 
+/** A cursor that looks like one of Sendgate's. */
+const forged = (instant: string, cursor: string) => Buffer.from(`sendgate ${instant} ${cursor}`).toString('base64url');
+
 /** The old client, with nothing but its base address changed. */
 function oldClient(baseUrl: string) {
   const client = createRequire(require.resolve('node-constantcontact'));
@@ -91,6 +94,8 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
   test.each([
     ['?limit=0', 400, 'query.param.invalid'],
     ['?next=nonsense', 400, 'query.param.invalid'],
+    [`?next=${forged('yesterday', 'c3RhcnRBdD0zJmxpbWl0PTI')}`, 400, 'query.param.invalid'],
+    [`?next=${forged('2020-01-01T00:00:00.000Z', '\r\n')}`, 400, 'query.param.invalid'],
     ['?client_secret=x', 400, 'query.param.invalid'],
   ])('%s is %d, in an array', async (search, status, error_key) => {
     const answer = await call(resource('5', search));

@@ -4,6 +4,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Problem, ProblemCode } from '../problems.ts';
+import { cursorPattern } from '../upstream/dialect.ts';
+import { parseInstant } from './instant.ts';
 import type { WalkStep } from './links.ts';
 import type { SendsQuery } from './query.ts';
 
@@ -39,13 +41,13 @@ export function dropInLink({ campaign, createdSince, cursor }: WalkStep): string
   return `${dropInPath.replace(':id', encodeURIComponent(campaign))}?next=${encodeURIComponent(whole)}`;
 }
 
-/** The question that such a program asks. */
+/** The question that such a program asks. A cursor that only looks like one of ours is Constant Contact's to refuse. */
 export function dropInQuery(query: SendsQuery): SendsQuery {
-  const [first, createdSince, ...cursor] = Buffer.from(query.cursor ?? '', 'base64url')
-    .toString('latin1')
-    .split(' ');
-  const carried = first === mark && createdSince !== undefined ? { createdSince, cursor: cursor.join(' ') } : {};
-  return { ...query, ...carried, form: 'v2' };
+  const text = Buffer.from(query.cursor ?? '', 'base64url').toString('latin1');
+  const [first, createdSince = '', ...rest] = text.split(' ');
+  const cursor = rest.join(' ');
+  const isOurs = first === mark && parseInstant(createdSince) === createdSince && cursorPattern.test(cursor);
+  return { ...query, ...(isOurs && { createdSince, cursor }), form: 'v2' };
 }
 
 const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
