@@ -1,20 +1,33 @@
 /**
  * `npm run soak`: ten minutes of hits, misses and faults at 500 requests a second with the cache held at 32 MiB.
  * Fails on an answer that should not have been, on anything on stderr, and when memory goes on growing.
+ * `--v3` has v3 behind it, with access tokens that live a minute, and asks for instants too.
  * `--short` takes 20 seconds and leaves bench/RESULTS.md alone.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { median, onCore, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
+const api = process.argv.includes('--v3') ? 'v3' : 'v2';
 const seconds = short ? 20 : 600;
 const perSecond = 500;
 const cacheMiB = 32;
 const ports = { sandbox: 9320, sendgate: 9321, management: 9322 };
 const at = (port: number) => `http://127.0.0.1:${port}`;
-const env = { CONSTANT_CONTACT_API_KEY: 'soak-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'soak-access-token' };
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-soak-'));
+const env = {
+  CONSTANT_CONTACT_API: api,
+  CONSTANT_CONTACT_API_KEY: 'soak-api-key',
+  CONSTANT_CONTACT_ACCESS_TOKEN: 'soak-access-token',
+  CONSTANT_CONTACT_CLIENT_ID: 'soak-client-id',
+  CONSTANT_CONTACT_REFRESH_TOKEN: 'soak-refresh-token',
+  CONSTANT_CONTACT_TOKEN_URL: `${at(ports.sandbox)}/oauth2/default/v1/token`,
+  CONSTANT_CONTACT_TOKEN_FILE: join(folder, 'tokens.json'),
+};
 const node = process.execPath;
 
 const sandbox = await startServer(
@@ -24,6 +37,7 @@ const sandbox = await startServer(
   {
     ...env,
     PORT: String(ports.sandbox),
+    SANDBOX_TOKEN_SECONDS: '60',
   },
 );
 const order = (orders: object) =>
@@ -95,9 +109,15 @@ function askSomething(): void {
   const roll = Math.random();
   const id = healthy[pick(healthy.length)];
   if (roll < 0.88) ask(`/campaigns/${id}/sends`, false, 'head');
-  else if (roll < 0.98) ask(`/campaigns/${id}/sends?limit=${1 + pick(500)}`, false, 'other');
+  else if (roll < 0.98) ask(`/campaigns/${id}/sends?limit=${1 + pick(500)}${someInstant()}`, false, 'other');
   else ask(`/campaigns/${2000 + pick(faulty.length)}/sends`, true, 'faulty');
 }
+
+/** With v3 every other page begins with one of thirty instants, of which it is a view. */
+const someInstant = () =>
+  api === 'v3' && Math.random() < 0.5
+    ? `&created_since=${new Date(Date.now() - 86_400_000 * (1 + pick(30))).toISOString().slice(0, 10)}`
+    : '';
 
 const residentMiB = () =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${sendgate.pid}/status`, 'utf8'))?.[1]) / 1024;
@@ -127,12 +147,13 @@ const alive = await fetch(`${at(ports.management)}/livez`).then(
 );
 await sendgate.stop();
 await sandbox.stop();
+rmSync(folder, { recursive: true });
 
 const third = Math.floor(memory.length / 3);
 const [middle, last] = [median(memory.slice(third, 2 * third)), median(memory.slice(2 * third))];
 const counts = [...seen].sort().map(([label, count]) => `${label}: ${count.toLocaleString('en')}`);
-const text = `<!-- soak -->
-## Soak
+const text = `<!-- soak-${api} -->
+## Soak, ${api}
 
 ${seconds} s at ${Math.round(asked / seconds)} requests/s (${asked.toLocaleString('en')} in all), cache bound ${cacheMiB} MiB, at most ${(mostHeld / 1024 / 1024).toFixed(1)} MiB held.
 
@@ -141,11 +162,11 @@ ${seconds} s at ${Math.round(asked / seconds)} requests/s (${asked.toLocaleStrin
 - Resident memory: ${memory[0]?.toFixed(0)} MiB at the start; medians of the second and the last third ${middle.toFixed(0)} and ${last.toFixed(0)} MiB; at most ${Math.max(...memory).toFixed(0)} MiB.
 - Event-loop delay, p99: ${(eventLoopP99 * 1000).toFixed(1)} ms. Alive at the end: ${alive}.
 
-Reproduce with \`npm run soak\`.
+Reproduce with \`npm run soak${api === 'v3' ? ' -- --v3' : ''}\`.
 `;
 console.log(text);
 if (wrong.length > 0) console.error(wrong.slice(0, 20).join('\n'));
-if (!short) replaceSection('soak', text);
+if (!short) replaceSection(`soak-${api}`, text);
 const grows = !short && last > middle * 1.1;
 if (grows) console.error('memory goes on growing');
 if (wrong.length > 0 || !alive || grows || mostHeld > cacheMiB * 1024 * 1024) process.exitCode = 1;

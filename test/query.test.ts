@@ -85,6 +85,13 @@ describe('a query', () => {
     },
   );
 
+  test('two spellings of one campaign id are one', () => {
+    expect(parse('', '007').campaign).toBe('7');
+    expect(parse('', '000').campaign).toBe('0');
+    const activity = '0A9a95d7-27bf-424c-84b3-53d8fe95eee5';
+    if (api === 'v3') expect(parse('', activity).campaign).toBe(activity.toLowerCase());
+  });
+
   test.each(['api_key', 'access_token', 'API_KEY', 'apikey', 'token', 'Authorization'])(
     'the credential %s gets its own message, and its value none',
     (name) => {

@@ -183,8 +183,9 @@ export class Pages {
     const walk = filtersSince ? `${campaign}|${createdSince}` : campaign;
     const view = `${form ?? ''}${filtersSince ? '' : createdSince}`;
     const generation = this.#walks.generation(walk);
-    const page = cursor === undefined ? `limit=${limit}` : `${generation}|next=${cursor}`;
-    return { key: `${walk}|${view}|${page}`, walk, generation };
+    const key =
+      cursor === undefined ? `${walk}|${view}|limit=${limit}` : `${walk}|${view}|${generation}|next=${cursor}`;
+    return { key, walk, generation };
   }
 
   /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */

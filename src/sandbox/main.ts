@@ -1,6 +1,6 @@
 /**
  * The sandbox as a process of its own: `PORT`, the credentials of either version in the variables that Sendgate takes
- * them from, and `SANDBOX_LIMITS=1` for the account's limits.
+ * them from, `SANDBOX_LIMITS=1` for the account's limits, and `SANDBOX_TOKEN_SECONDS` for the life of an access token.
  */
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
@@ -17,6 +17,7 @@ const sandbox = new Sandbox({
     clientId: env['CONSTANT_CONTACT_CLIENT_ID'] || 'sandbox-client-id',
     ...(clientSecret ? { clientSecret } : {}),
     refreshToken: env['CONSTANT_CONTACT_REFRESH_TOKEN'] || 'sandbox-refresh-token',
+    accessTokenSeconds: Number(env['SANDBOX_TOKEN_SECONDS'] || 86_400),
   },
   ...(env['SANDBOX_LIMITS'] ? { limits: { perSecond: 4, perDay: 10_000 } } : {}),
 });

@@ -72,6 +72,8 @@ export function parseSendsQuery(campaign: string, search: string, ids: CampaignI
   if (cursor !== undefined && !cursorPattern.test(cursor)) refuse('next', 'is not a cursor', allowed.next);
 
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
-  // The hex digits of a UUID mean the same in both cases.
-  return { campaign: campaign.toLowerCase(), createdSince, limit, cursor };
+  return { campaign: canonicalId(campaign), createdSince, limit, cursor };
 }
+
+/** The hex digits of a UUID mean the same in both cases, and a number with zeros in front is the same number. */
+const canonicalId = (id: string) => id.toLowerCase().replace(/^0+(?=\d+$)/, '');

@@ -102,35 +102,23 @@ export class TokenEndpoint {
 
   /** @throws GrantError */
   refresh(refreshToken: string): Promise<Grant> {
-    return granted(async () =>
-      oauth.processRefreshTokenResponse(
-        this.#server,
-        this.#client,
-        await oauth.refreshTokenGrantRequest(
-          this.#server,
-          this.#client,
-          this.#authentication,
-          refreshToken,
-          this.#options,
-        ),
-      ),
-    );
+    return this.#grant(oauth.refreshTokenGrantRequest, oauth.processRefreshTokenResponse, refreshToken);
+  }
+
+  /** @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
+  device(deviceCode: string): Promise<Grant> {
+    return this.#grant(oauth.deviceCodeGrantRequest, oauth.processDeviceCodeResponse, deviceCode);
   }
 
   /** Begins a device flow (RFC 8628). @throws GrantError */
   async deviceCode(): Promise<DeviceCode> {
-    const state = oauth.generateRandomState();
+    const [server, client] = [this.#server, this.#client];
+    const parameters = { response_type: 'code', scope, state: oauth.generateRandomState() };
     const answer = await orGrantError(async () =>
       oauth.processDeviceAuthorizationResponse(
-        this.#server,
-        this.#client,
-        await oauth.deviceAuthorizationRequest(
-          this.#server,
-          this.#client,
-          this.#authentication,
-          { response_type: 'code', scope, state },
-          this.#options,
-        ),
+        server,
+        client,
+        await oauth.deviceAuthorizationRequest(server, client, this.#authentication, parameters, this.#options),
       ),
     );
     return {
@@ -142,19 +130,24 @@ export class TokenEndpoint {
     };
   }
 
-  /** @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
-  device(deviceCode: string): Promise<Grant> {
-    return granted(async () =>
-      oauth.processDeviceCodeResponse(
-        this.#server,
-        this.#client,
-        await oauth.deviceCodeGrantRequest(this.#server, this.#client, this.#authentication, deviceCode, this.#options),
-      ),
-    );
-  }
-
   close(): void {
     this.#transport.close();
+  }
+
+  async #grant(
+    request: typeof oauth.refreshTokenGrantRequest,
+    read: typeof oauth.processRefreshTokenResponse,
+    tokenOrCode: string,
+  ): Promise<Grant> {
+    const [server, client] = [this.#server, this.#client];
+    const answer = await orGrantError(async () =>
+      read(server, client, await request(server, client, this.#authentication, tokenOrCode, this.#options)),
+    );
+    return {
+      accessToken: answer.access_token,
+      refreshToken: answer.refresh_token,
+      expiresInSeconds: answer.expires_in ?? defaultLifeSeconds,
+    };
   }
 }
 
@@ -166,15 +159,6 @@ function plainBasic(clientSecret: string): oauth.ClientAuth {
   return (_server, { client_id }, _body, headers) => {
     const credentials = Buffer.from(`${client_id}:${clientSecret}`).toString('base64');
     headers.set('authorization', `Basic ${credentials}`);
-  };
-}
-
-async function granted(ask: () => Promise<oauth.TokenEndpointResponse>): Promise<Grant> {
-  const answer = await orGrantError(ask);
-  return {
-    accessToken: answer.access_token,
-    refreshToken: answer.refresh_token,
-    expiresInSeconds: answer.expires_in ?? defaultLifeSeconds,
   };
 }
 
