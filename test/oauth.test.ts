@@ -170,7 +170,7 @@ describe('a refresh', () => {
   test('respects the lock of somebody who is at it', async () => {
     const first = await order({ timeoutMs: 100 });
     writeFileSync(`${first.tokenFile}.lock`, '');
-    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'locked' });
     expect(sandbox.tokenCallCount).toBe(0);
   });
 
@@ -181,7 +181,7 @@ describe('a refresh', () => {
     await refreshTokens(replaced); // by the file: the configured one is spent
     expect(sandbox.tokenCallCount).toBe(2);
     const grant = sandbox.oauth?.authorize();
-    const anew = { ...first, refreshToken: grant?.refreshToken, replaces: stored(first)?.accessToken };
+    const anew = { ...first, refreshToken: grant?.refreshToken }; // at once, however good those of the file are
     const chain = stored(first)?.refreshToken;
     expect(await refreshTokens(anew)).toEqual({ outcome: 'renewed' });
     expect(sandbox.tokenCallCount).toBe(3);
@@ -232,6 +232,26 @@ const readdirOf = ({ tokenFile }: RefreshOrder) =>
       return false;
     }
   });
+
+test('a start goes on with the tokens of the file, unless there is a new refresh token in the configuration', async () => {
+  const sandbox = await startSandbox();
+  running.push({ close: () => sandbox.stop() });
+  sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  const env = upstreamEnv(sandbox, 'v3');
+  async function answer(more = {}): Promise<number> {
+    const sendgate = await startProcess({ ...env, ...more });
+    const { status } = await fetch(`${sendgate.url}${sends(1)}`);
+    expect(await sendgate.stop()).toBe(0);
+    expect(status).toBe(200);
+    return sandbox.tokenCallCount;
+  }
+  expect(await answer()).toBe(1);
+  expect(await answer()).toBe(1);
+  const anew = { CONSTANT_CONTACT_REFRESH_TOKEN: sandbox.oauth?.authorize().refreshToken };
+  expect(await answer(anew)).toBe(2);
+  expect(await answer(anew)).toBe(2);
+  expect(await answer({ CONSTANT_CONTACT_REFRESH_TOKEN: '' })).toBe(2);
+});
 
 describe('refreshes', () => {
   let clock: FakeClock;

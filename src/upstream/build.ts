@@ -11,7 +11,7 @@ import { Breaker, circuitOpen } from './breaker.ts';
 import { CampaignIds } from './campaign-ids.ts';
 import type { Dialect } from './dialect.ts';
 import { Gate } from './gate.ts';
-import type { RefreshOrder, RefreshOutcome } from './oauth/refresh.ts';
+import { isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
 import { readTokens } from './oauth/token-file.ts';
 import { Tokens } from './oauth/tokens.ts';
 import { quotaExhausted } from './quota/day.ts';
@@ -128,7 +128,10 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
   let told: RefreshOutcome['outcome'] = 'renewed';
   return new Tokens({
     clock,
-    read: () => readTokens(tokenFile, clientId()),
+    read: () => {
+      const stored = readTokens(tokenFile, clientId());
+      return stored && isFrom(secrets.get('refreshToken'), stored) ? stored : undefined;
+    },
     watch: (changed) => {
       watchFile(tokenFile, { interval: 1_000, persistent: false }, changed);
       return () => unwatchFile(tokenFile, changed);

@@ -19,7 +19,7 @@ const maxKnown = 100_000;
 const unknown = '';
 
 const xrefs = z.object({
-  xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.uuid() })),
+  xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.guid() })),
 });
 
 interface Batch {

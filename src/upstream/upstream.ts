@@ -4,7 +4,7 @@
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Breaker } from './breaker.ts';
-import type { Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
+import type { Call, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
 import { endOfDay, quotaExhausted } from './quota/day.ts';
 import type { Demand } from './quota/demand.ts';
@@ -64,13 +64,14 @@ export class Upstream {
    * @throws Problem with any of the upstream codes
    */
   fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
-    return this.#parts.dialect.fetchPage(query, this.#inTurn, demand, signal);
+    const deadline = this.#parts.clock.monotonic() + this.#options.deadlineMs;
+    const call: Call = (exchange, demand, signal) => this.#inTurn(exchange, demand, signal, deadline);
+    return this.#parts.dialect.fetchPage(query, call, demand, signal);
   }
 
-  /** Waits for the quota, calls, and calls again where that helps, within one deadline. */
-  readonly #inTurn = async <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal): Promise<T> => {
+  /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
+  async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
     const { clock, quota, credentialsGate, dayGate, breaker, retryBudget } = this.#parts;
-    const deadline = clock.monotonic() + this.#options.deadlineMs;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
@@ -99,7 +100,7 @@ export class Upstream {
       else retries++;
       await sleep(clock, pauseMs, signal);
     }
-  };
+  }
 
   close(): void {
     this.#parts.quota.close();

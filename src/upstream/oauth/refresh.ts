@@ -2,7 +2,7 @@
  * One refresh of the tokens, from lock to disk.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Grant, GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
 import { checkWritable, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
@@ -19,7 +19,7 @@ export interface RefreshOrder extends OAuthClient {
 export interface RefreshOutcome {
   /** `refused`: a person has to authorize again. */
   readonly outcome: 'renewed' | 'refused' | 'failed';
-  /** Out of a closed set; that of a GrantError, `token-file` or `no-refresh-token`. */
+  /** Out of a closed set; that of a GrantError, `token-file`, `locked` or `no-refresh-token`. */
   readonly reason?: string;
 }
 
@@ -31,11 +31,12 @@ const pollMs = 50;
 export async function refreshTokens(order: RefreshOrder, now = Date.now): Promise<RefreshOutcome> {
   const { tokenFile, clientId, replaces } = order;
   const unlock = await lock(`${tokenFile}.lock`, order.timeoutMs * 2);
-  if (!unlock) return { outcome: 'failed', reason: 'token-file' };
+  if (!unlock) return { outcome: 'failed', reason: existsSync(`${tokenFile}.lock`) ? 'locked' : 'token-file' };
   const endpoint = new TokenEndpoint(order);
   try {
     const stored = readTokens(tokenFile, clientId);
-    if (stored && stored.accessToken !== replaces && stored.expiresAt > now()) return { outcome: 'renewed' };
+    const isNew = stored !== undefined && stored.accessToken !== replaces && stored.expiresAt > now();
+    if (isNew && isFrom(order.refreshToken, stored)) return { outcome: 'renewed' };
     checkWritable(tokenFile);
     return await tryEach(candidates(stored, order.refreshToken), endpoint, order, now);
   } catch (error) {
@@ -52,11 +53,16 @@ interface Candidate {
   readonly beganWith: string | undefined;
 }
 
+/** Whether the configured refresh token, if there is one, is that with which these tokens began. */
+export function isFrom(configured: string | undefined, { beganWith }: StoredTokens): boolean {
+  return configured === undefined || beganWith === sha256(configured);
+}
+
 /** A configured token that has not been used yet comes first: an operator has put it there. */
 function candidates(stored: StoredTokens | undefined, configured: string | undefined): Candidate[] {
   const found: Candidate[] = [];
   const digest = configured === undefined ? undefined : sha256(configured);
-  if (configured !== undefined && stored?.beganWith !== digest) {
+  if (configured !== undefined && !(stored && isFrom(configured, stored))) {
     found.push({ refreshToken: configured, beganWith: digest });
   }
   // Once it has worked, the file's chain counts as begun with the configured token: that one is not tried any more.

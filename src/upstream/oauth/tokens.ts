@@ -9,6 +9,7 @@ import type { StoredTokens } from './token-file.ts';
 
 interface Parts {
   readonly clock: Clock;
+  /** Undefined when there are none, or none that belong to the configured refresh token. */
   readonly read: () => StoredTokens | undefined;
   readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
@@ -80,8 +81,8 @@ export class Tokens implements BearerTokens {
   }
 
   async #untilReady(): Promise<void> {
-    const { outcome } = await this.#refresh();
-    if (outcome === 'refused') throw new Problem('upstream-credentials-refused', { reason: 'token' });
+    await this.#refresh();
+    if (this.#needsPerson) throw new Problem('upstream-credentials-refused', { reason: 'token' });
     if (!this.#isUsable()) throw new Problem('upstream-failed', { reason: 'token' });
   }
 
@@ -90,7 +91,9 @@ export class Tokens implements BearerTokens {
     this.#failures = 0;
     this.#notBefore = Math.min(this.#notBefore, this.#endedAt + shortestPauseMs);
     this.#last = undefined;
-    this.#take(this.#parts.read());
+    const stored = this.#parts.read();
+    if (stored) this.#take(stored);
+    else this.#renewAt = 0; // What is held goes on being used until there are others.
     this.#schedule(this.#isUsable() ? this.#renewAt : 0);
   }
 
