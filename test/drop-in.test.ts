@@ -1,6 +1,7 @@
 /**
  * v2's own path, for programs that were written for it: with a real one of them, in front of either version.
  */
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
@@ -122,13 +123,15 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
 
 test('a token that would be a team’s is thrown away there, and counts elsewhere', async () => {
   const token = 'team-token-1';
-  const digest = '5ec8f9a1'.repeat(8);
+  const digest = createHash('sha256').update(token).digest('hex');
   const it = await start({
     SENDGATE_SERVER_DROP_IN_V2: 'true',
     SENDGATE_TEAMS: JSON.stringify([{ name: 'web', tokensSha256: [digest] }]),
     SENDGATE_CALLERS_REQUIRED: 'true',
   });
   try {
+    it.sandbox.campaign({ id: '5', size: 1, newestMs });
+    expect((await it.get('/campaigns/5/sends', { authorization: `Bearer ${token}` })).status).toBe(200);
     const answer = await it.get(resource('5'), { authorization: `Bearer ${token}` });
     expect(answer.status).toBe(401);
     expect(await answer.json()).toEqual([

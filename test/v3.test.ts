@@ -81,6 +81,21 @@ describe('created_since, which v3 does not know', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
+  test('is a page like any other: held ready, until the head of the campaign changes', async () => {
+    it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
+    const { pages } = it.service;
+    const query = { campaign: activityIdOf('1'), limit: 500 };
+    const view = { ...query, createdSince: '2020-01-01T00:00:00.000Z' };
+    await it.get(sends('1', '?created_since=2020-01-01'));
+    expect(pages.hit(view)?.page).toBe(pages.peek(view));
+    it.sandbox.addSends('1', 1);
+    it.clock.forward(61);
+    await pages.get(query, { team: 'default', maxAgeSeconds: 0 });
+    expect(pages.hit(view)).toBeUndefined();
+    expect((await it.page(sends('1', '?created_since=2020-01-01'))).results).toHaveLength(31);
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
   test('is answered from what is held while v3 fails, and says so', async () => {
     it.sandbox.campaign({ id: '1', size: 3, newestMs: it.clock.now() });
     await it.get(sends('1', '?created_since=2020-01-01'));
