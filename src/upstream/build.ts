@@ -56,9 +56,8 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
     probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
     problem: () => new Problem('upstream-credentials-refused', { reason: 'gate' }),
     onChange: (shut) => {
-      if (!shut) log.info('Constant Contact takes the credentials again');
-      // That a person has to authorize again has been said already.
-      else if (!tokens?.needsPerson) log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
+      if (shut) log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
+      else log.info('Constant Contact takes the credentials again');
     },
   });
   const dayGate = new Gate(clock, {

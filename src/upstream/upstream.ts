@@ -110,13 +110,9 @@ export class Upstream {
   async #credentials(ms: number): Promise<void> {
     const { clock, ready } = this.#parts;
     const waiting = ready();
-    if (!waiting) return;
-    try {
-      if (await settlesWithin(clock, ms, waiting)) return;
-    } catch (error) {
-      throw error instanceof Problem ? this.#verdict(error) : error;
+    if (waiting && !(await settlesWithin(clock, ms, waiting))) {
+      throw new Problem('upstream-timeout', { reason: 'token' });
     }
-    throw new Problem('upstream-timeout', { reason: 'token' });
   }
 
   /** What one answer says of the upstream as a whole. */
