@@ -168,6 +168,12 @@ describe('a refresh', () => {
     expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
   });
 
+  test('waits for an answer no longer than its lock is respected, whatever other calls may take', async () => {
+    const first = await order({ timeoutMs: 300_000 });
+    sandbox.fault({ target: 'token', kind: 'hang' });
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'timeout' });
+  });
+
   test('respects the lock of somebody who is at it', async () => {
     const first = await order({ timeoutMs: 100 });
     writeFileSync(`${first.tokenFile}.lock`, '');

@@ -175,10 +175,11 @@ describe('the log', () => {
       secret,
     );
     log.error({ err: new Error(`GET /?api_key=${encodeURIComponent(secret)} failed`) });
-    log.info({ nested: { secret } });
+    log.info({ nested: { secret }, refreshToken: 'r-path', clientSecret: 's-path', accessToken: 't-path' });
     log.info('at node_modules/@scope/package/index.js, <Some.One+tag@sub.example.co>');
     const text = lines.join('');
-    for (const leak of ['x-path', 'y-path', 'someone@', 'k3y', 'One+tag']) expect(text).not.toContain(leak);
+    for (const leak of ['x-path', 'y-path', 'r-path', 's-path', 't-path', 'someone@', 'k3y', 'One+tag'])
+      expect(text).not.toContain(leak);
     expect(text).toContain('node_modules/@scope/package');
     expect(text.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);
     expect(lines.every((line) => JSON.parse(line).level)).toBe(true);

@@ -15,7 +15,16 @@ interface LogOptions {
 const redacted = '[redacted]';
 
 /** By path, what must not be logged whatever it is. At any depth, values are found below. */
-const redactPaths = ['apiKey', 'accessToken', 'authorization', 'headers.authorization', 'email_address', 'email'];
+const redactPaths = [
+  'apiKey',
+  'accessToken',
+  'refreshToken',
+  'clientSecret',
+  'authorization',
+  'headers.authorization',
+  'email_address',
+  'email',
+];
 
 /** An email address, wherever it stands; a scoped package in a stack trace is none. */
 const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;

@@ -25,10 +25,13 @@ export interface RefreshOutcome {
 
 /** Longer than any refresh takes: whoever holds the lock for this long has been killed. */
 const staleLockMs = 60_000;
+/** However long other calls may take: whoever holds the lock has to be done before it is taken for a dead one's. */
+const longestCallMs = 10_000;
 const pollMs = 50;
 
 /** Refreshes, unless somebody else has. One at a time for one file, whoever asks: a refresh token may work only once. */
-export async function refreshTokens(order: RefreshOrder, now = Date.now): Promise<RefreshOutcome> {
+export async function refreshTokens(given: RefreshOrder, now = Date.now): Promise<RefreshOutcome> {
+  const order = { ...given, timeoutMs: Math.min(given.timeoutMs, longestCallMs) };
   const { tokenFile, clientId, replaces } = order;
   const unlock = await lock(`${tokenFile}.lock`, order.timeoutMs * 2);
   if (!unlock) return { outcome: 'failed', reason: existsSync(`${tokenFile}.lock`) ? 'locked' : 'token-file' };
