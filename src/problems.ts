@@ -97,6 +97,7 @@ const table = {
 } as const satisfies Record<string, Row>;
 
 export type ProblemCode = keyof typeof table;
+export const problemCodes = Object.keys(table) as [ProblemCode, ...ProblemCode[]];
 
 /** One parameter of a request that cannot be taken. Never holds the value itself. */
 export interface InvalidParameter {
@@ -106,16 +107,16 @@ export interface InvalidParameter {
 }
 
 interface ProblemOptions {
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** Whole seconds after which the same request may work. */
-  readonly retryAfterSeconds?: number;
-  readonly errors?: readonly InvalidParameter[];
+  readonly retryAfterSeconds?: number | undefined;
+  readonly errors?: readonly InvalidParameter[] | undefined;
   /** Methods for the `Allow` header of a 405. */
-  readonly allow?: string;
+  readonly allow?: string | undefined;
   /** For the `WWW-Authenticate` header of a 401. */
-  readonly authenticate?: string;
+  readonly authenticate?: string | undefined;
   /** For logs and metrics, out of a closed set; never shown to callers. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** The only error that Sendgate throws on purpose. Switch on `code`. */

@@ -12,6 +12,7 @@ import { securityHeaders } from './callers/security-headers.ts';
 import { Teams } from './callers/teams.ts';
 import { type Clock, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
+import type { Config } from './config/schema.ts';
 import { Secrets } from './config/secrets.ts';
 import { createLane } from './lane.ts';
 import { observeExchanges } from './operations/exchange.ts';
@@ -20,7 +21,13 @@ import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
-import { Pages } from './pages/pages.ts';
+import { maxWalks, Pages } from './pages/pages.ts';
+import type { Unreadable } from './pages/record.ts';
+import { SharedPages } from './pages/shared-pages.ts';
+import { Walks } from './pages/walks.ts';
+import { parseRedisUrl } from './redis/address.ts';
+import { KeyRing } from './redis/key-ring.ts';
+import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
@@ -62,6 +69,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       log.error({ secret: name }, 'the file of a secret holds none; the last good one stays in use');
       return;
     }
+    if (name === 'redisUrl') {
+      log.warn('a new REDIS_URL counts from the next start');
+      return;
+    }
     tokens?.reload();
     credentialsGate.probeNow();
     log.info({ secret: name }, 'a secret was replaced');
@@ -75,12 +86,22 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     log.warn('no access token is set: Constant Contact is called with the API key alone');
   }
 
+  const redis = buildRedis(config, {
+    clock,
+    log,
+    secrets,
+    onAsked: (script, outcome, seconds) => metrics.redisAsked(script, outcome, seconds),
+  });
+  const keyRing = buildKeyRing(config, parts.readFile, log);
+
   const addresses = new Addresses(config.server.trustProxy);
   const teams = new Teams(config.teams, config.callers.required, addresses);
   const { upstream, quota, tokens, credentialsGate, dayGate, breaker } = buildUpstream(config, {
     clock,
     log,
     secrets,
+    redis,
+    keyRing,
     refreshTokens: parts.refreshTokens,
     onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
@@ -94,12 +115,32 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       status.waited(team, urgency, seconds);
     },
   });
+  const walks = new Walks(maxWalks, clock);
+  const shared =
+    redis &&
+    new SharedPages(
+      {
+        redis,
+        walks,
+        clock,
+        keys: keyRing,
+        onUnreadable: onceAMinute(clock, (why) => log.warn(unreadableMessages[why])),
+      },
+      {
+        namespace: `${config.constantContact.api}${basePath}`,
+        staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
+        maxFreshSeconds: config.cache.maxFreshSeconds,
+        maxWaitMs: config.constantContact.deadlineMs,
+      },
+    );
   const pages = new Pages(
     {
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       readSends,
       filtersSince: upstream.dialect.filtersSince,
+      walks,
+      shared,
       clock,
     },
     config.cache,
@@ -123,6 +164,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     quotaWaiting: () => quota.waiting,
     callsToday: () => quota.status().callsToday,
     callsLeftToday: () => quota.status().leftToday,
+    instances: () => redis?.instances ?? 1,
+    redisDown: () => redis !== undefined && !redis.isUp,
     tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
   });
 
@@ -131,7 +174,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     browserGuard: new BrowserGuard(config.callers.cors.origins),
     teams,
   });
-  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock);
+  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, redis);
   const isAmple = () => quota.isAmple;
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
@@ -169,6 +212,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     config.server,
     managementListener({ health, metrics, status, allowedHosts: config.server.allowedHosts }),
   );
+  await redis?.started();
   const managementUrl = await listen(management, config.management.host, config.management.port);
   const url = await listen(server, config.server.host, config.server.port).catch((error: unknown) => {
     management.close();
@@ -199,8 +243,57 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       await Promise.all([drain(server, drainTimeoutMs, clock), refreshed]);
       await drain(management, 0, clock);
       upstream.close();
+      await redis?.close();
+      keyRing?.close();
       secrets.close();
       log.info('stopped');
     },
+  };
+}
+
+interface RedisParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly secrets: Secrets;
+  readonly onAsked: (script: string, outcome: string, seconds: number) => void;
+}
+
+function buildRedis({ redis }: Config, { clock, log, secrets, onAsked }: RedisParts): Redis | undefined {
+  const address = parseRedisUrl(secrets.get('redisUrl') ?? '');
+  if (!address) return undefined;
+  const built: Redis = new Redis(address, redis, clock, {
+    asked: onAsked,
+    changed: (isUp, reason) => {
+      const { instances } = built;
+      if (isUp) log.info({ instances }, 'Redis is there: pages, quota and limits are shared');
+      else
+        log.warn({ reason, instances }, 'Redis does not help: this instance goes on alone, with its part of the quota');
+    },
+  });
+  return built;
+}
+
+function buildKeyRing({ cache }: Config, readFile: (path: string) => string, log: Logger): KeyRing | undefined {
+  const file = cache.encryptionKeyFile;
+  if (file === '') return undefined;
+  return new KeyRing(file, readFile, () =>
+    log.error({ file }, 'the file of encryption keys holds none; the last good ones stay in use'),
+  );
+}
+
+const unreadableMessages: Readonly<Record<Unreadable, string>> = {
+  'other-version': 'a page in Redis is of another version, or not encrypted as it should be: it is fetched again',
+  'unknown-key': 'a page in Redis is encrypted with a key that is not in cache.encryptionKeyFile: it is fetched again',
+  damaged: 'a page in Redis is damaged: it is fetched again',
+};
+
+/** The same is told once a minute at the most. */
+function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
+  const toldAt = new Map<T, number>();
+  return (what) => {
+    const now = clock.monotonic();
+    if (now - (toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
+    toldAt.set(what, now);
+    tell(what);
   };
 }

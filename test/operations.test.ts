@@ -186,9 +186,10 @@ describe('the log', () => {
   });
 
   test('tells of errors that nobody has foreseen, and the caller only that there was one', async () => {
-    it.service.pages.hit = () => {
+    it.service.pages.get = () => {
       throw new TypeError('unforeseen');
     };
+    it.service.pages.hit = () => undefined;
     const answer = await it.get(path);
     expect(answer.status).toBe(500);
     expect(await answer.text()).not.toContain('unforeseen');

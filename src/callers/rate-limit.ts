@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
+import type { Redis, Script } from '../redis/redis.ts';
 import type { Addresses } from './address.ts';
 import type { Team } from './teams.ts';
 
@@ -37,10 +38,11 @@ export class RateLimit {
   readonly #addresses: Addresses;
   readonly #limiters: ReadonlyMap<string, RequestHandler>;
 
-  constructor(options: RateLimitOptions, teams: readonly Team[], addresses: Addresses, clock: Clock) {
+  /** @param redis in which the instances count together; undefined where this is the only one */
+  constructor(options: RateLimitOptions, teams: readonly Team[], addresses: Addresses, clock: Clock, redis?: Redis) {
     this.#options = options;
     this.#addresses = addresses;
-    this.#store = new BoundedStore(options.maxClients, clock);
+    this.#store = new BoundedStore(options.maxClients, clock, redis);
     this.#limiters = new Map(teams.map((team) => [team.name, this.#limiter(team)]));
   }
 
@@ -95,18 +97,42 @@ export class RateLimit {
 
 interface Count {
   totalHits: number;
-  readonly resetTime: Date;
+  /** Hits among them that the other instances have not been told of. */
+  untold: number;
+  resetTime: Date;
   /** Tells clients apart in `RateLimit-Policy` without telling who they are. */
   readonly partition: string;
 }
 
+/**
+ * Instances tell each other of their counts this often: asking Redis at every request, as the usual stores do, would put
+ * a round trip into every hit. A client that goes to all of them at once gets so much more than its limit at the most.
+ */
+const tellEveryMs = 100;
+
+const countTogether: Script = {
+  name: 'sendgateCount',
+  keys: 1,
+  lua: `
+    local total = redis.pcall('INCRBY', KEYS[1], ARGV[1])
+    if type(total) ~= 'number' then
+      redis.call('SET', KEYS[1], ARGV[1])
+      total = tonumber(ARGV[1])
+    end
+    if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return {total, redis.call('PTTL', KEYS[1])}`,
+};
+
 /** express-rate-limit's own memory store grows with the number of clients; this one has a bound. */
 class BoundedStore implements Store {
   readonly localKeys = true;
+  readonly #redis: Redis | undefined;
+  readonly #untold = new Map<string, Count>();
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
 
-  constructor(maxClients: number, clock: Clock) {
+  constructor(maxClients: number, clock: Clock, redis: Redis | undefined) {
+    this.#redis = redis;
     this.#clock = clock;
     this.#counts = new LRUCache({ max: maxClients });
   }
@@ -116,24 +142,53 @@ class BoundedStore implements Store {
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    const count = this.#current(key);
-    count.totalHits++;
-    return count;
+    return this.#hit(key, this.#current(key));
   }
 
   /** Counts a hit and returns its headers, unless it would be one too many. */
   hitWithin(key: string, policy: string, limit: number): string[] | undefined {
     const count = this.#current(key);
     if (count.totalHits >= limit) return undefined;
+    return this.#headersOf(this.#hit(key, count), policy, limit);
+  }
+
+  #hit(key: string, count: Count): Count {
     count.totalHits++;
-    return this.#headersOf(count, policy, limit);
+    if (this.#redis?.isUp) {
+      count.untold++;
+      if (this.#untold.size === 0) this.#clock.after(tellEveryMs, () => this.#tell());
+      this.#untold.set(key, count);
+    }
+    return count;
+  }
+
+  #tell(): void {
+    for (const [key, count] of this.#untold) void this.#tellOf(key, count);
+    this.#untold.clear();
+  }
+
+  async #tellOf(key: string, count: Count): Promise<void> {
+    const { untold } = count;
+    count.untold = 0;
+    const leftMs = Math.max(1, Math.ceil(count.resetTime.getTime() - this.#clock.now()));
+    const name = `rate:${createHash('sha256').update(key).digest('base64url')}`;
+    const reply = await this.#redis?.run(countTogether, [this.#redis.key(name), untold, leftMs]);
+    if (!Array.isArray(reply)) return;
+    const [total = 0, ttl = 0] = reply.map(Number);
+    count.totalHits = Math.max(count.totalHits, total + count.untold);
+    count.resetTime = new Date(this.#clock.now() + ttl);
   }
 
   #current(key: string): Count {
     const now = this.#clock.now();
     const known = this.#counts.get(key);
     if (known && known.resetTime.getTime() > now) return known;
-    const count = { totalHits: 0, resetTime: new Date(now + windowMs), partition: known?.partition ?? partition(key) };
+    const count = {
+      totalHits: 0,
+      untold: 0,
+      resetTime: new Date(now + windowMs),
+      partition: known?.partition ?? partition(key),
+    };
     this.#counts.set(key, count);
     return count;
   }

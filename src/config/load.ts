@@ -1,6 +1,7 @@
 /**
  * Loading: defaults < file < environment. Every mistake is reported at once.
  */
+import { encryptionKeysAllowed, parseEncryptionKeys } from './encryption-keys.ts';
 import type { Config } from './schema.ts';
 import { contradictions, schema } from './schema.ts';
 import { type SecretSources, secretNames, secretSources } from './secrets.ts';
@@ -49,7 +50,10 @@ export function loadConfig(
   applyEnvironment(tree, env, known, mistakes);
   const config = validate(tree, known, mistakes);
   const secrets = secretSources(apiOf(tree), env, readFile, mistakes);
-  if (config?.constantContact.api === 'v3' && purpose === 'serve' && !secrets.refreshToken) {
+  if (config) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
+  // Where instances share, the tokens may come from another one.
+  const bringsTokens = secrets.refreshToken ?? secrets.redisUrl;
+  if (config?.constantContact.api === 'v3' && purpose === 'serve' && !bringsTokens) {
     const { tokenFile } = config.constantContact.oauth;
     if (tokenFile !== '' && !isReadable(tokenFile, readFile)) {
       mistakes.push(
@@ -65,6 +69,13 @@ export function loadConfig(
 function apiOf(tree: Tree): 'v2' | 'v3' {
   const section = tree['constantContact'];
   return isTree(section) && section['api'] === 'v3' ? 'v3' : 'v2';
+}
+
+function checkEncryptionKeys(file: string, readFile: (path: string) => string, mistakes: string[]): void {
+  if (file === '') return;
+  const why = isReadable(file, readFile) ? 'the file is not valid' : 'the file cannot be read';
+  const text = isReadable(file, readFile) ? readFile(file) : '';
+  if (!parseEncryptionKeys(text)) mistakes.push(`cache.encryptionKeyFile: ${why}; allowed: ${encryptionKeysAllowed}`);
 }
 
 function isReadable(path: string, readFile: (path: string) => string): boolean {

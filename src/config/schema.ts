@@ -129,6 +129,13 @@ export const schema = z.strictObject({
       ),
       readAheadPages: integer(0, 10, 1, 'Pages fetched ahead of a caller who walks; 0 turns it off'),
       notFoundSeconds: integer(1, 86_400, 60, 'How long an unknown campaign or cursor is remembered'),
+      encryptionKeyFile: z
+        .string()
+        .max(4096)
+        .default('')
+        .describe(
+          'File of the keys with which pages are encrypted in Redis, one a line, the one in use first; empty: they are not',
+        ),
     })
     .prefault({}),
   constantContact: z
@@ -187,6 +194,16 @@ export const schema = z.strictObject({
         .max(4096)
         .default('')
         .describe("File in which the day's count is kept over a restart; empty: nowhere"),
+    })
+    .prefault({}),
+  redis: z
+    .strictObject({
+      timeoutMs: integer(1, 10_000, 50, 'Longest wait for Redis, before going on without it'),
+      keyPrefix: z
+        .string()
+        .regex(/^[\w:.-]{0,64}$/, 'up to 64 letters, digits and :._-')
+        .default('sendgate:')
+        .describe('In front of all keys in Redis: one for each account that shares it'),
     })
     .prefault({}),
   log: z

@@ -2,6 +2,7 @@
  * The credentials: out of the environment or a mounted file, re-read when the file changes.
  */
 import { unwatchFile, watchFile } from 'node:fs';
+import { parseRedisUrl, redisUrlAllowed } from '../redis/address.ts';
 
 /** Secrets by name, with the variable that holds them; `…_FILE` beside it holds a path. */
 export const secretNames = {
@@ -10,6 +11,7 @@ export const secretNames = {
   clientId: 'CONSTANT_CONTACT_CLIENT_ID',
   clientSecret: 'CONSTANT_CONTACT_CLIENT_SECRET',
   refreshToken: 'CONSTANT_CONTACT_REFRESH_TOKEN',
+  redisUrl: 'REDIS_URL',
 } as const;
 
 export type SecretName = keyof typeof secretNames;
@@ -23,10 +25,10 @@ interface Source {
 /** Those that are set. */
 export type SecretSources = Readonly<Partial<Record<SecretName, Source>>>;
 
-/** What each version of the API takes, the one that it cannot do without first. */
+/** What is taken with each version of the API, the one that it cannot do without first. */
 const taken = {
-  v2: ['apiKey', 'accessToken'],
-  v3: ['clientId', 'clientSecret', 'refreshToken'],
+  v2: ['apiKey', 'accessToken', 'redisUrl'],
+  v3: ['clientId', 'clientSecret', 'refreshToken', 'redisUrl'],
 } as const satisfies Record<string, readonly SecretName[]>;
 
 /** What can stand in a header and a URL. Shorter than this could not be kept out of a log without spoiling it. */
@@ -55,10 +57,11 @@ export function secretSources(
       return undefined;
     }
     try {
-      return { value: parseSecret(text ?? readFile(file ?? '')), file };
+      return { value: parseSecret(name, text ?? readFile(file ?? '')), file };
     } catch (error) {
       const why = error instanceof InvalidSecret ? 'is not valid' : 'the file cannot be read';
-      mistakes.push(`${file === undefined ? variable : `${variable}_FILE`}: ${why}; allowed: ${secretAllowed}`);
+      const allowed = name === 'redisUrl' ? redisUrlAllowed : secretAllowed;
+      mistakes.push(`${file === undefined ? variable : `${variable}_FILE`}: ${why}; allowed: ${allowed}`);
       return undefined;
     }
   };
@@ -73,10 +76,16 @@ const nouns: Readonly<Partial<Record<SecretName, string>>> = {
 
 class InvalidSecret extends Error {}
 
-function parseSecret(text: string): string {
+function parseSecret(name: SecretName, text: string): string {
   const value = text.trim();
-  if (!secretPattern.test(value)) throw new InvalidSecret();
+  if (!secretPattern.test(value) || (name === 'redisUrl' && !parseRedisUrl(value))) throw new InvalidSecret();
   return value;
+}
+
+/** A secret, and what it holds that must not be seen by itself either. */
+function hidden([name, { value }]: readonly [SecretName, Source]): readonly string[] {
+  const password = name === 'redisUrl' ? parseRedisUrl(value)?.password : undefined;
+  return password !== undefined && secretPattern.test(password) ? [value, password] : [value];
 }
 
 /** Values of before that are kept out of the logs, beside the present ones. */
@@ -119,7 +128,7 @@ export class Secrets {
   /** Has more values kept out of the logs: those that came at run time. */
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
-    const present = [...this.#sources.values()].map(({ value }) => value);
+    const present = [...this.#sources].flatMap(hidden);
     this.#values = [...new Set([...present, ...this.#former])];
   }
 
@@ -128,7 +137,7 @@ export class Secrets {
     for (const [name, { value, file }] of this.#sources) {
       if (file === undefined) continue;
       try {
-        const present = parseSecret(this.#readFile(file));
+        const present = parseSecret(name, this.#readFile(file));
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);

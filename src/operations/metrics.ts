@@ -17,6 +17,8 @@ export interface Gauges {
   readonly callsToday: () => number;
   readonly callsLeftToday: () => number;
   readonly tokenLifeSeconds: () => number;
+  readonly instances: () => number;
+  readonly redisDown: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly circuitOpen: () => boolean;
@@ -29,6 +31,8 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Life left to v3's access token; 0 without one"],
+  instances: ['sendgate_instances', 'Instances that share pages and quota, as last seen; 1 without Redis'],
+  redisDown: ['sendgate_redis_down', '1 while Redis is configured and does not help'],
   credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
   quotaExhausted: [
     'sendgate_upstream_quota_exhausted',
@@ -76,6 +80,18 @@ export class Metrics {
     labelNames: ['outcome'] as const,
     registers: [this.registry],
   });
+  readonly #redisCommands = new Counter({
+    name: 'sendgate_redis_commands_total',
+    help: 'Round trips to Redis, by script and outcome',
+    labelNames: ['script', 'outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly #redisLatency = new Histogram({
+    name: 'sendgate_redis_command_duration_seconds',
+    help: 'Time that Redis takes for one round trip',
+    buckets: latencyBuckets,
+    registers: [this.registry],
+  });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
     help: 'Time that calls wait for their turn, by team and urgency',
@@ -115,6 +131,11 @@ export class Metrics {
   upstreamCall(outcome: string, seconds: number): void {
     this.#upstreamCalls.labels(outcome).inc();
     this.#upstreamLatency.observe(seconds);
+  }
+
+  redisAsked(script: string, outcome: string, seconds: number): void {
+    this.#redisCommands.labels(script, outcome).inc();
+    this.#redisLatency.observe(seconds);
   }
 
   tokenRefreshed(outcome: RefreshOutcome['outcome']): void {

@@ -9,6 +9,7 @@ import type { Demand, Urgency } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, tagOf } from './page.ts';
+import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
 import { Walks } from './walks.ts';
 
 export interface PagesOptions extends FreshnessLimits {
@@ -28,6 +29,10 @@ interface Parts {
   /** Whether the upstream understands `created_since`. */
   readonly filtersSince: boolean;
   readonly clock: Clock;
+  /** What is known of the walks; where pages are shared, they know of it too. */
+  readonly walks?: Walks;
+  /** The pages of all instances; undefined where this is the only one. */
+  readonly shared?: SharedPages | undefined;
   /** Makes what is answered; simulations, which answer nobody, bring their own. */
   readonly encode?: typeof makeBody;
 }
@@ -50,13 +55,15 @@ export interface Found {
   readonly forward: 'uri-miss' | 'stale' | 'request' | undefined;
   /** The call was somebody else's, for the same page. */
   readonly collapsed: boolean;
+  /** It was not in memory, but among the pages of all instances. */
+  readonly shared: boolean;
   readonly stored: boolean;
 }
 
 /** What the upstream said no to, remembered so that it is not asked again at once. */
 interface RememberedRefusal {
   readonly kind: 'refusal';
-  readonly code: 'campaign-not-found' | 'invalid-cursor';
+  readonly code: RefusalCode;
 }
 
 type Held = Page | RememberedRefusal;
@@ -68,24 +75,34 @@ interface Fetch {
   readonly demand: Demand;
   readonly signal: AbortSignal;
   readonly maxAgeSeconds: number | undefined;
+  readonly mayBeStale: boolean;
   /** How the page was come by of which this one is a view. */
   source?: Found;
 }
 
+/** How a page was come by that another instance has fetched. */
+interface Origin {
+  /** While we waited for it. */
+  readonly waited: boolean;
+}
+
 /** Objects, map slots and list links around an entry, roughly. */
 const entryOverheadBytes = 600;
-const maxWalks = 50_000;
+export const maxWalks = 50_000;
 
 export class Pages {
   readonly #parts: Parts;
   readonly #options: PagesOptions;
-  readonly #walks = new Walks(maxWalks);
+  readonly #walks: Walks;
+  /** Pages that other instances have fetched. */
+  readonly #origins = new WeakMap<Page, Origin>();
   readonly #waiters = new Waiters();
   readonly #cache: LRUCache<string, Held, Fetch>;
 
   constructor(parts: Parts, options: PagesOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#walks = parts.walks ?? new Walks(maxWalks, parts.clock);
     this.#cache = new LRUCache<string, Held, Fetch>({
       maxSize: options.maxBytes,
       sizeCalculation: (held, key) =>
@@ -115,12 +132,17 @@ export class Pages {
    * @throws Problem with a remembered refusal
    */
   hit(query: PageQuery, maxAgeSeconds?: number): Found | undefined {
-    const { key, generation } = this.#place(query);
+    const { key, walk, generation } = this.#place(query);
+    if (this.#parts.shared?.isDoubtful(walk)) return undefined;
+    return this.#held(key, generation, maxAgeSeconds);
+  }
+
+  #held(key: string, generation: number, maxAgeSeconds: number | undefined): Found | undefined {
     const held = this.#cache.get(key);
     if (held === undefined) return undefined;
     if (held.kind === 'refusal') throw new Problem(held.code);
     if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
-    return { page: held, forward: undefined, collapsed: false, stored: false };
+    return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
   }
 
   /**
@@ -135,30 +157,41 @@ export class Pages {
   /** @param alongWith another demand, with which this one becomes more urgent */
   async #get(query: PageQuery, ask: Ask, mayBeStale: boolean, alongWith?: Demand): Promise<Found> {
     const { team, urgency = 'interactive', signal, maxAgeSeconds } = ask;
-    const hit = this.hit(query, maxAgeSeconds);
+    const { shared } = this.#parts;
+    const asked = this.#place(query);
+    if (shared?.isDoubtful(asked.walk) && this.#cache.peek(asked.key, { allowStale: true }))
+      await shared.confirm(asked.walk);
+    const { key, walk, generation } = this.#place(query);
+    const hit = this.#held(key, generation, maxAgeSeconds);
     if (hit) return hit;
 
-    const { key, walk, generation } = this.#place(query);
     const held = this.#cache.peek(key, { allowStale: true });
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
     const allowStale = mayBeStale && held?.kind === 'page' && !forceRefresh;
     const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
     alongWith?.onRaise(() => wait.demand.raise(alongWith.team, alongWith.urgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};
-    const context: Fetch = { query, walk, generation, demand: wait.demand, signal: wait.signal, maxAgeSeconds };
+    const { demand, signal: given } = wait;
+    const context: Fetch = { query, walk, generation, demand, signal: given, maxAgeSeconds, mayBeStale };
     const fetching = this.#cache.fetch(key, { allowStale, forceRefresh, status, context });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
     if (found.kind === 'refusal') throw new Problem(found.code);
 
     const { source } = context;
-    const fetched = !status.returnedStale && found.failedAt === undefined && (!source || source.forward !== undefined);
+    const origin = status.returnedStale ? undefined : this.#origins.get(found);
+    const isShared = origin?.waited === false || source?.shared === true;
+    const isNews = !isShared && !status.returnedStale && found.failedAt === undefined;
+    const fetched = isNews && (!source || source.forward !== undefined);
+    // What another instance has left to go stale is answered at once, and asked for behind it.
+    if (origin && !source && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, team);
     const wasWanted = forceRefresh && !this.#isGone(held);
     const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
       page: found,
       forward: fetched ? forward : undefined,
-      collapsed: fetched && (status.fetch === 'inflight' || source?.collapsed === true),
+      collapsed: fetched && (status.fetch === 'inflight' || origin?.waited === true || source?.collapsed === true),
+      shared: isShared,
       stored: fetched && this.#cache.peek(key) === found,
     };
   }
@@ -182,7 +215,7 @@ export class Pages {
     const { filtersSince } = this.#parts;
     const walk = filtersSince ? `${campaign}|${createdSince}` : campaign;
     const view = `${form ?? ''}${filtersSince ? '' : createdSince}`;
-    const generation = this.#walks.generation(walk);
+    const { generation } = this.#walks.of(walk);
     const key =
       cursor === undefined ? `${walk}|${view}|limit=${limit}` : `${walk}|${view}|${generation}|next=${cursor}`;
     return { key, walk, generation };
@@ -209,19 +242,32 @@ export class Pages {
 
   async #fetch(key: string, held: Held | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Held> {
     const { clock, fetchPage } = this.#parts;
-    const old = held?.kind === 'page' ? held : undefined;
+    let old = held?.kind === 'page' ? held : undefined;
+    let turn: Turn | undefined;
     try {
       const source = this.#sourceOf(fetch.query);
       if (source) return await this.#toView(source, old, options, fetch);
-      const page = await this.#toPage(await fetchPage(fetch.query, fetch.demand, fetch.signal), old, fetch);
+
+      const seen = await this.#look(old, fetch);
+      if (seen && seen.kind !== 'turn') return this.#fromOthers(seen, key, options, fetch);
+      turn = seen?.turn;
+      old ??= seen?.fallback;
+      const asked = { ...fetch, generation: this.#walks.of(fetch.walk).generation };
+      const page = await this.#toPage(await fetchPage(fetch.query, fetch.demand, fetch.signal), old, asked, turn);
       options.ttl = Math.ceil(page.freshUntil - page.fetchedAt);
+      this.#holdToo(key, page, options, fetch);
       return page;
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+      if (!(error instanceof Problem)) {
+        turn?.failed(undefined);
+        throw error;
+      }
       if (error.code === 'campaign-not-found' || error.code === 'invalid-cursor') {
         options.ttl = this.#options.notFoundSeconds * 1000;
+        turn?.refused(error.code, clock.now() + options.ttl);
         return { kind: 'refusal', code: error.code };
       }
+      turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;
       // The page is good enough to go on with, and the upstream is left alone for a while: for less, if it was not asked.
       const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
@@ -231,6 +277,40 @@ export class Pages {
     } finally {
       this.#waiters.done(key);
     }
+  }
+
+  /** What all instances have of a page, as fresh as it has to be; undefined where this is the only one. */
+  #look(old: Page | undefined, fetch: Fetch): Promise<Seen> | undefined {
+    const { query, walk, maxAgeSeconds, demand, signal } = fetch;
+    const { cursor } = query;
+    const mayBeStale = fetch.mayBeStale && maxAgeSeconds === undefined && old === undefined;
+    const now = this.#parts.clock.now();
+    const seconds = Math.max(maxAgeSeconds ?? Number.POSITIVE_INFINITY, this.#options.minFreshSeconds);
+    return this.#parts.shared?.look(
+      { walk, limit: cursor === undefined ? query.limit : undefined, cursor },
+      {
+        notBefore: Math.max(0, now - seconds * 1000, old ? old.fetchedAt + 1 : 0),
+        mayBeStale,
+        known: old?.body,
+      },
+      demand,
+      signal,
+    );
+  }
+
+  #fromOthers(seen: Exclude<Seen, { kind: 'turn' }>, key: string, options: { ttl?: number }, fetch: Fetch): Held {
+    const now = this.#parts.clock.now();
+    options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
+    if (seen.kind === 'refusal') return { kind: 'refusal', code: seen.code };
+    this.#origins.set(seen.page, { waited: seen.waited });
+    this.#holdToo(key, seen.page, options, fetch);
+    return seen.page;
+  }
+
+  /** A generation that was learned on the way has moved the page to another key, too. */
+  #holdToo(key: string, page: Page, { ttl = 1 }: { ttl?: number }, { query }: Fetch): void {
+    const present = this.#place(query);
+    if (present.key !== key && page.generation === present.generation) this.#cache.set(present.key, page, { ttl });
   }
 
   /**
@@ -258,28 +338,29 @@ export class Pages {
     return { ...page, body: same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)) };
   }
 
-  async #toPage(arrived: SendsPage, old: Page | undefined, { query, walk, generation }: Fetch): Promise<Page> {
+  async #toPage(arrived: SendsPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
+    const { query, walk, generation } = fetch;
     const { render, clock, encode = makeBody } = this.#parts;
     const fetchedAt = clock.now();
     const newestMs = newest(arrived.sends);
     const { json, next } = render(query, arrived);
     const etag = tagOf(json);
     const first = arrived.sends[0];
-    return {
-      kind: 'page',
-      generation: this.#walks.arrived(walk, {
-        limit: query.cursor === undefined ? query.limit : undefined,
-        etag,
-        first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
-        askedIn: generation,
-        previousEtag: old?.body.etag,
-      }),
+    const about = {
+      limit: query.cursor === undefined ? query.limit : undefined,
+      etag,
+      first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
+      askedIn: generation,
+      previousEtag: old?.body.etag,
+    };
+    const unshared = {
       // An unchanged page keeps its encodings.
       body: old?.body.etag === etag ? old.body : await encode({ json, next, cursor: arrived.cursor, newestMs }, etag),
       fetchedAt,
       freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
-      failedAt: undefined,
     };
+    const shared = await turn?.stored(unshared, about);
+    return { kind: 'page', ...unshared, generation: shared ?? this.#walks.arrived(walk, about), failedAt: undefined };
   }
 }
 

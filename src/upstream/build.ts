@@ -7,15 +7,19 @@ import { baseUrls, type Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Logger } from '../operations/log.ts';
 import { Problem } from '../problems.ts';
+import type { KeyRing } from '../redis/key-ring.ts';
+import type { Redis } from '../redis/redis.ts';
 import { Breaker, circuitOpen } from './breaker.ts';
 import { CampaignIds } from './campaign-ids.ts';
 import type { Dialect } from './dialect.ts';
 import { Gate } from './gate.ts';
-import { isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
-import { readTokens } from './oauth/token-file.ts';
+import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
+import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-tokens.ts';
+import { readTokens, type StoredTokens } from './oauth/token-file.ts';
 import { Tokens } from './oauth/tokens.ts';
 import { quotaExhausted } from './quota/day.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
+import { SharedQuota } from './quota/shared-quota.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Transport } from './transport.ts';
 import { type CallObserver, Upstream } from './upstream.ts';
@@ -33,6 +37,10 @@ interface Parts {
   readonly onWait: QuotaEvents['waited'];
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   readonly onRefresh: (outcome: RefreshOutcome) => void;
+  /** What the instances share; undefined where this is the only one. */
+  readonly redis: Redis | undefined;
+  /** The keys for what is left there, where there are any. */
+  readonly keyRing: KeyRing | undefined;
 }
 
 export interface BuiltUpstream {
@@ -68,11 +76,13 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       else log.info('Constant Contact takes calls again');
     },
   });
-  const quota = new Quota(clock, config.quota, parts.weights, {
+  const quotaEvents: QuotaEvents = {
     waited: parts.onWait,
     passed: (percent) => log.warn({ percent, perDay: config.quota.perDay }, "part of the day's calls is spent"),
     unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
-  });
+  };
+  const sharedQuota = parts.redis && new SharedQuota(parts.redis);
+  const quota = new Quota(clock, config.quota, parts.weights, quotaEvents, sharedQuota);
   const breaker = new Breaker(
     clock,
     { failures: constantContact.breakerFailures, probeEveryMs: constantContact.breakerProbeMs },
@@ -116,24 +126,54 @@ const remedies = {
   v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
 };
 
-interface TokenParts extends Pick<Parts, 'clock' | 'log' | 'secrets' | 'userAgent' | 'refreshTokens' | 'onRefresh'> {
+interface TokenParts extends Omit<Parts, 'weights' | 'onCall' | 'onWait'> {
   readonly credentialsGate: Gate;
 }
 
+/** Undefined where there is no Redis, or nothing that all instances have to encrypt the tokens with. */
+function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | undefined {
+  const redisUrl = secrets.get('redisUrl');
+  const clientSecret = secrets.get('clientSecret');
+  if (!redis || redisUrl === undefined) return undefined;
+  const given = keyRing?.keys.map(({ value }) => value.toString('base64')) ?? [];
+  const sealingKeys = [...given, ...(clientSecret === undefined ? [] : [tokenKeyOf(clientSecret)])];
+  if (sealingKeys.length === 0) return undefined;
+  return { redisUrl, key: redis.key('{tokens}'), channel: redis.channel, sealingKeys };
+}
+
 function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
-  const { clock, log, secrets, userAgent, refreshTokens, credentialsGate } = parts;
+  const { clock, log, secrets, userAgent, refreshTokens, credentialsGate, redis } = parts;
   const { tokenUrl, tokenFile } = constantContact.oauth;
   const clientId = () => secrets.get('clientId') ?? '';
+  const isOurs = (stored: StoredTokens) =>
+    stored.clientId === clientId() && isFrom(secrets.get('refreshToken'), stored);
+  const read = () => {
+    const stored = readTokens(tokenFile, clientId());
+    return stored && isOurs(stored) ? stored : undefined;
+  };
+  const shared = redis && new SharedTokens(redis, () => tokenSharing(parts));
+  if (shared && !tokenSharing(parts)) {
+    log.warn(
+      'without a client secret or cache.encryptionKeyFile the instances do not share tokens: give them one file',
+    );
+  }
+  const reconcile = async () => {
+    const borrow = async (theirs: StoredTokens) =>
+      isOurs(theirs) && borrowTokens(tokenFile, theirs, constantContact.timeoutMs * 2);
+    if (await shared?.reconcile(read(), borrow)) tokens.reload();
+  };
+  shared?.listen(() => void reconcile());
   let told: RefreshOutcome['outcome'] = 'renewed';
-  return new Tokens({
+  const tokens: Tokens = new Tokens({
     clock,
-    read: () => {
-      const stored = readTokens(tokenFile, clientId());
-      return stored && isFrom(secrets.get('refreshToken'), stored) ? stored : undefined;
-    },
+    read,
     watch: (changed) => {
-      watchFile(tokenFile, { interval: 1_000, persistent: false }, changed);
-      return () => unwatchFile(tokenFile, changed);
+      const onChange = () => {
+        changed();
+        void reconcile();
+      };
+      watchFile(tokenFile, { interval: 1_000, persistent: false }, onChange);
+      return () => unwatchFile(tokenFile, onChange);
     },
     refresh: (replaces) =>
       refreshTokens({
@@ -144,6 +184,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
         clientId: clientId(),
         clientSecret: secrets.get('clientSecret'),
         refreshToken: secrets.get('refreshToken'),
+        sharing: tokenSharing(parts),
         replaces,
       }),
     onTokens: (values) => {
@@ -166,4 +207,5 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
       told = outcome;
     },
   });
+  return tokens;
 }

@@ -90,6 +90,23 @@ export async function start(
 ): Promise<Harness> {
   const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
+  const harness = await startInstance(sandbox, clock, env, version);
+  return {
+    ...harness,
+    close: async () => {
+      await harness.close();
+      await sandbox.stop();
+    },
+  };
+}
+
+/** A Sendgate in front of a sandbox that others may be in front of, too. `close` leaves the sandbox running. */
+export async function startInstance(
+  sandbox: Sandbox,
+  clock: ForwardClock,
+  env: Environment = {},
+  version = api,
+): Promise<Harness> {
   const lines: string[] = [];
   const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox, version), ...env }, readFile);
   const service = await startService(loaded, {
@@ -109,10 +126,7 @@ export async function start(
     lines,
     get,
     page: async (path) => (await (await get(path)).json()) as PageJson,
-    close: async () => {
-      await service.stop();
-      await sandbox.stop();
-    },
+    close: () => service.stop(),
   };
 }
 

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import { type Grant, GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
 import { checkWritable, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
 
@@ -11,6 +12,8 @@ export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
   /** The configured refresh token, with which the first chain begins. */
   readonly refreshToken?: string | undefined;
+  /** Where the tokens of all instances are; undefined where the file is all there is. */
+  readonly sharing?: TokenSharing | undefined;
   /** The access token that is to be replaced: if the file holds another one, somebody else has been quicker. */
   readonly replaces?: string | undefined;
 }
@@ -19,7 +22,7 @@ export interface RefreshOrder extends OAuthClient {
 export interface RefreshOutcome {
   /** `refused`: a person has to authorize again. */
   readonly outcome: 'renewed' | 'refused' | 'failed';
-  /** Out of a closed set; that of a GrantError, `token-file`, `locked` or `no-refresh-token`. */
+  /** Out of a closed set; that of a GrantError, `token-file`, `locked`, `redis` or `no-refresh-token`. */
   readonly reason?: string;
 }
 
@@ -36,19 +39,44 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
   const unlock = await lock(`${tokenFile}.lock`, order.timeoutMs * 2);
   if (!unlock) return { outcome: 'failed', reason: existsSync(`${tokenFile}.lock`) ? 'locked' : 'token-file' };
   const endpoint = new TokenEndpoint(order);
+  const shared = order.sharing && (await SharedRefresh.begin(order.sharing, order.timeoutMs));
   try {
-    const stored = readTokens(tokenFile, clientId);
+    if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
+    const own = readTokens(tokenFile, clientId);
+    const stored = newest(own, await shared?.read(), order);
     const isNew = stored !== undefined && stored.accessToken !== replaces && stored.expiresAt > now();
-    if (isNew && isFrom(order.refreshToken, stored)) return { outcome: 'renewed' };
+    if (isNew && isFrom(order.refreshToken, stored)) {
+      if (stored !== own) writeTokens(tokenFile, stored);
+      return { outcome: 'renewed' };
+    }
+    const all = candidates(stored, order.refreshToken);
+    // A refresh token that another instance may have spent would lose the account for all of them.
+    const mayBeSpent =
+      order.sharing && !shared && stored?.borrowed === true && all[0]?.refreshToken === stored.refreshToken;
+    if (mayBeSpent) return { outcome: 'failed', reason: 'redis' };
     checkWritable(tokenFile);
-    return await tryEach(candidates(stored, order.refreshToken), endpoint, order, now);
+    const result = await tryEach(all, endpoint, order, now);
+    const renewed = result.outcome === 'renewed' ? readTokens(tokenFile, clientId) : undefined;
+    if (renewed) await shared?.write(renewed);
+    return result;
   } catch (error) {
     if (error instanceof GrantError) return { outcome: 'failed', reason: error.reason };
     return { outcome: 'failed', reason: 'token-file' };
   } finally {
     endpoint.close();
+    if (shared !== 'locked') await shared?.end();
     unlock();
   }
+}
+
+/** The later ones, if they are for this application and go back to the configured refresh token. */
+function newest(
+  own: StoredTokens | undefined,
+  others: StoredTokens | undefined,
+  { clientId, refreshToken }: RefreshOrder,
+): StoredTokens | undefined {
+  if (!others || others.clientId !== clientId || !isFrom(refreshToken, others)) return own;
+  return !own || others.issuedAt > own.issuedAt ? others : own;
 }
 
 interface Candidate {
@@ -104,6 +132,22 @@ export async function storeTokens(tokenFile: string, tokens: StoredTokens, timeo
     return false;
   } finally {
     unlock?.();
+  }
+}
+
+/** Stores tokens that another instance has refreshed, unless the file has later ones. Returns whether it did. */
+export async function borrowTokens(tokenFile: string, tokens: StoredTokens, timeoutMs: number): Promise<boolean> {
+  const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
+  if (!unlock) return false;
+  try {
+    const own = readTokens(tokenFile, tokens.clientId);
+    if (own && own.issuedAt >= tokens.issuedAt) return false;
+    writeTokens(tokenFile, tokens);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    unlock();
   }
 }
 

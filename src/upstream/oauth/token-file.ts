@@ -24,6 +24,8 @@ const shape = z.object({
   expiresAt: z.int(),
   /** SHA-256 of the configured refresh token with which this chain began; undefined when a person authorized it. */
   beganWith: z.string().optional(),
+  /** Another instance has refreshed them: it, or yet another one, may have spent the refresh token by now. */
+  borrowed: z.boolean().optional(),
 });
 
 export type StoredTokens = z.output<typeof shape>;
@@ -31,8 +33,17 @@ export type StoredTokens = z.output<typeof shape>;
 /** What the file holds for this application; undefined when there is none, or nothing that can be read. */
 export function readTokens(path: string, clientId: string): StoredTokens | undefined {
   try {
-    const stored = shape.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return stored.clientId === clientId ? stored : undefined;
+    const stored = parseTokens(readFileSync(path, 'utf8'));
+    return stored?.clientId === clientId ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when the text holds none. */
+export function parseTokens(text: string): StoredTokens | undefined {
+  try {
+    return shape.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { dayMs } from './day.ts';
 import type { Urgency } from './demand.ts';
+import type { DayReport } from './shared-quota.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
@@ -30,6 +31,10 @@ export class DayBudget {
   readonly #events: DayBudgetEvents;
   #day: string;
   #calls = 0;
+  /** Calls among them that the other instances have not been told of. */
+  #unreported = 0;
+  /** What may be spent without the others: a part of what was left when they were lost. */
+  #alone: { readonly from: number; readonly instances: number } | undefined;
   #writable = true;
 
   constructor(options: DayBudgetOptions, events: DayBudgetEvents, nowMs: number) {
@@ -45,13 +50,22 @@ export class DayBudget {
   }
 
   left(nowMs: number): number {
-    return Math.max(0, this.#options.perDay - this.used(nowMs));
+    const used = this.used(nowMs);
+    const left = Math.max(0, this.#options.perDay - used);
+    if (!this.#alone) return left;
+    const { from, instances } = this.#alone;
+    const own = Math.ceil((this.#options.perDay - from) / instances) - (used - from);
+    return Math.max(0, Math.min(left, own));
   }
 
   /** Whether a call of this urgency may still be made today. */
   allows(urgency: Urgency, nowMs: number): boolean {
-    const kept = urgency === 'interactive' ? 0 : (this.#options.perDay * this.#options.reserve) / 100;
-    return this.left(nowMs) > kept;
+    return this.left(nowMs) > this.keptFrom(urgency) / (this.#alone?.instances ?? 1);
+  }
+
+  /** Calls of the day that a demand of this urgency must leave to others. */
+  keptFrom(urgency: Urgency): number {
+    return urgency === 'interactive' ? 0 : (this.#options.perDay * this.#options.reserve) / 100;
   }
 
   /** Whether more than half is left of what should be, had the day been spent evenly. */
@@ -63,13 +77,43 @@ export class DayBudget {
   /** Counts a call. It is written down before the call is made, so that a crash loses none. */
   spend(nowMs: number): void {
     this.#turn(nowMs);
-    this.#calls++;
-    this.#save();
+    this.#unreported++;
+    this.#countTo(this.#calls + 1);
+  }
+
+  /** What the other instances are to be told. */
+  report(nowMs: number): DayReport {
+    this.#turn(nowMs);
+    const unreported = this.#unreported;
+    this.#unreported = 0;
+    return { day: Math.floor(nowMs / dayMs), known: this.#calls - unreported, unreported };
+  }
+
+  /** They have been told, and say how many calls all have made; or they could not be told. */
+  reported({ day, unreported }: DayReport, used: number | undefined): void {
+    if (day * dayMs !== Date.parse(this.#day)) return;
+    if (used === undefined) this.#unreported += unreported;
+    else if (used > this.#calls) this.#countTo(used);
+  }
+
+  /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
+  divide(nowMs: number, instances: number): void {
+    this.#alone ??= { from: this.used(nowMs), instances };
+  }
+
+  /** The other instances can be asked again. */
+  unite(): void {
+    this.#alone = undefined;
+  }
+
+  #countTo(calls: number): void {
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (this.#calls === mark) this.#events.passed(percent);
+      if (this.#calls < mark && calls >= mark) this.#events.passed(percent);
     }
+    this.#calls = calls;
+    this.#save();
   }
 
   #turn(nowMs: number): void {
@@ -78,6 +122,8 @@ export class DayBudget {
     if (day <= this.#day) return;
     this.#day = day;
     this.#calls = 0;
+    this.#unreported = 0;
+    if (this.#alone) this.#alone = { ...this.#alone, from: 0 };
   }
 
   #load(): void {

@@ -23,6 +23,12 @@ export class FairQueue<T> {
     return this.#flows.get(flow)?.items.size ?? 0;
   }
 
+  /** The flows in which something waits. */
+  waiting(): { readonly name: string; readonly weight: number; readonly size: number }[] {
+    const all = [...this.#flows].map(([name, { weight, items }]) => ({ name, weight, size: items.size }));
+    return all.filter(({ size }) => size > 0);
+  }
+
   /** @param weight of the flow, above 0; the first one given counts */
   add(name: string, weight: number, item: T): void {
     let flow = this.#flows.get(name);
@@ -47,11 +53,20 @@ export class FairQueue<T> {
     for (const flow of this.#flows.values()) {
       if (flow.items.size > 0 && (!first || flow.start < first.start)) first = flow;
     }
-    if (!first) return undefined;
-    const [item] = first.items as Set<T> & Iterable<T>;
-    first.items.delete(item as T);
-    this.#virtual = first.start;
-    first.start += 1 / first.weight;
+    return first && this.#takeFrom(first);
+  }
+
+  /** Takes out the first item of a flow whose turn it is by somebody else's reckoning. */
+  nextOf(name: string): T | undefined {
+    const flow = this.#flows.get(name);
+    return flow && flow.items.size > 0 ? this.#takeFrom(flow) : undefined;
+  }
+
+  #takeFrom(flow: Flow<T>): T | undefined {
+    const [item] = flow.items as Set<T> & Iterable<T>;
+    flow.items.delete(item as T);
+    this.#virtual = flow.start;
+    flow.start += 1 / flow.weight;
     this.#shrink();
     return item;
   }

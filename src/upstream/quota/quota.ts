@@ -8,7 +8,8 @@ import { DayBudget, type DayBudgetEvents, type DayBudgetOptions } from './day-bu
 import type { Demand, Urgency } from './demand.ts';
 import { urgencies } from './demand.ts';
 import { FairQueue } from './fair-queue.ts';
-import { SecondLimit } from './second-limit.ts';
+import { holdMs, SecondLimit, type Share } from './second-limit.ts';
+import type { SharedQuota } from './shared-quota.ts';
 
 export interface QuotaOptions extends DayBudgetOptions {
   readonly perSecond: number;
@@ -48,6 +49,9 @@ interface Waiter {
 /** Turns of the more urgent for one of the less urgent, while both want some: somebody's wait comes first, none starves. */
 const urgencyWeight: Readonly<Record<Urgency, number>> = { interactive: 16, refresh: 3, bulk: 1 };
 
+/** What waits is made known to the other instances this often, or they forget it. */
+const announceEveryMs = 1_000;
+
 export class Quota {
   readonly #clock: Clock;
   readonly #options: QuotaOptions;
@@ -56,16 +60,40 @@ export class Quota {
   readonly #queue = new FairQueue<Waiter>();
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
-  #cancelTimer: (() => void) | undefined;
+  readonly #shared: SharedQuota | undefined;
+  /** Demands that wait in all instances, for one that waits in this one. */
+  #crowd = 1;
+  #isAsking = false;
+  #askAgain = false;
+  /** Whether the other instances believe that something waits here. */
+  #isAnnounced = false;
+  /** Whether calls were made of which the other instances may not know. */
+  #calledUnseen = false;
+  #next: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  /** @param weights of the teams, by name; 1 for those that are not in it */
-  constructor(clock: Clock, options: QuotaOptions, weights: ReadonlyMap<string, number>, events: QuotaEvents) {
+  /**
+   * @param weights of the teams, by name; 1 for those that are not in it
+   * @param shared the quota of all instances; undefined where this is the only one
+   */
+  constructor(
+    clock: Clock,
+    options: QuotaOptions,
+    weights: ReadonlyMap<string, number>,
+    events: QuotaEvents,
+    shared?: SharedQuota,
+  ) {
     this.#clock = clock;
     this.#options = options;
     this.#weights = weights;
     this.#events = events;
     this.#second = new SecondLimit(options.perSecond);
     this.#day = new DayBudget(options, events, clock.now());
+    this.#shared = shared;
+    shared?.listen(
+      (inMs) => this.#serveIn(inMs),
+      () => this.#second.complain(clock.monotonic()),
+    );
+    shared?.onUp(() => void this.#settle(shared));
   }
 
   /** Demands that wait for their turn. */
@@ -121,6 +149,7 @@ export class Quota {
         this.#queue.remove(waiter.flow, waiter);
         settle();
         reject(reason);
+        this.#serve();
       };
       const onAbort = () => leave(signal?.reason);
       const cancelDeadline = this.#clock.after(mostMs, () => leave(busy(this.#expectedMs(demand))));
@@ -152,24 +181,32 @@ export class Quota {
   /** The upstream says that it was called too often. */
   complain(): void {
     this.#second.complain(this.#clock.monotonic());
+    this.#shared?.complain();
   }
 
   /** Ends every wait: it has become known that the calls would be in vain. */
   refuseWaiting(problem: Problem): void {
     for (const waiter of this.#queue.clear()) waiter.refuse(problem);
+    this.#serve();
   }
 
   close(): void {
-    this.#cancelTimer?.();
+    this.#next?.cancel();
   }
 
   #flowOf({ team, urgency }: Demand) {
     return { flow: `${urgency} ${team}`, weight: urgencyWeight[urgency] * (this.#weights.get(team) ?? 1) };
   }
 
+  /** The part that this instance takes; undefined while it shares, or is the only one. */
+  get #shareAlone(): Share | undefined {
+    return this.#shared?.isUp === false ? this.#shared.share : undefined;
+  }
+
   #expectedMs(demand: Demand): number {
     const { flow, weight } = this.#flowOf(demand);
-    return this.#second.expectedMs(this.#clock.monotonic(), this.#queue.ahead(flow, weight));
+    const ahead = Math.floor(this.#queue.ahead(flow, weight) * this.#crowd);
+    return this.#second.expectedMs(this.#clock.monotonic(), ahead, this.#shareAlone);
   }
 
   #move(waiter: Waiter): void {
@@ -180,11 +217,29 @@ export class Quota {
   }
 
   readonly #serve = (): void => {
+    if (this.#shared?.isUp) void this.#serveShared(this.#shared);
+    else this.#serveAlone();
+  };
+
+  /** Unless it is done earlier anyway. */
+  #serveIn(ms: number): void {
+    const at = this.#clock.monotonic() + ms;
+    if (this.#next && this.#next.at <= at) return;
+    this.#next?.cancel();
+    const cancel = this.#clock.after(ms, () => {
+      this.#next = undefined;
+      this.#serve();
+    });
+    this.#next = { at, cancel };
+  }
+
+  #serveAlone(): void {
+    const shared = this.#shared;
+    if (shared) this.#goAlone(shared);
     while (this.#queue.size > 0) {
-      const waitMs = this.#second.waitMs(this.#clock.monotonic());
+      const waitMs = this.#second.waitMs(this.#clock.monotonic(), shared?.share);
       if (waitMs > 0) {
-        this.#cancelTimer?.();
-        this.#cancelTimer = this.#clock.after(waitMs, this.#serve);
+        this.#serveIn(waitMs);
         return;
       }
       const waiter = this.#queue.next();
@@ -192,23 +247,105 @@ export class Quota {
       const now = this.#clock.now();
       if (this.#day.allows(waiter.demand.urgency, now)) {
         this.#day.spend(now);
-        waiter.grant(this.#turn());
+        this.#calledUnseen = true;
+        waiter.grant(this.#turn(shared?.newCall() ?? ''));
+        if (shared?.isUp) void this.#settle(shared);
       } else {
         waiter.refuse(quotaExhausted(now));
       }
     }
-  };
+  }
 
-  #turn(): Turn {
-    const ended = this.#second.take(this.#clock.monotonic());
+  /** Asks for turns, one after the other, as long as there are some to be had. */
+  async #serveShared(shared: SharedQuota): Promise<void> {
+    this.#askAgain = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      while (this.#askAgain && (this.#queue.size > 0 || this.#isAnnounced)) {
+        const pausedMs = this.#second.pausedMs(this.#clock.monotonic());
+        if (pausedMs > 0) return this.#serveIn(pausedMs);
+        this.#askAgain = false;
+        const waitMs = await this.#askOnce(shared);
+        if (waitMs === undefined) return this.#serveAlone();
+        if (waitMs === 0) this.#askAgain = true;
+        else if (!this.#askAgain) return this.#serveIn(Math.min(waitMs, announceEveryMs));
+      }
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** Returns the milliseconds until it is worth asking again, or undefined when a turn has to be had without asking. */
+  async #askOnce(shared: SharedQuota): Promise<number | undefined> {
+    const now = this.#clock.now();
+    const day = this.#day.report(now);
+    const flows = this.#queue.waiting().map(({ name, weight, size }) => ({
+      ...{ name, weight, waiting: size },
+      kept: this.#day.keptFrom(urgencyOf(name)),
+    }));
+    const question = {
+      ...{ flows, day, perDay: this.#options.perDay },
+      perSecond: this.#second.limit(this.#clock.monotonic()),
+      aloneMs: this.#second.waitMs(this.#clock.monotonic(), shared.share),
+    };
+    const own = flows.reduce((sum, { waiting }) => sum + waiting, 0);
+    this.#isAnnounced = own > 0;
+    const ruling = await shared.ask(question, holdMs);
+    this.#day.reported(day, ruling?.used);
+    if (!ruling) return undefined;
+    this.#day.unite();
+    if (ruling.kind === 'granted') {
+      this.#isAnnounced = own > 1;
+      const waiter = this.#queue.nextOf(ruling.flow);
+      if (waiter) waiter.grant(this.#turn(ruling.call));
+      else shared.giveBack(ruling.call);
+      return 0;
+    }
+    this.#crowd = own > 0 ? Math.max(1, ruling.waiting / own) : 1;
+    this.#refuseSpent();
+    return ruling.ms;
+  }
+
+  /** Those for whom nothing is left of the day. */
+  #refuseSpent(): void {
+    const now = this.#clock.now();
+    for (const { name } of this.#queue.waiting()) {
+      if (this.#day.allows(urgencyOf(name), now)) continue;
+      for (let waiter = this.#queue.nextOf(name); waiter; waiter = this.#queue.nextOf(name)) {
+        waiter.refuse(quotaExhausted(now));
+      }
+    }
+  }
+
+  #goAlone(shared: SharedQuota): void {
+    this.#crowd = 1;
+    if (!shared.isUp) this.#day.divide(this.#clock.now(), shared.share.instances);
+  }
+
+  async #settle(shared: SharedQuota): Promise<void> {
+    const day = this.#day.report(this.#clock.now());
+    const used = await shared.settle(this.#second.places(this.#clock.monotonic()), this.#calledUnseen, day);
+    this.#day.reported(day, used);
+    if (used === undefined) return;
+    this.#calledUnseen = false;
+    this.#day.unite();
+    this.#serve();
+  }
+
+  #turn(call: string): Turn {
+    const ended = this.#second.take(this.#clock.monotonic(), call, this.#shareAlone);
     return {
       done: (gotPage) => {
-        ended(this.#clock.monotonic(), gotPage);
+        const freeInMs = ended(this.#clock.monotonic(), gotPage);
+        this.#shared?.ended({ call, freeInMs });
         this.#serve();
       },
     };
   }
 }
+
+const urgencyOf = (flow: string) => flow.slice(0, flow.indexOf(' ')) as Urgency;
 
 function busy(expectedMs: number): Problem {
   return new Problem('upstream-busy', {

@@ -15,6 +15,9 @@ const windowMs = 1_005;
 /** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
 const longestWayMs = 1_000;
 
+/** For how long a place is taken at first, in milliseconds. */
+export const holdMs = windowMs + longestWayMs;
+
 /**
  * The shortest round trip that was seen may still have lost this much on its way: a process that has just started needs
  * that long to get a call out, and the next ones go faster.
@@ -32,7 +35,17 @@ const convincing = 16;
 const pauseMs = 1_000;
 const recoverEveryMs = 5_000;
 
+/** What is taken of the whole limit: all of it, or one of so many equal parts. */
+export interface Share {
+  readonly instances: number;
+  /** Which of them this is, from 0: the first ones get what cannot be divided. */
+  readonly rank: number;
+}
+
+const whole: Share = { instances: 1, rank: 0 };
+
 interface Place {
+  readonly call: string;
   readonly start: number;
   /** Monotonic time from which it may be taken again. */
   freeAt: number;
@@ -49,13 +62,27 @@ export class SecondLimit {
     this.#perSecond = perSecond;
   }
 
-  /** Calls that may start in a second at present: fewer than configured after the upstream has complained. */
+  /** Calls of all instances that may start in a second at present: fewer than configured after a complaint. */
   limit(now: number): number {
     if (!this.#reduced) return this.#perSecond;
     const limit = this.#reduced.to + Math.floor((now - this.#reduced.at) / recoverEveryMs);
     if (limit < this.#perSecond) return limit;
     this.#reduced = undefined;
     return this.#perSecond;
+  }
+
+  /** Calls of this instance that may start in its window at present: a second, and longer where there is not one for each. */
+  #own(now: number, { instances, rank }: Share): { readonly limit: number; readonly windowMs: number } {
+    const limit = this.limit(now);
+    const own = Math.floor(limit / instances) + (rank < limit % instances ? 1 : 0);
+    if (limit >= instances) return { limit: own, windowMs };
+    return { limit: 1, windowMs: (windowMs * instances) / limit };
+  }
+
+  /** The calls that count, with the milliseconds for which they still do. */
+  places(now: number): { readonly call: string; readonly freeInMs: number }[] {
+    this.taken(now);
+    return this.#places.map(({ call, freeAt }) => ({ call, freeInMs: freeAt - now }));
   }
 
   /** Calls that count at this moment. */
@@ -65,30 +92,40 @@ export class SecondLimit {
   }
 
   /** Milliseconds until a call may start. */
-  waitMs(now: number): number {
-    const over = this.taken(now) - this.limit(now);
+  waitMs(now: number, share = whole): number {
+    const over = this.taken(now) - this.#own(now, share).limit;
     const frees = this.#places.map(({ freeAt }) => freeAt).sort((a, b) => a - b);
-    return Math.max(0, this.#pausedUntil - now, over < 0 ? 0 : (frees[over] ?? now) - now);
+    return Math.max(0, this.pausedMs(now), over < 0 ? 0 : (frees[over] ?? now) - now);
+  }
+
+  /** Milliseconds until any call may start, after a complaint. */
+  pausedMs(now: number): number {
+    return Math.max(0, this.#pausedUntil - now);
   }
 
   /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
-  expectedMs(now: number, ahead: number): number {
-    const limit = this.limit(now);
+  expectedMs(now: number, ahead: number, share = whole): number {
+    const { limit, windowMs } = this.#own(now, share);
     const taken = this.taken(now);
     const frees = this.#places.map(({ start, freeAt }) => Math.max(0, Math.min(freeAt, start + windowMs) - now));
     const places = [...new Array<number>(Math.max(0, limit - taken)).fill(0), ...frees.sort((a, b) => a - b)];
     const place = places[Math.max(0, taken - limit) + (ahead % limit)] ?? 0;
-    return Math.max(0, this.#pausedUntil - now) + place + Math.floor(ahead / limit) * windowMs;
+    return this.pausedMs(now) + place + Math.floor(ahead / limit) * windowMs;
   }
 
-  /** Takes a place. The returned function is to be called when the call has ended, and told whether with a page. */
-  take(now: number): (endedAt: number, gotPage: boolean) => void {
-    const place: Place = { start: now, freeAt: now + windowMs + longestWayMs };
+  /**
+   * Takes a place. The returned function is to be called when the call has ended, and told whether with a page; it
+   * returns the milliseconds for which the place still counts.
+   */
+  take(now: number, call = '', share = whole): (endedAt: number, gotPage: boolean) => number {
+    const { windowMs } = this.#own(now, share);
+    const place: Place = { call, start: now, freeAt: now + windowMs + longestWayMs };
     this.#places.push(place);
     return (endedAt, gotPage) => {
       // What is refused is answered faster than a page, which says nothing about the way.
       const shortest = gotPage ? this.#shortestRoundTrip(endedAt - now) : 0;
       place.freeAt = Math.min(place.freeAt, endedAt - shortest + windowMs);
+      return place.freeAt - endedAt;
     };
   }
 

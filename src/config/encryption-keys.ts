@@ -1,0 +1,17 @@
+/**
+ * The keys with which pages are encrypted in Redis: a file with one a line.
+ */
+
+export const encryptionKeysAllowed =
+  'a file of 1 to 16 keys, one a line, each of 32 bytes in base64 (`openssl rand -base64 32`)';
+
+const line = /^[A-Za-z0-9+/]{43}=$/;
+const maxKeys = 16;
+
+/** The keys, the one in use first. Undefined when the text holds none, or anything else. */
+export function parseEncryptionKeys(text: string): readonly Buffer[] | undefined {
+  const lines = text.split('\n').map((one) => one.trim());
+  const keys = lines.filter((one) => one !== '');
+  if (keys.length === 0 || keys.length > maxKeys || !keys.every((key) => line.test(key))) return undefined;
+  return keys.map((key) => Buffer.from(key, 'base64'));
+}

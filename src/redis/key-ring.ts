@@ -1,0 +1,49 @@
+/**
+ * The keys of `cache.encryptionKeyFile`, read again when the file changes.
+ */
+import { unwatchFile, watchFile } from 'node:fs';
+import { parseEncryptionKeys } from '../config/encryption-keys.ts';
+import { type SealingKey, sealingKey } from './sealing.ts';
+
+const pollMs = 1_000;
+
+export class KeyRing {
+  readonly #file: string;
+  readonly #readFile: (path: string) => string;
+  readonly #onUnreadable: () => void;
+  #keys: readonly SealingKey[] = [];
+  readonly #reread = () => this.reload();
+
+  /** @param onUnreadable told when the file has come to hold no keys: the last good ones then stay in use */
+  constructor(file: string, readFile: (path: string) => string, onUnreadable: () => void) {
+    this.#file = file;
+    this.#readFile = readFile;
+    this.#onUnreadable = onUnreadable;
+    this.reload();
+    watchFile(file, { interval: pollMs, persistent: false }, this.#reread);
+  }
+
+  /** The one in use first. */
+  get keys(): readonly SealingKey[] {
+    return this.#keys;
+  }
+
+  /** Reads the file again. */
+  reload(): void {
+    const keys = this.#read();
+    if (keys) this.#keys = keys.map(sealingKey);
+    else this.#onUnreadable();
+  }
+
+  close(): void {
+    unwatchFile(this.#file, this.#reread);
+  }
+
+  #read(): readonly Buffer[] | undefined {
+    try {
+      return parseEncryptionKeys(this.#readFile(this.#file));
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * What the instances share, if Redis helps. It is help and never a need: whatever goes wrong with it, a question to it
+ * comes back unanswered within `timeoutMs`, and the instance goes on alone.
+ */
+import { randomBytes } from 'node:crypto';
+import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
+import type { Clock } from '../clock.ts';
+import type { RedisAddress } from './address.ts';
+
+export interface RedisOptions {
+  /** The longest that an answer may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** In front of all keys. */
+  readonly keyPrefix: string;
+}
+
+/** A Lua script, which Redis runs as one step. Scripts are sent whole once a connection, and by their digest after that. */
+export interface Script {
+  readonly name: string;
+  /** How many of its arguments are keys. */
+  readonly keys: number;
+  readonly lua: string;
+}
+
+export interface RedisEvents {
+  /** Told once each way, and first when it is known whether Redis is there. */
+  changed(isUp: boolean, reason: string | undefined): void;
+  /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
+  asked(script: string, outcome: string, seconds: number): void;
+}
+
+/** Every layout of what is kept has a number of its own: instances of two versions share nothing, and none misreads. */
+const layout = 1;
+
+const beatMs = 400;
+const startingBeatMs = 20;
+/** Instances that have not been heard of for so long are gone. */
+const goneMs = 2_000;
+const reconnectMs = { first: 50, most: 500 };
+/** A connection that leaves a question unanswered for so long is dead. */
+const deadMs = 2_000;
+/** One late answer may be our own fault; so many in a row are not. */
+const maxLate = 3;
+/** Good beats in a row until Redis is believed again. */
+const convincing = 2;
+/** Beats until messages have to have arrived. */
+const maxUnheard = goneMs / beatMs;
+/** For how long a start waits for Redis. */
+const startMs = 1_000;
+
+const beat: Script = {
+  name: 'sendgateBeat',
+  keys: 1,
+  lua: `
+    local t = redis.call('TIME')
+    local now = t[1] * 1000 + math.floor(t[2] / 1000)
+    redis.call('ZADD', KEYS[1], now, ARGV[1])
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], 60000)
+    redis.call('PUBLISH', ARGV[3], '["beat"]')
+    return redis.call('ZRANGE', KEYS[1], 0, -1)`,
+};
+
+const leave: Script = { name: 'sendgateLeave', keys: 1, lua: `return redis.call('ZREM', KEYS[1], ARGV[1])` };
+
+export type Reply = Buffer | number | null | readonly Reply[];
+type Listener = (...values: string[]) => void;
+
+export class Redis {
+  /** Of this process. */
+  readonly instance = randomBytes(6).toString('hex');
+  readonly channel: string;
+  readonly #clock: Clock;
+  readonly #options: RedisOptions;
+  readonly #events: RedisEvents;
+  readonly #client: Client | Cluster;
+  readonly #subscriber: Client | Cluster;
+  readonly #listeners = new Map<string, Listener[]>();
+  readonly #onUp: (() => void)[] = [];
+  readonly #ready: Promise<void>;
+  #instances: readonly string[] = [this.instance];
+  #isUp = false;
+  #told: boolean | undefined;
+  #late = 0;
+  #goodBeats = 0;
+  /** Beats since a message was heard, and since Redis has been up. */
+  #unheard = maxUnheard;
+  #beatsUp = 0;
+  #session = 0;
+  #cancelBeat: () => void = () => {};
+  #isClosed = false;
+
+  constructor(address: RedisAddress, options: RedisOptions, clock: Clock, events: RedisEvents) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#events = events;
+    this.channel = this.key('events');
+    this.#client = connect(address);
+    this.#subscriber = connect(address);
+    for (const client of [this.#client, this.#subscriber]) client.on('error', () => {}); // Every question says so itself.
+    this.#client.on('close', () => this.#down('connection'));
+    this.#subscriber.on('close', () => this.#down('connection'));
+    this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text));
+    this.#subscriber.on('ready', () => void this.#subscribe());
+    this.#ready = new Promise((resolve) => {
+      this.#onUp.push(resolve);
+      clock.after(startMs, () => {
+        if (this.#told === undefined) this.#tell(false, 'connection');
+        resolve();
+      });
+    });
+    this.#scheduleBeat(0);
+  }
+
+  /** Whether questions are asked at all. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Changes whenever something that was published may have been missed. */
+  get session(): number {
+    return this.#session;
+  }
+
+  /** Instances last seen, this one among them. */
+  get instances(): number {
+    return this.#instances.length;
+  }
+
+  /** Which of the instances last seen this one is, from 0. */
+  get rank(): number {
+    return Math.max(0, this.#instances.indexOf(this.instance));
+  }
+
+  key(name: string): string {
+    return `${this.#options.keyPrefix}${layout}:${name}`;
+  }
+
+  /** Resolves when Redis is there, or it has become plain that it is not. */
+  started(): Promise<void> {
+    return this.#ready;
+  }
+
+  /**
+   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis does not help; never rejects.
+   *
+   * @param values the keys, then the other arguments
+   */
+  run(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply | undefined> {
+    return this.#isUp ? this.#ask(script, values) : Promise.resolve(undefined);
+  }
+
+  /** Has `listener` told whenever an instance, this one too, publishes a message of this kind. */
+  on(kind: string, listener: Listener): void {
+    this.#listeners.set(kind, [...(this.#listeners.get(kind) ?? []), listener]);
+  }
+
+  /** Has `listener` told whenever Redis is there again, or for the first time. */
+  onUp(listener: () => void): void {
+    this.#onUp.push(listener);
+  }
+
+  /** Tells all instances. Scripts do so themselves, as part of their step. */
+  publish(kind: string, ...values: string[]): void {
+    if (this.#isUp) this.#client.publish(this.channel, JSON.stringify([kind, ...values])).catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelBeat();
+    await this.run(leave, [this.key('instances'), this.instance]);
+    this.#isUp = false;
+    this.#client.disconnect();
+    this.#subscriber.disconnect();
+  }
+
+  async #ask(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply | undefined> {
+    const { timeoutMs } = this.#options;
+    const startedAt = this.#clock.monotonic();
+    let outcome = 'ok';
+    try {
+      const reply = await withinMs(this.#clock, timeoutMs, call(this.#client, script, values));
+      this.#late = 0;
+      return reply;
+    } catch (error) {
+      outcome = reasonOf(error);
+      if (outcome !== 'late' || ++this.#late >= maxLate) this.#down(outcome);
+      return undefined;
+    } finally {
+      this.#events.asked(script.name, outcome, (this.#clock.monotonic() - startedAt) / 1000);
+    }
+  }
+
+  #scheduleBeat(ms: number): void {
+    if (!this.#isClosed) this.#cancelBeat = this.#clock.after(ms, () => void this.#beat());
+  }
+
+  /** Says that this instance lives, and sees whether Redis does: that it can be written, and that messages arrive. */
+  async #beat(): Promise<void> {
+    const reply = await this.#ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
+    if (!Array.isArray(reply)) this.#goodBeats = 0;
+    else if (this.#unheard < maxUnheard) this.#alive(reply.map(String));
+    else {
+      this.#down('unheard');
+      if (this.#unheard % maxUnheard === 0) this.#subscriber.disconnect(true);
+    }
+    this.#unheard++;
+    const isStarting = this.#told === undefined;
+    this.#scheduleBeat(isStarting ? startingBeatMs : this.#isUp ? beatMs : beatMs / 2);
+  }
+
+  #alive(instances: readonly string[]): void {
+    const isNews = !this.#isUp;
+    if (isNews && ++this.#goodBeats < convincing && this.#told !== undefined) return;
+    this.#beatsUp = isNews ? 0 : this.#beatsUp + 1;
+    // Just after an outage the others may not be back yet.
+    if (this.#beatsUp > maxUnheard || instances.length >= this.#instances.length) this.#instances = instances;
+    if (!isNews) return;
+    this.#isUp = true;
+    this.#session++;
+    this.#tell(true, undefined);
+    for (const listener of this.#onUp) listener();
+  }
+
+  #down(reason: string): void {
+    this.#goodBeats = 0;
+    this.#late = 0;
+    if (!this.#isUp || this.#isClosed) return;
+    this.#isUp = false;
+    this.#session++;
+    this.#tell(false, reason);
+  }
+
+  #tell(isUp: boolean, reason: string | undefined): void {
+    if (isUp === this.#told) return;
+    this.#told = isUp;
+    this.#events.changed(isUp, reason);
+  }
+
+  async #subscribe(): Promise<void> {
+    try {
+      await this.#subscriber.subscribe(this.channel);
+      this.#session++;
+    } catch {
+      // The connection has closed again: there will be another.
+    }
+  }
+
+  #heard(text: string): void {
+    this.#unheard = 0;
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return; // Not one of ours.
+    }
+    if (!Array.isArray(message)) return;
+    const [kind, ...values] = message.map(String);
+    for (const listener of this.#listeners.get(kind ?? '') ?? []) listener(...values);
+  }
+}
+
+/** A client that never waits for better times: what cannot be asked now is not asked. */
+export function connect({ kind, nodes, tls, username, password, database, master }: RedisAddress): Client | Cluster {
+  const options = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+    protocol: 2 as const,
+    connectTimeout: deadMs,
+    socketTimeout: deadMs,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    // After a failover the old master is a replica, and refuses what is written.
+    reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
+  } satisfies ClientOptions;
+  const retryStrategy = (times: number) => Math.min(reconnectMs.first * times, reconnectMs.most);
+  if (kind === 'cluster') {
+    return new Cluster([...nodes], {
+      redisOptions: options,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: retryStrategy,
+      slotsRefreshTimeout: deadMs,
+      // Certificates are for names; a cluster may announce itself by addresses.
+      ...(tls
+        ? { dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address) }
+        : {}),
+    });
+  }
+  const [node] = nodes;
+  const where =
+    kind === 'sentinel'
+      ? {
+          sentinels: [...nodes],
+          name: master ?? '',
+          sentinelRetryStrategy: retryStrategy,
+          enableTLSForSentinelMode: tls,
+        }
+      : { host: node?.host ?? '', port: node?.port ?? 0 };
+  return new Client({ ...options, ...where, enableOfflineQueue: false, retryStrategy, db: database });
+}
+
+function call(
+  client: Client | Cluster,
+  { name, keys, lua }: Script,
+  values: readonly (string | number | Buffer)[],
+): Promise<Reply> {
+  const commands = client as unknown as Record<string, (...values: unknown[]) => Promise<Reply>>;
+  if (!commands[name]) client.defineCommand(name, { lua, numberOfKeys: keys });
+  return commands[`${name}Buffer`]?.(...values) ?? Promise.reject(new Error('no such script'));
+}
+
+class Late extends Error {}
+
+/** @throws Late when the promise has not settled by then; what had arrived meanwhile, and was not looked at yet, counts */
+function withinMs<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => setImmediate(() => setImmediate(() => reject(new Late()))));
+    promise.then(resolve, reject).finally(cancel);
+  });
+}
+
+/** Why Redis did not help, in words that are safe to tell: its own may hold anything. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Late) return 'late';
+  const text = error instanceof Error ? error.message : '';
+  if (/^OOM/.test(text)) return 'full';
+  if (/^(READONLY|MISCONF)/.test(text)) return 'read-only';
+  if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/.test(text)) return 'not-ready';
+  if (/^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH)/.test(text)) return 'refused';
+  return error instanceof Error && error.name === 'ReplyError' ? 'error' : 'connection';
+}

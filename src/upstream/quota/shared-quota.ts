@@ -1,0 +1,270 @@
+/**
+ * One quota for all instances: so many calls a second and a day among them, in turns that are fair between the teams
+ * wherever their demands wait. Redis gives the turns; each instance keeps its own queue.
+ *
+ * The turns are those of start-time fair queueing, as in one instance: every instance that asks tells what waits there,
+ * and the turn goes to the flow with the lowest start tag of all. If that one waits elsewhere, its instance is told.
+ */
+import type { Redis, Script } from '../../redis/redis.ts';
+
+/** What waits in one instance for one flow. */
+export interface WaitingFlow {
+  readonly name: string;
+  readonly weight: number;
+  readonly waiting: number;
+  /** Calls of the day that it must leave to others. */
+  readonly kept: number;
+}
+
+/** The day's count, as an instance knows it. */
+export interface DayReport {
+  /** Number of the day since 1970-01-01 UTC. */
+  readonly day: number;
+  /** The highest count that was heard of. */
+  readonly known: number;
+  /** Calls that nobody has been told of yet. */
+  readonly unreported: number;
+}
+
+export interface Question {
+  readonly flows: readonly WaitingFlow[];
+  readonly perSecond: number;
+  readonly perDay: number;
+  readonly day: DayReport;
+  /** Milliseconds until this instance could call if it were alone, within its part of the whole. */
+  readonly aloneMs: number;
+}
+
+export type Ruling = {
+  /** The day's count of all instances. */
+  readonly used: number;
+} & (
+  | { readonly kind: 'granted'; readonly flow: string; readonly call: string }
+  /** Nothing is free, or it is somebody else's turn. `waiting`: demands in all instances. */
+  | { readonly kind: 'wait'; readonly ms: number; readonly waiting: number }
+);
+
+/** A call that is under way, or has been lately. */
+export interface Place {
+  readonly call: string;
+  /** Milliseconds until it counts no more. */
+  readonly freeInMs: number;
+}
+
+/** So long after Redis has come back, calls may count of which it does not know: nobody goes beyond its part then. */
+const settleMs = 2_100;
+/** A demand that has not been asked for again in this time is gone, with its instance. */
+const goneMs = 2_000;
+/** For how long a turn is kept for an instance that does not take it. */
+const offerMs = 60;
+const offerAgainMs = 20;
+const lifeMs = { turns: 60_000, day: 172_800_000 };
+
+/** Keys: places, state, tags, waiting. ARGV: channel, instance, day, known count, unreported. */
+const prelude = `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local function tell(...) redis.call('PUBLISH', ARGV[1], cjson.encode({...})) end
+  local function number(key, name) return tonumber(redis.call('HGET', key, name) or nil) end
+  local function count(calls)
+    local day, used = number(KEYS[2], 'day') or 0, number(KEYS[2], 'used') or 0
+    local today = tonumber(ARGV[3])
+    if today > day then day = today used = 0 end
+    if today == day then used = math.max(used, tonumber(ARGV[4])) + tonumber(ARGV[5]) end
+    used = used + calls
+    redis.call('HSET', KEYS[2], 'day', day, 'used', used)
+    redis.call('PEXPIRE', KEYS[2], ${lifeMs.day})
+    return used
+  end
+  local function live() for i = 1, 4 do if i ~= 2 then redis.call('PEXPIRE', KEYS[i], ${lifeMs.turns}) end end end
+`;
+
+/** ARGV further: limit, hold, call, flows, calls a day, wait if alone. */
+const take: Script = {
+  name: 'sendgateTake',
+  keys: 4,
+  lua: `${prelude}
+    local me, limit, perDay = ARGV[2], tonumber(ARGV[6]), tonumber(ARGV[10])
+    local used = count(0)
+    local since = number(KEYS[2], 'since')
+    if not since then
+      since = now
+      redis.call('HSET', KEYS[2], 'since', now)
+    end
+    local own = cjson.decode(ARGV[9])
+    local alone = now - since < ${settleMs} and tonumber(ARGV[11]) or 0
+    if #own > 0 and alone == 0 then
+      redis.call('HSET', KEYS[4], me, now .. ' ' .. ARGV[9])
+    else
+      redis.call('HDEL', KEYS[4], me)
+    end
+    if alone > 0 then return {'wait', used, alone, 0, ''} end
+
+    local virtual = number(KEYS[2], 'virtual') or 0
+    local total, first, mine = 0, nil, nil
+    local all = redis.call('HGETALL', KEYS[4])
+    for i = 1, #all, 2 do
+      local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
+      if not at or now - at > ${goneMs} then
+        redis.call('HDEL', KEYS[4], all[i])
+      else
+        for _, flow in ipairs(cjson.decode(text)) do
+          total = total + flow[3]
+          if perDay - used > flow[4] then
+            local start = math.max(number(KEYS[3], flow[1]) or 0, virtual)
+            local turn = {name = flow[1], weight = flow[2], start = start, instance = all[i]}
+            if not first or start < first.start then first = turn end
+            if all[i] == me and (not mine or start < mine.start) then mine = turn end
+          end
+        end
+      end
+    end
+
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+    local taken = redis.call('ZCARD', KEYS[1])
+    if taken >= limit then
+      local free = redis.call('ZRANGE', KEYS[1], taken - limit, taken - limit, 'WITHSCORES')[2]
+      return {'wait', used, math.ceil(free - now), total, ''}
+    end
+    if not mine then return {'wait', used, 1000, total, ''} end
+    if first.start < mine.start then
+      local offered = number(KEYS[2], 'offered')
+      if not offered then
+        redis.call('HSET', KEYS[2], 'offered', now)
+        tell('turn', first.instance)
+      end
+      if not offered or now - offered < ${offerMs} then return {'wait', used, ${offerAgainMs}, total, ''} end
+    end
+
+    redis.call('HDEL', KEYS[2], 'offered')
+    redis.call('HSET', KEYS[2], 'virtual', string.format('%.9f', mine.start))
+    redis.call('HSET', KEYS[3], mine.name, string.format('%.9f', mine.start + 1 / mine.weight))
+    redis.call('ZADD', KEYS[1], now + ARGV[7], ARGV[8])
+    used = redis.call('HINCRBY', KEYS[2], 'used', 1)
+    local left = {}
+    for _, flow in ipairs(own) do
+      if flow[1] == mine.name then flow[3] = flow[3] - 1 end
+      if flow[3] > 0 then left[#left + 1] = flow end
+    end
+    if #left > 0 then redis.call('HSET', KEYS[4], me, now .. ' ' .. cjson.encode(left)) else redis.call('HDEL', KEYS[4], me) end
+    live()
+    return {'granted', used, 0, total, mine.name}`,
+};
+
+/** ARGV further: call, free in. */
+const end: Script = {
+  name: 'sendgateEnd',
+  keys: 4,
+  lua: `${prelude}
+    local free, held = now + ARGV[7], redis.call('ZSCORE', KEYS[1], ARGV[6])
+    if held and tonumber(held) > free then
+      redis.call('ZADD', KEYS[1], 'XX', free, ARGV[6])
+      if redis.call('HLEN', KEYS[4]) > 0 then tell('place', ARGV[7]) end
+    end
+    return 1`,
+};
+
+/** ARGV further: call. For a turn that nobody wants any more. */
+const giveBack: Script = {
+  name: 'sendgateGiveBack',
+  keys: 4,
+  lua: `${prelude}
+    if redis.call('ZREM', KEYS[1], ARGV[6]) == 1 then
+      redis.call('HINCRBY', KEYS[2], 'used', -1)
+      tell('place', 0)
+    end
+    return 1`,
+};
+
+/** ARGV further: whether calls were made unseen, then calls and the milliseconds until they count no more, in turn. */
+const settle: Script = {
+  name: 'sendgateSettle',
+  keys: 4,
+  lua: `${prelude}
+    for i = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], now + ARGV[i + 1], ARGV[i]) end
+    redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', KEYS[2], 'since', now)
+    live()
+    return count(0)`,
+};
+
+export class SharedQuota {
+  readonly #redis: Redis;
+  readonly #keys: readonly string[];
+  #calls = 0;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#keys = ['places', 'state', 'tags', 'waiting'].map((name) => redis.key(`{quota}:${name}`));
+  }
+
+  get isUp(): boolean {
+    return this.#redis.isUp;
+  }
+
+  /** The part of the whole that this instance takes while it is alone. */
+  get share(): { readonly instances: number; readonly rank: number } {
+    return this.#redis;
+  }
+
+  newCall(): string {
+    return `${this.#redis.instance}-${this.#calls++}`;
+  }
+
+  /** Asks for a turn. Undefined when Redis does not help. */
+  async ask(question: Question, holdMs: number): Promise<Ruling | undefined> {
+    const { flows, perSecond, perDay, day, aloneMs } = question;
+    const waiting = flows.map(({ name, weight, waiting, kept }) => [name, weight, waiting, kept]);
+    const call = this.newCall();
+    const values = [perSecond, holdMs, call, JSON.stringify(waiting), perDay, Math.ceil(aloneMs)];
+    const reply = await this.#run(take, day, values);
+    if (!Array.isArray(reply)) return undefined;
+    const [kind, used, ms, total, flow] = reply.map(String);
+    const ruling = { used: Number(used) };
+    if (kind === 'granted') return { ...ruling, kind, flow: flow ?? '', call };
+    return { ...ruling, kind: 'wait', ms: Math.max(1, Number(ms)), waiting: Number(total) };
+  }
+
+  /** Tells that a call has been answered, and counts for so much longer. */
+  ended({ call, freeInMs }: Place): void {
+    void this.#run(end, nothingNew, [call, Math.max(0, Math.ceil(freeInMs))]);
+  }
+
+  giveBack(call: string): void {
+    void this.#run(giveBack, nothingNew, [call]);
+  }
+
+  /** Redis has come back: tells of the calls that it may not know of. Resolves with the day's count of all instances. */
+  async settle(places: readonly Place[], unseen: boolean, day: DayReport): Promise<number | undefined> {
+    const told = places.flatMap(({ call, freeInMs }) => [call, Math.ceil(freeInMs)]);
+    const used = await this.#run(settle, day, [Number(unseen), ...told]);
+    return typeof used === 'number' ? used : undefined;
+  }
+
+  /** Tells all instances that Constant Contact says that it was called too often. */
+  complain(): void {
+    this.#redis.publish('complaint', this.#redis.instance);
+  }
+
+  /** Has the functions called whenever a turn may be had in so many milliseconds, or another instance has complained. */
+  listen(onTurn: (inMs: number) => void, onComplaint: () => void): void {
+    const { instance } = this.#redis;
+    this.#redis.on('turn', (whose) => {
+      if (whose === instance) onTurn(0);
+    });
+    this.#redis.on('place', (ms) => onTurn(Number(ms) || 0));
+    this.#redis.on('complaint', (whose) => {
+      if (whose !== instance) onComplaint();
+    });
+  }
+
+  onUp(listener: () => void): void {
+    this.#redis.onUp(listener);
+  }
+
+  #run(script: Script, { day, known, unreported }: DayReport, values: readonly (string | number)[]) {
+    const { channel, instance } = this.#redis;
+    return this.#redis.run(script, [...this.#keys, channel, instance, day, known, unreported, ...values]);
+  }
+}
+
+const nothingNew: DayReport = { day: 0, known: 0, unreported: 0 };

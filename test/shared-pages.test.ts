@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { ForwardClock } from './support/clock.ts';
+import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';
+import { RedisServer } from './support/redis.ts';
+
+const campaign = '1100394165299';
+const path = `/campaigns/${campaign}/sends`;
+
+let redis: RedisServer;
+let sandbox: Sandbox;
+let clock: ForwardClock;
+let instances: Harness[];
+
+beforeEach(async () => {
+  redis = await RedisServer.start();
+  clock = new ForwardClock();
+  sandbox = await startSandbox({ clock });
+  sandbox.campaign({ id: campaign, size: 1_300, newestMs: Date.now() });
+  instances = [];
+});
+
+afterEach(async () => {
+  await Promise.all(instances.map((instance) => instance.close()));
+  await sandbox.stop();
+  await redis.stop();
+});
+
+/** One more Sendgate with the same Redis. */
+async function add(env: Environment = {}): Promise<Harness> {
+  const instance = await startInstance(sandbox, clock, { REDIS_URL: redis.url, ...env });
+  instances.push(instance);
+  return instance;
+}
+
+const how = (answer: Response) => answer.headers.get('cache-status') ?? '';
+
+/** The sends of a walk whose pages are asked of the instances in turn. */
+async function walk(...all: readonly Harness[]): Promise<string[]> {
+  const seen: string[] = [];
+  let next: string | undefined = path;
+  for (let i = 0; next; i++) {
+    const page: Awaited<ReturnType<Harness['page']>> = await (all[i % all.length] as Harness).page(next);
+    seen.push(...page.results.map(({ contact_id }) => contact_id));
+    next = page.meta.pagination.next_link;
+  }
+  return seen;
+}
+
+describe('Instances with one Redis', () => {
+  test('make one call for a page that a thousand callers miss at once in three of them', async () => {
+    const all = [await add(), await add(), await add()];
+    sandbox.fault({ kind: 'latency', ms: 500 });
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(path)));
+    const bodies = new Set(await Promise.all(answers.map((answer) => answer?.text())));
+    expect(answers.every((answer) => answer?.status === 200)).toBe(true);
+    expect(bodies.size).toBe(1);
+    expect(sandbox.callCount).toBe(1);
+    const stored = answers.filter((answer) => answer && !how(answer).includes('collapsed'));
+    expect(stored).toHaveLength(1);
+  });
+
+  test("answer from each other's pages", async () => {
+    const a = await add();
+    const b = await add();
+    const first = await a.get(path);
+    const second = await b.get(path);
+    expect(how(second)).toMatch(/^sendgate; hit; ttl=\d+; detail=shared$/);
+    for (const name of ['etag', 'last-modified', 'link']) {
+      expect(second.headers.get(name)).toBe(first.headers.get(name));
+    }
+    expect(await second.text()).toBe(await first.text());
+    expect(how(await b.get(path))).toMatch(/^sendgate; hit; ttl=\d+$/);
+    expect(sandbox.callCount).toBe(1);
+  });
+
+  test('walk through each other’s pages, every send once', async () => {
+    const a = await add();
+    const b = await add();
+    const sends = await walk(a, b);
+    expect(sends).toHaveLength(1_300);
+    expect(new Set(sends).size).toBe(1_300);
+    const calls = sandbox.callCount;
+    expect(await walk(b, a)).toEqual(sends);
+    expect(sandbox.callCount).toBe(calls);
+  });
+
+  test('forget the tail everywhere when the head changes in one of them', async () => {
+    const a = await add({ SENDGATE_CACHE_READ_AHEAD_PAGES: '0' });
+    const b = await add({ SENDGATE_CACHE_READ_AHEAD_PAGES: '0' });
+    await walk(a);
+    await walk(b);
+    sandbox.addSends(campaign, 7);
+    clock.forward(61);
+    await a.get(path);
+    await until(async () => how(await a.get(path)).startsWith('sendgate; hit; ttl=5'), 'the head is refreshed');
+    const mixed = await walk(b, a);
+    expect(mixed).toHaveLength(1_307);
+    expect(new Set(mixed).size).toBe(1_307);
+    expect(await walk(a)).toEqual(mixed);
+  });
+
+  test('are told at once of a head that has changed, though theirs is still fresh', async () => {
+    const a = await add();
+    const b = await add();
+    await a.get(path);
+    await b.get(path);
+    clock.forward(30);
+    await b.get(path);
+    sandbox.addSends(campaign, 1);
+    clock.forward(31);
+    const fresh = await a.page(`${path}?limit=100`);
+    const head = await b.page(path);
+    expect(head.results[0]).toEqual(fresh.results[0]);
+  });
+
+  test('share what is unknown', async () => {
+    const a = await add();
+    const b = await add();
+    expect((await a.get('/campaigns/404/sends')).status).toBe(404);
+    expect((await b.get('/campaigns/404/sends')).status).toBe(404);
+    expect(sandbox.callCount).toBe(1);
+  });
+
+  test('share a failure instead of each trying for itself', async () => {
+    const a = await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    const b = await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    sandbox.fault({ kind: 'latency', ms: 200 });
+    sandbox.fault({ kind: 'malformed' });
+    const answers = await Promise.all([a.get(path), b.get(path)]);
+    expect(answers.map(({ status }) => status)).toEqual([502, 502]);
+    expect(sandbox.callCount).toBe(1);
+  });
+
+  test('serve a page that another one has let go stale, and refresh it behind', async () => {
+    const a = await add();
+    await a.get(path);
+    clock.forward(3_600);
+    const b = await add();
+    expect(how(await b.get(path))).toMatch(/ttl=-\d+; detail=stale-while-revalidate/);
+    await until(async () => /hit; ttl=\d/.test(how(await b.get(path))), 'it is refreshed');
+    expect(sandbox.callCount).toBe(2);
+  });
+
+  test('refresh at most once in minFreshSeconds for callers that want it fresher, wherever they ask', async () => {
+    const a = await add();
+    const b = await add();
+    await a.get(path);
+    clock.forward(30);
+    await b.get(path, { 'Cache-Control': 'no-cache' });
+    expect(sandbox.callCount).toBe(1);
+    clock.forward(31);
+    await b.get(path, { 'Cache-Control': 'no-cache' });
+    await a.get(path, { 'Cache-Control': 'no-cache' });
+    expect(sandbox.callCount).toBe(2);
+  });
+
+  test('hear of a caller who waits, where the call is one that nobody waited for', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '1', SENDGATE_QUOTA_MAX_WAIT_MS: '60000' };
+    const a = await add(env);
+    const b = await add(env);
+    await a.get(path);
+    void a.service.pages.prefetch({ campaign, limit: 400 }, 'default');
+    await until(
+      () => a.service.status().queues.some(({ urgency, waiting }) => urgency === 'refresh' && waiting === 1),
+      'it waits',
+    );
+    const answer = b.get(`${path}?limit=400`);
+    await until(
+      () => a.service.status().queues.some(({ urgency, waiting }) => urgency === 'interactive' && waiting === 1),
+      'it is raised',
+    );
+    expect((await answer).status).toBe(200);
+    expect(sandbox.callCount).toBe(2);
+  });
+
+  test('ask Redis once for a page that is there, and never for one in memory', async () => {
+    const a = await add();
+    const b = await add();
+    await walk(a);
+    const trips = async () => {
+      const text = await (await fetch(`${b.service.managementUrl}/metrics`)).text();
+      return [...text.matchAll(/sendgate_redis_commands_total\{script="(\w+)",outcome="ok"\} (\d+)/g)]
+        .filter(([, script]) => script !== 'sendgateBeat' && script !== 'sendgateCount')
+        .reduce((sum, [, , count]) => sum + Number(count), 0);
+    };
+    const before = await trips();
+    expect(how(await b.get(path))).toContain('detail=shared');
+    expect((await trips()) - before).toBe(1);
+    for (let i = 0; i < 10; i++) await b.get(path);
+    expect((await trips()) - before).toBe(1);
+  });
+
+  test('keep pages in Redis until they are too old to be served', async () => {
+    const a = await add({ SENDGATE_CACHE_STALE_IF_ERROR_SECONDS: '100' });
+    await a.get(path);
+    const [key = ''] = await redis.ask((client) => client.keys('sendgate:1:*limit=500'));
+    const ttl = await redis.ask((client) => client.ttl(key));
+    expect(ttl).toBeGreaterThan(150);
+    expect(ttl).toBeLessThanOrEqual(160);
+  });
+});
+
+describe('The call of an instance that ends', () => {
+  test('goes on to the next one that waits, when the callers of the first have hung up', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '1' };
+    const a = await add(env);
+    const b = await add(env);
+    await a.get(path);
+    const hangUp = new AbortController();
+    const first = fetch(`${a.url}${path}?limit=10`, { signal: hangUp.signal }).catch(() => undefined);
+    await until(() => a.service.status().queues.some(({ waiting }) => waiting === 1), 'it waits');
+    const second = b.get(`${path}?limit=10`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    hangUp.abort();
+    await first;
+    expect((await second).status).toBe(200);
+    expect(sandbox.callCount).toBe(2);
+  });
+});
