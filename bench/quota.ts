@@ -2,15 +2,14 @@
  * `npm run bench:quota`: what the quota, the circuit breaker and read-ahead do against a sandbox with its limits on.
  * Fails when one of them does not hold. `--short` takes a quarter of a minute for each and leaves RESULTS.md alone.
  */
-import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { median, type Server, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
+import { agent, ask, paced, tally, told } from './traffic.ts';
 
 const short = process.argv.includes('--short');
 const env = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'bench-access-token' };
 const node = process.execPath;
-const agent = new http.Agent({ keepAlive: true, maxSockets: 600 });
 const teams = ['a', 'b', 'c', 'd', 'e'];
 const failures: string[] = [];
 let nextPort = 9330;
@@ -59,51 +58,6 @@ async function pair(settings: Record<string, string> = {}): Promise<Pair> {
     },
   };
 }
-
-interface Answer {
-  readonly status: number;
-  readonly cache: string;
-  readonly link: string;
-  readonly ms: number;
-}
-
-function ask(url: string, team = 'a'): Promise<Answer> {
-  const started = performance.now();
-  return new Promise((resolve, reject) => {
-    http
-      .get(url, { agent, headers: { 'x-team': team } }, (answer) => {
-        const { headers, statusCode = 0 } = answer;
-        answer.resume().once('end', () =>
-          resolve({
-            status: statusCode,
-            cache: String(headers['cache-status'] ?? ''),
-            link: /^<([^>]+)>/.exec(String(headers.link ?? ''))?.[1] ?? '',
-            ms: performance.now() - started,
-          }),
-        );
-      })
-      .once('error', reject);
-  });
-}
-
-/** Calls `one` so many times a second, and waits for all of them. */
-async function paced(perSecond: number, seconds: number, one: (n: number) => Promise<void>): Promise<void> {
-  const started = performance.now();
-  const running: Promise<void>[] = [];
-  for (let n = 0; n < perSecond * seconds; n++) {
-    const due = started + (n * 1000) / perSecond;
-    if (due > performance.now()) await delay(due - performance.now());
-    running.push(one(n));
-  }
-  await Promise.all(running);
-}
-
-const tally = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
-const told = (counts: Map<string, number>) =>
-  [...counts]
-    .sort()
-    .map(([key, n]) => `${key}: ${n.toLocaleString('en')}`)
-    .join(', ');
 
 /** Fifty cold pages a second from five teams, for five minutes: twelve times what the account may call. */
 async function limits(): Promise<string> {

@@ -276,7 +276,7 @@ export class SharedPages {
         const found = parse(reply);
         if (!found) return this.#turn(place, keys, undefined, demand, undefined);
         walks.confirm(place.walk, found.generation, session);
-        const read = await this.#read(keys[0], place, found, wish.known);
+        const read = this.#read(keys[0], place, found, wish.known);
         if (found.kind === 'turn') return this.#turn(place, keys, token, demand, read);
         if (found.kind === 'page') {
           if (isRefusal(found.refusal)) return { kind: 'refusal', code: found.refusal, until: found.until };
@@ -293,10 +293,10 @@ export class SharedPages {
     }
   }
 
-  async #read(key: string, place: Place, found: Found, known: PageBody | undefined): Promise<Page | undefined> {
+  #read(key: string, place: Place, found: Found, known: PageBody | undefined): Page | undefined {
     const { keys, walks, onUnreadable } = this.#parts;
     if (found.record.length === 0) return undefined;
-    const record = await readRecord(found.record, key, keys?.keys ?? [], known);
+    const record = readRecord(found.record, key, keys?.keys ?? [], known);
     if (typeof record === 'string') {
       onUnreadable(record);
       return undefined;

@@ -9,7 +9,7 @@ import type { Demand, Urgency } from './demand.ts';
 import { urgencies } from './demand.ts';
 import { FairQueue } from './fair-queue.ts';
 import { holdMs, SecondLimit, type Share } from './second-limit.ts';
-import type { SharedQuota } from './shared-quota.ts';
+import type { SharedQuota, WaitingFlow } from './shared-quota.ts';
 
 export interface QuotaOptions extends DayBudgetOptions {
   readonly perSecond: number;
@@ -61,8 +61,8 @@ export class Quota {
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
   readonly #shared: SharedQuota | undefined;
-  /** Demands that wait in all instances, for one that waits in this one. */
-  #crowd = 1;
+  /** What waits in the other instances. */
+  #elsewhere: readonly WaitingFlow[] = [];
   #isAsking = false;
   #askAgain = false;
   /** Whether the other instances believe that something waits here. */
@@ -205,8 +205,23 @@ export class Quota {
 
   #expectedMs(demand: Demand): number {
     const { flow, weight } = this.#flowOf(demand);
-    const ahead = Math.floor(this.#queue.ahead(flow, weight) * this.#crowd);
+    const ahead = this.#elsewhere.length > 0 ? this.#aheadOfAll(flow, weight) : this.#queue.ahead(flow, weight);
     return this.#second.expectedMs(this.#clock.monotonic(), ahead, this.#shareAlone);
+  }
+
+  /** The same as the queue's `ahead`, among all instances, whose flows advance in proportion to their weights. */
+  #aheadOfAll(flow: string, weight: number): number {
+    const sizes = new Map<string, { weight: number; waiting: number }>();
+    const here = this.#queue.waiting().map(({ name, weight, size }) => ({ name, weight, waiting: size }));
+    for (const { name, weight, waiting } of [...here, ...this.#elsewhere]) {
+      sizes.set(name, { weight, waiting: waiting + (sizes.get(name)?.waiting ?? 0) });
+    }
+    const own = sizes.get(flow)?.waiting ?? 0;
+    sizes.delete(flow);
+    return [...sizes.values()].reduce(
+      (ahead, other) => ahead + Math.min(other.waiting, Math.floor(((own + 1) * other.weight) / weight)),
+      own,
+    );
   }
 
   #move(waiter: Waiter): void {
@@ -302,7 +317,7 @@ export class Quota {
       else shared.giveBack(ruling.call);
       return 0;
     }
-    this.#crowd = own > 0 ? Math.max(1, ruling.waiting / own) : 1;
+    this.#elsewhere = ruling.elsewhere;
     this.#refuseSpent();
     return ruling.ms;
   }
@@ -319,7 +334,7 @@ export class Quota {
   }
 
   #goAlone(shared: SharedQuota): void {
-    this.#crowd = 1;
+    this.#elsewhere = [];
     if (!shared.isUp) this.#day.divide(this.#clock.now(), shared.share.instances);
   }
 

@@ -40,8 +40,8 @@ export type Ruling = {
   readonly used: number;
 } & (
   | { readonly kind: 'granted'; readonly flow: string; readonly call: string }
-  /** Nothing is free, or it is somebody else's turn. `waiting`: demands in all instances. */
-  | { readonly kind: 'wait'; readonly ms: number; readonly waiting: number }
+  /** Nothing is free, or it is somebody else's turn. `elsewhere`: what waits in the other instances. */
+  | { readonly kind: 'wait'; readonly ms: number; readonly elsewhere: readonly WaitingFlow[] }
 );
 
 /** A call that is under way, or has been lately. */
@@ -98,10 +98,10 @@ const take: Script = {
     else
       redis.call('HDEL', KEYS[4], me)
     end
-    if alone > 0 then return {'wait', used, alone, 0, ''} end
+    if alone > 0 then return {'wait', used, alone, '[]', ''} end
 
     local virtual = number(KEYS[2], 'virtual') or 0
-    local total, first, mine = 0, nil, nil
+    local elsewhere, first, mine = {}, nil, nil
     local all = redis.call('HGETALL', KEYS[4])
     for i = 1, #all, 2 do
       local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
@@ -109,7 +109,7 @@ const take: Script = {
         redis.call('HDEL', KEYS[4], all[i])
       else
         for _, flow in ipairs(cjson.decode(text)) do
-          total = total + flow[3]
+          if all[i] ~= me then elsewhere[#elsewhere + 1] = flow end
           if perDay - used > flow[4] then
             local start = math.max(number(KEYS[3], flow[1]) or 0, virtual)
             local turn = {name = flow[1], weight = flow[2], start = start, instance = all[i]}
@@ -120,20 +120,21 @@ const take: Script = {
       end
     end
 
+    elsewhere = #elsewhere > 0 and cjson.encode(elsewhere) or '[]'
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
     local taken = redis.call('ZCARD', KEYS[1])
     if taken >= limit then
       local free = redis.call('ZRANGE', KEYS[1], taken - limit, taken - limit, 'WITHSCORES')[2]
-      return {'wait', used, math.ceil(free - now), total, ''}
+      return {'wait', used, math.ceil(free - now), elsewhere, ''}
     end
-    if not mine then return {'wait', used, 1000, total, ''} end
+    if not mine then return {'wait', used, 1000, elsewhere, ''} end
     if first.start < mine.start then
       local offered = number(KEYS[2], 'offered')
       if not offered then
         redis.call('HSET', KEYS[2], 'offered', now)
         tell('turn', first.instance)
       end
-      if not offered or now - offered < ${offerMs} then return {'wait', used, ${offerAgainMs}, total, ''} end
+      if not offered or now - offered < ${offerMs} then return {'wait', used, ${offerAgainMs}, elsewhere, ''} end
     end
 
     redis.call('HDEL', KEYS[2], 'offered')
@@ -148,7 +149,7 @@ const take: Script = {
     end
     if #left > 0 then redis.call('HSET', KEYS[4], me, now .. ' ' .. cjson.encode(left)) else redis.call('HDEL', KEYS[4], me) end
     live()
-    return {'granted', used, 0, total, mine.name}`,
+    return {'granted', used, 0, '[]', mine.name}`,
 };
 
 /** ARGV further: call, free in. */
@@ -218,10 +219,10 @@ export class SharedQuota {
     const values = [perSecond, holdMs, call, JSON.stringify(waiting), perDay, Math.ceil(aloneMs)];
     const reply = await this.#run(take, day, values);
     if (!Array.isArray(reply)) return undefined;
-    const [kind, used, ms, total, flow] = reply.map(String);
+    const [kind, used, ms, elsewhere, flow] = reply.map(String);
     const ruling = { used: Number(used) };
     if (kind === 'granted') return { ...ruling, kind, flow: flow ?? '', call };
-    return { ...ruling, kind: 'wait', ms: Math.max(1, Number(ms)), waiting: Number(total) };
+    return { ...ruling, kind: 'wait', ms: Math.max(1, Number(ms)), elsewhere: flowsOf(elsewhere ?? '[]') };
   }
 
   /** Tells that a call has been answered, and counts for so much longer. */
@@ -265,6 +266,11 @@ export class SharedQuota {
     const { channel, instance } = this.#redis;
     return this.#redis.run(script, [...this.#keys, channel, instance, day, known, unreported, ...values]);
   }
+}
+
+function flowsOf(text: string): WaitingFlow[] {
+  const flows = JSON.parse(text) as [string, number, number, number][];
+  return flows.map(([name, weight, waiting, kept]) => ({ name, weight, waiting, kept }));
 }
 
 const nothingNew: DayReport = { day: 0, known: 0, unreported: 0 };
