@@ -119,8 +119,9 @@ const look: Script = {
   name: 'sendgateLook',
   keys: 3,
   lua: `${prelude}${confirmLua}
-    local page = {}
-    for i, name in ipairs({'g', 'f', 'u', 'r', 'x'}) do page[i] = field(KEYS[1], name) or '' end
+    local page = redis.pcall('HMGET', KEYS[1], 'g', 'f', 'u', 'r', 'x')
+    if page.err then redis.call('DEL', KEYS[1]) page = {} end
+    for i = 1, 5 do page[i] = page[i] or '' end
     local fetched, till = tonumber(page[2]), tonumber(page[3])
     if fetched and till and page[1] == generation and fetched >= tonumber(ARGV[8])
         and (till > tonumber(ARGV[7]) or (ARGV[9] == '1' and page[4] ~= '')) then
