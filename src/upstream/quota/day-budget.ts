@@ -31,8 +31,8 @@ export class DayBudget {
   readonly #events: DayBudgetEvents;
   #day: string;
   #calls = 0;
-  /** Calls among them that the other instances have not been told of. */
-  #unreported = 0;
+  /** Calls among them that this process has made. */
+  #own = 0;
   /** What may be spent without the others: a part of what was left when they were lost. */
   #alone: { readonly from: number; readonly instances: number } | undefined;
   #writable = true;
@@ -77,23 +77,21 @@ export class DayBudget {
   /** Counts a call. It is written down before the call is made, so that a crash loses none. */
   spend(nowMs: number): void {
     this.#turn(nowMs);
-    this.#unreported++;
+    this.#own++;
     this.#countTo(this.#calls + 1);
   }
 
   /** What the other instances are to be told. */
   report(nowMs: number): DayReport {
-    this.#turn(nowMs);
-    const unreported = this.#unreported;
-    this.#unreported = 0;
-    return { day: Math.floor(nowMs / dayMs), known: this.#calls - unreported, unreported };
+    const known = this.used(nowMs);
+    return { day: Math.floor(nowMs / dayMs), own: this.#own, known };
   }
 
-  /** They have been told, and say how many calls all have made; or they could not be told. */
-  reported({ day, unreported }: DayReport, used: number | undefined): void {
+  /** How many calls all instances have made, this one's newest among them or not. */
+  reported({ day }: DayReport, used: number, granted = 0): void {
     if (day * dayMs !== Date.parse(this.#day)) return;
-    if (used === undefined) this.#unreported += unreported;
-    else if (used > this.#calls) this.#countTo(used);
+    this.#own += granted;
+    if (used > this.#calls) this.#countTo(used);
   }
 
   /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
@@ -122,7 +120,7 @@ export class DayBudget {
     if (day <= this.#day) return;
     this.#day = day;
     this.#calls = 0;
-    this.#unreported = 0;
+    this.#own = 0;
     if (this.#alone) this.#alone = { ...this.#alone, from: 0 };
   }
 

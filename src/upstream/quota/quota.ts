@@ -307,14 +307,14 @@ export class Quota {
     const own = flows.reduce((sum, { waiting }) => sum + waiting, 0);
     this.#isAnnounced = own > 0;
     const ruling = await shared.ask(question, holdMs);
-    this.#day.reported(day, ruling?.used);
     if (!ruling) return undefined;
+    this.#day.reported(day, ruling.used, ruling.kind === 'granted' ? 1 : 0);
     this.#day.unite();
     if (ruling.kind === 'granted') {
       this.#isAnnounced = own > 1;
       const waiter = this.#queue.nextOf(ruling.flow);
       if (waiter) waiter.grant(this.#turn(ruling.call));
-      else shared.giveBack(ruling.call);
+      else shared.giveBack(ruling.call, this.#day.report(this.#clock.now()));
       return 0;
     }
     this.#elsewhere = ruling.elsewhere;
@@ -341,8 +341,8 @@ export class Quota {
   async #settle(shared: SharedQuota): Promise<void> {
     const day = this.#day.report(this.#clock.now());
     const used = await shared.settle(this.#second.places(this.#clock.monotonic()), this.#calledUnseen, day);
-    this.#day.reported(day, used);
     if (used === undefined) return;
+    this.#day.reported(day, used);
     this.#calledUnseen = false;
     this.#day.unite();
     this.#serve();

@@ -20,10 +20,10 @@ export interface WaitingFlow {
 export interface DayReport {
   /** Number of the day since 1970-01-01 UTC. */
   readonly day: number;
-  /** The highest count that was heard of. */
+  /** Calls that this instance has made itself. */
+  readonly own: number;
+  /** The highest count of all that was heard of. */
   readonly known: number;
-  /** Calls that nobody has been told of yet. */
-  readonly unreported: number;
 }
 
 export interface Question {
@@ -60,29 +60,40 @@ const offerMs = 60;
 const offerAgainMs = 20;
 const lifeMs = { turns: 60_000, day: 172_800_000 };
 
-/** Keys: places, state, tags, waiting. ARGV: channel, instance, day, known count, unreported. */
+/** Keys: places, state, tags, waiting, day. ARGV: channel, instance, day, own calls, known calls of all. */
 const prelude = `
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local function tell(...) redis.call('PUBLISH', ARGV[1], cjson.encode({...})) end
   local function number(key, name) return tonumber(redis.call('HGET', key, name) or nil) end
   local function count(calls)
-    local day, used = number(KEYS[2], 'day') or 0, number(KEYS[2], 'used') or 0
-    local today = tonumber(ARGV[3])
-    if today > day then day = today used = 0 end
-    if today == day then used = math.max(used, tonumber(ARGV[4])) + tonumber(ARGV[5]) end
-    used = used + calls
-    redis.call('HSET', KEYS[2], 'day', day, 'used', used)
-    redis.call('PEXPIRE', KEYS[2], ${lifeMs.day})
+    local day, today = number(KEYS[5], 'day') or 0, tonumber(ARGV[3])
+    if today > day then
+      redis.call('DEL', KEYS[5])
+      redis.call('HSET', KEYS[5], 'day', today)
+      day = today
+    end
+    local used, rest = number(KEYS[5], 'used') or 0, number(KEYS[5], 'rest') or 0
+    local told, known = number(KEYS[5], ARGV[2]) or 0, tonumber(ARGV[5])
+    if today == day then
+      -- Calls that are news; after a flush those are not that the others have told of.
+      local new = math.max(0, tonumber(ARGV[4]) - told)
+      local covered = math.min(rest, new)
+      used, rest, told = used + new - covered, rest - covered, told + new
+      if known > used then used, rest = known, rest + known - used end
+    end
+    used, told = used + calls, told + calls
+    redis.call('HSET', KEYS[5], 'used', used, 'rest', rest, ARGV[2], told)
+    redis.call('PEXPIRE', KEYS[5], ${lifeMs.day})
     return used
   end
-  local function live() for i = 1, 4 do if i ~= 2 then redis.call('PEXPIRE', KEYS[i], ${lifeMs.turns}) end end end
+  local function live() for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ${lifeMs.turns}) end end
 `;
 
 /** ARGV further: limit, hold, call, flows, calls a day, wait if alone. */
 const take: Script = {
   name: 'sendgateTake',
-  keys: 4,
+  keys: 5,
   lua: `${prelude}
     local me, limit, perDay = ARGV[2], tonumber(ARGV[6]), tonumber(ARGV[10])
     local used = count(0)
@@ -141,7 +152,7 @@ const take: Script = {
     redis.call('HSET', KEYS[2], 'virtual', string.format('%.9f', mine.start))
     redis.call('HSET', KEYS[3], mine.name, string.format('%.9f', mine.start + 1 / mine.weight))
     redis.call('ZADD', KEYS[1], now + ARGV[7], ARGV[8])
-    used = redis.call('HINCRBY', KEYS[2], 'used', 1)
+    used = count(1)
     local left = {}
     for _, flow in ipairs(own) do
       if flow[1] == mine.name then flow[3] = flow[3] - 1 end
@@ -155,7 +166,7 @@ const take: Script = {
 /** ARGV further: call, free in. */
 const end: Script = {
   name: 'sendgateEnd',
-  keys: 4,
+  keys: 5,
   lua: `${prelude}
     local free, held = now + ARGV[7], redis.call('ZSCORE', KEYS[1], ARGV[6])
     if held and tonumber(held) > free then
@@ -168,10 +179,10 @@ const end: Script = {
 /** ARGV further: call. For a turn that nobody wants any more. */
 const giveBack: Script = {
   name: 'sendgateGiveBack',
-  keys: 4,
+  keys: 5,
   lua: `${prelude}
     if redis.call('ZREM', KEYS[1], ARGV[6]) == 1 then
-      redis.call('HINCRBY', KEYS[2], 'used', -1)
+      count(-1)
       tell('place', 0)
     end
     return 1`,
@@ -180,7 +191,7 @@ const giveBack: Script = {
 /** ARGV further: whether calls were made unseen, then calls and the milliseconds until they count no more, in turn. */
 const settle: Script = {
   name: 'sendgateSettle',
-  keys: 4,
+  keys: 5,
   lua: `${prelude}
     for i = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], now + ARGV[i + 1], ARGV[i]) end
     redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', KEYS[2], 'since', now)
@@ -195,7 +206,7 @@ export class SharedQuota {
 
   constructor(redis: Redis) {
     this.#redis = redis;
-    this.#keys = ['places', 'state', 'tags', 'waiting'].map((name) => redis.key(`{quota}:${name}`));
+    this.#keys = ['places', 'state', 'tags', 'waiting', 'day'].map((name) => redis.key(`{quota}:${name}`));
   }
 
   get isUp(): boolean {
@@ -230,8 +241,8 @@ export class SharedQuota {
     void this.#run(end, nothingNew, [call, Math.max(0, Math.ceil(freeInMs))]);
   }
 
-  giveBack(call: string): void {
-    void this.#run(giveBack, nothingNew, [call]);
+  giveBack(call: string, day: DayReport): void {
+    void this.#run(giveBack, day, [call]);
   }
 
   /** Redis has come back: tells of the calls that it may not know of. Resolves with the day's count of all instances. */
@@ -262,9 +273,9 @@ export class SharedQuota {
     this.#redis.onUp(listener);
   }
 
-  #run(script: Script, { day, known, unreported }: DayReport, values: readonly (string | number)[]) {
+  #run(script: Script, { day, own, known }: DayReport, values: readonly (string | number)[]) {
     const { channel, instance } = this.#redis;
-    return this.#redis.run(script, [...this.#keys, channel, instance, day, known, unreported, ...values]);
+    return this.#redis.run(script, [...this.#keys, channel, instance, day, own, known, ...values]);
   }
 }
 
@@ -273,4 +284,4 @@ function flowsOf(text: string): WaitingFlow[] {
   return flows.map(([name, weight, waiting, kept]) => ({ name, weight, waiting, kept }));
 }
 
-const nothingNew: DayReport = { day: 0, known: 0, unreported: 0 };
+const nothingNew: DayReport = { day: 0, own: 0, known: 0 };

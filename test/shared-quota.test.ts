@@ -1,0 +1,199 @@
+/**
+ * One quota for all instances, with a real Redis.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { ForwardClock } from './support/clock.ts';
+import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';
+import { RedisServer } from './support/redis.ts';
+
+let redis: RedisServer;
+let sandbox: Sandbox;
+/** The same without the account's limits. */
+let unlimited: Sandbox;
+let clock: ForwardClock;
+let instances: Harness[];
+
+beforeEach(async () => {
+  redis = await RedisServer.start();
+  clock = new ForwardClock();
+  sandbox = await startSandbox({ clock, limits: { perSecond: 4, perDay: 10_000 } });
+  unlimited = await startSandbox({ clock });
+  for (const one of [sandbox, unlimited]) one.campaign({ id: '1', size: 900, newestMs: Date.now() });
+  instances = [];
+});
+
+afterEach(async () => {
+  await Promise.all(instances.map((instance) => instance.close()));
+  await sandbox.stop();
+  await unlimited.stop();
+  await redis.stop();
+});
+
+async function add(env: Environment = {}): Promise<Harness> {
+  const upstream = env['SENDGATE_QUOTA_PER_SECOND'] === '100' ? unlimited : sandbox;
+  const instance = await startInstance(upstream, clock, {
+    REDIS_URL: redis.url,
+    SENDGATE_QUOTA_PER_SECOND: '4',
+    SENDGATE_CACHE_READ_AHEAD_PAGES: '0',
+    SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+    SENDGATE_TEAMS: JSON.stringify(['a', 'b', 'c'].map((name) => ({ name, header: { name: 'x-team', value: name } }))),
+    ...env,
+  });
+  instances.push(instance);
+  return instance;
+}
+
+let next = 1;
+/** A page that was never asked for. */
+const cold = (team: string, on: Harness) => on.get(`/campaigns/1/sends?limit=${next++ % 500 || 1}`, { 'x-team': team });
+
+const delay = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Has two demands of each team waiting on its instance for so long. Resolves with the pages that each has got. */
+async function saturate(ms: number, teams: readonly (readonly [string, Harness])[]): Promise<Record<string, number>> {
+  const got: Record<string, number> = {};
+  const end = performance.now() + ms;
+  const worker = async (team: string, on: Harness) => {
+    while (performance.now() < end) if ((await cold(team, on)).status === 200) got[team] = (got[team] ?? 0) + 1;
+  };
+  await Promise.all(teams.flatMap(([team, on]) => [worker(team, on), worker(team, on), worker(team, on)]));
+  return got;
+}
+
+describe('Instances with one Redis', () => {
+  test('together stay within the calls of a second, use them, and are fair to teams wherever they ask', async () => {
+    const [first, second, third] = [await add(), await add(), await add()];
+    const started = performance.now();
+    const got = await saturate(9_000, [
+      ['a', first],
+      ['b', second],
+      ['c', second],
+      ['c', third],
+    ]);
+    const possible = (4 * (performance.now() - started)) / 1000;
+    expect(sandbox.limitAnswers).toBe(0);
+    expect(sandbox.callCount).toBeGreaterThan(0.85 * possible);
+    const { a = 0, b = 0, c = 0 } = got;
+    expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(0.35 * ((a + b + c) / 3));
+  });
+
+  test('give a turn that its instance does not take to another one', async () => {
+    const [first, second] = [await add(), await add()];
+    await delay(2_200);
+    await redis.ask((client) =>
+      client.hset(
+        'sendgate:1:{quota}:waiting',
+        'somebody-else',
+        `${Date.now()} ${JSON.stringify([['interactive z', 16, 9, 0]])}`,
+      ),
+    );
+    const started = performance.now();
+    const answers = await Promise.all([cold('a', first), cold('b', second)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(performance.now() - started).toBeLessThan(1_500);
+  });
+
+  test('spend one budget of the day', async () => {
+    const env = { SENDGATE_QUOTA_PER_DAY: '6', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const [first, second] = [await add(env), await add(env)];
+    for (let n = 0; n < 4; n++) expect((await cold('a', first)).status).toBe(200);
+    for (let n = 0; n < 2; n++) expect((await cold('a', second)).status).toBe(200);
+    for (const one of [first, second]) {
+      const refused = await cold('a', one);
+      expect(refused.status).toBe(503);
+      expect(await refused.json()).toMatchObject({ type: '/problems/upstream-quota-exhausted' });
+    }
+    expect(unlimited.callCount).toBe(6);
+  });
+
+  test("keep the day's count when Redis forgets it", async () => {
+    const env = { SENDGATE_QUOTA_PER_DAY: '6', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const [first, second] = [await add(env), await add(env)];
+    for (let n = 0; n < 5; n++) expect((await cold('a', first)).status).toBe(200);
+    await redis.ask((client) => client.flushall());
+    expect((await cold('a', first)).status).toBe(200);
+    expect((await cold('a', second)).status).toBe(503);
+    expect(second.service.status().upstream.callsToday).toBe(6);
+  });
+
+  test('count together what each has called while Redis was away', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
+    const [first, second] = [await add(env), await add(env)];
+    for (let n = 0; n < 3; n++) await cold('a', first);
+    await cold('a', second);
+    await redis.kill();
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    for (let n = 0; n < 4; n++) await cold('a', second);
+    await redis.restart();
+    await until(
+      () => instances.every(({ lines }) => lines.filter((line) => /is there/.test(line)).length === 2),
+      'back',
+    );
+    await cold('a', first);
+    await cold('a', second);
+    expect(second.service.status().upstream.callsToday).toBe(12);
+    expect(unlimited.callCount).toBe(12);
+  });
+
+  test('hear of a complaint that another one got', async () => {
+    const [first, second] = [await add(), await add()];
+    sandbox.fault({ kind: 'over-qps', times: 1 });
+    await cold('a', first);
+    await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
+  });
+});
+
+describe('Instances that have lost their Redis', () => {
+  test('each take their part of the quota, and share it again when Redis is back', async () => {
+    const [first, second] = [await add(), await add()];
+    await delay(900);
+    await redis.kill();
+    const started = performance.now();
+    const got = await saturate(5_000, [
+      ['a', first],
+      ['b', second],
+    ]);
+    const possible = (4 * (performance.now() - started)) / 1000;
+    expect(sandbox.limitAnswers).toBe(0);
+    expect(sandbox.callCount).toBeGreaterThan(0.75 * possible);
+    const { a = 0, b = 0 } = got;
+    expect(Math.abs(a - b)).toBeLessThanOrEqual(2);
+
+    await redis.restart();
+    await saturate(6_000, [
+      ['a', first],
+      ['b', second],
+    ]);
+    expect(sandbox.limitAnswers).toBe(0);
+  });
+
+  test('spend no more than their part of what is left of the day', async () => {
+    const env = { SENDGATE_QUOTA_PER_DAY: '10', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const [first] = [await add(env), await add(env)];
+    await delay(900);
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    await redis.kill();
+    const statuses: number[] = [];
+    for (let n = 0; n < 6; n++) statuses.push((await cold('a', first)).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 503, 503]);
+  });
+});
+
+test('A client has one limit, whichever instance it asks', async () => {
+  const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '10' };
+  const [first, second] = [await add(env), await add(env)];
+  for (let n = 0; n < 6; n++) expect((await first.get('/campaigns/1/sends')).status).toBe(200);
+  await delay(250);
+  await second.get('/campaigns/1/sends');
+  await delay(250);
+  const answer = await second.get('/campaigns/1/sends');
+  expect(answer.headers.get('ratelimit')).toMatch(/^"default"; r=2; t=/);
+  for (let n = 0; n < 2; n++) await first.get('/campaigns/1/sends');
+  await delay(250);
+  await second.get('/campaigns/1/sends'); // It hears of the others' with this one.
+  await delay(250);
+  const refused = await second.get('/campaigns/1/sends');
+  expect(refused.status).toBe(429);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
+});
