@@ -273,7 +273,7 @@ describe('REDIS_URL', () => {
   ])('%s is refused', (url) => expect(parseRedisUrl(url)).toBeUndefined());
 
   test('of a cluster', async () => {
-    const redis = await startRedis(['--cluster-enabled', 'yes']);
+    const redis = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
     await redis.ask(async (client) => {
       await client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
     });

@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ export class RedisServer {
     this.#args = args;
   }
 
-  /** @param args further ones, as on the command line */
+  /** @param args further ones, as on the command line; `sentinel` alone makes it one */
   static async start(args: readonly string[] = []): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), args);
     await server.restart();
@@ -32,20 +32,11 @@ export class RedisServer {
 
   /** Starts it again, empty unless its arguments say otherwise. Resolves when it answers. */
   async restart(): Promise<void> {
-    const { port } = this;
-    const own = [
-      '--port',
-      String(port),
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      this.#folder,
-      '--save',
-      '',
-      '--loglevel',
-      'warning',
-    ];
-    this.#child = spawn('redis-server', [...own, ...this.#args], { stdio: 'ignore' });
+    const config = join(this.#folder, 'redis.conf');
+    writeFileSync(config, '');
+    const where = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder];
+    const kind = this.#args[0] === 'sentinel' ? ['--sentinel'] : ['--save', '', ...this.#args];
+    this.#child = spawn('redis-server', [config, ...where, ...kind], { stdio: 'ignore' });
     running.add(this.#child);
     for (let tries = 0; ; tries++) {
       try {
