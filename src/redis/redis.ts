@@ -45,6 +45,7 @@ const maxLate = 3;
 const convincing = 2;
 /** Beats until messages have to have arrived. */
 const maxUnheard = goneMs / beatMs;
+const settledBeats = 5_000 / beatMs;
 /** For how long a start waits for Redis. */
 const startMs = 1_000;
 
@@ -115,6 +116,11 @@ export class Redis {
   /** Whether questions are asked at all. */
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** Whether Redis has been there for so long that all instances have said what they had to say. */
+  get isSettled(): boolean {
+    return this.#isUp && this.#beatsUp > settledBeats;
   }
 
   /** Changes whenever something that was published may have been missed. */

@@ -196,6 +196,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     onOutcome: (result) => {
       parts.onRefresh(result);
       const { outcome, reason } = result;
+      if (reason === 'redis') void reconcile();
       if (outcome === 'renewed') log.info('the access token was renewed');
       else if (outcome === told || told === 'refused')
         return; // It has been said.

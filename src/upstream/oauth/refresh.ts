@@ -43,17 +43,19 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
   try {
     if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
     const own = readTokens(tokenFile, clientId);
-    const stored = newest(own, await shared?.read(), order);
+    const theirs = await shared?.read();
+    const stored = newest(own, theirs, order);
     const isNew = stored !== undefined && stored.accessToken !== replaces && stored.expiresAt > now();
     if (isNew && isFrom(order.refreshToken, stored)) {
       if (stored !== own) writeTokens(tokenFile, stored);
       return { outcome: 'renewed' };
     }
     const all = candidates(stored, order.refreshToken);
-    // A refresh token that another instance may have spent would lose the account for all of them.
-    const mayBeSpent =
-      order.sharing && !shared && stored?.borrowed === true && all[0]?.refreshToken === stored.refreshToken;
-    if (mayBeSpent) return { outcome: 'failed', reason: 'redis' };
+    // A refresh token that another instance may have spent, if it were used again, could lose the account for all of them.
+    const isLatest = !stored?.borrowed || theirs?.accessToken === stored.accessToken;
+    if (order.sharing && !isLatest && all[0]?.refreshToken === stored.refreshToken) {
+      return { outcome: 'failed', reason: 'redis' };
+    }
     checkWritable(tokenFile);
     const result = await tryEach(all, endpoint, order, now);
     const renewed = result.outcome === 'renewed' ? readTokens(tokenFile, clientId) : undefined;

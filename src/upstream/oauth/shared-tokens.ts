@@ -68,6 +68,8 @@ export class SharedTokens {
     const { key, channel } = sharing;
     const theirs = fromRecord(sharing, await this.#redis.run(get, [key]));
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
+      // Whoever has refreshed them himself comes first: his may be later than those that were borrowed from him.
+      if (own.borrowed && !this.#redis.isSettled) return false;
       await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel]);
       return false;
     }
