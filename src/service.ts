@@ -156,6 +156,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ...state,
     quota: () => quota.status(),
     cache: () => ({ bytes: pages.bytes, pages: pages.count }),
+    sharing: () => ({
+      redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
+      instances: redis?.instances ?? 1,
+    }),
   });
   const metrics = new Metrics({
     ...state,

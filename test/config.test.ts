@@ -14,6 +14,8 @@ const files: Record<string, string> = {
   'odd.json': '{"cache":7,"servr":{},"quota":{"perSecnd":1}}',
   'key.txt': 'key-from-file\n',
   'empty.txt': '\n',
+  'keys.txt': `${Buffer.alloc(32).toString('base64')}\n`,
+  'redis.txt': 'rediss://:pass@redis.example\n',
 };
 const readFile = (path: string) => {
   const text = files[path];
@@ -88,6 +90,8 @@ describe('the configuration', () => {
         SENDGATE_SERVER_DROP_IN_V2: 'true',
         SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example,http://localhost:3000',
         SENDGATE_TEAMS: '[{"name":"web","weight":2,"requestsPerMinute":9,"networks":["10.0.0.0/8"],"tokensSha256":[]}]',
+        SENDGATE_CACHE_ENCRYPTION_KEY_FILE: 'keys.txt',
+        SENDGATE_REDIS_KEY_PREFIX: 'another:',
         SENDGATE_QUOTA_STATE_FILE: '/var/lib/sendgate/quota.json',
       };
       const teams = variable === 'SENDGATE_CALLERS_REQUIRED' ? (special['SENDGATE_TEAMS'] ?? '') : '';
@@ -116,6 +120,15 @@ describe('the configuration', () => {
       }),
     ).not.toThrow();
   });
+});
+
+test('REDIS_URL is a secret, and says what it may be', () => {
+  expect(load({ REDIS_URL_FILE: 'redis.txt' }).secrets.redisUrl?.value).toBe('rediss://:pass@redis.example');
+  expect(JSON.stringify(effectiveConfig(load({ REDIS_URL: 'redis://:pass@a' })))).not.toContain('pass');
+  const told = mistakes({ ...key, REDIS_URL: 'https://redis.example' });
+  expect(told).toEqual([
+    expect.stringMatching(/^REDIS_URL: is not valid; allowed: redis:\/\/.*cluster.*\/name; rediss/),
+  ]);
 });
 
 describe('a bad configuration', () => {

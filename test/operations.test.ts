@@ -73,6 +73,7 @@ describe('the management listener', () => {
     expect(text).toContain('sendgate_quota_calls_today 2');
     expect(text).toContain('sendgate_quota_calls_left_today 9998');
     expect(text).toContain('sendgate_upstream_circuit_open 0');
+    expect(text).toContain('sendgate_instances 1');
     expect(text).toContain('sendgate_pages_served_total{team="default",cache="fresh"} 1');
     expect(text).toContain('sendgate_quota_wait_seconds_count{team="default",urgency="interactive"} 2');
     expect(text).toContain('sendgate_upstream_credentials_refused 0');
@@ -106,6 +107,7 @@ describe('the management listener', () => {
           })),
           served: { default: { miss: 1, fresh: 1 } },
           cache: { bytes: expect.any(Number), pages: 1 },
+          sharing: { redis: 'none', instances: 1 },
         });
         return true;
       } catch {

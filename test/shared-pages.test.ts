@@ -50,7 +50,7 @@ async function walk(...all: readonly Harness[]): Promise<string[]> {
 describe('Instances with one Redis', () => {
   test('make one call for a page that a thousand callers miss at once in three of them', async () => {
     const all = [await add(), await add(), await add()];
-    sandbox.fault({ kind: 'latency', ms: 500 });
+    sandbox.fault({ kind: 'latency', ms: 1_500 });
     const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(path)));
     const bodies = new Set(await Promise.all(answers.map((answer) => answer?.text())));
     expect(answers.every((answer) => answer?.status === 200)).toBe(true);
@@ -58,6 +58,14 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
     const stored = answers.filter((answer) => answer && !how(answer).includes('collapsed'));
     expect(stored).toHaveLength(1);
+  });
+
+  test('wait for a call for as long as it takes', async () => {
+    const [a, b] = [await add(), await add()];
+    sandbox.fault({ kind: 'latency', ms: 3_000 });
+    const answers = await Promise.all([a.get(path), b.get(path)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(sandbox.callCount).toBe(1);
   });
 
   test("answer from each other's pages", async () => {
@@ -112,6 +120,53 @@ describe('Instances with one Redis', () => {
     const fresh = await a.page(`${path}?limit=100`);
     const head = await b.page(path);
     expect(head.results[0]).toEqual(fresh.results[0]);
+  });
+
+  test('know of a head that changed while Redis was away, once it is back', async () => {
+    const env = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
+    const [a, b] = [await add(env), await add(env)];
+    await walk(a);
+    await walk(b);
+    redis.signal('SIGSTOP');
+    const told = (what: string, times: number) =>
+      instances.every(({ lines }) => lines.filter((line) => line.includes(what)).length === times);
+    await until(() => told('Redis does not help', 1), 'it is away');
+    sandbox.addSends(campaign, 7);
+    await a.get(path, { 'Cache-Control': 'no-cache' });
+    clock.forward(61);
+    await a.get(path, { 'Cache-Control': 'no-cache' });
+    redis.signal('SIGCONT');
+    await until(() => told('Redis is there', 2), 'it is back');
+    await a.get(path);
+    const mixed = await walk(b, a);
+    expect(mixed).toHaveLength(1_307);
+    expect(new Set(mixed).size).toBe(1_307);
+  });
+
+  test('know of a head that changed while they were away themselves', async () => {
+    const env = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
+    const [a, b] = [await add(env), await add(env)];
+    await walk(a);
+    await walk(b);
+    // Their subscriptions are cut off over and over: messages are missed.
+    let isCutting = true;
+    const cutting = (async () => {
+      while (isCutting) await redis.ask((client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+    })();
+    const told = ({ lines }: Harness, what: string) => lines.filter((line) => line.includes(what)).length;
+    await until(() => told(b, 'Redis does not help') > 0, 'it is away');
+    sandbox.addSends(campaign, 7);
+    clock.forward(61);
+    await a.get(path, { 'Cache-Control': 'no-cache' });
+    isCutting = false;
+    await cutting;
+    for (const one of [a, b]) {
+      await until(() => told(one, 'Redis is there') > told(one, 'Redis does not help'), 'it is back');
+    }
+    await a.get(path);
+    const mixed = await walk(b, a);
+    expect(mixed).toHaveLength(1_307);
+    expect(new Set(mixed).size).toBe(1_307);
   });
 
   test('share what is unknown', async () => {

@@ -120,6 +120,21 @@ describe('Pages in Redis', () => {
     expect(sandbox.callCount).toBe(10);
   });
 
+  test('cannot be put in the place of others', async () => {
+    const key = newKey();
+    const [a, b] = [await add(encrypted(key)), await add(encrypted(key))];
+    await a.get('/campaigns/1/sends');
+    await a.get('/campaigns/2/sends');
+    await redis.ask(async (client) => {
+      const [from = ''] = await client.keys('sendgate:1:*|1|*limit=500');
+      const [to = ''] = await client.keys('sendgate:1:*|2|*limit=500');
+      await client.hset(to, 'r', (await client.hgetBuffer(from, 'r')) as Buffer);
+    });
+    const { results } = await b.page('/campaigns/2/sends');
+    expect(results[0]?.campaign_id).toBe('2');
+    expect(b.lines.some((line) => line.includes('is damaged'))).toBe(true);
+  });
+
   test('are missed when they are not encrypted and should be', async () => {
     const a = await add();
     const b = await add(encrypted(newKey()));

@@ -73,9 +73,10 @@ function apiOf(tree: Tree): 'v2' | 'v3' {
 
 function checkEncryptionKeys(file: string, readFile: (path: string) => string, mistakes: string[]): void {
   if (file === '') return;
-  const why = isReadable(file, readFile) ? 'the file is not valid' : 'the file cannot be read';
-  const text = isReadable(file, readFile) ? readFile(file) : '';
-  if (!parseEncryptionKeys(text)) mistakes.push(`cache.encryptionKeyFile: ${why}; allowed: ${encryptionKeysAllowed}`);
+  const isBad = isReadable(file, readFile) ? !parseEncryptionKeys(readFile(file)) : undefined;
+  if (isBad === false) return;
+  const why = isBad ? 'the file is not valid' : 'the file cannot be read';
+  mistakes.push(`cache.encryptionKeyFile: ${why}; allowed: ${encryptionKeysAllowed}`);
 }
 
 function isReadable(path: string, readFile: (path: string) => string): boolean {

@@ -15,6 +15,7 @@ export interface StatusParts {
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
+  readonly sharing: () => Status['sharing'];
 }
 
 interface WaitStatus {
@@ -41,6 +42,8 @@ export interface Status {
   /** Pages answered since the start, by team and cache outcome. */
   readonly served: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly cache: { readonly bytes: number; readonly pages: number };
+  /** `instances`: as last seen, this one among them. */
+  readonly sharing: { readonly redis: 'up' | 'down' | 'none'; readonly instances: number };
 }
 
 export class StatusBoard {
@@ -83,6 +86,7 @@ export class StatusBoard {
       }),
       served: this.#served,
       cache: this.#parts.cache(),
+      sharing: this.#parts.sharing(),
     };
   }
 }

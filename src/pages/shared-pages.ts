@@ -230,7 +230,7 @@ export class SharedPages {
     });
     redis.on('walk', (key = '', generation) => {
       if (!key.startsWith(this.#walkPrefix)) return;
-      walks.adopt(key.slice(this.#walkPrefix.length, -1), Number(generation) || 0);
+      walks.adopt(key.slice(this.#walkPrefix.length, -1), generationOf(generation));
     });
     redis.on('raise', (key = '', team = '', rank) => {
       this.#demands.get(key)?.raise(team, urgencies[Number(rank)] ?? 'bulk');
@@ -249,7 +249,7 @@ export class SharedPages {
     const { session } = redis;
     const keys = this.#keys({ walk, limit: undefined, cursor: undefined });
     const reply = await redis.run(confirm, [...keys, ...this.#ownView(walk, undefined)]);
-    if (reply !== undefined) walks.confirm(walk, Number(reply) || 0, session);
+    if (reply !== undefined) walks.confirm(walk, generationOf(reply), session);
   }
 
   /**
@@ -441,7 +441,7 @@ function parse(reply: Reply | undefined): Found | undefined {
   const [kind, generation, pageGeneration, fetchedAt, until, record, refusal, lock] = reply;
   return {
     kind: String(kind) as Found['kind'],
-    generation: Number(generation),
+    generation: generationOf(generation),
     pageGeneration: Number(pageGeneration),
     fetchedAt: Number(fetchedAt),
     until: Number(until),
@@ -472,6 +472,12 @@ function told(text: string): z.output<typeof problem> {
   } catch {
     return {};
   }
+}
+
+/** What is none is the lowest, and never the present one. */
+function generationOf(text: unknown): number {
+  const generation = Number(text);
+  return Number.isSafeInteger(generation) && generation > 0 ? generation : 0;
 }
 
 const isRefusal = (text: string): text is RefusalCode => text === 'campaign-not-found' || text === 'invalid-cursor';

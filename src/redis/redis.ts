@@ -81,6 +81,8 @@ export class Redis {
   readonly #ready: Promise<void>;
   #instances: readonly string[] = [this.instance];
   #isUp = false;
+  /** Of the last connection that could not be made. */
+  #why = 'connection';
   #told: boolean | undefined;
   #late = 0;
   #goodBeats = 0;
@@ -98,7 +100,11 @@ export class Redis {
     this.channel = this.key('events');
     this.#client = connect(address);
     this.#subscriber = connect(address);
-    for (const client of [this.#client, this.#subscriber]) client.on('error', () => {}); // Every question says so itself.
+    for (const client of [this.#client, this.#subscriber]) {
+      client.on('error', (error: Error) => {
+        this.#why = reasonOf(error);
+      });
+    }
     this.#client.on('close', () => this.#down('connection'));
     this.#subscriber.on('close', () => this.#down('connection'));
     this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text));
@@ -106,7 +112,7 @@ export class Redis {
     this.#ready = new Promise((resolve) => {
       this.#onUp.push(resolve);
       clock.after(startMs, () => {
-        if (this.#told === undefined) this.#tell(false, 'connection');
+        if (this.#told === undefined) this.#tell(false, this.#why);
         resolve();
       });
     });
@@ -335,5 +341,7 @@ function reasonOf(error: unknown): string {
   if (/^(READONLY|MISCONF)/.test(text)) return 'read-only';
   if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/.test(text)) return 'not-ready';
   if (/^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH)/.test(text)) return 'refused';
-  return error instanceof Error && error.name === 'ReplyError' ? 'error' : 'connection';
+  if (error instanceof Error && error.name === 'ReplyError') return 'error';
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return /^[A-Z][A-Z_]{2,40}$/.test(code) ? code : 'connection';
 }
