@@ -80,6 +80,7 @@ describe('Instances with one Redis', () => {
 
   test('give a turn that its instance does not take to another one', async () => {
     const [first, second] = [await add(), await add()];
+    await Promise.all([cold('a', first), cold('b', second)]); // Whoever was not served yet comes first now.
     await delay(2_200);
     await redis.ask((client) =>
       client.hset(
@@ -115,6 +116,18 @@ describe('Instances with one Redis', () => {
     expect((await cold('a', first)).status).toBe(200);
     expect((await cold('a', second)).status).toBe(503);
     expect(second.service.status().upstream.callsToday).toBe(6);
+  });
+
+  test('add up what each of them tells after that, and count no call twice', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
+    const [first, second] = [await add(env), await add(env)];
+    const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:day', 'used'));
+    for (const one of [first, first, second, second, second, first]) await cold('a', one);
+    await redis.ask((client) => client.flushall());
+    await cold('a', first);
+    expect(await used()).toBe('7');
+    await cold('a', second);
+    expect(await used()).toBe('8');
   });
 
   test('count together what each has called while Redis was away', async () => {

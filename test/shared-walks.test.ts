@@ -127,6 +127,9 @@ test('a tail that was asked for in a generation that has ended is not kept', asy
   await a.store(head(500), 'new head', { first: 'y' });
   expect(await a.store(tail('1'), 'old tail', { askedIn: ended })).toBe(ended);
   expect(await b.find(tail('1'))).toBe('turn');
+  await a.store(tail('1'), 'new tail');
+  await a.store(tail('1'), 'old tail', { askedIn: ended });
+  expect(await b.find(tail('1'))).toBe(page('new tail'));
 });
 
 test('an instance that knows of a later generation tells it', async () => {
