@@ -93,9 +93,12 @@ const prelude = `
     redis.call('PEXPIRE', KEYS[3], life)
     tell('walk', KEYS[3], new)
   end
-  local function unlock(token)
+  local function holds(token)
     local holder = redis.pcall('GET', KEYS[2])
-    if type(holder) == 'string' and string.sub(holder, 1, #token) == token then redis.call('DEL', KEYS[2]) end
+    return type(holder) == 'string' and string.match(holder, '^(%S+) ') == token
+  end
+  local function unlock(token)
+    if holds(token) then redis.call('DEL', KEYS[2]) end
   end
 `;
 
@@ -199,10 +202,7 @@ const release: Script = {
 const renew: Script = {
   name: 'sendgateRenew',
   keys: 3,
-  lua: `${prelude}
-    local holder = redis.pcall('GET', KEYS[2])
-    if type(holder) ~= 'string' or string.sub(holder, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
-    return redis.call('PEXPIRE', KEYS[2], ARGV[3])`,
+  lua: `${prelude} return holds(ARGV[2]) and redis.call('PEXPIRE', KEYS[2], ARGV[3]) or 0`,
 };
 
 interface News {
