@@ -78,6 +78,7 @@ export class Redis {
   readonly #subscriber: Client | Cluster;
   readonly #listeners = new Map<string, Listener[]>();
   readonly #onUp: (() => void)[] = [];
+  readonly #onDown: (() => void)[] = [];
   readonly #ready: Promise<void>;
   #instances: readonly string[] = [this.instance];
   #isUp = false;
@@ -172,6 +173,11 @@ export class Redis {
     this.#onUp.push(listener);
   }
 
+  /** Has `listener` told whenever Redis helps no more. */
+  onDown(listener: () => void): void {
+    this.#onDown.push(listener);
+  }
+
   /** Tells all instances. Scripts do so themselves, as part of their step. */
   publish(kind: string, ...values: string[]): void {
     if (this.#isUp) this.#client.publish(this.channel, JSON.stringify([kind, ...values])).catch(() => {});
@@ -241,6 +247,7 @@ export class Redis {
     this.#isUp = false;
     this.#session++;
     this.#tell(false, reason);
+    for (const listener of this.#onDown) listener();
   }
 
   #tell(isUp: boolean, reason: string | undefined): void {

@@ -49,6 +49,8 @@ interface Waiter {
 /** Turns of the more urgent for one of the less urgent, while both want some: somebody's wait comes first, none starves. */
 const urgencyWeight: Readonly<Record<Urgency, number>> = { interactive: 16, refresh: 3, bulk: 1 };
 
+/** After an answer of Redis that was late. */
+const askAgainMs = 20;
 /** What waits is made known to the other instances this often, or they forget it. */
 const announceEveryMs = 1_000;
 
@@ -94,6 +96,8 @@ export class Quota {
       () => this.#second.complain(clock.monotonic()),
     );
     shared?.onUp(() => void this.#settle(shared));
+    // What the others have called in the last second still counts.
+    shared?.onDown(() => this.#second.waitForOthers(clock.monotonic()));
   }
 
   /** Demands that wait for their turn. */
@@ -264,7 +268,6 @@ export class Quota {
         this.#day.spend(now);
         this.#calledUnseen = true;
         waiter.grant(this.#turn(shared?.newCall() ?? ''));
-        if (shared?.isUp) void this.#settle(shared);
       } else {
         waiter.refuse(quotaExhausted(now));
       }
@@ -307,7 +310,7 @@ export class Quota {
     const own = flows.reduce((sum, { waiting }) => sum + waiting, 0);
     this.#isAnnounced = own > 0;
     const ruling = await shared.ask(question, holdMs);
-    if (!ruling) return undefined;
+    if (!ruling) return shared.isUp ? askAgainMs : undefined;
     this.#day.reported(day, ruling.used, ruling.kind === 'granted' ? 1 : 0);
     this.#day.unite();
     if (ruling.kind === 'granted') {
@@ -335,7 +338,7 @@ export class Quota {
 
   #goAlone(shared: SharedQuota): void {
     this.#elsewhere = [];
-    if (!shared.isUp) this.#day.divide(this.#clock.now(), shared.share.instances);
+    this.#day.divide(this.#clock.now(), shared.share.instances);
   }
 
   async #settle(shared: SharedQuota): Promise<void> {

@@ -15,6 +15,9 @@ const windowMs = 1_005;
 /** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
 const longestWayMs = 1_000;
 
+/** So long a call counts that another instance has made, on its way and for a second. */
+export const othersMs = windowMs + 95;
+
 /** For how long a place is taken at first, in milliseconds. */
 export const holdMs = windowMs + longestWayMs;
 
@@ -98,7 +101,12 @@ export class SecondLimit {
     return Math.max(0, this.pausedMs(now), over < 0 ? 0 : (frees[over] ?? now) - now);
   }
 
-  /** Milliseconds until any call may start, after a complaint. */
+  /** Lets no call start for as long as calls may count of which nothing is known here. */
+  waitForOthers(now: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + othersMs);
+  }
+
+  /** Milliseconds until any call may start, after a complaint or when others have called. */
   pausedMs(now: number): number {
     return Math.max(0, this.#pausedUntil - now);
   }

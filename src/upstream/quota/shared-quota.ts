@@ -6,6 +6,7 @@
  * and the turn goes to the flow with the lowest start tag of all. If that one waits elsewhere, its instance is told.
  */
 import type { Redis, Script } from '../../redis/redis.ts';
+import { othersMs } from './second-limit.ts';
 
 /** What waits in one instance for one flow. */
 export interface WaitingFlow {
@@ -51,7 +52,7 @@ export interface Place {
   readonly freeInMs: number;
 }
 
-/** So long after Redis has come back, calls may count of which it does not know: nobody goes beyond its part then. */
+/** So long after Redis has come back or was flushed, calls may count of which it does not know: nobody goes beyond its part then. */
 const settleMs = 2_100;
 /** A demand that has not been asked for again in this time is gone, with its instance. */
 const goneMs = 2_000;
@@ -100,7 +101,7 @@ const take: Script = {
     local since = number(KEYS[2], 'since')
     if not since then
       since = now
-      redis.call('HSET', KEYS[2], 'since', now)
+      redis.call('HSET', KEYS[2], 'since', now, 'lost', now)
     end
     local own = cjson.decode(ARGV[9])
     local alone = now - since < ${settleMs} and tonumber(ARGV[11]) or 0
@@ -109,6 +110,8 @@ const take: Script = {
     else
       redis.call('HDEL', KEYS[4], me)
     end
+    local lost = now - (number(KEYS[2], 'lost') or 0)
+    if lost < ${othersMs} then alone = ${othersMs} - lost end
     if alone > 0 then return {'wait', used, alone, '[]', ''} end
 
     local virtual = number(KEYS[2], 'virtual') or 0
@@ -271,6 +274,10 @@ export class SharedQuota {
 
   onUp(listener: () => void): void {
     this.#redis.onUp(listener);
+  }
+
+  onDown(listener: () => void): void {
+    this.#redis.onDown(listener);
   }
 
   #run(script: Script, { day, own, known }: DayReport, values: readonly (string | number)[]) {
