@@ -95,6 +95,18 @@ describe('Instances with one Redis', () => {
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 
+  test('refuse nobody for a crowd elsewhere that is gone', async () => {
+    const one = await add();
+    await delay(2_200);
+    for (let n = 0; n < 4; n++) await cold('a', one);
+    const crowd = `${Date.now()} ${JSON.stringify([['interactive a', 16, 200, 0]])}`;
+    await redis.ask((client) => client.hset('sendgate:1:{quota}:waiting', 'somebody-else', crowd));
+    expect((await cold('a', one)).status).toBe(200); // It waits, and hears of the crowd.
+    expect((await cold('a', one)).status).toBe(503);
+    await delay(2_200);
+    expect((await cold('a', one)).status).toBe(200);
+  });
+
   test('spend one budget of the day', async () => {
     const env = { SENDGATE_QUOTA_PER_DAY: '6', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];

@@ -63,8 +63,8 @@ export class Quota {
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
   readonly #shared: SharedQuota | undefined;
-  /** What waits in the other instances. */
-  #elsewhere: readonly WaitingFlow[] = [];
+  /** What waits in the other instances, and when that was heard. */
+  #elsewhere: { readonly flows: readonly WaitingFlow[]; readonly at: number } = { flows: [], at: 0 };
   #isAsking = false;
   #askAgain = false;
   /** Whether the other instances believe that something waits here. */
@@ -209,7 +209,10 @@ export class Quota {
 
   #expectedMs(demand: Demand): number {
     const { flow, weight } = this.#flowOf(demand);
-    const ahead = this.#elsewhere.length > 0 ? this.#aheadOfAll(flow, weight) : this.#queue.ahead(flow, weight);
+    // While something waits here it is heard anew every second; what is older says nothing any more.
+    const isKnown = this.#clock.monotonic() - this.#elsewhere.at < 2 * announceEveryMs;
+    const isCrowded = isKnown && this.#elsewhere.flows.length > 0;
+    const ahead = isCrowded ? this.#aheadOfAll(flow, weight) : this.#queue.ahead(flow, weight);
     return this.#second.expectedMs(this.#clock.monotonic(), ahead, this.#shareAlone);
   }
 
@@ -217,7 +220,7 @@ export class Quota {
   #aheadOfAll(flow: string, weight: number): number {
     const sizes = new Map<string, { weight: number; waiting: number }>();
     const here = this.#queue.waiting().map(({ name, weight, size }) => ({ name, weight, waiting: size }));
-    for (const { name, weight, waiting } of [...here, ...this.#elsewhere]) {
+    for (const { name, weight, waiting } of [...here, ...this.#elsewhere.flows]) {
       sizes.set(name, { weight, waiting: waiting + (sizes.get(name)?.waiting ?? 0) });
     }
     const own = sizes.get(flow)?.waiting ?? 0;
@@ -320,7 +323,7 @@ export class Quota {
       else shared.giveBack(ruling.call, this.#day.report(this.#clock.now()));
       return 0;
     }
-    this.#elsewhere = ruling.elsewhere;
+    this.#elsewhere = { flows: ruling.elsewhere, at: this.#clock.monotonic() };
     this.#refuseSpent();
     return ruling.ms;
   }
@@ -337,7 +340,7 @@ export class Quota {
   }
 
   #goAlone(shared: SharedQuota): void {
-    this.#elsewhere = [];
+    this.#elsewhere = { flows: [], at: 0 };
     this.#day.divide(this.#clock.now(), shared.share.instances);
   }
 
