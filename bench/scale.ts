@@ -2,12 +2,8 @@
  * `npm run bench:scale`: what several instances with one Redis do. Fails when they do not keep what README promises.
  * `--short` takes a minute for all of it and leaves RESULTS.md alone.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis as Client } from 'ioredis';
+import { RedisServer } from '../test/support/redis.ts';
 import { rate } from './load.ts';
 import { median, type Server, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
@@ -19,7 +15,6 @@ const env = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS
 const node = process.execPath;
 const teams = ['a', 'b', 'c', 'd', 'e'];
 const failures: string[] = [];
-const redisFolder = mkdtempSync(join(tmpdir(), 'sendgate-bench-'));
 let nextPort = 9430;
 
 const at = (port: number) => `http://127.0.0.1:${port}`;
@@ -27,54 +22,17 @@ const check = (holds: boolean, what: string) => {
   if (!holds) failures.push(what);
 };
 
-/** A Redis that can be ended, stopped and started again at the same port. */
-class RedisProcess {
-  readonly port = nextPort++;
-  #child: ChildProcess | undefined;
-
-  async start(args: readonly string[] = []): Promise<void> {
-    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', redisFolder, '--save', ''];
-    this.#child = spawn('redis-server', [...own, ...args], { stdio: 'ignore' });
-    process.once('exit', () => this.#child?.kill('SIGKILL'));
-    await this.#ready();
-  }
-
-  async #ready(): Promise<void> {
-    for (let tries = 0; tries < 200; tries++) {
-      if (await this.ask((client) => client.ping()).catch(() => undefined)) return;
-      await delay(25);
-    }
-    throw new Error('Redis did not start');
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child?.kill(name);
-  }
-
-  async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
-    const client = new Client({ port: this.port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-      return await question(client);
-    } finally {
-      client.disconnect();
-    }
-  }
-}
-
 interface Fleet {
   readonly urls: readonly string[];
   readonly management: readonly string[];
-  readonly redis: RedisProcess;
+  readonly redis: RedisServer;
   order(orders?: object): Promise<{ callCount: number; limitAnswers: number }>;
   stop(): Promise<void>;
 }
 
 /** So many Sendgates with one Redis, in front of a sandbox. */
 async function fleet(instances: number, settings: Record<string, string> = {}, limits = true): Promise<Fleet> {
-  const redis = new RedisProcess();
-  await redis.start();
+  const redis = await RedisServer.start();
   const sandboxPort = nextPort++;
   const servers: Server[] = [
     await startServer('sandbox', `${at(sandboxPort)}/_sandbox`, [node, 'dist/sandbox/main.js'], {
@@ -92,7 +50,7 @@ async function fleet(instances: number, settings: Record<string, string> = {}, l
     servers.push(
       await startServer(`Sendgate ${n}`, `${at(managementPort)}/livez`, [node, 'dist/main.js'], {
         ...env,
-        REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+        REDIS_URL: redis.url,
         PORT: String(port),
         SENDGATE_MANAGEMENT_PORT: String(managementPort),
         CONSTANT_CONTACT_BASE_URL: at(sandboxPort),
@@ -114,7 +72,7 @@ async function fleet(instances: number, settings: Record<string, string> = {}, l
     },
     stop: async () => {
       for (const server of servers.reverse()) await server.stop();
-      redis.signal('SIGKILL');
+      await redis.stop();
     },
   };
 }
@@ -156,15 +114,15 @@ async function saturation(): Promise<string> {
 
 interface Trouble {
   readonly name: string;
-  begin(redis: RedisProcess): Promise<void>;
-  end(redis: RedisProcess): Promise<void>;
+  begin(redis: RedisServer): Promise<void>;
+  end(redis: RedisServer): Promise<void>;
 }
 
 const troubles: readonly Trouble[] = [
   {
     name: 'killed with -9, and started again empty',
-    begin: async (redis) => redis.signal('SIGKILL'),
-    end: (redis) => redis.start(),
+    begin: (redis) => redis.kill(),
+    end: (redis) => redis.restart(),
   },
   {
     name: 'stopped with SIGSTOP',
@@ -334,7 +292,6 @@ for (const [name, run] of Object.entries(runs)) {
   console.log(lines.at(-1));
 }
 agent.destroy();
-rmSync(redisFolder, { recursive: true, force: true });
 const [trouble, ...others] = lines.reverse();
 const text = `<!-- scale -->
 ## Several instances with one Redis
