@@ -3,6 +3,7 @@ const contract = [
   'answer',
   'coalescing',
   'errors',
+  'export',
   'lane',
   'links',
   'pages',

@@ -6,12 +6,17 @@ import { exchangeOf } from './operations/exchange.ts';
 import { Problem } from './problems.ts';
 import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
 import { callerGone, sendsPath } from './sends/endpoint.ts';
+import { exportPath } from './sends/export.ts';
+import { type ExportName, exportNames } from './sends/formats.ts';
+import { summaryPath } from './sends/summary.ts';
 
 export interface AppParts {
   readonly basePath: string;
   readonly callers: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
+  readonly exports: (name: ExportName) => RequestHandler<{ id: string }>;
+  readonly summary: RequestHandler<{ id: string }>;
   /** For programs that were written for Constant Contact v2, where they are served. */
   readonly dropIn: RequestHandler<{ id: string }> | undefined;
   /** Told of errors that nobody has foreseen. */
@@ -29,6 +34,8 @@ export function createApp(parts: AppParts): Express {
   app.use(parts.callers);
   app.use(parts.rateLimit);
   app.all(`${parts.basePath}${sendsPath}`, parts.sends);
+  for (const name of exportNames) app.all(`${parts.basePath}${exportPath(name)}`, parts.exports(name));
+  app.all(`${parts.basePath}${summaryPath}`, parts.summary);
   if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
   app.use(answerProblem(parts));

@@ -30,8 +30,10 @@ import { KeyRing } from './redis/key-ring.ts';
 import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
+import { SendsExports } from './sends/export.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
+import { SendsSummary } from './sends/summary.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
 import { buildUpstream } from './upstream/build.ts';
 import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
@@ -191,6 +193,15 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     clock,
   };
   const sends = new SendsEndpoint(endpointParts);
+  const exports = new SendsExports({ pages, campaignIds: upstream.dialect.campaignIds, clock }, config.exports);
+  const summary = new SendsSummary(
+    {
+      fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
+      campaignIds: upstream.dialect.campaignIds,
+      clock,
+    },
+    config.cache,
+  );
   const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
   const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
   const lane = createLane({ basePath, callers, rateLimit, sends });
@@ -199,6 +210,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     callers: callers.middleware,
     rateLimit: rateLimit.middleware,
     sends: sends.handle,
+    exports: (name) => exports.handler(name),
+    summary: summary.handle,
     dropIn: dropIn?.handle,
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
   });

@@ -196,6 +196,17 @@ export const schema = z.strictObject({
         .describe("File in which the day's count is kept over a restart; empty: nowhere"),
     })
     .prefault({}),
+  exports: z
+    .strictObject({
+      patienceSeconds: integer(
+        1,
+        86_400,
+        120,
+        'How long an export goes on without a page arriving, or its reader taking anything, before it is broken off',
+      ),
+      perTeam: integer(1, 1_000, 4, 'Exports of one team that run at the same time'),
+    })
+    .prefault({}),
   redis: z
     .strictObject({
       timeoutMs: integer(1, 10_000, 50, 'Longest wait for Redis, before going on without it'),

@@ -40,7 +40,10 @@ interface Parts {
 export interface Ask {
   /** On whose account a call is made. */
   readonly team: string;
-  /** How much it matters when; `interactive` where somebody waits. */
+  /**
+   * How much it matters when; `interactive` where somebody waits. With `bulk` a walk costs no more calls than it has to:
+   * its head is as fresh as any, and pages behind it, which an unchanged head has confirmed, are taken however old.
+   */
   readonly urgency?: Urgency;
   /** Ends this caller's wait, and nobody else's. */
   readonly signal?: AbortSignal;
@@ -166,8 +169,12 @@ export class Pages {
     if (hit) return hit;
 
     const held = this.#cache.peek(key, { allowStale: true });
+    const isBulk = urgency === 'bulk';
+    if (isBulk && query.cursor !== undefined && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
+      return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
+    }
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
-    const allowStale = mayBeStale && held?.kind === 'page' && !forceRefresh;
+    const allowStale = mayBeStale && !isBulk && held?.kind === 'page' && !forceRefresh;
     const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
     alongWith?.onRaise(() => wait.demand.raise(alongWith.team, alongWith.urgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};

@@ -9,8 +9,8 @@ import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
 import { type Fault, strike } from './fault.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
-import { type SandboxAnswer, v2Errors, v2Sends } from './v2.ts';
-import { activityIdOf, v3Errors, v3Sends, v3Xrefs } from './v3.ts';
+import { type SandboxAnswer, v2Errors, v2Sends, v2Summary } from './v2.ts';
+import { activityIdOf, v3Errors, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
 
 export interface SandboxOptions {
   /** v2's. */
@@ -38,8 +38,9 @@ export interface SandboxCall {
 
 /** Calls that are remembered; all are counted. */
 const maxCalls = 20_000;
-const v2Path = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/sends$/;
-const v3Path = /^\/v3\/reports\/email_reports\/([0-9a-f-]{36})\/tracking\/sends$/;
+const v2Path = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/(sends|reports\/summary)$/;
+const v3Path =
+  /^\/v3\/reports\/(?:email_reports|stats\/email_campaign_activities)\/([0-9a-f-]{36})(\/tracking\/sends)?$/;
 const dayMs = 86_400_000;
 
 /** The campaign of the vendor's documentation: its example answer, cursor included. */
@@ -152,7 +153,10 @@ export class Sandbox {
 
   #resource({ pathname, searchParams }: URL, id: string | undefined): SandboxAnswer | undefined {
     const campaign = this.#campaigns.get(id ?? '');
-    if (v2Path.test(pathname)) return v2Sends(campaign, pathname, searchParams);
+    if (v2Path.test(pathname)) {
+      return pathname.endsWith('/summary') ? v2Summary(campaign) : v2Sends(campaign, pathname, searchParams);
+    }
+    if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
     if (v3Path.test(pathname)) return v3Sends(campaign, pathname, searchParams);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
   }

@@ -13,7 +13,7 @@ import { answerPage } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { dropInPath, dropInQuery } from './drop-in.ts';
-import { acceptsJson } from './negotiate.ts';
+import { accepts } from './negotiate.ts';
 import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
@@ -54,13 +54,9 @@ export class SendsEndpoint {
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
-    const { headers, told } = exchangeOf(req);
+    const { told } = exchangeOf(req);
     told.route = this.#route;
-    if (req.method === 'OPTIONS') {
-      res.writeHead(204, [...headers, 'Allow', methods]).end();
-      return;
-    }
-    if (req.method !== 'GET' && req.method !== 'HEAD') throw new Problem('method-not-allowed', { allow: methods });
+    if (onlyReads(req, res)) return;
 
     const query = this.#query(req, req.params.id);
     told.campaign = query.campaign;
@@ -99,12 +95,25 @@ export class SendsEndpoint {
   }
 
   #query(req: IncomingMessage, id: string): SendsQuery {
-    if (!acceptsJson(req.headers.accept)) throw new Problem('not-acceptable');
+    if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
     return this.#toQuery(parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds));
   }
 }
 
-function searchOf(url: string): string {
+/**
+ * Answers OPTIONS, and returns whether it has.
+ *
+ * @throws Problem `method-not-allowed`
+ */
+export function onlyReads(req: IncomingMessage, res: ServerResponse): boolean {
+  if (req.method === 'GET' || req.method === 'HEAD') return false;
+  if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: methods });
+  res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
+  return true;
+}
+
+/** The raw query string of a target, without its `?`. */
+export function searchOf(url: string): string {
   const start = url.indexOf('?');
   return start === -1 ? '' : url.slice(start + 1);
 }

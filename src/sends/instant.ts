@@ -1,9 +1,16 @@
 /**
  * ISO-8601 in, one canonical spelling out.
  */
+import { z } from 'zod';
 
 const pattern =
   /^(?<day>\d{4}-\d\d-\d\d)(?:[Tt](?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:[.,](?<fraction>\d{1,9}))?)?(?<zone>[Zz]|(?<sign>[+ -])(?<zoneHour>\d\d)(?::?(?<zoneMinute>\d\d))?))?$/;
+
+/** A parameter that names an instant. */
+export const instantSchema = z
+  .string()
+  .refine((text) => parseInstant(text) !== undefined)
+  .meta({ anyOf: [{ format: 'date' }, { format: 'date-time' }] });
 
 /**
  * The instant that `text` names, as UTC with milliseconds (`2012-12-06T13:06:14.762Z`), or undefined when it names

@@ -30,19 +30,26 @@ const encodingOf = remembering<Encoding>((header) => {
   return chosen === 'br' || chosen === 'gzip' ? chosen : 'identity';
 });
 
-/** JSON is always UTF-8, so a client that insists on that gets it too. */
-const json = ['application/json', 'application/json;charset=utf-8'];
+/** Everything is UTF-8, so a client that insists on that gets it too. */
+const verdicts = new Map<string, (header: string) => boolean>();
 
-const jsonAccepted = remembering(
-  (header) => new Negotiator({ headers: { accept: header } }).mediaType(json) !== undefined,
-);
+function verdictOn(mediaType: string): (header: string) => boolean {
+  const types = [mediaType, `${mediaType};charset=utf-8`];
+  return remembering((header) => new Negotiator({ headers: { accept: header } }).mediaType(types) !== undefined);
+}
 
 /** The smallest encoding that the caller takes as readily as any other. */
 export function chooseEncoding(acceptEncoding: string | undefined): Encoding {
   return acceptEncoding === undefined ? 'identity' : encodingOf(acceptEncoding);
 }
 
-/** Whether `Accept` lets `application/json` through. */
-export function acceptsJson(accept: string | undefined): boolean {
-  return accept === undefined || accept === '' || jsonAccepted(accept);
+/** Whether `Accept` lets one of our media types through. */
+export function accepts(mediaType: string, accept: string | undefined): boolean {
+  if (accept === undefined || accept === '') return true;
+  let verdict = verdicts.get(mediaType);
+  if (!verdict) {
+    verdict = verdictOn(mediaType);
+    verdicts.set(mediaType, verdict);
+  }
+  return verdict(accept);
 }

@@ -1,22 +1,56 @@
 /**
  * What a caller asks for, parsed and made canonical: two spellings of one question become one value.
  */
+import { z } from 'zod';
 import { type InvalidParameter, Problem } from '../problems.ts';
 import { type CampaignIdRule, cursorPattern, type PageQuery } from '../upstream/dialect.ts';
-import { parseInstant } from './instant.ts';
+import { instantSchema, parseInstant } from './instant.ts';
 
 export const maxLimit = 500;
 
 /** A question that is valid and canonical. */
 export type SendsQuery = PageQuery;
 
-const allowed = {
-  created_since: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',
-  limit: `an integer from 1 to ${maxLimit}`,
-  next: 'the cursor out of a next_link: 1 to 2,048 printable ASCII characters',
-} as const;
+/** A parameter: the schema that it has to pass, which also describes it, and what is said to whoever did not pass. */
+interface Parameter<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly problem: string;
+  readonly allowed: string;
+}
 
-const parameters = 'created_since, limit, next';
+const createdSince: Parameter<string> = {
+  schema: instantSchema.meta({
+    description: 'Only sends on or after this instant. A date alone is its midnight in UTC.',
+    examples: ['2012-12-06T13:06:14.762Z'],
+  }),
+  problem: 'is not a date or date-time',
+  allowed: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',
+};
+
+const limit: Parameter<number> = {
+  schema: z
+    .string()
+    .regex(/^\d{1,6}$/)
+    .transform(Number)
+    .pipe(z.int().min(1).max(maxLimit))
+    .meta({ description: 'Sends on a page. A cursor carries its own.', default: maxLimit }),
+  problem: 'is out of range',
+  allowed: `an integer from 1 to ${maxLimit}`,
+};
+
+const next: Parameter<string> = {
+  schema: z
+    .string()
+    .regex(cursorPattern)
+    .meta({ description: 'The cursor out of a `next_link`; opaque.', examples: ['c3RhcnRBdD0zJmxpbWl0PTI'] }),
+  problem: 'is not a cursor',
+  allowed: 'the cursor out of a next_link: 1 to 2,048 printable ASCII characters',
+};
+
+/** The parameters of the resources, by name. */
+export const sendsParameters = { created_since: createdSince, limit, next } as const;
+export const exportParameters = { created_since: createdSince } as const;
+export const summaryParameters = {} as const;
 
 /** Names under which clients of Constant Contact send credentials. */
 const credentialPattern = /^(api[-_]?key|(access|auth|refresh)?[-_]?token|authorization|client[-_]?secret)$/i;
@@ -32,48 +66,66 @@ const maxErrors = 10;
  *
  * @throws Problem `invalid-request` that names every parameter at fault and never a value
  */
-export function parseSendsQuery(campaign: string, search: string, ids: CampaignIdRule): SendsQuery {
+export function parseSendsQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+  const { campaign, values } = parse(id, search, ids, sendsParameters);
+  return {
+    campaign,
+    createdSince: canonical(values.created_since),
+    limit: values.limit ?? maxLimit,
+    cursor: values.next,
+  };
+}
+
+/** The same of a whole campaign: its first page. */
+export function parseExportQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+  const { campaign, values } = parse(id, search, ids, exportParameters);
+  return { campaign, createdSince: canonical(values.created_since), limit: maxLimit };
+}
+
+/** The same of what takes no parameters. */
+export function parseCampaign(id: string, search: string, ids: CampaignIdRule): string {
+  return parse(id, search, ids, summaryParameters).campaign;
+}
+
+type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+type Values<P extends Parameters> = { readonly [N in keyof P]?: P[N] extends Parameter<infer T> ? T : never };
+
+function parse<P extends Parameters>(id: string, search: string, ids: CampaignIdRule, parameters: P) {
   const errors: InvalidParameter[] = [];
   const refuse = (parameter: string, problem: string, allowed: string) => {
     errors.push({ parameter, problem, allowed });
   };
 
-  if (!ids.pattern.test(campaign)) refuse('id', 'is not a campaign id', ids.allowed);
+  if (!ids.pattern.test(id)) refuse('id', 'is not a campaign id', ids.allowed);
 
-  const given = new Map<string, string>();
-  for (const [name, value] of search === '' ? [] : new URLSearchParams(search)) {
+  const given = new Set<string>();
+  const values: Record<string, unknown> = {};
+  for (const [name, text] of search === '' ? [] : new URLSearchParams(search)) {
     if (errors.length >= maxErrors) break;
+    const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (credentialPattern.test(name)) {
       refuse(
         name,
         'is a credential, and Sendgate takes none',
         'no credentials: leave it out, and replace it if it is real',
       );
-    } else if (!Object.hasOwn(allowed, name)) {
-      refuse(echoablePattern.test(name) ? name : '(unprintable)', 'is not a parameter of this resource', parameters);
+    } else if (!parameter) {
+      const allowed = Object.keys(parameters).join(', ') || 'none';
+      refuse(echoablePattern.test(name) ? name : '(unprintable)', 'is not a parameter of this resource', allowed);
     } else if (given.has(name)) {
       refuse(name, 'is given more than once', 'once');
     } else {
-      given.set(name, value);
+      given.add(name);
+      const { data, success } = parameter.schema.safeParse(text);
+      if (success) values[name] = data;
+      else refuse(name, parameter.problem, parameter.allowed);
     }
   }
-
-  const since = given.get('created_since');
-  const createdSince = since === undefined ? undefined : parseInstant(since);
-  if (since !== undefined && createdSince === undefined) {
-    refuse('created_since', 'is not a date or date-time', allowed.created_since);
-  }
-
-  const limitText = given.get('limit');
-  const limit = limitText === undefined ? maxLimit : /^\d{1,6}$/.test(limitText) ? Number(limitText) : 0;
-  if (limit < 1 || limit > maxLimit) refuse('limit', 'is out of range', allowed.limit);
-
-  const cursor = given.get('next');
-  if (cursor !== undefined && !cursorPattern.test(cursor)) refuse('next', 'is not a cursor', allowed.next);
-
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
-  return { campaign: canonicalId(campaign), createdSince, limit, cursor };
+  return { campaign: canonicalId(id), values: values as Values<P> };
 }
+
+const canonical = (instant: string | undefined) => (instant === undefined ? undefined : parseInstant(instant));
 
 /** The hex digits of a UUID mean the same in both cases, and a number with zeros in front is the same number. */
 const canonicalId = (id: string) => id.toLowerCase().replace(/^0+(?=\d+$)/, '');

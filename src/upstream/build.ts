@@ -116,7 +116,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       clock,
       observe: parts.onCall,
     },
-    constantContact,
+    { ...constantContact, bulkDeadlineMs: config.exports.patienceSeconds * 1000 },
   );
   return { upstream, quota, tokens, credentialsGate, dayGate, breaker };
 }

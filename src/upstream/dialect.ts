@@ -1,17 +1,20 @@
 /**
  * What every version of Constant Contact's API has to be able to do for us. One object a version.
  */
+import { z } from 'zod';
 import type { Problem } from '../problems.ts';
 import type { Demand } from './quota/demand.ts';
 
 /** One send, as callers see it: v2's five documented fields. */
-export interface Send {
-  readonly activity_type: string;
-  readonly campaign_id: string;
-  readonly contact_id: string;
-  readonly email_address: string;
-  readonly send_date: string;
-}
+export const sendSchema = z.object({
+  activity_type: z.string().meta({ description: 'What was done', examples: ['EMAIL_SEND'] }),
+  campaign_id: z.string().meta({ description: 'The campaign, by the id that was asked for' }),
+  contact_id: z.string().meta({ description: 'Digits with v2, a UUID with v3', examples: ['21'] }),
+  email_address: z.string().meta({ examples: ['abc@example.com'] }),
+  send_date: z.string().meta({ description: 'Instant in UTC', examples: ['2012-12-06T13:06:14.762Z'] }),
+});
+export type Send = Readonly<z.output<typeof sendSchema>>;
+export const sendFields = Object.keys(sendSchema.shape) as readonly (keyof Send)[];
 
 /** A cursor is opaque: all that is asked of one, wherever it comes from, is that it is short and printable. */
 export const cursorPattern = /^[\x20-\x7e]{1,2048}$/;
@@ -35,6 +38,12 @@ export interface SendsPage {
   readonly sends: readonly Send[];
   /** Opaque; undefined on the last page. */
   readonly cursor: string | undefined;
+}
+
+/** What is known of a campaign without reading its sends. */
+export interface CampaignSummary {
+  /** As Constant Contact counts them, which may be behind its pages while a campaign goes out. */
+  readonly sends: number;
 }
 
 export interface UpstreamRequest {
@@ -75,4 +84,6 @@ export interface Dialect {
   readonly filtersSince: boolean;
   /** @throws Problem with any of the upstream codes */
   fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
+  /** @throws Problem with any of the upstream codes */
+  fetchSummary(campaign: string, call: Call, demand: Demand, signal: AbortSignal): Promise<CampaignSummary>;
 }

@@ -4,7 +4,7 @@
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Breaker } from './breaker.ts';
-import type { Call, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
+import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
 import { endOfDay, quotaExhausted } from './quota/day.ts';
 import type { Demand } from './quota/demand.ts';
@@ -17,6 +17,8 @@ export interface UpstreamOptions {
   readonly timeoutMs: number;
   /** Waiting for a turn, calling and calling again, all together, in milliseconds. */
   readonly deadlineMs: number;
+  /** The same for a walk through a whole campaign, which can wait for longer. */
+  readonly bulkDeadlineMs: number;
   /** Calls after the first, for failures that may pass. */
   readonly retries: number;
 }
@@ -64,9 +66,19 @@ export class Upstream {
    * @throws Problem with any of the upstream codes
    */
   fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
-    const deadline = this.#parts.clock.monotonic() + this.#options.deadlineMs;
-    const call: Call = (exchange, demand, signal) => this.#inTurn(exchange, demand, signal, deadline);
-    return this.#parts.dialect.fetchPage(query, call, demand, signal);
+    return this.#parts.dialect.fetchPage(query, this.#caller(demand), demand, signal);
+  }
+
+  /** The same of what is known of a campaign without reading it. */
+  fetchSummary(campaign: string, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
+    return this.#parts.dialect.fetchSummary(campaign, this.#caller(demand), demand, signal);
+  }
+
+  /** Makes calls that all have to end by one deadline. */
+  #caller({ urgency }: Demand): Call {
+    const { deadlineMs, bulkDeadlineMs } = this.#options;
+    const deadline = this.#parts.clock.monotonic() + (urgency === 'bulk' ? bulkDeadlineMs : deadlineMs);
+    return (exchange, demand, signal) => this.#inTurn(exchange, demand, signal, deadline);
   }
 
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */

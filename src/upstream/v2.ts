@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
-import type { Dialect, Exchange, PageQuery, SendsPage } from './dialect.ts';
+import type { CampaignSummary, Dialect, Exchange, PageQuery, SendsPage, UpstreamRequest } from './dialect.ts';
 
 export interface V2Credentials {
   apiKey(): string;
@@ -27,35 +27,54 @@ const page = z.object({
   results: z.array(send),
 });
 
+/** The vendor's documentation counts opens, clicks and more beside them. */
+const summary = z.object({ sends: z.int().nonnegative() });
+
 export function v2(credentials: V2Credentials): Dialect {
   return {
     campaignIds: { pattern: /^\d{1,20}$/, allowed: '1 to 20 digits, such as 1100394165287' },
     filtersSince: true,
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
+    fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
   };
 }
 
 function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage> {
   return {
-    request() {
-      const token = credentials.accessToken();
-      return {
-        path: `/v2/emailmarketing/campaigns/${encodeURIComponent(query.campaign)}/tracking/sends`,
-        // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
-        query: {
-          api_key: credentials.apiKey(),
-          ...(query.cursor === undefined
-            ? {
-                limit: String(query.limit),
-                ...(query.createdSince === undefined ? {} : { created_since: query.createdSince }),
-              }
-            : { next: query.cursor }),
-        },
-        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      };
-    },
+    // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
+    request: () =>
+      authorized(credentials, query.campaign, 'sends', {
+        ...(query.cursor === undefined
+          ? {
+              limit: String(query.limit),
+              ...(query.createdSince === undefined ? {} : { created_since: query.createdSince }),
+            }
+          : { next: query.cursor }),
+      }),
     parse: parseV2Page,
     refusal: (status, body) => refusalOf(status, limitOf(status, body), query),
+  };
+}
+
+function summaryOf(campaign: string, credentials: V2Credentials): Exchange<CampaignSummary> {
+  return {
+    request: () => authorized(credentials, campaign, 'reports/summary', {}),
+    parse: (body) => parseAnswer(summary, body),
+    refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+  };
+}
+
+function authorized(
+  credentials: V2Credentials,
+  campaign: string,
+  report: string,
+  query: Readonly<Record<string, string>>,
+): UpstreamRequest {
+  const token = credentials.accessToken();
+  return {
+    path: `/v2/emailmarketing/campaigns/${encodeURIComponent(campaign)}/tracking/${report}`,
+    query: { api_key: credentials.apiKey(), ...query },
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
   };
 }
 

@@ -2,9 +2,10 @@
  * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/sends`.
  */
 import { z } from 'zod';
+import { Problem } from '../problems.ts';
 import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
-import type { Dialect, Exchange, PageQuery, Send, SendsPage } from './dialect.ts';
+import type { CampaignSummary, Dialect, Exchange, PageQuery, Send, SendsPage } from './dialect.ts';
 
 /** The access token in use. */
 export interface BearerTokens {
@@ -33,6 +34,8 @@ const page = z.object({
   _links: z.object({ next: z.object({ href: z.string().nullish() }).nullish() }).nullish(),
 });
 
+const stats = z.object({ results: z.array(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
+
 /** v2's names for what has another one in v3; what has none goes by its own. */
 const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND' };
 
@@ -47,6 +50,10 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
       return call(sends(activityId, query, tokens), demand, signal);
     },
+    async fetchSummary(campaign, call, demand, signal) {
+      const activityId = await campaignIds.resolve(campaign, call, demand, signal);
+      return call(summaryOf(activityId, tokens), demand, signal);
+    },
   };
 }
 
@@ -56,6 +63,20 @@ function sends(activityId: string, query: PageQuery, tokens: BearerTokens): Exch
     query: () => (query.cursor === undefined ? { limit: String(query.limit) } : { next: query.cursor }),
     parse: (body) => parseV3Page(body, query.campaign),
     refusal: (status, body) => refusalOf(status, limitOf(status, body), query),
+  });
+}
+
+/** `GET /v3/reports/stats/email_campaign_activities/{ids}`: ids that are unknown are not among the results. */
+function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignSummary> {
+  return authorized(tokens, {
+    path: `/v3/reports/stats/email_campaign_activities/${activityId}`,
+    query: () => ({}),
+    parse: (body) => {
+      const [found] = parseAnswer(stats, body).results;
+      if (!found) throw new Problem('campaign-not-found', { reason: 'stats' });
+      return { sends: found.stats.em_sends };
+    },
+    refusal: (status, body) => refusalOf(status, limitOf(status, body)),
   });
 }
 

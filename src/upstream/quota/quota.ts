@@ -13,7 +13,7 @@ import type { SharedQuota, WaitingFlow } from './shared-quota.ts';
 
 export interface QuotaOptions extends DayBudgetOptions {
   readonly perSecond: number;
-  /** The longest wait for a turn, in milliseconds; whoever would wait longer is told at once. */
+  /** The longest wait of a caller for a turn, in milliseconds; whoever would wait longer is told at once. */
   readonly maxWaitMs: number;
   /** Demands of one team and urgency that wait at the same time. */
   readonly maxQueue: number;
@@ -133,7 +133,7 @@ export class Quota {
   /**
    * Resolves when a call may start, which is then counted.
    *
-   * @param waitMs how long the demand can wait at the most
+   * @param waitMs how long the demand can wait at the most; only a bulk walk's may wait for longer than `maxWaitMs`
    * @param signal takes it out of the queue, at no cost
    * @throws Problem `upstream-busy`, at once where the turn is known to come too late; `upstream-quota-exhausted`
    */
@@ -142,7 +142,7 @@ export class Quota {
     const now = this.#clock.now();
     if (!this.#day.allows(demand.urgency, now)) throw quotaExhausted(now);
 
-    const mostMs = Math.min(waitMs, this.#options.maxWaitMs);
+    const mostMs = demand.urgency === 'bulk' ? waitMs : Math.min(waitMs, this.#options.maxWaitMs);
     const { flow, weight } = this.#flowOf(demand);
     const expectedMs = this.#expectedMs(demand);
     if (expectedMs > mostMs || this.#queue.sizeOf(flow) >= this.#options.maxQueue) throw busy(expectedMs);
@@ -156,7 +156,11 @@ export class Quota {
         this.#serve();
       };
       const onAbort = () => leave(signal?.reason);
-      const cancelDeadline = this.#clock.after(mostMs, () => leave(busy(this.#expectedMs(demand))));
+      let cancelDeadline = () => {};
+      const leaveIn = (ms: number) => {
+        cancelDeadline();
+        cancelDeadline = this.#clock.after(ms, () => leave(busy(this.#expectedMs(demand))));
+      };
       const settle = () => {
         cancelDeadline();
         demand.onRaise(undefined);
@@ -175,7 +179,12 @@ export class Quota {
           reject(problem);
         },
       };
-      demand.onRaise(() => this.#move(waiter));
+      leaveIn(mostMs);
+      demand.onRaise(() => {
+        // Whoever has come to want a bulk walk's page is in more of a hurry.
+        if (mostMs > this.#options.maxWaitMs) leaveIn(this.#options.maxWaitMs);
+        this.#move(waiter);
+      });
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.add(flow, weight, waiter);
       this.#serve();

@@ -1,0 +1,136 @@
+/**
+ * `GET|HEAD /campaigns/:id/sends.csv` and `.ndjson`: a whole campaign, streamed.
+ */
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { RequestHandler } from 'express';
+import type { Clock } from '../clock.ts';
+import { exchangeOf } from '../operations/exchange.ts';
+import type { Pages } from '../pages/pages.ts';
+import { Problem } from '../problems.ts';
+import type { CampaignIdRule, Send } from '../upstream/dialect.ts';
+import { callerGone, onlyReads, searchOf } from './endpoint.ts';
+import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
+import { accepts } from './negotiate.ts';
+import { parseExportQuery, type SendsQuery } from './query.ts';
+import { startWalk } from './walk.ts';
+
+interface Parts {
+  readonly pages: Pages;
+  readonly campaignIds: CampaignIdRule;
+  readonly clock: Clock;
+}
+
+export interface ExportOptions {
+  /** How long one goes on without a page arriving, or its reader taking anything. */
+  readonly patienceSeconds: number;
+  /** Exports of one team that run at the same time. */
+  readonly perTeam: number;
+}
+
+export const exportPath = (name: ExportName) => `/campaigns/:id/sends.${name}`;
+
+/** With so many exports at a time, one is likely to end soon. */
+const retryAfterSeconds = 10;
+
+export class SendsExports {
+  readonly #parts: Parts;
+  readonly #options: ExportOptions;
+  readonly #running = new Map<string, number>();
+
+  constructor(parts: Parts, options: ExportOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Exports that run. */
+  get running(): number {
+    return [...this.#running.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Every method of the resource. Problems are for the error handler, as long as nothing has been written. */
+  handler(name: ExportName): RequestHandler<{ id: string }> {
+    const format = exportFormats[name];
+    return async (req, res) => {
+      const { headers, told } = exchangeOf(req);
+      told.route = exportPath(name);
+      if (onlyReads(req, res)) return;
+      if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
+      const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
+      told.campaign = query.campaign;
+      const gone = new AbortController();
+      res.once('close', () => gone.abort(callerGone));
+      const leave = this.#enter(told.team);
+      try {
+        const ask = { team: told.team, signal: gone.signal };
+        const { patienceSeconds } = this.#options;
+        const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
+        headers.push('Content-Type', format.contentType, 'Cache-Control', 'private, no-store');
+        headers.push('Content-Disposition', `attachment; filename="${fileName(query, name)}"`);
+        res.writeHead(200, headers);
+        if (req.method === 'HEAD') res.end();
+        else await this.#write(res, format, walk);
+      } catch (error) {
+        if (!res.headersSent) throw error;
+        if (!gone.signal.aborted) told.problem = error instanceof Problem ? error.code : 'internal-error';
+        breakOff(res);
+      } finally {
+        leave();
+      }
+    };
+  }
+
+  async #write(res: ServerResponse, format: ExportFormat, walk: AsyncIterable<readonly Send[]>): Promise<void> {
+    const { clock } = this.#parts;
+    const patienceMs = this.#options.patienceSeconds * 1000;
+    let cancel = () => {};
+    const text = async function* () {
+      yield format.head;
+      for await (const sends of walk) {
+        // Until the next page is asked for, the reader is being waited for.
+        cancel = clock.after(patienceMs, () => breakOff(res));
+        yield format.lines(sends);
+        cancel();
+      }
+      cancel = clock.after(patienceMs, () => breakOff(res));
+    };
+    try {
+      // One page at a time: a slow reader slows the walk.
+      await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** @throws Problem `rate-limited` when too many exports of the team run */
+  #enter(team: string): () => void {
+    const running = this.#running.get(team) ?? 0;
+    if (running >= this.#options.perTeam) {
+      const detail = 'So many exports of this team run that another one has to wait.';
+      throw new Problem('rate-limited', { retryAfterSeconds, detail });
+    }
+    this.#running.set(team, running + 1);
+    return () => {
+      const left = (this.#running.get(team) ?? 1) - 1;
+      if (left === 0) this.#running.delete(team);
+      else this.#running.set(team, left);
+    };
+  }
+}
+
+/** What is broken off must not look complete: an old proxy takes a closed connection for the end, but never a reset one. */
+function breakOff(res: ServerResponse): void {
+  if (res.writableFinished) return;
+  res.socket?.resetAndDestroy();
+  res.destroy();
+}
+
+function unacceptable({ mediaType }: ExportFormat) {
+  return { detail: `This export comes as ${mediaType}: let \`Accept\` allow it.` };
+}
+
+function fileName({ campaign, createdSince }: SendsQuery, name: ExportName): string {
+  const since = createdSince === undefined ? '' : `-since-${createdSince.replaceAll(':', '-')}`;
+  return `campaign-${campaign}-sends${since}.${name}`;
+}

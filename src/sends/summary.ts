@@ -1,0 +1,120 @@
+/**
+ * `GET|HEAD /campaigns/:id/sends/summary`: what is known of a campaign without reading it all.
+ */
+import type { RequestHandler } from 'express';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { exchangeOf } from '../operations/exchange.ts';
+import { Problem } from '../problems.ts';
+import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
+import type { Demand } from '../upstream/quota/demand.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
+import { callerGone, onlyReads, searchOf } from './endpoint.ts';
+import { accepts } from './negotiate.ts';
+import { parseCampaign } from './query.ts';
+
+interface Parts {
+  readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
+  readonly campaignIds: CampaignIdRule;
+  readonly clock: Clock;
+}
+
+export interface SummaryOptions {
+  readonly minFreshSeconds: number;
+  readonly staleIfErrorSeconds: number;
+  readonly notFoundSeconds: number;
+}
+
+export const summaryPath = '/campaigns/:id/sends/summary';
+
+export const summarySchema = z.object({
+  campaign_id: z.string().meta({ description: 'The id that was asked for', examples: ['1100394165287'] }),
+  sends: z
+    .int()
+    .nonnegative()
+    .meta({ description: 'Sends, as Constant Contact counts them', examples: [3] }),
+});
+
+const maxSummaries = 10_000;
+
+/** What was answered last, and when it is time to ask again. */
+interface Held {
+  readonly answer: CampaignSummary | Problem;
+  readonly askedAt: number;
+  readonly freshUntil: number;
+}
+
+/** One call for all who ask, at most once in `minFreshSeconds` a campaign; a held answer beats the upstream's failure. */
+export class SendsSummary {
+  readonly #parts: Parts;
+  readonly #options: SummaryOptions;
+  readonly #held = new LRUCache<string, Held>({ max: maxSummaries });
+  readonly #fetching = new Map<string, Promise<CampaignSummary>>();
+  readonly #waiters = new Waiters();
+
+  constructor(parts: Parts, options: SummaryOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Every method of the resource. Rejects with Problems, for the error handler to answer. */
+  readonly handle: RequestHandler<{ id: string }> = async (req, res) => {
+    const { headers, told } = exchangeOf(req);
+    told.route = summaryPath;
+    if (onlyReads(req, res)) return;
+    if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
+    const campaign = parseCampaign(req.params.id, searchOf(req.url), this.#parts.campaignIds);
+    told.campaign = campaign;
+    const gone = new AbortController();
+    res.once('close', () => gone.abort(callerGone));
+    const { sends } = await this.get(campaign, told.team, gone.signal);
+    const body = Buffer.from(JSON.stringify({ campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>));
+    headers.push('Content-Type', 'application/json', 'Content-Length', String(body.length));
+    headers.push('Cache-Control', 'private, no-cache');
+    res.writeHead(200, headers).end(req.method === 'HEAD' ? undefined : body);
+  };
+
+  /** @throws Problem, or the signal's reason */
+  async get(campaign: string, team: string, signal: AbortSignal): Promise<CampaignSummary> {
+    const { clock } = this.#parts;
+    const held = this.#held.get(campaign);
+    if (held && clock.now() < held.freshUntil) {
+      if (held.answer instanceof Problem) throw held.answer;
+      return held.answer;
+    }
+    const wait = this.#waiters.join(campaign, team, 'interactive', signal);
+    const fetching = this.#fetching.get(campaign) ?? this.#fetch(campaign, held, wait.demand, wait.signal);
+    this.#fetching.set(campaign, fetching);
+    return wait.until(fetching);
+  }
+
+  /** Forgets one campaign, or all of them. */
+  forget(campaign?: string): void {
+    if (campaign === undefined) this.#held.clear();
+    else this.#held.delete(campaign);
+  }
+
+  async #fetch(campaign: string, old: Held | undefined, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
+    const { clock, fetchSummary } = this.#parts;
+    const { minFreshSeconds, notFoundSeconds, staleIfErrorSeconds } = this.#options;
+    const hold = (answer: Held['answer'], seconds: number, askedAt = clock.now()) =>
+      this.#held.set(campaign, { answer, askedAt, freshUntil: clock.now() + seconds * 1000 });
+    try {
+      const answer = await fetchSummary(campaign, demand, signal);
+      hold(answer, minFreshSeconds);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'campaign-not-found') hold(error, notFoundSeconds);
+      else if (old && !(old.answer instanceof Problem) && clock.now() < old.askedAt + staleIfErrorSeconds * 1000) {
+        hold(old.answer, minFreshSeconds, old.askedAt);
+        return old.answer;
+      }
+      throw error;
+    } finally {
+      this.#fetching.delete(campaign);
+      this.#waiters.done(campaign);
+    }
+  }
+}

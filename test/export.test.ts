@@ -1,0 +1,279 @@
+/**
+ * Whole campaigns: every send once, never more than a page ahead of the reader, and never complete when it is not.
+ */
+import { once } from 'node:events';
+import { get as httpGet, type IncomingMessage } from 'node:http';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import Papa from 'papaparse';
+import type { Campaign } from '../src/sandbox/campaign.ts';
+import type { Send } from '../src/upstream/dialect.ts';
+import { type Environment, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
+
+const hourMs = 3_600_000;
+let it: Harness;
+afterEach(() => it?.close());
+
+async function begin(size: number, env: Environment = {}, cursors: 'offset' | 'time' = 'offset'): Promise<Campaign> {
+  it = await start(env);
+  return it.sandbox.campaign({ id: '1', size, newestMs: Date.now() - 240 * hourMs, cursors });
+}
+
+const truth = (campaign: Campaign, count = campaign.size) =>
+  Array.from({ length: count }, (_, index) => {
+    const { email, atMs } = campaign.at(index);
+    return `${email} ${new Date(atMs).toISOString()}`;
+  });
+
+const told = ({ email_address, send_date }: Send) => `${email_address} ${send_date}`;
+const fromCsv = (text: string) => Papa.parse<Send>(text.trimEnd(), { header: true }).data;
+const fromNdjson = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Send);
+
+/** The pages that were asked for upstream. */
+const pagesAsked = () => it.sandbox.calls.filter(({ path }) => path.endsWith('/tracking/sends')).length;
+
+/** An answer whose body is read by nobody until it is resumed. */
+function open(path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    httpGet(`${it.url}${targetOf(path)}`, { agent: false }, resolve).once('error', reject);
+  });
+}
+
+describe('a whole campaign', () => {
+  test.each(['offset', 'time'] as const)('is every send once, in both formats (%s cursors)', async (cursors) => {
+    const campaign = await begin(2_345, {}, cursors);
+    const csv = await (await it.get('/campaigns/1/sends.csv')).text();
+    const ndjson = await (await it.get('/campaigns/1/sends.ndjson')).text();
+    expect(fromCsv(csv).map(told)).toEqual(truth(campaign));
+    expect(fromNdjson(ndjson)).toEqual(fromCsv(csv));
+    expect(csv.split('\r\n')[0]).toBe('activity_type,campaign_id,contact_id,email_address,send_date');
+    expect(csv.endsWith('\r\n')).toBe(true);
+    // The second came out of the cache.
+    expect(pagesAsked()).toBe(5);
+  });
+
+  test('is a file with a name that says what is in it', async () => {
+    await begin(3);
+    const csv = await it.get('/campaigns/1/sends.csv');
+    expect(csv.status).toBe(200);
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    expect(csv.headers.get('content-disposition')).toBe(`attachment; filename="campaign-${idOf('1')}-sends.csv"`);
+    expect(csv.headers.get('cache-control')).toBe('private, no-store');
+    const since = await it.get('/campaigns/1/sends.ndjson?created_since=2026-01-02T03:04:05%2B01:00');
+    expect(since.headers.get('content-type')).toBe('application/x-ndjson');
+    expect(since.headers.get('content-disposition')).toBe(
+      `attachment; filename="campaign-${idOf('1')}-sends-since-2026-01-02T02-04-05.000Z.ndjson"`,
+    );
+  });
+
+  test('from an instant on is what is not older', async () => {
+    const campaign = await begin(3_000);
+    const since = new Date(campaign.at(1_700).atMs).toISOString();
+    const csv = await (await it.get(`/campaigns/1/sends.csv?created_since=${since}`)).text();
+    expect(fromCsv(csv).map(told)).toEqual(truth(campaign, 1_701));
+    // A page to begin with, and none behind the one where older sends begin.
+    expect(pagesAsked()).toBe(4);
+  });
+
+  test('of no sends is a header row, or nothing', async () => {
+    await begin(0);
+    expect(await (await it.get('/campaigns/1/sends.csv')).text()).toBe(
+      'activity_type,campaign_id,contact_id,email_address,send_date\r\n',
+    );
+    expect(await (await it.get('/campaigns/1/sends.ndjson')).text()).toBe('');
+  });
+
+  test('holds no formula, and survives every character', async () => {
+    await begin(0);
+    const emails = ['=cmd|calc@x.y', '+1@x.y', '-1@x.y', '@x.y', '\tx@y.z', 'a,"b"\r\n@x.y', 'ä😀@x.y', "o'neil@x.y"];
+    const at = (index: number) => new Date(Date.now() - hourMs - index * 1000).toISOString();
+    const known = emails.map((email, index) => ({ contactId: String(index), email, at: at(index) }));
+    it.sandbox.campaign({ id: '2', size: known.length, newestMs: Date.now() - hourMs, known });
+    const text = await (await it.get('/campaigns/2/sends.csv')).text();
+    const cells = fromCsv(text).map(({ email_address }) => email_address);
+    expect(cells).toEqual(emails.map((email) => (/^[=+\-@\t]/.test(email) ? `'${email}` : email)));
+    expect(fromNdjson(await (await it.get('/campaigns/2/sends.ndjson')).text()).map(told)).toEqual(
+      known.map(({ email, at }) => `${email} ${at}`),
+    );
+  });
+
+  test('tells every send once, also when others arrive on the way', async () => {
+    const campaign = await begin(4_000);
+    const before = truth(campaign);
+    const answer = await it.get('/campaigns/1/sends.ndjson');
+    for (let round = 0; round < 5; round++) {
+      it.sandbox.addSends('1', 120);
+      it.clock.forward(70);
+      // A dashboard finds the new sends, and with them every page behind the head changes.
+      await it.get('/campaigns/1/sends', { 'cache-control': 'no-cache' });
+    }
+    const sends = fromNdjson(await answer.text()).map(told);
+    expect(new Set(sends).size).toBe(sends.length);
+    expect(sends.filter((send) => before.includes(send))).toEqual(before);
+  });
+
+  test('that has not changed is asked for once, not page by page', async () => {
+    await begin(2_500);
+    const first = await (await it.get('/campaigns/1/sends.csv')).text();
+    it.clock.forward(2 * 86_400);
+    expect(await (await it.get('/campaigns/1/sends.csv')).text()).toBe(first);
+    expect(pagesAsked()).toBe(6);
+  });
+
+  test('that has grown is read anew', async () => {
+    const campaign = await begin(2_500);
+    await (await it.get('/campaigns/1/sends.csv')).text();
+    it.sandbox.addSends('1', 10);
+    it.clock.forward(2 * 86_400);
+    expect(fromCsv(await (await it.get('/campaigns/1/sends.csv')).text()).map(told)).toEqual(truth(campaign));
+  });
+});
+
+describe('a reader', () => {
+  test('who is slow slows the walk', async () => {
+    await begin(300_000);
+    const answer = await open('/campaigns/1/sends.csv');
+    answer.once('data', () => answer.pause());
+    let asked = -1;
+    await until(async () => {
+      const before = asked;
+      asked = pagesAsked();
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      return asked > 0 && asked === before && pagesAsked() === asked;
+    }, 'the walk stands still');
+    // What the sockets between the two take is not in our hands; the rest is not asked for.
+    expect(asked).toBeLessThan(400);
+    answer.destroy();
+  });
+
+  test('who goes away stops it within a page', async () => {
+    await begin(300_000, { SENDGATE_QUOTA_PER_SECOND: '20' });
+    const answer = await open('/campaigns/1/sends.csv');
+    await once(answer, 'data');
+    await until(() => pagesAsked() >= 3, 'the walk goes on');
+    answer.destroy();
+    await until(() => it.lines.some((line) => line.includes('"status":499')), 'the end is logged');
+    const asked = pagesAsked();
+    it.clock.forward(60);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(pagesAsked() - asked).toBeLessThanOrEqual(1);
+  });
+
+  test('who takes nothing for too long is cut off', async () => {
+    await begin(300_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
+    const answer = await open('/campaigns/1/sends.csv');
+    await until(() => it.lines.some((line) => line.includes('sends.csv')), 'the connection is closed');
+    expect(it.lines.at(-1)).toContain('"status":499');
+    await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
+  });
+});
+
+describe('when Constant Contact fails', () => {
+  test('at the first page, that is an answer as any', async () => {
+    await begin(3);
+    expect((await it.get('/campaigns/99/sends.csv')).status).toBe(404);
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    const answer = await it.get('/campaigns/1/sends.csv');
+    expect(answer.status).toBe(502);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(answer.headers.get('content-disposition')).toBeNull();
+  });
+
+  test('on the way for a while, the export waits', async () => {
+    const campaign = await begin(3_000);
+    const answer = await open('/campaigns/1/sends.ndjson');
+    it.sandbox.fault({ kind: 'status', status: 500, times: 4 });
+    let text = '';
+    for await (const part of answer) text += part;
+    expect(fromNdjson(text).map(told)).toEqual(truth(campaign));
+  });
+
+  test('for good, the connection is broken off and never ended', async () => {
+    await begin(100_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
+    const answer = await open('/campaigns/1/sends.csv');
+    answer.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
+    await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
+    await until(() => it.lines.some((line) => line.includes('"problem":"upstream-failed"')), 'the log tells why');
+  });
+
+  test("as the day's quota is spent, that is the end", async () => {
+    await begin(100_000, { SENDGATE_QUOTA_PER_DAY: '20', SENDGATE_QUOTA_RESERVE: '0' });
+    const answer = await open('/campaigns/1/sends.csv');
+    await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
+    await until(() => it.lines.some((line) => line.includes('"problem":"upstream-quota-exhausted"')), 'why');
+    expect((await it.get('/campaigns/2/sends.csv')).status).toBe(503);
+  });
+});
+
+describe('the resource', () => {
+  test.each(['sends.csv', 'sends.ndjson'])('%s takes created_since and nothing else', async (name) => {
+    await begin(3);
+    const answer = await it.get(`/campaigns/1/${name}?limit=5&next=x&created_since=2026-02-30`);
+    expect(answer.status).toBe(400);
+    const { errors } = (await answer.json()) as { errors: { parameter: string; allowed: string }[] };
+    expect(errors.map(({ parameter }) => parameter)).toEqual(['limit', 'next', 'created_since']);
+    expect(errors[0]?.allowed).toBe('created_since');
+    expect((await it.get(`/campaigns/1/${name}`, { accept: 'application/json' })).status).toBe(406);
+    expect((await fetch(`${it.url}${targetOf(`/campaigns/1/${name}`)}`, { method: 'POST' })).status).toBe(405);
+    const head = await fetch(`${it.url}${targetOf(`/campaigns/1/${name}`)}`, { method: 'HEAD' });
+    expect(head.status).toBe(200);
+    expect(head.headers.get('content-disposition')).toContain('attachment');
+    expect(await head.text()).toBe('');
+  });
+
+  test('runs so often a team, and not more', async () => {
+    await begin(300_000, { SENDGATE_EXPORTS_PER_TEAM: '2' });
+    const running = [await open('/campaigns/1/sends.csv'), await open('/campaigns/1/sends.ndjson')];
+    const third = await it.get('/campaigns/1/sends.csv');
+    expect(third.status).toBe(429);
+    expect(third.headers.get('retry-after')).toBe('10');
+    running[0]?.destroy();
+    await until(async () => {
+      const again = await open('/campaigns/1/sends.csv');
+      again.destroy();
+      return again.statusCode === 200;
+    }, 'a place is free');
+    running[1]?.destroy();
+  });
+});
+
+describe('the summary', () => {
+  test('is the number of sends, asked for once a minute', async () => {
+    await begin(12_345);
+    const answer = await it.get('/campaigns/1/sends/summary');
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ campaign_id: idOf('1'), sends: 12_345 });
+    it.sandbox.addSends('1', 5);
+    const asked = it.sandbox.callCount;
+    expect(await (await it.get('/campaigns/1/sends/summary')).json()).toMatchObject({ sends: 12_345 });
+    expect(it.sandbox.callCount).toBe(asked);
+    it.clock.forward(61);
+    const all = await Promise.all(Array.from({ length: 20 }, () => it.get('/campaigns/1/sends/summary')));
+    for (const one of all) expect(await one.json()).toMatchObject({ sends: 12_350 });
+    expect(it.sandbox.callCount).toBe(asked + 1);
+  });
+
+  test('is what it was while Constant Contact fails, and an honest error when it never was', async () => {
+    await begin(7);
+    await it.get('/campaigns/1/sends/summary');
+    it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+    it.sandbox.fault({ kind: 'status', status: 500 });
+    it.clock.forward(61);
+    expect(await (await it.get('/campaigns/1/sends/summary')).json()).toMatchObject({ sends: 7 });
+    expect((await it.get('/campaigns/2/sends/summary')).status).toBe(502);
+    it.clock.forward(8 * 86_400);
+    expect((await it.get('/campaigns/1/sends/summary')).status).toBe(502);
+  });
+
+  test('of an unknown campaign is a 404 that is remembered', async () => {
+    await begin(1);
+    expect((await it.get('/campaigns/99/sends/summary')).status).toBe(404);
+    const asked = it.sandbox.callCount;
+    expect((await it.get('/campaigns/99/sends/summary')).status).toBe(404);
+    expect(it.sandbox.callCount).toBe(asked);
+    expect((await it.get('/campaigns/1/sends/summary?limit=1')).status).toBe(400);
+  });
+});
