@@ -4,8 +4,10 @@
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import Papa from 'papaparse';
 import type { Campaign } from '../src/sandbox/campaign.ts';
+import { exportFormats } from '../src/sends/formats.ts';
 import type { Send } from '../src/upstream/dialect.ts';
 import { type Environment, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
 
@@ -129,6 +131,59 @@ describe('a whole campaign', () => {
     it.sandbox.addSends('1', 10);
     it.clock.forward(2 * 86_400);
     expect(fromCsv(await (await it.get('/campaigns/1/sends.csv')).text()).map(told)).toEqual(truth(campaign));
+  });
+});
+
+describe('a page in another format', () => {
+  /** What is awkward in CSV or JSON comes often, beside anything at all. */
+  const piece = fc.oneof(
+    fc.constantFrom(
+      '=',
+      '+',
+      '-',
+      '@',
+      '"',
+      ',',
+      '\\',
+      "'",
+      '\r',
+      '\n',
+      '\t',
+      ' ',
+      '{',
+      '}',
+      '[',
+      ']',
+      '},{"',
+      '":"',
+      '$1',
+      '',
+    ),
+    fc.string({ unit: 'grapheme', maxLength: 6 }),
+    fc.constantFrom('abc@example.com', '2012-12-06T13:06:14.762Z', '21'),
+  );
+  const value = fc.array(piece, { maxLength: 4 }).map((pieces) => pieces.join(''));
+  const send = fc.record({
+    activity_type: value,
+    campaign_id: value,
+    contact_id: value,
+    email_address: value,
+    send_date: value,
+  });
+
+  test('is what the library writes, and what was in it', () => {
+    fc.assert(
+      fc.property(fc.array(send, { maxLength: 4 }), (sends) => {
+        const text = JSON.stringify(sends);
+        const rows = sends.map((one) => Object.values(one));
+        const csv = rows.length === 0 ? '' : `${Papa.unparse(rows, { escapeFormulae: true })}\r\n`;
+        expect(exportFormats.csv.lines(text)).toBe(csv);
+        const lines = exportFormats.ndjson.lines(text).split('\n');
+        expect(lines.pop()).toBe('');
+        expect(lines.map((line) => JSON.parse(line))).toEqual(sends);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

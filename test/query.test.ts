@@ -104,8 +104,8 @@ describe('a query', () => {
   test('tells all its mistakes at once, up to ten', () => {
     expect(mistakes('limit=0&created_since=x&next=', 'x').map(({ parameter }) => parameter)).toEqual([
       'id',
-      'created_since',
       'limit',
+      'created_since',
       'next',
     ]);
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);

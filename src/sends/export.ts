@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
-import type { CampaignIdRule, Send } from '../upstream/dialect.ts';
+import type { CampaignIdRule } from '../upstream/dialect.ts';
 import { callerGone, onlyReads, searchOf } from './endpoint.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
 import { accepts } from './negotiate.ts';
@@ -81,7 +81,7 @@ export class SendsExports {
     };
   }
 
-  async #write(res: ServerResponse, format: ExportFormat, walk: AsyncIterable<readonly Send[]>): Promise<void> {
+  async #write(res: ServerResponse, format: ExportFormat, walk: AsyncIterable<string>): Promise<void> {
     const { clock } = this.#parts;
     const patienceMs = this.#options.patienceSeconds * 1000;
     let cancel = () => {};

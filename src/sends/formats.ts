@@ -1,5 +1,6 @@
 /**
- * The forms in which a whole campaign is exported.
+ * The forms in which a whole campaign is exported. A page that needs no change but in what stands between its sends is
+ * taken as it is held, without reading it.
  */
 import Papa from 'papaparse';
 import { type Send, sendFields } from '../upstream/dialect.ts';
@@ -10,9 +11,17 @@ export interface ExportFormat {
   readonly contentType: string;
   /** What comes before the first send. */
   readonly head: string;
-  /** The lines of one page's sends, each with its end. */
-  readonly lines: (sends: readonly Send[]) => string;
+  /** The lines of one page, each with its end, out of its sends as `renderPage` writes them: a JSON array. */
+  readonly lines: (sends: string) => string;
 }
+
+/** A value that is no formula and has nothing to be quoted: it is the same in JSON and in CSV. */
+const plainValue = String.raw`([\w.][^",\\\s]*)`;
+const plainSend = new RegExp(
+  String.raw`(?<=[[,])\{${sendFields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
+  'g',
+);
+const plainRow = `${sendFields.map((_, index) => `$${index + 1}`).join(',')}\r\n`;
 
 /** Comma-separated values (RFC 4180), with a header row. What a spreadsheet would take for a formula gets a `'` in front. */
 const csv: ExportFormat = {
@@ -20,18 +29,23 @@ const csv: ExportFormat = {
   contentType: 'text/csv; charset=utf-8; header=present',
   head: `${sendFields.join(',')}\r\n`,
   lines: (sends) => {
-    if (sends.length === 0) return '';
-    const rows = Papa.unparse([...sends], { columns: [...sendFields], header: false, escapeFormulae: true });
-    return `${rows}\r\n`;
+    if (sends === '[]') return '';
+    const rows = sends.replace(plainSend, plainRow);
+    if (!rows.includes('{')) return rows.slice(1);
+    const read: Send[] = JSON.parse(sends);
+    return `${Papa.unparse(read, { columns: [...sendFields], header: false, escapeFormulae: true })}\r\n`;
   },
 };
+
+/** How a send begins. A quote before a name is never one that ends a string, so this stands nowhere else. */
+const begin = `{"${sendFields[0]}":`;
 
 /** One JSON text a line. */
 const ndjson: ExportFormat = {
   mediaType: 'application/x-ndjson',
   contentType: 'application/x-ndjson',
   head: '',
-  lines: (sends) => sends.map((send) => `${JSON.stringify(send)}\n`).join(''),
+  lines: (sends) => (sends === '[]' ? '' : `${sends.slice(1, -1).replaceAll(`},${begin}`, `}\n${begin}`)}\n`),
 };
 
 export const exportFormats = { csv, ndjson } as const;

@@ -5,7 +5,7 @@ import { type Clock, sleep } from '../clock.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Send } from '../upstream/dialect.ts';
-import { readSends } from './body.ts';
+import { resultsOf } from './body.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
@@ -25,35 +25,32 @@ const passing: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-fa
 
 const pauseMs = { first: 1_000, most: 15_000 };
 
-/** Sends that are remembered, so that none is told twice: more than can arrive while one page is being read. */
-const maxRemembered = 10_000;
+/** Pages that are remembered, so that no send is told twice: more than can arrive while one is being read. */
+const maxRememberedPages = 20;
 
 /**
- * The walk's first page, and after it the sends of every page in turn. While one is being read, the next is fetched.
+ * Waits for the walk's first page, and returns the sends of every page in turn, each a JSON array. While one is being
+ * read, the next is fetched.
  *
  * New sends that arrive on the way shift what is behind an offset cursor, and pages repeat what has been read: here
  * every send comes once.
  *
  * @throws Problem when a page cannot be had: the first at once, the others after `patienceMs`; or the signal's reason
  */
-export async function startWalk(
-  parts: Parts,
-  head: SendsQuery,
-  ask: WalkAsk,
-): Promise<AsyncGenerator<readonly Send[], void>> {
+export async function startWalk(parts: Parts, head: SendsQuery, ask: WalkAsk): Promise<AsyncGenerator<string, void>> {
   const first = await parts.pages.get(head, { ...ask, urgency: 'bulk' });
   return walkOn(parts, head, ask, first);
 }
 
 async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Found) {
-  const seen = new Recent();
+  const told = new Told();
   for (let found: Found | undefined = first; found; ) {
     const { cursor, encodings }: Found['page']['body'] = found.page.body;
     const next: Promise<Found> | undefined =
       cursor === undefined ? undefined : patiently(parts, { ...head, cursor }, ask);
     // Should it fail while this page is being read, that is told when it is wanted.
     next?.catch(() => {});
-    yield readSends(encodings.identity.toString()).filter((send) => seen.add(send));
+    yield told.news(resultsOf(encodings.identity.toString()));
     found = await next;
   }
 }
@@ -72,20 +69,34 @@ async function patiently({ pages, clock, patienceMs }: Parts, query: SendsQuery,
   }
 }
 
-/** The newest sends that were told, in two halves of which the older is dropped when the newer is full. */
-class Recent {
-  #newer = new Set<string>();
-  #older = new Set<string>();
+/** What was told, as far as it can come again. */
+class Told {
+  /** The last pages of it. */
+  readonly #recent: string[] = [];
 
-  /** Whether the send is none of them; it is now. */
-  add({ contact_id, send_date, activity_type }: Send): boolean {
-    const identity = `${contact_id} ${send_date} ${activity_type}`;
-    if (this.#newer.has(identity) || this.#older.has(identity)) return false;
-    this.#newer.add(identity);
-    if (this.#newer.size >= maxRemembered / 2) {
-      this.#older = this.#newer;
-      this.#newer = new Set();
-    }
-    return true;
+  /** Those of a page's sends that have not been told; they are told now. */
+  news(sends: string): string {
+    const last = this.#recent.at(-1);
+    const news = last === undefined || isOlder(sends, last) ? sends : this.#without(sends);
+    if (news !== '[]') this.#recent.push(news);
+    if (this.#recent.length > maxRememberedPages) this.#recent.shift();
+    return news;
+  }
+
+  #without(sends: string): string {
+    const told = new Set(this.#recent.flatMap((page) => parse(page).map(identity)));
+    return JSON.stringify(parse(sends).filter((send) => !told.has(identity(send))));
   }
 }
+
+/** Whether a page begins behind the end of another, by their dates alone, as nearly every page does. */
+function isOlder(sends: string, before: string): boolean {
+  const first = dateAt(sends, sends.indexOf(dateKey));
+  const last = dateAt(before, before.lastIndexOf(dateKey));
+  return first.length === last.length && first < last;
+}
+
+const dateKey = '"send_date":"';
+const dateAt = (sends: string, at: number) => sends.slice(at + dateKey.length, sends.indexOf('"', at + dateKey.length));
+const parse = (sends: string) => JSON.parse(sends) as readonly Send[];
+const identity = ({ contact_id, send_date, activity_type }: Send) => `${contact_id} ${send_date} ${activity_type}`;
