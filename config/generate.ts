@@ -1,9 +1,11 @@
 /**
- * `npm run settings`: writes what is made from the schema of the settings. A test sees to it that it was run.
+ * `npm run generate`: writes what is made from the schemas, of the settings and of the API. Tests see to it that it was run.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { schema } from '../src/config/schema.ts';
 import { jsonSchema, settings } from '../src/config/settings.ts';
+import { describeApi } from '../src/site/openapi.ts';
 
 const file = (path: string) => new URL(path, import.meta.url);
 
@@ -32,6 +34,22 @@ function withSchemaKey(json: object): object {
   return { ...rest, properties: { $schema: { type: 'string' }, ...properties } };
 }
 
+/** The types of the client, out of the description of the API. */
+export async function clientTypes(): Promise<string> {
+  const api = describeApi({ version: '', basePath: '', campaignIds: { pattern: /^/, allowed: '' } });
+  const { schemas } = api['components'] as { schemas: Record<string, JSONSchema> };
+  const definitions = JSON.parse(JSON.stringify(schemas).replaceAll('#/components/schemas/', '#/definitions/'));
+  const types = await compile({ definitions, type: 'object', additionalProperties: false }, 'Nothing', {
+    bannerComment: '/* What is in the answers. Made by `npm run generate`, out of the description of the API. */\n',
+    unreachableDefinitions: true,
+    style: { singleQuote: true, printWidth: 120 },
+  });
+  return types
+    .replace(/export interface Nothing \{\}\n/, '')
+    .replaceAll(/^\/\*\*\n \* This interface was referenced.*\n.*\n \*\/\n/gm, '');
+}
+
 if (process.argv[1] === file('generate.ts').pathname) {
   for (const [path, text] of Object.entries(generated())) writeFileSync(file(path), text);
+  writeFileSync(file('../src/client/api.ts'), await clientTypes());
 }

@@ -3,12 +3,15 @@
  *
  * The texts are constants: nothing of the upstream's answer, of a URL or of a credential can get into them.
  */
+import { z } from 'zod';
 
 interface Row {
   readonly status: number;
   readonly title: string;
   /** Said when the thrower has nothing more exact to say. */
   readonly detail: string;
+  /** What whoever gets it can do. */
+  readonly remedy: string;
 }
 
 const table = {
@@ -16,95 +19,130 @@ const table = {
     status: 400,
     title: 'The request is not valid',
     detail: 'See `errors` for each parameter that has to change.',
+    remedy:
+      'Change what `errors` names: each entry says which parameter it is, what is wrong with it and what is allowed.',
   },
   'invalid-cursor': {
     status: 400,
     title: 'The cursor was refused',
     detail: 'Constant Contact does not accept this `next` cursor (any more). Start again without `next`.',
+    remedy:
+      'Start the walk again, without `next`. Cursors end when a campaign changes, and with a change of the API version.',
   },
   unauthorized: {
     status: 401,
     title: 'The caller is unknown',
     detail: 'Only known teams are answered here. Send the bearer token of yours, or ask the operators.',
+    remedy: 'Send the token of your team as `Authorization: Bearer …`. Who operates Sendgate hands them out.',
   },
   'origin-not-allowed': {
     status: 403,
     title: 'The origin is not allowed',
     detail: 'Web pages of this origin may not ask here (setting `callers.cors.origins`).',
+    remedy: 'Who operates Sendgate has to add the origin of your page, exactly, to `callers.cors.origins`.',
   },
   'not-found': {
     status: 404,
     title: 'There is nothing at this path',
-    detail: 'Ask GET /campaigns/{id}/sends.',
+    detail: 'See /openapi.json for what there is, such as GET /campaigns/{id}/sends.',
+    remedy: 'See the description of the API for the paths that there are.',
   },
   'campaign-not-found': {
     status: 404,
     title: 'The campaign is unknown',
     detail: 'Constant Contact knows no sent campaign with this id.',
+    remedy:
+      'Check the id. A campaign can be found once it has been sent; that it was not found is remembered for a minute.',
   },
   'method-not-allowed': {
     status: 405,
     title: 'The method is not allowed',
-    detail: 'Sends can be read only: use GET or HEAD.',
+    detail: 'This can be read only: use GET or HEAD.',
+    remedy: 'Use GET or HEAD.',
   },
   'not-acceptable': {
     status: 406,
     title: 'No acceptable representation',
-    detail: 'Sends come as application/json: let `Accept` allow it.',
+    detail: 'This comes as application/json: let `Accept` allow it.',
+    remedy: 'Leave `Accept` out, or let it allow what the resource has.',
   },
   'misdirected-request': {
     status: 421,
     title: 'The host is not served here',
     detail: 'The Host header is not one of the allowed hosts (setting `server.allowedHosts`).',
+    remedy: 'Use the name under which Sendgate is meant to be reached, or have it added to `server.allowedHosts`.',
   },
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
     detail: 'This client is over its request rate. Wait as long as `Retry-After` says.',
+    remedy:
+      'Wait as many seconds as `Retry-After` says. `RateLimit` tells with every answer how many requests are left.',
   },
   'internal-error': {
     status: 500,
     title: 'Sendgate failed',
     detail: 'An unexpected error; the log has it under this request id.',
+    remedy: 'Try again. If it goes on, tell who operates Sendgate the request id: it stands in `instance`.',
   },
   'upstream-credentials-refused': {
     status: 502,
     title: 'Constant Contact refuses our credentials',
     detail:
       'The credentials of Sendgate are not accepted. Its operators have to replace them, or to authorize it again.',
+    remedy: 'There is nothing that you can do: Sendgate has logged an error, and its operators have to act.',
   },
   'upstream-failed': {
     status: 502,
     title: 'Constant Contact failed',
     detail: 'Constant Contact gave no usable answer.',
+    remedy: 'Try again later. Pages that are held go on being answered meanwhile.',
   },
   'upstream-busy': {
     status: 503,
     title: 'Constant Contact cannot be asked now',
     detail:
       'More pages are asked for than the rate limit of Constant Contact allows. Wait as long as `Retry-After` says.',
+    remedy: 'Wait as many seconds as `Retry-After` says, and ask for less at a time. Teams share 4 calls a second.',
   },
   'upstream-quota-exhausted': {
     status: 503,
     title: "The day's quota is spent",
     detail: 'Constant Contact takes no more calls until 00:00 UTC. Pages that are held go on being served.',
+    remedy: 'Wait until 00:00 UTC: `Retry-After` says how many seconds that is.',
   },
   'upstream-timeout': {
     status: 504,
     title: 'Constant Contact is too slow',
     detail: 'No complete answer came from Constant Contact in time.',
+    remedy: 'Try again later. Pages that are held go on being answered meanwhile.',
   },
 } as const satisfies Record<string, Row>;
 
 export type ProblemCode = keyof typeof table;
+export const problems: Readonly<Record<ProblemCode, Row>> = table;
 export const problemCodes = Object.keys(table) as [ProblemCode, ...ProblemCode[]];
 
 /** One parameter of a request that cannot be taken. Never holds the value itself. */
-export interface InvalidParameter {
-  readonly parameter: string;
-  readonly problem: string;
-  readonly allowed: string;
-}
+const invalidParameterSchema = z.object({
+  parameter: z.string(),
+  problem: z.string().meta({ description: 'What is wrong with it' }),
+  allowed: z.string().meta({ description: 'What would be right' }),
+});
+export type InvalidParameter = Readonly<z.output<typeof invalidParameterSchema>>;
+
+/** The body of an error. */
+export const problemSchema = z.object({
+  type: z.string().meta({ description: 'Path of a page that says what happened and what to do' }),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string().meta({ description: 'The request id' }),
+  errors: z.array(invalidParameterSchema).optional(),
+});
+
+/** The path of the page that a `type` names. */
+export const problemPath = (code: string) => `/problems/${code}`;
 
 interface ProblemOptions {
   readonly detail?: string | undefined;
@@ -141,15 +179,20 @@ export class Problem extends Error {
     this.reason = options.reason;
   }
 
+  /** The path of the page that says what happened and what to do. */
+  type(basePath: string): string {
+    return `${basePath}${problemPath(this.code)}`;
+  }
+
   /** The `application/problem+json` body. `instance` is the request id; `basePath` prefixes the type's URL. */
   body(instance: string, basePath: string): string {
     return JSON.stringify({
-      type: `${basePath}/problems/${this.code}`,
+      type: this.type(basePath),
       title: table[this.code].title,
       status: this.status,
       detail: this.message,
       instance,
-      errors: this.errors,
-    });
+      errors: this.errors && [...this.errors],
+    } satisfies z.output<typeof problemSchema>);
   }
 }

@@ -334,7 +334,7 @@ describe('secrets', () => {
 });
 
 describe('the documentation of the settings', () => {
-  test.each(Object.entries(generated()))('%s is up to date (npm run settings)', (path, text) => {
+  test.each(Object.entries(generated()))('%s is up to date (npm run generate)', (path, text) => {
     expect(readFileSync(new URL(`../config/${path}`, import.meta.url), 'utf8')).toBe(text);
   });
 

@@ -1,6 +1,6 @@
 /**
  * Every setting: its name, its default, its bounds and what it is for. `config/default.json`, `config/schema.json`
- * and the table in README are made from here (`npm run settings`).
+ * and the table in README are made from here (`npm run generate`).
  */
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import type { StatusBoard } from './status.ts';
+import type { CacheOutcome, StatusBoard } from './status.ts';
 
 /** Filled in on the way through the rooms. */
 export interface Exchange {
@@ -24,8 +24,8 @@ export interface Told {
   route: string;
   team: string;
   campaign?: string;
-  /** How the page was come by, or the code of the problem. */
-  cache?: string;
+  /** How the page was come by. */
+  cache?: CacheOutcome;
   problem?: string;
   /** Why the upstream failed, out of a closed set. */
   reason?: string | undefined;

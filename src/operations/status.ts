@@ -1,8 +1,9 @@
 /**
- * What goes on right now, for people: `GET /status` on the management listener.
+ * What goes on right now, for people: `GET /status`, whole on the management listener and reduced for callers.
  */
 
-import type { Urgency } from '../upstream/quota/demand.ts';
+import { z } from 'zod';
+import { type Urgency, urgencies } from '../upstream/quota/demand.ts';
 import type { QuotaStatus } from '../upstream/quota/quota.ts';
 import type { Told } from './exchange.ts';
 
@@ -18,29 +19,44 @@ export interface StatusParts {
   readonly sharing: () => Status['sharing'];
 }
 
-interface WaitStatus {
-  readonly team: string;
-  readonly urgency: Urgency;
-  readonly waiting: number;
-  /** Seconds, of the last calls. */
-  readonly waitP50: number;
-  readonly waitP95: number;
-}
+const count = z.int().nonnegative();
+/** How a page was come by, in one word. */
+const cacheOutcome = z.enum(['fresh', 'shared', 'stale', 'miss', 'collapsed']);
+export type CacheOutcome = z.output<typeof cacheOutcome>;
 
-export interface Status {
-  readonly upstream: {
-    readonly callsThisSecond: number;
-    readonly perSecond: number;
-    readonly callsToday: number;
-    readonly leftToday: number;
-    readonly dayEndsAt: string;
-    readonly circuit: 'open' | 'closed';
-    readonly credentials: 'refused' | 'ok';
-    readonly quota: 'exhausted' | 'ok';
-  };
-  readonly queues: readonly WaitStatus[];
-  /** Pages answered since the start, by team and cache outcome. */
-  readonly served: Readonly<Record<string, Readonly<Record<string, number>>>>;
+/** What every caller may know: nothing of other callers but their team, nothing of campaigns. */
+export const publicStatusSchema = z.object({
+  upstream: z
+    .object({
+      callsThisSecond: count,
+      perSecond: z.number().meta({ description: 'Calls that may be made in a second, at present' }),
+      callsToday: count,
+      leftToday: count,
+      dayEndsAt: z.string().meta({ format: 'date-time', description: 'When the count of the day begins anew' }),
+      circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is taken to be down' }),
+      credentials: z.enum(['refused', 'ok']),
+      quota: z.enum(['exhausted', 'ok']),
+    })
+    .meta({ description: "Constant Contact, and what is left of the account's limits" }),
+  queues: z
+    .array(
+      z.object({
+        team: z.string(),
+        urgency: z.enum(urgencies).meta({ description: '`bulk`: exports; `refresh`: pages that are held, but stale' }),
+        waiting: count.meta({ description: 'Calls that wait for their turn' }),
+        waitP50: z.number().meta({ description: 'Seconds, of the last 200 calls' }),
+        waitP95: z.number(),
+        calls: count.meta({ description: 'Calls that have waited since the start, if only for a moment' }),
+      }),
+    )
+    .meta({ description: 'Who waits for a call to Constant Contact, and how long it takes' }),
+  served: z
+    .record(z.string(), z.partialRecord(cacheOutcome, count))
+    .meta({ description: 'Pages answered since the start, by team and by how they were come by' }),
+});
+export type PublicStatus = z.output<typeof publicStatusSchema>;
+
+export interface Status extends PublicStatus {
   readonly cache: { readonly bytes: number; readonly pages: number };
   /** `instances`: as last seen, this one among them. */
   readonly sharing: { readonly redis: 'up' | 'down' | 'none'; readonly instances: number };
@@ -48,8 +64,8 @@ export interface Status {
 
 export class StatusBoard {
   readonly #parts: StatusParts;
-  readonly #waits = new Map<string, number[]>();
-  readonly #served: Record<string, Record<string, number>> = {};
+  readonly #waits = new Map<string, { readonly last: number[]; calls: number }>();
+  readonly #served: PublicStatus['served'] = {};
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
@@ -57,9 +73,10 @@ export class StatusBoard {
 
   waited(team: string, urgency: Urgency, seconds: number): void {
     const key = `${urgency} ${team}`;
-    const waits = this.#waits.get(key) ?? [];
-    waits.push(seconds);
-    if (waits.length > maxWaits) waits.shift();
+    const waits = this.#waits.get(key) ?? { last: [], calls: 0 };
+    waits.last.push(seconds);
+    if (waits.last.length > maxWaits) waits.last.shift();
+    waits.calls++;
     this.#waits.set(key, waits);
   }
 
@@ -69,6 +86,12 @@ export class StatusBoard {
     this.#served[team] ??= {};
     const served = this.#served[team];
     served[cache] = (served[cache] ?? 0) + 1;
+  }
+
+  /** What every caller may know. */
+  readPublic(): PublicStatus {
+    const { upstream, queues, served } = this.read();
+    return { upstream, queues, served };
   }
 
   read(): Status {
@@ -81,8 +104,9 @@ export class StatusBoard {
         quota: this.#parts.quotaExhausted() ? 'exhausted' : 'ok',
       },
       queues: queues.map(({ team, urgency, waiting }) => {
-        const waits = [...(this.#waits.get(`${urgency} ${team}`) ?? [])].sort((a, b) => a - b);
-        return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95) };
+        const { last = [], calls = 0 } = this.#waits.get(`${urgency} ${team}`) ?? {};
+        const waits = [...last].sort((a, b) => a - b);
+        return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95), calls };
       }),
       served: this.#served,
       cache: this.#parts.cache(),

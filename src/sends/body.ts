@@ -1,10 +1,20 @@
 /**
  * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
  */
-import type { Send, SendsPage } from '../upstream/dialect.ts';
+import { z } from 'zod';
+import { type Send, type SendsPage, sendSchema } from '../upstream/dialect.ts';
 import { dropInLink } from './drop-in.ts';
 import { nextLink } from './links.ts';
 import type { SendsQuery } from './query.ts';
+
+export const pageSchema = z.object({
+  meta: z.object({
+    pagination: z.object({
+      next_link: z.string().optional().meta({ description: 'Where the walk goes on; there is none on the last page' }),
+    }),
+  }),
+  results: z.array(sendSchema),
+});
 
 export interface RenderedPage {
   readonly json: string;
@@ -16,7 +26,8 @@ export interface RenderedPage {
 export function renderPage(basePath: string, query: SendsQuery, { sends, cursor }: SendsPage): RenderedPage {
   const step = cursor === undefined ? undefined : { ...query, cursor };
   const next = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
-  return { json: JSON.stringify({ meta: { pagination: { next_link: next } }, results: sends }), next };
+  const body = { meta: { pagination: next === undefined ? {} : { next_link: next } }, results: [...sends] };
+  return { json: JSON.stringify(body satisfies z.output<typeof pageSchema>), next };
 }
 
 /** The sends out of a rendered page. */

@@ -1,6 +1,7 @@
 /**
  * How an answer was come by, in a `Cache-Status` field (RFC 9211).
  */
+import type { CacheOutcome } from '../operations/status.ts';
 import type { Found } from '../pages/pages.ts';
 
 /**
@@ -23,5 +24,3 @@ export function cacheOutcome({ page, forward, collapsed, shared }: Found, nowMs:
   if (page.freshUntil <= nowMs) return 'stale';
   return shared ? 'shared' : 'fresh';
 }
-
-export type CacheOutcome = 'fresh' | 'shared' | 'stale' | 'miss' | 'collapsed';

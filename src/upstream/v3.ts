@@ -42,7 +42,7 @@ const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND'
 export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
     campaignIds: {
-      pattern: /^(\d{1,20}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i,
+      pattern: /^(\d{1,20}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$/,
       allowed: 'a campaign activity id (a UUID), or the 1 to 20 digits of a v2 campaign id',
     },
     filtersSince: false,

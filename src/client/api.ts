@@ -1,0 +1,137 @@
+/* What is in the answers. Made by `npm run generate`, out of the description of the API. */
+
+export interface Send {
+  /**
+   * What was done
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id that was asked for
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3
+   */
+  contact_id: string;
+  email_address: string;
+  /**
+   * Instant in UTC
+   */
+  send_date: string;
+}
+export interface SendsPage {
+  meta: {
+    pagination: {
+      /**
+       * Where the walk goes on; there is none on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Send[];
+}
+export interface Summary {
+  /**
+   * The id that was asked for
+   */
+  campaign_id: string;
+  /**
+   * Sends, as Constant Contact counts them
+   */
+  sends: number;
+}
+export interface Status {
+  /**
+   * Constant Contact, and what is left of the account's limits
+   */
+  upstream: {
+    callsThisSecond: number;
+    /**
+     * Calls that may be made in a second, at present
+     */
+    perSecond: number;
+    callsToday: number;
+    leftToday: number;
+    /**
+     * When the count of the day begins anew
+     */
+    dayEndsAt: string;
+    /**
+     * `open` while Constant Contact is taken to be down
+     */
+    circuit: 'open' | 'closed';
+    credentials: 'refused' | 'ok';
+    quota: 'exhausted' | 'ok';
+  };
+  /**
+   * Who waits for a call to Constant Contact, and how long it takes
+   */
+  queues: {
+    team: string;
+    /**
+     * `bulk`: exports; `refresh`: pages that are held, but stale
+     */
+    urgency: 'interactive' | 'refresh' | 'bulk';
+    /**
+     * Calls that wait for their turn
+     */
+    waiting: number;
+    /**
+     * Seconds, of the last 200 calls
+     */
+    waitP50: number;
+    waitP95: number;
+    /**
+     * Calls that have waited since the start, if only for a moment
+     */
+    calls: number;
+  }[];
+  /**
+   * Pages answered since the start, by team and by how they were come by
+   */
+  served: {
+    [k: string]: {
+      [k: string]: number;
+    };
+  };
+}
+export interface Problem {
+  /**
+   * Path of a page that says what happened and what to do
+   */
+  type:
+    | '/problems/invalid-request'
+    | '/problems/invalid-cursor'
+    | '/problems/unauthorized'
+    | '/problems/origin-not-allowed'
+    | '/problems/not-found'
+    | '/problems/campaign-not-found'
+    | '/problems/method-not-allowed'
+    | '/problems/not-acceptable'
+    | '/problems/misdirected-request'
+    | '/problems/rate-limited'
+    | '/problems/internal-error'
+    | '/problems/upstream-credentials-refused'
+    | '/problems/upstream-failed'
+    | '/problems/upstream-busy'
+    | '/problems/upstream-quota-exhausted'
+    | '/problems/upstream-timeout';
+  title: string;
+  status: number;
+  detail: string;
+  /**
+   * The request id
+   */
+  instance: string;
+  errors?: {
+    parameter: string;
+    /**
+     * What is wrong with it
+     */
+    problem: string;
+    /**
+     * What would be right
+     */
+    allowed: string;
+  }[];
+}
