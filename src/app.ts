@@ -3,20 +3,26 @@
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { exchangeOf } from './operations/exchange.ts';
+import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
+import { callerGone } from './resource.ts';
 import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
-import { callerGone, sendsPath } from './sends/endpoint.ts';
+import { sendsPath } from './sends/endpoint.ts';
 import { exportPath } from './sends/export.ts';
 import { type ExportName, exportNames } from './sends/formats.ts';
 import { summaryPath } from './sends/summary.ts';
 
 export interface AppParts {
   readonly basePath: string;
+  /** Whether the Host is one that is served. */
+  readonly hosts: RequestHandler;
+  readonly site: RequestHandler;
   readonly callers: RequestHandler;
   readonly rateLimit: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
   readonly exports: (name: ExportName) => RequestHandler<{ id: string }>;
   readonly summary: RequestHandler<{ id: string }>;
+  readonly status: RequestHandler;
   /** For programs that were written for Constant Contact v2, where they are served. */
   readonly dropIn: RequestHandler<{ id: string }> | undefined;
   /** Told of errors that nobody has foreseen. */
@@ -31,11 +37,14 @@ export function createApp(parts: AppParts): Express {
   app.set('case sensitive routing', true);
 
   if (parts.dropIn) app.use(forgetCredentials);
+  app.use(parts.hosts);
+  app.use(parts.site);
   app.use(parts.callers);
   app.use(parts.rateLimit);
   app.all(`${parts.basePath}${sendsPath}`, parts.sends);
   for (const name of exportNames) app.all(`${parts.basePath}${exportPath(name)}`, parts.exports(name));
   app.all(`${parts.basePath}${summaryPath}`, parts.summary);
+  app.all(`${parts.basePath}${statusPath}`, parts.status);
   if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
   app.use(answerProblem(parts));

@@ -20,6 +20,7 @@ import { Health } from './operations/health.ts';
 import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
+import { publicStatus } from './operations/public-status.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
 import { maxWalks, Pages } from './pages/pages.ts';
 import type { Unreadable } from './pages/record.ts';
@@ -35,6 +36,7 @@ import { ReadAhead } from './sends/read-ahead.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { SendsSummary } from './sends/summary.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
+import { createSite } from './site/site.ts';
 import { buildUpstream } from './upstream/build.ts';
 import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
 
@@ -207,11 +209,14 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const lane = createLane({ basePath, callers, rateLimit, sends });
   const app = createApp({
     basePath,
+    hosts: callers.hosts,
+    site: createSite({ version: parts.version, basePath, campaignIds: upstream.dialect.campaignIds }),
     callers: callers.middleware,
     rateLimit: rateLimit.middleware,
     sends: sends.handle,
     exports: (name) => exports.handler(name),
     summary: summary.handle,
+    status: publicStatus(status),
     dropIn: dropIn?.handle,
     onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
   });

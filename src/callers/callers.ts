@@ -35,6 +35,12 @@ export class Callers {
     return teams.of(req);
   }
 
+  /** Lets only requests through whose Host is served. */
+  readonly hosts: RequestHandler = (req, _res, next) => {
+    if (!this.#parts.isAllowedHost(req)) throw new Problem('misdirected-request');
+    next();
+  };
+
   /** The same as middleware. Preflights end here. */
   readonly middleware: RequestHandler = (req, res, next) => {
     const { headers, told } = exchangeOf(req);

@@ -1,16 +1,20 @@
 /**
- * helmet's headers, with a policy fit for an API. They are the same on every answer, so they are made once.
+ * helmet's headers. They are the same on every answer of a kind, so they are made once.
  */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import helmet from 'helmet';
 
-/** What helmet sets on an answer, names and values in turn. */
-export function securityHeaders(): readonly string[] {
+/** Nothing that an API answers is a document: no script, no style, no frame. */
+const forAnApi = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
+
+/**
+ * What helmet sets on an answer, names and values in turn.
+ *
+ * @param directives of the Content-Security-Policy; a policy fit for an API without them
+ */
+export function securityHeaders(directives: Readonly<Record<string, string[]>> = forAnApi): readonly string[] {
   const sample = new ServerResponse(new IncomingMessage(new Socket()));
-  helmet({
-    // Nothing that comes from here is a document: no script, no style, no frame.
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  })(sample.req, sample, () => {});
+  helmet({ contentSecurityPolicy: { useDefaults: false, directives } })(sample.req, sample, () => {});
   return Object.entries(sample.getHeaders()).flatMap(([name, value]) => [name, String(value)]);
 }

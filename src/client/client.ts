@@ -31,6 +31,8 @@ export interface SendsOptions extends RequestOptions {
 export interface PagesOptions extends SendsOptions {
   /** Sends a page, 1–500. */
   readonly limit?: number;
+  /** The `next` of a page, to go on behind it. */
+  readonly from?: string;
 }
 
 /** A page, and what its headers say of it. */
@@ -40,8 +42,9 @@ export interface ReceivedPage {
   readonly cacheStatus: string;
   /** Seconds since Constant Contact was asked. */
   readonly ageSeconds: number;
-  /** Where the page is. */
+  /** Where the page is, and where the one behind it is. */
   readonly url: string;
+  readonly next: string | undefined;
 }
 
 export interface Client {
@@ -77,6 +80,14 @@ export class SendgateError extends Error {
     this.status = status;
     this.problem = problem;
     this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  /** Reads an answer that is an error. */
+  static async from(answer: Response): Promise<SendgateError> {
+    const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
+    const problem = isProblem ? ((await answer.json()) as Problem) : undefined;
+    const retryAfter = answer.headers.get('retry-after');
+    return new SendgateError(answer.status, problem, retryAfter === null ? undefined : Number(retryAfter));
   }
 }
 
@@ -115,7 +126,7 @@ export function createClient(options: ClientOptions): Client {
       try {
         const answer = await ask(url, { headers, ...(signal ? { signal } : {}) });
         if (answer.ok) return answer;
-        failure = await toError(answer);
+        failure = await SendgateError.from(answer);
       } catch (error) {
         signal?.throwIfAborted();
         // A failed connection is a TypeError (Fetch Standard), and may pass too; but a wrong address does not.
@@ -134,7 +145,7 @@ export function createClient(options: ClientOptions): Client {
     return (await (await get(urlOf(path), options)).json()) as T;
   }
 
-  async function getPage(url: string, options: RequestOptions) {
+  async function getPage(url: string, options: RequestOptions): Promise<ReceivedPage> {
     const answer = await get(url, options);
     const { meta, results } = (await answer.json()) as SendsPage;
     const next = meta.pagination.next_link;
@@ -148,18 +159,18 @@ export function createClient(options: ClientOptions): Client {
   }
 
   async function* pages(campaign: string, options: PagesOptions = {}): AsyncGenerator<ReceivedPage, void, undefined> {
-    const { createdSince, limit } = options;
+    const { createdSince, limit, from } = options;
     const query = new URLSearchParams();
     if (createdSince !== undefined) {
       query.set('created_since', typeof createdSince === 'string' ? createdSince : createdSince.toISOString());
     }
     if (limit !== undefined) query.set('limit', String(limit));
     const search = query.size === 0 ? '' : `?${query}`;
-    let url: string | undefined = urlOf(`/campaigns/${encodeURIComponent(campaign)}/sends${search}`);
+    let url: string | undefined = from ?? urlOf(`/campaigns/${encodeURIComponent(campaign)}/sends${search}`);
     while (url !== undefined) {
-      const { next, ...page }: Awaited<ReturnType<typeof getPage>> = await getPage(url, options);
+      const page: ReceivedPage = await getPage(url, options);
       yield page;
-      url = next;
+      url = page.next;
     }
   }
 
@@ -182,13 +193,6 @@ export function createClient(options: ClientOptions): Client {
 }
 
 const identity = ({ contact_id, send_date, activity_type }: Send) => `${contact_id} ${send_date} ${activity_type}`;
-
-async function toError(answer: Response): Promise<SendgateError> {
-  const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
-  const problem = isProblem ? ((await answer.json()) as Problem) : undefined;
-  const retryAfter = answer.headers.get('retry-after');
-  return new SendgateError(answer.status, problem, retryAfter === null ? undefined : Number(retryAfter));
-}
 
 const mayPass = ({ status, code }: SendgateError) => passing.has(status) && !lasting.has(code);
 

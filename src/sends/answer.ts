@@ -3,9 +3,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fresh from 'fresh';
+import { chooseEncoding } from '../negotiate.ts';
 import type { Found } from '../pages/pages.ts';
 import { cacheStatus } from './cache-status.ts';
-import { chooseEncoding } from './negotiate.ts';
 
 /** Browsers keep the page and revalidate: a 304 costs nothing, and an address list never goes stale unseen. */
 const cacheControl = 'private, no-cache';
@@ -38,7 +38,7 @@ export function answerPage(
 }
 
 /** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */
-function isCurrent({ headers }: IncomingMessage, etag: string, lastModified: string | undefined): boolean {
+export function isCurrent({ headers }: IncomingMessage, etag: string, lastModified: string | undefined): boolean {
   const match = headers['if-none-match'];
   const since = headers['if-modified-since'];
   if (match === undefined && since === undefined) return false;

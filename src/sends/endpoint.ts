@@ -7,13 +7,12 @@ import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Found, Pages } from '../pages/pages.ts';
-import { Problem } from '../problems.ts';
+import { hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { answerPage } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { dropInPath, dropInQuery } from './drop-in.ts';
-import { accepts } from './negotiate.ts';
 import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
@@ -28,10 +27,6 @@ interface Parts {
 }
 
 export const sendsPath = '/campaigns/:id/sends';
-const methods = 'GET, HEAD, OPTIONS';
-
-/** The reason with which a wait ends when nobody is there to answer. */
-export const callerGone = new Error('the caller has hung up');
 
 /** A valid question, and the page that answers it. */
 export interface Answer {
@@ -60,12 +55,10 @@ export class SendsEndpoint {
 
     const query = this.#query(req, req.params.id);
     told.campaign = query.campaign;
-    const hangUp = new AbortController();
-    res.once('close', () => hangUp.abort(callerGone));
     return this.#parts.pages
       .get(query, {
         team: told.team,
-        signal: hangUp.signal,
+        signal: untilGone(res),
         maxAgeSeconds: requestedMaxAge(req.headers['cache-control']),
       })
       .then((found) => this.answer(req, res, { query, found }));
@@ -95,25 +88,7 @@ export class SendsEndpoint {
   }
 
   #query(req: IncomingMessage, id: string): SendsQuery {
-    if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
+    hasToAcceptJson(req);
     return this.#toQuery(parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds));
   }
-}
-
-/**
- * Answers OPTIONS, and returns whether it has.
- *
- * @throws Problem `method-not-allowed`
- */
-export function onlyReads(req: IncomingMessage, res: ServerResponse): boolean {
-  if (req.method === 'GET' || req.method === 'HEAD') return false;
-  if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: methods });
-  res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
-  return true;
-}
-
-/** The raw query string of a target, without its `?`. */
-export function searchOf(url: string): string {
-  const start = url.indexOf('?');
-  return start === -1 ? '' : url.slice(start + 1);
 }

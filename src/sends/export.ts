@@ -6,13 +6,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RequestHandler } from 'express';
 import type { Clock } from '../clock.ts';
+import { accepts } from '../negotiate.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
+import { onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule } from '../upstream/dialect.ts';
-import { callerGone, onlyReads, searchOf } from './endpoint.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
-import { accepts } from './negotiate.ts';
 import { parseExportQuery, type SendsQuery } from './query.ts';
 import { startWalk } from './walk.ts';
 
@@ -59,11 +59,10 @@ export class SendsExports {
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
-      const gone = new AbortController();
-      res.once('close', () => gone.abort(callerGone));
+      const gone = untilGone(res);
       const leave = this.#enter(told.team);
       try {
-        const ask = { team: told.team, signal: gone.signal };
+        const ask = { team: told.team, signal: gone };
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
         headers.push('Content-Type', format.contentType, 'Cache-Control', 'private, no-store');
@@ -73,7 +72,7 @@ export class SendsExports {
         else await this.#write(res, format, walk);
       } catch (error) {
         if (!res.headersSent) throw error;
-        if (!gone.signal.aborted) told.problem = error instanceof Problem ? error.code : 'internal-error';
+        if (!gone.aborted) told.problem = error instanceof Problem ? error.code : 'internal-error';
         breakOff(res);
       } finally {
         leave();

@@ -7,11 +7,10 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
+import { answerJson, hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
 import type { Demand } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
-import { callerGone, onlyReads, searchOf } from './endpoint.ts';
-import { accepts } from './negotiate.ts';
 import { parseCampaign } from './query.ts';
 
 interface Parts {
@@ -60,19 +59,15 @@ export class SendsSummary {
 
   /** Every method of the resource. Rejects with Problems, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = async (req, res) => {
-    const { headers, told } = exchangeOf(req);
+    const { told } = exchangeOf(req);
     told.route = summaryPath;
     if (onlyReads(req, res)) return;
-    if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
+    hasToAcceptJson(req);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), this.#parts.campaignIds);
     told.campaign = campaign;
-    const gone = new AbortController();
-    res.once('close', () => gone.abort(callerGone));
-    const { sends } = await this.get(campaign, told.team, gone.signal);
-    const body = Buffer.from(JSON.stringify({ campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>));
-    headers.push('Content-Type', 'application/json', 'Content-Length', String(body.length));
-    headers.push('Cache-Control', 'private, no-cache');
-    res.writeHead(200, headers).end(req.method === 'HEAD' ? undefined : body);
+    const { sends } = await this.get(campaign, told.team, untilGone(res));
+    const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
+    answerJson(req, res, 'private, no-cache', summary);
   };
 
   /** @throws Problem, or the signal's reason */

@@ -1,0 +1,18 @@
+/**
+ * `GET|HEAD /status`: what every caller may know.
+ */
+import type { RequestHandler } from 'express';
+import { answerJson, hasToAcceptJson, onlyReads } from '../resource.ts';
+import { exchangeOf } from './exchange.ts';
+import type { StatusBoard } from './status.ts';
+
+export const statusPath = '/status';
+
+export function publicStatus(board: StatusBoard): RequestHandler {
+  return (req, res) => {
+    exchangeOf(req).told.route = statusPath;
+    if (onlyReads(req, res)) return;
+    hasToAcceptJson(req);
+    answerJson(req, res, 'no-store', board.readPublic());
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * What all resources have in common: they can be read, and tell which methods there are.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { accepts } from './negotiate.ts';
+import { exchangeOf } from './operations/exchange.ts';
+import { Problem } from './problems.ts';
+
+const methods = 'GET, HEAD, OPTIONS';
+
+/** The reason with which a wait ends when nobody is there to answer. */
+export const callerGone = new Error('the caller has hung up');
+
+/**
+ * Answers OPTIONS, and returns whether it has.
+ *
+ * @throws Problem `method-not-allowed`
+ */
+export function onlyReads(req: IncomingMessage, res: ServerResponse): boolean {
+  if (req.method === 'GET' || req.method === 'HEAD') return false;
+  if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: methods });
+  res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
+  return true;
+}
+
+/** Aborted when the caller has hung up. */
+export function untilGone(res: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort(callerGone));
+  return gone.signal;
+}
+
+/** The raw query string of a target, without its `?`. */
+export function searchOf(url: string): string {
+  const start = url.indexOf('?');
+  return start === -1 ? '' : url.slice(start + 1);
+}
+
+/** @throws Problem `not-acceptable` */
+export function hasToAcceptJson(req: IncomingMessage): void {
+  if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
+}
+
+/** Answers with something small that is never the same for long. */
+export function answerJson(req: IncomingMessage, res: ServerResponse, cacheControl: string, value: unknown): void {
+  const body = Buffer.from(JSON.stringify(value));
+  const { headers } = exchangeOf(req);
+  headers.push(
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    cacheControl,
+  );
+  res.writeHead(200, headers).end(req.method === 'HEAD' ? undefined : body);
+}

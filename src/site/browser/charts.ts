@@ -1,0 +1,76 @@
+/**
+ * Charts in the page's colours, as wide as there is room.
+ */
+import type uPlot from 'uplot';
+
+/** It comes as a script of its own. */
+const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
+
+const height = 160;
+
+export interface Chart {
+  /** @param xs seconds since 1970, rising */
+  show(xs: readonly number[], ys: readonly (number | null)[]): void;
+}
+
+/** The least span of time that is shown, and what its ends are called. */
+const spans = {
+  bars: { seconds: 24 * 3_600, label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}` },
+  line: { seconds: 60, label: (iso: string) => iso.slice(11, 19) },
+} as const;
+
+export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number): Chart {
+  const { seconds, label } = spans[kind];
+  let plot: uPlot | undefined;
+  let data: uPlot.AlignedData = [[], []];
+
+  const draw = () => {
+    plot?.destroy();
+    const style = getComputedStyle(document.documentElement);
+    const color = (name: string) => style.getPropertyValue(name);
+    const axis: uPlot.Axis = {
+      stroke: color('--quiet'),
+      grid: { stroke: color('--line'), width: 1 },
+      ticks: { stroke: color('--line'), width: 1 },
+    };
+    const paths = kind === 'bars' ? Plot.paths.bars?.({ size: [0.9, 40] }) : undefined;
+    plot = new Plot(
+      {
+        width: place.clientWidth || 600,
+        height,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: {
+          x: { range: (_plot, from, to) => [Math.min(from, to - seconds), to + seconds / 60] },
+          y: { range: (_plot, _min, most) => [0, max ?? Math.max(1, most * 1.1)] },
+        },
+        axes: [
+          { ...axis, space: 110, values: (_plot, at) => at.map((time) => label(new Date(time * 1000).toISOString())) },
+          axis,
+        ],
+        series: [
+          {},
+          {
+            stroke: color('--accent'),
+            width: 2,
+            points: { show: false },
+            ...(kind === 'bars' ? { fill: color('--accent') } : {}),
+            ...(paths ? { paths } : {}),
+          },
+        ],
+      },
+      data,
+      place,
+    );
+  };
+
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot && draw());
+  new ResizeObserver(() => plot && plot.width !== place.clientWidth && draw()).observe(place);
+  return {
+    show: (xs, ys) => {
+      data = [[...xs], [...ys]];
+      if (plot) plot.setData(data);
+      else draw();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * The view of what goes on: `/status`, every two seconds, while somebody looks.
+ */
+import { createClient, type Status } from '../../client/client.ts';
+import { chart } from './charts.ts';
+import { part, row, say } from './page.ts';
+import { inWords, number, percent } from './words.ts';
+
+const everyMs = 2_000;
+/** Ten minutes. */
+const maxPoints = 300;
+const baseUrl = new URL('.', location.href).href;
+
+const rates = chart(part('rate-chart'), 'line');
+const ratios = chart(part('ratio-chart'), 'line', 100);
+const times: number[] = [];
+const callsPerSecond: (number | null)[] = [];
+const hitPercent: (number | null)[] = [];
+let last: { readonly at: number; readonly status: Status } | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function watch(isWanted: boolean): void {
+  clearTimeout(timer);
+  if (isWanted) void look();
+}
+
+async function look(): Promise<void> {
+  const token = part<HTMLInputElement>('token').value;
+  try {
+    const status = await createClient({ baseUrl, patienceSeconds: 0, ...(token === '' ? {} : { token }) }).status();
+    part('live-problem').hidden = true;
+    show(status);
+  } catch (error) {
+    say(
+      'live-problem-detail',
+      error instanceof Error ? `What you see is old: ${error.message}` : 'What you see is old.',
+    );
+    part('live-problem').hidden = false;
+  }
+  clearTimeout(timer);
+  if (!part('live').hidden) timer = setTimeout(() => void look(), everyMs);
+}
+
+function show(status: Status): void {
+  const now = Date.now() / 1000;
+  const { upstream } = status;
+  const before = last;
+  last = { at: now, status };
+  say('spent', number(upstream.callsToday));
+  say('left', number(upstream.leftToday));
+  say('returns', inWords(Math.max(0, Date.parse(upstream.dayEndsAt) / 1000 - now)));
+  say('upstream', stateOf(upstream));
+  const budget = part<HTMLProgressElement>('budget');
+  budget.max = Math.max(1, upstream.callsToday + upstream.leftToday);
+  budget.value = upstream.callsToday;
+
+  const pages = pagesOf(status);
+  say('ratio', percent(pages.hits, pages.all));
+  showTeams(status);
+  if (!before) return;
+  const seconds = now - before.at;
+  const calls = Math.max(0, upstream.callsToday - before.status.upstream.callsToday) / seconds;
+  const earlier = pagesOf(before.status);
+  const asked = pages.all - earlier.all;
+  say('rate', `${calls.toFixed(1)} of ${number(upstream.perSecond)}`);
+  push(times, now);
+  push(callsPerSecond, calls);
+  push(hitPercent, asked > 0 ? (100 * (pages.hits - earlier.hits)) / asked : null);
+  rates.show(times, callsPerSecond);
+  ratios.show(times, hitPercent);
+}
+
+function push<T>(values: T[], value: T): void {
+  values.push(value);
+  if (values.length > maxPoints) values.shift();
+}
+
+function stateOf({ circuit, credentials, quota }: Status['upstream']): string {
+  if (credentials === 'refused') return 'refuses our credentials';
+  if (quota === 'exhausted') return 'takes no more calls today';
+  return circuit === 'open' ? 'is down' : 'answers';
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** Pages answered, and those among them that took no call. */
+function pagesOf({ served }: Status, team?: string) {
+  const outcomes = team === undefined ? Object.values(served) : [served[team] ?? {}];
+  const all = sum(outcomes.flatMap((counts) => Object.values(counts)));
+  const called = sum(outcomes.map(({ miss = 0, collapsed = 0 }) => miss + collapsed));
+  return { all, hits: all - called };
+}
+
+function showTeams(status: Status): void {
+  const teams = [...new Set(status.queues.map(({ team }) => team))];
+  const allCalls = sum(status.queues.map(({ calls }) => calls));
+  const rows = teams.map((team) => {
+    const queues = status.queues.filter((queue) => queue.team === team);
+    const calls = sum(queues.map((queue) => queue.calls));
+    const interactive = queues.find(({ urgency }) => urgency === 'interactive');
+    const pages = pagesOf(status, team);
+    const share = document.createElement('meter');
+    share.max = 1;
+    share.value = allCalls === 0 ? 0 : calls / allCalls;
+    share.setAttribute('aria-label', `${percent(calls, allCalls)} of the calls`);
+    const cells = [team, number(pages.all), percent(pages.hits, pages.all), number(calls), share];
+    const waiting = number(sum(queues.map((queue) => queue.waiting)));
+    const waits = [interactive?.waitP50 ?? 0, interactive?.waitP95 ?? 0].map((seconds) => `${seconds.toFixed(2)} s`);
+    return row([...cells, waiting, ...waits], [1, 2, 3, 5, 6, 7]);
+  });
+  part('teams').replaceChildren(...rows);
+}

@@ -1,0 +1,36 @@
+/**
+ * Headers and numbers, as people say them.
+ */
+
+/** What a `Cache-Status` (RFC 9211) and an `Age` mean. */
+export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
+  const ttl = Number(/ttl=(-?\d+)/.exec(cacheStatus)?.[1] ?? 0);
+  const asked = `Constant Contact was asked ${inWords(ageSeconds)} ago.`;
+  if (/; fwd=/.test(cacheStatus)) {
+    const collapsed = cacheStatus.includes('collapsed') ? ', by a call that others waited for too' : '';
+    return `Fresh from Constant Contact${collapsed}.`;
+  }
+  if (cacheStatus.includes('stale-if-error')) {
+    return `From the cache: Constant Contact has no answer at present, so this is its last one. ${asked}`;
+  }
+  if (ttl <= 0) return `From the cache, while a newer page is being fetched: ask again in a moment. ${asked}`;
+  const where = cacheStatus.includes('detail=shared') ? 'the cache of all instances' : 'the cache';
+  return `From ${where}, fresh for another ${inWords(ttl)}. ${asked}`;
+}
+
+const units = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const;
+
+/** A time in seconds, in its largest whole unit. */
+export function inWords(seconds: number): string {
+  for (const [unit, length] of units) {
+    if (seconds >= length * 2) return `${Math.round(seconds / length)} ${unit}s`;
+  }
+  return `${Math.round(seconds)} second${Math.round(seconds) === 1 ? '' : 's'}`;
+}
+
+export const number = (value: number) => value.toLocaleString('en');
+export const percent = (part: number, whole: number) => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`);

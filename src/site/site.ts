@@ -1,0 +1,67 @@
+/**
+ * What people open in a browser: the explorer at `/`, the reference of the API at `/docs`, its description at
+ * `/openapi.json`, and a page for every problem.
+ *
+ * None of it holds data: it is the same for everybody, and open to everybody who knows the host. What it shows, it asks
+ * for as any caller does.
+ */
+import express, { type Router } from 'express';
+import { securityHeaders } from '../callers/security-headers.ts';
+import { exchangeOf } from '../operations/exchange.ts';
+import { Problem, problemCodes } from '../problems.ts';
+import { onlyReads } from '../resource.ts';
+import { File, readFolder } from './files.ts';
+import { type DescriptionOptions, describeApi } from './openapi.ts';
+import { problemPage } from './problem-page.ts';
+
+/** What `npm run build` has made for browsers. */
+const built = new URL('../../dist/', import.meta.url);
+
+/**
+ * Everything comes from here: no script or style stands in a page, and nothing goes anywhere else. Pictures may stand in a
+ * style, as those of the reference do.
+ */
+const documentHeaders = securityHeaders({
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:'],
+  connectSrc: ["'self'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+});
+
+export function createSite(description: DescriptionOptions): Router {
+  const { basePath } = description;
+  const pages = readFolder(new URL('site/browser/', built), ['.html']);
+  const scriptsIn = (folder: string) => readFolder(new URL(folder, built), ['.js', '.css', '.svg']);
+  const own = scriptsIn('site/browser/');
+  const vendor = scriptsIn('site/vendor/');
+  const client = scriptsIn('client/');
+  const problems = new Map(problemCodes.map((code) => [code as string, new File('.html', problemPage(code))]));
+  const openapi = new File('.json', JSON.stringify(describeApi(description)));
+
+  const site = express.Router({ caseSensitive: true, strict: true });
+  const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further: string[] = []) =>
+    site.all(path, async (req, res) => {
+      const exchange = exchangeOf(req);
+      exchange.told.route = path.slice(basePath.length);
+      if (onlyReads(req, res)) return;
+      const file = find(req.params as Record<string, string>);
+      if (!file) throw new Problem('not-found');
+      exchange.headers.splice(0, exchange.headers.length, 'X-Request-Id', exchange.id, ...documentHeaders, ...further);
+      await file.answer(req, res);
+    });
+
+  if (basePath !== '') site.get(basePath, (_req, res) => res.redirect(308, `${basePath}/`));
+  serve(`${basePath}/`, () => pages.get('explorer.html'));
+  serve(`${basePath}/docs`, () => pages.get('docs.html'));
+  serve(`${basePath}/openapi.json`, () => openapi);
+  serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
+  serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
+  serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
+  // Pages of other origins may load the client. What they may ask with it is another question.
+  serve(`${basePath}/assets/client/:name`, ({ name = '' }) => client.get(name), ['Access-Control-Allow-Origin', '*']);
+  return site;
+}
