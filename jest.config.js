@@ -6,6 +6,7 @@ const contract = [
   'export',
   'lane',
   'links',
+  'openapi',
   'pages',
   'query',
   'read-ahead',

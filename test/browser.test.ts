@@ -1,11 +1,11 @@
 /**
  * What a real browser lets a page of another origin do with Sendgate: nothing, unless its origin is on the list.
  */
-import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launch } from './support/browser.ts';
 import { type Environment, type Harness, start } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';
@@ -18,20 +18,8 @@ beforeAll(async () => {
   elsewhere = createServer((_req, res) => res.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html>'));
   await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
   port = (elsewhere.address() as AddressInfo).port;
-  browser = await chromium.launch({
-    executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      // Names that a page of an attacker would have.
-      '--host-resolver-rules=MAP evil.example 127.0.0.1',
-    ],
-  });
+  // Names that a page of an attacker would have.
+  browser = await launch(['--host-resolver-rules=MAP evil.example 127.0.0.1']);
 }, 60_000);
 afterAll(async () => {
   await browser?.close();

@@ -76,7 +76,7 @@ export function describeApi({ version, basePath, campaignIds }: DescriptionOptio
       responses: {
         200: {
           description: 'The page',
-          headers: { ...common, ...cached, Link: header('The same as `next_link`, with `rel="next"`') },
+          headers: { ...common, ...cached },
           content: { 'application/json': { schema: ref('SendsPage'), example: examplePage } },
         },
         304: { description: 'The page is the one that the caller has', headers: { ...common, ...cached } },
@@ -199,6 +199,7 @@ const cached = {
   ETag: header('Send it back as `If-None-Match`'),
   'Last-Modified': header('When the newest send of the page was'),
   Age: header('Seconds since Constant Contact was asked'),
+  Link: header('The same as `next_link`, with `rel="next"`'),
   'Cache-Status': header('How the page was come by (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
 };
 const conditional = [

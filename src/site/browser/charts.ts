@@ -41,7 +41,12 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
         legend: { show: false },
         cursor: { show: false },
         scales: {
-          x: { range: (_plot, from, to) => [Math.min(from, to - seconds), to + seconds / 60] },
+          x: {
+            range: ({ data: [xs] }) => {
+              const [first = 0, last = 0] = [xs[0], xs.at(-1)];
+              return [Math.min(first, last - seconds) - seconds / 40, last + seconds / 40];
+            },
+          },
           y: { range: (_plot, _min, most) => [0, max ?? Math.max(1, most * 1.1)] },
         },
         axes: [
