@@ -130,7 +130,7 @@ export function createClient(options: ClientOptions): Client {
       } catch (error) {
         signal?.throwIfAborted();
         // A failed connection is a TypeError (Fetch Standard), and may pass too; but a wrong address does not.
-        if (!(error instanceof TypeError) || --connectionsLeft === 0) throw error;
+        if ((error as Error).name !== 'TypeError' || --connectionsLeft === 0) throw error;
         failure = error;
       }
       if (failure instanceof SendgateError && !mayPass(failure)) throw failure;
