@@ -224,8 +224,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const server = createServer(
     app,
     (req, res) => {
-      observe(req, res);
-      if (!lane(req, res)) app(req, res);
+      observe(req, res).run(() => {
+        if (!lane(req, res)) app(req, res);
+      });
     },
     config.server,
   );

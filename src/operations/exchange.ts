@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
+import { type RequestTrace, traceRequest } from '../tracing.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { CacheOutcome, StatusBoard } from './status.ts';
@@ -52,20 +53,26 @@ interface Parts {
 /** An id from a proxy in front is kept, so that one request can be followed through both logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
-/** Names the request, begins its headers with `headers`, and writes its line and its metrics when the answer is out or the caller gone. */
+/**
+ * Names the request, begins its headers with `headers`, and writes its line, its metrics and its span when the answer is
+ * out or the caller gone. What belongs to the request runs in the trace that is returned.
+ */
 export function observeExchanges({ log, metrics, status: board, clock, headers }: Parts) {
-  return (req: IncomingMessage, res: ServerResponse): void => {
+  return (req: IncomingMessage, res: ServerResponse): RequestTrace => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
     const told: Told = { route: '(none)', team: 'default' };
+    const trace = traceRequest(req);
     (req as Carrier)[exchanges] = { id, headers: ['X-Request-Id', id, ...headers], told };
     res.once('close', () => {
       const ms = clock.monotonic() - startedAt;
       const status = res.writableFinished ? res.statusCode : 499;
       metrics.request(told, status, ms / 1000);
       board.request(told);
-      log.info({ id, method: req.method, status, ms: Math.round(ms * 100) / 100, ...told });
+      trace.end(told, status);
+      log.info({ id, trace: trace.traceId, method: req.method, status, ms: Math.round(ms * 100) / 100, ...told });
     });
+    return trace;
   };
 }

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
+import { inSpan } from '../tracing.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
 import type { Demand, Urgency } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
@@ -154,7 +155,12 @@ export class Pages {
    * @throws Problem when there is no page to answer with, or the signal's reason
    */
   get(query: PageQuery, ask: Ask): Promise<Found> {
-    return this.#get(query, ask, true);
+    const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
+    return inSpan('page lookup', attributes, async (span) => {
+      const found = await this.#get(query, ask, true);
+      span.setAttributes({ 'sendgate.forward': found.forward ?? 'none', 'sendgate.collapsed': found.collapsed });
+      return found;
+    });
   }
 
   /** @param alongWith another demand, with which this one becomes more urgent */

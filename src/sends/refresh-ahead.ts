@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Page } from '../pages/page.ts';
 import type { Pages } from '../pages/pages.ts';
+import { detached } from '../tracing.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
@@ -36,10 +37,11 @@ export class RefreshAhead {
     if (leftMs <= 0 || leftMs > lateMs || this.#planned.has(page) || this.#planned.size >= maxPlanned) return;
 
     const { clock, pages, isAmple } = this.#parts;
-    const cancel = clock.after(leftMs + slackMs, () => {
+    const refresh = () => {
       this.#planned.delete(page);
       if (pages.peek(query) === page && isAmple()) void pages.prefetch(query, team);
-    });
+    };
+    const cancel = detached(() => clock.after(leftMs + slackMs, refresh));
     this.#planned.set(page, cancel);
   }
 

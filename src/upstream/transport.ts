@@ -3,6 +3,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { Problem } from '../problems.ts';
 import type { UpstreamRequest } from './dialect.ts';
@@ -36,9 +37,11 @@ const codePattern = /^[A-Z][A-Z0-9_]{2,40}$/;
 export class Transport {
   readonly #options: TransportOptions;
   readonly #agent: http.Agent | https.Agent;
+  readonly #server: URL;
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#server = new URL(options.baseUrl);
     const Agent = options.baseUrl.startsWith('https:') ? https.Agent : http.Agent;
     this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 4 });
   }
@@ -70,6 +73,17 @@ export class Transport {
     } catch (error) {
       throw rebuild(error);
     }
+  }
+
+  /** A request as a trace has it (semantic conventions for HTTP client spans): without its query, where the key is. */
+  describe({ path, form }: UpstreamRequest): Attributes {
+    const { hostname, port, protocol } = this.#server;
+    return {
+      'http.request.method': form ? 'POST' : 'GET',
+      'server.address': hostname,
+      'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+      'url.full': `${this.#options.baseUrl}${path}`,
+    };
   }
 
   close(): void {

@@ -1,8 +1,10 @@
 /**
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
+import type { Span } from '@opentelemetry/api';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
+import { failed, inClientSpan, inSpan } from '../tracing.ts';
 import type { Breaker } from './breaker.ts';
 import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
@@ -41,6 +43,8 @@ interface Parts {
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
+
+type Outcome<T> = { readonly answer: T } | Refusal;
 
 /** The first pause before another call; it doubles, and half of it is jitter. */
 const firstPauseMs = 200;
@@ -92,9 +96,12 @@ export class Upstream {
       credentialsGate.check();
       breaker.check();
       await this.#credentials(left());
-      const turn = await quota.take(demand, left(), signal);
+      const { team, urgency } = demand;
+      const turn = await inSpan('quota wait', { 'sendgate.team': team, 'sendgate.urgency': urgency }, () =>
+        quota.take(demand, left(), signal),
+      );
       if (retries === 0) retryBudget.earn();
-      const outcome = await this.#call(exchange, Math.min(this.#options.timeoutMs, left()));
+      const outcome = await this.#call(exchange, Math.min(this.#options.timeoutMs, left()), retries);
       turn.done('answer' in outcome);
       if ('answer' in outcome) {
         breaker.succeeded();
@@ -150,29 +157,41 @@ export class Upstream {
   }
 
   /** One call. Whatever goes wrong comes back as a value, so that the loop above is the one place that decides. */
-  async #call<T>(exchange: Exchange<T>, timeoutMs: number): Promise<{ readonly answer: T } | Refusal> {
-    const { transport, clock, observe } = this.#parts;
+  async #call<T>(exchange: Exchange<T>, timeoutMs: number, resendCount: number): Promise<Outcome<T>> {
+    const { clock, observe } = this.#parts;
     const started = clock.monotonic();
-    let code: string | undefined;
-    const outcome = await (async (): Promise<{ readonly answer: T } | Refusal> => {
-      try {
-        const reply = await transport.send(exchange.request(), timeoutMs);
-        if (reply.status !== 200) return exchange.refusal(reply.status, reply.body);
-        return { answer: exchange.parse(reply.body) };
-      } catch (error) {
-        if (error instanceof Problem) return { problem: error, again: 'never' };
-        if (error instanceof ConnectionFailure) {
-          code = error.code;
-          return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry' };
-        }
-        throw error;
-      }
-    })();
-    observe(
-      'answer' in outcome ? 'ok' : (outcome.problem.reason ?? outcome.problem.code),
-      (clock.monotonic() - started) / 1000,
-      code,
-    );
+    const attributes = resendCount === 0 ? {} : { 'http.request.resend_count': resendCount };
+    const { outcome, code } = await inClientSpan('GET', attributes, async (span, headers) => {
+      const ended = await this.#send(exchange, timeoutMs, span, headers);
+      if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
+      return ended;
+    });
+    observe('answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, code);
     return outcome;
   }
+
+  /** @param headers that go with those of the exchange */
+  async #send<T>(
+    exchange: Exchange<T>,
+    timeoutMs: number,
+    span: Span,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<{ readonly outcome: Outcome<T>; readonly code?: string }> {
+    const { transport } = this.#parts;
+    try {
+      const request = exchange.request();
+      span.setAttributes(transport.describe(request));
+      const reply = await transport.send({ ...request, headers: { ...request.headers, ...headers } }, timeoutMs);
+      span.setAttribute('http.response.status_code', reply.status);
+      if (reply.status !== 200) return { outcome: exchange.refusal(reply.status, reply.body) };
+      return { outcome: { answer: exchange.parse(reply.body) } };
+    } catch (error) {
+      if (error instanceof Problem) return { outcome: { problem: error, again: 'never' } };
+      if (!(error instanceof ConnectionFailure)) throw error;
+      const problem = new Problem('upstream-failed', { reason: 'connection' });
+      return { outcome: { problem, again: 'retry' }, code: error.code };
+    }
+  }
 }
+
+const reasonOf = ({ problem }: Refusal) => problem.reason ?? problem.code;

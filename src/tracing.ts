@@ -1,0 +1,118 @@
+/**
+ * Traces (OpenTelemetry): spans for whoever has loaded an SDK, and next to nothing for everybody else.
+ *
+ * Names and attributes follow the semantic conventions for HTTP. No query string, no address, no message of an error is
+ * in them.
+ */
+import type { IncomingMessage } from 'node:http';
+import {
+  type Attributes,
+  type Context,
+  context,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { Problem } from './problems.ts';
+
+const tracer = trace.getTracer('sendgate');
+
+/** What is known of an answer when it is out. */
+interface Answered {
+  readonly route: string;
+  readonly team: string;
+  readonly campaign?: string | undefined;
+  readonly cache?: string | undefined;
+  readonly problem?: string | undefined;
+}
+
+/** A request that is being answered. */
+export interface RequestTrace {
+  /** For the log; undefined while nobody traces. */
+  readonly traceId: string | undefined;
+  /** Runs what belongs to the request. */
+  run<T>(work: () => T): T;
+  end(answered: Answered, status: number): void;
+}
+
+/** Begins the span of a request, below that of its caller where it has sent a `traceparent`. */
+export function traceRequest({ method = '', headers }: IncomingMessage): RequestTrace {
+  const caller = propagation.extract(context.active(), headers);
+  const span = tracer.startSpan(method, { kind: SpanKind.SERVER }, caller);
+  if (!span.isRecording()) return untraced(span, caller);
+  const own = trace.setSpan(caller, span);
+  return {
+    traceId: span.spanContext().traceId,
+    run: (work) => context.with(own, work),
+    end: ({ route, team, campaign, cache, problem }, status) => {
+      span.updateName(`${method} ${route}`);
+      span.setAttributes({
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': status,
+        'url.scheme': 'http',
+        'url.path': route.replace(':id', campaign ?? ':id'),
+        'sendgate.team': team,
+        ...(cache === undefined ? {} : { 'sendgate.cache': cache }),
+        ...(problem === undefined ? {} : { 'error.type': problem }),
+      });
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    },
+  };
+}
+
+/** A request of which the caller has decided that it is not sampled: that goes on to Constant Contact. */
+function untraced(span: Span, caller: Context): RequestTrace {
+  if (!isSpanContextValid(span.spanContext())) return noTrace;
+  const own = trace.setSpan(caller, span);
+  return { ...noTrace, run: (work) => context.with(own, work) };
+}
+
+const noTrace: RequestTrace = { traceId: undefined, run: (work) => work(), end: () => {} };
+
+/** Runs `work` in a span of its own. Of an error, only its kind is told. */
+export function inSpan<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
+  return within(name, SpanKind.INTERNAL, attributes, work);
+}
+
+/** The same for a call to another server; `headers` get the `traceparent` that goes with it, and no baggage. */
+export function inClientSpan<T>(
+  name: string,
+  attributes: Attributes,
+  work: (span: Span, headers: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  return within(name, SpanKind.CLIENT, attributes, (span) => {
+    const headers: Record<string, string> = {};
+    propagation.inject(context.active(), headers);
+    const { traceparent } = headers;
+    return work(span, traceparent === undefined ? {} : { traceparent });
+  });
+}
+
+function within<T>(name: string, kind: SpanKind, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
+  return tracer.startActiveSpan(name, { kind, attributes }, async (span) => {
+    try {
+      return await work(span);
+    } catch (error) {
+      failed(span, error instanceof Problem ? error.code : 'aborted');
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+export function failed(span: Span, kind: string): void {
+  span.setAttribute('error.type', kind);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/** Runs what only happens to begin in a request, and goes on without it. */
+export function detached<T>(work: () => T): T {
+  return context.with(ROOT_CONTEXT, work);
+}
