@@ -32,6 +32,7 @@ import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
+import { parseCampaign } from './sends/query.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { SendsSummary } from './sends/summary.ts';
@@ -170,6 +171,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     cacheBytes: () => pages.bytes,
     cachePages: () => pages.count,
     quotaWaiting: () => quota.waiting,
+    exportsRunning: () => exports.running,
     callsToday: () => quota.status().callsToday,
     callsLeftToday: () => quota.status().leftToday,
     instances: () => redis?.instances ?? 1,
@@ -230,10 +232,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     },
     config.server,
   );
+  const purge = async (given: string | undefined) => {
+    const campaign = given === undefined ? undefined : parseCampaign(given, '', upstream.dialect.campaignIds);
+    summary.forget(campaign);
+    const purged = await pages.purge(campaign);
+    log.info({ campaign, ...purged }, 'purged');
+    return purged;
+  };
   const management = bounded(
     {},
     config.server,
-    managementListener({ health, metrics, status, allowedHosts: config.server.allowedHosts }),
+    managementListener({ health, metrics, status, allowedHosts: config.server.allowedHosts, purge }),
   );
   await redis?.started();
   const managementUrl = await listen(management, config.management.host, config.management.port);

@@ -1,14 +1,27 @@
 /**
  * The files with which Sendgate is run: valid by their schema, and with settings that there are.
  */
-import { readFileSync } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Service } from 'kubernetes-models/v1';
 import { parse, parseAllDocuments } from 'yaml';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
+import { startProcess } from './support/harness.ts';
+
+/** What a running process tells Prometheus. */
+let metrics = '';
+beforeAll(async () => {
+  const process = await startProcess({ CONSTANT_CONTACT_API_KEY: 'an-api-key' });
+  metrics = await (await fetch(`${process.managementUrl}/metrics`)).text();
+  await process.stop();
+});
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 
@@ -120,7 +133,8 @@ describe('compose.yaml', () => {
   const compose = parse(read('compose.yaml'), { merge: true });
 
   test('runs two instances with one Redis, a balancer and a sandbox', () => {
-    expect(Object.keys(compose.services)).toEqual(['sendgate-1', 'sendgate-2', 'balancer', 'redis', 'sandbox']);
+    const always = Object.entries<{ profiles?: string[] }>(compose.services).filter(([, { profiles }]) => !profiles);
+    expect(always.map(([name]) => name)).toEqual(['sendgate-1', 'sendgate-2', 'balancer', 'redis', 'sandbox']);
     const balancer: string = compose.configs.balancer.content;
     for (const name of ['sendgate-1', 'sendgate-2']) {
       const { environment } = compose.services[name];
@@ -131,5 +145,62 @@ describe('compose.yaml', () => {
       expect(compose.services[name]).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
     }
     expect(compose.services.balancer.ports).toEqual(['127.0.0.1:8080:80']);
+  });
+
+  test('lets Prometheus and Grafana watch them, if they are asked to', () => {
+    const { prometheus, grafana } = compose.services;
+    expect([prometheus.profiles, grafana.profiles]).toEqual([['watch'], ['watch']]);
+    for (const volume of [...prometheus.volumes, ...grafana.volumes]) {
+      expect(existsSync(fileURLToPath(new URL(`../${volume.split(':')[0]}`, import.meta.url)))).toBe(true);
+    }
+    const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml'));
+    const { targets } = scrape_configs[0].static_configs[0];
+    const ports = ['sendgate-1', 'sendgate-2'].map((name) => load(compose.services[name].environment).config);
+    expect(targets).toEqual(ports.map(({ management }) => `sandbox:${management.port}`));
+    for (const { management, server } of ports) {
+      expect(management.host).toBe('0.0.0.0');
+      expect(server.allowedHosts).toContain('sandbox');
+    }
+  });
+});
+
+describe('what watches Sendgate', () => {
+  const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));
+  const promtool = (...args: string[]) => execFileSync('promtool', args, { cwd: folder, encoding: 'utf8' });
+
+  interface Panel {
+    readonly title: string;
+    readonly targets: readonly { readonly expr: string }[];
+  }
+  const { panels } = JSON.parse(read('deploy/grafana/sendgate.json')) as { panels: readonly Panel[] };
+  const { groups } = parse(read('deploy/prometheus/alerts.yml')) as {
+    groups: { rules: { alert: string; expr: string }[] }[];
+  };
+  const shown = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
+  const told = groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr] as const));
+
+  test('alerts are valid, and sound when they should', () => {
+    expect(promtool('check', 'rules', 'alerts.yml')).toContain(`${told.length} rules found`);
+    expect(promtool('test', 'rules', 'alerts.test.yml')).toContain('SUCCESS');
+    expect(promtool('check', 'config', 'prometheus.yml')).toContain('SUCCESS');
+  });
+
+  test("the dashboard's queries are queries", () => {
+    const rules = shown.map(([, expr], index) => ({
+      record: `panel:${index}`,
+      expr: expr.replaceAll('$__rate_interval', '1m'),
+    }));
+    const temporary = mkdtempSync(join(tmpdir(), 'sendgate-dashboard-'));
+    const file = join(temporary, 'rules.yml');
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
+    expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
+    rmSync(temporary, { recursive: true });
+  });
+
+  test.each([...shown, ...told])('%s asks for what there is', async (_, expr) => {
+    const names = new Set(expr.match(/\b(?:sendgate|process|nodejs)_\w+/g) ?? []);
+    for (const name of names)
+      expect(metrics).toMatch(new RegExp(`^# TYPE ${name.replace(/_(bucket|count|sum)$/, '')} `, 'm'));
+    expect(names.size + Number(expr.startsWith('up'))).toBeGreaterThan(0);
   });
 });

@@ -104,6 +104,7 @@ describe('the management listener', () => {
             waiting: 0,
             waitP50: expect.any(Number),
             waitP95: expect.any(Number),
+            calls: urgency === 'interactive' ? 1 : 0,
           })),
           served: { default: { miss: 1, fresh: 1 } },
           cache: { bytes: expect.any(Number), pages: 1 },

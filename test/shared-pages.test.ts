@@ -47,6 +47,94 @@ async function walk(...all: readonly Harness[]): Promise<string[]> {
   return seen;
 }
 
+/** `POST /purge` on an instance's management listener. */
+const purge = (instance: Harness, what: string, headers: Record<string, string> = {}) =>
+  fetch(`${instance.service.managementUrl}/purge?${what}`, { method: 'POST', headers });
+
+describe('A purge', () => {
+  const other = `${path.replace('99', '98')}`;
+  beforeEach(() => {
+    sandbox.campaign({ id: campaign.replace('99', '98'), size: 3, newestMs: Date.now() });
+  });
+
+  test('of a campaign is one of all instances, and of no other campaign', async () => {
+    const only = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
+    const [a, b] = [await add(only), await add(only)];
+    for (const one of [a, b]) {
+      await walk(one);
+      await one.page(`${path}?created_since=2020-01-01`);
+      await one.page(other);
+    }
+    const asked = sandbox.callCount;
+    const answer = await purge(a, `campaign=${campaign}`);
+    expect([answer.status, await answer.json()]).toEqual([200, { pages: 4, everywhere: true }]);
+    await until(() => b.service.pages.count === 1, 'the other has forgotten too');
+    const keys = await redis.ask((client) => client.keys(`*${campaign}*`));
+    // What is left are the walks, whose generations are new.
+    expect(keys.filter((key) => !key.endsWith('}'))).toEqual([]);
+    await walk(b);
+    expect(sandbox.callCount - asked).toBe(3);
+    expect(how(await a.get(path))).toMatch(/hit; ttl=\d+; detail=shared/);
+    expect(how(await b.get(other))).toMatch(/hit; ttl=\d+$/);
+    expect(how(await b.get(`${path}?created_since=2020-01-01`))).toContain('fwd=uri-miss');
+  });
+
+  test('of everything is one of everything', async () => {
+    const [a, b] = [await add(), await add()];
+    for (const one of [a, b]) {
+      await walk(one);
+      await one.page(other);
+    }
+    expect((await purge(b, 'everything')).status).toBe(200);
+    await until(() => a.service.pages.count === 0 && b.service.pages.count === 0, 'both have forgotten');
+    expect(how(await a.get(other))).toContain('fwd=uri-miss');
+    expect(how(await b.get(path))).toContain('fwd=uri-miss');
+  });
+
+  test('reaches an instance that could not hear it', async () => {
+    const [a, b] = [await add(), await add()];
+    await walk(b);
+    await walk(a);
+    const before = await b.page(path);
+    // The message is lost on its way.
+    const lost = b.service.pages.count;
+    await redis.ask(async (client) => {
+      const subscribers = String(await client.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).matchAll(/^id=(\d+)/gm);
+      const youngest = Math.max(...[...subscribers].map(([, id]) => Number(id)));
+      await client.call('CLIENT', 'KILL', 'ID', youngest);
+    });
+    expect((await purge(a, `campaign=${campaign}`)).status).toBe(200);
+    expect(b.service.pages.count).toBe(lost);
+    sandbox.addSends(campaign, 1);
+    await until(
+      async () => (await b.page(path)).results[0]?.contact_id !== before.results[0]?.contact_id,
+      'b asks anew',
+    );
+    expect(lost).toBeGreaterThan(0);
+  });
+
+  test('says so when Redis does not help', async () => {
+    const a = await add();
+    await walk(a);
+    await redis.kill();
+    await until(() => a.lines.some((line) => line.includes('Redis does not help')), 'Redis is missed');
+    const answer = await purge(a, 'everything');
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ pages: 3, everywhere: false });
+    expect(how(await a.get(path))).toContain('fwd=uri-miss');
+  });
+
+  test('is ordered by operators, in so many words', async () => {
+    const a = await add();
+    for (const what of ['', 'campaign=', 'campaign=x', 'all', `campaign=${campaign}&everything`]) {
+      expect([what, (await purge(a, what)).status]).toEqual([what, 400]);
+    }
+    expect((await fetch(`${a.service.managementUrl}/purge?everything`)).status).toBe(405);
+    expect((await purge(a, 'everything', { origin: 'https://evil.example' })).status).toBe(403);
+    expect((await purge(a, 'everything', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+  });
+});
+
 describe('Instances with one Redis', () => {
   test('make one call for a page that a thousand callers miss at once in three of them', async () => {
     const all = [await add(), await add(), await add()];

@@ -1,8 +1,11 @@
 /**
- * The management listener: probes and metrics, apart from what callers reach.
+ * The management listener: probes, metrics and what operators can order, apart from what callers reach.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { BrowserGuard } from '../callers/browser-guard.ts';
 import { isAllowedOrAddress } from '../callers/host-guard.ts';
+import { Problem } from '../problems.ts';
+import { searchOf } from '../resource.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
 import type { StatusBoard } from './status.ts';
@@ -12,10 +15,29 @@ interface Parts {
   readonly metrics: Metrics;
   readonly status: StatusBoard;
   readonly allowedHosts: readonly string[];
+  /**
+   * Forgets a campaign, or everything.
+   *
+   * @throws Problem `invalid-request` when that is no campaign
+   */
+  readonly purge: (campaign: string | undefined) => Promise<Purged>;
 }
 
-/** `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`. */
-export function managementListener({ health, metrics, status, allowedHosts }: Parts): RequestListener {
+export interface Purged {
+  /** Pages that were held by the instance that was asked. */
+  readonly pages: number;
+  /** Whether all instances have been told. */
+  readonly everywhere: boolean;
+}
+
+/** Every page of a browser is foreign here: it may look, if it comes by the name, but order nothing. */
+const guard = new BrowserGuard([]);
+
+/**
+ * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
+ * `POST /purge?campaign=…` or `POST /purge?everything`.
+ */
+export function managementListener({ health, metrics, status, allowedHosts, purge }: Parts): RequestListener {
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
@@ -31,14 +53,35 @@ export function managementListener({ health, metrics, status, allowedHosts }: Pa
   return (req: IncomingMessage, res: ServerResponse) => {
     if (!isAllowedOrAddress(req, allowedHosts)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
+    if (path === '/purge') return void answerPurge(req, res, purge);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!route) return json(res, 404, { error: 'not found', paths: Object.keys(routes) });
+    if (!route) return json(res, 404, { error: 'not found', paths: [...Object.keys(routes), '/purge'] });
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('Allow', 'GET, HEAD');
       return json(res, 405, { error: 'method not allowed' });
     }
     Promise.resolve(route(res)).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
   };
+}
+
+async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Parts['purge']): Promise<void> {
+  try {
+    guard.check(req, []);
+    if (req.method !== 'POST') throw new Problem('method-not-allowed', { allow: 'POST', detail: 'Use POST.' });
+    const query = new URLSearchParams(searchOf(req.url ?? ''));
+    const campaign = query.get('campaign') ?? undefined;
+    if (query.size !== 1 || (campaign === undefined && !query.has('everything'))) {
+      throw new Problem('invalid-request', { detail: 'Say what: ?campaign=<id>, or ?everything' });
+    }
+    const purged = await purge(campaign);
+    const error = 'Redis does not help: only this instance has forgotten its pages';
+    if (purged.everywhere) json(res, 200, purged);
+    else json(res, 503, { error, ...purged });
+  } catch (error) {
+    const { status, message, errors, allow } = error instanceof Problem ? error : new Problem('internal-error');
+    if (allow !== undefined) res.setHeader('Allow', allow);
+    json(res, status, { error: message, errors });
+  }
 }
 
 function json(res: ServerResponse, status: number, value: unknown): void {

@@ -14,6 +14,7 @@ export interface Gauges {
   readonly cacheBytes: () => number;
   readonly cachePages: () => number;
   readonly quotaWaiting: () => number;
+  readonly exportsRunning: () => number;
   readonly callsToday: () => number;
   readonly callsLeftToday: () => number;
   readonly tokenLifeSeconds: () => number;
@@ -28,6 +29,7 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   cacheBytes: ['sendgate_cache_bytes', 'Bytes held by the cache'],
   cachePages: ['sendgate_cache_pages', 'Pages held by the cache'],
   quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for their turn'],
+  exportsRunning: ['sendgate_exports_running', 'Exports of whole campaigns that run'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Life left to v3's access token; 0 without one"],

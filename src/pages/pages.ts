@@ -107,6 +107,7 @@ export class Pages {
     this.#parts = parts;
     this.#options = options;
     this.#walks = parts.walks ?? new Walks(maxWalks, parts.clock);
+    parts.shared?.onPurge((campaign) => this.#forget(campaign));
     this.#cache = new LRUCache<string, Held, Fetch>({
       maxSize: options.maxBytes,
       sizeCalculation: (held, key) =>
@@ -221,6 +222,24 @@ export class Pages {
       ({ page }) => page,
       () => undefined,
     );
+  }
+
+  /**
+   * Forgets what is held of a campaign, or all of it, here and wherever pages are shared. Resolves with the pages that were
+   * held here, and with whether it is forgotten everywhere.
+   */
+  async purge(campaign?: string): Promise<{ readonly pages: number; readonly everywhere: boolean }> {
+    const pages = this.#forget(campaign);
+    const everywhere = (await this.#parts.shared?.purge(campaign)) ?? true;
+    return { pages, everywhere };
+  }
+
+  #forget(campaign: string | undefined): number {
+    const isOf = (key: string) => campaign === undefined || key === campaign || key.startsWith(`${campaign}|`);
+    const keys = [...this.#cache.keys()].filter(isOf);
+    for (const key of keys) this.#cache.delete(key);
+    this.#walks.renew(isOf);
+    return keys.length;
   }
 
   /** Where a question's page is held: two spellings of one question are one key. */

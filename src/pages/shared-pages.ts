@@ -205,6 +205,18 @@ const renew: Script = {
   lua: `${prelude} return holds(ARGV[2]) and redis.call('PEXPIRE', KEYS[2], ARGV[3]) or 0`,
 };
 
+/** ARGV: channel, a new generation, walk's life. The key is the page's, its lock's or the walk's own. */
+const purge: Script = {
+  name: 'sendgatePurge',
+  keys: 3,
+  lua: `${prelude}
+    redis.call('DEL', KEYS[1])
+    if KEYS[1] == KEYS[3] then
+      begin(string.format('%.0f', math.max(tonumber(ARGV[2]), tonumber(generation or '0') + 1)), '', ARGV[3])
+    end
+    return 1`,
+};
+
 interface News {
   /** Resolves with the problem, or an empty text. */
   readonly come: Promise<string>;
@@ -219,6 +231,7 @@ export class SharedPages {
   /** Demands of the calls that this instance makes, by page. */
   readonly #demands = new Map<string, Demand>();
   #turns = 0;
+  #onPurge: (campaign: string | undefined) => void = () => {};
 
   constructor(parts: Parts, options: SharedPagesOptions) {
     const { redis, walks } = parts;
@@ -231,6 +244,9 @@ export class SharedPages {
     redis.on('walk', (key = '', generation) => {
       if (!key.startsWith(this.#walkPrefix)) return;
       walks.adopt(key.slice(this.#walkPrefix.length, -1), generationOf(generation));
+    });
+    redis.on('purge', (namespace, campaign = '') => {
+      if (namespace === options.namespace) this.#onPurge(campaign === '' ? undefined : campaign);
     });
     redis.on('raise', (key = '', team = '', rank) => {
       this.#demands.get(key)?.raise(team, urgencies[Number(rank)] ?? 'bulk');
@@ -250,6 +266,33 @@ export class SharedPages {
     const keys = this.#keys({ walk, limit: undefined, cursor: undefined });
     const reply = await redis.run(confirm, [...keys, ...this.#ownView(walk, undefined)]);
     if (reply !== undefined) walks.confirm(walk, generationOf(reply), session);
+  }
+
+  /** Has `listener` told when an instance, this one too, has all pages forgotten, or those of one campaign. */
+  onPurge(listener: (campaign: string | undefined) => void): void {
+    this.#onPurge = listener;
+  }
+
+  /**
+   * Has all instances forget what they hold of a campaign, or of all. Resolves with false when Redis did not help to the
+   * end. An instance that cannot be reached at the moment learns of the new generations when it is back.
+   */
+  async purge(campaign: string | undefined): Promise<boolean> {
+    const { redis, walks } = this.#parts;
+    const of = campaign === undefined ? [''] : [`${campaign}}`, `${campaign}|`];
+    redis.publish('purge', this.#options.namespace, campaign ?? '');
+    for (const begin of of) {
+      const isDone = await redis.eachKey(`${this.#walkPrefix}${begin}*`, async (keys) => {
+        const forget = (key: string) => {
+          const walk = key.slice(0, key.indexOf('}') + 1);
+          return redis.run(purge, [key, `${key}:lock`, walk, redis.channel, walks.next(), this.#walkLifeMs()]);
+        };
+        const replies = await Promise.all(keys.map(forget));
+        if (replies.includes(undefined)) throw new Error('Redis does not help any more');
+      });
+      if (!isDone) return false;
+    }
+    return true;
   }
 
   /**

@@ -41,6 +41,8 @@ const reconnectMs = { first: 50, most: 500 };
 const deadMs = 2_000;
 /** One late answer may be our own fault; so many in a row are not. */
 const maxLate = 3;
+/** Keys that are looked at in one step of a scan. */
+const scanCount = 500;
 /** Good beats in a row until Redis is believed again. */
 const convincing = 2;
 /** Beats until messages have to have arrived. */
@@ -181,6 +183,27 @@ export class Redis {
   /** Tells all instances. Scripts do so themselves, as part of their step. */
   publish(kind: string, ...values: string[]): void {
     if (this.#isUp) this.#client.publish(this.channel, JSON.stringify([kind, ...values])).catch(() => {});
+  }
+
+  /**
+   * Has `visit` told of all keys that match a glob, some at a time. Resolves with false when Redis did not help to the end.
+   */
+  async eachKey(glob: string, visit: (keys: readonly string[]) => Promise<unknown>): Promise<boolean> {
+    if (!this.#isUp) return false;
+    const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
+    try {
+      for (const node of nodes) {
+        let cursor = '0';
+        do {
+          const [next, keys] = await node.scan(cursor, 'MATCH', glob, 'COUNT', scanCount);
+          if (keys.length > 0) await visit(keys);
+          cursor = next;
+        } while (cursor !== '0');
+      }
+      return true;
+    } catch {
+      return false; // What is the matter will be found out, and told, by the next beat.
+    }
   }
 
   async close(): Promise<void> {
