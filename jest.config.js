@@ -33,12 +33,14 @@ export default {
     },
   ],
   globalSetup: '<rootDir>/test/build.js',
-  // Programs run as processes of their own, where their coverage is not seen.
+  // Programs run as processes of their own, where their coverage is not seen; so does what a browser runs.
   collectCoverageFrom: [
     'src/**/*.ts',
     '!src/{main,authorize}.ts',
     '!src/sandbox/{main,demo}.ts',
     '!src/upstream/oauth/refresh-{main,process}.ts',
+    '!src/site/browser/**',
+    '!src/client/api.ts',
   ],
   coverageProvider: 'v8',
   coverageReporters: ['text', 'text-summary'],

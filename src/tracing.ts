@@ -19,6 +19,9 @@ import {
 } from '@opentelemetry/api';
 import { Problem } from './problems.ts';
 
+/** Of a request that no resource has taken. */
+export const noRoute = '(none)';
+
 const tracer = trace.getTracer('sendgate');
 
 /** What is known of an answer when it is out. */
@@ -49,13 +52,15 @@ export function traceRequest({ method = '', headers }: IncomingMessage): Request
     traceId: span.spanContext().traceId,
     run: (work) => context.with(own, work),
     end: ({ route, team, campaign, cache, problem }, status) => {
-      span.updateName(`${method} ${route}`);
+      // A path that is none of ours may hold anything.
+      const path =
+        route === noRoute ? {} : { 'http.route': route, 'url.path': route.replace(':id', campaign ?? ':id') };
+      span.updateName(route === noRoute ? method : `${method} ${route}`);
       span.setAttributes({
         'http.request.method': method,
-        'http.route': route,
         'http.response.status_code': status,
         'url.scheme': 'http',
-        'url.path': route.replace(':id', campaign ?? ':id'),
+        ...path,
         'sendgate.team': team,
         ...(cache === undefined ? {} : { 'sendgate.cache': cache }),
         ...(problem === undefined ? {} : { 'error.type': problem }),

@@ -213,7 +213,7 @@ describe('Accept', () => {
 
 describe('what is not there', () => {
   test.each([
-    '/',
+    '/purge',
     '/campaigns',
     '/campaigns/1',
     '/campaigns//sends',

@@ -6,7 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /** Debian packages, by the command that they bring. */
-const needed = { chromium: 'chromium', script: 'bsdutils', 'redis-server': 'redis-server', promtool: 'prometheus' };
+const needed = {
+  chromium: 'chromium',
+  curl: 'curl',
+  script: 'bsdutils',
+  'redis-server': 'redis-server',
+  promtool: 'prometheus',
+};
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));
 const packages = missing.map(([, name]) => name);

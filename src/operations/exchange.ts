@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { type RequestTrace, traceRequest } from '../tracing.ts';
+import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { CacheOutcome, StatusBoard } from './status.ts';
@@ -62,7 +62,7 @@ export function observeExchanges({ log, metrics, status: board, clock, headers }
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
-    const told: Told = { route: '(none)', team: 'default' };
+    const told: Told = { route: noRoute, team: 'default' };
     const trace = traceRequest(req);
     (req as Carrier)[exchanges] = { id, headers: ['X-Request-Id', id, ...headers], told };
     res.once('close', () => {

@@ -48,11 +48,16 @@ try {
   });
   const base = `${service.url}${loaded.config.server.basePath}`;
   process.stdout.write(`
-Sendgate is at ${base}, in front of a sandbox that behaves as Constant Contact does. Try:
+Sendgate is at ${base}, in front of a sandbox that behaves as Constant Contact does. Open
+
+  ${base}/#sends?campaign=${large}
+
+in a browser, or try:
 
   curl -i '${base}/campaigns/${documentedCampaign.id}/sends'
   curl -i --compressed -o /dev/null -D - '${base}/campaigns/${large}/sends'
   curl -i '${base}/campaigns/${large}/sends?limit=0&created_since=yesterday'
+  curl -fOJ '${base}/campaigns/${large}/sends.csv'
 
 Ask twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
 
