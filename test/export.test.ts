@@ -3,12 +3,17 @@
  */
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import Papa from 'papaparse';
+import { systemClock } from '../src/clock.ts';
+import type { Found, Pages } from '../src/pages/pages.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
+import { renderPage } from '../src/sends/body.ts';
 import { exportFormats } from '../src/sends/formats.ts';
-import type { Send } from '../src/upstream/dialect.ts';
+import { startWalk } from '../src/sends/walk.ts';
+import type { PageQuery, Send } from '../src/upstream/dialect.ts';
 import { type Environment, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
 
 const hourMs = 3_600_000;
@@ -187,6 +192,31 @@ describe('a page in another format', () => {
   });
 });
 
+test('a send is told once also where many have the same date', async () => {
+  const send = (contact: number): Send => ({
+    activity_type: 'EMAIL_SEND',
+    campaign_id: '1',
+    contact_id: String(contact),
+    email_address: `${contact}@example.com`,
+    send_date: '2026-01-01T00:00:00.000Z',
+  });
+  // The second page has shifted by one.
+  const sends = [[send(5), send(4)], [send(4), send(3)], [send(2)]];
+  const get = async ({ cursor = '0' }: PageQuery) => {
+    const at = Number(cursor);
+    const json = renderPage('', { campaign: '1', limit: 2 }, { sends: sends[at] ?? [], cursor: undefined }).json;
+    const next = at + 1 < sends.length ? String(at + 1) : undefined;
+    return { page: { body: { encodings: { identity: Buffer.from(json) }, cursor: next } } } as unknown as Found;
+  };
+  const parts = { pages: { get } as unknown as Pages, clock: systemClock, patienceMs: 1 };
+  const signal = new AbortController().signal;
+  const told: Send[] = [];
+  for await (const page of await startWalk(parts, { campaign: '1', limit: 2 }, { team: 'a', signal })) {
+    told.push(...(JSON.parse(page) as Send[]));
+  }
+  expect(told.map(({ contact_id }) => contact_id)).toEqual(['5', '4', '3', '2']);
+});
+
 describe('a reader', () => {
   test('who is slow slows the walk', async () => {
     await begin(300_000);
@@ -252,6 +282,18 @@ describe('when Constant Contact fails', () => {
     answer.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
     await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
     await until(() => it.lines.some((line) => line.includes('"problem":"upstream-failed"')), 'the log tells why');
+  });
+
+  test('for good, an old proxy that takes a closed connection for the end is told too', async () => {
+    await begin(100_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
+    const { hostname, port } = new URL(it.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET ${targetOf('/campaigns/1/sends.csv')} HTTP/1.0\r\nHost: ${hostname}\r\n\r\n`);
+    socket.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
+    const end = await new Promise((resolve) => {
+      socket.once('end', () => resolve('ended')).once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+    });
+    expect(end).toBe('ECONNRESET');
   });
 
   test("as the day's quota is spent, that is the end", async () => {

@@ -289,6 +289,56 @@ describe('urgency', () => {
   });
 });
 
+describe('a bulk walk', () => {
+  /** So much of others' that nobody else would be let in. */
+  function crowd(): void {
+    build({}, { a: 1, b: 1 });
+    for (let n = 0; n < 12; n++) want({ team: 'b', urgency: 'bulk' });
+    const keepAsking = (): void => {
+      for (let n = 0; n < 4; n++) want({ team: 'a' });
+      clock.after(1_000, keepAsking);
+    };
+    keepAsking();
+  }
+
+  test('waits for longer than a caller can, as long as it wants to', async () => {
+    crowd();
+    const waiting = ask({ team: 'b', urgency: 'bulk', waitMs: 120_000 });
+    const ofB = () => starts.filter(({ team }) => team === 'b').length;
+    await clock.pass(9_000);
+    expect(ofB()).toBeLessThan(12);
+    await clock.pass(100_000);
+    await waiting;
+    expect(ofB()).toBe(13);
+    for (let n = 0; n < 12; n++) want({ team: 'b', urgency: 'bulk' });
+    await expect(ask({ team: 'b', urgency: 'bulk', waitMs: 1_000 })).rejects.toMatchObject({ code: 'upstream-busy' });
+  });
+
+  test('is in a hurry as soon as somebody waits for its page', async () => {
+    build({ perSecond: 1 });
+    await ask();
+    const demand = new Demand('a', 'bulk');
+    const waiting = ask({ demand, waitMs: 120_000 }).catch(({ code }: Problem) => code);
+    // Nothing is granted for a while, and the caller is told in time.
+    quota.complain();
+    for (let n = 0; n < 40; n++) {
+      quota.complain();
+      await clock.pass(100);
+    }
+    demand.raise('b', 'interactive');
+    for (let n = 0; n < 79; n++) {
+      quota.complain();
+      await clock.pass(100);
+    }
+    expect(starts).toHaveLength(1);
+    for (let n = 0; n < 2; n++) {
+      quota.complain();
+      await clock.pass(100);
+    }
+    expect(await waiting).toBe('upstream-busy');
+  });
+});
+
 describe('the day', () => {
   const state = join(folder, 'quota.json');
 

@@ -86,11 +86,17 @@ export class SendsExports {
     let cancel = () => {};
     const text = async function* () {
       yield format.head;
-      for await (const sends of walk) {
-        // Until the next page is asked for, the reader is being waited for.
-        cancel = clock.after(patienceMs, () => breakOff(res));
-        yield format.lines(sends);
-        cancel();
+      try {
+        for await (const sends of walk) {
+          // Until the next page is asked for, the reader is being waited for.
+          cancel = clock.after(patienceMs, () => breakOff(res));
+          yield format.lines(sends);
+          cancel();
+        }
+      } catch (error) {
+        // Before the pipeline closes the connection.
+        breakOff(res);
+        throw error;
       }
       cancel = clock.after(patienceMs, () => breakOff(res));
     };
