@@ -235,10 +235,9 @@ export class Pages {
   }
 
   #forget(campaign: string | undefined): number {
-    const isOf = (key: string) => campaign === undefined || key === campaign || key.startsWith(`${campaign}|`);
+    const isOf = (key: string) => campaign === undefined || key.startsWith(`${campaign}|`);
     const keys = [...this.#cache.keys()].filter(isOf);
     for (const key of keys) this.#cache.delete(key);
-    this.#walks.renew(isOf);
     return keys.length;
   }
 

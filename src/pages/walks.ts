@@ -96,11 +96,6 @@ export class Walks {
     else walk.confirmedIn = session;
   }
 
-  /** Begins a new generation of all walks that match. */
-  renew(matches: (key: string) => boolean): void {
-    for (const key of [...this.#walks.keys()]) if (matches(key)) this.adopt(key, this.next());
-  }
-
   /** A generation that is higher than all before. */
   next(): number {
     this.#lastGeneration = Math.max(this.#lastGeneration + 1, Math.floor(this.#clock.now()) * 1000);
