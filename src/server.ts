@@ -68,8 +68,17 @@ export function listen(server: http.Server, host: string, port: number): Promise
 /** How often connections that have become idle are looked for. */
 const sweepMs = 50;
 
-/** Stops accepting, lets what is in flight finish, and cuts off what is left after `timeoutMs`. */
-export async function drain(server: http.Server, timeoutMs: number, clock: Clock): Promise<void> {
+/**
+ * Stops accepting, lets what is in flight finish, and cuts off what is left after `timeoutMs`.
+ *
+ * @param cutOff told before that
+ */
+export async function drain(
+  server: http.Server,
+  timeoutMs: number,
+  clock: Clock,
+  cutOff: () => void = () => {},
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const finished = new AbortController();
   const sweep = (async () => {
@@ -78,6 +87,7 @@ export async function drain(server: http.Server, timeoutMs: number, clock: Clock
       server.closeIdleConnections();
       await sleep(clock, sweepMs, finished.signal).catch(() => {});
     }
+    cutOff();
     server.closeAllConnections();
   })();
   await closed;

@@ -272,7 +272,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       const { drainTimeoutMs } = config.server;
       // Who ends a container ends every process in it: also the one that refreshes the tokens.
       const refreshed = tokens && settlesWithin(clock, drainTimeoutMs, tokens.close());
-      await Promise.all([drain(server, drainTimeoutMs, clock), refreshed]);
+      await Promise.all([drain(server, drainTimeoutMs, clock, () => exports.breakOff()), refreshed]);
       await drain(management, 0, clock);
       upstream.close();
       await redis?.close();

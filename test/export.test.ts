@@ -14,7 +14,17 @@ import { renderPage } from '../src/sends/body.ts';
 import { exportFormats } from '../src/sends/formats.ts';
 import { startWalk } from '../src/sends/walk.ts';
 import type { PageQuery, Send } from '../src/upstream/dialect.ts';
-import { type Environment, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
+import {
+  accessToken,
+  apiKey,
+  type Environment,
+  type Harness,
+  idOf,
+  oauth,
+  start,
+  targetOf,
+  until,
+} from './support/harness.ts';
 
 const hourMs = 3_600_000;
 let it: Harness;
@@ -284,14 +294,19 @@ describe('when Constant Contact fails', () => {
     await until(() => it.lines.some((line) => line.includes('"problem":"upstream-failed"')), 'the log tells why');
   });
 
-  test('for good, an old proxy that takes a closed connection for the end is told too', async () => {
-    await begin(100_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
+  test.each([
+    ['for good', () => it.sandbox.fault({ kind: 'status', status: 500 })],
+    ['no more, since Sendgate is stopped', () => void it.service.stop()],
+  ])('%s, an old proxy that takes a closed connection for the end is told too', async (_, happens) => {
+    const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
+    await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
     const { hostname, port } = new URL(it.url);
     const socket = connect(Number(port), hostname);
     socket.write(`GET ${targetOf('/campaigns/1/sends.csv')} HTTP/1.0\r\nHost: ${hostname}\r\n\r\n`);
-    socket.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
+    socket.once('data', happens);
     const end = await new Promise((resolve) => {
       socket.once('end', () => resolve('ended')).once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+      socket.resume();
     });
     expect(end).toBe('ECONNRESET');
   });
@@ -320,6 +335,29 @@ describe('the resource', () => {
     expect(head.headers.get('content-disposition')).toContain('attachment');
     expect(await head.text()).toBe('');
   });
+
+  test.each(['/campaigns/1/sends.csv', '/campaigns/1/sends.ndjson', '/campaigns/1/sends/summary', '/status'])(
+    '%s is guarded as pages are, and says nothing of the upstream',
+    async (path) => {
+      const teams = [{ name: 'web', header: { name: 'x-team', value: 'web' } }];
+      await begin(3, {
+        SENDGATE_CALLERS_REQUIRED: 'true',
+        SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+        SENDGATE_TEAMS: JSON.stringify(teams),
+      });
+      const web = { 'x-team': 'web' };
+      expect((await it.get(path)).status).toBe(401);
+      expect((await it.get(path, { ...web, origin: 'https://evil.example' })).status).toBe(403);
+      expect((await it.get(path, { ...web, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+      it.sandbox.fault({ kind: 'echo' });
+      const answer = await it.get(path, web);
+      const said = `${await answer.text()}${JSON.stringify([...answer.headers])}${it.lines.join('')}`;
+      expect(answer.status).toBe(path === '/status' ? 200 : 502);
+      for (const secret of [apiKey, accessToken, ...Object.values(oauth), 'api_key', 'tracking']) {
+        expect(said).not.toContain(secret);
+      }
+    },
+  );
 
   test('runs so often a team, and not more', async () => {
     await begin(300_000, { SENDGATE_EXPORTS_PER_TEAM: '2' });

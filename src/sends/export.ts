@@ -37,7 +37,8 @@ const retryAfterSeconds = 10;
 export class SendsExports {
   readonly #parts: Parts;
   readonly #options: ExportOptions;
-  readonly #running = new Map<string, number>();
+  /** By team. */
+  readonly #running = new Map<string, Set<ServerResponse>>();
 
   constructor(parts: Parts, options: ExportOptions) {
     this.#parts = parts;
@@ -46,7 +47,12 @@ export class SendsExports {
 
   /** Exports that run. */
   get running(): number {
-    return [...this.#running.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.#running.values()].reduce((sum, running) => sum + running.size, 0);
+  }
+
+  /** Breaks off those that run. */
+  breakOff(): void {
+    for (const running of this.#running.values()) for (const res of running) breakOff(res);
   }
 
   /** Every method of the resource. Problems are for the error handler, as long as nothing has been written. */
@@ -60,7 +66,7 @@ export class SendsExports {
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
-      const leave = this.#enter(told.team);
+      const leave = this.#enter(told.team, res);
       try {
         const ask = { team: told.team, signal: gone };
         const { patienceSeconds } = this.#options;
@@ -109,17 +115,16 @@ export class SendsExports {
   }
 
   /** @throws Problem `rate-limited` when too many exports of the team run */
-  #enter(team: string): () => void {
-    const running = this.#running.get(team) ?? 0;
-    if (running >= this.#options.perTeam) {
+  #enter(team: string, res: ServerResponse): () => void {
+    const running = this.#running.get(team) ?? new Set();
+    if (running.size >= this.#options.perTeam) {
       const detail = 'So many exports of this team run that another one has to wait.';
       throw new Problem('rate-limited', { retryAfterSeconds, detail });
     }
-    this.#running.set(team, running + 1);
+    this.#running.set(team, running.add(res));
     return () => {
-      const left = (this.#running.get(team) ?? 1) - 1;
-      if (left === 0) this.#running.delete(team);
-      else this.#running.set(team, left);
+      running.delete(res);
+      if (running.size === 0) this.#running.delete(team);
     };
   }
 }
