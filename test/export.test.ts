@@ -1,9 +1,10 @@
 /**
  * Whole campaigns: every send once, never more than a page ahead of the reader, and never complete when it is not.
  */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import Papa from 'papaparse';
@@ -26,6 +27,7 @@ import {
   until,
 } from './support/harness.ts';
 
+const run = promisify(execFile);
 const hourMs = 3_600_000;
 let it: Harness;
 afterEach(() => it?.close());
@@ -202,29 +204,39 @@ describe('a page in another format', () => {
   });
 });
 
-test('a send is told once also where many have the same date', async () => {
-  const send = (contact: number): Send => ({
-    activity_type: 'EMAIL_SEND',
-    campaign_id: '1',
-    contact_id: String(contact),
-    email_address: `${contact}@example.com`,
-    send_date: '2026-01-01T00:00:00.000Z',
-  });
-  // The second page has shifted by one.
-  const sends = [[send(5), send(4)], [send(4), send(3)], [send(2)]];
+const send = (contact: number): Send => ({
+  activity_type: 'EMAIL_SEND',
+  campaign_id: '1',
+  contact_id: String(contact),
+  email_address: `${contact}@example.com`,
+  send_date: '2026-01-01T00:00:00.000Z',
+});
+
+/** All that a walk tells of the pages that are made up so, from page 0 on. */
+async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: number | undefined }): Promise<Send[]> {
   const get = async ({ cursor = '0' }: PageQuery) => {
-    const at = Number(cursor);
-    const json = renderPage('', { campaign: '1', limit: 2 }, { sends: sends[at] ?? [], cursor: undefined }).json;
-    const next = at + 1 < sends.length ? String(at + 1) : undefined;
-    return { page: { body: { encodings: { identity: Buffer.from(json) }, cursor: next } } } as unknown as Found;
+    const { sends, next } = pageAt(Number(cursor));
+    const { json } = renderPage('', { campaign: '1', limit: 2 }, { sends, cursor: undefined });
+    const body = { encodings: { identity: Buffer.from(json) }, cursor: next === undefined ? undefined : String(next) };
+    return { page: { body } } as unknown as Found;
   };
   const parts = { pages: { get } as unknown as Pages, clock: systemClock, patienceMs: 1 };
-  const signal = new AbortController().signal;
+  const ask = { team: 'a', signal: new AbortController().signal };
   const told: Send[] = [];
-  for await (const page of await startWalk(parts, { campaign: '1', limit: 2 }, { team: 'a', signal })) {
-    told.push(...(JSON.parse(page) as Send[]));
-  }
+  for await (const page of await startWalk(parts, { campaign: '1', limit: 2 }, ask)) told.push(...JSON.parse(page));
+  return told;
+}
+
+test('a send is told once also where many have the same date', async () => {
+  // The second page has shifted by one.
+  const sends = [[send(5), send(4)], [send(4), send(3)], [send(2)]];
+  const told = await walk((at) => ({ sends: sends[at] ?? [], next: at + 1 < sends.length ? at + 1 : undefined }));
   expect(told.map(({ contact_id }) => contact_id)).toEqual(['5', '4', '3', '2']);
+});
+
+test('a walk whose cursors go round in a circle ends', async () => {
+  const inACircle = walk((at) => ({ sends: [send(at)], next: (at + 1) % 3 }));
+  await expect(inACircle).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
 
 describe('a reader', () => {
@@ -300,15 +312,12 @@ describe('when Constant Contact fails', () => {
   ])('%s, an old proxy that takes a closed connection for the end is told too', async (_, happens) => {
     const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
     await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
-    const { hostname, port } = new URL(it.url);
-    const socket = connect(Number(port), hostname);
-    socket.write(`GET ${targetOf('/campaigns/1/sends.csv')} HTTP/1.0\r\nHost: ${hostname}\r\n\r\n`);
-    socket.once('data', happens);
-    const end = await new Promise((resolve) => {
-      socket.once('end', () => resolve('ended')).once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
-      socket.resume();
-    });
-    expect(end).toBe('ECONNRESET');
+    const url = `${it.url}${targetOf('/campaigns/1/sends.csv')}`;
+    const reading = run('curl', ['--http1.0', '-s', '-o', '/dev/null', url]);
+    await until(() => pagesAsked() >= 2, 'the export has begun');
+    happens();
+    // curl: "Failure with receiving network data."
+    await expect(reading).rejects.toMatchObject({ code: 56 });
   });
 
   test("as the day's quota is spent, that is the end", async () => {

@@ -346,6 +346,18 @@ describe('Instances with one Redis', () => {
   });
 });
 
+test('An export takes what another instance holds, as old as it is, behind a head that has not changed', async () => {
+  const [a, b] = [await add(), await add()];
+  await walk(a);
+  clock.forward(2 * 86_400);
+  const asked = sandbox.callCount;
+  const lines = (await (await b.get(`${path}.ndjson`)).text()).trimEnd().split('\n');
+  expect(lines.length).toBe(1_300);
+  expect(sandbox.callCount - asked).toBe(1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(sandbox.callCount - asked).toBe(1);
+});
+
 describe('The call of an instance that ends', () => {
   test('goes on to the next one that waits, when the callers of the first have hung up', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '1' };

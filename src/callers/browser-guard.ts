@@ -5,8 +5,10 @@ import type { IncomingMessage } from 'node:http';
 import { Problem } from '../problems.ts';
 
 /** Sent with every answer to a listed origin. Credentials are never allowed: there are none to send. */
-const exposed = 'Age, Cache-Status, ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id';
-const allowedHeaders = 'Accept, Authorization, Cache-Control, If-Modified-Since, If-None-Match, X-Request-Id';
+const exposed =
+  'Age, Cache-Status, Content-Disposition, ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id';
+const allowedHeaders =
+  'Accept, Authorization, Cache-Control, If-Modified-Since, If-None-Match, Traceparent, Tracestate, X-Request-Id';
 
 /** A day; browsers shorten it to what they keep at the most. */
 const preflightSeconds = 86_400;

@@ -186,7 +186,11 @@ export class Pages {
     alongWith?.onRaise(() => wait.demand.raise(alongWith.team, alongWith.urgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};
     const { demand, signal: given } = wait;
-    const context: Fetch = { query, walk, generation, demand, signal: given, maxAgeSeconds, mayBeStale };
+    const isWalkBegun = isBulk && query.cursor === undefined;
+    const context: Fetch = {
+      ...{ query, walk, generation, demand, signal: given, maxAgeSeconds },
+      mayBeStale: mayBeStale && !isWalkBegun,
+    };
     const fetching = this.#cache.fetch(key, { allowStale, forceRefresh, status, context });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
@@ -198,7 +202,7 @@ export class Pages {
     const isNews = !isShared && !status.returnedStale && found.failedAt === undefined;
     const fetched = isNews && (!source || source.forward !== undefined);
     // What another instance has left to go stale is answered at once, and asked for behind it.
-    if (origin && !source && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, team);
+    if (origin && !source && !isBulk && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, team);
     const wasWanted = forceRefresh && !this.#isGone(held);
     const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {

@@ -25,6 +25,9 @@ const passing: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-fa
 
 const pauseMs = { first: 1_000, most: 15_000 };
 
+/** Pages in a row that may repeat what was told: more, and the cursors go round in a circle. */
+const maxRepeated = 200;
+
 /** Pages that are remembered, so that no send is told twice: more than can arrive while one is being read. */
 const maxRememberedPages = 20;
 
@@ -44,13 +47,17 @@ export async function startWalk(parts: Parts, head: SendsQuery, ask: WalkAsk): P
 
 async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Found) {
   const told = new Told();
+  let repeated = 0;
   for (let found: Found | undefined = first; found; ) {
     const { cursor, encodings }: Found['page']['body'] = found.page.body;
     const next: Promise<Found> | undefined =
       cursor === undefined ? undefined : patiently(parts, { ...head, cursor }, ask);
     // Should it fail while this page is being read, that is told when it is wanted.
     next?.catch(() => {});
-    yield told.news(resultsOf(encodings.identity.toString()));
+    const news = told.news(resultsOf(encodings.identity.toString()));
+    repeated = news === '[]' ? repeated + 1 : 0;
+    if (repeated > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
+    yield news;
     found = await next;
   }
 }
