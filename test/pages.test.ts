@@ -23,7 +23,7 @@ describe('a page past its freshness', () => {
     await it.get(path);
     it.sandbox.addSends(id, 1);
     it.clock.forward(61);
-    it.sandbox.fault({ kind: 'latency', ms: 100 });
+    it.sandbox.fault({ kind: 'latency', ms: 1_000 });
     const stale = await Promise.all(Array.from({ length: 20 }, () => it.get(path)));
     for (const answer of stale) {
       expect(answer.headers.get('cache-status')).toBe('sendgate; hit; ttl=-1; detail=stale-while-revalidate');
