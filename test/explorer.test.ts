@@ -285,7 +285,7 @@ describe('everybody', () => {
     expect(await page.locator('#spent').textContent()).toBe('1');
     expect(await page.locator('#left').textContent()).toBe('9,999');
     expect(await page.locator('#upstream').textContent()).toBe('answers');
-    await page.locator('#rate-chart canvas').waitFor();
+    for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });
 

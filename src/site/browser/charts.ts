@@ -7,10 +7,18 @@ import type uPlot from 'uplot';
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
 
 const height = 160;
+/** As many as there are colours. */
+export const maxLines = 5;
+
+export interface Line {
+  /** Shown where there is more than one. */
+  readonly name: string;
+  readonly values: readonly (number | null)[];
+}
 
 export interface Chart {
   /** @param xs seconds since 1970, rising */
-  show(xs: readonly number[], ys: readonly (number | null)[]): void;
+  show(xs: readonly number[], lines: readonly Line[]): void;
 }
 
 /** The least span of time that is shown, and what its ends are called. */
@@ -22,7 +30,8 @@ const spans = {
 export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number): Chart {
   const { seconds, label } = spans[kind];
   let plot: uPlot | undefined;
-  let data: uPlot.AlignedData = [[], []];
+  let data: uPlot.AlignedData = [[]];
+  let names: readonly string[] = [];
 
   const draw = () => {
     plot?.destroy();
@@ -38,7 +47,7 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
       {
         width: place.clientWidth || 600,
         height,
-        legend: { show: false },
+        legend: { show: names.length > 1, live: false },
         cursor: { show: false },
         scales: {
           x: {
@@ -54,14 +63,15 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
           axis,
         ],
         series: [
-          {},
-          {
-            stroke: color('--accent'),
+          { label: 'UTC' },
+          ...names.map((name, index) => ({
+            label: name,
+            stroke: color(`--line-${index + 1}`),
             width: 2,
             points: { show: false },
-            ...(kind === 'bars' ? { fill: color('--accent') } : {}),
+            ...(kind === 'bars' ? { fill: color(`--line-${index + 1}`) } : {}),
             ...(paths ? { paths } : {}),
-          },
+          })),
         ],
       },
       data,
@@ -72,9 +82,11 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot && draw());
   new ResizeObserver(() => plot && plot.width !== place.clientWidth && draw()).observe(place);
   return {
-    show: (xs, ys) => {
-      data = [[...xs], [...ys]];
-      if (plot) plot.setData(data);
+    show: (xs, lines) => {
+      const before = names.join();
+      names = lines.slice(0, maxLines).map(({ name }) => name);
+      data = [[...xs], ...lines.slice(0, maxLines).map(({ values }) => [...values])];
+      if (plot && names.join() === before) plot.setData(data);
       else draw();
     },
   };

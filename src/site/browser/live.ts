@@ -2,7 +2,7 @@
  * The view of what goes on: `/status`, every two seconds, while somebody looks.
  */
 import { createClient, type Status } from '../../client/client.ts';
-import { chart } from './charts.ts';
+import { chart, maxLines } from './charts.ts';
 import { part, row, say } from './page.ts';
 import { inWords, number, percent } from './words.ts';
 
@@ -13,9 +13,14 @@ const baseUrl = new URL('.', location.href).href;
 
 const rates = chart(part('rate-chart'), 'line');
 const ratios = chart(part('ratio-chart'), 'line', 100);
+const shares = chart(part('shares-chart'), 'line');
+const waits = chart(part('waits-chart'), 'line');
 const times: number[] = [];
 const callsPerSecond: (number | null)[] = [];
 const hitPercent: (number | null)[] = [];
+/** By team. */
+const callsOf = new Map<string, (number | null)[]>();
+const waitsOf = new Map<string, (number | null)[]>();
 let last: { readonly at: number; readonly status: Status } | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -66,8 +71,53 @@ function show(status: Status): void {
   push(times, now);
   push(callsPerSecond, calls);
   push(hitPercent, asked > 0 ? (100 * (pages.hits - earlier.hits)) / asked : null);
-  rates.show(times, callsPerSecond);
-  ratios.show(times, hitPercent);
+  rates.show(times, [{ name: 'calls', values: callsPerSecond }]);
+  ratios.show(times, [{ name: 'hits', values: hitPercent }]);
+
+  const teams = teamsOf(status);
+  for (const { team, calls, waitP95 } of teams) {
+    const earlier = teamsOf(before.status).find((one) => one.team === team)?.calls ?? 0;
+    for (const [series, value] of [
+      [callsOf, Math.max(0, calls - earlier) / seconds],
+      [waitsOf, waitP95],
+    ] as const) {
+      if (!series.has(team)) series.set(team, Array(times.length - 1).fill(null));
+      push(series.get(team) ?? [], value);
+    }
+  }
+  const busiest = [...teams].sort((a, b) => b.calls - a.calls).slice(0, maxLines);
+  const names = busiest.map(({ team }) => team).sort();
+  shares.show(
+    times,
+    names.map((name) => ({ name, values: callsOf.get(name) ?? [] })),
+  );
+  waits.show(
+    times,
+    names.map((name) => ({ name, values: waitsOf.get(name) ?? [] })),
+  );
+}
+
+interface TeamStatus {
+  readonly team: string;
+  readonly calls: number;
+  readonly waiting: number;
+  /** Seconds, of callers who wait. */
+  readonly waitP50: number;
+  readonly waitP95: number;
+}
+
+function teamsOf({ queues }: Status): TeamStatus[] {
+  return [...new Set(queues.map(({ team }) => team))].map((team) => {
+    const own = queues.filter((queue) => queue.team === team);
+    const callers = own.find(({ urgency }) => urgency === 'interactive');
+    return {
+      team,
+      calls: sum(own.map(({ calls }) => calls)),
+      waiting: sum(own.map(({ waiting }) => waiting)),
+      waitP50: callers?.waitP50 ?? 0,
+      waitP95: callers?.waitP95 ?? 0,
+    };
+  });
 }
 
 function push<T>(values: T[], value: T): void {
@@ -92,21 +142,16 @@ function pagesOf({ served }: Status, team?: string) {
 }
 
 function showTeams(status: Status): void {
-  const teams = [...new Set(status.queues.map(({ team }) => team))];
-  const allCalls = sum(status.queues.map(({ calls }) => calls));
-  const rows = teams.map((team) => {
-    const queues = status.queues.filter((queue) => queue.team === team);
-    const calls = sum(queues.map((queue) => queue.calls));
-    const interactive = queues.find(({ urgency }) => urgency === 'interactive');
+  const teams = teamsOf(status);
+  const allCalls = sum(teams.map(({ calls }) => calls));
+  const rows = teams.map(({ team, calls, waiting, waitP50, waitP95 }) => {
     const pages = pagesOf(status, team);
     const share = document.createElement('meter');
     share.max = 1;
     share.value = allCalls === 0 ? 0 : calls / allCalls;
     share.setAttribute('aria-label', `${percent(calls, allCalls)} of the calls`);
-    const cells = [team, number(pages.all), percent(pages.hits, pages.all), number(calls), share];
-    const waiting = number(sum(queues.map((queue) => queue.waiting)));
-    const waits = [interactive?.waitP50 ?? 0, interactive?.waitP95 ?? 0].map((seconds) => `${seconds.toFixed(2)} s`);
-    return row([...cells, waiting, ...waits], [1, 2, 3, 5, 6, 7]);
+    const cells = [team, number(pages.all), percent(pages.hits, pages.all), number(calls), share, number(waiting)];
+    return row([...cells, `${waitP50.toFixed(2)} s`, `${waitP95.toFixed(2)} s`], [1, 2, 3, 5, 6, 7]);
   });
   part('teams').replaceChildren(...rows);
 }

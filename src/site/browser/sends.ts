@@ -114,7 +114,7 @@ function showHours(): void {
   );
   hours.show(
     sorted.map(([hour]) => hour * 3_600),
-    sorted.map(([, count]) => count),
+    [{ name: 'sends', values: sorted.map(([, count]) => count) }],
   );
 }
 
