@@ -51,7 +51,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   await page.screenshot({ path: `docs/images/sends-${colorScheme}.png` });
   await page.getByRole('link', { name: 'Live' }).click();
   await page.waitForTimeout(40_000);
-  await page.screenshot({ path: `docs/images/live-${colorScheme}.png` });
+  await page.screenshot({ path: `docs/images/live-${colorScheme}.png`, fullPage: true });
   await page.close();
 }
 clearInterval(traffic);
