@@ -67,6 +67,11 @@ export class SendsExports {
       told.campaign = query.campaign;
       const gone = untilGone(res);
       const leave = this.#enter(told.team, res);
+      /** The log line is written when the connection closes: it has to know by then. */
+      const failed = (error: unknown) => {
+        if (!gone.aborted) told.problem ??= error instanceof Problem ? error.code : 'internal-error';
+        breakOff(res);
+      };
       try {
         const ask = { team: told.team, signal: gone };
         const { patienceSeconds } = this.#options;
@@ -75,18 +80,23 @@ export class SendsExports {
         headers.push('Content-Disposition', `attachment; filename="${fileName(query, name)}"`);
         res.writeHead(200, headers);
         if (req.method === 'HEAD') res.end();
-        else await this.#write(res, format, walk);
+        else await this.#write(res, format, walk, failed);
       } catch (error) {
         if (!res.headersSent) throw error;
-        if (!gone.aborted) told.problem = error instanceof Problem ? error.code : 'internal-error';
-        breakOff(res);
+        failed(error);
       } finally {
         leave();
       }
     };
   }
 
-  async #write(res: ServerResponse, format: ExportFormat, walk: AsyncIterable<string>): Promise<void> {
+  /** @param failed told that the walk has failed, before the pipeline closes the connection */
+  async #write(
+    res: ServerResponse,
+    format: ExportFormat,
+    walk: AsyncIterable<string>,
+    failed: (error: unknown) => void,
+  ): Promise<void> {
     const { clock } = this.#parts;
     const patienceMs = this.#options.patienceSeconds * 1000;
     let cancel = () => {};
@@ -100,8 +110,7 @@ export class SendsExports {
           cancel();
         }
       } catch (error) {
-        // Before the pipeline closes the connection.
-        breakOff(res);
+        failed(error);
         throw error;
       }
       cancel = clock.after(patienceMs, () => breakOff(res));
