@@ -197,7 +197,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     clock,
   };
   const sends = new SendsEndpoint(endpointParts);
-  const exports = new SendsExports({ pages, campaignIds: upstream.dialect.campaignIds, clock }, config.exports);
+  const onUnexpected = (error: unknown, id: string) => log.error({ id, err: error }, 'unexpected error');
+  const { campaignIds } = upstream.dialect;
+  const exports = new SendsExports({ pages, campaignIds, clock, onUnexpected }, config.exports);
   const summary = new SendsSummary(
     {
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
@@ -220,7 +222,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     summary: summary.handle,
     status: publicStatus(status),
     dropIn: dropIn?.handle,
-    onUnexpected: (error, id) => log.error({ id, err: error }, 'unexpected error'),
+    onUnexpected,
   });
 
   const server = createServer(

@@ -130,6 +130,18 @@ describe('what may pass', () => {
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(900);
   });
 
+  test.each(['0', 'Wed, 25 Nov 2026 12:00:00 GMT', 'soon'])('is not hammered when Retry-After is %s', async (after) => {
+    await begin(3);
+    let asked = 0;
+    const refused = async () => {
+      asked++;
+      return new Response('', { status: 503, headers: { 'retry-after': after } });
+    };
+    const { status } = createClient({ baseUrl: it.url, patienceSeconds: 2, fetch: refused });
+    await expect(status()).rejects.toMatchObject({ code: 'unreadable', status: 503 });
+    expect(asked).toBeLessThanOrEqual(2);
+  });
+
   test('is not waited for beyond patience', async () => {
     await begin(3, { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     await createClient({ baseUrl: it.url }).status();

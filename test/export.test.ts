@@ -320,6 +320,16 @@ describe('when Constant Contact fails', () => {
     await expect(reading).rejects.toMatchObject({ code: 56 });
   });
 
+  test('is an error of our own, it is broken off too, and the log has it', async () => {
+    await begin(2_000);
+    const { pages } = it.service;
+    const get = pages.get.bind(pages);
+    pages.get = async (query, ask) => (query.cursor === undefined ? get(query, ask) : ({ page: {} } as Found));
+    await expect(it.get('/campaigns/1/sends.csv').then((answer) => answer.text())).rejects.toThrow();
+    await until(() => it.lines.some((line) => line.includes('"problem":"internal-error"')), 'the request is logged');
+    expect(it.lines.filter((line) => line.includes('unexpected error'))).toHaveLength(1);
+  });
+
   test("as the day's quota is spent, that is the end", async () => {
     await begin(100_000, { SENDGATE_QUOTA_PER_DAY: '20', SENDGATE_QUOTA_RESERVE: '0' });
     const answer = await open('/campaigns/1/sends.csv');

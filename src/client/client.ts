@@ -86,8 +86,9 @@ export class SendgateError extends Error {
   static async from(answer: Response): Promise<SendgateError> {
     const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
     const problem = isProblem ? ((await answer.json()) as Problem) : undefined;
-    const retryAfter = answer.headers.get('retry-after');
-    return new SendgateError(answer.status, problem, retryAfter === null ? undefined : Number(retryAfter));
+    // Sendgate tells seconds; a date is from a proxy in front of it.
+    const seconds = /^\d{1,6}$/.exec(answer.headers.get('retry-after') ?? '')?.[0];
+    return new SendgateError(answer.status, problem, seconds === undefined ? undefined : Number(seconds));
   }
 }
 
@@ -134,8 +135,8 @@ export function createClient(options: ClientOptions): Client {
         failure = error;
       }
       if (failure instanceof SendgateError && !mayPass(failure)) throw failure;
-      const told = failure instanceof SendgateError ? failure.retryAfterSeconds : undefined;
-      const seconds = told ?? pauseSeconds;
+      const told = failure instanceof SendgateError ? (failure.retryAfterSeconds ?? 0) : 0;
+      const seconds = Math.max(told, pauseSeconds);
       if (Date.now() + seconds * 1000 > giveUpAt) throw failure;
       await pause(seconds * 1000, signal);
     }

@@ -20,6 +20,8 @@ interface Parts {
   readonly pages: Pages;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
+  /** Told of errors that nobody has foreseen. */
+  readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
 export interface ExportOptions {
@@ -59,7 +61,7 @@ export class SendsExports {
   handler(name: ExportName): RequestHandler<{ id: string }> {
     const format = exportFormats[name];
     return async (req, res) => {
-      const { headers, told } = exchangeOf(req);
+      const { id, headers, told } = exchangeOf(req);
       told.route = exportPath(name);
       if (onlyReads(req, res)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
@@ -69,7 +71,12 @@ export class SendsExports {
       const leave = this.#enter(told.team, res);
       /** The log line is written when the connection closes: it has to know by then. */
       const failed = (error: unknown) => {
-        if (!gone.aborted) told.problem ??= error instanceof Problem ? error.code : 'internal-error';
+        if (!gone.aborted && told.problem === undefined) {
+          const problem = error instanceof Problem ? error : new Problem('internal-error');
+          if (problem !== error) this.#parts.onUnexpected(error, id);
+          told.problem = problem.code;
+          told.reason = problem.reason;
+        }
         breakOff(res);
       };
       try {
