@@ -14,6 +14,20 @@ const contract = [
   'walk',
 ];
 
+/** Suites of the contract, of the guards and of what must not leak: hits are the same whichever way they take. */
+const bothWays = [
+  'answer',
+  'callers',
+  'drop-in',
+  'errors',
+  'links',
+  'pages',
+  'query',
+  'read-ahead',
+  'resilience',
+  'walk',
+];
+
 const project = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -30,6 +44,12 @@ export default {
       displayName: 'v3',
       testMatch: contract.map((name) => `<rootDir>/test/${name}.test.ts`),
       globals: { api: 'v3' },
+    },
+    {
+      ...project,
+      displayName: 'both ways',
+      testMatch: bothWays.map((name) => `<rootDir>/test/${name}.test.ts`),
+      globals: { bothWays: true },
     },
   ],
   globalSetup: '<rootDir>/test/build.js',

@@ -3,6 +3,7 @@
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { exchangeOf } from './operations/exchange.ts';
+import { headLines } from './operations/head.ts';
 import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
 import { callerGone } from './resource.ts';
@@ -66,20 +67,13 @@ function answerProblem({ basePath, dropIn, onUnexpected }: AppParts): ErrorReque
     exchange.told.reason = problem.reason;
 
     const asV2 = dropIn !== undefined && isDropIn(req);
-    const body = Buffer.from(asV2 ? dropInError(problem) : problem.body(exchange.id, basePath));
-    const { headers } = exchange;
-    if (problem.retryAfterSeconds !== undefined) headers.push('Retry-After', String(problem.retryAfterSeconds));
-    if (problem.allow !== undefined) headers.push('Allow', problem.allow);
-    if (problem.authenticate !== undefined) headers.push('WWW-Authenticate', problem.authenticate);
-    headers.push(
-      'Content-Type',
-      asV2 ? 'application/json' : 'application/problem+json',
-      'Content-Length',
-      String(body.length),
-    );
-    headers.push('Cache-Control', 'no-store');
-    res.writeHead(problem.status, headers);
-    res.end(req.method === 'HEAD' ? undefined : body);
+    const fields: string[] = [];
+    if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
+    if (problem.allow !== undefined) fields.push('Allow', problem.allow);
+    if (problem.authenticate !== undefined) fields.push('WWW-Authenticate', problem.authenticate);
+    fields.push('Content-Type', asV2 ? 'application/json' : 'application/problem+json', 'Cache-Control', 'no-store');
+    const body = asV2 ? dropInError(problem) : problem.body(exchange.id, basePath);
+    exchange.answer(problem.status, headLines(...fields), Buffer.from(body));
   };
 }
 

@@ -5,7 +5,7 @@
  * It is made of the same functions as the long way and decides nothing by itself: whatever is not plainly a hit, or not
  * plainly allowed, goes on to Express untouched and uncounted.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Callers } from './callers/callers.ts';
 import type { RateLimit } from './callers/rate-limit.ts';
 import { exchangeOf } from './operations/exchange.ts';
@@ -19,25 +19,24 @@ interface Parts {
 }
 
 /** Answers a hit and returns true, or returns false and has done nothing. */
-export type Lane = (req: IncomingMessage, res: ServerResponse) => boolean;
+export type Lane = (req: IncomingMessage) => boolean;
 
 export function createLane({ basePath, callers, rateLimit, sends }: Parts): Lane {
   const target = new RegExp(`^${basePath.replaceAll('.', '\\.')}/campaigns/([\\w-]{1,36})/sends(?:\\?|$)`);
 
-  return (req, res) => {
+  return (req) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const id = target.exec(req.url ?? '')?.[1];
     if (id === undefined) return false;
     try {
-      const headers: string[] = [];
-      const team = callers.identify(req, headers);
+      const team = callers.identify(req);
       const hit = sends.hit(req, id);
       const limits = hit && rateLimit.admit(req, team);
       if (!limits) return false;
       const exchange = exchangeOf(req);
       exchange.told.team = team.name;
-      exchange.headers.push(...headers, ...limits);
-      sends.answer(req, res, hit);
+      exchange.head += `${callers.lines(req)}${limits}`;
+      sends.answer(req, hit);
       return true;
     } catch {
       return false; // The long way meets the same error, and answers it.

@@ -25,8 +25,9 @@ Everything else is set in the environment or in the file that SENDGATE_CONFIG na
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
 
-/** Log lines are gathered for this long at the most, so that writing them is no part of answering. */
+/** Log lines are gathered for so long, or so many bytes of them, so that writing them is no part of answering. */
 const logFlushMs = 250;
+const logFlushBytes = 32 * 1024;
 
 function loadOrExit(): Loaded {
   try {
@@ -39,13 +40,17 @@ function loadOrExit(): Loaded {
 }
 
 async function serve(loaded: Loaded): Promise<void> {
-  const logDestination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: logFlushMs });
+  const logDestination = pino.destination({
+    ...{ dest: 1, sync: false, periodicFlush: logFlushMs },
+    ...{ minLength: logFlushBytes, maxWrite: 2 * logFlushBytes },
+  });
+  let service: Service | undefined;
   const exit = (code: number) => {
+    service?.flushLogs();
     logDestination.flushSync();
     process.exit(code);
   };
 
-  let service: Service | undefined;
   const die = (error: unknown) => {
     const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -3,7 +3,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import Negotiator from 'negotiator';
-import type { Encoding } from './pages/page.ts';
+import type { Encoding } from './pages/encodings.ts';
 
 /** Browsers and clients send a handful of values; the bounds are for those who send others on purpose. */
 const maxRemembered = 200;

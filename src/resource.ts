@@ -4,9 +4,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { accepts } from './negotiate.ts';
 import { exchangeOf } from './operations/exchange.ts';
+import { headLines } from './operations/head.ts';
 import { Problem } from './problems.ts';
 
 const methods = 'GET, HEAD, OPTIONS';
+const allowLine = headLines('Allow', methods);
 
 /** The reason with which a wait ends when nobody is there to answer. */
 export const callerGone = new Error('the caller has hung up');
@@ -16,10 +18,10 @@ export const callerGone = new Error('the caller has hung up');
  *
  * @throws Problem `method-not-allowed`
  */
-export function onlyReads(req: IncomingMessage, res: ServerResponse): boolean {
+export function onlyReads(req: IncomingMessage): boolean {
   if (req.method === 'GET' || req.method === 'HEAD') return false;
   if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: methods });
-  res.writeHead(204, [...exchangeOf(req).headers, 'Allow', methods]).end();
+  exchangeOf(req).answer(204, allowLine);
   return true;
 }
 
@@ -42,16 +44,7 @@ export function hasToAcceptJson(req: IncomingMessage): void {
 }
 
 /** Answers with something small that is never the same for long. */
-export function answerJson(req: IncomingMessage, res: ServerResponse, cacheControl: string, value: unknown): void {
-  const body = Buffer.from(JSON.stringify(value));
-  const { headers } = exchangeOf(req);
-  headers.push(
-    'Content-Type',
-    'application/json',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    cacheControl,
-  );
-  res.writeHead(200, headers).end(req.method === 'HEAD' ? undefined : body);
+export function answerJson(req: IncomingMessage, cacheControl: string, value: unknown): void {
+  const lines = headLines('Content-Type', 'application/json', 'Cache-Control', cacheControl);
+  exchangeOf(req).answer(200, lines, Buffer.from(JSON.stringify(value)));
 }

@@ -22,6 +22,7 @@ import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { publicStatus } from './operations/public-status.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
+import { Tally } from './operations/tally.ts';
 import { maxWalks, Pages } from './pages/pages.ts';
 import type { Unreadable } from './pages/record.ts';
 import { SharedPages } from './pages/shared-pages.ts';
@@ -34,6 +35,7 @@ import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import { parseCampaign } from './sends/query.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
+import { ReadyAnswers } from './sends/ready-answers.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { SendsSummary } from './sends/summary.ts';
 import { bounded, createServer, drain, listen } from './server.ts';
@@ -59,11 +61,16 @@ export interface Service {
   status(): Status;
   /** Reads mounted secrets again. */
   reloadSecrets(): void;
+  /** Hands over the lines that have been gathered. */
+  flushLogs(): void;
   /** Everything that must not be seen. */
   secretValues(): readonly string[];
   /** Stops accepting, answers what is in flight, closes what is idle. */
   stop(): Promise<void>;
 }
+
+/** Of the bytes of the cache, what is for answers that are ready. */
+const partForAnswers = 1 / 8;
 
 /** Builds and listens. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
@@ -82,7 +89,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     credentialsGate.probeNow();
     log.info({ secret: name }, 'a secret was replaced');
   });
-  const { log, accessLog } = createLogs({
+  const { log, accessLog, flush } = createLogs({
     level: config.log.level,
     destination: parts.logDestination,
     secrets: () => secrets.values(),
@@ -138,6 +145,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         maxWaitMs: config.constantContact.deadlineMs,
       },
     );
+  const answersBytes = Math.floor(config.cache.maxBytes * partForAnswers);
   const pages = new Pages(
     {
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
@@ -148,8 +156,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       shared,
       clock,
     },
-    config.cache,
+    { ...config.cache, maxBytes: config.cache.maxBytes - answersBytes },
   );
+  const commonHead = securityHeaders();
+  const answers = new ReadyAnswers(commonHead, answersBytes);
 
   const state = {
     credentialsRefused: () => credentialsGate.isShut || tokens?.needsPerson === true,
@@ -157,27 +167,33 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     circuitOpen: () => breaker.isOpen,
   };
   const health = new Health(state);
+  const tally = new Tally();
+  const given = () => tally.all;
   const status = new StatusBoard({
     ...state,
+    answers: given,
     quota: () => quota.status(),
-    cache: () => ({ bytes: pages.bytes, pages: pages.count }),
+    cache: () => ({ bytes: pages.bytes + answers.bytes, pages: pages.count }),
     sharing: () => ({
       redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
       instances: redis?.instances ?? 1,
     }),
   });
-  const metrics = new Metrics({
-    ...state,
-    cacheBytes: () => pages.bytes,
-    cachePages: () => pages.count,
-    quotaWaiting: () => quota.waiting,
-    exportsRunning: () => exports.running,
-    callsToday: () => quota.status().callsToday,
-    callsLeftToday: () => quota.status().leftToday,
-    instances: () => redis?.instances ?? 1,
-    redisDown: () => redis !== undefined && !redis.isUp,
-    tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
-  });
+  const metrics = new Metrics(
+    {
+      ...state,
+      cacheBytes: () => pages.bytes + answers.bytes,
+      cachePages: () => pages.count,
+      quotaWaiting: () => quota.waiting,
+      exportsRunning: () => exports.running,
+      callsToday: () => quota.status().callsToday,
+      callsLeftToday: () => quota.status().leftToday,
+      instances: () => redis?.instances ?? 1,
+      redisDown: () => redis !== undefined && !redis.isUp,
+      tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
+    },
+    given,
+  );
 
   const callers = new Callers({
     isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
@@ -190,6 +206,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const endpointParts = {
     pages,
+    answers,
     readAhead,
     refreshAhead,
     addresses,
@@ -209,7 +226,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     config.cache,
   );
   const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
-  const observe = observeExchanges({ log: accessLog, metrics, status, clock, headers: securityHeaders() });
+  const observe = observeExchanges({ log: accessLog, tally, clock, head: commonHead });
   const lane = createLane({ basePath, callers, rateLimit, sends });
   const app = createApp({
     basePath,
@@ -228,8 +245,11 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const server = createServer(
     app,
     (req, res) => {
-      observe(req, res).run(() => {
-        if (!lane(req, res)) app(req, res);
+      const exchange = observe(req, res);
+      exchange.trace.run(() => {
+        if (lane(req)) return;
+        exchange.watch();
+        app(req, res);
       });
     },
     config.server,
@@ -266,6 +286,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       secrets.reload();
       tokens?.reload();
     },
+    flushLogs: flush,
     secretValues: () => secrets.values(),
     stop: async () => {
       health.phase = 'draining';

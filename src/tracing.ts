@@ -10,6 +10,7 @@ import {
   type Context,
   context,
   isSpanContextValid,
+  ProxyTracerProvider,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -42,8 +43,18 @@ export interface RequestTrace {
   end(answered: Answered, status: number): void;
 }
 
+/** What stands in for an SDK until one is loaded. */
+const noProvider = new ProxyTracerProvider().getDelegate();
+
+/** Whether an SDK has been loaded. */
+function isTraced(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== noProvider;
+}
+
 /** Begins the span of a request, below that of its caller where it has sent a `traceparent`. */
 export function traceRequest({ method = '', headers }: IncomingMessage): RequestTrace {
+  if (!isTraced()) return noTrace;
   const caller = propagation.extract(context.active(), headers);
   const span = tracer.startSpan(method, { kind: SpanKind.SERVER }, caller);
   if (!span.isRecording()) return untraced(span, caller);

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import Papa from 'papaparse';
 import { systemClock } from '../src/clock.ts';
+import { makeBody } from '../src/pages/page.ts';
 import type { Found, Pages } from '../src/pages/pages.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { renderPage } from '../src/sends/body.ts';
@@ -217,7 +218,10 @@ async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: numb
   const get = async ({ cursor = '0' }: PageQuery) => {
     const { sends, next } = pageAt(Number(cursor));
     const { json } = renderPage('', { campaign: '1', limit: 2 }, { sends, cursor: undefined });
-    const body = { encodings: { identity: Buffer.from(json) }, cursor: next === undefined ? undefined : String(next) };
+    const body = await makeBody({
+      ...{ json, next: undefined, newestMs: undefined },
+      cursor: next === undefined ? undefined : String(next),
+    });
     return { page: { body } } as unknown as Found;
   };
   const parts = { pages: { get } as unknown as Pages, clock: systemClock, patienceMs: 1 };

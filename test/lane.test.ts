@@ -2,6 +2,7 @@
  * A hit is answered ahead of Express. That must not show: not in a byte, not in a header, not in a count.
  */
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Harness, idOf, start, targetOf, until } from './support/harness.ts';
 
@@ -82,4 +83,50 @@ test('a lane that fails leaves the answer to the long way', async () => {
   };
   expect((await it.get(path)).status).toBe(200);
   it.service.pages.hit = hit;
+});
+
+describe('a connection', () => {
+  /** All that comes back for what is sent at once, until the server closes. */
+  async function exchange(...requests: readonly string[]): Promise<string> {
+    const { hostname, port } = new URL(it.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(requests.join(''));
+    let text = '';
+    for await (const part of socket) text += part.toString('latin1');
+    return text;
+  }
+  const get = (...fields: readonly string[]) => `GET ${path} ${fields.join('\r\n')}\r\n\r\n`;
+  const headsOf = (text: string) => text.match(/HTTP\/1\.1 [^{]+?\r\n\r\n/g) ?? [];
+
+  test('gets as many answers as it has sent requests at once, with the same head each, and closes when it is told to', async () => {
+    const open = get('HTTP/1.1', 'Host: localhost', 'X-Request-Id: same-for-all');
+    const last = get('HTTP/1.1', 'Host: localhost', 'X-Request-Id: same-for-all', 'Connection: close');
+    const heads = headsOf(await exchange(open, open, open, last));
+    expect(heads).toHaveLength(4);
+    const lines = heads.map((head) => head.replace(/(?<=; )r=\d+; t=\d+/, '').split('\r\n'));
+    const own = (head: string[] | undefined) => head?.filter((line) => !/^(Connection|Keep-Alive|Date): /.test(line));
+    for (const head of lines) expect(own(head)?.sort()).toEqual(own(lines[0])?.sort());
+    for (const head of lines) expect(head.filter((line) => line.startsWith('Date: '))).toHaveLength(1);
+    for (const head of lines.slice(0, 3)) {
+      expect(head).toEqual(expect.arrayContaining(['Connection: keep-alive', expect.stringMatching(/^Keep-Alive: /)]));
+    }
+    expect(lines[3]).toContain('Connection: close');
+  });
+
+  test('of HTTP/1.0 is closed', async () => {
+    const [head] = headsOf(await exchange(get('HTTP/1.0', 'Host: localhost')));
+    expect(head).toContain('HTTP/1.1 200 OK\r\n');
+    expect(head).toContain('Connection: close\r\n');
+  });
+
+  test('gets the day and the second that it is', async () => {
+    const dates: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { headers } = await fetch(`${it.url}${path}`);
+      dates.push(Date.parse(headers.get('date') ?? ''));
+      expect(Math.abs((dates[n] ?? 0) - Date.now())).toBeLessThan(2_500);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    expect(new Set(dates).size).toBeGreaterThan(1);
+  });
 });

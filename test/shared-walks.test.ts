@@ -2,6 +2,7 @@
  * The generations of walks, kept by instances together: what two of them store, and what each then finds.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { identityOf } from '../src/pages/encodings.ts';
 import { makeBody, type PageBody, tagOf } from '../src/pages/page.ts';
 import { type Place, type Seen, SharedPages } from '../src/pages/shared-pages.ts';
 import { Walks } from '../src/pages/walks.ts';
@@ -49,7 +50,7 @@ async function join() {
     find: async (place: Place) => {
       const seen = await look(place);
       if (seen.kind === 'turn') seen.turn.failed(undefined);
-      return seen.kind === 'page' ? seen.page.body.encodings.identity.toString() : seen.kind;
+      return seen.kind === 'page' ? (await identityOf(seen.page.body)).toString() : seen.kind;
     },
     /** As if the page had been asked for, and this had come. */
     store: async (place: Place, text: string, about: { first?: string; askedIn?: number; before?: string } = {}) => {

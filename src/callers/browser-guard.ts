@@ -2,6 +2,7 @@
  * What web pages of other origins may do: nothing, unless their origin is on the list (Fetch Standard, "CORS protocol").
  */
 import type { IncomingMessage } from 'node:http';
+import { headLines } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
 
 /** Sent with every answer to a listed origin. Credentials are never allowed: there are none to send. */
@@ -13,40 +14,41 @@ const allowedHeaders =
 /** A day; browsers shorten it to what they keep at the most. */
 const preflightSeconds = 86_400;
 
+const preflightLines = headLines(
+  ...['Access-Control-Allow-Methods', 'GET, HEAD'],
+  ...['Access-Control-Allow-Headers', allowedHeaders],
+  ...['Access-Control-Max-Age', String(preflightSeconds)],
+);
+
 export class BrowserGuard {
-  readonly #origins: ReadonlySet<string>;
+  /** What an answer to each origin carries. */
+  readonly #lines: ReadonlyMap<string, string>;
+  readonly #always: string;
 
   /** @param origins exact, such as `https://dashboards.example.com` */
   constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins);
+    this.#always = origins.length === 0 ? '' : headLines('Vary', 'Origin');
+    const linesFor = (origin: string) =>
+      headLines('Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', exposed);
+    this.#lines = new Map(origins.map((origin) => [origin, linesFor(origin)]));
   }
 
-  /**
-   * Adds the headers that the answer has to carry, names and values in turn.
-   *
-   * @throws Problem `origin-not-allowed` for a page of another origin, whether it wants to read or only to trigger
-   */
-  check({ headers: { origin, 'sec-fetch-site': site } }: IncomingMessage, headers: string[]): void {
-    if (this.#origins.size > 0) headers.push('Vary', 'Origin');
-    if (origin !== undefined && this.#origins.has(origin)) {
-      headers.push('Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', exposed);
-      return;
-    }
+  /** What the answer has to carry, also when the request is refused. */
+  lines({ headers: { origin } }: IncomingMessage): string {
+    return `${this.#always}${origin === undefined ? '' : (this.#lines.get(origin) ?? '')}`;
+  }
+
+  /** @throws Problem `origin-not-allowed` for a page of another origin, whether it wants to read or only to trigger */
+  check({ headers: { origin, 'sec-fetch-site': site } }: IncomingMessage): void {
+    if (origin !== undefined && this.#lines.has(origin)) return;
     // Another port of the same host is another origin too, though the same site.
     const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none';
     if (origin !== undefined || isForeign) throw new Problem('origin-not-allowed');
   }
 
-  /** What a preflight is answered with, beside the headers of `check`; undefined when the request is none. */
-  preflight({ method, headers }: IncomingMessage): string[] | undefined {
-    if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return undefined;
-    return [
-      'Access-Control-Allow-Methods',
-      'GET, HEAD',
-      'Access-Control-Allow-Headers',
-      allowedHeaders,
-      'Access-Control-Max-Age',
-      String(preflightSeconds),
-    ];
+  /** What a preflight is answered with, beside `lines`; undefined when the request is none. */
+  preflight({ method, headers }: IncomingMessage): string | undefined {
+    const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+    return isPreflight ? preflightLines : undefined;
   }
 }

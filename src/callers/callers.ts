@@ -22,16 +22,20 @@ export class Callers {
     this.#parts = parts;
   }
 
+  /** What the head of the answer has to carry, also when the request is refused. */
+  lines(req: IncomingMessage): string {
+    return this.#parts.browserGuard.lines(req);
+  }
+
   /**
    * The team of a request that may be answered.
    *
-   * @param headers gets what the answer has to carry, names and values in turn, also when the request is refused
    * @throws Problem `misdirected-request`, `origin-not-allowed` or `unauthorized`
    */
-  identify(req: IncomingMessage, headers: string[]): Team {
+  identify(req: IncomingMessage): Team {
     const { isAllowedHost, browserGuard, teams } = this.#parts;
     if (!isAllowedHost(req)) throw new Problem('misdirected-request');
-    browserGuard.check(req, headers);
+    browserGuard.check(req);
     return teams.of(req);
   }
 
@@ -42,18 +46,19 @@ export class Callers {
   };
 
   /** The same as middleware. Preflights end here. */
-  readonly middleware: RequestHandler = (req, res, next) => {
-    const { headers, told } = exchangeOf(req);
+  readonly middleware: RequestHandler = (req, _res, next) => {
+    const exchange = exchangeOf(req);
     const { isAllowedHost, browserGuard } = this.#parts;
+    exchange.head += this.lines(req);
     const preflight = browserGuard.preflight(req);
-    if (preflight) {
+    if (preflight !== undefined) {
       // It comes without the token of the request that it asks for.
       if (!isAllowedHost(req)) throw new Problem('misdirected-request');
-      browserGuard.check(req, headers);
-      res.writeHead(204, [...headers, ...preflight]).end();
+      browserGuard.check(req);
+      exchange.answer(204, preflight);
       return;
     }
-    told.team = this.identify(req, headers).name;
+    exchange.told.team = this.identify(req).name;
     next();
   };
 }

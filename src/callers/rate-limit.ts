@@ -57,8 +57,8 @@ export class RateLimit {
     this.#limiters.get(team)?.(req, res, next);
   };
 
-  /** Counts a request that is within the rate and returns its headers; one that is not is left to the middleware. */
-  admit(req: IncomingMessage, team: Team): string[] | undefined {
+  /** Counts a request that is within the rate and returns lines of its head; one that is not is left to the middleware. */
+  admit(req: IncomingMessage, team: Team): string | undefined {
     return this.#store.hitWithin(this.#keyOf(req, team), team.name, this.#limitOf(team));
   }
 
@@ -80,7 +80,7 @@ export class RateLimit {
     });
     return (req, res, next) =>
       limiter(req, res, (error?: unknown) => {
-        exchangeOf(req).headers.push(...this.#store.headers(this.#keyOf(req, team), team.name, limit));
+        exchangeOf(req).head += this.#store.lines(this.#keyOf(req, team), team.name, limit);
         next(error);
       });
   }
@@ -91,7 +91,8 @@ export class RateLimit {
 
   #keyOf(req: IncomingMessage, team: Team): string {
     if (team.requestsPerMinute !== undefined) return team.name;
-    return `${team.name} ${ipKeyGenerator(this.#addresses.of(req), ipv6Subnet)}`;
+    const address = this.#addresses.of(req);
+    return `${team.name} ${address.includes(':') ? ipKeyGenerator(address, ipv6Subnet) : address}`;
   }
 }
 
@@ -100,8 +101,8 @@ interface Count {
   /** Hits among them that the other instances have not been told of. */
   untold: number;
   resetTime: Date;
-  /** Tells clients apart in `RateLimit-Policy` without telling who they are. */
-  readonly partition: string;
+  /** `RateLimit-Policy`, in which clients are told apart without telling who they are. */
+  policyLine: string | undefined;
 }
 
 /**
@@ -145,11 +146,11 @@ class BoundedStore implements Store {
     return this.#hit(key, this.#current(key));
   }
 
-  /** Counts a hit and returns its headers, unless it would be one too many. */
-  hitWithin(key: string, policy: string, limit: number): string[] | undefined {
+  /** Counts a hit and returns its lines, unless it would be one too many. */
+  hitWithin(key: string, policy: string, limit: number): string | undefined {
     const count = this.#current(key);
     if (count.totalHits >= limit) return undefined;
-    return this.#headersOf(this.#hit(key, count), policy, limit);
+    return this.#linesOf(key, this.#hit(key, count), policy, limit);
   }
 
   #hit(key: string, count: Count): Count {
@@ -183,11 +184,11 @@ class BoundedStore implements Store {
     const now = this.#clock.now();
     const known = this.#counts.get(key);
     if (known && known.resetTime.getTime() > now) return known;
-    const count = {
+    const count: Count = {
       totalHits: 0,
       untold: 0,
       resetTime: new Date(now + windowMs),
-      partition: known?.partition ?? partition(key),
+      policyLine: known?.policyLine,
     };
     this.#counts.set(key, count);
     return count;
@@ -212,20 +213,17 @@ class BoundedStore implements Store {
     return Math.max(0, Math.ceil((resetTime.getTime() - this.#clock.now()) / 1000));
   }
 
-  /** Names and values, in turn (draft-ietf-httpapi-ratelimit-headers-08). */
-  headers(key: string, policy: string, limit: number): string[] {
+  /** Lines of a head (draft-ietf-httpapi-ratelimit-headers-08). */
+  lines(key: string, policy: string, limit: number): string {
     const count = this.#counts.get(key);
-    return count ? this.#headersOf(count, policy, limit) : [];
+    return count ? this.#linesOf(key, count, policy, limit) : '';
   }
 
-  #headersOf(count: Count, policy: string, limit: number): string[] {
+  /** The name of a team is a token: nothing in here has to be checked. */
+  #linesOf(key: string, count: Count, policy: string, limit: number): string {
+    count.policyLine ??= `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key)}:\r\n`;
     const remaining = Math.max(0, limit - count.totalHits);
-    return [
-      'RateLimit',
-      `"${policy}"; r=${remaining}; t=${this.#secondsLeftOf(count)}`,
-      'RateLimit-Policy',
-      `"${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${count.partition}:`,
-    ];
+    return `RateLimit: "${policy}"; r=${remaining}; t=${this.#secondsLeftOf(count)}\r\n${count.policyLine}`;
   }
 }
 

@@ -31,7 +31,7 @@ const team = z.strictObject({
     .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
     .refine((name) => name !== 'default', 'any name but default'),
   weight: z.number().min(0.01).max(1000).default(1),
-  requestsPerMinute: z.int().min(1).max(1_000_000).optional(),
+  requestsPerMinute: z.int().min(1).max(1_000_000_000).optional(),
   networks: z
     .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
     .max(1000)
@@ -92,7 +92,7 @@ export const schema = z.strictObject({
     .prefault({}),
   callers: z
     .strictObject({
-      requestsPerMinute: integer(1, 1_000_000, 300, 'Requests a minute from one client (IPv4 address or IPv6 /56)'),
+      requestsPerMinute: integer(1, 1_000_000_000, 300, 'Requests a minute from one client (IPv4 address or IPv6 /56)'),
       required: z.boolean().default(false).describe('Whether callers that no team recognises are refused (401)'),
       cors: z
         .strictObject({

@@ -5,21 +5,10 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
-import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import type { CacheOutcome, StatusBoard } from './status.ts';
-
-/** Filled in on the way through the rooms. */
-export interface Exchange {
-  readonly id: string;
-  /**
-   * Headers of the answer, names and values in turn, gathered on the way and written at once with `writeHead`:
-   * an answer has two dozen, and setting them one by one was a fifth of a hit's time.
-   */
-  readonly headers: string[];
-  /** What the log tells. Never an address, a cursor or a query string. */
-  readonly told: Told;
-}
+import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './head.ts';
+import type { AccessLog } from './log.ts';
+import type { CacheOutcome } from './status.ts';
+import type { Tally } from './tally.ts';
 
 export interface Told {
   route: string;
@@ -32,6 +21,71 @@ export interface Told {
   reason?: string | undefined;
 }
 
+/** What exchanges of one server have in common. */
+interface Server {
+  /** Lines of every answer's head. */
+  readonly head: string;
+  readonly writer: AnswerWriter;
+  /** Told of an exchange that is over. */
+  readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
+}
+
+/** Filled in on the way through the rooms. */
+export class Exchange {
+  readonly id: string;
+  /** Lines of the answer's head, gathered on the way. */
+  head: string;
+  /** Lines of every answer's head, but for those to documents. */
+  common: string;
+  /** What the log tells. Never an address, a cursor or a query string. */
+  readonly told: Told = { route: noRoute, team: 'default' };
+  readonly startedAt: number;
+  readonly trace: RequestTrace;
+  readonly #res: ServerResponse;
+  readonly #server: Server;
+  #isWatched = false;
+
+  constructor(id: string, startedAt: number, trace: RequestTrace, res: ServerResponse, server: Server) {
+    this.id = id;
+    this.startedAt = startedAt;
+    this.trace = trace;
+    // An id is a UUID or has passed the pattern: there is nothing to check any more.
+    this.head = `X-Request-Id: ${id}\r\n`;
+    this.common = server.head;
+    this.#res = res;
+    this.#server = server;
+  }
+
+  /** A whole answer. */
+  answer(status: number, lines: string, content?: Buffer): void {
+    this.answerReady(wholeAnswer(status, `${this.common}${lines}`, content), '');
+  }
+
+  /** A whole answer of which most is ready: also what is common to all. */
+  answerReady(ready: ReadyAnswer, lines: string): void {
+    this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
+    // What the system has taken at once is out: the event that says so need not be waited for.
+    if (!this.#isWatched && this.#res.socket?.writableLength === 0)
+      this.#server.ended(this, ready.status, this.#res.req.method);
+    else this.watch();
+  }
+
+  /** The head of an answer whose content is streamed. */
+  begin(status: number, lines: string): void {
+    this.#res.writeHead(status, fieldsOf(`${this.head}${this.common}${lines}`));
+  }
+
+  /** Waits for the end of what takes its time, or for the caller to go. */
+  watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    const res = this.#res;
+    res.once('close', () => {
+      this.#server.ended(this, res.writableFinished ? res.statusCode : 499, res.req.method);
+    });
+  }
+}
+
 const exchanges = Symbol('exchange');
 type Carrier = IncomingMessage & { [exchanges]?: Exchange };
 
@@ -41,38 +95,33 @@ export function exchangeOf(req: IncomingMessage): Exchange {
   return exchange;
 }
 
-interface Parts {
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly status: StatusBoard;
-  readonly clock: Clock;
-  /** Headers of every answer, names and values in turn. */
-  readonly headers: readonly string[];
-}
-
 /** An id from a proxy in front is kept, so that one request can be followed through both logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
+interface Parts extends Pick<Server, 'head'> {
+  readonly log: AccessLog;
+  readonly tally: Tally;
+  readonly clock: Clock;
+}
+
 /**
- * Names the request, begins its headers with `headers`, and writes its line, its metrics and its span when the answer is
- * out or the caller gone. What belongs to the request runs in the trace that is returned.
+ * Names a request. When its answer is out or the caller gone, its line, its span and its part of the metrics are written.
  */
-export function observeExchanges({ log, metrics, status: board, clock, headers }: Parts) {
-  return (req: IncomingMessage, res: ServerResponse): RequestTrace => {
+export function observeExchanges({ log, tally, clock, head }: Parts) {
+  const ended = ({ id, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
+    const ms = clock.monotonic() - startedAt;
+    tally.add(told, status, ms / 1000);
+    trace.end(told, status);
+    log({ id, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, ...told });
+  };
+  const server: Server = { head, writer: new AnswerWriter(), ended };
+
+  return (req: IncomingMessage, res: ServerResponse): Exchange => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
-    const told: Told = { route: noRoute, team: 'default' };
-    const trace = traceRequest(req);
-    (req as Carrier)[exchanges] = { id, headers: ['X-Request-Id', id, ...headers], told };
-    res.once('close', () => {
-      const ms = clock.monotonic() - startedAt;
-      const status = res.writableFinished ? res.statusCode : 499;
-      metrics.request(told, status, ms / 1000);
-      board.request(told);
-      trace.end(told, status);
-      log.info({ id, trace: trace.traceId, method: req.method, status, ms: Math.round(ms * 100) / 100, ...told });
-    });
-    return trace;
+    const exchange = new Exchange(id, startedAt, traceRequest(req), res, server);
+    (req as Carrier)[exchanges] = exchange;
+    return exchange;
   };
 }

@@ -3,6 +3,8 @@
  */
 import { type DestinationStream, type Logger, pino } from 'pino';
 
+import type { Told } from './exchange.ts';
+
 export type { Logger } from 'pino';
 
 interface LogOptions {
@@ -29,21 +31,56 @@ const redactPaths = [
 /** An email address, wherever it stands; a scoped package in a stack trace is none. */
 const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;
 
+/** What is told of a request. Every text is one of a closed set, or has passed a pattern that lets no quote through. */
+export interface AccessRecord extends Told {
+  readonly id: string;
+  readonly trace: string | undefined;
+  readonly method: string | undefined;
+  readonly status: number;
+  readonly ms: number;
+}
+
+export type AccessLog = (record: AccessRecord) => void;
+
 /** `log` for whatever happens; `accessLog` for requests, whose fields are known, and which are many. */
 export interface Logs {
   readonly log: Logger;
-  readonly accessLog: Logger;
+  readonly accessLog: AccessLog;
+  /** Hands over what has been gathered. */
+  flush(): void;
 }
 
 export function createLogs({ level, destination, secrets }: LogOptions): Logs {
-  const clean = { write: (line: string) => destination.write(redact(line, secrets())) };
+  // Lines are looked through, and handed over, once a turn of the event loop: a tenth of a hit's time is saved by that.
+  let lines = '';
+  const flush = () => {
+    if (lines !== '') destination.write(redact(lines, secrets()));
+    lines = '';
+  };
+  const gather = {
+    write: (line: string) => {
+      if (lines === '') setImmediate(flush);
+      lines += line;
+    },
+  };
   const options = { level, base: null, timestamp, formatters: { level: (label: string) => ({ level: label }) } };
+  const log = pino({ ...options, redact: { paths: redactPaths, censor: redacted } }, gather);
+  const isOn = log.isLevelEnabled('info');
   return {
-    log: pino({ ...options, redact: { paths: redactPaths, censor: redacted } }, clean),
-    // Redaction by path copies every object, which was an eighth of a hit's time; by value it goes on.
-    accessLog: pino(options, clean),
+    log,
+    flush,
+    // pino takes every value for the worst, and copies the object to redact it by path. By value, redaction goes on.
+    accessLog: ({ id, trace, method, status, ms, route, team, campaign, cache, problem, reason }) => {
+      if (!isOn) return;
+      const request = `"id":"${id}"${optional('trace', trace)},"method":"${method}","route":"${route}","team":"${team}"`;
+      const answer = `"status":${status},"ms":${ms}${optional('cache', cache)}${optional('problem', problem)}`;
+      const line = `{"level":"info"${timestamp()},${request}${optional('campaign', campaign)},${answer}`;
+      gather.write(`${line}${optional('reason', reason)}}\n`);
+    },
   };
 }
+
+const optional = (name: string, value: string | undefined) => (value === undefined ? '' : `,"${name}":"${value}"`);
 
 let lastMs = 0;
 let lastTimestamp = '';

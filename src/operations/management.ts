@@ -66,7 +66,7 @@ export function managementListener({ health, metrics, status, allowedHosts, purg
 
 async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Parts['purge']): Promise<void> {
   try {
-    guard.check(req, []);
+    guard.check(req);
     if (req.method !== 'POST') throw new Problem('method-not-allowed', { allow: 'POST', detail: 'Use POST.' });
     const query = new URLSearchParams(searchOf(req.url ?? ''));
     const campaign = query.get('campaign') ?? undefined;

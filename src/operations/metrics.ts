@@ -1,13 +1,12 @@
 /**
  * Metrics for Prometheus. No label takes a value from a request: teams come from the configuration.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import type { Urgency } from '../upstream/quota/demand.ts';
-import type { Told } from './exchange.ts';
+import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
-/** From a hit in memory to an upstream that takes its time. */
-const latencyBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+const latencyBuckets = [...bounds];
 
 /** Read when they are asked for. Booleans are 1 and 0. */
 export interface Gauges {
@@ -45,25 +44,6 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
 
 export class Metrics {
   readonly registry = new Registry();
-  readonly #requests = new Counter({
-    name: 'sendgate_requests_total',
-    help: 'Requests answered, by route, status and team',
-    labelNames: ['route', 'status', 'team'] as const,
-    registers: [this.registry],
-  });
-  readonly #latency = new Histogram({
-    name: 'sendgate_request_duration_seconds',
-    help: 'Time from the request to the end of its answer, by cache outcome',
-    labelNames: ['cache'] as const,
-    buckets: latencyBuckets,
-    registers: [this.registry],
-  });
-  readonly #pages = new Counter({
-    name: 'sendgate_pages_served_total',
-    help: 'Pages answered, by team and cache outcome',
-    labelNames: ['team', 'cache'] as const,
-    registers: [this.registry],
-  });
   readonly #upstreamCalls = new Counter({
     name: 'sendgate_upstream_calls_total',
     help: 'Calls to Constant Contact, by outcome',
@@ -101,10 +81,31 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
-  /** Label sets are few, and looking one up by its values costs more than counting. */
-  readonly #known = new Map<string, { inc(): void } | { observe(value: number): void }>();
 
-  constructor(gauges: Gauges) {
+  /** @param answers all that were given, when they are asked for */
+  constructor(gauges: Gauges, answers: () => readonly Tallied[]) {
+    new Counter({
+      name: 'sendgate_requests_total',
+      help: 'Requests answered, by route, status and team',
+      labelNames: ['route', 'status', 'team'] as const,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { route, status, team, count } of answers())
+          this.inc({ route, status: String(status), team }, count);
+      },
+    });
+    new Counter({
+      name: 'sendgate_pages_served_total',
+      help: 'Pages answered, by team and cache outcome',
+      labelNames: ['team', 'cache'] as const,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { team, cache, count } of answers()) if (cache) this.inc({ team, cache }, count);
+      },
+    });
+    this.registry.registerMetric(latencyOf(answers));
     for (const [key, [name, help]] of Object.entries(gaugeHelp)) {
       const read = gauges[key as keyof Gauges];
       new Gauge({
@@ -121,13 +122,6 @@ export class Metrics {
   /** Adds the process's own: memory, CPU, event-loop delay. Once a process. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.registry });
-  }
-
-  request({ route, team, cache }: Told, status: number, seconds: number): void {
-    this.#child(`requests ${route} ${status} ${team}`, () => this.#requests.labels(route, String(status), team)).inc();
-    const outcome = cache ?? 'none';
-    this.#child(`latency ${outcome}`, () => this.#latency.labels(outcome)).observe(seconds);
-    if (cache) this.#child(`pages ${team} ${cache}`, () => this.#pages.labels(team, cache)).inc();
   }
 
   upstreamCall(outcome: string, seconds: number): void {
@@ -147,13 +141,48 @@ export class Metrics {
   waited(team: string, urgency: Urgency, seconds: number): void {
     this.#waits.labels(team, urgency).observe(seconds);
   }
+}
 
-  #child<T extends { inc(): void } | { observe(value: number): void }>(key: string, make: () => T): T {
-    let child = this.#known.get(key) as T | undefined;
-    if (!child) {
-      child = make();
-      this.#known.set(key, child);
-    }
-    return child;
-  }
+/** A histogram that is made when it is read. */
+function latencyOf(answers: () => readonly Tallied[]): Metric {
+  const about = {
+    name: 'sendgate_request_duration_seconds',
+    help: 'Time from the request to the end of its answer, by cache outcome',
+    type: 'histogram',
+    aggregator: 'sum',
+  };
+  const value = (suffix: string, labels: object, number: number) => ({
+    metricName: `${about.name}_${suffix}`,
+    labels,
+    value: number,
+  });
+  const get = async () => {
+    const all = answers();
+    const outcomes = new Set(all.map(({ cache = 'none' }) => cache));
+    const values = [...outcomes].flatMap((cache) => {
+      const tallied = all.filter((one) => (one.cache ?? 'none') === cache);
+      const sum = (of: (one: Tallied) => number) => tallied.reduce((total, one) => total + of(one), 0);
+      let upTo = 0;
+      const buckets = [...latencyBuckets, '+Inf'].map((le, bucket) => {
+        upTo += sum(({ byLatency }) => byLatency[bucket] ?? 0);
+        return value('bucket', { le, cache }, upTo);
+      });
+      return [
+        ...buckets,
+        value(
+          'sum',
+          { cache },
+          sum(({ seconds }) => seconds),
+        ),
+        value(
+          'count',
+          { cache },
+          sum(({ count }) => count),
+        ),
+      ];
+    });
+    return { ...about, values };
+  };
+  // What a registry asks of a metric is this; its type asks for one of prom-client's own classes.
+  return { ...about, get } as unknown as Metric;
 }

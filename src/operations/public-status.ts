@@ -9,10 +9,10 @@ import type { StatusBoard } from './status.ts';
 export const statusPath = '/status';
 
 export function publicStatus(board: StatusBoard): RequestHandler {
-  return (req, res) => {
+  return (req) => {
     exchangeOf(req).told.route = statusPath;
-    if (onlyReads(req, res)) return;
+    if (onlyReads(req)) return;
     hasToAcceptJson(req);
-    answerJson(req, res, 'no-store', board.readPublic());
+    answerJson(req, 'no-store', board.readPublic());
   };
 }

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type Urgency, urgencies } from '../upstream/quota/demand.ts';
 import type { QuotaStatus } from '../upstream/quota/quota.ts';
-import type { Told } from './exchange.ts';
+import type { Tallied } from './tally.ts';
 
 /** Waits of one team and urgency that are remembered for the percentiles. */
 const maxWaits = 200;
@@ -17,6 +17,8 @@ export interface StatusParts {
   readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
   readonly sharing: () => Status['sharing'];
+  /** All answers that were given. */
+  readonly answers: () => readonly Tallied[];
 }
 
 const count = z.int().nonnegative();
@@ -65,7 +67,6 @@ export interface Status extends PublicStatus {
 export class StatusBoard {
   readonly #parts: StatusParts;
   readonly #waits = new Map<string, { readonly last: number[]; calls: number }>();
-  readonly #served: PublicStatus['served'] = {};
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
@@ -78,14 +79,6 @@ export class StatusBoard {
     if (waits.last.length > maxWaits) waits.last.shift();
     waits.calls++;
     this.#waits.set(key, waits);
-  }
-
-  /** Told of every answer. */
-  request({ team, cache }: Told): void {
-    if (cache === undefined) return;
-    this.#served[team] ??= {};
-    const served = this.#served[team];
-    served[cache] = (served[cache] ?? 0) + 1;
   }
 
   /** What every caller may know. */
@@ -108,11 +101,22 @@ export class StatusBoard {
         const waits = [...last].sort((a, b) => a - b);
         return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95), calls };
       }),
-      served: this.#served,
+      served: servedOf(this.#parts.answers()),
       cache: this.#parts.cache(),
       sharing: this.#parts.sharing(),
     };
   }
+}
+
+function servedOf(answers: readonly Tallied[]): PublicStatus['served'] {
+  const all: PublicStatus['served'] = {};
+  for (const { team, cache, count } of answers) {
+    if (cache === undefined) continue;
+    all[team] ??= {};
+    const served = all[team];
+    served[cache] = (served[cache] ?? 0) + count;
+  }
+  return all;
 }
 
 /** Of sorted values; 0 when there are none. */

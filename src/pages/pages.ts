@@ -8,13 +8,14 @@ import { inSpan } from '../tracing.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
 import type { Demand, Urgency } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
+import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, tagOf } from './page.ts';
 import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
 import { Walks } from './walks.ts';
 
 export interface PagesOptions extends FreshnessLimits {
-  /** Bytes of all that is held: every encoding, the keys, and what it takes to keep them. */
+  /** Bytes of all that is held: contents, the keys, and what it takes to keep them. */
   readonly maxBytes: number;
   /** How long past its freshness a page may be served, when the upstream has no better one. */
   readonly staleIfErrorSeconds: number;
@@ -111,7 +112,7 @@ export class Pages {
     this.#cache = new LRUCache<string, Held, Fetch>({
       maxSize: options.maxBytes,
       sizeCalculation: (held, key) =>
-        entryOverheadBytes + key.length * 2 + (held.kind === 'page' ? held.body.bytes : 0),
+        entryOverheadBytes + key.length * 2 + (held.kind === 'page' ? held.body.br.length : 0),
       // The cache's ttl says when to ask again; how fresh a page is stands on the page.
       ttl: 1,
       ttlResolution: 0,
@@ -359,7 +360,7 @@ export class Pages {
     fetch.source = await this.#get(source, ask, false, demand);
 
     const { page } = fetch.source;
-    const all = readSends(page.body.encodings.identity.toString());
+    const all = readSends((await identityOf(page.body)).toString());
     const { createdSince = '' } = query;
     const { sends, cursor } =
       filtersSince || createdSince === ''
@@ -389,7 +390,7 @@ export class Pages {
       previousEtag: old?.body.etag,
     };
     const unshared = {
-      // An unchanged page keeps its encodings.
+      // An unchanged page keeps its body.
       body: old?.body.etag === etag ? old.body : await encode({ json, next, cursor: arrived.cursor, newestMs }, etag),
       fetchedAt,
       freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),

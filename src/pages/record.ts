@@ -2,7 +2,6 @@
  * A page as it is kept in Redis: compressed, and encrypted where there is a key for it.
  */
 import { createHash } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { open, type SealingKey, seal } from '../redis/sealing.ts';
 import type { PageBody } from './page.ts';
@@ -16,7 +15,7 @@ export interface PageRecord {
 /** Why a record is of no use. */
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
-const version = 1;
+const version = 2;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;
@@ -29,7 +28,6 @@ const header = z.object({
   next: z.string().optional(),
   cursor: z.string().optional(),
   first: z.string(),
-  gzipBytes: z.int().nonnegative(),
   identityBytes: z.int().min(64).max(maxIdentityBytes),
 });
 
@@ -38,13 +36,11 @@ type Keys = readonly SealingKey[];
 
 /** @param key under which it is kept: a record that is moved to another one cannot be read there */
 export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
-  const { etag, lastModified, next, cursor, encodings } = body;
-  const { identity, gzip, br } = encodings;
-  const lengths = { gzipBytes: gzip.length, identityBytes: identity.length };
-  const head = Buffer.from(JSON.stringify({ etag, lastModified, next, cursor, first, ...lengths }));
+  const { etag, lastModified, next, cursor, br, identityBytes } = body;
+  const head = Buffer.from(JSON.stringify({ etag, lastModified, next, cursor, first, identityBytes }));
   const headBytes = Buffer.alloc(4);
   headBytes.writeUInt32BE(head.length);
-  const content = Buffer.concat([headBytes, head, gzip, br]);
+  const content = Buffer.concat([headBytes, head, br]);
   const [inUse] = keys;
   return inUse
     ? Buffer.concat([Buffer.of(version, sealed), seal(inUse, content, key)])
@@ -66,39 +62,13 @@ export function readRecord(
   if (typeof content === 'string') return content;
   try {
     const headEnd = 4 + content.readUInt32BE();
-    const { first, gzipBytes, identityBytes, ...head } = header.parse(
-      JSON.parse(content.subarray(4, headEnd).toString()),
-    );
+    const { first, ...head } = header.parse(JSON.parse(content.subarray(4, headEnd).toString()));
     if (known?.etag === head.etag) return { body: known, first };
-    const gzip = content.subarray(headEnd, headEnd + gzipBytes);
-    const br = content.subarray(headEnd + gzipBytes);
-    return {
-      body: {
-        etag: head.etag,
-        lastModified: head.lastModified,
-        next: head.next,
-        cursor: head.cursor,
-        encodings: unpacked(gzip, br, identityBytes),
-        bytes: identityBytes + gzip.length + br.length,
-      },
-      first,
-    };
+    const { etag, lastModified, next, cursor, identityBytes } = head;
+    return { body: { etag, lastModified, next, cursor, identityBytes, br: content.subarray(headEnd) }, first };
   } catch {
     return 'damaged';
   }
-}
-
-/** Few callers take a page as it is, so that it is unpacked for the first who does: in a twentieth of a millisecond. */
-function unpacked(gzip: Buffer, br: Buffer, identityBytes: number): PageBody['encodings'] {
-  let identity: Buffer | undefined;
-  return {
-    get identity() {
-      identity ??= gunzipSync(gzip, { maxOutputLength: identityBytes, chunkSize: identityBytes });
-      return identity;
-    },
-    gzip,
-    br,
-  };
 }
 
 /** The content, in memory of its own: a reply's belongs to whatever else came with it. */

@@ -1,40 +1,23 @@
 /**
- * A found page as an HTTP answer: headers, conditional requests, the encoding that the caller takes.
+ * How a found page is answered: conditional requests, the encoding that the caller takes, and what is told of its age.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import fresh from 'fresh';
 import { chooseEncoding } from '../negotiate.ts';
+import type { PageBody } from '../pages/page.ts';
 import type { Found } from '../pages/pages.ts';
 import { cacheStatus } from './cache-status.ts';
+import type { Form } from './ready-answers.ts';
 
-/** Browsers keep the page and revalidate: a 304 costs nothing, and an address list never goes stale unseen. */
-const cacheControl = 'private, no-cache';
+export function formFor(req: IncomingMessage, { etag, lastModified }: PageBody): Form {
+  if (isCurrent(req, etag, lastModified)) return 'not-modified';
+  return chooseEncoding(req.headers['accept-encoding'] as string | undefined);
+}
 
-/** Answers 200 with the page, or 304 where the caller has it already. `headers` are those gathered before. */
-export function answerPage(
-  req: IncomingMessage,
-  res: ServerResponse,
-  headers: string[],
-  found: Found,
-  nowMs: number,
-): void {
-  const { body, fetchedAt } = found.page;
-  headers.push('Cache-Control', cacheControl, 'Vary', 'Accept-Encoding', 'ETag', body.etag);
-  headers.push('Age', String(Math.max(0, Math.floor((nowMs - fetchedAt) / 1000))));
-  headers.push('Cache-Status', cacheStatus(found, nowMs));
-  if (body.lastModified !== undefined) headers.push('Last-Modified', body.lastModified);
-  if (body.next !== undefined) headers.push('Link', `<${body.next}>; rel="next"`);
-
-  if (isCurrent(req, body.etag, body.lastModified)) {
-    res.writeHead(304, headers).end();
-    return;
-  }
-  const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
-  const content = body.encodings[encoding];
-  headers.push('Content-Type', 'application/json', 'Content-Length', String(content.length));
-  if (encoding !== 'identity') headers.push('Content-Encoding', encoding);
-  res.writeHead(200, headers);
-  res.end(req.method === 'HEAD' ? undefined : content);
+/** Lines that are different from answer to answer. */
+export function linesNow(found: Found, nowMs: number): string {
+  const age = Math.max(0, Math.floor((nowMs - found.page.fetchedAt) / 1000));
+  return `Age: ${age}\r\nCache-Status: ${cacheStatus(found, nowMs)}\r\n`;
 }
 
 /** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */

@@ -1,24 +1,27 @@
 /**
  * `GET|HEAD /campaigns/:id/sends`
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import type { ReadyAnswer } from '../operations/head.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
-import { answerPage } from './answer.ts';
+import { formFor, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { dropInPath, dropInQuery } from './drop-in.ts';
 import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
+import type { ReadyAnswers } from './ready-answers.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 
 interface Parts {
   readonly pages: Pages;
+  readonly answers: ReadyAnswers;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
@@ -28,10 +31,11 @@ interface Parts {
 
 export const sendsPath = '/campaigns/:id/sends';
 
-/** A valid question, and the page that answers it. */
-export interface Answer {
+/** A valid question, the page that answers it, and that as an answer. */
+interface Answer {
   readonly query: SendsQuery;
   readonly found: Found;
+  readonly ready: ReadyAnswer;
 }
 
 /** The endpoint in its parts, so that a hit can be answered without going the whole way. */
@@ -51,7 +55,7 @@ export class SendsEndpoint {
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
     const { told } = exchangeOf(req);
     told.route = this.#route;
-    if (onlyReads(req, res)) return;
+    if (onlyReads(req)) return;
 
     const query = this.#query(req, req.params.id);
     told.campaign = query.campaign;
@@ -61,28 +65,35 @@ export class SendsEndpoint {
         signal: untilGone(res),
         maxAgeSeconds: requestedMaxAge(req.headers['cache-control']),
       })
-      .then((found) => this.answer(req, res, { query, found }));
+      .then(async (found) => {
+        const { body } = found.page;
+        this.answer(req, { query, found, ready: await this.#parts.answers.of(body, formFor(req, body)) });
+      });
   };
 
   /**
-   * The page that a GET or HEAD asks for, if it is held and good enough.
+   * What a GET or HEAD asks for, if it is held and good enough.
    *
    * @throws Problem when the request is not valid, or the page a remembered refusal
    */
   hit(req: IncomingMessage, id: string): Answer | undefined {
     const query = this.#query(req, id);
     const found = this.#parts.pages.hit(query, requestedMaxAge(req.headers['cache-control']));
-    return found && { query, found };
+    if (!found) return undefined;
+    const { body } = found.page;
+    const ready = this.#parts.answers.held(body, formFor(req, body));
+    return ready && { query, found, ready };
   }
 
-  answer(req: IncomingMessage, res: ServerResponse, { query, found }: Answer): void {
+  answer(req: IncomingMessage, { query, found, ready }: Answer): void {
     const { clock, readAhead, refreshAhead, addresses } = this.#parts;
     const now = clock.now();
-    const { headers, told } = exchangeOf(req);
+    const exchange = exchangeOf(req);
+    const { told } = exchange;
     told.route = this.#route;
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
-    answerPage(req, res, headers, found, now);
+    exchange.answerReady(ready, linesNow(found, now));
     readAhead.answered(query, found.page, told.team, addresses.of(req));
     refreshAhead.answered(query, found.page, told.team);
   }

@@ -8,6 +8,7 @@ import type { RequestHandler } from 'express';
 import type { Clock } from '../clock.ts';
 import { accepts } from '../negotiate.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import { headLines } from '../operations/head.ts';
 import type { Pages } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
 import { onlyReads, searchOf, untilGone } from '../resource.ts';
@@ -61,9 +62,10 @@ export class SendsExports {
   handler(name: ExportName): RequestHandler<{ id: string }> {
     const format = exportFormats[name];
     return async (req, res) => {
-      const { id, headers, told } = exchangeOf(req);
+      const exchange = exchangeOf(req);
+      const { id, told } = exchange;
       told.route = exportPath(name);
-      if (onlyReads(req, res)) return;
+      if (onlyReads(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
@@ -83,9 +85,11 @@ export class SendsExports {
         const ask = { team: told.team, signal: gone };
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
-        headers.push('Content-Type', format.contentType, 'Cache-Control', 'private, no-store');
-        headers.push('Content-Disposition', `attachment; filename="${fileName(query, name)}"`);
-        res.writeHead(200, headers);
+        const lines = headLines(
+          ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
+          ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],
+        );
+        exchange.begin(200, lines);
         if (req.method === 'HEAD') res.end();
         else await this.#write(res, format, walk, failed);
       } catch (error) {

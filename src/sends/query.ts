@@ -98,7 +98,7 @@ function parse<P extends Parameters>(id: string, search: string, ids: CampaignId
 
   if (!ids.pattern.test(id)) refuse('id', 'is not a campaign id', ids.allowed);
 
-  const given = new Set<string>();
+  const given: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, text] of search === '' ? [] : new URLSearchParams(search)) {
     if (errors.length >= maxErrors) break;
@@ -112,10 +112,10 @@ function parse<P extends Parameters>(id: string, search: string, ids: CampaignId
     } else if (!parameter) {
       const allowed = Object.keys(parameters).join(', ') || 'none';
       refuse(echoablePattern.test(name) ? name : '(unprintable)', 'is not a parameter of this resource', allowed);
-    } else if (given.has(name)) {
+    } else if (given.includes(name)) {
       refuse(name, 'is given more than once', 'once');
     } else {
-      given.add(name);
+      given.push(name);
       const { data, success } = parameter.schema.safeParse(text);
       if (success) values[name] = data;
       else refuse(name, parameter.problem, parameter.allowed);

@@ -61,13 +61,13 @@ export class SendsSummary {
   readonly handle: RequestHandler<{ id: string }> = async (req, res) => {
     const { told } = exchangeOf(req);
     told.route = summaryPath;
-    if (onlyReads(req, res)) return;
+    if (onlyReads(req)) return;
     hasToAcceptJson(req);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), this.#parts.campaignIds);
     told.campaign = campaign;
     const { sends } = await this.get(campaign, told.team, untilGone(res));
     const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
-    answerJson(req, res, 'private, no-cache', summary);
+    answerJson(req, 'private, no-cache', summary);
   };
 
   /** @throws Problem, or the signal's reason */

@@ -2,6 +2,8 @@
  * A whole campaign, page by page, while it is being read: never more than one page ahead of its reader.
  */
 import { type Clock, sleep } from '../clock.ts';
+import { identityOf } from '../pages/encodings.ts';
+import type { PageBody } from '../pages/page.ts';
 import type { Found, Pages } from '../pages/pages.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Send } from '../upstream/dialect.ts';
@@ -49,12 +51,13 @@ async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Foun
   const told = new Told();
   let repeated = 0;
   for (let found: Found | undefined = first; found; ) {
-    const { cursor, encodings }: Found['page']['body'] = found.page.body;
+    const { body }: Found['page'] = found.page;
+    const { cursor }: PageBody = body;
     const next: Promise<Found> | undefined =
       cursor === undefined ? undefined : patiently(parts, { ...head, cursor }, ask);
     // Should it fail while this page is being read, that is told when it is wanted.
     next?.catch(() => {});
-    const news = told.news(resultsOf(encodings.identity.toString()));
+    const news = told.news(resultsOf((await identityOf(body)).toString()));
     repeated = news === '[]' ? repeated + 1 : 0;
     if (repeated > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
     yield news;

@@ -2,11 +2,13 @@
  * What a browser is given: files that are read once, when the process starts, and compressed once, when somebody asks.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { extname } from 'node:path';
 import { chooseEncoding } from '../negotiate.ts';
 import { exchangeOf } from '../operations/exchange.ts';
-import { makeBody, type PageBody } from '../pages/page.ts';
+import { headLines } from '../operations/head.ts';
+import { brotli, type Encoding, gzip } from '../pages/encodings.ts';
+import { tagOf } from '../pages/page.ts';
 import { isCurrent } from '../sends/answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -17,32 +19,40 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
+const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
+  identity: async (text) => text,
+  gzip,
+  br: brotli,
+};
+
 /** A text that is the same for everybody. */
 export class File {
   readonly #text: string;
   readonly #contentType: string;
-  #body: Promise<PageBody> | undefined;
+  readonly #etag: string;
+  readonly #contents: Partial<Record<Encoding, Promise<Buffer>>> = {};
 
   /** @param extension with its dot */
   constructor(extension: string, text: string) {
     this.#contentType = contentTypes[extension] ?? 'text/plain; charset=utf-8';
     this.#text = text;
+    this.#etag = tagOf(text);
   }
 
   /** Answers 200 with the file, or 304 where the browser has it already. */
-  async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    this.#body ??= makeBody({ json: this.#text, next: undefined, cursor: undefined, newestMs: undefined });
-    const { etag, encodings } = await this.#body;
-    const headers = [...exchangeOf(req).headers, 'ETag', etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
-    if (isCurrent(req, etag, undefined)) {
-      res.writeHead(304, headers).end();
+  async answer(req: IncomingMessage): Promise<void> {
+    const exchange = exchangeOf(req);
+    const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
+    if (isCurrent(req, this.#etag, undefined)) {
+      exchange.answer(304, headLines(...fields));
       return;
     }
     const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
-    const content = encodings[encoding];
-    headers.push('Content-Type', this.#contentType, 'Content-Length', String(content.length));
-    if (encoding !== 'identity') headers.push('Content-Encoding', encoding);
-    res.writeHead(200, headers).end(req.method === 'HEAD' ? undefined : content);
+    this.#contents[encoding] ??= encode[encoding](Buffer.from(this.#text));
+    const content = await this.#contents[encoding];
+    fields.push('Content-Type', this.#contentType);
+    if (encoding !== 'identity') fields.push('Content-Encoding', encoding);
+    exchange.answer(200, headLines(...fields), content);
   }
 }
 

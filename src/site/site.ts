@@ -8,6 +8,7 @@
 import express, { type Router } from 'express';
 import { securityHeaders } from '../callers/security-headers.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import { headLines } from '../operations/head.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { onlyReads } from '../resource.ts';
 import { File, readFolder } from './files.ts';
@@ -21,7 +22,7 @@ const built = new URL('../../dist/', import.meta.url);
  * Everything comes from here: no script or style stands in a page, and nothing goes anywhere else. Pictures may stand in a
  * style, as those of the reference do.
  */
-const documentHeaders = securityHeaders({
+const documentHead = securityHeaders({
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],
   styleSrc: ["'self'"],
@@ -43,15 +44,15 @@ export function createSite(description: DescriptionOptions): Router {
   const openapi = new File('.json', JSON.stringify(describeApi(description)));
 
   const site = express.Router({ caseSensitive: true, strict: true });
-  const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further: string[] = []) =>
-    site.all(path, async (req, res) => {
+  const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further = '') =>
+    site.all(path, async (req) => {
       const exchange = exchangeOf(req);
       exchange.told.route = path.slice(basePath.length);
-      if (onlyReads(req, res)) return;
+      if (onlyReads(req)) return;
       const file = find(req.params as Record<string, string>);
       if (!file) throw new Problem('not-found');
-      exchange.headers.splice(0, exchange.headers.length, 'X-Request-Id', exchange.id, ...documentHeaders, ...further);
-      await file.answer(req, res);
+      exchange.common = `${documentHead}${further}`;
+      await file.answer(req);
     });
 
   if (basePath !== '') site.get(basePath, (_req, res) => res.redirect(308, `${basePath}/`));
@@ -62,6 +63,10 @@ export function createSite(description: DescriptionOptions): Router {
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
   // Pages of other origins may load the client. What they may ask with it is another question.
-  serve(`${basePath}/assets/client/:name`, ({ name = '' }) => client.get(name), ['Access-Control-Allow-Origin', '*']);
+  serve(
+    `${basePath}/assets/client/:name`,
+    ({ name = '' }) => client.get(name),
+    headLines('Access-Control-Allow-Origin', '*'),
+  );
   return site;
 }

@@ -14,10 +14,14 @@ import { activityIdOf } from '../../src/sandbox/v3.ts';
 import { type Service, startService } from '../../src/service.ts';
 import type { Send } from '../../src/upstream/dialect.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
+import { bothWays } from './both-ways.ts';
 import { ForwardClock } from './clock.ts';
 
 /** The version of Constant Contact's API that is behind Sendgate: suites of the contract run with each. */
 export const api = (globalThis as { api?: 'v2' | 'v3' }).api ?? 'v2';
+
+/** Whether every request goes both ways: through the lane, and past it. */
+const isBothWays = (globalThis as { bothWays?: boolean }).bothWays === true;
 
 export const apiKey = 'key-5ecret+/Zq1';
 export const accessToken = 'token-5ecret.Xw9~';
@@ -91,13 +95,54 @@ export async function start(
   const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
   const harness = await startInstance(sandbox, clock, env, version);
-  return {
+  const alone = {
     ...harness,
     close: async () => {
       await harness.close();
       await sandbox.stop();
     },
   };
+  return isBothWays ? withLongWay(alone, env, sandboxOptions, version) : alone;
+}
+
+/** Beside it another one that is the same, but answers no hit ahead of Express; every request goes to both. */
+async function withLongWay(
+  short: Harness,
+  env: Environment,
+  sandboxOptions: Partial<SandboxOptions>,
+  version: typeof api,
+): Promise<Harness> {
+  const { clock } = short;
+  const sandbox = await startSandbox({ clock, ...sandboxOptions });
+  const long = await startInstance(sandbox, clock, env, version);
+  long.service.pages.hit = () => undefined;
+  const both = await bothWays([short.url, long.url]);
+  return {
+    ...short,
+    ...asking(both.url),
+    sandbox: alike(short.sandbox, sandbox),
+    url: both.url,
+    close: async () => {
+      await both.close();
+      await Promise.all([short.close(), long.close()]);
+      await sandbox.stop();
+      if (both.differences.length > 0) throw new Error(both.differences.join('\n'));
+    },
+  };
+}
+
+/** The first of two that are told the same. */
+function alike(first: Sandbox, second: Sandbox): Sandbox {
+  return new Proxy(first, {
+    get(_, name) {
+      const [ours, theirs] = [first, second].map((sandbox) => Reflect.get(sandbox, name, sandbox));
+      if (typeof ours !== 'function') return ours;
+      return (...values: unknown[]) => {
+        Reflect.apply(theirs, second, values);
+        return Reflect.apply(ours, first, values);
+      };
+    },
+  });
 }
 
 /** A Sendgate in front of a sandbox that others may be in front of, too. `close` leaves the sandbox running. */
@@ -112,22 +157,24 @@ export async function startInstance(
   const service = await startService(loaded, {
     clock,
     readFile,
-    logDestination: { write: (line) => void lines.push(line) },
+    logDestination: { write: (text) => void lines.push(...text.split(/(?<=\n)/)) },
     version: 'test',
     refreshTokens: (order) => refreshTokens(order, () => clock.now()),
   });
-  const get = (path: string, headers: Record<string, string> = {}) =>
-    fetch(`${service.url}${targetOf(path)}`, { headers });
   return {
     sandbox,
     service,
     clock,
     url: service.url,
     lines,
-    get,
-    page: async (path) => (await (await get(path)).json()) as PageJson,
+    ...asking(service.url),
     close: () => service.stop(),
   };
+}
+
+function asking(url: string): Pick<Harness, 'get' | 'page'> {
+  const get = (path: string, headers: Record<string, string> = {}) => fetch(`${url}${targetOf(path)}`, { headers });
+  return { get, page: async (path) => (await (await get(path)).json()) as PageJson };
 }
 
 export interface SendgateProcess {
