@@ -1,29 +1,31 @@
 /**
- * The limit: node:http that returns ready buffers and does nothing else.
+ * The limit: node:http that returns Sendgate's own answers, head and content ready, and does nothing else.
  */
-import { createServer } from 'node:http';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { createServer, get } from 'node:http';
 
 const { PORT, PAGE_URL } = process.env;
-const identity = Buffer.from(await (await fetch(PAGE_URL)).arrayBuffer());
-const gzip = gzipSync(identity);
-const br = brotliCompressSync(identity, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } });
-const etag = 'W/"bare"';
+const perConnection = new Set(['date', 'connection', 'keep-alive']);
 
-createServer((req, res) => {
-  if (req.headers['if-none-match'] === etag) return res.writeHead(304, { ETag: etag }).end();
+/** What Sendgate answers to these headers, as it comes over the wire. */
+const record = (headers) =>
+  new Promise((resolve, reject) => {
+    get(PAGE_URL, { headers }, async (answer) => {
+      const parts = [];
+      for await (const part of answer) parts.push(part);
+      const pairs = answer.rawHeaders.flatMap((name, n) => (n % 2 === 0 ? [[name, answer.rawHeaders[n + 1]]] : []));
+      const fields = pairs.filter(([name]) => !perConnection.has(name.toLowerCase())).flat();
+      resolve({ status: answer.statusCode, etag: answer.headers.etag, fields, content: Buffer.concat(parts) });
+    }).on('error', reject);
+  });
+
+const br = await record({ 'accept-encoding': 'br' });
+const gzip = await record({ 'accept-encoding': 'gzip' });
+const identity = await record({});
+const notModified = await record({ 'if-none-match': br.etag });
+
+createServer({ keepAliveTimeout: 75_000 }, (req, res) => {
   const accepted = req.headers['accept-encoding'] ?? '';
-  const [body, encoding] = accepted.includes('br')
-    ? [br, 'br']
-    : accepted.includes('gzip')
-      ? [gzip, 'gzip']
-      : [identity];
-  const headers = {
-    'Content-Type': 'application/json',
-    'Content-Length': body.length,
-    ETag: etag,
-    Vary: 'Accept-Encoding',
-  };
-  if (encoding) headers['Content-Encoding'] = encoding;
-  res.writeHead(200, headers).end(body);
+  const encoded = accepted.includes('br') ? br : accepted.includes('gzip') ? gzip : identity;
+  const { status, fields, content } = req.headers['if-none-match'] === br.etag ? notModified : encoded;
+  res.writeHead(status, fields).end(content);
 }).listen(Number(PORT), '127.0.0.1');

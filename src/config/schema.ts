@@ -113,7 +113,7 @@ export const schema = z.strictObject({
     .prefault({}),
   cache: z
     .strictObject({
-      maxBytes: integer(mebibyte, 1024 ** 4, 256 * mebibyte, 'Bytes of all pages held, with every encoding'),
+      maxBytes: integer(mebibyte, 1024 ** 4, 256 * mebibyte, 'Bytes of all pages held, and of the answers made of them'),
       minFreshSeconds: integer(
         1,
         86_400,

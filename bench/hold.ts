@@ -1,0 +1,240 @@
+/**
+ * `npm run bench:hold`: what a held page costs, and whether hits stay what they are when there are many of them, when they
+ * come and go, and while new ones arrive. `--short` holds fewer for less time and leaves RESULTS.md alone.
+ */
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { rate } from './load.ts';
+import { median, onCore, type Server, startServer } from './processes.ts';
+import { replaceSection } from './results.ts';
+import { type Steady, steady } from './steady.ts';
+
+const short = process.argv.includes('--short');
+/** Another build to hold the same in, such as that of the version before. */
+const dist = process.env['SENDGATE_DIST'] ?? 'dist';
+const onlyMemory = process.argv.includes('--memory');
+const scale = short
+  ? { pages: 400, keys: 2_000, seconds: 1, rounds: 1 }
+  : { pages: 20_000, keys: 100_000, seconds: 5, rounds: 5 };
+const node = process.execPath;
+const ports = { sandbox: 9490, sendgate: 9491, management: 9492, bare: 9493 };
+const at = (port: number) => `http://127.0.0.1:${port}`;
+const credentials = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'bench-access-token' };
+const mebibyte = 1024 * 1024;
+const headers = { 'accept-encoding': 'gzip, deflate, br' };
+
+const sandbox = await startServer(
+  'sandbox',
+  `${at(ports.sandbox)}/_sandbox`,
+  onCore(1, [node, 'dist/sandbox/main.js']),
+  {
+    ...credentials,
+    PORT: String(ports.sandbox),
+  },
+);
+const order = (orders: object) =>
+  fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
+
+const delayFile = join(mkdtempSync(join(tmpdir(), 'sendgate-hold-')), 'delay.json');
+
+function startSendgate(maxBytes: number): Promise<Server> {
+  const command = [node, '--import', './bench/loop-delay.js', `${dist}/main.js`];
+  return startServer('Sendgate', `${at(ports.management)}/livez`, onCore(0, command), {
+    ...credentials,
+    NODE_ENV: 'production',
+    LOOP_DELAY_FILE: delayFile,
+    PORT: String(ports.sendgate),
+    SENDGATE_MANAGEMENT_PORT: String(ports.management),
+    CONSTANT_CONTACT_BASE_URL: at(ports.sandbox),
+    SENDGATE_CACHE_MAX_BYTES: String(maxBytes),
+    SENDGATE_CACHE_READ_AHEAD_PAGES: '0',
+    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: dist === 'dist' ? '1000000000' : '1000000',
+    SENDGATE_QUOTA_PER_SECOND: '1000',
+    SENDGATE_QUOTA_PER_DAY: '100000000',
+    SENDGATE_LOG_LEVEL: 'warn',
+  });
+}
+
+const residentMiB = ({ pid }: Server) =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+
+const held = async () =>
+  ((await (await fetch(`${at(ports.management)}/status`)).json()) as { cache: { pages: number } }).cache.pages;
+
+async function get(target: string): Promise<string> {
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(`${at(ports.sendgate)}${target}`, { headers });
+    await answer.arrayBuffer();
+    if (answer.status === 200) return /<([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1] ?? '';
+    if (tries > 20) throw new Error(`${target}: ${answer.status}`);
+    await delay(250);
+  }
+}
+
+/** Runs so many at a time. */
+async function inParallel<T>(items: readonly T[], one: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items];
+  const work = async () => {
+    for (let item = rest.pop(); item !== undefined; item = rest.pop()) await one(item);
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+}
+
+/** Once the garbage of the filling is gone. */
+async function settled(server: Server): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < (short ? 5 : 30); n++) {
+    await delay(500);
+    least = Math.min(least, residentMiB(server));
+  }
+  return least;
+}
+
+const oldMs = Date.now() - 300 * 86_400_000;
+
+/** Whole campaigns of pages of 500 sends. */
+async function memory(): Promise<string> {
+  const perCampaign = 100;
+  const server = await startSendgate(256 * mebibyte);
+  await order({ campaign: { id: '900000', size: 500, newestMs: oldMs } });
+  await get('/campaigns/900000/sends');
+  const before = await settled(server);
+  const ids = Array.from({ length: scale.pages / perCampaign }, (_, n) => String(900_001 + n));
+  await inParallel(ids, async (id) => {
+    await order({ campaign: { id, size: perCampaign * 500, newestMs: oldMs } });
+    for (let target = `/campaigns/${id}/sends`; target !== ''; ) target = await get(target);
+  });
+  const pages = await held();
+  const after = await settled(server);
+  await server.stop();
+  const perSend = ((after - before) * mebibyte) / (pages * 500);
+  return `${(pages * 500).toLocaleString('en')} sends in ${pages.toLocaleString('en')} pages held within cache.maxBytes of 256 MiB: resident memory ${before.toFixed(0)} MiB before, ${after.toFixed(0)} MiB after, **${perSend.toFixed(1)} bytes a send**.`;
+}
+
+/** Every key is a page of its own: campaigns of a few sends, asked for with every limit that there is. */
+const keyOf = (n: number) => `/campaigns/${800_000 + Math.floor(n / 500)}/sends?limit=${1 + (n % 500)}`;
+
+async function fill(from: number, to: number): Promise<void> {
+  const campaigns = Array.from({ length: Math.ceil(to / 500) }, (_, n) => n).filter((n) => (n + 1) * 500 > from);
+  for (const n of campaigns) await order({ campaign: { id: String(800_000 + n), size: 5, newestMs: oldMs } });
+  await inParallel(
+    Array.from({ length: to - from }, (_, n) => keyOf(from + n)),
+    async (target) => void (await get(target)),
+  );
+}
+
+/** Draws keys as dashboards do: a few of them again and again (Zipf's law with exponent 1.2). */
+function zipf(keys: number): () => number {
+  const sums = new Float64Array(keys);
+  let sum = 0;
+  for (let n = 0; n < keys; n++) {
+    sum += 1 / (n + 1) ** 1.2;
+    sums[n] = sum;
+  }
+  return () => {
+    const drawn = Math.random() * sum;
+    let [low, high] = [0, keys - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sums[middle] ?? 0) < drawn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+async function latency(): Promise<string[]> {
+  const lines: string[] = [];
+  const server = await startSendgate(1024 * mebibyte);
+  const few = scale.keys / 1000;
+  await fill(0, few);
+  const url = `${at(ports.sendgate)}${keyOf(0)}`;
+  await rate(url, headers, 3);
+  await steady(ports.sendgate, 5_000, 2, () => keyOf(0));
+  const capacity = await rate(url, headers, scale.seconds);
+  const half = Math.floor(capacity / 2);
+  const bare = await startServer('bare', `${at(ports.bare)}/`, onCore(0, [node, 'bench/rivals/bare.js']), {
+    PORT: String(ports.bare),
+    PAGE_URL: url,
+  });
+  const runs = async (keys: number) => {
+    const [own, straight] = [[] as Steady[], [] as Steady[]];
+    for (let round = 0; round < scale.rounds; round++) {
+      const run = await steady(ports.sendgate, half, scale.seconds, () => keyOf(Math.floor(Math.random() * keys)));
+      if (run.statuses.size !== 1 || !run.statuses.has(200)) throw new Error(`answers: ${[...run.statuses]}`);
+      own.push(run);
+      straight.push(await steady(ports.bare, half, scale.seconds, () => '/'));
+    }
+    return `${told(own)} (bare node:http beside it: ${told(straight)})`;
+  };
+  const told = (all: readonly Steady[]) =>
+    `p50 ${median(all.map(({ p50 }) => p50)).toFixed(2)} ms, p99 ${median(all.map(({ p99 }) => p99)).toFixed(2)} ms`;
+  const withFew = await runs(few);
+  await fill(few, scale.keys);
+  const withMany = await runs(scale.keys);
+  lines.push(
+    `Hits at half of capacity (${half.toLocaleString('en')}/s of ${Math.round(capacity).toLocaleString('en')}/s), medians of ${scale.rounds} runs of ${scale.seconds} s: ${withFew} with ${few.toLocaleString('en')} pages held; ${withMany} with ${(await held()).toLocaleString('en')}.`,
+  );
+
+  // Pages of 500 sends arrive, as fast as the account lets them.
+  await order({ campaign: { id: '700000', size: 500_000, newestMs: oldMs } });
+  process.kill(server.pid, 'SIGUSR2');
+  let arrived = 0;
+  let stop = false;
+  const arriving = (async () => {
+    for (let target = '/campaigns/700000/sends'; target !== '' && !stop; arrived++) {
+      [target] = await Promise.all([get(target), delay(250)]);
+    }
+  })();
+  const run = await steady(ports.sendgate, half, scale.seconds * 2, () => keyOf(Math.floor(Math.random() * few)));
+  stop = true;
+  await arriving;
+  process.kill(server.pid, 'SIGUSR2');
+  await delay(300);
+  const loop = JSON.parse(readFileSync(delayFile, 'utf8')) as { p99: number; most: number };
+  lines.push(
+    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): ${told([run])}; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
+  );
+  await bare.stop();
+  await server.stop();
+  return lines;
+}
+
+async function evictions(): Promise<string> {
+  // Room for half of the keys, so that pages go all the time.
+  const server = await startSendgate(Math.max(mebibyte, scale.keys * 560));
+  await fill(0, scale.keys);
+  const draw = zipf(scale.keys);
+  const drawn = Array.from({ length: scale.keys }, () => keyOf(draw()));
+  const mixes = [[keyOf(0)], drawn];
+  const ratios: number[] = [];
+  const rates: number[] = [];
+  for (let round = 0; round < scale.rounds + 1; round++) {
+    const [single = 0, mixed = 0] = [
+      await rate(at(ports.sendgate), headers, scale.seconds, mixes[0]),
+      await rate(at(ports.sendgate), headers, scale.seconds, mixes[1]),
+    ];
+    if (round === 0) continue; // By now it is warm.
+    ratios.push(mixed / single);
+    rates.push(mixed);
+  }
+  const pages = await held();
+  await server.stop();
+  return `A Zipf mix over ${scale.keys.toLocaleString('en')} keys, of which ${pages.toLocaleString('en')} can be held: ${Math.round(median(rates)).toLocaleString('en')} answers/s, ${median(ratios).toFixed(2)} times the rate of a single key (medians of ${scale.rounds}, interleaved).`;
+}
+
+const lines = [await memory()];
+console.log(lines[0]);
+if (!onlyMemory) {
+  lines.push(...(await latency()), await evictions());
+  console.log(lines.slice(1).join('\n'));
+}
+await sandbox.stop();
+if (!short && !onlyMemory) {
+  replaceSection(
+    'hold',
+    `<!-- hold -->\n## Many pages\n\n${lines.map((line) => `- ${line}`).join('\n')}\n\nReproduce with \`npm run bench:hold\`.\n`,
+  );
+}

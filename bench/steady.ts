@@ -1,0 +1,95 @@
+/**
+ * A light generator at a steady rate: requests that are ready, over sockets of its own, sent when they are due. Where all
+ * connections wait for the server, a request's latency counts from when it was due; where only we are late, from when it
+ * is sent.
+ */
+import { connect, type Socket } from 'node:net';
+
+export interface Steady {
+  readonly answers: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly most: number;
+  /** By status. */
+  readonly statuses: ReadonlyMap<number, number>;
+}
+
+const connections = 32;
+
+/** @param pathOf the target of each request, by its number */
+export async function steady(
+  port: number,
+  perSecond: number,
+  seconds: number,
+  pathOf: (n: number) => string,
+): Promise<Steady> {
+  const latencies: number[] = [];
+  const statuses = new Map<number, number>();
+  const free: Lane[] = await Promise.all(
+    Array.from({ length: connections }, () => open(port, (lane) => free.push(lane))),
+  );
+  const total = perSecond * seconds;
+  const started = performance.now();
+  let kept = false;
+  for (let n = 0; latencies.length < total; ) {
+    for (let due = started; n < total; n++) {
+      due = started + (n * 1000) / perSecond;
+      const now = performance.now();
+      if (now < due) break;
+      const lane = free.pop();
+      if (!lane) {
+        kept = true;
+        break;
+      }
+      const since = kept ? due : now;
+      kept = false;
+      lane.ask(pathOf(n), (status) => {
+        latencies.push(performance.now() - since);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      });
+    }
+    // Timers are a millisecond late: the core is ours, so it is kept busy.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const lane of free) lane.close();
+  latencies.sort((a, b) => a - b);
+  const at = (part: number) => latencies[Math.floor(latencies.length * part)] ?? Number.NaN;
+  return { answers: latencies.length, p50: at(0.5), p99: at(0.99), most: latencies.at(-1) ?? Number.NaN, statuses };
+}
+
+interface Lane {
+  ask(path: string, done: (status: number) => void): void;
+  close(): void;
+}
+
+/** One connection, one request at a time. @param freed told when the answer is there */
+function open(port: number, freed: (lane: Lane) => void): Promise<Lane> {
+  const socket: Socket = connect(port, '127.0.0.1').setNoDelay(true);
+  let done: ((status: number) => void) | undefined;
+  let status = 0;
+  let left = 0;
+  const lane: Lane = {
+    ask(path, told) {
+      done = told;
+      left = 0;
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n`);
+    },
+    close: () => void socket.destroy(),
+  };
+  socket.on('data', (part) => {
+    if (left === 0) {
+      const end = part.indexOf('\r\n\r\n') + 4;
+      const at = part.indexOf('Content-Length: ') + 16;
+      status = Number(part.toString('latin1', 9, 12));
+      left = end + Number.parseInt(part.toString('latin1', at, at + 8), 10);
+    }
+    left -= part.length;
+    if (left > 0) return;
+    freed(lane);
+    done?.(status);
+  });
+  return new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(lane)).once('error', reject);
+  });
+}
