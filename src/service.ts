@@ -2,28 +2,19 @@
  * A whole Sendgate in one process: what is needed is built here, once, and passed in.
  */
 import type { DestinationStream } from 'pino';
-import { createApp } from './app.ts';
-import { Addresses } from './callers/address.ts';
-import { BrowserGuard } from './callers/browser-guard.ts';
-import { Callers } from './callers/callers.ts';
-import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
-import { RateLimit } from './callers/rate-limit.ts';
-import { securityHeaders } from './callers/security-headers.ts';
-import { Teams } from './callers/teams.ts';
+import { countingIn } from './callers/rate-limit.ts';
+import { defaultTeam } from './callers/teams.ts';
 import { type Clock, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { Secrets } from './config/secrets.ts';
-import { createLane } from './lane.ts';
-import { observeExchanges } from './operations/exchange.ts';
+import { buildFront, type Front } from './front.ts';
 import { Health } from './operations/health.ts';
 import { createLogs, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
-import { publicStatus } from './operations/public-status.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
-import { Tally } from './operations/tally.ts';
-import { maxWalks, Pages } from './pages/pages.ts';
+import { campaignOf, maxWalks, Pages } from './pages/pages.ts';
 import type { Unreadable } from './pages/record.ts';
 import { SharedPages } from './pages/shared-pages.ts';
 import { Walks } from './pages/walks.ts';
@@ -31,17 +22,13 @@ import { parseRedisUrl } from './redis/address.ts';
 import { KeyRing } from './redis/key-ring.ts';
 import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
-import { SendsEndpoint } from './sends/endpoint.ts';
-import { SendsExports } from './sends/export.ts';
 import { parseCampaign } from './sends/query.ts';
-import { ReadAhead } from './sends/read-ahead.ts';
-import { ReadyAnswers } from './sends/ready-answers.ts';
-import { RefreshAhead } from './sends/refresh-ahead.ts';
-import { SendsSummary } from './sends/summary.ts';
-import { bounded, createServer, drain, listen } from './server.ts';
-import { createSite } from './site/site.ts';
+import { Summaries } from './sends/summary.ts';
+import { bounded, drain, listen } from './server.ts';
 import { buildUpstream } from './upstream/build.ts';
 import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
+import { bytesOfPrimary } from './workers/memory.ts';
+import { Workers } from './workers/workers.ts';
 
 export interface ServiceParts {
   readonly clock: Clock;
@@ -68,9 +55,6 @@ export interface Service {
   /** Stops accepting, answers what is in flight, closes what is idle. */
   stop(): Promise<void>;
 }
-
-/** Of the bytes of the cache, what is for answers that are ready. */
-const partForAnswers = 1 / 8;
 
 /** Builds and listens. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
@@ -103,11 +87,11 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     log,
     secrets,
     onAsked: (script, outcome, seconds) => metrics.redisAsked(script, outcome, seconds),
+    // What others have done meanwhile is not known.
+    onBack: () => workers?.moved(undefined),
   });
   const keyRing = buildKeyRing(config, parts.readFile, log);
 
-  const addresses = new Addresses(config.server.trustProxy);
-  const teams = new Teams(config.teams, config.callers.required, addresses);
   const { upstream, quota, tokens, credentialsGate, dayGate, breaker } = buildUpstream(config, {
     clock,
     log,
@@ -117,7 +101,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     refreshTokens: parts.refreshTokens,
     onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
-    weights: new Map(teams.all.map(({ name, weight }) => [name, weight])),
+    weights: new Map([...config.teams, defaultTeam].map(({ name, weight }) => [name, weight])),
     onCall: (outcome, seconds, code) => {
       metrics.upstreamCall(outcome, seconds);
       if (outcome !== 'ok') log.warn({ outcome, code, seconds }, 'a call to Constant Contact failed');
@@ -127,7 +111,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       status.waited(team, urgency, seconds);
     },
   });
-  const walks = new Walks(maxWalks, clock);
+  const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
   const shared =
     redis &&
     new SharedPages(
@@ -145,7 +129,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         maxWaitMs: config.constantContact.deadlineMs,
       },
     );
-  const answersBytes = Math.floor(config.cache.maxBytes * partForAnswers);
+  const { pagesBytes, answersBytes } = bytesOfPrimary(config);
   const pages = new Pages(
     {
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
@@ -154,12 +138,11 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       filtersSince: upstream.dialect.filtersSince,
       walks,
       shared,
+      onForgotten: (campaign) => workers?.moved(campaign),
       clock,
     },
-    { ...config.cache, maxBytes: config.cache.maxBytes - answersBytes },
+    { ...config.cache, maxBytes: pagesBytes },
   );
-  const commonHead = securityHeaders();
-  const answers = new ReadyAnswers(commonHead, answersBytes);
 
   const state = {
     credentialsRefused: () => credentialsGate.isShut || tokens?.needsPerson === true,
@@ -167,13 +150,12 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     circuitOpen: () => breaker.isOpen,
   };
   const health = new Health(state);
-  const tally = new Tally();
-  const given = () => tally.all;
+  const given = () => front.given;
   const status = new StatusBoard({
     ...state,
     answers: given,
     quota: () => quota.status(),
-    cache: () => ({ bytes: pages.bytes + answers.bytes, pages: pages.count }),
+    cache: () => ({ bytes: pages.bytes + front.bytes, pages: pages.count }),
     sharing: () => ({
       redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
       instances: redis?.instances ?? 1,
@@ -182,10 +164,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const metrics = new Metrics(
     {
       ...state,
-      cacheBytes: () => pages.bytes + answers.bytes,
+      cacheBytes: () => pages.bytes + front.bytes,
       cachePages: () => pages.count,
       quotaWaiting: () => quota.waiting,
-      exportsRunning: () => exports.running,
+      exportsRunning: () => front.exportsRunning,
       callsToday: () => quota.status().callsToday,
       callsLeftToday: () => quota.status().leftToday,
       instances: () => redis?.instances ?? 1,
@@ -195,68 +177,29 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     given,
   );
 
-  const callers = new Callers({
-    isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
-    browserGuard: new BrowserGuard(config.callers.cors.origins),
-    teams,
-  });
-  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, redis);
-  const isAmple = () => quota.isAmple;
-  const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
-  const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
-  const endpointParts = {
-    pages,
-    answers,
-    readAhead,
-    refreshAhead,
-    addresses,
-    campaignIds: upstream.dialect.campaignIds,
-    clock,
-  };
-  const sends = new SendsEndpoint(endpointParts);
-  const onUnexpected = (error: unknown, id: string) => log.error({ id, err: error }, 'unexpected error');
-  const { campaignIds } = upstream.dialect;
-  const exports = new SendsExports({ pages, campaignIds, clock, onUnexpected }, config.exports);
-  const summary = new SendsSummary(
+  const summaries = new Summaries(
     {
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
-      campaignIds: upstream.dialect.campaignIds,
       clock,
     },
     config.cache,
   );
-  const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
-  const observe = observeExchanges({ log: accessLog, tally, clock, head: commonHead });
-  const lane = createLane({ basePath, callers, rateLimit, sends });
-  const app = createApp({
-    basePath,
-    hosts: callers.hosts,
-    site: createSite({ version: parts.version, basePath, campaignIds: upstream.dialect.campaignIds }),
-    callers: callers.middleware,
-    rateLimit: rateLimit.middleware,
-    sends: sends.handle,
-    exports: (name) => exports.handler(name),
-    summary: summary.handle,
-    status: publicStatus(status),
-    dropIn: dropIn?.handle,
-    onUnexpected,
-  });
-
-  const server = createServer(
-    app,
-    (req, res) => {
-      const exchange = observe(req, res);
-      exchange.trace.run(() => {
-        if (lane(req)) return;
-        exchange.watch();
-        app(req, res);
-      });
-    },
-    config.server,
-  );
+  const behind = {
+    ...{ clock, log, pages, summaries },
+    isAmple: () => quota.isAmple,
+    counting: redis && countingIn(redis),
+    readStatus: () => status.readPublic(),
+  };
+  const workers =
+    config.server.workers > 1
+      ? new Workers(config.server, { ...behind, logDestination: parts.logDestination })
+      : undefined;
+  const { version } = parts;
+  const { campaignIds } = upstream.dialect;
+  const front: Front = workers ?? buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
   const purge = async (given: string | undefined) => {
-    const campaign = given === undefined ? undefined : parseCampaign(given, '', upstream.dialect.campaignIds);
-    summary.forget(campaign);
+    const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
+    summaries.forget(campaign);
     const purged = await pages.purge(campaign);
     log.info({ campaign, ...purged }, 'purged');
     return purged;
@@ -268,7 +211,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   );
   await redis?.started();
   const managementUrl = await listen(management, config.management.host, config.management.port);
-  const url = await listen(server, config.server.host, config.server.port).catch((error: unknown) => {
+  const url = await front.listen().catch((error: unknown) => {
     management.close();
     throw error;
   });
@@ -285,17 +228,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     reloadSecrets: () => {
       secrets.reload();
       tokens?.reload();
+      workers?.reload();
     },
     flushLogs: flush,
     secretValues: () => secrets.values(),
     stop: async () => {
       health.phase = 'draining';
       log.info('draining');
-      refreshAhead.close();
       const { drainTimeoutMs } = config.server;
       // Who ends a container ends every process in it: also the one that refreshes the tokens.
       const refreshed = tokens && settlesWithin(clock, drainTimeoutMs, tokens.close());
-      await Promise.all([drain(server, drainTimeoutMs, clock, () => exports.breakOff()), refreshed]);
+      await Promise.all([front.drain(), refreshed]);
       await drain(management, 0, clock);
       upstream.close();
       await redis?.close();
@@ -311,15 +254,17 @@ interface RedisParts {
   readonly log: Logger;
   readonly secrets: Secrets;
   readonly onAsked: (script: string, outcome: string, seconds: number) => void;
+  readonly onBack: () => void;
 }
 
-function buildRedis({ redis }: Config, { clock, log, secrets, onAsked }: RedisParts): Redis | undefined {
+function buildRedis({ redis }: Config, { clock, log, secrets, onAsked, onBack }: RedisParts): Redis | undefined {
   const address = parseRedisUrl(secrets.get('redisUrl') ?? '');
   if (!address) return undefined;
   const built: Redis = new Redis(address, redis, clock, {
     asked: onAsked,
     changed: (isUp, reason) => {
       const { instances } = built;
+      if (isUp) onBack();
       if (isUp) log.info({ instances }, 'Redis is there: pages, quota and limits are shared');
       else
         log.warn({ reason, instances }, 'Redis does not help: this instance goes on alone, with its part of the quota');

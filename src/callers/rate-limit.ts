@@ -38,11 +38,17 @@ export class RateLimit {
   readonly #addresses: Addresses;
   readonly #limiters: ReadonlyMap<string, RequestHandler>;
 
-  /** @param redis in which the instances count together; undefined where this is the only one */
-  constructor(options: RateLimitOptions, teams: readonly Team[], addresses: Addresses, clock: Clock, redis?: Redis) {
+  /** @param counting with others; undefined where this is the only one that counts */
+  constructor(
+    options: RateLimitOptions,
+    teams: readonly Team[],
+    addresses: Addresses,
+    clock: Clock,
+    counting?: Counting,
+  ) {
     this.#options = options;
     this.#addresses = addresses;
-    this.#store = new BoundedStore(options.maxClients, clock, redis);
+    this.#store = new BoundedStore(options.maxClients, clock, counting);
     this.#limiters = new Map(teams.map((team) => [team.name, this.#limiter(team)]));
   }
 
@@ -105,9 +111,25 @@ interface Count {
   policyLine: string | undefined;
 }
 
+/** Where those who answer requests add what each of them has counted. */
+export interface Counting {
+  readonly isUp: boolean;
+  /**
+   * Adds to the count of a client. Resolves with the whole of it and the life that it has left; or with undefined when
+   * that did not work.
+   *
+   * @param leftMs its life, if it begins with this
+   */
+  add(
+    key: string,
+    count: number,
+    leftMs: number,
+  ): Promise<{ readonly total: number; readonly leftMs: number } | undefined>;
+}
+
 /**
- * Instances tell each other of their counts this often: asking Redis at every request, as the usual stores do, would put
- * a round trip into every hit. A client that goes to all of them at once gets so much more than its limit at the most.
+ * They tell each other of their counts this often: asking at every request, as the usual stores do, would put a round
+ * trip into every hit. A client that goes to all of them at once gets so much more than its limit at the most.
  */
 const tellEveryMs = 100;
 
@@ -124,16 +146,32 @@ const countTogether: Script = {
     return {total, redis.call('PTTL', KEYS[1])}`,
 };
 
+/** The counts of all instances. */
+export function countingIn(redis: Redis): Counting {
+  return {
+    get isUp() {
+      return redis.isUp;
+    },
+    add: async (key, count, leftMs) => {
+      const name = redis.key(`rate:${createHash('sha256').update(key).digest('base64url')}`);
+      const reply = await redis.run(countTogether, [name, count, leftMs]);
+      if (!Array.isArray(reply)) return undefined;
+      const [total = 0, left = 0] = reply.map(Number);
+      return { total, leftMs: left };
+    },
+  };
+}
+
 /** express-rate-limit's own memory store grows with the number of clients; this one has a bound. */
 class BoundedStore implements Store {
   readonly localKeys = true;
-  readonly #redis: Redis | undefined;
+  readonly #counting: Counting | undefined;
   readonly #untold = new Map<string, Count>();
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
 
-  constructor(maxClients: number, clock: Clock, redis: Redis | undefined) {
-    this.#redis = redis;
+  constructor(maxClients: number, clock: Clock, counting: Counting | undefined) {
+    this.#counting = counting;
     this.#clock = clock;
     this.#counts = new LRUCache({ max: maxClients });
   }
@@ -155,7 +193,7 @@ class BoundedStore implements Store {
 
   #hit(key: string, count: Count): Count {
     count.totalHits++;
-    if (this.#redis?.isUp) {
+    if (this.#counting?.isUp) {
       count.untold++;
       if (this.#untold.size === 0) this.#clock.after(tellEveryMs, () => this.#tell());
       this.#untold.set(key, count);
@@ -172,12 +210,10 @@ class BoundedStore implements Store {
     const { untold } = count;
     count.untold = 0;
     const leftMs = Math.max(1, Math.ceil(count.resetTime.getTime() - this.#clock.now()));
-    const name = `rate:${createHash('sha256').update(key).digest('base64url')}`;
-    const reply = await this.#redis?.run(countTogether, [this.#redis.key(name), untold, leftMs]);
-    if (!Array.isArray(reply)) return;
-    const [total = 0, ttl = 0] = reply.map(Number);
-    count.totalHits = Math.max(count.totalHits, total + count.untold);
-    count.resetTime = new Date(this.#clock.now() + ttl);
+    const all = await this.#counting?.add(key, untold, leftMs);
+    if (!all) return;
+    count.totalHits = Math.max(count.totalHits, all.total + count.untold);
+    count.resetTime = new Date(this.#clock.now() + all.leftMs);
   }
 
   #current(key: string): Count {

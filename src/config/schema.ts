@@ -68,6 +68,12 @@ export const schema = z.strictObject({
         .describe(
           'Proxies whose `X-Forwarded-For` is believed: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`',
         ),
+      workers: integer(
+        1,
+        64,
+        1,
+        'Processes that answer callers, for machines with more cores; from 2 on there is one more behind them, which has the pages and asks Constant Contact',
+      ),
       dropInV2: z
         .boolean()
         .default(false)
@@ -113,7 +119,12 @@ export const schema = z.strictObject({
     .prefault({}),
   cache: z
     .strictObject({
-      maxBytes: integer(mebibyte, 1024 ** 4, 256 * mebibyte, 'Bytes of all pages held, and of the answers made of them'),
+      maxBytes: integer(
+        mebibyte,
+        1024 ** 4,
+        256 * mebibyte,
+        'Bytes of all pages held, and of the answers made of them',
+      ),
       minFreshSeconds: integer(
         1,
         86_400,

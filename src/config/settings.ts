@@ -20,6 +20,7 @@ export interface Setting {
 const wellKnown: Readonly<Record<string, string>> = {
   'server.host': 'HOST',
   'server.port': 'PORT',
+  'server.workers': 'SENDGATE_WORKERS',
   'constantContact.api': 'CONSTANT_CONTACT_API',
   'constantContact.baseUrl': 'CONSTANT_CONTACT_BASE_URL',
   'constantContact.oauth.tokenUrl': 'CONSTANT_CONTACT_TOKEN_URL',

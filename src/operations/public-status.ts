@@ -4,15 +4,15 @@
 import type { RequestHandler } from 'express';
 import { answerJson, hasToAcceptJson, onlyReads } from '../resource.ts';
 import { exchangeOf } from './exchange.ts';
-import type { StatusBoard } from './status.ts';
+import type { PublicStatus } from './status.ts';
 
 export const statusPath = '/status';
 
-export function publicStatus(board: StatusBoard): RequestHandler {
-  return (req) => {
+export function publicStatus(read: () => PublicStatus | Promise<PublicStatus>): RequestHandler {
+  return async (req) => {
     exchangeOf(req).told.route = statusPath;
     if (onlyReads(req)) return;
     hasToAcceptJson(req);
-    answerJson(req, 'no-store', board.readPublic());
+    answerJson(req, 'no-store', await read());
   };
 }

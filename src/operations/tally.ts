@@ -35,11 +35,25 @@ export class Tally {
     tallied.byLatency[bucket] = (tallied.byLatency[bucket] ?? 0) + 1;
   }
 
+  /** Adds what another one has counted. */
+  include(others: readonly Tallied[]): void {
+    for (const other of others) {
+      const own = this.#of(other, other.status);
+      own.count += other.count;
+      own.seconds += other.seconds;
+      for (const [bucket, count] of other.byLatency.entries())
+        own.byLatency[bucket] = (own.byLatency[bucket] ?? 0) + count;
+    }
+  }
+
   get all(): readonly Tallied[] {
     return [...this.#tallied.values()];
   }
 
-  #of({ route, team, cache }: Told, status: number): Tallied {
+  #of(
+    { route, team, cache }: Pick<Told, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
+    status: number,
+  ): Tallied {
     const last = this.#last;
     if (last?.cache === cache && last?.status === status && last.route === route && last.team === team) return last;
     const key = `${route} ${status} ${team} ${cache}`;

@@ -35,6 +35,8 @@ interface Parts {
   readonly walks?: Walks;
   /** The pages of all instances; undefined where this is the only one. */
   readonly shared?: SharedPages | undefined;
+  /** Told when a campaign is forgotten, or all are. */
+  readonly onForgotten?: (campaign: string | undefined) => void;
   /** Makes what is answered; simulations, which answer nobody, bring their own. */
   readonly encode?: typeof makeBody;
 }
@@ -90,6 +92,12 @@ interface Origin {
   /** While we waited for it. */
   readonly waited: boolean;
 }
+
+/** Where pages come from. */
+export type PageSource = Pick<Pages, 'hit' | 'get' | 'peek' | 'prefetch'>;
+
+/** The campaign of a walk. */
+export const campaignOf = (walk: string) => walk.split('|', 1)[0] ?? '';
 
 /** Objects, map slots and list links around an entry, roughly. */
 const entryOverheadBytes = 600;
@@ -221,6 +229,11 @@ export class Pages {
     return held?.kind === 'page' ? held : undefined;
   }
 
+  /** How long the page that is held may be answered without asking again, in milliseconds. */
+  goodForMs(query: PageQuery): number {
+    return Math.max(0, this.#cache.getRemainingTTL(this.#place(query).key));
+  }
+
   /** Fetches a page that nobody waits for yet. When it does not come, nobody misses it: the upstream reports for itself. */
   prefetch(query: PageQuery, team: string): Promise<Page | undefined> {
     return this.get(query, { team, urgency: 'refresh' }).then(
@@ -243,6 +256,7 @@ export class Pages {
     const isOf = (key: string) => campaign === undefined || key.startsWith(`${campaign}|`);
     const keys = [...this.#cache.keys()].filter(isOf);
     for (const key of keys) this.#cache.delete(key);
+    this.#parts.onForgotten?.(campaign);
     return keys.length;
   }
 

@@ -46,9 +46,15 @@ export class Walks {
   readonly #walks: LRUCache<string, Walk>;
   #lastGeneration = 0;
 
-  /** @param max walks remembered; a forgotten one starts a new generation */
-  constructor(max: number, clock: Clock) {
+  readonly #onMoved: (key: string) => void;
+
+  /**
+   * @param max walks remembered; a forgotten one starts a new generation
+   * @param onMoved told of a walk that has come to another generation
+   */
+  constructor(max: number, clock: Clock, onMoved: (key: string) => void = () => {}) {
     this.#clock = clock;
+    this.#onMoved = onMoved;
     this.#walks = new LRUCache({ max });
   }
 
@@ -104,7 +110,9 @@ export class Walks {
 
   #put(key: string, walk: Walk): void {
     this.#lastGeneration = Math.max(this.#lastGeneration, walk.generation);
+    const hasMoved = walk.generation !== this.of(key).generation;
     this.#walks.set(key, walk);
+    if (hasMoved) this.#onMoved(key);
   }
 }
 

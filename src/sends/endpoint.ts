@@ -7,7 +7,7 @@ import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { ReadyAnswer } from '../operations/head.ts';
-import type { Found, Pages } from '../pages/pages.ts';
+import type { Found, PageSource } from '../pages/pages.ts';
 import { hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { formFor, linesNow } from './answer.ts';
@@ -20,7 +20,7 @@ import type { ReadyAnswers } from './ready-answers.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 
 interface Parts {
-  readonly pages: Pages;
+  readonly pages: PageSource;
   readonly answers: ReadyAnswers;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { accepts } from '../negotiate.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { headLines } from '../operations/head.ts';
-import type { Pages } from '../pages/pages.ts';
+import type { PageSource } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
 import { onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule } from '../upstream/dialect.ts';
@@ -18,7 +18,7 @@ import { parseExportQuery, type SendsQuery } from './query.ts';
 import { startWalk } from './walk.ts';
 
 interface Parts {
-  readonly pages: Pages;
+  readonly pages: PageSource;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
   /** Told of errors that nobody has foreseen. */

@@ -3,11 +3,11 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../pages/page.ts';
-import type { Pages } from '../pages/pages.ts';
+import type { PageSource } from '../pages/pages.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
-  readonly pages: Pages;
+  readonly pages: PageSource;
   /** Whether there is quota for calls that nobody has asked for yet. */
   readonly isAmple: () => boolean;
 }

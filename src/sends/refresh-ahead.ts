@@ -4,12 +4,12 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Page } from '../pages/page.ts';
-import type { Pages } from '../pages/pages.ts';
+import type { PageSource } from '../pages/pages.ts';
 import { detached } from '../tracing.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
-  readonly pages: Pages;
+  readonly pages: PageSource;
   readonly clock: Clock;
   /** Whether there is quota for calls that nobody has asked for yet. */
   readonly isAmple: () => boolean;

@@ -15,7 +15,6 @@ import { parseCampaign } from './query.ts';
 
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
-  readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
 }
 
@@ -35,6 +34,9 @@ export const summarySchema = z.object({
     .meta({ description: 'Sends, as Constant Contact counts them', examples: [3] }),
 });
 
+/** Where summaries come from. */
+export type SummarySource = Pick<Summaries, 'get'>;
+
 const maxSummaries = 10_000;
 
 /** What was answered last, and when it is time to ask again. */
@@ -44,8 +46,23 @@ interface Held {
   readonly freshUntil: number;
 }
 
+/** Every method of the resource. Rejects with Problems, for the error handler to answer. */
+export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): RequestHandler<{ id: string }> {
+  return async (req, res) => {
+    const { told } = exchangeOf(req);
+    told.route = summaryPath;
+    if (onlyReads(req)) return;
+    hasToAcceptJson(req);
+    const campaign = parseCampaign(req.params.id, searchOf(req.url), ids);
+    told.campaign = campaign;
+    const { sends } = await summaries.get(campaign, told.team, untilGone(res));
+    const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
+    answerJson(req, 'private, no-cache', summary);
+  };
+}
+
 /** One call for all who ask, at most once in `minFreshSeconds` a campaign; a held answer beats the upstream's failure. */
-export class SendsSummary {
+export class Summaries {
   readonly #parts: Parts;
   readonly #options: SummaryOptions;
   readonly #held = new LRUCache<string, Held>({ max: maxSummaries });
@@ -56,19 +73,6 @@ export class SendsSummary {
     this.#parts = parts;
     this.#options = options;
   }
-
-  /** Every method of the resource. Rejects with Problems, for the error handler to answer. */
-  readonly handle: RequestHandler<{ id: string }> = async (req, res) => {
-    const { told } = exchangeOf(req);
-    told.route = summaryPath;
-    if (onlyReads(req)) return;
-    hasToAcceptJson(req);
-    const campaign = parseCampaign(req.params.id, searchOf(req.url), this.#parts.campaignIds);
-    told.campaign = campaign;
-    const { sends } = await this.get(campaign, told.team, untilGone(res));
-    const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
-    answerJson(req, 'private, no-cache', summary);
-  };
 
   /** @throws Problem, or the signal's reason */
   async get(campaign: string, team: string, signal: AbortSignal): Promise<CampaignSummary> {

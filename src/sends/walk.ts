@@ -4,14 +4,14 @@
 import { type Clock, sleep } from '../clock.ts';
 import { identityOf } from '../pages/encodings.ts';
 import type { PageBody } from '../pages/page.ts';
-import type { Found, Pages } from '../pages/pages.ts';
+import type { Found, PageSource } from '../pages/pages.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Send } from '../upstream/dialect.ts';
 import { resultsOf } from './body.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
-  readonly pages: Pages;
+  readonly pages: PageSource;
   readonly clock: Clock;
   /** How long a page that does not come is asked for again and again, in milliseconds. */
   readonly patienceMs: number;

@@ -78,6 +78,14 @@ export interface CampaignIdRule {
   readonly allowed: string;
 }
 
+export const campaignIdRules: Readonly<Record<'v2' | 'v3', CampaignIdRule>> = {
+  v2: { pattern: /^\d{1,20}$/, allowed: '1 to 20 digits, such as 1100394165287' },
+  v3: {
+    pattern: /^(\d{1,20}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$/,
+    allowed: 'a campaign activity id (a UUID), or the 1 to 20 digits of a v2 campaign id',
+  },
+};
+
 export interface Dialect {
   readonly campaignIds: CampaignIdRule;
   /** Whether `created_since` is understood upstream; where it is not, pages are asked for without it. */

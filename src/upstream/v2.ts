@@ -3,7 +3,15 @@
  */
 import { z } from 'zod';
 import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
-import type { CampaignSummary, Dialect, Exchange, PageQuery, SendsPage, UpstreamRequest } from './dialect.ts';
+import {
+  type CampaignSummary,
+  campaignIdRules,
+  type Dialect,
+  type Exchange,
+  type PageQuery,
+  type SendsPage,
+  type UpstreamRequest,
+} from './dialect.ts';
 
 export interface V2Credentials {
   apiKey(): string;
@@ -32,7 +40,7 @@ const summary = z.object({ sends: z.int().nonnegative() });
 
 export function v2(credentials: V2Credentials): Dialect {
   return {
-    campaignIds: { pattern: /^\d{1,20}$/, allowed: '1 to 20 digits, such as 1100394165287' },
+    campaignIds: campaignIdRules.v2,
     filtersSince: true,
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),

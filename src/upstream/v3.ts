@@ -5,7 +5,15 @@ import { z } from 'zod';
 import { Problem } from '../problems.ts';
 import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
-import type { CampaignSummary, Dialect, Exchange, PageQuery, Send, SendsPage } from './dialect.ts';
+import {
+  type CampaignSummary,
+  campaignIdRules,
+  type Dialect,
+  type Exchange,
+  type PageQuery,
+  type Send,
+  type SendsPage,
+} from './dialect.ts';
 
 /** The access token in use. */
 export interface BearerTokens {
@@ -41,10 +49,7 @@ const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND'
 
 export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
-    campaignIds: {
-      pattern: /^(\d{1,20}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$/,
-      allowed: 'a campaign activity id (a UUID), or the 1 to 20 digits of a v2 campaign id',
-    },
+    campaignIds: campaignIdRules.v3,
     filtersSince: false,
     async fetchPage(query, call, demand, signal) {
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);

@@ -1,0 +1,109 @@
+/**
+ * A worker's copies of pages. The primary has the pages themselves: it is asked for what there is no copy of, and tells when
+ * copies have become worthless.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import type { Page } from '../pages/page.ts';
+import type { Ask, Found, PageSource } from '../pages/pages.ts';
+import type { PageQuery } from '../upstream/dialect.ts';
+import type { Asking } from './channel.ts';
+
+/** A page as the primary has found it. */
+export interface Given {
+  readonly found: Found;
+  /** How long it may be answered without asking again, in milliseconds. */
+  readonly goodForMs: number;
+}
+
+export interface AskedPage {
+  readonly query: PageQuery;
+  readonly ask: Omit<Ask, 'signal'>;
+}
+
+interface Copy {
+  readonly page: Page;
+  readonly goodUntil: number;
+  /** How much news had come before it. */
+  readonly after: number;
+}
+
+/** Objects, map slots and list links around a copy, roughly. */
+const entryOverheadBytes = 600;
+/** Campaigns of which it is remembered when they moved on. */
+const maxMoved = 50_000;
+
+export class Copies implements PageSource {
+  readonly #primary: Asking;
+  readonly #clock: Clock;
+  readonly #copies: LRUCache<string, Copy>;
+  /** By campaign, the news of it. Of campaigns that are forgotten, the last news counts. */
+  readonly #moved = new LRUCache<string, number>({
+    max: maxMoved,
+    dispose: (at, _, reason) => {
+      if (reason === 'evict') this.#allMoved = Math.max(this.#allMoved, at);
+    },
+  });
+  #allMoved = 0;
+  #news = 0;
+
+  constructor(primary: Asking, clock: Clock, maxBytes: number) {
+    this.#primary = primary;
+    this.#clock = clock;
+    this.#copies = new LRUCache({
+      maxSize: maxBytes,
+      sizeCalculation: ({ page }, key) => entryOverheadBytes + key.length + page.body.br.length,
+    });
+  }
+
+  get bytes(): number {
+    return this.#copies.calculatedSize;
+  }
+
+  hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Found | undefined {
+    const copy = this.#copies.get(keyOf(query));
+    if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(query.campaign) ?? 0)) return undefined;
+    const now = this.#clock.now();
+    if (now >= copy.goodUntil || now - copy.page.fetchedAt > maxAgeSeconds * 1000) return undefined;
+    return { page: copy.page, forward: undefined, collapsed: false, shared: false, stored: false };
+  }
+
+  async get(query: PageQuery, { signal, ...ask }: Ask): Promise<Found> {
+    const hit = this.hit(query, ask.maxAgeSeconds);
+    if (hit) return hit;
+    const about: AskedPage = { query, ask };
+    return this.#take(query, await this.#primary.ask<Given>('page', about, signal));
+  }
+
+  peek(query: PageQuery): Page | undefined {
+    return this.#copies.peek(keyOf(query))?.page;
+  }
+
+  /** The primary decides whether there is quota for it. */
+  async prefetch(query: PageQuery, team: string): Promise<Page | undefined> {
+    const about: AskedPage = { query, ask: { team } };
+    const given = await this.#primary.ask<Given | undefined>('prefetch', about);
+    return given && this.#take(query, given).page;
+  }
+
+  /** What was copied of a campaign, or of all, is not to be answered without asking. */
+  moved(campaign: string | undefined): void {
+    this.#news++;
+    if (campaign === undefined) this.#allMoved = this.#news;
+    else this.#moved.set(campaign, this.#news);
+  }
+
+  #take(query: PageQuery, { found, goodForMs }: Given): Found {
+    if (goodForMs <= 0) return found;
+    const { page } = found;
+    const known = this.#copies.peek(keyOf(query))?.page.body;
+    // What has arrived lies in the memory of a whole message.
+    const body = known?.etag === page.body.etag ? known : { ...page.body, br: Buffer.from(page.body.br) };
+    const copy = { ...page, body };
+    this.#copies.set(keyOf(query), { page: copy, goodUntil: this.#clock.now() + goodForMs, after: this.#news });
+    return { ...found, page: copy };
+  }
+}
+
+const keyOf = ({ campaign, createdSince, form, cursor, limit }: PageQuery) =>
+  `${campaign}|${createdSince ?? ''}|${form ?? ''}|${cursor === undefined ? limit : `next=${cursor}`}`;

@@ -1,0 +1,84 @@
+/**
+ * A worker: answers callers out of its copies, and asks the primary for everything else.
+ */
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import type { Counting } from '../callers/rate-limit.ts';
+import { systemClock as clock } from '../clock.ts';
+import { loadConfig } from '../config/load.ts';
+import { Secrets } from '../config/secrets.ts';
+import { buildFront } from '../front.ts';
+import { createLogs, redact } from '../operations/log.ts';
+import type { PublicStatus } from '../operations/status.ts';
+import type { CampaignSummary } from '../upstream/dialect.ts';
+import { campaignIdRules } from '../upstream/dialect.ts';
+import { Asking, type FromPrimary, type FromWorker } from './channel.ts';
+import { Copies } from './copies.ts';
+import { bytesOfWorker } from './memory.ts';
+import type { Order, Report } from './workers.ts';
+
+const reportEveryMs = 500;
+
+const readFile = (path: string) => readFileSync(path, 'utf8');
+const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
+const { config, secrets: sources } = loadConfig(process.env, readFile);
+const secrets = new Secrets(sources, readFile, () => {});
+const destination = pino.destination({ dest: 1, sync: false, minLength: 16 * 1024 - 1, periodicFlush: 100 });
+const { log, accessLog, flush } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
+
+const exit = (code: number) => {
+  flush();
+  destination.flushSync();
+  process.exit(code);
+};
+const die = (error: unknown) => {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`sendgate worker: ${redact(text, secrets.values())}\n`);
+  exit(1);
+};
+process.on('uncaughtException', die);
+process.on('unhandledRejection', die);
+// The primary says when it is time: a terminal tells all processes at once.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.once('disconnect', () => exit(1));
+
+const send = (message: FromWorker<Report>) => process.send?.(message);
+const primary = new Asking(send);
+const counting: Counting = {
+  isUp: true,
+  add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
+};
+const { copiesBytes, answersBytes } = bytesOfWorker(config);
+const copies = new Copies(primary, clock, copiesBytes);
+const front = buildFront(config, {
+  ...{ clock, version, log, accessLog, counting, answersBytes },
+  pages: copies,
+  summaries: { get: (campaign, team, signal) => primary.ask<CampaignSummary>('summary', { campaign, team }, signal) },
+  campaignIds: campaignIdRules[config.constantContact.api],
+  isAmple: () => true,
+  readStatus: () => primary.ask<PublicStatus>('status', undefined),
+});
+
+let url: string | undefined;
+const report = () => {
+  const { given, bytes, exportsRunning } = front;
+  const news = { ...(url !== undefined && { url }), given, bytes: bytes + copies.bytes, exportsRunning };
+  send({ kind: 'news', news });
+};
+
+async function drain(): Promise<void> {
+  await front.drain();
+  secrets.close();
+  report();
+  exit(0);
+}
+
+process.on('message', (message: FromPrimary<Order>) => {
+  if (message.kind !== 'news') return primary.received(message);
+  if (message.news === 'drain') drain().catch(die);
+  else if (message.news === 'reload') secrets.reload();
+  else copies.moved(message.news.moved);
+});
+url = await front.listen();
+report();
+setInterval(report, reportEveryMs);

@@ -1,0 +1,26 @@
+/**
+ * How `cache.maxBytes` is divided, so that all processes together hold no more.
+ */
+import type { Config } from '../config/schema.ts';
+
+/** Of the bytes of a process, what is for answers that are ready. */
+const partForAnswers = 1 / 8;
+
+interface Bytes {
+  readonly pagesBytes: number;
+  readonly answersBytes: number;
+}
+
+/** Of the only process; with workers, half is for the primary, which has every page and answers nobody. */
+export function bytesOfPrimary({ cache, server }: Config): Bytes {
+  if (server.workers > 1) return { pagesBytes: Math.floor(cache.maxBytes / 2), answersBytes: 0 };
+  const answersBytes = Math.floor(cache.maxBytes * partForAnswers);
+  return { pagesBytes: cache.maxBytes - answersBytes, answersBytes };
+}
+
+/** The other half is theirs, in equal parts. */
+export function bytesOfWorker({ cache, server }: Config): { copiesBytes: number; answersBytes: number } {
+  const all = Math.floor(cache.maxBytes / 2 / server.workers);
+  const answersBytes = Math.floor(all * partForAnswers * 2);
+  return { copiesBytes: all - answersBytes, answersBytes };
+}

@@ -1,0 +1,198 @@
+/**
+ * Several processes that answer callers (`server.workers`), and one behind them that has the pages and asks Constant Contact:
+ * the primary. So there is one quota, one breaker and one set of tokens, and a call is made once, whoever misses a page.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { DestinationStream } from 'pino';
+import type { Counting } from '../callers/rate-limit.ts';
+import { type Clock, settlesWithin, sleep } from '../clock.ts';
+import type { Front } from '../front.ts';
+import type { Logger } from '../operations/log.ts';
+import type { PublicStatus } from '../operations/status.ts';
+import { type Tallied, Tally } from '../operations/tally.ts';
+import type { Pages } from '../pages/pages.ts';
+import type { SummarySource } from '../sends/summary.ts';
+import { Answering, type FromWorker } from './channel.ts';
+import type { AskedPage } from './copies.ts';
+import { CountingHere } from './counting.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly logDestination: DestinationStream;
+  readonly pages: Pages;
+  readonly summaries: SummarySource;
+  readonly isAmple: () => boolean;
+  readonly counting: Counting | undefined;
+  readonly readStatus: () => PublicStatus;
+}
+
+interface Options {
+  readonly workers: number;
+  readonly drainTimeoutMs: number;
+}
+
+/** What a worker tells now and then, and at its end. */
+export interface Report {
+  readonly url?: string;
+  readonly given: readonly Tallied[];
+  readonly bytes: number;
+  readonly exportsRunning: number;
+}
+
+/** What the primary tells its workers. */
+export type Order = { readonly moved: string | undefined } | 'reload' | 'drain';
+
+interface Running {
+  readonly worker: Worker;
+  report: Report;
+}
+
+/** A worker that has died comes back after this. */
+const restartMs = 1_000;
+
+const program = fileURLToPath(new URL('./main.js', import.meta.url));
+
+export class Workers implements Front {
+  readonly #count: number;
+  readonly #drainTimeoutMs: number;
+  readonly #parts: Parts;
+  readonly #counting: Counting;
+  readonly #running = new Map<number, Running>();
+  /** What workers that are gone had answered. */
+  readonly #gone = new Tally();
+  #isDraining = false;
+
+  constructor({ workers, drainTimeoutMs }: Options, parts: Parts) {
+    this.#count = workers;
+    this.#drainTimeoutMs = drainTimeoutMs;
+    this.#parts = parts;
+    this.#counting = parts.counting ?? new CountingHere(parts.clock);
+    cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
+  }
+
+  get given(): readonly Tallied[] {
+    return [...this.#gone.all, ...this.#reports.flatMap(({ given }) => given)];
+  }
+
+  get bytes(): number {
+    return this.#reports.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get exportsRunning(): number {
+    return this.#reports.reduce((sum, { exportsRunning }) => sum + exportsRunning, 0);
+  }
+
+  /** Resolves when all of them listen. Rejects when one of them cannot. */
+  async listen(): Promise<string> {
+    const urls = await Promise.all(Array.from({ length: this.#count }, () => this.#start()));
+    return urls[0] ?? '';
+  }
+
+  /** Copies of a campaign, or of all, are not to be answered any more. */
+  moved(campaign: string | undefined): void {
+    this.#order({ moved: campaign });
+  }
+
+  reload(): void {
+    this.#order('reload');
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const { clock } = this.#parts;
+    const exits = Promise.all([...this.#running.values()].map(({ worker }) => once(worker, 'exit')));
+    this.#order('drain');
+    // A worker cuts off what it cannot finish in this time, and says so: that takes a moment more.
+    if (await settlesWithin(clock, this.#drainTimeoutMs + 1_000, exits)) return;
+    for (const { worker } of this.#running.values()) worker.process.kill('SIGKILL');
+    await exits;
+  }
+
+  get #reports(): Report[] {
+    return [...this.#running.values()].map(({ report }) => report);
+  }
+
+  #order(order: Order): void {
+    for (const { worker } of this.#running.values()) {
+      if (worker.isConnected()) worker.send({ kind: 'news', news: order });
+    }
+  }
+
+  #start(): Promise<string> {
+    const { log } = this.#parts;
+    const worker = cluster.fork();
+    const running: Running = { worker, report: { given: [], bytes: 0, exportsRunning: 0 } };
+    this.#running.set(worker.id, running);
+    this.#passOn(worker);
+    return new Promise((resolve, reject) => {
+      const answering = new Answering(
+        this.#answers(),
+        (message) => {
+          if (worker.isConnected()) worker.send(message);
+        },
+        (error) => log.error({ err: error }, 'unexpected error'),
+      );
+      worker.on('message', (message: FromWorker<Report>) => {
+        if (message.kind !== 'news') return answering.received(message);
+        running.report = message.news;
+        if (message.news.url !== undefined) resolve(message.news.url);
+      });
+      worker.once('exit', (code, signal) => {
+        answering.close();
+        this.#running.delete(worker.id);
+        this.#gone.include(running.report.given);
+        const hasListened = running.report.url !== undefined;
+        if (this.#isDraining) return;
+        if (!hasListened) return reject(new Error(`a worker did not start: ${signal ?? code}`));
+        log.error({ worker: worker.id, code, signal }, 'a worker has died: another one takes its place');
+        void this.#startAgain();
+      });
+    });
+  }
+
+  async #startAgain(): Promise<void> {
+    const { clock, log } = this.#parts;
+    for (;;) {
+      await sleep(clock, restartMs);
+      if (this.#isDraining) return;
+      try {
+        await this.#start();
+        return;
+      } catch (error) {
+        log.error({ err: error }, 'a worker cannot be started: it is tried again');
+      }
+    }
+  }
+
+  /** What it says goes where the primary's lines go, whole lines at a time. */
+  #passOn(worker: Worker): void {
+    let rest = '';
+    worker.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const end = text.lastIndexOf('\n') + 1;
+      if (end > 0) this.#parts.logDestination.write(`${rest}${text.slice(0, end)}`);
+      rest = end > 0 ? text.slice(end) : `${rest}${text}`;
+    });
+    worker.process.stderr?.pipe(process.stderr, { end: false });
+  }
+
+  #answers() {
+    const { pages, summaries, isAmple, readStatus } = this.#parts;
+    const given = async (asked: AskedPage, signal?: AbortSignal) => {
+      const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
+      return { found, goodForMs: pages.goodForMs(asked.query) };
+    };
+    return {
+      page: given,
+      prefetch: async ({ query, ask }: AskedPage) =>
+        isAmple() ? given({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
+      summary: ({ campaign, team }: { campaign: string; team: string }, signal: AbortSignal) =>
+        summaries.get(campaign, team, signal),
+      count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) =>
+        this.#counting.add(key, count, leftMs),
+      status: () => readStatus(),
+    };
+  }
+}

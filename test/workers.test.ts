@@ -1,0 +1,190 @@
+/**
+ * Several processes that answer (`SENDGATE_WORKERS`): to callers and to Constant Contact they are one.
+ */
+import { readFileSync } from 'node:fs';
+import { get as httpGet, type IncomingHttpHeaders } from 'node:http';
+import { createServer } from 'node:net';
+import { afterEach, expect, test } from '@jest/globals';
+import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import {
+  accessToken,
+  apiKey,
+  type Environment,
+  type PageJson,
+  type SendgateProcess,
+  spawnMain,
+  startProcess,
+  startSandbox,
+  until,
+  upstreamEnv,
+} from './support/harness.ts';
+
+const path = '/campaigns/1/sends';
+let sandbox: Sandbox;
+let sendgate: SendgateProcess;
+
+async function up(env: Environment = {}, limits?: { perSecond: number; perDay: number }): Promise<void> {
+  sandbox = await startSandbox(limits ? { limits } : {});
+  sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
+  sendgate = await startProcess({ ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', ...env });
+}
+afterEach(async () => {
+  await sendgate.stop();
+  await sandbox.stop();
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** Over a connection of its own: they go to the workers in turn. */
+function ask(target: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    httpGet(`${sendgate.url}${target}`, { agent: false }, async (answer) => {
+      let text = '';
+      for await (const part of answer.setEncoding('utf8')) text += part;
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+    }).on('error', reject);
+  });
+}
+
+const times = <T>(count: number, one: (n: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: count }, (_, n) => one(n)));
+const inTurn = async (count: number, target: string) => {
+  const answers: Answer[] = [];
+  for (let n = 0; n < count; n++) answers.push(await ask(target));
+  return answers;
+};
+const how = ({ headers }: Answer) => String(headers['cache-status']);
+const workerPids = () => {
+  const { pid } = sendgate.child;
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+};
+const manage = (target: string, init: RequestInit = {}) => fetch(`${sendgate.managementUrl}${target}`, init);
+const answered = async () => {
+  const text = await (await manage('/metrics')).text();
+  return [...text.matchAll(/^sendgate_requests_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+};
+
+test('a page is fetched once, whoever misses it, and every worker has hits of its own', async () => {
+  await up();
+  const cold = await times(40, () => ask(path));
+  expect(new Set(cold.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+  expect(sandbox.callCount).toBe(1);
+  const warm = await inTurn(6, path);
+  expect(warm.map(how)).toEqual(Array(6).fill(expect.stringMatching(/^sendgate; hit; ttl=\d+$/)));
+  expect(sandbox.callCount).toBe(1);
+});
+
+test('errors are what they are with one process', async () => {
+  await up();
+  sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+  sandbox.fault({ kind: 'status', status: 403, campaign: '2' });
+  const codes = async (target: string) =>
+    (await inTurn(2, target)).map(({ status, text }) => `${status} ${JSON.parse(text).type}`);
+  expect(await codes('/campaigns/9/sends')).toEqual(Array(2).fill('404 /problems/campaign-not-found'));
+  expect(await codes(`${path}?next=nonsense`)).toEqual(Array(2).fill('400 /problems/invalid-cursor'));
+  expect(await codes('/campaigns/2/sends')).toEqual(Array(2).fill('502 /problems/upstream-credentials-refused'));
+  expect((await manage('/readyz')).status).toBe(200);
+  expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'credentials-refused' });
+});
+
+test('there is one quota', async () => {
+  await up({ SENDGATE_QUOTA_PER_SECOND: '4' }, { perSecond: 4, perDay: 10_000 });
+  for (let id = 10; id < 30; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: Date.now() });
+  const answers = await times(20, (n) => ask(`/campaigns/${10 + n}/sends`));
+  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+  expect(sandbox.limitAnswers).toBe(0);
+});
+
+test('when the head changes, no worker answers from the tail that was', async () => {
+  await up({ SENDGATE_CACHE_MIN_FRESH_SECONDS: '1', SENDGATE_CACHE_MAX_FRESH_SECONDS: '1' });
+  const walk = async () => {
+    const contacts: string[] = [];
+    for (let target: string | undefined = `${path}?limit=100`; target !== undefined; ) {
+      const page = JSON.parse((await ask(target)).text) as PageJson;
+      contacts.push(...page.results.map(({ contact_id }) => contact_id));
+      target = page.meta.pagination.next_link;
+    }
+    return contacts;
+  };
+  const before = await walk();
+  expect(await walk()).toEqual(before);
+  sandbox.addSends('1', 7);
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await until(async () => (await walk()).length === 907, 'all are seen');
+  for (let n = 0; n < 4; n++) {
+    const after = await walk();
+    expect(new Set(after).size).toBe(907);
+    expect(after.slice(7)).toEqual(before);
+  }
+});
+
+test('a purge reaches every worker', async () => {
+  await up();
+  await inTurn(4, path);
+  expect(await (await manage('/purge?campaign=1', { method: 'POST' })).json()).toMatchObject({ everywhere: true });
+  await inTurn(4, path);
+  expect(sandbox.callCount).toBe(2);
+});
+
+test('a client has one limit, whichever worker it comes to', async () => {
+  await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
+  const taken: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    taken.push((await inTurn(10, path)).filter(({ status }) => status === 200).length);
+    // They tell each other ten times a second.
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  const all = taken.reduce((sum, count) => sum + count, 0);
+  expect(all).toBeGreaterThanOrEqual(40);
+  expect(all).toBeLessThanOrEqual(60);
+  expect(taken.slice(-2)).toEqual([0, 0]);
+});
+
+test('metrics and status tell of all of them, also of one that has died, and another takes its place', async () => {
+  await up();
+  await inTurn(10, path);
+  await until(async () => (await answered()) === 10, 'all are counted');
+  const [first = 0, second] = workerPids();
+  process.kill(first, 'SIGKILL');
+  await until(() => workerPids().length === 2 && !workerPids().includes(first), 'another one is there');
+  expect(workerPids()).toContain(second);
+  await until(() => (sendgate.output().match(/a worker has died/g) ?? []).length === 1, 'it is told');
+  await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'it answers');
+  const answers = await inTurn(10, path);
+  expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+  await until(async () => (await answered()) >= 20, 'all are counted');
+  const status = (await (await manage('/status')).json()) as { served: { default: { fresh: number } } };
+  expect(status.served.default.fresh).toBeGreaterThanOrEqual(19);
+  expect(sandbox.callCount).toBe(1);
+}, 60_000);
+
+test('a stop lets what is in flight finish, in whole lines and without a secret', async () => {
+  await up();
+  sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+  sandbox.fault({ kind: 'latency', ms: 500, campaign: '2' });
+  const pids = workerPids();
+  const inFlight = times(4, () => ask('/campaigns/2/sends'));
+  await until(() => sandbox.callCount > 0, 'it is asked');
+  expect(await sendgate.stop()).toBe(0);
+  expect((await inFlight).map(({ status }) => status)).toEqual(Array(4).fill(200));
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+  const lines = sendgate.output().trim().split('\n');
+  expect(lines.filter((line) => JSON.parse(line).route === path.replace('1', ':id'))).toHaveLength(4);
+  for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
+});
+
+test('a port that is taken ends all of it', async () => {
+  await up();
+  const taken = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const { port } = taken.address() as { port: number };
+  const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_MANAGEMENT_PORT: '0', PORT: String(port) };
+  const { exited, output } = spawnMain(env);
+  expect(await exited).toBe(1);
+  expect(output()).toContain('EADDRINUSE');
+  taken.close();
+});
