@@ -1,6 +1,6 @@
 /**
  * `npm run bench:hold`: what a held page costs, and whether hits stay what they are when there are many of them, when they
- * come and go, and while new ones arrive. `--short` holds fewer for less time and leaves RESULTS.md alone.
+ * come and go, and while new ones arrive. `--only=memory`, `latency` or `evictions` does one of them; `--short` holds fewer for less time and leaves RESULTS.md alone.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ import { type Steady, steady } from './steady.ts';
 const short = process.argv.includes('--short');
 /** Another build to hold the same in, such as that of the version before. */
 const dist = process.env['SENDGATE_DIST'] ?? 'dist';
-const onlyMemory = process.argv.includes('--memory');
+const only = process.argv.find((flag) => flag.startsWith('--only='))?.slice('--only='.length);
 const scale = short
-  ? { pages: 400, keys: 2_000, seconds: 1, rounds: 1 }
+  ? { pages: 400, keys: 1_000, seconds: 1, rounds: 1 }
   : { pages: 20_000, keys: 100_000, seconds: 5, rounds: 5 };
 const node = process.execPath;
 const ports = { sandbox: 9490, sendgate: 9491, management: 9492, bare: 9493 };
@@ -85,7 +85,7 @@ async function inParallel<T>(items: readonly T[], one: (item: T) => Promise<void
 /** Once the garbage of the filling is gone. */
 async function settled(server: Server): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let n = 0; n < (short ? 5 : 30); n++) {
+  for (let n = 0; n < (short ? 2 : 30); n++) {
     await delay(500);
     least = Math.min(least, residentMiB(server));
   }
@@ -233,16 +233,18 @@ async function evictions(): Promise<string> {
   return `A Zipf mix over ${scale.keys.toLocaleString('en')} keys, of which ${pages.toLocaleString('en')} can be held: ${Math.round(median(rates)).toLocaleString('en')} answers/s, ${median(ratios).toFixed(2)} times the rate of a single key (medians of ${scale.rounds}, interleaved).`;
 }
 
-const lines = [await memory()];
-console.log(lines[0]);
-if (!onlyMemory) {
-  lines.push(...(await latency()), await evictions());
-  console.log(lines.slice(1).join('\n'));
+const parts: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  memory: async () => [await memory()],
+  latency,
+  evictions: async () => [await evictions()],
+};
+const heading = '## Many pages\n\n';
+for (const [name, part] of Object.entries(parts)) {
+  if (only !== undefined && only !== name) continue;
+  const text = (await part()).map((line) => `- ${line}`).join('\n');
+  console.log(text);
+  if (short || dist !== 'dist') continue;
+  const foot = name === 'evictions' ? '\n\nReproduce with `npm run bench:hold`.' : '';
+  replaceSection(`hold-${name}`, `<!-- hold-${name} -->\n${name === 'memory' ? heading : ''}${text}${foot}\n`);
 }
 await sandbox.stop();
-if (!short && !onlyMemory) {
-  replaceSection(
-    'hold',
-    `<!-- hold -->\n## Many pages\n\n${lines.map((line) => `- ${line}`).join('\n')}\n\nReproduce with \`npm run bench:hold\`.\n`,
-  );
-}

@@ -1,7 +1,7 @@
 /**
  * What all resources have in common: they can be read, and tell which methods there are.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { accepts } from './negotiate.ts';
 import { exchangeOf } from './operations/exchange.ts';
 import { headLines } from './operations/head.ts';
@@ -39,8 +39,8 @@ export function searchOf(url: string): string {
 }
 
 /** @throws Problem `not-acceptable` */
-export function hasToAcceptJson(req: IncomingMessage): void {
-  if (!accepts('application/json', req.headers.accept)) throw new Problem('not-acceptable');
+export function hasToAcceptJson({ accept }: IncomingHttpHeaders): void {
+  if (!accepts('application/json', accept)) throw new Problem('not-acceptable');
 }
 
 /** Answers with something small that is never the same for long. */

@@ -12,7 +12,7 @@ export function publicStatus(read: () => PublicStatus | Promise<PublicStatus>): 
   return async (req) => {
     exchangeOf(req).told.route = statusPath;
     if (onlyReads(req)) return;
-    hasToAcceptJson(req);
+    hasToAcceptJson(req.headers);
     answerJson(req, 'no-store', await read());
   };
 }

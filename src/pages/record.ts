@@ -15,7 +15,8 @@ export interface PageRecord {
 /** Why a record is of no use. */
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
-const version = 2;
+/** Of the layout below; in the keys of pages too, so that two versions leave each other's alone. */
+export const recordVersion = 2;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;
@@ -43,8 +44,8 @@ export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys
   const content = Buffer.concat([headBytes, head, br]);
   const [inUse] = keys;
   return inUse
-    ? Buffer.concat([Buffer.of(version, sealed), seal(inUse, content, key)])
-    : Buffer.concat([Buffer.of(version, plain), digest(content, key), content]);
+    ? Buffer.concat([Buffer.of(recordVersion, sealed), seal(inUse, content, key)])
+    : Buffer.concat([Buffer.of(recordVersion, plain), digest(content, key), content]);
 }
 
 /**
@@ -73,7 +74,7 @@ export function readRecord(
 
 /** The content, in memory of its own: a reply's belongs to whatever else came with it. */
 function unwrap(record: Buffer, key: string, keys: Keys): Buffer | Unreadable {
-  if (record[0] !== version) return 'other-version';
+  if (record[0] !== recordVersion) return 'other-version';
   const rest = record.subarray(2);
   if (record[1] === sealed) return open(keys, rest, key);
   // Where there is a key, what was not sealed with one is nothing that we have written.

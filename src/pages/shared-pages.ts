@@ -12,7 +12,7 @@ import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis, Reply, Script } from '../redis/redis.ts';
 import { type Demand, urgencies } from '../upstream/quota/demand.ts';
 import type { Page, PageBody } from './page.ts';
-import { readRecord, type Unreadable, writeRecord } from './record.ts';
+import { readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
 export type RefusalCode = 'campaign-not-found' | 'invalid-cursor';
@@ -420,7 +420,7 @@ export class SharedPages {
   #keys({ walk, limit, cursor }: Place): Keys {
     // All keys of a walk stand in one slot of a cluster. A cursor may be long, and is nobody's business.
     const stem = `${this.#walkPrefix}${walk}}`;
-    const page = `${stem}:${limit === undefined ? `next=${digest(cursor ?? '')}` : `limit=${limit}`}`;
+    const page = `${stem}:${recordVersion}:${limit === undefined ? `next=${digest(cursor ?? '')}` : `limit=${limit}`}`;
     return [page, `${page}:lock`, stem];
   }
 

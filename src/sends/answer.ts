@@ -25,5 +25,6 @@ export function isCurrent({ headers }: IncomingMessage, etag: string, lastModifi
   const match = headers['if-none-match'];
   const since = headers['if-modified-since'];
   if (match === undefined && since === undefined) return false;
+  if (match === etag) return true; // As browsers send it.
   return fresh({ 'if-none-match': match, 'if-modified-since': since }, { etag, 'last-modified': lastModified });
 }

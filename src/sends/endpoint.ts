@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
+import { LRUCache } from 'lru-cache';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
@@ -29,6 +30,10 @@ interface Parts {
   readonly clock: Clock;
 }
 
+/** Targets that are remembered: dashboards ask for the same again and again. */
+const maxRemembered = 1_000;
+const maxRememberedLength = 300;
+
 export const sendsPath = '/campaigns/:id/sends';
 
 /** A valid question, the page that answers it, and that as an answer. */
@@ -43,6 +48,8 @@ export class SendsEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
   readonly #toQuery: (query: SendsQuery) => SendsQuery;
+  /** What targets that are in use ask for. */
+  readonly #queries = new LRUCache<string, SendsQuery>({ max: maxRemembered });
 
   /** @param form that of the pages; Sendgate's own without it */
   constructor(parts: Parts, form?: PageForm) {
@@ -98,8 +105,12 @@ export class SendsEndpoint {
     refreshAhead.answered(query, found.page, told.team);
   }
 
-  #query(req: IncomingMessage, id: string): SendsQuery {
-    hasToAcceptJson(req);
-    return this.#toQuery(parseSendsQuery(id, searchOf(req.url ?? ''), this.#parts.campaignIds));
+  #query({ url = '', headers }: IncomingMessage, id: string): SendsQuery {
+    hasToAcceptJson(headers);
+    const known = this.#queries.get(url);
+    if (known) return known;
+    const query = this.#toQuery(parseSendsQuery(id, searchOf(url), this.#parts.campaignIds));
+    if (url.length <= maxRememberedLength) this.#queries.set(url, query);
+    return query;
   }
 }

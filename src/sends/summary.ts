@@ -52,7 +52,7 @@ export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): R
     const { told } = exchangeOf(req);
     told.route = summaryPath;
     if (onlyReads(req)) return;
-    hasToAcceptJson(req);
+    hasToAcceptJson(req.headers);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), ids);
     told.campaign = campaign;
     const { sends } = await summaries.get(campaign, told.team, untilGone(res));

@@ -1,0 +1,65 @@
+/**
+ * A page is held in one encoding, and answered in every one that callers take.
+ */
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import { headLines } from '../src/operations/head.ts';
+import { makeBody, type PageBody } from '../src/pages/page.ts';
+import { type Form, ReadyAnswers } from '../src/sends/ready-answers.ts';
+
+const json = (n: number) => JSON.stringify({ n, text: 'the same again and again '.repeat(200) });
+const page = (n: number) =>
+  makeBody({ json: json(n), next: `/campaigns/${n}/sends?next=x`, cursor: 'x', newestMs: Date.UTC(2026, 0, n) });
+
+const decode = { br: brotliDecompressSync, gzip: gunzipSync, identity: (bytes: Buffer) => bytes };
+
+async function textOf(answers: ReadyAnswers, body: PageBody, form: 'br' | 'gzip' | 'identity'): Promise<string> {
+  const { content, front } = await answers.of(body, form);
+  return decode[form](content?.subarray(front) ?? Buffer.alloc(0)).toString();
+}
+
+// With room for everything, for two or three answers, and for none.
+test.each([1_000_000, 3_000, 1])(
+  'all forms are right with %i bytes for answers, and no more are taken',
+  async (room) => {
+    const answers = new ReadyAnswers('X-Common: 1\r\n', room);
+    const bodies = await Promise.all([1, 2, 3, 4].map(page));
+    for (let round = 0; round < 2; round++) {
+      for (const [n, body] of bodies.entries()) {
+        for (const form of ['br', 'gzip', 'identity'] as const) {
+          expect(await textOf(answers, body, form)).toBe(json(n + 1));
+          expect(answers.bytes).toBeLessThanOrEqual(room);
+          const { status, lines, content, front } = await answers.of(body, form);
+          expect(status).toBe(200);
+          expect(content?.toString('latin1', 0, front)).toBe(`${lines}\r\n`);
+          expect(lines).toContain(`Content-Length: ${(content?.length ?? 0) - front}\r\n`);
+          expect(lines.includes('Content-Encoding')).toBe(form !== 'identity');
+          expect(lines).toContain(`X-Common: 1\r\n`);
+          expect(lines).toContain(`ETag: ${body.etag}\r\n`);
+        }
+        const notModified = await answers.of(body, 'not-modified');
+        expect(notModified).toMatchObject({ status: 304, content: undefined });
+        expect(notModified.lines).not.toContain('Content-');
+      }
+    }
+  },
+);
+
+test('what has to be encoded is encoded once, however many ask, and is then at hand', async () => {
+  const answers = new ReadyAnswers('', 1_000_000);
+  const body = await page(1);
+  const atHand = (['br', 'not-modified', 'gzip', 'identity'] satisfies Form[]).map(
+    (form) => !!answers.held(body, form),
+  );
+  expect(atHand).toEqual([true, true, false, false]);
+  const all = await Promise.all(Array.from({ length: 20 }, () => answers.of(body, 'gzip')));
+  expect(new Set(all).size).toBe(1);
+  expect(answers.held(body, 'gzip')).toBe(all[0]);
+});
+
+test('a head cannot be made to hold another line', () => {
+  for (const value of ['a\r\nSet-Cookie: b', 'a\nb', 'a\0b', 'a\u2028b'])
+    expect(() => headLines('X-A', value)).toThrow();
+  for (const name of ['X A', 'X:A', 'X\r\nA', '']) expect(() => headLines(name, 'a')).toThrow();
+  expect(headLines('X-A', 'a b', 'X-B', '')).toBe('X-A: a b\r\nX-B: \r\n');
+});
