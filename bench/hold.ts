@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rate } from './load.ts';
-import { median, onCore, type Server, startServer } from './processes.ts';
+import { median, onCore, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 import { type Steady, steady } from './steady.ts';
 
@@ -25,15 +25,7 @@ const credentials = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTAC
 const mebibyte = 1024 * 1024;
 const headers = { 'accept-encoding': 'gzip, deflate, br' };
 
-const sandbox = await startServer(
-  'sandbox',
-  `${at(ports.sandbox)}/_sandbox`,
-  onCore(1, [node, 'dist/sandbox/main.js']),
-  {
-    ...credentials,
-    PORT: String(ports.sandbox),
-  },
-);
+const sandbox = await startSandbox(ports.sandbox, credentials);
 const order = (orders: object) =>
   fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
 

@@ -66,6 +66,12 @@ export async function startServer(
   };
 }
 
+/** The sandbox on the other core. `env` has its credentials. */
+export function startSandbox(port: number, env: Record<string, string>): Promise<Server> {
+  const command = onCore(1, [process.execPath, 'dist/sandbox/main.js']);
+  return startServer('sandbox', `http://127.0.0.1:${port}/_sandbox`, command, { ...env, PORT: String(port) });
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

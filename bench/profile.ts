@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rate } from './load.ts';
-import { onCore, startServer } from './processes.ts';
+import { onCore, startSandbox, startServer } from './processes.ts';
 
 interface Profile {
   readonly nodes: readonly {
@@ -80,15 +80,7 @@ async function measure(dist: string): Promise<ReadonlyMap<string, number>> {
   return sums;
 }
 
-const sandbox = await startServer(
-  'sandbox',
-  `${at(ports.sandbox)}/_sandbox`,
-  onCore(1, [node, 'dist/sandbox/main.js']),
-  {
-    ...credentials,
-    PORT: String(ports.sandbox),
-  },
-);
+const sandbox = await startSandbox(ports.sandbox, credentials);
 const campaign = { id: '1', size: 2_000, newestMs: Date.now() - 30 * 86_400_000 };
 await fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify({ campaign }) });
 const columns: ReadonlyMap<string, number>[] = [];

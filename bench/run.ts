@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, release } from 'node:os';
 import { generator, rate } from './load.ts';
-import { has, median, onCore, type Server, startServer } from './processes.ts';
+import { has, median, onCore, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 import { nginxCommand } from './rivals/nginx.ts';
 import { varnishCommand } from './rivals/varnish.ts';
@@ -26,15 +26,7 @@ const control = async (order: object) =>
 
 async function startAll(): Promise<{ sandbox: Server; servers: Server[] }> {
   const node = process.execPath;
-  const sandbox = await startServer(
-    'sandbox',
-    `${at(ports.sandbox)}/_sandbox`,
-    onCore(1, [node, 'dist/sandbox/main.js']),
-    {
-      ...credentials,
-      PORT: String(ports.sandbox),
-    },
-  );
+  const sandbox = await startSandbox(ports.sandbox, credentials);
   await control({ campaign: { id: '500500', size: 2_000, newestMs: Date.now() - 30 * 86_400_000 } });
   const sendgate = await startServer('Sendgate', `${at(ports.sendgate)}${path}`, onCore(0, [node, 'dist/main.js']), {
     ...credentials,

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median, onCore, startServer } from './processes.ts';
+import { median, onCore, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
@@ -30,16 +30,7 @@ const env = {
 };
 const node = process.execPath;
 
-const sandbox = await startServer(
-  'sandbox',
-  `${at(ports.sandbox)}/_sandbox`,
-  onCore(1, [node, 'dist/sandbox/main.js']),
-  {
-    ...env,
-    PORT: String(ports.sandbox),
-    SANDBOX_TOKEN_SECONDS: '60',
-  },
-);
+const sandbox = await startSandbox(ports.sandbox, { ...env, SANDBOX_TOKEN_SECONDS: '60' });
 const order = (orders: object) =>
   fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
 

@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rate } from './load.ts';
-import { median, onCore, type Server, startServer } from './processes.ts';
+import { median, onCore, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
@@ -36,10 +36,7 @@ cpSync(`${root}package.json`, `${without}/package.json`);
 cpSync(`${root}dist/tracing.js`, `${without}/dist/real-tracing.js`);
 writeFileSync(`${without}/dist/tracing.js`, nothing);
 
-const sandbox = await startServer('sandbox', `${at(9450)}/_sandbox`, onCore(1, [node, 'dist/sandbox/main.js']), {
-  ...env,
-  PORT: '9450',
-});
+const sandbox = await startSandbox(9450, env);
 const campaign = { id: '1', size: 2_000, newestMs: Date.now() - 30 * 86_400_000 };
 await fetch(`${at(9450)}/_sandbox`, { method: 'POST', body: JSON.stringify({ campaign }) });
 
