@@ -68,7 +68,7 @@ describe('Pages in Redis', () => {
     for (const { email_address } of results) expect(dump).not.toContain(email_address);
     for (const text of ['@example', 'results', key]) expect(dump).not.toContain(text);
     // Nothing that could be unpacked, either.
-    expect(dump).not.toContain(await packed(b));
+    expect(dump).not.toContain(await packed(a));
     expect(how(await b.get(path))).toContain('detail=shared');
     expect(await b.page(path)).toEqual({ results, meta });
   });
