@@ -26,7 +26,7 @@ describe('a page past its freshness', () => {
     it.sandbox.fault({ kind: 'latency', ms: 1_000 });
     const stale = await Promise.all(Array.from({ length: 20 }, () => it.get(path)));
     for (const answer of stale) {
-      expect(answer.headers.get('cache-status')).toBe('sendgate; hit; ttl=-1; detail=stale-while-revalidate');
+      expect(answer.headers.get('cache-status')).toMatch(/^sendgate; hit; ttl=-[1-3]; detail=stale-while-revalidate$/);
       expect(((await answer.json()) as PageJson).results).toHaveLength(30);
     }
     await until(async () => (await contacts(path)).length === 31, 'the refreshed page is served');
