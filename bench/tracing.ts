@@ -9,7 +9,7 @@ import { median, onCore, type Server, startSandbox, startServer } from './proces
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
-const [rounds, seconds] = short ? [5, 2] : [25, 2];
+const [rounds, seconds] = short ? [3, 1] : [25, 2];
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Beside the packages, so that they are found. */
 const without = `${root}node_modules/.cache/sendgate-without-tracing`;
