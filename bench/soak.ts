@@ -2,7 +2,7 @@
  * `npm run soak`: ten minutes of hits, misses and faults at 500 requests a second with the cache held at 32 MiB.
  * Fails on an answer that should not have been, on anything on stderr, and when memory goes on growing.
  * `--v3` has v3 behind it, with access tokens that live a minute, and asks for instants too.
- * `--short` takes 20 seconds and leaves bench/RESULTS.md alone.
+ * `--short` takes 12 seconds and leaves bench/RESULTS.md alone.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
@@ -13,7 +13,7 @@ import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
 const api = process.argv.includes('--v3') ? 'v3' : 'v2';
-const seconds = short ? 20 : 600;
+const seconds = short ? 12 : 600;
 const perSecond = 500;
 const cacheMiB = 32;
 const ports = { sandbox: 9320, sendgate: 9321, management: 9322 };

@@ -34,7 +34,7 @@ interface Description {
   readonly components: { readonly schemas: object; readonly responses: Readonly<Record<string, Described>> };
 }
 
-const requests = api === 'v2' ? 8_000 : 2_000;
+const requests = api === 'v2' ? 5_000 : 2_000;
 const atOnce = 16;
 let it: Harness;
 let description: Description;
