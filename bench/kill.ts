@@ -14,7 +14,7 @@ import { median } from './processes.ts';
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
-const kills = short ? 20 : 200;
+const kills = short ? 10 : 200;
 const delayMs = 300;
 const port = 9325;
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-kill-'));

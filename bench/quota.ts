@@ -61,7 +61,7 @@ async function pair(settings: Record<string, string> = {}): Promise<Pair> {
 
 /** Fifty cold pages a second from five teams, for five minutes: twelve times what the account may call. */
 async function limits(): Promise<string> {
-  const seconds = short ? 15 : 300;
+  const seconds = short ? 10 : 300;
   const { url, order, stop } = await pair();
   for (let id = 1; id <= 30; id++) await order({ campaign: { id: String(id), size: 2_000, newestMs: Date.now() } });
   await order({ forget: true });
@@ -84,7 +84,7 @@ async function limits(): Promise<string> {
 
 /** Two hundred requests a second for held and other pages, while the upstream answers 500 for two minutes. */
 async function outage(): Promise<string> {
-  const seconds = short ? 12 : 120;
+  const seconds = short ? 10 : 120;
   const probeMs = 5_000;
   const { url, order, stop } = await pair({
     SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: String(probeMs),

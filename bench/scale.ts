@@ -84,7 +84,7 @@ const pick = <T>(all: readonly T[], n: number): T => all[n % all.length] as T;
  * only the second, the others all of them, and the last one ten times as much as it can get.
  */
 async function saturation(): Promise<string> {
-  const seconds = short ? 15 : 60;
+  const seconds = short ? 10 : 60;
   const { urls, order, stop } = await fleet(3);
   for (let id = 1; id <= 30; id++) await order({ campaign: { id: String(id), size: 2_000, newestMs: Date.now() } });
   await order({ forget: true });
