@@ -83,9 +83,6 @@ const cases: Case[] = [
   },
 ];
 
-let hitRate = 0;
-let notModifiedRate = 0;
-
 async function hits(servers: readonly Server[]): Promise<string[]> {
   const rows: string[] = [];
   for (const server of servers) await rate(server.url, { 'accept-encoding': 'gzip, deflate, br' }, short ? 2 : 5); // warm
@@ -104,8 +101,6 @@ async function hits(servers: readonly Server[]): Promise<string[]> {
       }
     }
     const own = rates.get(servers[0] as Server) ?? [];
-    if (title === cases[0]?.title) hitRate = median(own);
-    if (title.includes('If-None-Match')) notModifiedRate = median(own);
     for (const [server, all] of rates) {
       const middle = median(all);
       // Of one round each, since the machine may have been slower in another.
@@ -173,7 +168,6 @@ has Sendgate's own answers, with every field of their heads; Varnish does not re
 |---|---|---|---|---|---|
 ${rows.join('\n')}
 
-- 304s at ${(notModifiedRate / hitRate).toFixed(2)} times the rate of the 200s.
 ${coldLines.join('\n')}
 
 Measured ${new Date().toISOString().slice(0, 10)} on ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${version(process.execPath, ['-p', 'process.versions.node']).trim()}${rivalVersion('nginx', '-v')}${rivalVersion('varnishd', '-V')}.

@@ -2,7 +2,6 @@
  * Logs: JSON lines on stdout, from which credentials are kept by path and by value.
  */
 import { type DestinationStream, type Logger, pino } from 'pino';
-
 import type { Told } from './exchange.ts';
 
 export type { Logger } from 'pino';

@@ -57,9 +57,12 @@ export class Tally {
     const last = this.#last;
     if (last?.cache === cache && last?.status === status && last.route === route && last.team === team) return last;
     const key = `${route} ${status} ${team} ${cache}`;
-    const byLatency = [...latencyBuckets, Number.POSITIVE_INFINITY].map(() => 0);
-    const tallied = this.#tallied.get(key) ?? { route, status, team, cache, count: 0, seconds: 0, byLatency };
-    this.#tallied.set(key, tallied);
+    let tallied = this.#tallied.get(key);
+    if (!tallied) {
+      const byLatency = [...latencyBuckets, Number.POSITIVE_INFINITY].map(() => 0);
+      tallied = { route, status, team, cache, count: 0, seconds: 0, byLatency };
+      this.#tallied.set(key, tallied);
+    }
     this.#last = tallied;
     return tallied;
   }
