@@ -16,7 +16,7 @@ const short = process.argv.includes('--short');
 const dist = process.env['SENDGATE_DIST'] ?? 'dist';
 const only = process.argv.find((flag) => flag.startsWith('--only='))?.slice('--only='.length);
 const scale = short
-  ? { pages: 200, keys: 1_000, seconds: 1, rounds: 1 }
+  ? { pages: 400, keys: 1_000, seconds: 1, rounds: 1 }
   : { pages: 20_000, keys: 100_000, seconds: 5, rounds: 5 };
 const node = process.execPath;
 const ports = { sandbox: 9490, sendgate: 9491, management: 9492, bare: 9493 };
