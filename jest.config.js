@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Suites of the public contract: they run with each version of Constant Contact's API. */
 const contract = [
   'answer',
@@ -52,6 +54,8 @@ export default {
       globals: { bothWays: true },
     },
   ],
+  // Tests wait for much, and leave a core to others: two at a time, also where there are two cores.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   globalSetup: '<rootDir>/test/build.js',
   // Programs run as processes of their own, where their coverage is not seen; so does what a browser runs.
   collectCoverageFrom: [

@@ -50,7 +50,7 @@ describe('created_since, which v3 does not know', () => {
     expect(await walk(from(1_234))).toHaveLength(1_235);
     const { headers } = await it.get(from(3));
     expect(headers.get('cache-status')).toMatch(/^sendgate; hit; ttl=\d+$/);
-    expect(headers.get('age')).toBe('20');
+    expect(headers.get('age')).toMatch(/^2\d$/);
     expect(it.sandbox.callCount).toBe(before);
   });
 
