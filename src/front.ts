@@ -12,7 +12,7 @@ import { securityHeaders } from './callers/security-headers.ts';
 import { Teams } from './callers/teams.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
-import { createLane } from './lane.ts';
+import { Lane } from './lane.ts';
 import { observeExchanges } from './operations/exchange.ts';
 import type { AccessLog, Logger } from './operations/log.ts';
 import { publicStatus } from './operations/public-status.ts';
@@ -80,7 +80,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const exports = new SendsExports({ pages, campaignIds, clock, onUnexpected }, config.exports);
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = createLane({ basePath, callers, rateLimit, sends });
+  const lane = new Lane({ basePath, callers, rateLimit, sends });
   const app = createApp({
     basePath,
     hosts: callers.hosts,
@@ -97,9 +97,10 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const server = createServer(
     app,
     (req, res) => {
+      const headers = lane.headersOf(req);
       const exchange = observe(req, res);
       exchange.trace.run(() => {
-        if (lane(req)) return;
+        if (lane.answer(req, headers, exchange)) return;
         exchange.watch();
         app(req, res);
       });

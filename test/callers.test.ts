@@ -221,7 +221,7 @@ describe('a team', () => {
         socket: { remoteAddress: '127.0.0.1' },
         headers: { 'x-forwarded-for': `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` },
       }) as unknown as IncomingMessage;
-    const admit = (n: number) => limit.admit(from(n), defaultTeam)?.split('\r\n')[0];
+    const admit = (n: number) => limit.admit(limit.clientOf(from(n), defaultTeam))?.split('\r\n')[0];
     for (let n = 0; n < 100_000; n++) admit(n);
     expect(limit.clients).toBe(1_000);
     expect(admit(99_999)).toBe('RateLimit: "default"; r=3; t=60');

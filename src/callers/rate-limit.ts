@@ -22,6 +22,14 @@ export interface RateLimitOptions {
 
 const windowMs = 60_000;
 
+/** Who is counted as one. */
+export interface Client {
+  readonly key: string;
+  /** The name of its team. */
+  readonly policy: string;
+  readonly limit: number;
+}
+
 /** A household or a rented server has a whole /56 to send from (RFC 6177). */
 const ipv6Subnet = 56;
 
@@ -63,16 +71,20 @@ export class RateLimit {
     this.#limiters.get(team)?.(req, res, next);
   };
 
+  /** As which client a request is counted. */
+  clientOf(req: IncomingMessage, team: Team): Client {
+    return { key: this.#keyOf(req, team), policy: team.name, limit: this.#limitOf(team) };
+  }
+
   /** Counts a request that is within the rate and returns lines of its head; one that is not is left to the middleware. */
-  admit(req: IncomingMessage, team: Team): string | undefined {
-    return this.#store.hitWithin(this.#keyOf(req, team), team.name, this.#limitOf(team));
+  admit(client: Client): string | undefined {
+    return this.#store.hitWithin(client);
   }
 
   #limiter(team: Team): RequestHandler {
-    const limit = this.#limitOf(team);
     const limiter = rateLimit({
       windowMs,
-      limit,
+      limit: this.#limitOf(team),
       standardHeaders: false,
       legacyHeaders: false,
       keyGenerator: (req) => this.#keyOf(req, team),
@@ -86,7 +98,7 @@ export class RateLimit {
     });
     return (req, res, next) =>
       limiter(req, res, (error?: unknown) => {
-        exchangeOf(req).head += this.#store.lines(this.#keyOf(req, team), team.name, limit);
+        exchangeOf(req).head += this.#store.lines(this.clientOf(req, team));
         next(error);
       });
   }
@@ -102,13 +114,23 @@ export class RateLimit {
   }
 }
 
-interface Count {
-  totalHits: number;
+class Count {
+  totalHits = 0;
   /** Hits among them that the other instances have not been told of. */
-  untold: number;
-  resetTime: Date;
+  untold = 0;
+  /** When its window is over, in milliseconds of wall time. */
+  resetMs: number;
   /** `RateLimit-Policy`, in which clients are told apart without telling who they are. */
   policyLine: string | undefined;
+
+  constructor(resetMs: number, policyLine: string | undefined) {
+    this.resetMs = resetMs;
+    this.policyLine = policyLine;
+  }
+
+  secondsLeft(now: number): number {
+    return Math.max(0, Math.ceil((this.resetMs - now) / 1000));
+  }
 }
 
 /** Where those who answer requests add what each of them has counted. */
@@ -181,14 +203,16 @@ class BoundedStore implements Store {
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    return this.#hit(key, this.#current(key));
+    const { totalHits, resetMs } = this.#hit(key, this.#current(key, this.#clock.now()));
+    return { totalHits, resetTime: new Date(resetMs) };
   }
 
   /** Counts a hit and returns its lines, unless it would be one too many. */
-  hitWithin(key: string, policy: string, limit: number): string | undefined {
-    const count = this.#current(key);
-    if (count.totalHits >= limit) return undefined;
-    return this.#linesOf(key, this.#hit(key, count), policy, limit);
+  hitWithin(client: Client): string | undefined {
+    const now = this.#clock.now();
+    const count = this.#current(client.key, now);
+    if (count.totalHits >= client.limit) return undefined;
+    return this.#linesOf(client, this.#hit(client.key, count), now);
   }
 
   #hit(key: string, count: Count): Count {
@@ -209,23 +233,17 @@ class BoundedStore implements Store {
   async #tellOf(key: string, count: Count): Promise<void> {
     const { untold } = count;
     count.untold = 0;
-    const leftMs = Math.max(1, Math.ceil(count.resetTime.getTime() - this.#clock.now()));
+    const leftMs = Math.max(1, Math.ceil(count.resetMs - this.#clock.now()));
     const all = await this.#counting?.add(key, untold, leftMs);
     if (!all) return;
     count.totalHits = Math.max(count.totalHits, all.total + count.untold);
-    count.resetTime = new Date(this.#clock.now() + all.leftMs);
+    count.resetMs = this.#clock.now() + all.leftMs;
   }
 
-  #current(key: string): Count {
-    const now = this.#clock.now();
+  #current(key: string, now: number): Count {
     const known = this.#counts.get(key);
-    if (known && known.resetTime.getTime() > now) return known;
-    const count: Count = {
-      totalHits: 0,
-      untold: 0,
-      resetTime: new Date(now + windowMs),
-      policyLine: known?.policyLine,
-    };
+    if (known && known.resetMs > now) return known;
+    const count = new Count(now + windowMs, known?.policyLine);
     this.#counts.set(key, count);
     return count;
   }
@@ -241,25 +259,20 @@ class BoundedStore implements Store {
 
   /** Whole seconds until the client's window is over. */
   secondsLeft(key: string): number {
-    const count = this.#counts.get(key);
-    return count ? this.#secondsLeftOf(count) : 0;
-  }
-
-  #secondsLeftOf({ resetTime }: Count): number {
-    return Math.max(0, Math.ceil((resetTime.getTime() - this.#clock.now()) / 1000));
+    return this.#counts.get(key)?.secondsLeft(this.#clock.now()) ?? 0;
   }
 
   /** Lines of a head (draft-ietf-httpapi-ratelimit-headers-08). */
-  lines(key: string, policy: string, limit: number): string {
-    const count = this.#counts.get(key);
-    return count ? this.#linesOf(key, count, policy, limit) : '';
+  lines(client: Client): string {
+    const count = this.#counts.get(client.key);
+    return count ? this.#linesOf(client, count, this.#clock.now()) : '';
   }
 
   /** The name of a team is a token: nothing in here has to be checked. */
-  #linesOf(key: string, count: Count, policy: string, limit: number): string {
+  #linesOf({ key, policy, limit }: Client, count: Count, now: number): string {
     count.policyLine ??= `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key)}:\r\n`;
     const remaining = Math.max(0, limit - count.totalHits);
-    return `RateLimit: "${policy}"; r=${remaining}; t=${this.#secondsLeftOf(count)}\r\n${count.policyLine}`;
+    return `RateLimit: "${policy}"; r=${remaining}; t=${count.secondsLeft(now)}\r\n${count.policyLine}`;
   }
 }
 

@@ -1,17 +1,16 @@
 /**
  * How a found page is answered: conditional requests, the encoding that the caller takes, and what is told of its age.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';
-import { chooseEncoding } from '../negotiate.ts';
+import type { Encoding } from '../pages/encodings.ts';
 import type { PageBody } from '../pages/page.ts';
 import type { Found } from '../pages/pages.ts';
 import { cacheStatus } from './cache-status.ts';
 import type { Form } from './ready-answers.ts';
 
-export function formFor(req: IncomingMessage, { etag, lastModified }: PageBody): Form {
-  if (isCurrent(req, etag, lastModified)) return 'not-modified';
-  return chooseEncoding(req.headers['accept-encoding'] as string | undefined);
+export function formOf({ etag, lastModified }: PageBody, headers: IncomingHttpHeaders, encoding: Encoding): Form {
+  return isCurrent(headers, etag, lastModified) ? 'not-modified' : encoding;
 }
 
 /** Lines that are different from answer to answer. */
@@ -21,7 +20,7 @@ export function linesNow(found: Found, nowMs: number): string {
 }
 
 /** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */
-export function isCurrent({ headers }: IncomingMessage, etag: string, lastModified: string | undefined): boolean {
+export function isCurrent(headers: IncomingHttpHeaders, etag: string, lastModified: string | undefined): boolean {
   const match = headers['if-none-match'];
   const since = headers['if-modified-since'];
   if (match === undefined && since === undefined) return false;

@@ -1,17 +1,18 @@
 /**
  * `GET|HEAD /campaigns/:id/sends`
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
-import { LRUCache } from 'lru-cache';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
-import { exchangeOf } from '../operations/exchange.ts';
+import { chooseEncoding } from '../negotiate.ts';
+import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import type { ReadyAnswer } from '../operations/head.ts';
+import type { Encoding } from '../pages/encodings.ts';
 import type { Found, PageSource } from '../pages/pages.ts';
 import { hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
-import { formFor, linesNow } from './answer.ts';
+import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import { dropInPath, dropInQuery } from './drop-in.ts';
@@ -30,15 +31,19 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** Targets that are remembered: dashboards ask for the same again and again. */
-const maxRemembered = 1_000;
-const maxRememberedLength = 300;
-
 export const sendsPath = '/campaigns/:id/sends';
 
-/** A valid question, the page that answers it, and that as an answer. */
+/** What the headers of a request say of the answer that is wanted. */
+export interface Preferences {
+  readonly headers: IncomingHttpHeaders;
+  readonly encoding: Encoding;
+  readonly maxAgeSeconds: number | undefined;
+  /** Who walks. */
+  readonly client: string;
+}
+
+/** A page that answers a question, and that as an answer. */
 interface Answer {
-  readonly query: SendsQuery;
   readonly found: Found;
   readonly ready: ReadyAnswer;
 }
@@ -48,8 +53,6 @@ export class SendsEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
   readonly #toQuery: (query: SendsQuery) => SendsQuery;
-  /** What targets that are in use ask for. */
-  readonly #queries = new LRUCache<string, SendsQuery>({ max: maxRemembered });
 
   /** @param form that of the pages; Sendgate's own without it */
   constructor(parts: Parts, form?: PageForm) {
@@ -60,57 +63,64 @@ export class SendsEndpoint {
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
-    const { told } = exchangeOf(req);
+    const exchange = exchangeOf(req);
+    const { told } = exchange;
     told.route = this.#route;
     if (onlyReads(req)) return;
 
-    const query = this.#query(req, req.params.id);
+    const preferences = this.preferencesOf(req);
+    const query = this.query(req.params.id, req.url);
     told.campaign = query.campaign;
+    const { maxAgeSeconds } = preferences;
     return this.#parts.pages
-      .get(query, {
-        team: told.team,
-        signal: untilGone(res),
-        maxAgeSeconds: requestedMaxAge(req.headers['cache-control']),
-      })
+      .get(query, { team: told.team, signal: untilGone(res), maxAgeSeconds })
       .then(async (found) => {
-        const { body } = found.page;
-        this.answer(req, { query, found, ready: await this.#parts.answers.of(body, formFor(req, body)) });
+        const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
+        this.answer(exchange, query, preferences, { found, ready });
       });
   };
 
-  /**
-   * What a GET or HEAD asks for, if it is held and good enough.
-   *
-   * @throws Problem when the request is not valid, or the page a remembered refusal
-   */
-  hit(req: IncomingMessage, id: string): Answer | undefined {
-    const query = this.#query(req, id);
-    const found = this.#parts.pages.hit(query, requestedMaxAge(req.headers['cache-control']));
-    if (!found) return undefined;
-    const { body } = found.page;
-    const ready = this.#parts.answers.held(body, formFor(req, body));
-    return ready && { query, found, ready };
+  /** @throws Problem `not-acceptable` */
+  preferencesOf(req: IncomingMessage): Preferences {
+    const { headers } = req;
+    hasToAcceptJson(headers);
+    return {
+      headers,
+      encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
+      maxAgeSeconds: requestedMaxAge(headers['cache-control']),
+      client: this.#parts.addresses.of(req),
+    };
   }
 
-  answer(req: IncomingMessage, { query, found, ready }: Answer): void {
-    const { clock, readAhead, refreshAhead, addresses } = this.#parts;
+  /** @throws Problem when the campaign or a parameter is not valid */
+  query(id: string, url: string): SendsQuery {
+    return this.#toQuery(parseSendsQuery(id, searchOf(url), this.#parts.campaignIds));
+  }
+
+  /**
+   * The page, if it is held and good enough, and if it need not be encoded first.
+   *
+   * @throws Problem with a remembered refusal
+   */
+  hit(query: SendsQuery, preferences: Preferences): Answer | undefined {
+    const found = this.#parts.pages.hit(query, preferences.maxAgeSeconds);
+    const ready = found && this.#parts.answers.held(found.page.body, this.#formOf(found, preferences));
+    return ready && { found, ready };
+  }
+
+  answer(exchange: Exchange, query: SendsQuery, { client }: Preferences, { found, ready }: Answer): void {
+    const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.now();
-    const exchange = exchangeOf(req);
     const { told } = exchange;
     told.route = this.#route;
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
-    readAhead.answered(query, found.page, told.team, addresses.of(req));
+    readAhead.answered(query, found.page, told.team, client);
     refreshAhead.answered(query, found.page, told.team);
   }
 
-  #query({ url = '', headers }: IncomingMessage, id: string): SendsQuery {
-    hasToAcceptJson(headers);
-    const known = this.#queries.get(url);
-    if (known) return known;
-    const query = this.#toQuery(parseSendsQuery(id, searchOf(url), this.#parts.campaignIds));
-    if (url.length <= maxRememberedLength) this.#queries.set(url, query);
-    return query;
+  #formOf({ page }: Found, { headers, encoding }: Preferences) {
+    return formOf(page.body, headers, encoding);
   }
 }

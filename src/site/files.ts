@@ -43,7 +43,7 @@ export class File {
   async answer(req: IncomingMessage): Promise<void> {
     const exchange = exchangeOf(req);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
-    if (isCurrent(req, this.#etag, undefined)) {
+    if (isCurrent(req.headers, this.#etag, undefined)) {
       exchange.answer(304, headLines(...fields));
       return;
     }
