@@ -75,43 +75,49 @@ interface Case {
 
 const cases: Case[] = [
   { title: 'gzip, deflate, br', headers: () => ({ 'accept-encoding': 'gzip, deflate, br' }) },
-  { title: 'gzip', headers: () => ({ 'accept-encoding': 'gzip' }) },
-  { title: 'no encoding', headers: () => ({ 'accept-encoding': 'identity' }) },
   {
     title: 'matching If-None-Match',
     headers: (etag) => ({ 'accept-encoding': 'gzip, deflate, br', ...(etag === '' ? {} : { 'if-none-match': etag }) }),
   },
+  { title: 'gzip', headers: () => ({ 'accept-encoding': 'gzip' }) },
+  { title: 'no encoding', headers: () => ({ 'accept-encoding': 'identity' }) },
 ];
 
-async function hits(servers: readonly Server[]): Promise<string[]> {
-  const rows: string[] = [];
-  for (const server of servers) await rate(server.url, { 'accept-encoding': 'gzip, deflate, br' }, short ? 2 : 5); // warm
+/** What each server has answered to each case, and how many of them a second, round by round. */
+type Seen = Map<string, { readonly kind: string; readonly rates: number[] }>;
+
+/** One round: all cases of all servers, in turn. */
+async function round(servers: readonly Server[], seen: Seen): Promise<void> {
+  const taken = { 'accept-encoding': 'gzip, deflate, br' };
+  for (const server of servers) await rate(server.url, taken, short ? 2 : 4); // warm
   for (const { title, headers } of cases) {
-    const rates = new Map<Server, number[]>(servers.map((server) => [server, []]));
-    const kinds = new Map<Server, string>();
-    for (let round = 0; round < rounds; round++) {
-      for (const server of servers) {
-        const first = await fetch(server.url, { headers: { 'accept-encoding': 'gzip, deflate, br' } });
-        await first.arrayBuffer();
-        const sent = headers(first.headers.get('etag') ?? '');
-        const answer = await fetch(server.url, { headers: sent });
-        await answer.arrayBuffer();
-        kinds.set(server, `${answer.status} ${answer.headers.get('content-encoding') ?? ''}`.trim());
-        rates.get(server)?.push(await rate(server.url, sent, seconds));
-      }
-    }
-    const own = rates.get(servers[0] as Server) ?? [];
-    for (const [server, all] of rates) {
-      const middle = median(all);
-      // Of one round each, since the machine may have been slower in another.
-      const ratio = median(own.map((rate, round) => rate / (all[round] ?? Number.NaN)));
-      rows.push(
-        `| ${title} | ${server.name} | ${kinds.get(server)} | ${Math.round(middle).toLocaleString('en')} | ${Math.round(Math.min(...all)).toLocaleString('en')}–${Math.round(Math.max(...all)).toLocaleString('en')} | ${ratio.toFixed(2)} |`,
-      );
-      console.log(rows.at(-1));
+    for (const server of servers) {
+      const first = await fetch(server.url, { headers: taken });
+      await first.arrayBuffer();
+      const sent = headers(first.headers.get('etag') ?? '');
+      const answer = await fetch(server.url, { headers: sent });
+      await answer.arrayBuffer();
+      const kind = `${answer.status} ${answer.headers.get('content-encoding') ?? ''}`.trim();
+      const key = `${title} | ${server.name}`;
+      const rates = seen.get(key)?.rates ?? [];
+      rates.push(await rate(server.url, sent, seconds));
+      seen.set(key, { kind, rates });
     }
   }
-  return rows;
+}
+
+/** The median of the rounds' ratios: the machine, or the process, may have been slower in another. */
+function timesAsFast(some: readonly number[], others: readonly number[]): number {
+  return median(some.map((rate, round) => rate / (others[round] ?? Number.NaN)));
+}
+
+function table(seen: Seen): string[] {
+  return [...seen].map(([key, { kind, rates }]) => {
+    const own = seen.get(`${key.split(' | ')[0]} | Sendgate`)?.rates ?? [];
+    const range = [Math.min(...rates), Math.max(...rates)].map((n) => Math.round(n).toLocaleString('en')).join('–');
+    const middle = Math.round(median(rates)).toLocaleString('en');
+    return `| ${key} | ${kind} | ${middle} | ${range} | ${timesAsFast(own, rates).toFixed(2)} |`;
+  });
 }
 
 /** Latency that Sendgate adds to a page that is not held: interleaved with asking the sandbox itself. */
@@ -143,11 +149,19 @@ async function cold(sendgate: Server): Promise<string[]> {
   ];
 }
 
-const { sandbox, servers } = await startAll();
-const rows = await hits(servers);
-const coldLines = await cold(servers[0] as Server);
-console.log(coldLines.join('\n'));
-for (const server of [...servers, sandbox]) await server.stop();
+const seen: Seen = new Map();
+let coldLines: string[] = [];
+for (let n = 0; n < rounds; n++) {
+  const { sandbox, servers } = await startAll();
+  await round(servers, seen);
+  if (n === rounds - 1) coldLines = await cold(servers[0] as Server);
+  for (const server of [...servers, sandbox]) await server.stop();
+}
+const rows = table(seen);
+const ratesOf = (title: string) => seen.get(`${title} | Sendgate`)?.rates ?? [];
+const revalidated = timesAsFast(ratesOf('matching If-None-Match'), ratesOf('gzip, deflate, br'));
+const lines = [`- Answers of 304: ${revalidated.toFixed(2)} times as many a second as pages.`, ...coldLines];
+console.log([...rows, ...lines].join('\n'));
 
 const version = (command: string, args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
 const rivalVersion = (command: string, flag: string) =>
@@ -161,14 +175,15 @@ const text = `<!-- hits -->
 ## Hits of a cached page
 
 A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds} interleaved
-rounds of ${seconds} s. The last column is Sendgate's rate over that server's, the median of the rounds' ratios. Bare node:http
-has Sendgate's own answers, with every field of their heads; Varnish does not rewrite the body.
+rounds of ${seconds} s, with new processes in every round, since one and the same program is a tenth faster in one process
+than in another. The last column is Sendgate's rate over that server's, the median of the rounds' ratios. Bare node:http has
+Sendgate's own answers, with every field of their heads; Varnish does not rewrite the body.
 
 | Accept-Encoding | server | answer | answers/s | least–most | Sendgate is … × |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
 
-${coldLines.join('\n')}
+${lines.join('\n')}
 
 Measured ${new Date().toISOString().slice(0, 10)} on ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${version(process.execPath, ['-p', 'process.versions.node']).trim()}${rivalVersion('nginx', '-v')}${rivalVersion('varnishd', '-V')}.
 Reproduce with \`npm run bench\`.

@@ -97,10 +97,9 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const server = createServer(
     app,
     (req, res) => {
-      const headers = lane.headersOf(req);
       const exchange = observe(req, res);
       exchange.trace.run(() => {
-        if (lane.answer(req, headers, exchange)) return;
+        if (lane.answer(req, exchange)) return;
         exchange.watch();
         app(req, res);
       });

@@ -5,7 +5,7 @@
  * It is made of the same functions as the long way and decides nothing by itself: whatever is not plainly a hit, or not
  * plainly allowed, goes on to Express untouched and uncounted.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Callers } from './callers/callers.ts';
@@ -24,18 +24,13 @@ interface Parts {
 
 /** What the headers of a request come to, whatever it asks for. */
 interface Caller {
+  /** The headers, as they came. */
+  readonly rawHeaders: readonly string[];
   readonly team: Team;
   readonly client: Client;
   readonly preferences: Preferences;
   /** Of the answer's head. */
   readonly lines: string;
-}
-
-/** The headers with which a connection's last request came, and what they have come to. */
-interface Headers {
-  readonly raw: readonly string[];
-  readonly parsed: IncomingHttpHeaders;
-  caller: Caller | undefined;
 }
 
 /** Targets whose meaning is remembered: dashboards ask for the same again and again. */
@@ -46,38 +41,22 @@ export class Lane {
   readonly #parts: Parts;
   readonly #target: RegExp;
   readonly #queries = new LRUCache<string, SendsQuery>({ max: maxTargets });
-  readonly #lastHeaders = new WeakMap<Socket, Headers>();
+  /** Whose the last request of each connection was. */
+  readonly #lastCallers = new WeakMap<Socket, Caller>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#target = new RegExp(`^${parts.basePath.replaceAll('.', '\\.')}/campaigns/([\\w-]{1,36})/sends(?:\\?|$)`);
   }
 
-  /**
-   * The headers of a request. A client sends the same ones again and again: while they are, to the letter, those of the
-   * request before it on its connection, they are neither parsed nor judged another time. Comes before all who read them.
-   */
-  headersOf(req: IncomingMessage): Headers {
-    const { socket, rawHeaders } = req;
-    const last = this.#lastHeaders.get(socket);
-    if (last && isSame(last.raw, rawHeaders)) {
-      req.headers = last.parsed;
-      return last;
-    }
-    const headers = { raw: rawHeaders, parsed: req.headers, caller: undefined };
-    this.#lastHeaders.set(socket, headers);
-    return headers;
-  }
-
   /** Answers a hit and returns true, or returns false and has done nothing. */
-  answer(req: IncomingMessage, headers: Headers, exchange: Exchange): boolean {
+  answer(req: IncomingMessage, exchange: Exchange): boolean {
     const { method, url = '' } = req;
     if (method !== 'GET' && method !== 'HEAD') return false;
     try {
       const query = this.#queries.get(url) ?? this.#queryOf(url);
       if (!query) return false;
-      headers.caller ??= this.#callerOf(req);
-      const { team, client, preferences, lines } = headers.caller;
+      const { team, client, preferences, lines } = this.#callerOf(req);
       const { rateLimit, sends } = this.#parts;
       const hit = sends.hit(query, preferences);
       const limits = hit && rateLimit.admit(client);
@@ -99,18 +78,26 @@ export class Lane {
     return query;
   }
 
+  /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
   #callerOf(req: IncomingMessage): Caller {
+    const { socket, rawHeaders } = req;
+    const last = this.#lastCallers.get(socket);
+    if (last && isSame(last.rawHeaders, rawHeaders)) return last;
+
     const { callers, rateLimit, sends } = this.#parts;
     const team = callers.identify(req);
-    return {
-      team,
-      client: rateLimit.clientOf(req, team),
-      preferences: sends.preferencesOf(req),
-      lines: callers.lines(req),
-    };
+    const client = rateLimit.clientOf(req, team);
+    const caller = { rawHeaders, team, client, preferences: sends.preferencesOf(req), lines: callers.lines(req) };
+    // A token is not kept, and compared in constant time only.
+    if (req.headers.authorization === undefined) this.#lastCallers.set(socket, caller);
+    return caller;
   }
 }
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && some.every((text, n) => text === others[n]);
+  if (some.length !== others.length) return false;
+  for (let n = 0; n < some.length; n++) {
+    if (some[n] !== others[n]) return false;
+  }
+  return true;
 }

@@ -1,7 +1,8 @@
 /**
  * A hit is answered ahead of Express. That must not show: not in a byte, not in a header, not in a count.
  */
-import { request } from 'node:http';
+import { createHash } from 'node:crypto';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Harness, idOf, start, targetOf, until } from './support/harness.ts';
@@ -128,5 +129,60 @@ describe('a connection', () => {
       await new Promise((resolve) => setTimeout(resolve, 700));
     }
     expect(new Set(dates).size).toBeGreaterThan(1);
+  });
+
+  test('is judged by the headers of each request, whatever those before it have come to', async () => {
+    const sha256 = (token: string) => createHash('sha256').update(token).digest('hex');
+    const teams = [
+      { name: 'web', tokensSha256: [sha256('token-of-web')] },
+      { name: 'jobs', tokensSha256: [sha256('token-of-jobs')] },
+      { name: 'office', networks: ['10.1.0.0/16'] },
+    ];
+    const guarded = await start({
+      SENDGATE_TEAMS: JSON.stringify(teams),
+      SENDGATE_CALLERS_REQUIRED: 'true',
+      SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+    });
+    guarded.sandbox.campaign({ id: '1', size: 5, newestMs: Date.now() - 86_400_000 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number | undefined>();
+    const answer = (headers: Record<string, string>) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        const asked = request(`${guarded.url}${targetOf('/campaigns/1/sends')}`, { agent, headers }, (res) => {
+          ports.add(res.socket.localPort);
+          res.resume().on('end', () => resolve(res));
+        });
+        asked.on('error', reject).end();
+      });
+    const web = { authorization: 'Bearer token-of-web' };
+    const office = { 'x-forwarded-for': '10.1.2.3' };
+    const { etag = '' } = (await answer(web)).headers;
+    const team = (name: string) => ({ ratelimit: expect.stringMatching(`^"${name}"; `) });
+    const sequence: [Record<string, string>, number, object][] = [
+      [web, 200, team('web')],
+      [{ authorization: 'Bearer token-of-jobs' }, 200, team('jobs')],
+      [{}, 401, {}],
+      [office, 200, team('office')],
+      [{ 'x-forwarded-for': '10.2.2.3' }, 401, {}],
+      [{ ...office, authorization: 'Bearer token-of-web' }, 200, team('web')],
+      [{ ...office, host: 'evil.example' }, 421, {}],
+      [{ ...office, origin: 'https://evil.example' }, 403, {}],
+      [{ ...office, accept: 'text/csv' }, 406, {}],
+      [{ ...office, 'accept-encoding': 'br' }, 200, { 'content-encoding': 'br' }],
+      [{ ...office, 'accept-encoding': 'gzip' }, 200, { 'content-encoding': 'gzip' }],
+      [{ ...office, 'if-none-match': etag }, 304, {}],
+      [{ ...office, 'if-none-match': 'W/"another"' }, 200, {}],
+      [{ ...office, 'x-request-id': 'one-of-these' }, 200, { 'x-request-id': 'one-of-these' }],
+      [office, 200, { 'x-request-id': expect.stringMatching(/^[\da-f]{8}-/) }],
+    ];
+    for (const [headers, status, fields] of [...sequence, ...sequence]) {
+      for (let n = 0; n < 3; n++) {
+        const given = await answer(headers);
+        expect([headers, given.statusCode, given.headers]).toEqual([headers, status, expect.objectContaining(fields)]);
+      }
+    }
+    expect(ports.size).toBe(1);
+    agent.destroy();
+    await guarded.close();
   });
 });

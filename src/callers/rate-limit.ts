@@ -8,6 +8,7 @@ import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import { inOnePiece } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
 import type { Redis, Script } from '../redis/redis.ts';
 import type { Addresses } from './address.ts';
@@ -270,7 +271,9 @@ class BoundedStore implements Store {
 
   /** The name of a team is a token: nothing in here has to be checked. */
   #linesOf({ key, policy, limit }: Client, count: Count, now: number): string {
-    count.policyLine ??= `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key)}:\r\n`;
+    count.policyLine ??= inOnePiece(
+      `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key)}:\r\n`,
+    );
     const remaining = Math.max(0, limit - count.totalHits);
     return `RateLimit: "${policy}"; r=${remaining}; t=${count.secondsLeft(now)}\r\n${count.policyLine}`;
   }

@@ -112,7 +112,7 @@ export function observeExchanges({ log, tally, clock, head }: Parts) {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
     trace.end(told, status);
-    log({ id, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, ...told });
+    log({ id, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, told });
   };
   const server: Server = { head, writer: new AnswerWriter(), ended };
 

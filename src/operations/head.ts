@@ -50,7 +50,7 @@ export function readyAnswer(status: number, lines: string, content?: Buffer): Re
 }
 
 /** A text of many parts is put together whenever it is written, unless that has been done before. */
-const inOnePiece = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
+export const inOnePiece = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
 
 /** Date and connection fields, as node:http writes them. */
 const nodesLines = /(Date: [^\r]+\r\nConnection: keep-alive\r\n(?:Keep-Alive: [^\r]+\r\n)?)\r\n$/;

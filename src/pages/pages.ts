@@ -93,6 +93,13 @@ interface Origin {
   readonly waited: boolean;
 }
 
+/** Where a page is held. */
+interface Place {
+  readonly key: string;
+  readonly walk: string;
+  readonly generation: number;
+}
+
 /** Where pages come from. */
 export type PageSource = Pick<Pages, 'hit' | 'get' | 'peek' | 'prefetch'>;
 
@@ -109,6 +116,8 @@ export class Pages {
   readonly #walks: Walks;
   /** Pages that other instances have fetched. */
   readonly #origins = new WeakMap<Page, Origin>();
+  /** Of questions that are asked again and again as the same object. */
+  readonly #places = new WeakMap<PageQuery, Place>();
   readonly #waiters = new Waiters();
   readonly #cache: LRUCache<string, Held, Fetch>;
 
@@ -261,14 +270,25 @@ export class Pages {
   }
 
   /** Where a question's page is held: two spellings of one question are one key. */
-  #place({ campaign, createdSince = '', cursor, limit, form }: PageQuery) {
-    const { filtersSince } = this.#parts;
-    const walk = filtersSince ? `${campaign}|${createdSince}` : campaign;
-    const view = `${form ?? ''}${filtersSince ? '' : createdSince}`;
+  #place(query: PageQuery): Place {
+    let place = this.#places.get(query);
+    const walk = place?.walk ?? this.#walkOf(query);
     const { generation } = this.#walks.of(walk);
-    const key =
-      cursor === undefined ? `${walk}|${view}|limit=${limit}` : `${walk}|${view}|${generation}|next=${cursor}`;
-    return { key, walk, generation };
+    if (place?.generation !== generation) {
+      place = { key: this.#keyOf(query, walk, generation), walk, generation };
+      this.#places.set(query, place);
+    }
+    return place;
+  }
+
+  #walkOf({ campaign, createdSince = '' }: PageQuery): string {
+    return this.#parts.filtersSince ? `${campaign}|${createdSince}` : campaign;
+  }
+
+  #keyOf({ createdSince = '', cursor, limit, form }: PageQuery, walk: string, generation: number): string {
+    const view = `${form ?? ''}${this.#parts.filtersSince ? '' : createdSince}`;
+    if (cursor === undefined) return `${walk}|${view}|limit=${limit}`;
+    return `${walk}|${view}|${generation}|next=${cursor}`;
   }
 
   /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */
