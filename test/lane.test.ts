@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Harness, idOf, start, targetOf, until } from './support/harness.ts';
 
 const path = targetOf('/ctct/campaigns/1/sends');
@@ -87,6 +87,11 @@ test('a lane that fails leaves the answer to the long way', async () => {
 });
 
 describe('a connection', () => {
+  const open: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (let close = open.pop(); close; close = open.pop()) await close();
+  });
+
   /** All that comes back for what is sent at once, until the server closes. */
   async function exchange(...requests: readonly string[]): Promise<string> {
     const { hostname, port } = new URL(it.url);
@@ -143,8 +148,10 @@ describe('a connection', () => {
       SENDGATE_CALLERS_REQUIRED: 'true',
       SENDGATE_SERVER_TRUST_PROXY: 'loopback',
     });
+    open.push(() => guarded.close());
     guarded.sandbox.campaign({ id: '1', size: 5, newestMs: Date.now() - 86_400_000 });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    open.push(() => agent.destroy());
     const ports = new Set<number | undefined>();
     const answer = (headers: Record<string, string>) =>
       new Promise<IncomingMessage>((resolve, reject) => {
@@ -182,7 +189,5 @@ describe('a connection', () => {
       }
     }
     expect(ports.size).toBe(1);
-    agent.destroy();
-    await guarded.close();
   });
 });
