@@ -189,6 +189,23 @@ describe('the log', () => {
     expect(lines.every((line) => JSON.parse(line).level)).toBe(true);
   });
 
+  test('keeps a credential out that a caller has sent where it is told of requests', () => {
+    const secret = 'a-plain.secret-1';
+    const lines: string[] = [];
+    const { accessLog, flush } = createLogs({
+      level: 'info',
+      destination: { write: (text) => void lines.push(text) },
+      secrets: () => [secret],
+    });
+    const told = { route: '/campaigns/:id/sends', team: 'web', campaign: secret, problem: 'campaign-not-found' };
+    accessLog({ id: `x.${secret}`, trace: secret, method: 'GET', status: 404, ms: 1.25, told });
+    flush();
+    const text = lines.join('');
+    expect(text).not.toContain(secret);
+    const hidden = { id: 'x.[redacted]', trace: '[redacted]', campaign: '[redacted]' };
+    expect(JSON.parse(text)).toMatchObject({ ...hidden, method: 'GET', team: 'web', status: 404, ms: 1.25 });
+  });
+
   test('tells of errors that nobody has foreseen, and the caller only that there was one', async () => {
     it.service.pages.get = () => {
       throw new TypeError('unforeseen');
