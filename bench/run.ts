@@ -158,9 +158,14 @@ for (let n = 0; n < rounds; n++) {
   for (const server of [...servers, sandbox]) await server.stop();
 }
 const rows = table(seen);
-const ratesOf = (title: string) => seen.get(`${title} | Sendgate`)?.rates ?? [];
-const revalidated = timesAsFast(ratesOf('matching If-None-Match'), ratesOf('gzip, deflate, br'));
-const lines = [`- Answers of 304: ${revalidated.toFixed(2)} times as many a second as pages.`, ...coldLines];
+const times = (one: string, other: string) =>
+  timesAsFast(seen.get(one)?.rates ?? [], seen.get(other)?.rates ?? []).toFixed(2);
+const [page, revalidation, bare] = ['gzip, deflate, br', 'matching If-None-Match', 'bare node:http'];
+const lines = [
+  `- Answers of 304: ${times(`${revalidation} | Sendgate`, `${page} | Sendgate`)} times as many a second as pages; from ${bare} ${times(`${revalidation} | ${bare}`, `${page} | ${bare}`)} times.`,
+  `- The limit: ${bare} itself is ${times(`${page} | ${bare}`, `${page} | nginx`)} times nginx and ${times(`${page} | ${bare}`, `${page} | Varnish`)} times Varnish, with no encoding ${times(`no encoding | ${bare}`, 'no encoding | nginx')} and ${times(`no encoding | ${bare}`, 'no encoding | Varnish')}.`,
+  ...coldLines,
+];
 console.log([...rows, ...lines].join('\n'));
 
 const version = (command: string, args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
