@@ -24,6 +24,11 @@ export function onCore(core: number, command: readonly string[]): string[] {
   return pinned ? ['taskset', '-c', String(core), ...command] : [...command];
 }
 
+/** Moves a process that runs to one core. */
+export function pin(pid: number, core: number): void {
+  if (pinned) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
+}
+
 export interface Server {
   readonly name: string;
   readonly url: string;

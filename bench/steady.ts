@@ -1,7 +1,8 @@
 /**
  * A light generator at a steady rate: requests that are ready, over sockets of its own, sent when they are due. Where all
  * connections wait for the server, a request's latency counts from when it was due; where only we are late, from when it
- * is sent, and a stop of our own moves what is due.
+ * is sent. A stop of our own moves what is due, and the requests that were on their way then have no latency: nobody
+ * looked at the clock.
  */
 import { connect, type Socket } from 'node:net';
 
@@ -28,6 +29,8 @@ export async function steady(
   pathOf: (n: number) => string,
 ): Promise<Steady> {
   const latencies: number[] = [];
+  /** Of the answers of this turn of the loop. */
+  let fresh: number[] = [];
   const statuses = new Map<number, number>();
   const free: Lane[] = await Promise.all(
     Array.from({ length: connections }, () => open(port, (lane) => free.push(lane))),
@@ -36,10 +39,16 @@ export async function steady(
   let started = performance.now();
   let last = started;
   let kept = false;
-  for (let n = 0; latencies.length < total; ) {
+  let answers = 0;
+  let stalls = 0;
+  for (let n = 0; answers < total; ) {
     // Where we have stood still ourselves, nothing was due.
     const turn = performance.now() - last;
-    if (turn > ownStallMs) started += turn;
+    if (turn > ownStallMs) {
+      started += turn;
+      stalls++;
+    } else latencies.push(...fresh);
+    fresh = [];
     last = performance.now();
     for (let due = started; n < total; n++) {
       due = started + (n * 1000) / perSecond;
@@ -52,8 +61,10 @@ export async function steady(
       }
       const since = kept ? due : now;
       kept = false;
+      const before = stalls;
       lane.ask(pathOf(n), (status) => {
-        latencies.push(performance.now() - since);
+        answers++;
+        if (before === stalls) fresh.push(performance.now() - since);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       });
     }
@@ -63,7 +74,7 @@ export async function steady(
   for (const lane of free) lane.close();
   latencies.sort((a, b) => a - b);
   const at = (part: number) => latencies[Math.floor(latencies.length * part)] ?? Number.NaN;
-  return { answers: latencies.length, p50: at(0.5), p99: at(0.99), most: latencies.at(-1) ?? Number.NaN, statuses };
+  return { answers, p50: at(0.5), p99: at(0.99), most: latencies.at(-1) ?? Number.NaN, statuses };
 }
 
 interface Lane {
@@ -71,21 +82,32 @@ interface Lane {
   close(): void;
 }
 
+/** What has been read of an answer whose head is whole, and is in the first part of it. */
+const readBytes = 64 * 1024;
+
 /** One connection, one request at a time. @param freed told when the answer is there */
 function open(port: number, freed: (lane: Lane) => void): Promise<Lane> {
-  const socket: Socket = connect(port, '127.0.0.1').setNoDelay(true);
   let done: ((status: number) => void) | undefined;
   let status = 0;
   let left = 0;
+  // One buffer for all that comes: garbage of our own would stop us, and look like the server's.
+  const onread = {
+    buffer: Buffer.alloc(readBytes),
+    callback: (length: number, part: Uint8Array) => {
+      read(Buffer.from(part.buffer, part.byteOffset, length));
+      return true;
+    },
+  };
+  const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
   const lane: Lane = {
     ask(path, told) {
       done = told;
       left = 0;
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n`, 'latin1');
     },
     close: () => void socket.destroy(),
   };
-  socket.on('data', (part) => {
+  const read = (part: Buffer) => {
     if (left === 0) {
       const end = part.indexOf('\r\n\r\n') + 4;
       const at = part.indexOf('Content-Length: ') + 16;
@@ -96,7 +118,7 @@ function open(port: number, freed: (lane: Lane) => void): Promise<Lane> {
     if (left > 0) return;
     freed(lane);
     done?.(status);
-  });
+  };
   return new Promise((resolve, reject) => {
     socket.once('connect', () => resolve(lane)).once('error', reject);
   });

@@ -48,10 +48,8 @@ export function tagOf(json: string): string {
 /** Tags and encodes a content. */
 export async function makeBody({ json, next, cursor, newestMs }: PageContent, etag = tagOf(json)): Promise<PageBody> {
   const identity = Buffer.from(json);
-  return {
-    ...{ etag, next, cursor },
-    lastModified: newestMs === undefined ? undefined : new Date(newestMs).toUTCString(),
-    br: await brotli(identity),
-    identityBytes: identity.length,
-  };
+  const lastModified = newestMs === undefined ? undefined : new Date(newestMs).toUTCString();
+  const br = await brotli(identity);
+  // Written out: with a spread in it, V8 would give every body a hidden class of its own.
+  return { etag, lastModified, next, cursor, br, identityBytes: identity.length };
 }

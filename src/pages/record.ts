@@ -66,7 +66,7 @@ export function readRecord(
     const { first, ...head } = header.parse(JSON.parse(content.subarray(4, headEnd).toString()));
     if (known?.etag === head.etag) return { body: known, first };
     const { etag, lastModified, next, cursor, identityBytes } = head;
-    return { body: { etag, lastModified, next, cursor, identityBytes, br: content.subarray(headEnd) }, first };
+    return { body: { etag, lastModified, next, cursor, br: content.subarray(headEnd), identityBytes }, first };
   } catch {
     return 'damaged';
   }
