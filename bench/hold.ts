@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rate } from './load.ts';
-import { median, onCore, type Server, startSandbox, startServer } from './processes.ts';
+import { median, onCore, pin, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 import { type Steady, steady } from './steady.ts';
 
@@ -16,48 +16,49 @@ const short = process.argv.includes('--short');
 const dist = process.env['SENDGATE_DIST'] ?? 'dist';
 const only = process.argv.find((flag) => flag.startsWith('--only='))?.slice('--only='.length);
 const scale = short
-  ? { pages: 400, keys: 1_000, seconds: 1, rounds: 1 }
-  : { pages: 20_000, keys: 100_000, seconds: 5, rounds: 5 };
+  ? { pages: 400, keys: 1_000, seconds: 1, rounds: 1, windows: 1 }
+  : { pages: 20_000, keys: 100_000, seconds: 5, rounds: 5, windows: 25 };
 const node = process.execPath;
-const ports = { sandbox: 9490, sendgate: 9491, management: 9492, bare: 9493 };
+const ports = { sandbox: 9490, sendgate: 9491, bare: 9493, other: 9494 };
 const at = (port: number) => `http://127.0.0.1:${port}`;
 const credentials = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'bench-access-token' };
 const mebibyte = 1024 * 1024;
 const headers = { 'accept-encoding': 'gzip, deflate, br' };
 
+pin(process.pid, 1); // The generator is of this process.
 const sandbox = await startSandbox(ports.sandbox, credentials);
 const order = (orders: object) =>
   fetch(`${at(ports.sandbox)}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
 
 const delayFile = join(mkdtempSync(join(tmpdir(), 'sendgate-hold-')), 'delay.json');
 
-function startSendgate(maxBytes: number): Promise<Server> {
+/** The management port is the next one. */
+function startSendgate(maxBytes: number, port = ports.sendgate): Promise<Server> {
   const command = [node, '--import', './bench/loop-delay.js', `${dist}/main.js`];
-  return startServer('Sendgate', `${at(ports.management)}/livez`, onCore(0, command), {
+  return startServer('Sendgate', `${at(port + 1)}/livez`, onCore(0, command), {
     ...credentials,
     NODE_ENV: 'production',
     LOOP_DELAY_FILE: delayFile,
-    PORT: String(ports.sendgate),
-    SENDGATE_MANAGEMENT_PORT: String(ports.management),
+    PORT: String(port),
+    SENDGATE_MANAGEMENT_PORT: String(port + 1),
     CONSTANT_CONTACT_BASE_URL: at(ports.sandbox),
     SENDGATE_CACHE_MAX_BYTES: String(maxBytes),
     SENDGATE_CACHE_READ_AHEAD_PAGES: '0',
     SENDGATE_CALLERS_REQUESTS_PER_MINUTE: dist === 'dist' ? '1000000000' : '1000000',
     SENDGATE_QUOTA_PER_SECOND: '1000',
     SENDGATE_QUOTA_PER_DAY: '100000000',
-    SENDGATE_LOG_LEVEL: 'warn',
   });
 }
 
 const residentMiB = ({ pid }: Server) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
-const held = async () =>
-  ((await (await fetch(`${at(ports.management)}/status`)).json()) as { cache: { pages: number } }).cache.pages;
+const held = async (port = ports.sendgate) =>
+  ((await (await fetch(`${at(port + 1)}/status`)).json()) as { cache: { pages: number } }).cache.pages;
 
-async function get(target: string): Promise<string> {
+async function get(target: string, port = ports.sendgate): Promise<string> {
   for (let tries = 0; ; tries++) {
-    const answer = await fetch(`${at(ports.sendgate)}${target}`, { headers });
+    const answer = await fetch(`${at(port)}${target}`, { headers });
     await answer.arrayBuffer();
     if (answer.status === 200) return /<([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1] ?? '';
     if (tries > 20) throw new Error(`${target}: ${answer.status}`);
@@ -114,14 +115,15 @@ async function memory(): Promise<string> {
 /** Every key is a page of its own: campaigns of a few sends, asked for with every limit that there is. */
 const keyOf = (n: number) => `/campaigns/${800_000 + Math.floor(n / 500)}/sends?limit=${1 + (n % 500)}`;
 
-async function fill(from: number, to: number): Promise<void> {
-  const campaigns = Array.from({ length: Math.ceil(to / 500) }, (_, n) => n).filter((n) => (n + 1) * 500 > from);
-  for (const n of campaigns) await order({ campaign: { id: String(800_000 + n), size: 5, newestMs: oldMs } });
+async function fill(keys: number, port = ports.sendgate): Promise<void> {
+  for (let n = 0; n * 500 < keys; n++) {
+    await order({ campaign: { id: String(800_000 + n), size: 5, newestMs: oldMs } });
+  }
   // As many a second as its quota is, and once more for what was sent away.
-  await steady(ports.sendgate, 900, Math.ceil((to - from) / 900), (n) => keyOf(Math.min(from + n, to - 1)));
+  await steady(port, 900, Math.ceil(keys / 900), (n) => keyOf(Math.min(n, keys - 1)));
   await inParallel(
-    Array.from({ length: Math.min(1_000, to - from) }, (_, n) => keyOf(from + n)),
-    async (target) => void (await get(target)),
+    Array.from({ length: Math.min(1_000, keys) }, (_, n) => keyOf(n)),
+    async (target) => void (await get(target, port)),
   );
 }
 
@@ -145,39 +147,56 @@ function zipf(keys: number): () => number {
   };
 }
 
+/**
+ * One Sendgate that holds few pages, one that holds many, and bare node:http, in windows of a second in turn: the machine is
+ * faster in one minute than in the next, so what half of capacity is, is found anew for every three of them.
+ */
 async function latency(): Promise<string[]> {
-  const lines: string[] = [];
-  const server = await startSendgate(1024 * mebibyte);
   const few = scale.keys / 1000;
-  await fill(0, few);
   const url = `${at(ports.sendgate)}${keyOf(0)}`;
-  await rate(url, headers, 3);
-  await steady(ports.sendgate, 5_000, 2, () => keyOf(0));
-  const capacity = await rate(url, headers, scale.seconds);
-  const half = Math.floor(capacity / 2);
+  const server = await startSendgate(128 * mebibyte);
+  await fill(few);
+  const other = await startSendgate(128 * mebibyte, ports.other);
+  await fill(scale.keys, ports.other);
   const bare = await startServer('bare', `${at(ports.bare)}/`, onCore(0, [node, 'bench/rivals/bare.js']), {
     PORT: String(ports.bare),
     PAGE_URL: url,
   });
-  const runs = async (keys: number) => {
-    const [own, straight] = [[] as Steady[], [] as Steady[]];
-    for (let round = 0; round < scale.rounds; round++) {
-      const run = await steady(ports.sendgate, half, scale.seconds, () => keyOf(Math.floor(Math.random() * keys)));
-      if (run.statuses.size !== 1 || !run.statuses.has(200)) throw new Error(`answers: ${[...run.statuses]}`);
-      own.push(run);
-      straight.push(await steady(ports.bare, half, scale.seconds, () => '/'));
-    }
-    return `${told(own)} (bare node:http beside it: ${told(straight)})`;
+  const drawnOf = (keys: number) => {
+    const draw = zipf(keys);
+    return () => keyOf(draw());
   };
-  const told = (all: readonly Steady[]) =>
-    `p50 ${median(all.map(({ p50 }) => p50)).toFixed(2)} ms, p99 ${median(all.map(({ p99 }) => p99)).toFixed(2)} ms`;
-  const withFew = await runs(few);
-  await fill(few, scale.keys);
-  const withMany = await runs(scale.keys);
-  lines.push(
-    `Hits at half of capacity (${half.toLocaleString('en')}/s of ${Math.round(capacity).toLocaleString('en')}/s), medians of ${scale.rounds} runs of ${scale.seconds} s: ${withFew} with ${few.toLocaleString('en')} pages held; ${withMany} with ${(await held()).toLocaleString('en')}.`,
-  );
+  const oneOfFew = drawnOf(few);
+  const subjects = [
+    { port: ports.sendgate, pathOf: oneOfFew, runs: [] as Steady[] },
+    { port: ports.other, pathOf: drawnOf(scale.keys), runs: [] as Steady[] },
+    { port: ports.bare, pathOf: () => '/', runs: [] as Steady[] },
+  ];
+  const capacities: number[] = [];
+  const half = async () => {
+    const capacity = await rate(url, headers, 1);
+    capacities.push(capacity);
+    await delay(200); // The generator and its connections are gone.
+    return Math.floor(capacity / 2);
+  };
+  for (const { port, pathOf } of subjects) await steady(port, 5_000, 3, pathOf); // warm
+  for (let window = 0; window < scale.windows; window++) {
+    const perSecond = await half();
+    for (const { port, pathOf, runs } of subjects) {
+      const run = await steady(port, perSecond, 1, pathOf);
+      if (run.statuses.size !== 1 || !run.statuses.has(200)) throw new Error(`answers: ${[...run.statuses]}`);
+      runs.push(run);
+    }
+  }
+  const told = (all: readonly Steady[] = []) =>
+    `p50 ${median(all.map(({ p50 }) => p50)).toFixed(3)} ms, p99 ${median(all.map(({ p99 }) => p99)).toFixed(2)} ms`;
+  const [withFew, withMany, straight] = subjects.map(({ runs }) => told(runs));
+  const lines = [
+    `Hits at half of capacity (of ${Math.round(median(capacities)).toLocaleString('en')}/s), medians of ${scale.windows} windows of a second, interleaved, keys drawn by Zipf's law: ${withFew} with ${few.toLocaleString('en')} pages held; ${withMany} with ${(await held(ports.other)).toLocaleString('en')}; ${straight} from bare node:http.`,
+  ];
+  await other.stop();
 
+  const perSecond = await half();
   // Pages of 500 sends arrive, as fast as the account lets them.
   await order({ campaign: { id: '700000', size: 500_000, newestMs: oldMs } });
   process.kill(server.pid, 'SIGUSR2');
@@ -188,7 +207,7 @@ async function latency(): Promise<string[]> {
       [target] = await Promise.all([get(target), delay(250)]);
     }
   })();
-  const run = await steady(ports.sendgate, half, scale.seconds * 2, () => keyOf(Math.floor(Math.random() * few)));
+  const run = await steady(ports.sendgate, perSecond, scale.seconds * 2, oneOfFew);
   stop = true;
   await arriving;
   process.kill(server.pid, 'SIGUSR2');
@@ -205,7 +224,7 @@ async function latency(): Promise<string[]> {
 async function evictions(): Promise<string> {
   // Room for half of the keys, so that pages go all the time.
   const server = await startSendgate(Math.max(mebibyte, scale.keys * 560));
-  await fill(0, scale.keys / 2);
+  await fill(scale.keys / 2);
   const draw = zipf(scale.keys);
   const drawn = Array.from({ length: scale.keys }, () => keyOf(draw()));
   const mixes = [[keyOf(0)], drawn];
