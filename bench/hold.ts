@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rate } from './load.ts';
-import { median, onCore, pin, type Server, startSandbox, startServer } from './processes.ts';
+import { lowerQuartile, median, onCore, pin, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 import { type Steady, steady } from './steady.ts';
 
@@ -149,7 +149,8 @@ function zipf(keys: number): () => number {
 
 /**
  * One Sendgate that holds few pages, one that holds many, and bare node:http, in windows of a second in turn: the machine is
- * faster in one minute than in the next, so what half of capacity is, is found anew for every three of them.
+ * faster in one minute than in the next, so what half of capacity is, is found anew for every round of them. What it does
+ * by itself shows in the quietest quarter of the windows.
  */
 async function latency(): Promise<string[]> {
   const few = scale.keys / 1000;
@@ -162,15 +163,15 @@ async function latency(): Promise<string[]> {
     PORT: String(ports.bare),
     PAGE_URL: url,
   });
-  const drawnOf = (keys: number) => {
-    const draw = zipf(keys);
-    return () => keyOf(draw());
-  };
-  const oneOfFew = drawnOf(few);
+  const oneOfFew = () => keyOf(Math.floor(Math.random() * few));
+  const draw = zipf(scale.keys);
+  const subject = (name: string, port: number, pathOf: () => string) => ({ name, port, pathOf, runs: [] as Steady[] });
+  const [some, all] = [few.toLocaleString('en'), scale.keys.toLocaleString('en')];
   const subjects = [
-    { port: ports.sendgate, pathOf: oneOfFew, runs: [] as Steady[] },
-    { port: ports.other, pathOf: drawnOf(scale.keys), runs: [] as Steady[] },
-    { port: ports.bare, pathOf: () => '/', runs: [] as Steady[] },
+    subject(`${some} pages held`, ports.sendgate, oneOfFew),
+    subject(`${all} pages held, the same ${some} asked for`, ports.other, oneOfFew),
+    subject(`${all} pages held, asked for by Zipf's law`, ports.other, () => keyOf(draw())),
+    subject('bare node:http', ports.bare, () => '/'),
   ];
   const capacities: number[] = [];
   const half = async () => {
@@ -188,11 +189,19 @@ async function latency(): Promise<string[]> {
       runs.push(run);
     }
   }
-  const told = (all: readonly Steady[] = []) =>
-    `p50 ${median(all.map(({ p50 }) => p50)).toFixed(3)} ms, p99 ${median(all.map(({ p99 }) => p99)).toFixed(2)} ms`;
-  const [withFew, withMany, straight] = subjects.map(({ runs }) => told(runs));
+  if ((await held(ports.other)) < scale.keys) throw new Error('not all pages are held');
+  const rows = subjects.map(({ name, runs }) => {
+    const p99s = runs.map(({ p99 }) => p99);
+    const figures = [median(runs.map(({ p50 }) => p50)), lowerQuartile(p99s), median(p99s)];
+    return `  | ${name} | ${figures.map((ms) => ms.toFixed(2)).join(' | ')} |`;
+  });
   const lines = [
-    `Hits at half of capacity (of ${Math.round(median(capacities)).toLocaleString('en')}/s), medians of ${scale.windows} windows of a second, interleaved, keys drawn by Zipf's law: ${withFew} with ${few.toLocaleString('en')} pages held; ${withMany} with ${(await held(ports.other)).toLocaleString('en')}; ${straight} from bare node:http.`,
+    `Hits at half of capacity (${Math.round(median(capacities) / 2).toLocaleString('en')}/s), in ${scale.windows} windows of a second each, interleaved:
+
+  | ms | p50 | p99, quietest quarter | p99, median |
+  |---|---|---|---|
+${rows.join('\n')}
+`,
   ];
   await other.stop();
 
@@ -214,7 +223,7 @@ async function latency(): Promise<string[]> {
   await delay(300);
   const loop = JSON.parse(readFileSync(delayFile, 'utf8')) as { p99: number; most: number };
   lines.push(
-    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): ${told([run])}; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
+    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
   );
   await bare.stop();
   await server.stop();

@@ -77,7 +77,11 @@ export function startSandbox(port: number, env: Record<string, string>): Promise
   return startServer('sandbox', `http://127.0.0.1:${port}/_sandbox`, command, { ...env, PORT: String(port) });
 }
 
-export function median(values: readonly number[]): number {
+export const median = (values: readonly number[]) => quantile(values, 1 / 2);
+
+export const lowerQuartile = (values: readonly number[]) => quantile(values, 1 / 4);
+
+function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
 }

@@ -40,9 +40,10 @@ export interface PageContent {
   readonly newestMs: number | undefined;
 }
 
-/** The weak tag of a content (RFC 9110 §8.8.3). */
+/** The weak tag of a content (RFC 9110 §8.8.3). In one piece: it is held with the page, what it was cut out of is not. */
 export function tagOf(json: string): string {
-  return `W/"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
+  const tag = `W/"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
+  return Buffer.from(tag, 'latin1').toString('latin1');
 }
 
 /** Tags and encodes a content. */
