@@ -165,30 +165,43 @@ async function latency(): Promise<string[]> {
   });
   const oneOfFew = () => keyOf(Math.floor(Math.random() * few));
   const draw = zipf(scale.keys);
-  const subject = (name: string, port: number, pathOf: () => string) => ({ name, port, pathOf, runs: [] as Steady[] });
+  const subject = (name: string, of: Server, port: number, pathOf: () => string) => {
+    return { name, of, port, pathOf, runs: [] as Steady[] };
+  };
   const [some, all] = [few.toLocaleString('en'), scale.keys.toLocaleString('en')];
   const subjects = [
-    subject(`${some} pages held`, ports.sendgate, oneOfFew),
-    subject(`${all} pages held, the same ${some} asked for`, ports.other, oneOfFew),
-    subject(`${all} pages held, asked for by Zipf's law`, ports.other, () => keyOf(draw())),
-    subject('bare node:http', ports.bare, () => '/'),
+    subject(`${some} pages held`, server, ports.sendgate, oneOfFew),
+    subject(`${all} pages held, the same ${some} asked for`, other, ports.other, oneOfFew),
+    subject(`${all} pages held, asked for by Zipf's law`, other, ports.other, () => keyOf(draw())),
+    subject('bare node:http', bare, ports.bare, () => '/'),
   ];
   const capacities: number[] = [];
+  /** On the core that they share, the others clear up behind themselves: they are stopped meanwhile. */
+  const alone = async (one: Server) => {
+    for (const { pid } of [server, other, bare]) process.kill(pid, pid === one.pid ? 'SIGCONT' : 'SIGSTOP');
+    await delay(100);
+  };
   const half = async () => {
     const capacity = await rate(url, headers, 1);
     capacities.push(capacity);
     await delay(200); // The generator and its connections are gone.
     return Math.floor(capacity / 2);
   };
-  for (const { port, pathOf } of subjects) await steady(port, 5_000, 3, pathOf); // warm
+  for (const { of, port, pathOf } of subjects) {
+    await alone(of);
+    await steady(port, 5_000, 3, pathOf); // warm
+  }
   for (let window = 0; window < scale.windows; window++) {
+    await alone(server);
     const perSecond = await half();
-    for (const { port, pathOf, runs } of subjects) {
+    for (const { of, port, pathOf, runs } of subjects) {
+      await alone(of);
       const run = await steady(port, perSecond, 1, pathOf);
       if (run.statuses.size !== 1 || !run.statuses.has(200)) throw new Error(`answers: ${[...run.statuses]}`);
       runs.push(run);
     }
   }
+  await alone(other);
   if ((await held(ports.other)) < scale.keys) throw new Error('not all pages are held');
   const rows = subjects.map(({ name, runs }) => {
     const p99s = runs.map(({ p99 }) => p99);
@@ -204,6 +217,10 @@ ${rows.join('\n')}
 `,
   ];
   await other.stop();
+  process.kill(bare.pid, 'SIGCONT');
+  await bare.stop();
+  process.kill(server.pid, 'SIGCONT');
+  await delay(100);
 
   const perSecond = await half();
   // Pages of 500 sends arrive, as fast as the account lets them.
@@ -225,7 +242,6 @@ ${rows.join('\n')}
   lines.push(
     `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
   );
-  await bare.stop();
   await server.stop();
   return lines;
 }
