@@ -25,10 +25,6 @@ Everything else is set in the environment or in the file that SENDGATE_CONFIG na
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
 
-/** Log lines are gathered for so long, or so many bytes of them, so that writing them is no part of answering. */
-const logFlushMs = 250;
-const logFlushBytes = 32 * 1024;
-
 function loadOrExit(): Loaded {
   try {
     return loadConfig(process.env, readFile);
@@ -40,10 +36,7 @@ function loadOrExit(): Loaded {
 }
 
 async function serve(loaded: Loaded): Promise<void> {
-  const logDestination = pino.destination({
-    ...{ dest: 1, sync: false, periodicFlush: logFlushMs },
-    ...{ minLength: logFlushBytes, maxWrite: 2 * logFlushBytes },
-  });
+  const logDestination = pino.destination({ dest: 1, sync: false });
   let service: Service | undefined;
   const exit = (code: number) => {
     service?.flushLogs();

@@ -13,6 +13,10 @@ interface LogOptions {
   readonly secrets: () => readonly string[];
 }
 
+/** Lines are gathered for so long, or so many characters of them, so that writing them is no part of answering. */
+const gatherMs = 250;
+const gatherLength = 16 * 1024;
+
 const redacted = '[redacted]';
 
 /** By path, what must not be logged whatever it is. At any depth, values are found below. */
@@ -51,15 +55,18 @@ export interface Logs {
 }
 
 export function createLogs({ level, destination, secrets }: LogOptions): Logs {
-  // Lines are handed over once a turn of the event loop.
   let lines = '';
+  let timer: NodeJS.Timeout | undefined;
   const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
     if (lines !== '') destination.write(lines);
     lines = '';
   };
   const gather = (line: string) => {
-    if (lines === '') setImmediate(flush);
     lines += line;
+    if (lines.length >= gatherLength) flush();
+    else timer ??= setTimeout(flush, gatherMs).unref();
   };
   const clean = (text: string) => redact(text, secrets());
   const options = { level, base: null, timestamp, formatters: { level: (label: string) => ({ level: label }) } };

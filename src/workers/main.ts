@@ -23,7 +23,7 @@ const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
 const { config, secrets: sources } = loadConfig(process.env, readFile);
 const secrets = new Secrets(sources, readFile, () => {});
-const destination = pino.destination({ dest: 1, sync: false, minLength: 16 * 1024 - 1, periodicFlush: 100 });
+const destination = pino.destination({ dest: 1, sync: false });
 const { log, accessLog, flush } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
 const exit = (code: number) => {
