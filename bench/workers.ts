@@ -1,6 +1,7 @@
 /**
  * `npm run bench:workers`: hits of two workers beside those of one process, on two cores. The generator has to live there
- * too, so it is as light as can be: wrk, sixteen requests in one piece. `--short` makes one round and writes nothing.
+ * too, so it is as light as can be: wrk, sixteen requests in one piece, and answers of 304 that it has not much to read
+ * of; pages beside them. `--short` makes one round and writes nothing.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -37,37 +38,61 @@ const start = (port: number, workers: number) =>
   });
 const servers = [await start(ports.one, 1), await start(ports.two, 2)];
 
-const script = join(mkdtempSync(join(tmpdir(), 'sendgate-workers-')), 'sixteen.lua');
-writeFileSync(
-  script,
-  `local all
-init = function()
-  local one = wrk.format("GET", "${path}", { ["Host"] = "localhost", ["Accept-Encoding"] = "gzip, deflate, br" })
-  all = string.rep(one, 16)
-end
+const encodings = { 'Accept-Encoding': 'gzip, deflate, br' };
+const etag = (await fetch(`${at(ports.one)}${path}`, { headers: encodings })).headers.get('etag') ?? '';
+const directory = mkdtempSync(join(tmpdir(), 'sendgate-workers-'));
+
+/** A script of wrk's: sixteen such requests in one piece. */
+function sixteen(name: string, headers: Readonly<Record<string, string>>): string {
+  const file = join(directory, `${name}.lua`);
+  const fields = Object.entries({ Host: 'localhost', ...headers }).map(
+    ([field, value]) => `["${field}"] = [[${value}]]`,
+  );
+  writeFileSync(
+    file,
+    `local all
+init = function() all = string.rep(wrk.format("GET", "${path}", { ${fields.join(', ')} }), 16) end
 request = function() return all end
 `,
-);
+  );
+  return file;
+}
 
-async function rate(url: string): Promise<number> {
+const cases = [
+  { name: 'answers of 304', script: sixteen('304', { ...encodings, 'If-None-Match': etag }) },
+  { name: 'pages of 500 sends in br', script: sixteen('page', encodings) },
+];
+
+async function rate(url: string, script: string): Promise<number> {
   const { stdout } = await run('wrk', ['-t1', '-c32', `-d${seconds}s`, '-s', script, url]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
 }
 
-const rates: number[][] = servers.map(() => []);
-if (has('wrk')) {
-  for (const { url } of servers) await rate(url);
+async function compare({ name, script }: (typeof cases)[number]): Promise<string> {
+  const [ones, twos]: [number[], number[]] = [[], []];
+  for (const { url } of servers) await rate(url, script); // warm
   for (let round = 0; round < rounds; round++) {
-    for (const [n, { url }] of servers.entries()) rates[n]?.push(await rate(url));
+    ones.push(await rate(at(ports.one) + path, script));
+    twos.push(await rate(at(ports.two) + path, script));
   }
+  const ratio = median(twos.map((two, round) => two / (ones[round] ?? Number.NaN)));
+  const [one, two] = [ones, twos].map((all) => Math.round(median(all)).toLocaleString('en'));
+  return `| ${name} | ${one} | ${two} | ${ratio.toFixed(2)} |`;
+}
+
+const rows: string[] = [];
+if (has('wrk')) {
+  for (const one of cases) rows.push(await compare(one));
 }
 for (const server of [...servers, sandbox]) await server.stop();
-const [one = [], two = []] = rates;
-const ratio = median(two.map((of, round) => of / (one[round] ?? Number.NaN)));
-const told = (all: readonly number[]) => Math.round(median(all)).toLocaleString('en');
 const text = has('wrk')
-  ? `One process: ${told(one)} answers/s; two workers: ${told(two)}, ${ratio.toFixed(2)} times as many (medians of ${rounds} interleaved rounds of ${seconds} s; generator, workers and primary on two cores, requests in pieces of sixteen).`
+  ? `Answers a second, medians of ${rounds} interleaved rounds of ${seconds} s. Generator, workers and primary live on two cores, so what the
+generator takes for reading pages, the workers have not.
+
+| | one process | two workers | times as many |
+|---|---|---|---|
+${rows.join('\n')}`
   : 'wrk is not installed: nothing was measured.';
 console.log(text);
 if (!short && has('wrk')) {
