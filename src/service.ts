@@ -245,6 +245,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       keyRing?.close();
       secrets.close();
       log.info('stopped');
+      flush();
     },
   };
 }

@@ -15,7 +15,7 @@ interface LogOptions {
 
 /** Lines are gathered for so long, or so many characters of them, so that writing them is no part of answering. */
 const gatherMs = 250;
-const gatherLength = 16 * 1024;
+const gatherLength = 64 * 1024;
 
 const redacted = '[redacted]';
 
