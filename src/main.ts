@@ -3,11 +3,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
-import { redact } from './operations/log.ts';
+import { logDestination, redact } from './operations/log.ts';
 import { type Service, startService } from './service.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
@@ -36,11 +35,11 @@ function loadOrExit(): Loaded {
 }
 
 async function serve(loaded: Loaded): Promise<void> {
-  const logDestination = pino.destination({ dest: 1, sync: false });
+  const destination = logDestination();
   let service: Service | undefined;
   const exit = (code: number) => {
     service?.flushLogs();
-    logDestination.flushSync();
+    destination.flushSync();
     process.exit(code);
   };
 
@@ -53,7 +52,7 @@ async function serve(loaded: Loaded): Promise<void> {
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
 
-  const parts = { clock: systemClock, readFile, logDestination, version, refreshTokens: refreshInProcess };
+  const parts = { clock: systemClock, readFile, logDestination: destination, version, refreshTokens: refreshInProcess };
   service = await startService(loaded, parts);
   const { reloadSecrets, stop } = service;
 

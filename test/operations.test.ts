@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { createReadStream, mkdtempSync, openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Secrets } from '../src/config/secrets.ts';
 import { Health } from '../src/operations/health.ts';
-import { createLogs } from '../src/operations/log.ts';
+import { createLogs, logDestination } from '../src/operations/log.ts';
 import { type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';
@@ -204,6 +208,31 @@ describe('the log', () => {
     expect(text).not.toContain(secret);
     const hidden = { id: 'x.[redacted]', trace: '[redacted]', campaign: '[redacted]' };
     expect(JSON.parse(text)).toMatchObject({ ...hidden, method: 'GET', team: 'web', status: 404, ms: 1.25 });
+  });
+
+  test('where nobody reads it, loses whole lines past a bound, and says how many bytes', async () => {
+    const pipe = join(mkdtempSync(join(tmpdir(), 'sendgate-log-')), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const fd = openSync(pipe, 'r+');
+    const destination = logDestination(fd, 200_000);
+    const lines = `${JSON.stringify({ text: 'x'.repeat(9_980) })}\n`;
+    for (let n = 0; n < 100; n++) destination.write(lines);
+
+    const reader = createReadStream(pipe, 'utf8');
+    let read = '';
+    for await (const part of reader) {
+      read += part;
+      if (read.endsWith('}\n') && read.includes('lostBytes')) break;
+    }
+    destination.destroy();
+    const told = read
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { lostBytes, level } = told.at(-1);
+    expect(level).toBe('warn');
+    expect(lostBytes).toBe((100 - (told.length - 1)) * lines.length);
+    expect(told.length).toBeLessThan(40);
   });
 
   test('tells of errors that nobody has foreseen, and the caller only that there was one', async () => {

@@ -17,6 +17,9 @@ interface LogOptions {
 const gatherMs = 250;
 const gatherLength = 64 * 1024;
 
+/** Bytes of lines that wait for whoever reads stdout: a few seconds of them at the most that can be answered. */
+const maxWaitingBytes = 16 * 1024 * 1024;
+
 const redacted = '[redacted]';
 
 /** By path, what must not be logged whatever it is. At any depth, values are found below. */
@@ -89,6 +92,25 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
       gather(`${line}${optional('reason', reason)}}\n`);
     },
   };
+}
+
+/**
+ * Where lines go, written behind the back of those who answer. Where nobody reads them, they wait; what there is no room
+ * for is lost, and told of as soon as somebody reads.
+ */
+export function logDestination(fd = 1, maxLength = maxWaitingBytes) {
+  const destination = pino.destination({ dest: fd, sync: false, maxLength });
+  let lostBytes = 0;
+  destination.on('drop', (lines: string) => {
+    lostBytes += Buffer.byteLength(lines);
+  });
+  destination.on('drain', () => {
+    if (lostBytes === 0) return;
+    const line = `{"level":"warn"${timestamp()},"lostBytes":${lostBytes},"msg":"log lines are lost: nobody read them"}\n`;
+    lostBytes = 0;
+    destination.write(line);
+  });
+  return destination;
 }
 
 const optional = (name: string, value: string | undefined) => (value === undefined ? '' : `,"${name}":"${value}"`);

@@ -2,13 +2,12 @@
  * A worker: answers callers out of its copies, and asks the primary for everything else.
  */
 import { readFileSync } from 'node:fs';
-import { pino } from 'pino';
 import type { Counting } from '../callers/rate-limit.ts';
 import { systemClock as clock } from '../clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
 import { buildFront } from '../front.ts';
-import { createLogs, redact } from '../operations/log.ts';
+import { createLogs, logDestination, redact } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import type { CampaignSummary } from '../upstream/dialect.ts';
 import { campaignIdRules } from '../upstream/dialect.ts';
@@ -23,7 +22,7 @@ const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
 const { config, secrets: sources } = loadConfig(process.env, readFile);
 const secrets = new Secrets(sources, readFile, () => {});
-const destination = pino.destination({ dest: 1, sync: false });
+const destination = logDestination();
 const { log, accessLog, flush } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
 const exit = (code: number) => {
