@@ -38,7 +38,6 @@ async function serve(loaded: Loaded): Promise<void> {
   const destination = logDestination();
   let service: Service | undefined;
   const exit = (code: number) => {
-    service?.flushLogs();
     destination.flushSync();
     process.exit(code);
   };

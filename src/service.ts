@@ -48,8 +48,6 @@ export interface Service {
   status(): Status;
   /** Reads mounted secrets again. */
   reloadSecrets(): void;
-  /** Hands over the lines that have been gathered. */
-  flushLogs(): void;
   /** Everything that must not be seen. */
   secretValues(): readonly string[];
   /** Stops accepting, answers what is in flight, closes what is idle. */
@@ -73,7 +71,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     credentialsGate.probeNow();
     log.info({ secret: name }, 'a secret was replaced');
   });
-  const { log, accessLog, flush } = createLogs({
+  const { log, accessLog } = createLogs({
     level: config.log.level,
     destination: parts.logDestination,
     secrets: () => secrets.values(),
@@ -230,7 +228,6 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       tokens?.reload();
       workers?.reload();
     },
-    flushLogs: flush,
     secretValues: () => secrets.values(),
     stop: async () => {
       health.phase = 'draining';
@@ -245,7 +242,6 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       keyRing?.close();
       secrets.close();
       log.info('stopped');
-      flush();
     },
   };
 }

@@ -53,34 +53,18 @@ export type AccessLog = (record: AccessRecord) => void;
 export interface Logs {
   readonly log: Logger;
   readonly accessLog: AccessLog;
-  /** Hands over what has been gathered. */
-  flush(): void;
 }
 
 export function createLogs({ level, destination, secrets }: LogOptions): Logs {
-  let lines = '';
-  let timer: NodeJS.Timeout | undefined;
-  const flush = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (lines !== '') destination.write(lines);
-    lines = '';
-  };
-  const gather = (line: string) => {
-    lines += line;
-    if (lines.length >= gatherLength) flush();
-    else timer ??= setTimeout(flush, gatherMs).unref();
-  };
   const clean = (text: string) => redact(text, secrets());
   const options = { level, base: null, timestamp, formatters: { level: (label: string) => ({ level: label }) } };
   const log = pino(
     { ...options, redact: { paths: redactPaths, censor: redacted } },
-    { write: (line) => gather(clean(line)) },
+    { write: (line) => destination.write(clean(line)) },
   );
   const isOn = log.isLevelEnabled('info');
   return {
     log,
-    flush,
     // pino takes every value for the worst, and copies the object to redact it by path. Here, what comes from a caller is
     // looked through; the rest is our own words.
     accessLog: ({ id, trace, method, status, ms, told }) => {
@@ -89,28 +73,52 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
       const request = `"id":"${clean(id)}"${optional('trace', trace && clean(trace))},"method":"${method}","route":"${route}","team":"${team}"`;
       const answer = `"status":${status},"ms":${ms}${optional('cache', cache)}${optional('problem', problem)}`;
       const line = `{"level":"info"${timestamp()},${request}${optional('campaign', campaign && clean(campaign))},${answer}`;
-      gather(`${line}${optional('reason', reason)}}\n`);
+      destination.write(`${line}${optional('reason', reason)}}\n`);
     },
   };
 }
 
+interface LogDestination extends DestinationStream {
+  /** Writes what is left, and waits for it. */
+  flushSync(): void;
+}
+
 /**
- * Where lines go, written behind the back of those who answer. Where nobody reads them, they wait; what there is no room
- * for is lost, and told of as soon as somebody reads.
+ * Where lines go, gathered, and written behind the back of those who answer. Where nobody reads them, they wait; what there
+ * is no room for is lost, and told of as soon as somebody reads.
  */
-export function logDestination(fd = 1, maxLength = maxWaitingBytes) {
-  const destination = pino.destination({ dest: fd, sync: false, maxLength });
+export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestination {
+  const stream = pino.destination({ dest: fd, sync: false, maxLength });
   let lostBytes = 0;
-  destination.on('drop', (lines: string) => {
-    lostBytes += Buffer.byteLength(lines);
+  stream.on('drop', (lost: string) => {
+    lostBytes += Buffer.byteLength(lost);
   });
-  destination.on('drain', () => {
+  stream.on('drain', () => {
     if (lostBytes === 0) return;
     const line = `{"level":"warn"${timestamp()},"lostBytes":${lostBytes},"msg":"log lines are lost: nobody read them"}\n`;
     lostBytes = 0;
-    destination.write(line);
+    stream.write(line);
   });
-  return destination;
+
+  let lines = '';
+  let timer: NodeJS.Timeout | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (lines !== '') stream.write(lines);
+    lines = '';
+  };
+  return {
+    write: (line) => {
+      lines += line;
+      if (lines.length >= gatherLength) flush();
+      else timer ??= setTimeout(flush, gatherMs).unref();
+    },
+    flushSync: () => {
+      flush();
+      stream.flushSync();
+    },
+  };
 }
 
 const optional = (name: string, value: string | undefined) => (value === undefined ? '' : `,"${name}":"${value}"`);

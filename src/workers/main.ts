@@ -23,10 +23,9 @@ const { version } = JSON.parse(readFile(new URL('../../package.json', import.met
 const { config, secrets: sources } = loadConfig(process.env, readFile);
 const secrets = new Secrets(sources, readFile, () => {});
 const destination = logDestination();
-const { log, accessLog, flush } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
+const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
 const exit = (code: number) => {
-  flush();
   destination.flushSync();
   process.exit(code);
 };

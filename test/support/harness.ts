@@ -97,9 +97,6 @@ export async function start(
   const harness = await startInstance(sandbox, clock, env, version);
   const alone = {
     ...harness,
-    get lines() {
-      return harness.lines;
-    },
     close: async () => {
       await harness.close();
       await sandbox.stop();
@@ -122,9 +119,6 @@ async function withLongWay(
   const both = await bothWays([short.url, long.url]);
   return {
     ...short,
-    get lines() {
-      return short.lines;
-    },
     ...asking(both.url),
     sandbox: alike(short.sandbox, sandbox),
     url: both.url,
@@ -172,10 +166,7 @@ export async function startInstance(
     service,
     clock,
     url: service.url,
-    get lines() {
-      service.flushLogs();
-      return lines;
-    },
+    lines,
     ...asking(service.url),
     close: () => service.stop(),
   };
