@@ -144,8 +144,10 @@ describe('Instances with one Redis', () => {
     expect(answers.every((answer) => answer?.status === 200)).toBe(true);
     expect(bodies.size).toBe(1);
     expect(sandbox.callCount).toBe(1);
-    const stored = answers.filter((answer) => answer && !how(answer).includes('collapsed'));
-    expect(stored).toHaveLength(1);
+    // On a slow machine the last of them come when the page is there.
+    const told = answers.map((answer) => answer && how(answer));
+    expect(told.filter((status) => status?.endsWith('fwd-status=200; stored'))).toHaveLength(1);
+    expect(told.filter((status) => status?.includes('; collapsed')).length).toBeGreaterThan(100);
   });
 
   test('wait for a call for as long as it takes', async () => {
