@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
+import { keepHeapTight } from './operations/heap.ts';
 import { logDestination, redact } from './operations/log.ts';
 import { type Service, startService } from './service.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
@@ -35,6 +36,7 @@ function loadOrExit(): Loaded {
 }
 
 async function serve(loaded: Loaded): Promise<void> {
+  keepHeapTight();
   const destination = logDestination();
   let service: Service | undefined;
   const exit = (code: number) => {

@@ -10,7 +10,7 @@ import type { Demand, Urgency } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
-import { makeBody, type Page, tagOf } from './page.ts';
+import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
 import { Walks } from './walks.ts';
 
@@ -282,13 +282,14 @@ export class Pages {
   }
 
   #walkOf({ campaign, createdSince = '' }: PageQuery): string {
-    return this.#parts.filtersSince ? `${campaign}|${createdSince}` : campaign;
+    return this.#parts.filtersSince ? [campaign, createdSince].join('|') : campaign;
   }
 
+  /** Joined, a key is held in one piece: a template would hold all of its parts. */
   #keyOf({ createdSince = '', cursor, limit, form }: PageQuery, walk: string, generation: number): string {
     const view = `${form ?? ''}${this.#parts.filtersSince ? '' : createdSince}`;
-    if (cursor === undefined) return `${walk}|${view}|limit=${limit}`;
-    return `${walk}|${view}|${generation}|next=${cursor}`;
+    if (cursor === undefined) return [walk, view, limit].join('|');
+    return [walk, view, generation, cursor].join('|');
   }
 
   /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */
@@ -343,7 +344,7 @@ export class Pages {
       const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
       const seconds = wasAsked ? this.#options.minFreshSeconds : (error.retryAfterSeconds ?? 1);
       options.ttl = Math.min(seconds, this.#options.minFreshSeconds) * 1000;
-      return { ...old, failedAt: clock.now() };
+      return pageOf(old.body, { ...old, failedAt: clock.now() });
     } finally {
       this.#waiters.done(key);
     }
@@ -405,7 +406,7 @@ export class Pages {
     const same = [old?.body, page.body].find((body) => body?.etag === etag);
     const remainingMs = this.#cache.getRemainingTTL(this.#place(source).key);
     options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.now());
-    return { ...page, body: same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)) };
+    return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
   }
 
   async #toPage(arrived: SendsPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
@@ -430,7 +431,8 @@ export class Pages {
       freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
     };
     const shared = await turn?.stored(unshared, about);
-    return { kind: 'page', ...unshared, generation: shared ?? this.#walks.arrived(walk, about), failedAt: undefined };
+    const times = { ...unshared, failedAt: undefined };
+    return pageOf(unshared.body, { ...times, generation: shared ?? this.#walks.arrived(walk, about) });
   }
 }
 

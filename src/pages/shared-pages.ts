@@ -11,7 +11,7 @@ import { Problem, problemCodes } from '../problems.ts';
 import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis, Reply, Script } from '../redis/redis.ts';
 import { type Demand, urgencies } from '../upstream/quota/demand.ts';
-import type { Page, PageBody } from './page.ts';
+import { type Page, type PageBody, pageOf } from './page.ts';
 import { readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
@@ -349,8 +349,8 @@ export class SharedPages {
     if (place.limit !== undefined && found.pageGeneration === found.generation) {
       walks.headArrived(place.walk, { limit: place.limit, etag: body.etag, first }, found.generation);
     }
-    const times = { fetchedAt: found.fetchedAt, freshUntil: found.until, failedAt: undefined };
-    return { kind: 'page', body, ...times, generation: found.pageGeneration };
+    const { fetchedAt, until: freshUntil, pageGeneration: generation } = found;
+    return pageOf(body, { fetchedAt, freshUntil, generation, failedAt: undefined });
   }
 
   #turn(place: Place, keys: Keys, token: string | undefined, demand: Demand, found: Page | undefined): Seen {

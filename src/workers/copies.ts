@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import type { Page } from '../pages/page.ts';
+import { type Page, pageOf } from '../pages/page.ts';
 import type { Ask, Found, PageSource } from '../pages/pages.ts';
 import type { PageQuery } from '../upstream/dialect.ts';
 import type { Asking } from './channel.ts';
@@ -99,11 +99,11 @@ export class Copies implements PageSource {
     const known = this.#copies.peek(keyOf(query))?.page.body;
     // What has arrived lies in the memory of a whole message.
     const body = known?.etag === page.body.etag ? known : { ...page.body, br: Buffer.from(page.body.br) };
-    const copy = { ...page, body };
+    const copy = pageOf(body, page);
     this.#copies.set(keyOf(query), { page: copy, goodUntil: this.#clock.now() + goodForMs, after: this.#news });
     return { ...found, page: copy };
   }
 }
 
 const keyOf = ({ campaign, createdSince, form, cursor, limit }: PageQuery) =>
-  `${campaign}|${createdSince ?? ''}|${form ?? ''}|${cursor === undefined ? limit : `next=${cursor}`}`;
+  [campaign, createdSince, form, cursor === undefined ? limit : `next=${cursor}`].join('|');

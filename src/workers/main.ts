@@ -7,6 +7,7 @@ import { systemClock as clock } from '../clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
 import { buildFront } from '../front.ts';
+import { keepHeapTight } from '../operations/heap.ts';
 import { createLogs, logDestination, redact } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import type { CampaignSummary } from '../upstream/dialect.ts';
@@ -17,6 +18,8 @@ import { bytesOfWorker } from './memory.ts';
 import type { Order, Report } from './workers.ts';
 
 const reportEveryMs = 500;
+
+keepHeapTight();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
