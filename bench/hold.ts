@@ -116,7 +116,7 @@ async function memory(): Promise<string> {
 const keyOf = (n: number) => `/campaigns/${800_000 + Math.floor(n / 500)}/sends?limit=${1 + (n % 500)}`;
 
 async function fill(keys: number, port = ports.sendgate): Promise<void> {
-  for (let n = 0; n * 500 < keys; n++) {
+  for (let n = 0; n * 500 < scale.keys; n++) {
     await order({ campaign: { id: String(800_000 + n), size: 5, newestMs: oldMs } });
   }
   // As many a second as its quota is, and once more for what was sent away.
