@@ -1,7 +1,7 @@
 /**
  * One request and its answer, as the log and the metrics see it.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
@@ -49,7 +49,7 @@ export class Exchange {
     this.id = id;
     this.startedAt = startedAt;
     this.trace = trace;
-    // An id is a UUID or has passed the pattern: there is nothing to check any more.
+    // An id is ours or has passed the pattern: there is nothing to check any more.
     this.head = `X-Request-Id: ${id}\r\n`;
     this.common = server.head;
     this.#res = res;
@@ -98,6 +98,20 @@ export function exchangeOf(req: IncomingMessage): Exchange {
 /** An id from a proxy in front is kept, so that one request can be followed through both logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
+const idLength = 32;
+let ids = '';
+let nextId = 0;
+
+/** 128 random bits in hex. Cut out of one text for many: a UUID is put together of twenty pieces, a fifteenth of a hit. */
+function newId(): string {
+  if (nextId === ids.length) {
+    ids = randomBytes(64 * (idLength / 2)).toString('hex');
+    nextId = 0;
+  }
+  nextId += idLength;
+  return ids.slice(nextId - idLength, nextId);
+}
+
 interface Parts extends Pick<Server, 'head'> {
   readonly log: AccessLog;
   readonly tally: Tally;
@@ -119,7 +133,7 @@ export function observeExchanges({ log, tally, clock, head }: Parts) {
   return (req: IncomingMessage, res: ServerResponse): Exchange => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
-    const id = typeof given === 'string' && idPattern.test(given) ? given : randomUUID();
+    const id = typeof given === 'string' && idPattern.test(given) ? given : newId();
     const exchange = new Exchange(id, startedAt, traceRequest(req), res, server);
     (req as Carrier)[exchanges] = exchange;
     return exchange;
