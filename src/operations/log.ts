@@ -63,17 +63,18 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
     { write: (line) => destination.write(clean(line)) },
   );
   const isOn = log.isLevelEnabled('info');
+  const kindOf = kinds();
   return {
     log,
     // pino takes every value for the worst, and copies the object to redact it by path. Here, what comes from a caller is
     // looked through; the rest is our own words.
     accessLog: ({ id, trace, method, status, ms, told }) => {
       if (!isOn) return;
-      const { route, team, campaign, cache, problem, reason } = told;
-      const request = `"id":"${clean(id)}"${optional('trace', trace && clean(trace))},"method":"${method}","route":"${route}","team":"${team}"`;
-      const answer = `"status":${status},"ms":${ms}${optional('cache', cache)}${optional('problem', problem)}`;
-      const line = `{"level":"info"${timestamp()},${request}${optional('campaign', campaign && clean(campaign))},${answer}`;
-      destination.write(`${line}${optional('reason', reason)}}\n`);
+      const { campaign, problem, reason } = told;
+      const name = `"id":"${clean(id)}"${optional('trace', trace && clean(trace))}`;
+      const answer = `${kindOf(method, status, told)}${optional('campaign', campaign && clean(campaign))},"ms":${ms}`;
+      const why = `${optional('problem', problem)}${optional('reason', reason)}`;
+      destination.write(`{"level":"info"${timestamp()},${name}${answer}${why}}\n`);
     },
   };
 }
@@ -118,6 +119,22 @@ export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestinat
       flush();
       stream.flushSync();
     },
+  };
+}
+
+/** The words that lines of one kind share. Most lines are of the kind of the one before, so these are put together once. */
+function kinds() {
+  let last:
+    | { method: string | undefined; status: number; route: string; team: string; cache: string | undefined }
+    | undefined;
+  let words = '';
+  return (method: string | undefined, status: number, { route, team, cache }: Told): string => {
+    const isLast = last?.method === method && last?.status === status && last.cache === cache;
+    if (isLast && last?.route === route && last.team === team) return words;
+    last = { method, status, route, team, cache };
+    const request = [',"method":"', method, '","route":"', route, '","team":"', team, '"'];
+    words = [...request, ',"status":', status, optional('cache', cache)].join('');
+    return words;
   };
 }
 
