@@ -11,7 +11,7 @@ import { nginxCommand } from './rivals/nginx.ts';
 import { varnishCommand } from './rivals/varnish.ts';
 
 const short = process.argv.includes('--short');
-const [rounds, seconds] = short ? [1, 1] : [5, 3];
+const [rounds, passes] = short ? [1, 1] : [5, 3];
 const apiKey = 'bench-api-key';
 const accessToken = 'bench-access-token';
 const credentials = { CONSTANT_CONTACT_API_KEY: apiKey, CONSTANT_CONTACT_ACCESS_TOKEN: accessToken };
@@ -83,13 +83,13 @@ const cases: Case[] = [
   { title: 'no encoding', headers: () => ({ 'accept-encoding': 'identity' }) },
 ];
 
-/** What each server has answered to each case, and how many of them a second, round by round. */
+/** What each server has answered to each case, and how many of them a second, pass by pass. */
 type Seen = Map<string, { readonly kind: string; readonly rates: number[] }>;
 
-/** One round: all cases of all servers, in turn. */
-async function round(servers: readonly Server[], seen: Seen): Promise<void> {
-  const taken = { 'accept-encoding': 'gzip, deflate, br' };
-  for (const server of servers) await rate(server.url, taken, short ? 2 : 4); // warm
+const taken = { 'accept-encoding': 'gzip, deflate, br' };
+
+/** All cases of all servers, a second each, so that what is compared was measured within the same few. */
+async function pass(servers: readonly Server[], seen: Seen): Promise<void> {
   for (const { title, headers } of cases) {
     for (const server of servers) {
       const first = await fetch(server.url, { headers: taken });
@@ -100,15 +100,15 @@ async function round(servers: readonly Server[], seen: Seen): Promise<void> {
       const kind = `${answer.status} ${answer.headers.get('content-encoding') ?? ''}`.trim();
       const key = `${title} | ${server.name}`;
       const rates = seen.get(key)?.rates ?? [];
-      rates.push(await rate(server.url, sent, seconds));
+      rates.push(await rate(server.url, sent, 1));
       seen.set(key, { kind, rates });
     }
   }
 }
 
-/** The median of the rounds' ratios: the machine, or the process, may have been slower in another. */
+/** The median of the passes' ratios: the machine, or the process, may have been slower in another. */
 function timesAsFast(some: readonly number[], others: readonly number[]): number {
-  return median(some.map((rate, round) => rate / (others[round] ?? Number.NaN)));
+  return median(some.map((rate, pass) => rate / (others[pass] ?? Number.NaN)));
 }
 
 function table(seen: Seen): string[] {
@@ -153,7 +153,8 @@ const seen: Seen = new Map();
 let coldLines: string[] = [];
 for (let n = 0; n < rounds; n++) {
   const { sandbox, servers } = await startAll();
-  await round(servers, seen);
+  for (const server of servers) await rate(server.url, taken, short ? 2 : 4); // warm
+  for (let m = 0; m < passes; m++) await pass(servers, seen);
   if (n === rounds - 1) coldLines = await cold(servers[0] as Server);
   for (const server of [...servers, sandbox]) await server.stop();
 }
@@ -184,9 +185,9 @@ const rivalVersion = (command: string, flag: string) =>
 const text = `<!-- hits -->
 ## Hits of a cached page
 
-A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds} interleaved
-rounds of ${seconds} s, with new processes in every round, since one and the same program is a tenth faster in one process
-than in another. The last column is Sendgate's rate over that server's, the median of the rounds' ratios. Bare node:http has
+A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds * passes}
+passes of a second each, interleaved, with new processes after every ${passes}, since one and the same program is a tenth faster in
+one process than in another. The last column is Sendgate's rate over that server's, the median of the passes' ratios. Bare node:http has
 Sendgate's own answers, with every field of their heads; Varnish does not rewrite the body.
 
 | Accept-Encoding | server | answer | answers/s | least–most | Sendgate is … × |
