@@ -83,6 +83,14 @@ describe('on SIGTERM', () => {
     expect(sendgate.output()).toContain('stopped');
   });
 
+  test('every request has its line in the log', async () => {
+    const sendgate = await startProcess({ ...upstreamEnv(sandbox) });
+    const ask = async () => (await fetch(`${sendgate.url}/campaigns/5/sends`)).text();
+    await Promise.all(Array.from({ length: 500 }, ask)); // More than is gathered before it is written.
+    expect(await sendgate.stop()).toBe(0);
+    expect(sendgate.output().match(/"route":"\/campaigns\/:id\/sends"/g)).toHaveLength(500);
+  });
+
   test('what does not finish is cut off in time', async () => {
     const sendgate = await startProcess({
       ...upstreamEnv(sandbox),

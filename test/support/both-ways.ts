@@ -103,7 +103,7 @@ function differenceOf(first: Answer, second: Answer): string | undefined {
 
 function linesOf({ fields }: Answer): string[] {
   const lines = fields.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${fields[at + 1]}`] : []));
-  return lines.filter((line) => !line.startsWith('Date: ')).map((line) => line.replace(uuid, ''));
+  return lines.filter((line) => !line.startsWith('Date: ')).map((line) => line.replace(ownId, ''));
 }
 
 /** Each request has an id of its own, of which an error tells. */
@@ -111,7 +111,7 @@ function textOf(answer: Answer): string {
   return answer.body.toString('latin1').replaceAll(fieldOf(answer, 'X-Request-Id') || '\0', '');
 }
 
-const uuid = /(?<=^X-Request-Id: )[0-9a-f-]{36}$/;
+const ownId = /(?<=^X-Request-Id: )[0-9a-f]{32}$/;
 
 function isSame(one: string, other: string): boolean {
   const [ours, theirs] = [one, other].map((line) => Number(seconds.exec(line)?.[0] ?? 0)) as [number, number];
