@@ -66,6 +66,8 @@ describe('the headers of a page', () => {
     expect((await it.get(path)).headers.get('x-request-id')).toMatch(ours);
     expect((await it.get(path, { 'x-request-id': 'a b"c<script>' })).headers.get('x-request-id')).toMatch(ours);
     expect((await it.get(path, { 'x-request-id': 'x'.repeat(65) })).headers.get('x-request-id')).toMatch(ours);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => it.get(path)));
+    expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBe(200);
   });
 
   test('tell how the answer was come by', async () => {

@@ -208,6 +208,24 @@ describe('the log', () => {
     expect(JSON.parse(text)).toMatchObject({ ...hidden, method: 'GET', team: 'web', status: 404, ms: 1.25 });
   });
 
+  test('tells each request by itself, however much it is like the one before', () => {
+    const lines: string[] = [];
+    const destination = { write: (text: string) => void lines.push(text) };
+    const { accessLog } = createLogs({ level: 'info', destination, secrets: () => [] });
+    const first = { method: 'GET', status: 200, route: '/campaigns/:id/sends', team: 'web', cache: 'miss' as const };
+    const others = [
+      { cache: 'fresh' as const },
+      { team: 'bi' },
+      { route: '/status' },
+      { status: 304 },
+      { method: 'HEAD' },
+    ];
+    const requests = others.flatMap((other) => [first, { ...first, ...other }]);
+    for (const { method, status, ...told } of requests)
+      accessLog({ id: 'i', trace: undefined, method, status, ms: 1, told });
+    expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
+  });
+
   test('where nobody reads it, loses whole lines past a bound, and says how many bytes', async () => {
     const pipe = join(mkdtempSync(join(tmpdir(), 'sendgate-log-')), 'pipe');
     execFileSync('mkfifo', [pipe]);
