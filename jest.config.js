@@ -63,6 +63,7 @@ export default {
     '!src/{main,authorize}.ts',
     '!src/sandbox/{main,demo}.ts',
     '!src/upstream/oauth/refresh-{main,process}.ts',
+    '!src/workers/main.ts',
     '!src/site/browser/**',
     '!src/client/api.ts',
   ],

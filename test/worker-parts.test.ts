@@ -1,0 +1,40 @@
+/**
+ * What the processes of one Sendgate share: the count of each client, and the bytes that pages may take.
+ */
+import { expect, test } from '@jest/globals';
+import { loadConfig } from '../src/config/load.ts';
+import { CountingHere } from '../src/workers/counting.ts';
+import { bytesOfPrimary, bytesOfWorker } from '../src/workers/memory.ts';
+import { FakeClock } from './support/clock.ts';
+import { accessToken, apiKey } from './support/harness.ts';
+
+test('what workers have counted of a client adds up until its window is over', async () => {
+  const clock = new FakeClock();
+  const counting = new CountingHere(clock);
+  expect(await counting.add('a', 3, 60_000)).toEqual({ total: 3, leftMs: 60_000 });
+  await clock.pass(20_000);
+  // A worker that met the client later has a longer window: the first one counts.
+  expect(await counting.add('a', 2, 60_000)).toEqual({ total: 5, leftMs: 40_000 });
+  expect(await counting.add('b', 1, 30_000)).toEqual({ total: 1, leftMs: 30_000 });
+  await clock.pass(39_999);
+  expect(await counting.add('a', 1, 60_000)).toEqual({ total: 6, leftMs: 1 });
+  await clock.pass(1);
+  expect(await counting.add('a', 1, 60_000)).toEqual({ total: 1, leftMs: 60_000 });
+});
+
+test.each([1, 2, 3, 7, 64])('%d workers and their primary hold no more than one process may', (workers) => {
+  const env = {
+    CONSTANT_CONTACT_API_KEY: apiKey,
+    CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,
+    SENDGATE_WORKERS: String(workers),
+    SENDGATE_CACHE_MAX_BYTES: '268435457',
+  };
+  const { config } = loadConfig(env, () => '');
+  const { pagesBytes, answersBytes } = bytesOfPrimary(config);
+  const worker = bytesOfWorker(config);
+  const ofWorkers = workers > 1 ? workers * (worker.copiesBytes + worker.answersBytes) : 0;
+  const all = pagesBytes + answersBytes + ofWorkers;
+  expect(all).toBeLessThanOrEqual(config.cache.maxBytes);
+  expect(all).toBeGreaterThan(config.cache.maxBytes * 0.999);
+  expect(Math.min(pagesBytes, worker.copiesBytes, worker.answersBytes)).toBeGreaterThan(0);
+});
