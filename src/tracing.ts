@@ -23,7 +23,9 @@ import { Problem } from './problems.ts';
 /** Of a request that no resource has taken. */
 export const noRoute = '(none)';
 
-const tracer = trace.getTracer('sendgate');
+/** Of an SDK that is loaded already, or what stands in for one that may come. */
+const provider = trace.getTracerProvider();
+const tracer = provider.getTracer('sendgate');
 
 /** What is known of an answer when it is out. */
 interface Answered {
@@ -43,14 +45,10 @@ export interface RequestTrace {
   end(answered: Answered, status: number): void;
 }
 
-/** What stands in for an SDK until one is loaded. */
 const noProvider = new ProxyTracerProvider().getDelegate();
 
 /** Whether an SDK has been loaded. */
-function isTraced(): boolean {
-  const provider = trace.getTracerProvider();
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== noProvider;
-}
+const isTraced = () => !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== noProvider;
 
 /** Begins the span of a request, below that of its caller where it has sent a `traceparent`. */
 export function traceRequest({ method = '', headers }: IncomingMessage): RequestTrace {

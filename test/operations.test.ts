@@ -201,7 +201,7 @@ describe('the log', () => {
       secrets: () => [secret],
     });
     const told = { route: '/campaigns/:id/sends', team: 'web', campaign: secret, problem: 'campaign-not-found' };
-    accessLog({ id: `x.${secret}`, trace: secret, method: 'GET', status: 404, ms: 1.25, told });
+    accessLog({ id: `x.${secret}`, isIdGiven: true, trace: secret, method: 'GET', status: 404, ms: 1.25, told });
     const text = lines.join('');
     expect(text).not.toContain(secret);
     const hidden = { id: 'x.[redacted]', trace: '[redacted]', campaign: '[redacted]' };
@@ -222,7 +222,7 @@ describe('the log', () => {
     ];
     const requests = others.flatMap((other) => [first, { ...first, ...other }]);
     for (const { method, status, ...told } of requests)
-      accessLog({ id: 'i', trace: undefined, method, status, ms: 1, told });
+      accessLog({ id: 'i', isIdGiven: false, trace: undefined, method, status, ms: 1, told });
     expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
   });
 

@@ -33,6 +33,8 @@ interface Server {
 /** Filled in on the way through the rooms. */
 export class Exchange {
   readonly id: string;
+  /** Whether the caller has chosen it. */
+  readonly isIdGiven: boolean;
   /** Lines of the answer's head, gathered on the way. */
   head: string;
   /** Lines of every answer's head, but for those to documents. */
@@ -45,8 +47,16 @@ export class Exchange {
   readonly #server: Server;
   #isWatched = false;
 
-  constructor(id: string, startedAt: number, trace: RequestTrace, res: ServerResponse, server: Server) {
+  constructor(
+    givenId: string | undefined,
+    startedAt: number,
+    trace: RequestTrace,
+    res: ServerResponse,
+    server: Server,
+  ) {
+    const id = givenId ?? newId();
     this.id = id;
+    this.isIdGiven = givenId !== undefined;
     this.startedAt = startedAt;
     this.trace = trace;
     // An id is ours or has passed the pattern: there is nothing to check any more.
@@ -99,13 +109,14 @@ export function exchangeOf(req: IncomingMessage): Exchange {
 const idPattern = /^[\w.-]{8,64}$/;
 
 const idLength = 32;
+const idsAtOnce = 256;
 let ids = '';
 let nextId = 0;
 
 /** 128 random bits in hex. Cut out of one text for many: a UUID is put together of twenty pieces, a fifteenth of a hit. */
 function newId(): string {
   if (nextId === ids.length) {
-    ids = randomBytes(64 * (idLength / 2)).toString('hex');
+    ids = randomBytes(idsAtOnce * (idLength / 2)).toString('hex');
     nextId = 0;
   }
   nextId += idLength;
@@ -122,19 +133,19 @@ interface Parts extends Pick<Server, 'head'> {
  * Names a request. When its answer is out or the caller gone, its line, its span and its part of the metrics are written.
  */
 export function observeExchanges({ log, tally, clock, head }: Parts) {
-  const ended = ({ id, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
+  const ended = ({ id, isIdGiven, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
     trace.end(told, status);
-    log({ id, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, told });
+    log({ id, isIdGiven, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, told });
   };
   const server: Server = { head, writer: new AnswerWriter(), ended };
 
   return (req: IncomingMessage, res: ServerResponse): Exchange => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
-    const id = typeof given === 'string' && idPattern.test(given) ? given : newId();
-    const exchange = new Exchange(id, startedAt, traceRequest(req), res, server);
+    const givenId = typeof given === 'string' && idPattern.test(given) ? given : undefined;
+    const exchange = new Exchange(givenId, startedAt, traceRequest(req), res, server);
     (req as Carrier)[exchanges] = exchange;
     return exchange;
   };

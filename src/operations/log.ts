@@ -13,9 +13,11 @@ interface LogOptions {
   readonly secrets: () => readonly string[];
 }
 
-/** Lines are gathered for so long, or so many characters of them, so that writing them is no part of answering. */
+/** Lines are gathered for so long, or so many bytes of them, so that writing them is no part of answering. */
 const gatherMs = 250;
-const gatherLength = 64 * 1024;
+const gatherBytes = 64 * 1024;
+/** Of a character of a JavaScript string in UTF-8, at the most. */
+const bytesPerCharacter = 3;
 
 /** Bytes of lines that wait for whoever reads stdout: a few seconds of them at the most that can be answered. */
 const maxWaitingBytes = 16 * 1024 * 1024;
@@ -40,6 +42,8 @@ const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;
 /** What is told of a request. Every text is one of a closed set, or has passed a pattern that lets no quote through. */
 export interface AccessRecord {
   readonly id: string;
+  /** Whether the caller has chosen the id: one of ours is no secret. */
+  readonly isIdGiven: boolean;
   readonly trace: string | undefined;
   readonly method: string | undefined;
   readonly status: number;
@@ -68,10 +72,10 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
     log,
     // pino takes every value for the worst, and copies the object to redact it by path. Here, what comes from a caller is
     // looked through; the rest is our own words.
-    accessLog: ({ id, trace, method, status, ms, told }) => {
+    accessLog: ({ id, isIdGiven, trace, method, status, ms, told }) => {
       if (!isOn) return;
       const { campaign, problem, reason } = told;
-      const name = `"id":"${clean(id)}"${optional('trace', trace && clean(trace))}`;
+      const name = `"id":"${isIdGiven ? clean(id) : id}"${optional('trace', trace && clean(trace))}`;
       const answer = `${kindOf(method, status, told)}${optional('campaign', campaign && clean(campaign))},"ms":${ms}`;
       const why = `${optional('problem', problem)}${optional('reason', reason)}`;
       destination.write(`{"level":"info"${timestamp()},${name}${answer}${why}}\n`);
@@ -89,31 +93,41 @@ interface LogDestination extends DestinationStream {
  * is no room for is lost, and told of as soon as somebody reads.
  */
 export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestination {
-  const stream = pino.destination({ dest: fd, sync: false, maxLength });
+  const stream = pino.destination({ dest: fd, sync: false, maxLength, contentMode: 'buffer' });
+  const pass = (bytes: Buffer) => stream.write(bytes as unknown as string); // Its types know texts only.
   let lostBytes = 0;
-  stream.on('drop', (lost: string) => {
-    lostBytes += Buffer.byteLength(lost);
+  stream.on('drop', (lost: Buffer) => {
+    lostBytes += lost.length;
   });
   stream.on('drain', () => {
     if (lostBytes === 0) return;
     const line = `{"level":"warn"${timestamp()},"lostBytes":${lostBytes},"msg":"log lines are lost: nobody read them"}\n`;
     lostBytes = 0;
-    stream.write(line);
+    pass(Buffer.from(line));
   });
 
-  let lines = '';
+  // Bytes at once: a long text that is put together line by line is a tree, which is looked at by every collection of garbage.
+  let gathered = Buffer.allocUnsafeSlow(gatherBytes);
+  let begin = 0;
+  let end = 0;
   let timer: NodeJS.Timeout | undefined;
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (lines !== '') stream.write(lines);
-    lines = '';
+    if (end > begin) pass(gathered.subarray(begin, end));
+    begin = end;
   };
   return {
     write: (line) => {
-      lines += line;
-      if (lines.length >= gatherLength) flush();
-      else timer ??= setTimeout(flush, gatherMs).unref();
+      const most = line.length * bytesPerCharacter;
+      if (end + most > gathered.length) {
+        flush();
+        gathered = Buffer.allocUnsafeSlow(Math.max(gatherBytes, most));
+        begin = 0;
+        end = 0;
+      }
+      end += gathered.write(line, end);
+      timer ??= setTimeout(flush, gatherMs).unref();
     },
     flushSync: () => {
       flush();
@@ -175,7 +189,7 @@ function forms(secrets: readonly string[]): readonly string[] {
 export function redact(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const form of forms(secrets)) {
-    if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
+    if (form.length <= clean.length && clean.includes(form)) clean = clean.replaceAll(form, redacted);
   }
   return clean.includes('@') ? clean.replace(address, redacted) : clean;
 }

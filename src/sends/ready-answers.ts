@@ -83,5 +83,5 @@ export class ReadyAnswers {
   }
 }
 
-/** Two pages with one tag have one content, which says what their heads say. */
-const keyOf = ({ etag }: PageBody, form: Form) => `${form} ${etag}`;
+/** Two pages with one tag have one content, which says what their heads say. Most take the encoding that is held. */
+const keyOf = ({ etag }: PageBody, form: Form) => (form === 'br' ? etag : `${form} ${etag}`);
