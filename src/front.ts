@@ -52,6 +52,10 @@ export interface Front {
   /** Bytes of what is held to answer with. */
   readonly bytes: number;
   readonly exportsRunning: number;
+  /** Processes that answer. */
+  readonly processes: number;
+  /** Processes that have died, and in whose place others were started. */
+  readonly deaths: number;
   /** Resolves with the URL. Rejects when the address cannot be bound. */
   listen(): Promise<string>;
   /** Stops accepting, answers what is in flight, closes what is idle. */
@@ -116,6 +120,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     get exportsRunning() {
       return exports.running;
     },
+    processes: 1,
+    deaths: 0,
     listen: () => listen(server, config.server.host, config.server.port),
     drain: () => {
       refreshAhead.close();

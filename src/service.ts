@@ -147,7 +147,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     quotaExhausted: () => dayGate.isShut || quota.isSpent,
     circuitOpen: () => breaker.isOpen,
   };
-  const health = new Health(state);
+  const health = new Health(state, () => front.processes);
   const given = () => front.given;
   const status = new StatusBoard({
     ...state,
@@ -166,6 +166,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       cachePages: () => pages.count,
       quotaWaiting: () => quota.waiting,
       exportsRunning: () => front.exportsRunning,
+      workers: () => front.processes,
       callsToday: () => quota.status().callsToday,
       callsLeftToday: () => quota.status().leftToday,
       instances: () => redis?.instances ?? 1,
@@ -173,6 +174,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
     given,
+    () => front.deaths,
   );
 
   const summaries = new Summaries(

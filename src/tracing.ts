@@ -100,12 +100,20 @@ export function inClientSpan<T>(
   attributes: Attributes,
   work: (span: Span, headers: Readonly<Record<string, string>>) => Promise<T>,
 ): Promise<T> {
-  return within(name, SpanKind.CLIENT, attributes, (span) => {
-    const headers: Record<string, string> = {};
-    propagation.inject(context.active(), headers);
-    const { traceparent } = headers;
-    return work(span, traceparent === undefined ? {} : { traceparent });
-  });
+  return within(name, SpanKind.CLIENT, attributes, (span) => work(span, traceHeaders()));
+}
+
+/** What tells another process of the active span: `traceparent`, without baggage. Empty while nobody traces. */
+export function traceHeaders(): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  propagation.inject(context.active(), headers);
+  const { traceparent } = headers;
+  return traceparent === undefined ? {} : { traceparent };
+}
+
+/** Runs what another process has asked for, below its span. */
+export function inTraceOf<T>(headers: Readonly<Record<string, string>>, work: () => T): T {
+  return context.with(propagation.extract(ROOT_CONTEXT, headers), work);
 }
 
 function within<T>(name: string, kind: SpanKind, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {

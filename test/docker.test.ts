@@ -4,11 +4,11 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort } from './support/free-port.ts';
 import { apiKey, until } from './support/harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -74,21 +74,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A port that was free a moment ago. */
-function freePort(): Promise<string> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(String(port)));
-    });
-  });
-}
-
 describe('the image', () => {
   test('starts as another user on a read-only file system, and its health check passes', async () => {
     expect(image.user).toBe('node');
     const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-    const [port, managementPort] = [await freePort(), await freePort()];
+    const [port, managementPort] = [String(await freePort()), String(await freePort())];
     const ports = { PORT: port, SENDGATE_MANAGEMENT_PORT: managementPort };
     const env = { PATH: process.env['PATH'] ?? '', ...image.env, ...ports };
     const [file = '', ...args] = image.command;

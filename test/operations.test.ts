@@ -133,11 +133,15 @@ describe('the management listener', () => {
 
 test('health is told in the order of what an operator has to do', () => {
   const state = { credentialsRefused: false, quotaExhausted: false, circuitOpen: true };
-  const health = new Health({
-    credentialsRefused: () => state.credentialsRefused,
-    quotaExhausted: () => state.quotaExhausted,
-    circuitOpen: () => state.circuitOpen,
-  });
+  let answering = 1;
+  const health = new Health(
+    {
+      credentialsRefused: () => state.credentialsRefused,
+      quotaExhausted: () => state.quotaExhausted,
+      circuitOpen: () => state.circuitOpen,
+    },
+    () => answering,
+  );
   expect(health.readiness()).toEqual({ status: 'starting', upstream: 'failing' });
   health.phase = 'ready';
   expect(health.readiness()).toEqual({ status: 'degraded', upstream: 'failing' });
@@ -145,6 +149,10 @@ test('health is told in the order of what an operator has to do', () => {
   expect(health.readiness().upstream).toBe('quota-exhausted');
   state.credentialsRefused = true;
   expect(health.readiness().upstream).toBe('credentials-refused');
+  answering = 0;
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'credentials-refused' });
+  health.phase = 'draining';
+  expect(health.readiness().status).toBe('draining');
 });
 
 describe('the log', () => {

@@ -92,10 +92,13 @@ async function ask(path: string, headers: Record<string, string> = sampled): Pro
 }
 
 describe('a cold request', () => {
-  test('is a trace: the request, the lookup of the page, the wait for a turn, the call', async () => {
-    await begin();
+  test.each([
+    ['one process', {}],
+    ['workers', { SENDGATE_WORKERS: '2' }],
+  ])('is a trace: the request, the lookup of the page, the wait for a turn, the call; in %s', async (_, env) => {
+    await begin(env);
     await ask('/campaigns/1/sends?created_since=2020-01-01');
-    await until(() => ofTrace(traceId).some(({ kind }) => kind === kinds.server), 'the trace has arrived');
+    await until(() => ofTrace(traceId).length >= 4, 'the trace has arrived');
     const all = ofTrace(traceId);
     const named = (name: string) => all.find((span) => span.name === name);
     const [request, lookup, wait, call] = ['GET /campaigns/:id/sends', 'page lookup', 'quota wait', 'GET'].map(named);

@@ -6,6 +6,7 @@ import { get as httpGet, type IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { freePort } from './support/free-port.ts';
 import {
   accessToken,
   apiKey,
@@ -18,6 +19,7 @@ import {
   until,
   upstreamEnv,
 } from './support/harness.ts';
+import { RedisServer } from './support/redis.ts';
 
 const path = '/campaigns/1/sends';
 let sandbox: Sandbox;
@@ -40,9 +42,9 @@ interface Answer {
 }
 
 /** Over a connection of its own: they go to the workers in turn. */
-function ask(target: string, headers: Record<string, string> = {}): Promise<Answer> {
+function ask(target: string, headers: Record<string, string> = {}, url = sendgate.url): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    httpGet(`${sendgate.url}${target}`, { agent: false, headers }, async (answer) => {
+    httpGet(`${url}${target}`, { agent: false, headers }, async (answer) => {
       let text = '';
       for await (const part of answer.setEncoding('utf8')) text += part;
       resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
@@ -165,6 +167,21 @@ test('metrics and status tell of all of them, also of one that has died, and ano
   expect(sandbox.callCount).toBe(1);
 }, 60_000);
 
+test('where all have died, it is not ready until another one is there', async () => {
+  await up({ PORT: String(await freePort()) });
+  const readiness = async () => {
+    const answer = await manage('/readyz');
+    return `${answer.status} ${((await answer.json()) as { status: string }).status}`;
+  };
+  expect(await readiness()).toBe('200 ready');
+  for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
+  await until(async () => (await readiness()) === '503 starting', 'it is not ready');
+  await until(async () => (await readiness()) === '200 ready', 'it is ready again');
+  expect((await ask(path)).status).toBe(200);
+  await until(async () => (await (await manage('/metrics')).text()).includes('sendgate_workers 2\n'), 'both are back');
+  expect(await (await manage('/metrics')).text()).toContain('sendgate_worker_deaths_total 2\n');
+}, 60_000);
+
 test('a stop lets what is in flight finish, in whole lines and without a secret', async () => {
   await up();
   sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
@@ -179,6 +196,46 @@ test('a stop lets what is in flight finish, in whole lines and without a secret'
   expect(lines.filter((line) => JSON.parse(line).route === path.replace('1', ':id'))).toHaveLength(4);
   for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
 });
+
+test('with others that share a Redis, they are one instance', async () => {
+  const redis = await RedisServer.start();
+  const env = {
+    REDIS_URL: redis.url,
+    SENDGATE_REDIS_TIMEOUT_MS: '2000',
+    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100',
+    PORT: String(await freePort()),
+  };
+  await up(env);
+  const other = await startProcess({ ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', ...env, PORT: '0' });
+  const urls = [sendgate.url, other.url];
+  try {
+    const pages = (await Promise.all(urls.map((url) => times(10, () => ask(path, {}, url))))).flat();
+    expect(pages[0]?.status).toBe(200);
+    expect(new Set(pages.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(sandbox.callCount).toBe(1);
+    expect(await (await manage('/status')).json()).toMatchObject({ sharing: { redis: 'up', instances: 2 } });
+
+    // A purge on one of them reaches the copies in the other's workers.
+    expect((await manage('/purge?campaign=1', { method: 'POST' })).status).toBe(200);
+    const isAgain = async () => (await ask(path, {}, other.url)).headers['cache-status']?.includes('fwd=uri-miss');
+    await until(async () => (await isAgain()) === true, 'the other one asks again');
+    expect((await inTurn(4, path)).map(how)).toEqual(Array(4).fill(expect.stringContaining('sendgate; hit')));
+    expect(sandbox.callCount).toBe(2);
+
+    // All of them count a client together, and tell each other ten times a second.
+    const statuses: number[] = [];
+    const isLimited = async () => {
+      const answers = await Promise.all(urls.map((url) => ask(path, {}, url)));
+      statuses.push(...answers.map(({ status }) => status));
+      return answers.every(({ status }) => status === 429);
+    };
+    await until(isLimited, 'the limit is reached');
+    expect(statuses.filter((status) => status === 200).length).toBeLessThan(150);
+  } finally {
+    await other.stop();
+    await redis.stop();
+  }
+}, 60_000);
 
 test('a port that is taken ends all of it', async () => {
   await up();

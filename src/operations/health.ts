@@ -1,6 +1,7 @@
 /**
  * What the probes are told. Only starting and draining take an instance out of rotation: held pages go on answering
- * while Constant Contact is down or refuses the key, and taking every instance out would help nobody.
+ * while Constant Contact is down or refuses the key, and taking every instance out would help nobody. One whose workers
+ * have all died is starting, until one of them is back.
  */
 export type Phase = 'starting' | 'ready' | 'draining';
 
@@ -17,16 +18,28 @@ export interface UpstreamState {
 }
 
 export class Health {
-  phase: Phase = 'starting';
+  #phase: Phase = 'starting';
   readonly #state: UpstreamState;
+  readonly #answering: () => number;
 
-  constructor(state: UpstreamState) {
+  /** @param answering the processes that answer callers */
+  constructor(state: UpstreamState, answering: () => number) {
     this.#state = state;
+    this.#answering = answering;
+  }
+
+  get phase(): Phase {
+    return this.#phase === 'ready' && this.#answering() === 0 ? 'starting' : this.#phase;
+  }
+
+  set phase(phase: Phase) {
+    this.#phase = phase;
   }
 
   readiness(): Readiness {
+    const { phase } = this;
     const upstream = this.#upstream();
-    return { status: this.phase === 'ready' && upstream !== 'ok' ? 'degraded' : this.phase, upstream };
+    return { status: phase === 'ready' && upstream !== 'ok' ? 'degraded' : phase, upstream };
   }
 
   #upstream(): Readiness['upstream'] {

@@ -14,6 +14,7 @@ export interface Gauges {
   readonly cachePages: () => number;
   readonly quotaWaiting: () => number;
   readonly exportsRunning: () => number;
+  readonly workers: () => number;
   readonly callsToday: () => number;
   readonly callsLeftToday: () => number;
   readonly tokenLifeSeconds: () => number;
@@ -29,6 +30,7 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   cachePages: ['sendgate_cache_pages', 'Pages held by the cache'],
   quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for their turn'],
   exportsRunning: ['sendgate_exports_running', 'Exports of whole campaigns that run'],
+  workers: ['sendgate_workers', 'Processes that answer callers'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Life left to v3's access token; 0 without one"],
@@ -82,8 +84,20 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /** @param answers all that were given, when they are asked for */
-  constructor(gauges: Gauges, answers: () => readonly Tallied[]) {
+  /**
+   * @param answers all that were given, when they are asked for
+   * @param deaths of processes that answered
+   */
+  constructor(gauges: Gauges, answers: () => readonly Tallied[], deaths: () => number) {
+    new Counter({
+      name: 'sendgate_worker_deaths_total',
+      help: 'Processes that have died, and in whose place others were started',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(deaths());
+      },
+    });
     new Counter({
       name: 'sendgate_requests_total',
       help: 'Requests answered, by route, status and team',

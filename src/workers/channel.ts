@@ -2,6 +2,7 @@
  * What a worker and the primary say to each other: questions with one answer each, and news.
  */
 import { Problem, type ProblemCode } from '../problems.ts';
+import { inTraceOf, traceHeaders } from '../tracing.ts';
 
 interface PlainProblem {
   readonly code: ProblemCode;
@@ -11,7 +12,14 @@ interface PlainProblem {
 }
 
 export type FromWorker<N> =
-  | { readonly kind: 'ask'; readonly id: number; readonly what: string; readonly about: unknown }
+  | {
+      readonly kind: 'ask';
+      readonly id: number;
+      readonly what: string;
+      readonly about: unknown;
+      /** In which trace. */
+      readonly trace: Readonly<Record<string, string>>;
+    }
   /** Nobody waits for the answer any more. */
   | { readonly kind: 'leave'; readonly id: number }
   | { readonly kind: 'news'; readonly news: N };
@@ -57,7 +65,7 @@ export class Asking {
           reject(error);
         },
       });
-      this.#send({ kind: 'ask', id, what, about });
+      this.#send({ kind: 'ask', id, what, about, trace: traceHeaders() });
     });
   }
 
@@ -93,7 +101,10 @@ export class Answering {
   }
 
   received(message: FromWorker<unknown>): void {
-    if (message.kind === 'ask') void this.#answer(message.id, message.what, message.about);
+    if (message.kind === 'ask') {
+      const { id, what, about, trace } = message;
+      void inTraceOf(trace, () => this.#answer(id, what, about));
+    }
     if (message.kind === 'leave')
       this.#asked.get(message.id)?.abort(new Problem('upstream-busy', { reason: 'abandoned' }));
   }

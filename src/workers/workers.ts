@@ -63,6 +63,7 @@ export class Workers implements Front {
   readonly #running = new Map<number, Running>();
   /** What workers that are gone had answered. */
   readonly #gone = new Tally();
+  #deaths = 0;
   #isDraining = false;
 
   constructor({ workers, drainTimeoutMs }: Options, parts: Parts) {
@@ -83,6 +84,14 @@ export class Workers implements Front {
 
   get exportsRunning(): number {
     return this.#reports.reduce((sum, { exportsRunning }) => sum + exportsRunning, 0);
+  }
+
+  get processes(): number {
+    return this.#reports.filter(({ url }) => url !== undefined).length;
+  }
+
+  get deaths(): number {
+    return this.#deaths;
   }
 
   /** Resolves when all of them listen. Rejects when one of them cannot. */
@@ -147,6 +156,7 @@ export class Workers implements Front {
         const hasListened = running.report.url !== undefined;
         if (this.#isDraining) return;
         if (!hasListened) return reject(new Error(`a worker did not start: ${signal ?? code}`));
+        this.#deaths++;
         log.error({ worker: worker.id, code, signal }, 'a worker has died: another one takes its place');
         void this.#startAgain();
       });
