@@ -44,6 +44,7 @@ const start = (version: 'v2' | 'v3', name = '') =>
   startProcess({
     ...upstreamEnv(sandbox, version),
     REDIS_URL: redis.url,
+    SENDGATE_REDIS_TIMEOUT_MS: '2000',
     ...(version === 'v3' ? { CONSTANT_CONTACT_TOKEN_FILE: join(folder, `${redis.port}-${name}.json`) } : {}),
   });
 

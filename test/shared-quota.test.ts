@@ -34,6 +34,7 @@ async function add(env: Environment = {}): Promise<Harness> {
   const upstream = env['SENDGATE_QUOTA_PER_SECOND'] === '100' ? unlimited : sandbox;
   const instance = await startInstance(upstream, clock, {
     REDIS_URL: redis.url,
+    SENDGATE_REDIS_TIMEOUT_MS: '2000',
     SENDGATE_QUOTA_PER_SECOND: '4',
     SENDGATE_CACHE_READ_AHEAD_PAGES: '0',
     SENDGATE_SERVER_TRUST_PROXY: 'loopback',
