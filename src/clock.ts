@@ -1,6 +1,8 @@
 /**
  * The one place that time comes from, so that tests and simulations can bring their own.
  */
+import { performance } from 'node:perf_hooks';
+
 export interface Clock {
   /** Wall time, in milliseconds since 1970-01-01T00:00:00Z. */
   now(): number;
