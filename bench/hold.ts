@@ -7,7 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rate } from './load.ts';
-import { lowerQuartile, median, onCore, pin, type Server, startSandbox, startServer } from './processes.ts';
+import {
+  lowerQuartile,
+  median,
+  onCore,
+  pin,
+  type Server,
+  startSandbox,
+  startServer,
+  stolenSeconds,
+} from './processes.ts';
 import { replaceSection } from './results.ts';
 import { type Steady, steady } from './steady.ts';
 
@@ -166,7 +175,7 @@ async function latency(): Promise<string[]> {
   const oneOfFew = () => keyOf(Math.floor(Math.random() * few));
   const draw = zipf(scale.keys);
   const subject = (name: string, of: Server, port: number, pathOf: () => string) => {
-    return { name, of, port, pathOf, runs: [] as Steady[] };
+    return { name, of, port, pathOf, runs: [] as Steady[], stolen: [] as number[] };
   };
   const [some, all] = [few.toLocaleString('en'), scale.keys.toLocaleString('en')];
   const subjects = [
@@ -194,25 +203,27 @@ async function latency(): Promise<string[]> {
   for (let window = 0; window < scale.windows; window++) {
     await alone(server);
     const perSecond = await half();
-    for (const { of, port, pathOf, runs } of subjects) {
+    for (const { of, port, pathOf, runs, stolen } of subjects) {
       await alone(of);
+      const before = stolenSeconds();
       const run = await steady(port, perSecond, 1, pathOf);
+      stolen.push(stolenSeconds() - before);
       if (run.statuses.size !== 1 || !run.statuses.has(200)) throw new Error(`answers: ${[...run.statuses]}`);
       runs.push(run);
     }
   }
   await alone(other);
   if ((await held(ports.other)) < scale.keys) throw new Error('not all pages are held');
-  const rows = subjects.map(({ name, runs }) => {
+  const rows = subjects.map(({ name, runs, stolen }) => {
     const p99s = runs.map(({ p99 }) => p99);
     const figures = [median(runs.map(({ p50 }) => p50)), lowerQuartile(p99s), median(p99s)];
-    return `  | ${name} | ${figures.map((ms) => ms.toFixed(2)).join(' | ')} |`;
+    return `  | ${name} | ${figures.map((ms) => ms.toFixed(2)).join(' | ')} | ${Math.round(median(stolen) * 1000)} |`;
   });
   const lines = [
     `Hits at half of capacity (${Math.round(median(capacities) / 2).toLocaleString('en')}/s), in ${scale.windows} windows of a second each, interleaved:
 
-  | ms | p50 | p99, quietest quarter | p99, median |
-  |---|---|---|---|
+  | ms | p50 | p99, quietest quarter | p99, median | taken by the hypervisor in a second |
+  |---|---|---|---|---|
 ${rows.join('\n')}
 `,
   ];

@@ -2,6 +2,7 @@
  * Servers as processes of their own, each pinned to one core where taskset is at hand.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 const started = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -75,6 +76,13 @@ export async function startServer(
 export function startSandbox(port: number, env: Record<string, string>): Promise<Server> {
   const command = onCore(1, [process.execPath, 'dist/sandbox/main.js']);
   return startServer('sandbox', `http://127.0.0.1:${port}/_sandbox`, command, { ...env, PORT: String(port) });
+}
+
+/** Seconds that a hypervisor has given to others, of one core's time and the other's. */
+export function stolenSeconds(): number {
+  const [all = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  const ticksPerSecond = 100;
+  return Number(all.split(/\s+/)[8] ?? 0) / ticksPerSecond;
 }
 
 export const median = (values: readonly number[]) => quantile(values, 1 / 2);
