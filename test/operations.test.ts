@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, createReadStream, mkdtempSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, mkdtempSync, openSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -216,6 +216,22 @@ describe('the log', () => {
     expect(JSON.parse(text)).toMatchObject({ ...hidden, method: 'GET', team: 'web', status: 404, ms: 1.25 });
   });
 
+  test.each(['a hit', 'a miss'])('keeps out a key that a caller has sent as the id of a request: %s', async (kind) => {
+    const key = 'a-plain.key-1';
+    const other = await start({ CONSTANT_CONTACT_API_KEY: key }, { apiKey: key });
+    other.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+    const told = () => other.lines.filter((line) => line.includes('"route"')).map((line) => JSON.parse(line));
+    try {
+      if (kind === 'a hit') await other.get(path);
+      const before = told().length;
+      expect((await other.get(path, { 'x-request-id': `x.${key}` })).status).toBe(200);
+      await until(() => told().length === before + 1, 'it is logged');
+      expect(told().at(-1)).toMatchObject({ id: 'x.[redacted]', cache: kind === 'a hit' ? 'fresh' : 'miss' });
+    } finally {
+      await other.close();
+    }
+  });
+
   test('tells each request by itself, however much it is like the one before', () => {
     const lines: string[] = [];
     const destination = { write: (text: string) => void lines.push(text) };
@@ -232,6 +248,19 @@ describe('the log', () => {
     for (const { method, status, ...told } of requests)
       accessLog({ id: 'i', isIdGiven: false, trace: undefined, method, status, ms: 1, told });
     expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
+  });
+
+  test('is written whole and in order, whatever the length of its lines and whatever characters they have', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'sendgate-log-')), 'lines');
+    const fd = openSync(file, 'w');
+    const destination = logDestination(fd);
+    const lengths = [1, 300, 21_845, 21_846, 65_535, 65_536, 200_000, 7];
+    const lines = Array.from({ length: 80 }, (_, n) => `${n} ${'aé€😀'.repeat((lengths[n % 8] ?? 0) / 5)}\n`);
+    for (const line of lines) destination.write(line);
+    const all = lines.join('');
+    await until(() => statSync(file).size >= Buffer.byteLength(all), 'all are written');
+    expect(readFileSync(file, 'utf8') === all).toBe(true);
+    closeSync(fd);
   });
 
   test('where nobody reads it, loses whole lines past a bound, and says how many bytes', async () => {
