@@ -118,15 +118,18 @@ test('Redis that is flushed loses its pages, and nothing else', async () => {
 test('Redis that is slow is not waited for, and not asked again while it is', async () => {
   const redis = await startRedis();
   const a = await add(redis.url, { SENDGATE_REDIS_TIMEOUT_MS: '20' });
+  const late = async () => {
+    const metrics = await (await fetch(`${a.service.managementUrl}/metrics`)).text();
+    return [...metrics.matchAll(/script="(\w+)",outcome="late"\} (\d+)/g)]
+      .filter(([, script]) => script !== 'sendgateBeat')
+      .reduce((sum, [, , count]) => sum + Number(count), 0);
+  };
   await a.get('/campaigns/1/sends');
+  const before = await late(); // 20 ms are little on a busy machine.
   await redis.ask((client) => client.call('CLIENT', 'PAUSE', '1500', 'ALL'));
   await until(() => told(a, down) === 1, 'it is noticed');
   for (let n = 2; n < 22; n++) expect((await a.get(`/campaigns/${n}/sends`)).status).toBe(200);
-  const metrics = await (await fetch(`${a.service.managementUrl}/metrics`)).text();
-  const late = [...metrics.matchAll(/script="(\w+)",outcome="late"\} (\d+)/g)].filter(
-    ([, script]) => script !== 'sendgateBeat',
-  );
-  expect(late.reduce((sum, [, , count]) => sum + Number(count), 0)).toBeLessThanOrEqual(3);
+  expect((await late()) - before).toBeLessThanOrEqual(3);
   await until(() => told(a, up) === 2, 'it is back');
 });
 
