@@ -25,6 +25,7 @@ import { readSends, renderPage } from './sends/body.ts';
 import { parseCampaign } from './sends/query.ts';
 import { Summaries } from './sends/summary.ts';
 import { bounded, drain, listen } from './server.ts';
+import { flushSpans } from './tracing.ts';
 import { buildUpstream } from './upstream/build.ts';
 import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
 import { bytesOfPrimary } from './workers/memory.ts';
@@ -241,6 +242,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       await drain(management, 0, clock);
       upstream.close();
       await redis?.close();
+      await flushSpans(clock);
       keyRing?.close();
       secrets.close();
       log.info('stopped');

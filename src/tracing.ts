@@ -18,6 +18,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import { type Clock, settlesWithin } from './clock.ts';
 import { Problem } from './problems.ts';
 
 /** Of a request that no resource has taken. */
@@ -132,6 +133,16 @@ function within<T>(name: string, kind: SpanKind, attributes: Attributes, work: (
 export function failed(span: Span, kind: string): void {
   span.setAttribute('error.type', kind);
   span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/** The longest that the end of a process waits for spans to be sent. */
+const flushMs = 500;
+
+/** Has the SDK send what it has not sent yet, at the end of the process. */
+export async function flushSpans(clock: Clock): Promise<void> {
+  const sdk = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
+  const { forceFlush } = sdk as { forceFlush?: () => Promise<void> };
+  await settlesWithin(clock, flushMs, Promise.resolve(forceFlush?.call(sdk))).catch(() => {});
 }
 
 /** Runs what only happens to begin in a request, and goes on without it. */

@@ -163,6 +163,16 @@ test('a hit is one span', async () => {
   expect(attribute(all[0], 'sendgate.cache')).toBe('fresh');
 });
 
+test.each([
+  ['one process', {}],
+  ['workers', { SENDGATE_WORKERS: '2' }],
+])('what is not sent yet is sent at the end; in %s', async (_, env) => {
+  await begin({ OTEL_BSP_SCHEDULE_DELAY: '60000', ...env });
+  await ask('/campaigns/1/sends');
+  expect(await sendgate.stop()).toBe(0);
+  await until(() => ofTrace(traceId).length === 4, 'the trace has arrived');
+});
+
 test('a trace that its caller does not sample is not told, but goes on to Constant Contact', async () => {
   await begin();
   await ask('/campaigns/1/sends', { traceparent: `00-${traceId}-${callerSpan}-00` });

@@ -9,9 +9,7 @@ import { defaultResource, detectResources, envDetector } from '@opentelemetry/re
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 
 /** Where to, and which part of the traces: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and the other usual variables. */
-const provider = new NodeTracerProvider({
+new NodeTracerProvider({
   resource: defaultResource().merge(detectResources({ detectors: [envDetector] })),
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
-});
-provider.register();
-process.once('SIGTERM', () => void provider.forceFlush());
+}).register();

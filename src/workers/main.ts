@@ -10,6 +10,7 @@ import { buildFront } from '../front.ts';
 import { keepHeapTight } from '../operations/heap.ts';
 import { createLogs, logDestination, redact } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
+import { flushSpans } from '../tracing.ts';
 import type { CampaignSummary } from '../upstream/dialect.ts';
 import { campaignIdRules } from '../upstream/dialect.ts';
 import { Asking, type FromPrimary, type FromWorker } from './channel.ts';
@@ -69,6 +70,7 @@ const report = () => {
 
 async function drain(): Promise<void> {
   await front.drain();
+  await flushSpans(clock);
   secrets.close();
   report();
   exit(0);
