@@ -256,9 +256,12 @@ describe('the log', () => {
     const destination = logDestination(fd);
     const lengths = [1, 300, 21_845, 21_846, 65_535, 65_536, 200_000, 7];
     const lines = Array.from({ length: 80 }, (_, n) => `${n} ${'aé€😀'.repeat((lengths[n % 8] ?? 0) / 5)}\n`);
-    for (const line of lines) destination.write(line);
-    const all = lines.join('');
-    await until(() => statSync(file).size >= Buffer.byteLength(all), 'all are written');
+    let all = '';
+    for (const part of [['first\n'], ['second\n'], lines]) {
+      for (const line of part) destination.write(line);
+      all += part.join('');
+      await until(() => statSync(file).size >= Buffer.byteLength(all), 'they are written');
+    }
     expect(readFileSync(file, 'utf8') === all).toBe(true);
     closeSync(fd);
   });
