@@ -235,10 +235,11 @@ export async function startProcess(env: Environment): Promise<SendgateProcess> {
   };
 }
 
-/** Waits, a few milliseconds at a time, until `test` holds. */
+/** Waits, a few milliseconds at a time, until `test` holds: for twenty seconds, since a machine may stand still for some. */
 export async function until(test: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; !(await test()); tries++) {
-    if (tries > 500) throw new Error(`never came true: ${what}`);
+  const endsAt = performance.now() + 20_000;
+  while (!(await test())) {
+    if (performance.now() > endsAt) throw new Error(`never came true: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
