@@ -49,3 +49,14 @@ export async function settlesWithin(clock: Clock, ms: number, promise: Promise<u
     cancel();
   }
 }
+
+/** The same is told once a minute at the most. */
+export function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
+  const toldAt = new Map<T, number>();
+  return (what) => {
+    const now = clock.monotonic();
+    if (now - (toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
+    toldAt.set(what, now);
+    tell(what);
+  };
+}

@@ -10,7 +10,7 @@ import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { type Counting, RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
 import { Teams } from './callers/teams.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, onceAMinute } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { Lane } from './lane.ts';
 import { observeExchanges } from './operations/exchange.ts';
@@ -21,6 +21,7 @@ import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
+import type { ExportPlaces } from './sends/export-places.ts';
 import { ReadAhead } from './sends/read-ahead.ts';
 import { ReadyAnswers } from './sends/ready-answers.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
@@ -41,6 +42,7 @@ interface FrontParts {
   readonly isAmple: () => boolean;
   /** What counts the requests of all processes together; undefined where this is the only one. */
   readonly counting: Counting | undefined;
+  readonly exportPlaces: ExportPlaces;
   readonly readStatus: () => PublicStatus | Promise<PublicStatus>;
   /** For answers that are ready. */
   readonly answersBytes: number;
@@ -81,7 +83,10 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const sends = new SendsEndpoint(endpointParts);
   const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
   const onUnexpected = (error: unknown, id: string) => parts.log.error({ id, err: error }, 'unexpected error');
-  const exports = new SendsExports({ pages, campaignIds, clock, onUnexpected }, config.exports);
+  const exports = new SendsExports(
+    { pages, campaignIds, clock, onUnexpected, places: parts.exportPlaces },
+    config.exports,
+  );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
   const lane = new Lane({ basePath, callers, rateLimit, sends });
@@ -108,7 +113,13 @@ export function buildFront(config: Config, parts: FrontParts): Front {
         app(req, res);
       });
     },
-    config.server,
+    {
+      ...config.server,
+      maxConnections: Math.ceil(config.server.maxConnections / config.server.workers),
+      onTooMany: onceAMinute(clock, (maxConnections) =>
+        parts.log.warn({ maxConnections }, 'there are as many connections as there may be: others are closed'),
+      ),
+    },
   );
   return {
     get given() {

@@ -10,7 +10,10 @@ export interface ServerOptions {
   readonly requestTimeoutMs: number;
   /** Longer than the idle timeout of a balancer in front, so that it is never the server that closes first. */
   readonly keepAliveTimeoutMs: number;
+  /** One more is closed at once. */
   readonly maxConnections: number;
+  /** Told of each one that is closed, and how many there may be. */
+  readonly onTooMany?: (maxConnections: number) => void;
 }
 
 /** Bytes of a request's line and headers. A cursor of 2,048 characters, encoded, takes 6 KiB at the worst. */
@@ -33,7 +36,7 @@ export function createServer(app: Express, listener: http.RequestListener, optio
 /** A server with every timeout and bound set on purpose. */
 export function bounded(
   classes: Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>,
-  { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, maxConnections }: ServerOptions,
+  { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, maxConnections, onTooMany = () => {} }: ServerOptions,
   listener: http.RequestListener,
 ): http.Server {
   const server = http.createServer(
@@ -48,8 +51,25 @@ export function bounded(
     },
     listener,
   );
-  server.maxConnections = maxConnections;
+  closeBeyond(maxConnections, server, onTooMany);
   return server;
+}
+
+/**
+ * Closes connections that are too many. Not `server.maxConnections`: in a worker of node:cluster that hands a connection
+ * back to the primary, and where all workers are full it goes round and round, and takes the processor with it.
+ */
+function closeBeyond(maxConnections: number, server: http.Server, onTooMany: (maxConnections: number) => void): void {
+  let open = 0;
+  server.prependListener('connection', (socket) => {
+    if (open >= maxConnections) {
+      socket.destroy();
+      onTooMany(maxConnections);
+      return;
+    }
+    open++;
+    socket.once('close', () => open--);
+  });
 }
 
 /** Resolves with the base URL once connections are accepted; rejects when the address cannot be bound. */

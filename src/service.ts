@@ -1,16 +1,15 @@
 /**
  * A whole Sendgate in one process: what is needed is built here, once, and passed in.
  */
-import type { DestinationStream } from 'pino';
 import { countingIn } from './callers/rate-limit.ts';
 import { defaultTeam } from './callers/teams.ts';
-import { type Clock, settlesWithin } from './clock.ts';
+import { type Clock, onceAMinute, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { Secrets } from './config/secrets.ts';
 import { buildFront, type Front } from './front.ts';
 import { Health } from './operations/health.ts';
-import { createLogs, type Logger } from './operations/log.ts';
+import { createLogs, type LogDestination, type Logger } from './operations/log.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
@@ -22,6 +21,7 @@ import { parseRedisUrl } from './redis/address.ts';
 import { KeyRing } from './redis/key-ring.ts';
 import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
+import { ExportPlacesHere } from './sends/export-places.ts';
 import { parseCampaign } from './sends/query.ts';
 import { Summaries } from './sends/summary.ts';
 import { bounded, drain, listen } from './server.ts';
@@ -34,7 +34,7 @@ import { Workers } from './workers/workers.ts';
 export interface ServiceParts {
   readonly clock: Clock;
   readonly readFile: (path: string) => string;
-  readonly logDestination: DestinationStream;
+  readonly logDestination: LogDestination;
   readonly version: string;
   /** Refreshes v3's tokens, in the file that the order names. */
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
@@ -189,6 +189,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ...{ clock, log, pages, summaries },
     isAmple: () => quota.isAmple,
     counting: redis && countingIn(redis),
+    exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),
   };
   const workers =
@@ -287,14 +288,3 @@ const unreadableMessages: Readonly<Record<Unreadable, string>> = {
   'unknown-key': 'a page in Redis is encrypted with a key that is not in cache.encryptionKeyFile: it is fetched again',
   damaged: 'a page in Redis is damaged: it is fetched again',
 };
-
-/** The same is told once a minute at the most. */
-function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
-  const toldAt = new Map<T, number>();
-  return (what) => {
-    const now = clock.monotonic();
-    if (now - (toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
-    toldAt.set(what, now);
-    tell(what);
-  };
-}

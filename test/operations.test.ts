@@ -12,7 +12,7 @@ const path = '/campaigns/1/sends';
 let it: Harness;
 
 beforeEach(async () => {
-  it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '200' });
+  it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
 });
 afterEach(() => it.close());

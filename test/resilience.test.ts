@@ -47,7 +47,7 @@ describe('the circuit', () => {
   });
 
   test('keeps a dead upstream from being asked, while held pages are answered and others told when to come back', async () => {
-    const { sandbox, clock, get, service, lines } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: '3000' });
+    const { sandbox, clock, get, service, lines } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: '30000' });
     for (let id = 1; id <= 20; id++) await get(`/campaigns/${id}/sends`);
     clock.forward(61);
     sandbox.fault({ kind: 'status', status: 500 });
@@ -62,13 +62,13 @@ describe('the circuit', () => {
       type: '/problems/upstream-busy',
       detail: expect.stringContaining('Constant Contact is down'),
     });
-    expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(3);
+    expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(30);
     expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes that were on their way, and ten retries
     const ready = await fetch(`${service.managementUrl}/readyz`);
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
 
     sandbox.heal();
-    clock.forward(3);
+    clock.forward(30);
     await until(async () => (await get('/campaigns/21/sends')).status === 200, 'it recovers by itself');
     expect(lines.join('')).toContain('Constant Contact is down');
     expect(lines.join('')).toContain('Constant Contact answers again');

@@ -2,8 +2,8 @@
  * Several processes that answer (`SENDGATE_WORKERS`): to callers and to Constant Contact they are one.
  */
 import { readFileSync } from 'node:fs';
-import { get as httpGet, type IncomingHttpHeaders } from 'node:http';
-import { createServer } from 'node:net';
+import { type ClientRequest, get as httpGet, type IncomingHttpHeaders } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { freePort } from './support/free-port.ts';
@@ -62,8 +62,13 @@ const inTurn = async (count: number, target: string) => {
 const how = ({ headers }: Answer) => String(headers['cache-status']);
 const workerPids = () => {
   const { pid } = sendgate.child;
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 };
+/** Of Sendgate and its workers, since they began. */
+const processorSeconds = () =>
+  [sendgate.child.pid, ...workerPids()]
+    .map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [])
+    .reduce((sum, fields) => sum + (Number(fields[11]) + Number(fields[12])) / 100, 0);
 const manage = (target: string, init: RequestInit = {}) => fetch(`${sendgate.managementUrl}${target}`, init);
 const answered = async () => {
   const text = await (await manage('/metrics')).text();
@@ -196,6 +201,54 @@ test('a stop lets what is in flight finish, in whole lines and without a secret'
   expect(lines.filter((line) => JSON.parse(line).route === path.replace('1', ':id'))).toHaveLength(4);
   for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
 });
+
+test.each(['1', '2'])('connections that are too many are closed, and cost nothing (%s processes)', async (workers) => {
+  await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
+  const { hostname, port } = new URL(sendgate.url);
+  const sockets = Array.from({ length: 10 }, () => {
+    const socket = connect(Number(port), hostname, () =>
+      socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    );
+    return socket.on('error', () => {}).resume();
+  });
+  const open = () => sockets.filter(({ destroyed }) => !destroyed);
+  await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
+  await until(() => /"maxConnections":\d,"msg":"there are as many connections/.test(sendgate.output()), 'it is told');
+  const before = processorSeconds();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(processorSeconds() - before).toBeLessThan(0.5);
+
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
+});
+
+test('exports of a team are counted together, and those of a worker that has died end with it', async () => {
+  await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });
+  sandbox.campaign({ id: '2', size: 300_000, newestMs: Date.now() - 86_400_000 });
+  const running: ClientRequest[] = [];
+  /** Reads the head, and no more: it goes on running. */
+  const begin = () =>
+    new Promise<number>((resolve) => {
+      const request = httpGet(`${sendgate.url}/campaigns/2/sends.csv`, { agent: false }, (answer) => {
+        clearTimeout(patience);
+        answer.on('error', () => {});
+        if (answer.statusCode === 200) running.push(request);
+        else request.destroy();
+        resolve(answer.statusCode ?? 0);
+      });
+      request.on('error', () => resolve(0));
+      // A connection that was handed to a worker in the moment of its death is answered by nobody.
+      const patience = setTimeout(() => request.destroy(), 5_000);
+    });
+  expect([await begin(), await begin(), await begin(), await begin()]).toEqual([200, 200, 429, 429]);
+  running.shift()?.destroy();
+  await until(async () => (await begin()) === 200, 'a place is free');
+  for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
+  await until(async () => (await begin()) === 200, 'all places are free');
+  expect(await begin()).toBe(200);
+  expect(await begin()).toBe(429);
+  for (const request of running) request.destroy();
+}, 60_000);
 
 test('with others that share a Redis, they are one instance', async () => {
   const redis = await RedisServer.start();

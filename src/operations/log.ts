@@ -83,7 +83,9 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
   };
 }
 
-interface LogDestination extends DestinationStream {
+export interface LogDestination extends DestinationStream {
+  /** Takes whole lines that another process has gathered. */
+  pass(lines: Buffer): void;
   /** Writes what is left, and waits for it. */
   flushSync(): void;
 }
@@ -94,7 +96,9 @@ interface LogDestination extends DestinationStream {
  */
 export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestination {
   const stream = pino.destination({ dest: fd, sync: false, maxLength, contentMode: 'buffer' });
-  const pass = (bytes: Buffer) => stream.write(bytes as unknown as string); // Its types know texts only.
+  const pass = (bytes: Buffer) => {
+    stream.write(bytes as unknown as string); // Its types know texts only.
+  };
   let lostBytes = 0;
   stream.on('drop', (lost: Buffer) => {
     lostBytes += lost.length;
@@ -118,6 +122,7 @@ export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestinat
     begin = end;
   };
   return {
+    pass,
     write: (line) => {
       const most = line.length * bytesPerCharacter;
       if (end + most > gathered.length) {

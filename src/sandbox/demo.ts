@@ -4,9 +4,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
+import { logDestination } from '../operations/log.ts';
 import { startService } from '../service.ts';
 import { refreshTokens } from '../upstream/oauth/refresh.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
@@ -25,24 +25,24 @@ sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
 await sandbox.start();
 
 try {
-  const loaded = loadConfig(
-    {
-      ...process.env,
-      CONSTANT_CONTACT_BASE_URL: sandbox.url,
-      CONSTANT_CONTACT_API_KEY: credentials.apiKey,
-      CONSTANT_CONTACT_ACCESS_TOKEN: credentials.accessToken,
-      CONSTANT_CONTACT_CLIENT_ID: oauth.clientId,
-      CONSTANT_CONTACT_CLIENT_SECRET: '',
-      CONSTANT_CONTACT_REFRESH_TOKEN: oauth.refreshToken,
-      CONSTANT_CONTACT_TOKEN_URL: `${sandbox.url}/oauth2/default/v1/token`,
-      CONSTANT_CONTACT_TOKEN_FILE: join(folder, 'tokens.json'),
-    },
-    readFile,
-  );
+  // Workers, if there are to be any, have this environment, too.
+  Object.assign(process.env, {
+    CONSTANT_CONTACT_BASE_URL: sandbox.url,
+    CONSTANT_CONTACT_API_KEY: credentials.apiKey,
+    CONSTANT_CONTACT_ACCESS_TOKEN: credentials.accessToken,
+    CONSTANT_CONTACT_CLIENT_ID: oauth.clientId,
+    CONSTANT_CONTACT_CLIENT_SECRET: '',
+    CONSTANT_CONTACT_REFRESH_TOKEN: oauth.refreshToken,
+    CONSTANT_CONTACT_TOKEN_URL: `${sandbox.url}/oauth2/default/v1/token`,
+    CONSTANT_CONTACT_TOKEN_FILE: join(folder, 'tokens.json'),
+  });
+  const loaded = loadConfig(process.env, readFile);
+  const destination = logDestination(2);
+  process.once('exit', () => destination.flushSync());
   const service = await startService(loaded, {
     clock: systemClock,
     readFile,
-    logDestination: pino.destination({ dest: 2, sync: true }),
+    logDestination: destination,
     version: 'demo',
     refreshTokens,
   });

@@ -13,6 +13,7 @@ import type { PageSource } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
 import { onlyReads, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule } from '../upstream/dialect.ts';
+import type { ExportPlaces } from './export-places.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
 import { parseExportQuery, type SendsQuery } from './query.ts';
 import { startWalk } from './walk.ts';
@@ -21,6 +22,7 @@ interface Parts {
   readonly pages: PageSource;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
+  readonly places: ExportPlaces;
   /** Told of errors that nobody has foreseen. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
@@ -28,20 +30,14 @@ interface Parts {
 export interface ExportOptions {
   /** How long one goes on without a page arriving, or its reader taking anything. */
   readonly patienceSeconds: number;
-  /** Exports of one team that run at the same time. */
-  readonly perTeam: number;
 }
 
 export const exportPath = (name: ExportName) => `/campaigns/:id/sends.${name}`;
 
-/** With so many exports at a time, one is likely to end soon. */
-const retryAfterSeconds = 10;
-
 export class SendsExports {
   readonly #parts: Parts;
   readonly #options: ExportOptions;
-  /** By team. */
-  readonly #running = new Map<string, Set<ServerResponse>>();
+  readonly #running = new Set<ServerResponse>();
 
   constructor(parts: Parts, options: ExportOptions) {
     this.#parts = parts;
@@ -50,12 +46,12 @@ export class SendsExports {
 
   /** Exports that run. */
   get running(): number {
-    return [...this.#running.values()].reduce((sum, running) => sum + running.size, 0);
+    return this.#running.size;
   }
 
   /** Breaks off those that run. */
   breakOff(): void {
-    for (const running of this.#running.values()) for (const res of running) breakOff(res);
+    for (const res of this.#running) breakOff(res);
   }
 
   /** Every method of the resource. Problems are for the error handler, as long as nothing has been written. */
@@ -70,7 +66,8 @@ export class SendsExports {
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
-      const leave = this.#enter(told.team, res);
+      const leave = await this.#parts.places.enter(told.team);
+      this.#running.add(res);
       /** The log line is written when the connection closes: it has to know by then. */
       const failed = (error: unknown) => {
         if (!gone.aborted && told.problem === undefined) {
@@ -96,6 +93,7 @@ export class SendsExports {
         if (!res.headersSent) throw error;
         failed(error);
       } finally {
+        this.#running.delete(res);
         leave();
       }
     };
@@ -132,20 +130,6 @@ export class SendsExports {
     } finally {
       cancel();
     }
-  }
-
-  /** @throws Problem `rate-limited` when too many exports of the team run */
-  #enter(team: string, res: ServerResponse): () => void {
-    const running = this.#running.get(team) ?? new Set();
-    if (running.size >= this.#options.perTeam) {
-      const detail = 'So many exports of this team run that another one has to wait.';
-      throw new Problem('rate-limited', { retryAfterSeconds, detail });
-    }
-    this.#running.set(team, running.add(res));
-    return () => {
-      running.delete(res);
-      if (running.size === 0) this.#running.delete(team);
-    };
   }
 }
 

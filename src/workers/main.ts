@@ -10,6 +10,7 @@ import { buildFront } from '../front.ts';
 import { keepHeapTight } from '../operations/heap.ts';
 import { createLogs, logDestination, redact } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
+import type { ExportPlaces } from '../sends/export-places.ts';
 import { flushSpans } from '../tracing.ts';
 import type { CampaignSummary } from '../upstream/dialect.ts';
 import { campaignIdRules } from '../upstream/dialect.ts';
@@ -50,10 +51,16 @@ const counting: Counting = {
   isUp: true,
   add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
 };
+const exportPlaces: ExportPlaces = {
+  enter: async (team) => {
+    const place = await primary.ask<number>('enterExport', team);
+    return () => void primary.ask('leaveExport', place);
+  },
+};
 const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, log, accessLog, counting, answersBytes },
+  ...{ clock, version, log, accessLog, counting, exportPlaces, answersBytes },
   pages: copies,
   summaries: { get: (campaign, team, signal) => primary.ask<CampaignSummary>('summary', { campaign, team }, signal) },
   campaignIds: campaignIdRules[config.constantContact.api],

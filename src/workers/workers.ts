@@ -5,14 +5,14 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { DestinationStream } from 'pino';
 import type { Counting } from '../callers/rate-limit.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../front.ts';
-import type { Logger } from '../operations/log.ts';
+import type { LogDestination, Logger } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
+import type { ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
 import { Answering, type FromWorker } from './channel.ts';
 import type { AskedPage } from './copies.ts';
@@ -21,11 +21,12 @@ import { CountingHere } from './counting.ts';
 interface Parts {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly logDestination: DestinationStream;
+  readonly logDestination: LogDestination;
   readonly pages: Pages;
   readonly summaries: SummarySource;
   readonly isAmple: () => boolean;
   readonly counting: Counting | undefined;
+  readonly exportPlaces: ExportPlaces;
   readonly readStatus: () => PublicStatus;
 }
 
@@ -48,7 +49,11 @@ export type Order = { readonly moved: string | undefined } | 'reload' | 'drain';
 interface Running {
   readonly worker: Worker;
   report: Report;
+  /** Of the exports that it runs, by number: what gives them back. */
+  readonly places: Map<number, () => void>;
 }
+
+const lineEnd = 0x0a;
 
 /** A worker that has died comes back after this. */
 const restartMs = 1_000;
@@ -63,6 +68,7 @@ export class Workers implements Front {
   readonly #running = new Map<number, Running>();
   /** What workers that are gone had answered. */
   readonly #gone = new Tally();
+  #lastPlace = 0;
   #deaths = 0;
   #isDraining = false;
 
@@ -133,12 +139,12 @@ export class Workers implements Front {
   #start(): Promise<string> {
     const { log } = this.#parts;
     const worker = cluster.fork();
-    const running: Running = { worker, report: { given: [], bytes: 0, exportsRunning: 0 } };
+    const running: Running = { worker, report: { given: [], bytes: 0, exportsRunning: 0 }, places: new Map() };
     this.#running.set(worker.id, running);
     this.#passOn(worker);
     return new Promise((resolve, reject) => {
       const answering = new Answering(
-        this.#answers(),
+        this.#answers(running),
         (message) => {
           if (worker.isConnected()) worker.send(message);
         },
@@ -151,6 +157,7 @@ export class Workers implements Front {
       });
       worker.once('exit', (code, signal) => {
         answering.close();
+        for (const leave of running.places.values()) leave();
         this.#running.delete(worker.id);
         this.#gone.include(running.report.given);
         const hasListened = running.report.url !== undefined;
@@ -179,17 +186,18 @@ export class Workers implements Front {
 
   /** What it says goes where the primary's lines go, whole lines at a time. */
   #passOn(worker: Worker): void {
-    let rest = '';
-    worker.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      const end = text.lastIndexOf('\n') + 1;
-      if (end > 0) this.#parts.logDestination.write(`${rest}${text.slice(0, end)}`);
-      rest = end > 0 ? text.slice(end) : `${rest}${text}`;
+    let rest: Buffer = Buffer.alloc(0);
+    worker.process.stdout?.on('data', (bytes: Buffer) => {
+      const all = rest.length > 0 ? Buffer.concat([rest, bytes]) : bytes;
+      const end = all.lastIndexOf(lineEnd) + 1;
+      if (end > 0) this.#parts.logDestination.pass(all.subarray(0, end));
+      rest = all.subarray(end);
     });
     worker.process.stderr?.pipe(process.stderr, { end: false });
   }
 
-  #answers() {
-    const { pages, summaries, isAmple, readStatus } = this.#parts;
+  #answers({ places }: Running) {
+    const { pages, summaries, isAmple, exportPlaces, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
       const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
       return { found, goodForMs: pages.goodForMs(asked.query) };
@@ -202,6 +210,15 @@ export class Workers implements Front {
         summaries.get(campaign, team, signal),
       count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) =>
         this.#counting.add(key, count, leftMs),
+      enterExport: async (team: string) => {
+        const leave = await exportPlaces.enter(team);
+        places.set(++this.#lastPlace, leave);
+        return this.#lastPlace;
+      },
+      leaveExport: (place: number) => {
+        places.get(place)?.();
+        places.delete(place);
+      },
       status: () => readStatus(),
     };
   }

@@ -153,11 +153,12 @@ export async function startInstance(
   version = api,
 ): Promise<Harness> {
   const lines: string[] = [];
+  const write = (text: string) => void lines.push(...text.split(/(?<=\n)/));
   const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox, version), ...env }, readFile);
   const service = await startService(loaded, {
     clock,
     readFile,
-    logDestination: { write: (text) => void lines.push(...text.split(/(?<=\n)/)) },
+    logDestination: { write, pass: (bytes) => write(bytes.toString()), flushSync: () => {} },
     version: 'test',
     refreshTokens: (order) => refreshTokens(order, () => clock.now()),
   });
