@@ -182,7 +182,7 @@ describe('the log', () => {
     const lines: string[] = [];
     const { log } = createLogs({
       level: 'info',
-      destination: { write: (text) => void lines.push(...text.trim().split('\n')) },
+      destination: { write: (line) => void lines.push(...line.toString().trim().split('\n')) },
       secrets: () => [secret],
     });
     log.info(
@@ -205,7 +205,7 @@ describe('the log', () => {
     const lines: string[] = [];
     const { accessLog } = createLogs({
       level: 'info',
-      destination: { write: (text) => void lines.push(text) },
+      destination: { write: (line) => void lines.push(line.toString()) },
       secrets: () => [secret],
     });
     const told = { route: '/campaigns/:id/sends', team: 'web', campaign: secret, problem: 'campaign-not-found' };
@@ -234,7 +234,7 @@ describe('the log', () => {
 
   test('tells each request by itself, however much it is like the one before', () => {
     const lines: string[] = [];
-    const destination = { write: (text: string) => void lines.push(text) };
+    const destination = { write: (line: object) => void lines.push(line.toString()) };
     const { accessLog } = createLogs({ level: 'info', destination, secrets: () => [] });
     const first = { method: 'GET', status: 200, route: '/campaigns/:id/sends', team: 'web', cache: 'miss' as const };
     const others = [
@@ -286,7 +286,7 @@ describe('the log', () => {
       if (read + lostBytes === 100 * line.length) break;
     }
     closeSync(fd);
-    expect(lostBytes).toBeGreaterThan(600_000);
+    expect(lostBytes).toBeGreaterThan(500_000);
     expect(read).toBeGreaterThan(200_000 / 2);
   });
 

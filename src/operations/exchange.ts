@@ -13,10 +13,10 @@ import type { Tally } from './tally.ts';
 export interface Told {
   route: string;
   team: string;
-  campaign?: string;
+  campaign?: string | undefined;
   /** How the page was come by. */
-  cache?: CacheOutcome;
-  problem?: string;
+  cache?: CacheOutcome | undefined;
+  problem?: string | undefined;
   /** Why the upstream failed, out of a closed set. */
   reason?: string | undefined;
 }
@@ -40,7 +40,14 @@ export class Exchange {
   /** Lines of every answer's head, but for those to documents. */
   common: string;
   /** What the log tells. Never an address, a cursor or a query string. */
-  readonly told: Told = { route: noRoute, team: 'default' };
+  readonly told: Told = {
+    route: noRoute,
+    team: 'default',
+    campaign: undefined,
+    cache: undefined,
+    problem: undefined,
+    reason: undefined,
+  };
   readonly startedAt: number;
   readonly trace: RequestTrace;
   readonly #res: ServerResponse;
@@ -85,11 +92,12 @@ export class Exchange {
     this.#res.writeHead(status, fieldsOf(`${this.head}${this.common}${lines}`));
   }
 
-  /** Waits for the end of what takes its time, or for the caller to go. */
+  /** Goes with a request that takes its time: middleware finds it there. Waits for its end, or for the caller to go. */
   watch(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
     const res = this.#res;
+    (res.req as Carrier)[exchanges] = this;
     res.once('close', () => {
       this.#server.ended(this, res.writableFinished ? res.statusCode : 499, res.req.method);
     });
@@ -101,7 +109,7 @@ type Carrier = IncomingMessage & { [exchanges]?: Exchange };
 
 export function exchangeOf(req: IncomingMessage): Exchange {
   const exchange = (req as Carrier)[exchanges];
-  if (!exchange) throw new Error('observeExchanges has to come first');
+  if (!exchange) throw new Error('its exchange has to be watched');
   return exchange;
 }
 
@@ -137,7 +145,7 @@ export function observeExchanges({ log, tally, clock, head }: Parts) {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
     trace.end(told, status);
-    log({ id, isIdGiven, trace: trace.traceId, method, status, ms: Math.round(ms * 100) / 100, told });
+    log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
   };
   const server: Server = { head, writer: new AnswerWriter(), ended };
 
@@ -145,8 +153,6 @@ export function observeExchanges({ log, tally, clock, head }: Parts) {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const givenId = typeof given === 'string' && idPattern.test(given) ? given : undefined;
-    const exchange = new Exchange(givenId, startedAt, traceRequest(req), res, server);
-    (req as Carrier)[exchanges] = exchange;
-    return exchange;
+    return new Exchange(givenId, startedAt, traceRequest(req), res, server);
   };
 }

@@ -153,12 +153,12 @@ export async function startInstance(
   version = api,
 ): Promise<Harness> {
   const lines: string[] = [];
-  const write = (text: string) => void lines.push(...text.split(/(?<=\n)/));
+  const write = (text: { toString(): string }) => void lines.push(...text.toString().split(/(?<=\n)/));
   const loaded = loadConfig({ ...roomy, ...upstreamEnv(sandbox, version), ...env }, readFile);
   const service = await startService(loaded, {
     clock,
     readFile,
-    logDestination: { write, pass: (bytes) => write(bytes.toString()), flushSync: () => {} },
+    logDestination: { write, pass: write, flushSync: () => {} },
     version: 'test',
     refreshTokens: (order) => refreshTokens(order, () => clock.now()),
   });
