@@ -28,25 +28,31 @@ export interface ReadyAnswer {
   readonly status: number;
   /** Lines of its head. */
   readonly lines: string;
-  readonly content: Buffer | undefined;
-  /** Bytes in front of the content, where the lines stand once more and the empty line; 0 where they do not. */
+  /** What comes behind the other lines: these, the empty line and the content in one piece; or the content alone. */
+  readonly rest: string | Buffer;
+  /** Where in it the content begins; 0 where it is the content alone. */
   readonly front: number;
 }
 
 export function wholeAnswer(status: number, lines: string, content?: Buffer): ReadyAnswer {
   const length = content === undefined ? '' : `Content-Length: ${content.length}\r\n`;
-  return { status, lines: `${lines}${length}`, content, front: 0 };
+  return { status, lines: `${lines}${length}`, rest: content ?? '', front: 0 };
 }
 
-/** The same, made to be sent many times: with its head in front of the content, in one piece. */
+/**
+ * Node writes a text of 16 KB at the most to a socket in one go. What is short enough to be one with its head is kept as
+ * text, one character a byte: for a head and a buffer, Node has a list of pieces to make, which was a twentieth of a hit.
+ */
+const maxTextLength = 15 * 1024;
+
+/** The same, made to be sent many times. */
 export function readyAnswer(status: number, lines: string, content?: Buffer): ReadyAnswer {
   const whole = wholeAnswer(status, lines, content);
-  if (!content) return { ...whole, lines: inOnePiece(lines) };
   const head = Buffer.from(`${whole.lines}\r\n`, 'latin1');
-  const bytes = Buffer.allocUnsafeSlow(head.length + content.length);
-  bytes.set(head);
-  bytes.set(content, head.length);
-  return { ...whole, content: bytes, front: head.length };
+  const rest = Buffer.allocUnsafeSlow(head.length + whole.rest.length);
+  rest.set(head);
+  if (content) rest.set(content, head.length);
+  return { ...whole, rest: rest.length > maxTextLength ? rest : rest.toString('latin1'), front: head.length };
 }
 
 /** A text of many parts is put together whenever it is written, unless that has been done before. */
@@ -71,20 +77,26 @@ export class AnswerWriter {
 
   /** @param lines what else belongs into the head, made with `headLines` or out of parts that are known to be clean */
   write(res: ServerResponse, ready: ReadyAnswer, lines: string): void {
-    const { status, front } = ready;
-    const content = res.req.method === 'HEAD' ? undefined : ready.content;
+    const { status, rest, front } = ready;
+    const isHead = res.req.method === 'HEAD';
     const second = Math.floor(Date.now() / 1000);
     if (second !== this.#second || !res.shouldKeepAlive) {
       res.writeHead(status, fieldsOf(`${lines}${ready.lines}`));
       if (!this.#learn(res, second)) {
-        res.end(content?.subarray(front));
+        res.end(isHead ? undefined : contentOf(ready));
         return;
       }
     }
     const head = `${this.#beginning(status)}${lines}`;
+    const isOnePiece = front > 0 && !isHead;
     res.statusCode = status;
-    (res as Heading)._header = content && front > 0 ? head : `${head}${ready.lines}\r\n`;
-    res.end(content);
+    if (isOnePiece && typeof rest === 'string') {
+      (res as Heading)._header = `${head}${rest}`;
+      res.end();
+    } else {
+      (res as Heading)._header = isOnePiece ? head : `${head}${ready.lines}\r\n`;
+      res.end(isHead ? undefined : rest);
+    }
   }
 
   /** Learns Node's own lines from a head that it has made. Returns false where the next will have others. */
@@ -105,6 +117,11 @@ export class AnswerWriter {
     }
     return beginning;
   }
+}
+
+export function contentOf({ rest, front }: ReadyAnswer): Buffer | undefined {
+  if (rest.length === front) return undefined;
+  return typeof rest === 'string' ? Buffer.from(rest.slice(front), 'latin1') : rest.subarray(front);
 }
 
 /** Names and values of lines, in turn. */
