@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Secrets } from '../src/config/secrets.ts';
 import { Health } from '../src/operations/health.ts';
-import { createLogs, logDestination } from '../src/operations/log.ts';
+import { createLogs, logDestination, wholeLines } from '../src/operations/log.ts';
 import { type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';
@@ -248,6 +248,35 @@ describe('the log', () => {
     for (const { method, status, ...told } of requests)
       accessLog({ id: 'i', isIdGiven: false, trace: undefined, method, status, ms: 1, told });
     expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
+  });
+
+  test('tells when a request was over, not when its line was made', async () => {
+    const gathered: object[] = [];
+    const { accessLog } = createLogs({
+      level: 'info',
+      destination: { write: (line) => void gathered.push(line) },
+      secrets: () => [],
+    });
+    const told = { route: '/status', team: 'web' };
+    accessLog({ id: 'i', isIdGiven: false, trace: undefined, method: 'GET', status: 200, ms: 1.2345, told });
+    const over = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const line = JSON.parse(String(gathered[0]));
+    expect(Date.parse(line.time)).toBeLessThanOrEqual(over);
+    expect(line.ms).toBe(1.23);
+  });
+
+  test('is passed on from another process in whole lines, whatever pieces it comes in', () => {
+    const text = 'one\ntwo €\n\nthree\n';
+    const bytes = Buffer.from(text);
+    for (const size of [1, 2, 5, 9, bytes.length]) {
+      const passed: string[] = [];
+      const take = wholeLines((lines) => void passed.push(lines.toString()));
+      for (let at = 0; at < bytes.length; at += size) take(bytes.subarray(at, at + size));
+      take(Buffer.from('not over'));
+      expect(passed.join('')).toBe(text);
+      for (const lines of passed) expect(lines.endsWith('\n')).toBe(true);
+    }
   });
 
   test('is written whole and in order, whatever the length of its lines and whatever characters they have', async () => {

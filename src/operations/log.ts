@@ -156,6 +156,19 @@ export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestinat
   };
 }
 
+const lineEnd = 0x0a;
+
+/** Takes what comes in any pieces, and passes whole lines on. */
+export function wholeLines(pass: (lines: Buffer) => void): (piece: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  return (piece) => {
+    const all = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
+    const end = all.lastIndexOf(lineEnd) + 1;
+    if (end > 0) pass(all.subarray(0, end));
+    rest = all.subarray(end);
+  };
+}
+
 /** The words that lines of one kind share. Most lines are of the kind of the one before, so these are put together once. */
 function kinds() {
   let last:

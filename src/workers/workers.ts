@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Counting } from '../callers/rate-limit.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../front.ts';
-import type { LogDestination, Logger } from '../operations/log.ts';
+import { type LogDestination, type Logger, wholeLines } from '../operations/log.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
@@ -52,8 +52,6 @@ interface Running {
   /** Of the exports that it runs, by number: what gives them back. */
   readonly places: Map<number, () => void>;
 }
-
-const lineEnd = 0x0a;
 
 /** A worker that has died comes back after this. */
 const restartMs = 1_000;
@@ -186,13 +184,11 @@ export class Workers implements Front {
 
   /** What it says goes where the primary's lines go, whole lines at a time. */
   #passOn(worker: Worker): void {
-    let rest: Buffer = Buffer.alloc(0);
-    worker.process.stdout?.on('data', (bytes: Buffer) => {
-      const all = rest.length > 0 ? Buffer.concat([rest, bytes]) : bytes;
-      const end = all.lastIndexOf(lineEnd) + 1;
-      if (end > 0) this.#parts.logDestination.pass(all.subarray(0, end));
-      rest = all.subarray(end);
-    });
+    const { logDestination } = this.#parts;
+    worker.process.stdout?.on(
+      'data',
+      wholeLines((lines) => logDestination.pass(lines)),
+    );
     worker.process.stderr?.pipe(process.stderr, { end: false });
   }
 
