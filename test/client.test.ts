@@ -148,7 +148,7 @@ describe('what may pass', () => {
     const started = performance.now();
     const impatient = createClient({ baseUrl: it.url, patienceSeconds: 5 });
     await expect(impatient.status()).rejects.toMatchObject({ code: 'rate-limited', status: 429 });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(4_000);
   });
 
   test('can be a failure of Constant Contact, or of the connection', async () => {

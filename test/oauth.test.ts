@@ -56,10 +56,10 @@ describe('the access token', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(it.sandbox.tokenCallCount).toBe(1);
     it.clock.forward(86_400 * 0.12);
-    it.sandbox.fault({ target: 'token', kind: 'latency', ms: 300 });
+    it.sandbox.fault({ target: 'token', kind: 'latency', ms: 3_000 });
     const asked = performance.now();
     expect((await it.get(sends(3))).status).toBe(200);
-    expect(performance.now() - asked).toBeLessThan(290);
+    expect(performance.now() - asked).toBeLessThan(2_500);
     await until(() => it.sandbox.tokenCallCount === 2, 'it is renewed');
   });
 
