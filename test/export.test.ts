@@ -273,6 +273,28 @@ describe('a reader', () => {
     expect(pagesAsked() - asked).toBeLessThanOrEqual(1);
   });
 
+  test('who has gone is not waited for', async () => {
+    await begin(300_000);
+    const patienceMs = 120_000;
+    const waits = new Set<() => void>();
+    const after = it.clock.after.bind(it.clock);
+    it.clock.after = (ms, run) => {
+      const cancel = after(ms, run);
+      if (ms === patienceMs) waits.add(cancel);
+      return () => {
+        waits.delete(cancel);
+        cancel();
+      };
+    };
+    for (let n = 0; n < 20; n++) {
+      const answer = await open('/campaigns/1/sends.csv');
+      answer.destroy();
+    }
+    const ends = () => it.lines.filter((line) => line.includes('sends.csv')).length;
+    await until(() => ends() === 20, 'their ends are logged');
+    await until(() => waits.size === 0, 'nothing is left of them');
+  });
+
   test('who takes nothing for too long is cut off', async () => {
     await begin(300_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const answer = await open('/campaigns/1/sends.csv');

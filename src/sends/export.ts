@@ -109,12 +109,15 @@ export class SendsExports {
     const { clock } = this.#parts;
     const patienceMs = this.#options.patienceSeconds * 1000;
     let cancel = () => {};
+    /** One who has gone is not waited for: a page may still arrive then. */
+    const waitForReader = () => {
+      if (!res.destroyed) cancel = clock.after(patienceMs, () => breakOff(res));
+    };
     const text = async function* () {
       yield format.head;
       try {
         for await (const sends of walk) {
-          // Until the next page is asked for, the reader is being waited for.
-          cancel = clock.after(patienceMs, () => breakOff(res));
+          waitForReader(); // until the next page is asked for
           yield format.lines(sends);
           cancel();
         }
@@ -122,7 +125,7 @@ export class SendsExports {
         failed(error);
         throw error;
       }
-      cancel = clock.after(patienceMs, () => breakOff(res));
+      waitForReader();
     };
     try {
       // One page at a time: a slow reader slows the walk.
