@@ -62,6 +62,7 @@ export class Lane {
       const limits = hit && rateLimit.admit(client);
       if (!limits) return false;
       exchange.told.team = team.name;
+      exchange.client = client.key;
       exchange.head += `${lines}${limits}`;
       sends.answer(exchange, query, preferences, hit);
       return true;

@@ -97,11 +97,15 @@ export class RateLimit {
         next(new Problem('rate-limited', { retryAfterSeconds }));
       },
     });
-    return (req, res, next) =>
+    return (req, res, next) => {
+      const exchange = exchangeOf(req);
+      const client = this.clientOf(req, team);
+      exchange.client = client.key;
       limiter(req, res, (error?: unknown) => {
-        exchangeOf(req).head += this.#store.lines(this.clientOf(req, team));
+        exchange.head += this.#store.lines(client);
         next(error);
       });
+    };
   }
 
   #limitOf(team: Team): number {

@@ -48,6 +48,8 @@ export class Exchange {
     problem: undefined,
     reason: undefined,
   };
+  /** Who is counted: the key of the rate limit. Undefined until the caller has been admitted or refused by it. */
+  client: string | undefined = undefined;
   readonly startedAt: number;
   readonly trace: RequestTrace;
   readonly #res: ServerResponse;
