@@ -178,8 +178,8 @@ async function run(policy: Policy): Promise<Tally> {
   const quota = new Quota(
     clock,
     { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000 },
-    new Map([...lightTeams, exporter].map((team) => [team, 1])),
-    { waited: () => {}, passed: () => {}, unsaved: () => {} },
+    new Map([...lightTeams, exporter].map((team) => [team, { weight: 1 }])),
+    { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
   );
   const pages = new Pages(
     {
@@ -224,8 +224,8 @@ async function run(policy: Policy): Promise<Tally> {
     const started = clock.now();
     try {
       const found = await pages.get(query, { team });
-      readAhead.answered(query, found.page, team, team);
-      refreshAhead.answered(query, found.page, team);
+      readAhead.answered(query, found.page, { team }, team);
+      refreshAhead.answered(query, found.page, { team });
       if (found.forward) {
         const waits = tally.waits.get(team) ?? [];
         tally.waits.set(team, waits);

@@ -6,6 +6,7 @@ import { accepts } from './negotiate.ts';
 import { exchangeOf } from './operations/exchange.ts';
 import { headLines } from './operations/head.ts';
 import { Problem } from './problems.ts';
+import type { Payer } from './upstream/quota/demand.ts';
 
 const methods = 'GET, HEAD, OPTIONS';
 const allowLine = headLines('Allow', methods);
@@ -30,6 +31,12 @@ export function untilGone(res: ServerResponse): AbortSignal {
   const gone = new AbortController();
   res.once('close', () => gone.abort(callerGone));
   return gone.signal;
+}
+
+/** On whose account a request may cause calls. */
+export function payerOf(req: IncomingMessage): Payer {
+  const { told, client } = exchangeOf(req);
+  return { team: told.team, client };
 }
 
 /** The raw query string of a target, without its `?`. */

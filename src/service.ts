@@ -55,6 +55,9 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** The teams that share the quota; where callers have to be of a team, there is no one else. */
+const sharingTeams = ({ teams, callers }: Config) => (callers.required ? teams : [...teams, defaultTeam]);
+
 /** Builds and listens. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
   const { clock } = parts;
@@ -100,7 +103,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     refreshTokens: parts.refreshTokens,
     onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
-    weights: new Map([...config.teams, defaultTeam].map(({ name, weight }) => [name, weight])),
+    teams: new Map(sharingTeams(config).map((team) => [team.name, team])),
     onCall: (outcome, seconds, code) => {
       metrics.upstreamCall(outcome, seconds);
       if (outcome !== 'ok') log.warn({ outcome, code, seconds }, 'a call to Constant Contact failed');

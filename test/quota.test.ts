@@ -24,10 +24,11 @@ function build(options: Partial<QuotaOptions> = {}, weights: Record<string, numb
   quota = new Quota(
     clock,
     { perSecond: 4, perDay: 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000, ...options },
-    new Map(Object.entries(weights)),
+    new Map(Object.entries(weights).map(([team, weight]) => [team, { weight }])),
     {
       waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
       passed: (percent) => events.push(`passed ${percent}`),
+      teamSpent: ({ team }) => events.push(`spent ${team}`),
       unsaved: (reason) => events.push(reason),
     },
   );
@@ -280,8 +281,8 @@ describe('urgency', () => {
     const demand = new Demand('a', 'bulk');
     const raised = ask({ demand, team: 'raised' });
     await clock.pass(0);
-    demand.raise('b', 'interactive');
-    demand.raise('c', 'refresh');
+    demand.join({ team: 'b' }, 'interactive');
+    demand.join({ team: 'c' }, 'refresh');
     expect([demand.team, demand.urgency]).toEqual(['b', 'interactive']);
     await clock.pass(1_200);
     await raised;
@@ -325,7 +326,7 @@ describe('a bulk walk', () => {
       quota.complain();
       await clock.pass(100);
     }
-    demand.raise('b', 'interactive');
+    demand.join({ team: 'b' }, 'interactive');
     for (let n = 0; n < 79; n++) {
       quota.complain();
       await clock.pass(100);
@@ -377,7 +378,7 @@ describe('the day', () => {
     build({ stateFile: state });
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
-    expect(JSON.parse(readFileSync(state, 'utf8'))).toEqual({ day: '2026-01-01', calls: 4 });
+    expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ day: '2026-01-01', calls: 4 });
     build({ stateFile: state });
     expect(quota.status().callsToday).toBe(4);
     await clock.pass(86_400_000);

@@ -44,7 +44,7 @@ beforeEach(() => {
 
 async function ask(query = head): Promise<void> {
   const { page } = await pages.get(query, { team: 'default' });
-  refreshAhead.answered(query, page, 'default');
+  refreshAhead.answered(query, page, { team: 'default' });
 }
 
 /** Asks now, and then `times` times more, `seconds` apart. */

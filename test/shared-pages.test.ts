@@ -308,7 +308,7 @@ describe('Instances with one Redis', () => {
     const a = await add(env);
     const b = await add(env);
     await a.get(path);
-    void a.service.pages.prefetch({ campaign, limit: 400 }, 'default');
+    void a.service.pages.prefetch({ campaign, limit: 400 }, { team: 'default' });
     await until(
       () => a.service.status().queues.some(({ urgency, waiting }) => urgency === 'refresh' && waiting === 1),
       'it waits',

@@ -45,6 +45,9 @@ async function add(env: Environment = {}): Promise<Harness> {
   return instance;
 }
 
+/** One team, to which the whole day belongs. */
+const day = { SENDGATE_TEAMS: '[]', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+
 let next = 1;
 /** A page that was never asked for. */
 const cold = (team: string, on: Harness) => on.get(`/campaigns/1/sends?limit=${next++ % 500 || 1}`, { 'x-team': team });
@@ -109,7 +112,7 @@ describe('Instances with one Redis', () => {
   });
 
   test('spend one budget of the day', async () => {
-    const env = { SENDGATE_QUOTA_PER_DAY: '6', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 4; n++) expect((await cold('a', first)).status).toBe(200);
     for (let n = 0; n < 2; n++) expect((await cold('a', second)).status).toBe(200);
@@ -122,7 +125,7 @@ describe('Instances with one Redis', () => {
   });
 
   test("keep the day's count when Redis forgets it", async () => {
-    const env = { SENDGATE_QUOTA_PER_DAY: '6', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 5; n++) expect((await cold('a', first)).status).toBe(200);
     await redis.ask((client) => client.flushall());
@@ -134,7 +137,7 @@ describe('Instances with one Redis', () => {
   test('add up what each of them tells after that, and count no call twice', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];
-    const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:day', 'used'));
+    const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:calls', 'c:a'));
     for (const one of [first, first, second, second, second, first]) await cold('a', one);
     await redis.ask((client) => client.flushall());
     await cold('a', first);
@@ -195,7 +198,7 @@ describe('Instances that have lost their Redis', () => {
   });
 
   test('spend no more than their part of what is left of the day', async () => {
-    const env = { SENDGATE_QUOTA_PER_DAY: '10', SENDGATE_QUOTA_RESERVE: '0', SENDGATE_QUOTA_PER_SECOND: '100' };
+    const env = { ...day, SENDGATE_QUOTA_PER_DAY: '10' };
     const [first] = [await add(env), await add(env)];
     await delay(900);
     for (let n = 0; n < 2; n++) await cold('a', first);

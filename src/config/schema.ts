@@ -32,6 +32,7 @@ const team = z.strictObject({
     .refine((name) => name !== 'default', 'any name but default'),
   weight: z.number().min(0.01).max(1000).default(1),
   requestsPerMinute: z.int().min(1).max(1_000_000_000).optional(),
+  callsPerDay: z.int().min(1).max(100_000_000).optional(),
   networks: z
     .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
     .max(1000)
@@ -191,7 +192,7 @@ export const schema = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Who shares the quota: `[{"name", "weight", "requestsPerMinute", "networks", "header", "tokensSha256"}]`, JSON in the environment; the first that recognises a caller wins',
+      'Who shares the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, JSON in the environment; the first that recognises a caller wins',
     ),
   quota: z
     .strictObject({

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
-import type { Demand, Urgency } from '../upstream/quota/demand.ts';
+import type { Demand, Payer, Urgency } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
@@ -41,9 +41,8 @@ interface Parts {
   readonly encode?: typeof makeBody;
 }
 
-export interface Ask {
-  /** On whose account a call is made. */
-  readonly team: string;
+/** A question on somebody's account. */
+export interface Ask extends Payer {
   /**
    * How much it matters when; `interactive` where somebody waits. With `bulk` a walk costs no more calls than it has to:
    * its head is as fresh as any, and pages behind it, which an unchanged head has confirmed, are taken however old.
@@ -184,7 +183,7 @@ export class Pages {
 
   /** @param alongWith another demand, with which this one becomes more urgent */
   async #get(query: PageQuery, ask: Ask, mayBeStale: boolean, alongWith?: Demand): Promise<Found> {
-    const { team, urgency = 'interactive', signal, maxAgeSeconds } = ask;
+    const { team, client, urgency = 'interactive', signal, maxAgeSeconds } = ask;
     const { shared } = this.#parts;
     const asked = this.#place(query);
     if (shared?.isDoubtful(asked.walk) && this.#cache.peek(asked.key, { allowStale: true }))
@@ -200,8 +199,9 @@ export class Pages {
     }
     const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
     const allowStale = mayBeStale && !isBulk && held?.kind === 'page' && !forceRefresh;
-    const wait = this.#waiters.join(key, team, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
-    alongWith?.onRaise(() => wait.demand.raise(alongWith.team, alongWith.urgency));
+    const payer = { team, client };
+    const wait = this.#waiters.join(key, payer, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
+    alongWith?.onJoin((another, itsUrgency) => wait.demand.join(another, itsUrgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};
     const { demand, signal: given } = wait;
     const isWalkBegun = isBulk && query.cursor === undefined;
@@ -217,10 +217,10 @@ export class Pages {
     const { source } = context;
     const origin = status.returnedStale ? undefined : this.#origins.get(found);
     const isShared = origin?.waited === false || source?.shared === true;
-    const isNews = !isShared && !status.returnedStale && found.failedAt === undefined;
+    const isNews = !isShared && !status.returnedStale && found.failedAt === undefined && found !== held;
     const fetched = isNews && (!source || source.forward !== undefined);
     // What another instance has left to go stale is answered at once, and asked for behind it.
-    if (origin && !source && !isBulk && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, team);
+    if (origin && !source && !isBulk && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, payer);
     const wasWanted = forceRefresh && !this.#isGone(held);
     const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
@@ -244,8 +244,8 @@ export class Pages {
   }
 
   /** Fetches a page that nobody waits for yet. When it does not come, nobody misses it: the upstream reports for itself. */
-  prefetch(query: PageQuery, team: string): Promise<Page | undefined> {
-    return this.get(query, { team, urgency: 'refresh' }).then(
+  prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
+    return this.get(query, { ...payer, urgency: 'refresh' }).then(
       ({ page }) => page,
       () => undefined,
     );
@@ -340,6 +340,11 @@ export class Pages {
       }
       turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;
+      if (error.reason === 'share') {
+        // Only those who asked may not: the next one may be of another team.
+        options.ttl = 1;
+        return old;
+      }
       // The page is good enough to go on with, and the upstream is left alone for a while: for less, if it was not asked.
       const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
       const seconds = wasAsked ? this.#options.minFreshSeconds : (error.retryAfterSeconds ?? 1);
@@ -391,7 +396,7 @@ export class Pages {
   async #toView(source: PageQuery, old: Page | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Page> {
     const { render, readSends, filtersSince, encode = makeBody } = this.#parts;
     const { query, demand, signal, maxAgeSeconds } = fetch;
-    const ask = { team: demand.team, urgency: demand.urgency, signal, maxAgeSeconds };
+    const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal, maxAgeSeconds };
     fetch.source = await this.#get(source, ask, false, demand);
 
     const { page } = fetch.source;

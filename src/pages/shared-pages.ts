@@ -249,7 +249,7 @@ export class SharedPages {
       if (namespace === options.namespace) this.#onPurge(campaign === '' ? undefined : campaign);
     });
     redis.on('raise', (key = '', team = '', rank) => {
-      this.#demands.get(key)?.raise(team, urgencies[Number(rank)] ?? 'bulk');
+      this.#demands.get(key)?.join({ team }, urgencies[Number(rank)] ?? 'bulk');
     });
   }
 
@@ -494,10 +494,11 @@ function parse(reply: Reply | undefined): Found | undefined {
   };
 }
 
-/** Another instance's call has ended without a page. Where it was given up, the next one goes on. */
+/** Another instance's call has ended without a page. Where that was for reasons of its caller, the next one goes on. */
 function throwIfTold(text: string): void {
   const { code, reason, retryAfterSeconds } = told(text);
-  if (code !== undefined && reason !== 'abandoned') throw new Problem(code, { reason, retryAfterSeconds });
+  if (code !== undefined && reason !== 'abandoned' && reason !== 'share')
+    throw new Problem(code, { reason, retryAfterSeconds });
 }
 
 const problem = z.object({

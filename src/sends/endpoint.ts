@@ -10,7 +10,7 @@ import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import type { ReadyAnswer } from '../operations/head.ts';
 import type { Encoding } from '../pages/encodings.ts';
 import type { Found, PageSource } from '../pages/pages.ts';
-import { hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
+import { hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
@@ -73,7 +73,7 @@ export class SendsEndpoint {
     told.campaign = query.campaign;
     const { maxAgeSeconds } = preferences;
     return this.#parts.pages
-      .get(query, { team: told.team, signal: untilGone(res), maxAgeSeconds })
+      .get(query, { ...payerOf(req), signal: untilGone(res), maxAgeSeconds })
       .then(async (found) => {
         const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
         this.answer(exchange, query, preferences, { found, ready });
@@ -116,8 +116,9 @@ export class SendsEndpoint {
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
-    readAhead.answered(query, found.page, told.team, client);
-    refreshAhead.answered(query, found.page, told.team);
+    const payer = { team: told.team, client: exchange.client };
+    readAhead.answered(query, found.page, payer, client);
+    refreshAhead.answered(query, found.page, payer);
   }
 
   #formOf({ page }: Found, { headers, encoding }: Preferences) {

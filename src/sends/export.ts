@@ -11,7 +11,7 @@ import { exchangeOf } from '../operations/exchange.ts';
 import { headLines } from '../operations/head.ts';
 import type { PageSource } from '../pages/pages.ts';
 import { Problem } from '../problems.ts';
-import { onlyReads, searchOf, untilGone } from '../resource.ts';
+import { onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule } from '../upstream/dialect.ts';
 import type { ExportPlaces } from './export-places.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
@@ -79,7 +79,7 @@ export class SendsExports {
         breakOff(res);
       };
       try {
-        const ask = { team: told.team, signal: gone };
+        const ask = { ...payerOf(req), signal: gone };
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
         const lines = headLines(

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../pages/page.ts';
 import type { PageSource } from '../pages/pages.ts';
+import type { Payer } from '../upstream/quota/demand.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
@@ -31,20 +32,20 @@ export class ReadAhead {
    * Told of every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
    * client has shown that it walks.
    */
-  answered(query: SendsQuery, page: Page, team: string, client: string): void {
+  answered(query: SendsQuery, page: Page, payer: Payer, client: string): void {
     if (this.#depth === 0 || (query.cursor === undefined && page.body.cursor === undefined)) return;
     if (query.cursor !== undefined) this.#walkers.set(client, true);
     else if (!this.#walkers.has(client)) return;
 
-    void this.#fetchAhead(query, page, team, this.#depth);
+    void this.#fetchAhead(query, page, payer, this.#depth);
   }
 
-  async #fetchAhead(query: SendsQuery, page: Page, team: string, depth: number): Promise<void> {
+  async #fetchAhead(query: SendsQuery, page: Page, payer: Payer, depth: number): Promise<void> {
     const { pages, isAmple } = this.#parts;
     const { cursor } = page.body;
     if (depth === 0 || cursor === undefined) return;
     const following = { ...query, cursor };
-    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, team) : undefined);
-    if (next) await this.#fetchAhead(following, next, team, depth - 1);
+    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, payer) : undefined);
+    if (next) await this.#fetchAhead(following, next, payer, depth - 1);
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Page } from '../pages/page.ts';
 import type { PageSource } from '../pages/pages.ts';
 import { detached } from '../tracing.ts';
+import type { Payer } from '../upstream/quota/demand.ts';
 import type { SendsQuery } from './query.ts';
 
 interface Parts {
@@ -30,7 +31,7 @@ export class RefreshAhead {
   }
 
   /** Told of every page that was answered. One look shows no polling: what has just been fetched is left alone. */
-  answered(query: SendsQuery, page: Page, team: string): void {
+  answered(query: SendsQuery, page: Page, payer: Payer): void {
     if (query.cursor !== undefined || page.failedAt !== undefined) return;
     const leftMs = page.freshUntil - this.#parts.clock.now();
     const lateMs = Math.min(pollMs, (page.freshUntil - page.fetchedAt) / 2);
@@ -39,7 +40,7 @@ export class RefreshAhead {
     const { clock, pages, isAmple } = this.#parts;
     const refresh = () => {
       this.#planned.delete(page);
-      if (pages.peek(query) === page && isAmple()) void pages.prefetch(query, team);
+      if (pages.peek(query) === page && isAmple()) void pages.prefetch(query, payer);
     };
     const cancel = detached(() => clock.after(leftMs + slackMs, refresh));
     this.#planned.set(page, cancel);

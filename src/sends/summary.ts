@@ -7,9 +7,9 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
-import { answerJson, hasToAcceptJson, onlyReads, searchOf, untilGone } from '../resource.ts';
+import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
-import type { Demand } from '../upstream/quota/demand.ts';
+import type { Demand, Payer } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
 
@@ -55,7 +55,7 @@ export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): R
     hasToAcceptJson(req.headers);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), ids);
     told.campaign = campaign;
-    const { sends } = await summaries.get(campaign, told.team, untilGone(res));
+    const { sends } = await summaries.get(campaign, payerOf(req), untilGone(res));
     const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
     answerJson(req, 'private, no-cache', summary);
   };
@@ -75,14 +75,14 @@ export class Summaries {
   }
 
   /** @throws Problem, or the signal's reason */
-  async get(campaign: string, team: string, signal: AbortSignal): Promise<CampaignSummary> {
+  async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { clock } = this.#parts;
     const held = this.#held.get(campaign);
     if (held && clock.now() < held.freshUntil) {
       if (held.answer instanceof Problem) throw held.answer;
       return held.answer;
     }
-    const wait = this.#waiters.join(campaign, team, 'interactive', signal);
+    const wait = this.#waiters.join(campaign, payer, 'interactive', signal);
     const fetching = this.#fetching.get(campaign) ?? this.#fetch(campaign, held, wait.demand, wait.signal);
     this.#fetching.set(campaign, fetching);
     return wait.until(fetching);
@@ -107,7 +107,8 @@ export class Summaries {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'campaign-not-found') hold(error, notFoundSeconds);
       else if (old && !(old.answer instanceof Problem) && clock.now() < old.askedAt + staleIfErrorSeconds * 1000) {
-        hold(old.answer, minFreshSeconds, old.askedAt);
+        // A team's part of the day that is spent keeps nobody else from asking.
+        if (error.reason !== 'share') hold(old.answer, minFreshSeconds, old.askedAt);
         return old.answer;
       }
       throw error;

@@ -7,6 +7,7 @@ import type { PageBody } from '../pages/page.ts';
 import type { Found, PageSource } from '../pages/pages.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Send } from '../upstream/dialect.ts';
+import type { Payer } from '../upstream/quota/demand.ts';
 import { resultsOf } from './body.ts';
 import type { SendsQuery } from './query.ts';
 
@@ -17,8 +18,7 @@ interface Parts {
   readonly patienceMs: number;
 }
 
-export interface WalkAsk {
-  readonly team: string;
+export interface WalkAsk extends Payer {
   readonly signal: AbortSignal;
 }
 

@@ -18,8 +18,8 @@ import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-toke
 import { readTokens, type StoredTokens } from './oauth/token-file.ts';
 import { Tokens } from './oauth/tokens.ts';
 import { quotaExhausted } from './quota/day.ts';
+import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
-import { SharedQuota } from './quota/shared-quota.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Transport } from './transport.ts';
 import { type CallObserver, Upstream } from './upstream.ts';
@@ -31,8 +31,8 @@ interface Parts {
   readonly log: Logger;
   readonly secrets: Secrets;
   readonly userAgent: string;
-  /** Weights of all teams, by name. */
-  readonly weights: ReadonlyMap<string, number>;
+  /** All teams, by name. */
+  readonly teams: ReadonlyMap<string, TeamShare>;
   readonly onCall: CallObserver;
   readonly onWait: QuotaEvents['waited'];
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
@@ -78,11 +78,15 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   });
   const quotaEvents: QuotaEvents = {
     waited: parts.onWait,
-    passed: (percent) => log.warn({ percent, perDay: config.quota.perDay }, "part of the day's calls is spent"),
+    passed: (percent) => {
+      const calls = Object.fromEntries(quota.status().teams.map(({ team, calls }) => [team || accountName, calls]));
+      log.warn({ event: 'quota.passed', percent, perDay: config.quota.perDay, calls }, `daily quota at ${percent} %`);
+    },
+    teamSpent: ({ team, calls, part, borrowed }) =>
+      log.warn({ event: 'quota.team_spent', team, calls, part, borrowed }, "a team's part of the daily quota is spent"),
     unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
   };
-  const sharedQuota = parts.redis && new SharedQuota(parts.redis);
-  const quota = new Quota(clock, config.quota, parts.weights, quotaEvents, sharedQuota);
+  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis);
   const breaker = new Breaker(
     clock,
     { failures: constantContact.breakerFailures, probeEveryMs: constantContact.breakerProbeMs },
@@ -126,7 +130,7 @@ const remedies = {
   v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
 };
 
-interface TokenParts extends Omit<Parts, 'weights' | 'onCall' | 'onWait'> {
+interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait'> {
   readonly credentialsGate: Gate;
 }
 

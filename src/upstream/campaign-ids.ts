@@ -67,8 +67,8 @@ export class CampaignIds {
     const open = this.#gathering && !this.#gathering.closed && this.#gathering.ids.size < maxBatch;
     const batch = open && this.#gathering ? this.#gathering : this.#begin();
     batch.ids.add(id);
-    const wait = this.#waiters.join(batch.key, demand.team, demand.urgency, signal);
-    demand.onRaise(() => wait.demand.raise(demand.team, demand.urgency));
+    const wait = this.#waiters.join(batch.key, demand, demand.urgency, signal);
+    demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
     if (batch.ids.size === 1) batch.answer = this.#send(batch, call, wait.demand, wait.signal);
     await wait.until(batch.answer);
   }

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import { type Page, pageOf } from '../pages/page.ts';
 import type { Ask, Found, PageSource } from '../pages/pages.ts';
 import type { PageQuery } from '../upstream/dialect.ts';
+import type { Payer } from '../upstream/quota/demand.ts';
 import type { Asking } from './channel.ts';
 
 /** A page as the primary has found it. */
@@ -80,8 +81,8 @@ export class Copies implements PageSource {
   }
 
   /** The primary decides whether there is quota for it. */
-  async prefetch(query: PageQuery, team: string): Promise<Page | undefined> {
-    const about: AskedPage = { query, ask: { team } };
+  async prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
+    const about: AskedPage = { query, ask: payer };
     const given = await this.#primary.ask<Given | undefined>('prefetch', about);
     return given && this.#take(query, given).page;
   }

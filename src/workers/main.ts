@@ -62,7 +62,7 @@ const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
   ...{ clock, version, log, accessLog, counting, exportPlaces, answersBytes },
   pages: copies,
-  summaries: { get: (campaign, team, signal) => primary.ask<CampaignSummary>('summary', { campaign, team }, signal) },
+  summaries: { get: (campaign, payer, signal) => primary.ask<CampaignSummary>('summary', { campaign, payer }, signal) },
   campaignIds: campaignIdRules[config.constantContact.api],
   isAmple: () => true,
   readStatus: () => primary.ask<PublicStatus>('status', undefined),

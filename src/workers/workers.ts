@@ -14,6 +14,7 @@ import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
 import type { ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
+import type { Payer } from '../upstream/quota/demand.ts';
 import { Answering, type FromWorker } from './channel.ts';
 import type { AskedPage } from './copies.ts';
 import { CountingHere } from './counting.ts';
@@ -202,8 +203,8 @@ export class Workers implements Front {
       page: given,
       prefetch: async ({ query, ask }: AskedPage) =>
         isAmple() ? given({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
-      summary: ({ campaign, team }: { campaign: string; team: string }, signal: AbortSignal) =>
-        summaries.get(campaign, team, signal),
+      summary: ({ campaign, payer }: { campaign: string; payer: Payer }, signal: AbortSignal) =>
+        summaries.get(campaign, payer, signal),
       count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) =>
         this.#counting.add(key, count, leftMs),
       enterExport: async (team: string) => {

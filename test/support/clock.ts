@@ -24,6 +24,7 @@ export class ForwardClock implements Clock {
 /** A clock on which nothing passes by itself. */
 export class FakeClock implements Clock {
   #nowMs: number;
+  #steppedMs = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
 
   constructor(nowMs = Date.parse('2026-01-01T12:00:00Z')) {
@@ -31,11 +32,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#steppedMs;
   }
 
   monotonic(): number {
     return this.#nowMs;
+  }
+
+  /** Steps the wall clock alone, as NTP or a resumed machine does. */
+  stepWall(ms: number): void {
+    this.#steppedMs += ms;
   }
 
   after(ms: number, run: () => void): () => void {

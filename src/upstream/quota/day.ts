@@ -5,12 +5,16 @@ import { Problem } from '../../problems.ts';
 
 export const dayMs = 86_400_000;
 
+/** Number of the day since 1970-01-01 UTC. */
+export const dayOf = (nowMs: number) => Math.floor(nowMs / dayMs);
+
 /** Wall time in milliseconds of the next 00:00:00 UTC. */
 export function endOfDay(nowMs: number): number {
-  return (Math.floor(nowMs / dayMs) + 1) * dayMs;
+  return (dayOf(nowMs) + 1) * dayMs;
 }
 
-export function quotaExhausted(nowMs: number): Problem {
-  const retryAfterSeconds = Math.ceil((endOfDay(nowMs) - nowMs) / 1000);
+/** The account's calls of the day are spent. */
+export function quotaExhausted(nowMs: number, endsAt = endOfDay(nowMs)): Problem {
+  const retryAfterSeconds = Math.max(1, Math.ceil((endsAt - nowMs) / 1000));
   return new Problem('upstream-quota-exhausted', { retryAfterSeconds, reason: 'quota' });
 }

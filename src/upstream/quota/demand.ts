@@ -8,35 +8,66 @@ export type Urgency = 'interactive' | 'refresh' | 'bulk';
 /** Most urgent first. */
 export const urgencies: readonly Urgency[] = ['interactive', 'refresh', 'bulk'];
 
-/** A wish for one call. It can become more urgent while it waits: when a caller comes to want what was only a refresh. */
-export class Demand {
-  #team: string;
-  #urgency: Urgency;
-  #onRaise: (() => void) | undefined;
+/** On whose account a call is made. */
+export interface Payer {
+  /** Name of a team; an empty text is the account alone. */
+  readonly team: string;
+  /** The one of the team's clients that caused it; undefined where that is not known, or the team counts as one. */
+  readonly client?: string | undefined;
+}
 
-  constructor(team: string, urgency: Urgency) {
-    this.#team = team;
+/** Payers of one demand that are remembered. */
+const maxPayers = 32;
+
+/** A wish for one call, of one payer at first, then of all who come to want the same. The first pays, or the most urgent. */
+export class Demand implements Payer {
+  #payers: readonly Payer[];
+  #urgency: Urgency;
+  #onJoin: ((payer: Payer, urgency: Urgency) => void) | undefined;
+
+  constructor(team: string, urgency: Urgency, client?: string) {
+    this.#payers = [{ team, client }];
     this.#urgency = urgency;
   }
 
   get team(): string {
-    return this.#team;
+    return this.#payers[0]?.team ?? '';
+  }
+
+  get client(): string | undefined {
+    return this.#payers[0]?.client;
+  }
+
+  /** All who want it; the one that pays is the first. */
+  get payers(): readonly Payer[] {
+    return this.#payers;
   }
 
   get urgency(): Urgency {
     return this.#urgency;
   }
 
-  /** Makes it as urgent as `urgency`, on the account of the team that wants it so; never less urgent. */
-  raise(team: string, urgency: Urgency): void {
-    if (urgencies.indexOf(urgency) >= urgencies.indexOf(this.#urgency)) return;
-    this.#team = team;
-    this.#urgency = urgency;
-    this.#onRaise?.();
+  /** One more wants the same: at least as urgently as before, and on the account of the one that is in more of a hurry. */
+  join(payer: Payer, urgency: Urgency): void {
+    const isMoreUrgent = urgencies.indexOf(urgency) < urgencies.indexOf(this.#urgency);
+    const isKnown = this.#payers.some((known) => isSame(known, payer));
+    if (isMoreUrgent) {
+      this.#urgency = urgency;
+      this.charge(payer);
+    } else if (isKnown || this.#payers.length >= maxPayers) return;
+    else this.#payers = [...this.#payers, payer];
+    this.#onJoin?.(payer, urgency);
   }
 
-  /** Has `listener` told of the next raises, instead of whoever was told before. */
-  onRaise(listener: (() => void) | undefined): void {
-    this.#onRaise = listener;
+  /** Has this one pay. */
+  charge(payer: Payer): void {
+    this.#payers = [payer, ...this.#payers.filter((known) => !isSame(known, payer))].slice(0, maxPayers);
+  }
+
+  /** Calls `listener` when somebody joins, instead of the listener before. */
+  onJoin(listener: ((payer: Payer, urgency: Urgency) => void) | undefined): void {
+    this.#onJoin = listener;
   }
 }
+
+const isSame = (one: Payer, other: Payer) => one.team === other.team && one.client === other.client;

@@ -1,12 +1,23 @@
 /**
  * Start-time fair queueing (Goyal, Vin and Cheng, 1996): flows get turns in proportion to their weights, whatever is
- * queued in the others; an unused share goes to whoever wants it; and one that has been idle has nothing saved up.
+ * queued in the others; an unused share goes to the flows that want it; and one that has been idle has nothing saved up.
+ * Inside a flow its members take turns, one item each.
  */
 interface Flow<T> {
   readonly weight: number;
-  readonly items: Set<T>;
+  /** Items by member; the first member is the next one. */
+  readonly members: Map<string, Set<T>>;
+  size: number;
   /** Virtual time at which its first item is due. */
   start: number;
+}
+
+/** Where an item is queued. */
+export interface Spot {
+  readonly flow: string;
+  /** Of the flow, above 0; the first one given counts. */
+  readonly weight: number;
+  readonly member: string;
 }
 
 export class FairQueue<T> {
@@ -19,39 +30,57 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  sizeOf(flow: string): number {
-    return this.#flows.get(flow)?.items.size ?? 0;
+  /** Items of a flow, or of one of its members. */
+  sizeOf(name: string, member?: string): number {
+    const flow = this.#flows.get(name);
+    return (member === undefined ? flow?.size : flow?.members.get(member)?.size) ?? 0;
   }
 
   /** The flows in which something waits. */
   waiting(): { readonly name: string; readonly weight: number; readonly size: number }[] {
-    const all = [...this.#flows].map(([name, { weight, items }]) => ({ name, weight, size: items.size }));
+    const all = [...this.#flows].map(([name, { weight, size }]) => ({ name, weight, size }));
     return all.filter(({ size }) => size > 0);
   }
 
-  /** @param weight of the flow, above 0; the first one given counts */
-  add(name: string, weight: number, item: T): void {
+  /** Where something waits, member by member. */
+  spots(): Spot[] {
+    return [...this.#flows].flatMap(([flow, { weight, members }]) =>
+      [...members.keys()].map((member) => ({ flow, weight, member })),
+    );
+  }
+
+  /** What waits there, in its order. */
+  itemsOf({ flow, member }: Spot): T[] {
+    return [...(this.#flows.get(flow)?.members.get(member) ?? [])];
+  }
+
+  add({ flow: name, weight, member }: Spot, item: T): void {
     let flow = this.#flows.get(name);
     if (!flow) {
-      flow = { weight, items: new Set(), start: 0 };
+      flow = { weight, members: new Map(), size: 0, start: 0 };
       this.#flows.set(name, flow);
     }
-    if (flow.items.size === 0) flow.start = Math.max(this.#virtual, flow.start);
-    flow.items.add(item);
+    if (flow.size === 0) flow.start = Math.max(this.#virtual, flow.start);
+    const items = flow.members.get(member) ?? new Set<T>();
+    flow.members.set(member, items.add(item));
+    flow.size++;
     this.#size++;
   }
 
-  remove(name: string, item: T): boolean {
-    const removed = this.#flows.get(name)?.items.delete(item) ?? false;
-    if (removed) this.#shrink();
-    return removed;
+  remove({ flow: name, member }: Spot, item: T): boolean {
+    const flow = this.#flows.get(name);
+    const items = flow?.members.get(member);
+    if (!flow || !items?.delete(item)) return false;
+    if (items.size === 0) flow.members.delete(member);
+    this.#shrink(flow);
+    return true;
   }
 
   /** Takes out the item whose turn it is. */
   next(): T | undefined {
     let first: Flow<T> | undefined;
     for (const flow of this.#flows.values()) {
-      if (flow.items.size > 0 && (!first || flow.start < first.start)) first = flow;
+      if (flow.size > 0 && (!first || flow.start < first.start)) first = flow;
     }
     return first && this.#takeFrom(first);
   }
@@ -59,43 +88,62 @@ export class FairQueue<T> {
   /** Takes out the first item of a flow whose turn it is by somebody else's reckoning. */
   nextOf(name: string): T | undefined {
     const flow = this.#flows.get(name);
-    return flow && flow.items.size > 0 ? this.#takeFrom(flow) : undefined;
+    return flow && flow.size > 0 ? this.#takeFrom(flow) : undefined;
   }
 
   #takeFrom(flow: Flow<T>): T | undefined {
-    const [item] = flow.items as Set<T> & Iterable<T>;
-    flow.items.delete(item as T);
+    const [first] = flow.members;
+    if (!first) return undefined;
+    const [member, items] = first;
+    const [item] = items as Set<T> & Iterable<T>;
+    items.delete(item as T);
+    flow.members.delete(member);
+    if (items.size > 0) flow.members.set(member, items);
     this.#virtual = flow.start;
     flow.start += 1 / flow.weight;
-    this.#shrink();
+    this.#shrink(flow);
     return item;
   }
 
   /** Takes everything out. */
   clear(): T[] {
-    const all = [...this.#flows.values()].flatMap(({ items }) => [...items]);
+    const all = [...this.#flows.values()].flatMap(({ members }) =>
+      [...members.values()].flatMap((items) => [...items]),
+    );
     this.#flows.clear();
     this.#size = 0;
     this.#virtual = 0;
     return all;
   }
 
-  /** How many items would be served before one that is added to `name` now, if none came after it. */
-  ahead(name: string, weight: number): number {
-    const own = this.#flows.get(name);
-    const queued = own?.items.size ?? 0;
-    const start =
-      (own ? (queued > 0 ? own.start : Math.max(this.#virtual, own.start)) : this.#virtual) + queued / weight;
-    let count = queued;
+  /** How many items of its flow are served before one of this member; before a new one, where none is given. */
+  aheadInFlow({ flow: name, member }: Spot, item?: T): number {
+    const flow = this.#flows.get(name);
+    if (!flow) return 0;
+    const own = flow.members.get(member) ?? new Set<T>();
+    const position = item === undefined ? own.size : [...own].indexOf(item);
+    let count = position;
+    for (const [other, items] of flow.members) if (other !== member) count += Math.min(items.size, position + 1);
+    return count;
+  }
+
+  /** How many items are served before one of this spot, if none comes after it; before a new one, where none is given. */
+  ahead(spot: Spot, item?: T): number {
+    const own = this.#flows.get(spot.flow);
+    const inFlow = this.aheadInFlow(spot, item);
+    const begins = own ? (own.size > 0 ? own.start : Math.max(this.#virtual, own.start)) : this.#virtual;
+    const start = begins + inFlow / spot.weight;
+    let count = inFlow;
     for (const flow of this.#flows.values()) {
-      if (flow === own || flow.items.size === 0 || flow.start > start) continue;
-      count += Math.min(flow.items.size, Math.floor((start - flow.start) * flow.weight) + 1);
+      if (flow === own || flow.size === 0 || flow.start > start) continue;
+      count += Math.min(flow.size, Math.floor((start - flow.start) * flow.weight) + 1);
     }
     return count;
   }
 
   /** Once nobody waits, nobody is owed anything. */
-  #shrink(): void {
+  #shrink(flow: Flow<T>): void {
+    flow.size--;
     this.#size--;
     if (this.#size > 0) return;
     this.#flows.clear();

@@ -1,19 +1,19 @@
 /**
- * All calls to Constant Contact pass through here: so many a second, so many a day, in fair turns.
+ * All calls to Constant Contact pass through here: within the limits of the second and the day, in fair turns.
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
-import { endOfDay, quotaExhausted } from './day.ts';
-import { DayBudget, type DayBudgetEvents, type DayBudgetOptions } from './day-budget.ts';
-import type { Demand, Urgency } from './demand.ts';
-import { urgencies } from './demand.ts';
-import { FairQueue } from './fair-queue.ts';
+import type { Redis } from '../../redis/redis.ts';
+import { DayBudget, type DayBudgetEvents, type DayBudgetOptions, type Now, type TeamDayStatus } from './day-budget.ts';
+import { partsOf, type TeamShare } from './day-shares.ts';
+import { type Demand, type Payer, type Urgency, urgencies } from './demand.ts';
+import { FairQueue, type Spot } from './fair-queue.ts';
 import { holdMs, SecondLimit, type Share } from './second-limit.ts';
-import type { SharedQuota, WaitingFlow } from './shared-quota.ts';
+import { SharedQuota, type WaitingFlow } from './shared-quota.ts';
 
 export interface QuotaOptions extends DayBudgetOptions {
   readonly perSecond: number;
-  /** The longest wait of a caller for a turn, in milliseconds; whoever would wait longer is told at once. */
+  /** The longest wait of a caller for a turn, in milliseconds; longer waits are refused at once. */
   readonly maxWaitMs: number;
   /** Demands of one team and urgency that wait at the same time. */
   readonly maxQueue: number;
@@ -30,6 +30,7 @@ export interface QuotaStatus {
   readonly callsToday: number;
   readonly leftToday: number;
   readonly dayEndsAt: string;
+  readonly teams: readonly TeamDayStatus[];
   readonly queues: readonly { readonly team: string; readonly urgency: Urgency; readonly waiting: number }[];
 }
 
@@ -41,7 +42,7 @@ export interface Turn {
 
 interface Waiter {
   readonly demand: Demand;
-  flow: string;
+  spot: Spot;
   readonly grant: (turn: Turn) => void;
   readonly refuse: (problem: Problem) => void;
 }
@@ -58,7 +59,7 @@ export class Quota {
   readonly #clock: Clock;
   readonly #options: QuotaOptions;
   readonly #events: QuotaEvents;
-  readonly #weights: ReadonlyMap<string, number>;
+  readonly #teams: ReadonlyMap<string, TeamShare>;
   readonly #queue = new FairQueue<Waiter>();
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
@@ -74,22 +75,24 @@ export class Quota {
   #next: { readonly at: number; readonly cancel: () => void } | undefined;
 
   /**
-   * @param weights of the teams, by name; 1 for those that are not in it
-   * @param shared the quota of all instances; undefined where this is the only one
+   * @param teams that share it, by name; a team that is not among them has a weight of 1 and no part of the day
+   * @param redis what the instances share; undefined where this is the only one
    */
   constructor(
     clock: Clock,
     options: QuotaOptions,
-    weights: ReadonlyMap<string, number>,
+    teams: ReadonlyMap<string, TeamShare>,
     events: QuotaEvents,
-    shared?: SharedQuota,
+    redis?: Redis,
   ) {
     this.#clock = clock;
     this.#options = options;
-    this.#weights = weights;
+    this.#teams = teams;
     this.#events = events;
     this.#second = new SecondLimit(options.perSecond);
-    this.#day = new DayBudget(options, events, clock.now());
+    const parts = partsOf(options.perDay, teams);
+    this.#day = new DayBudget(options, parts, events, clock.now());
+    const shared = redis && new SharedQuota(redis, options.perDay, parts);
     this.#shared = shared;
     shared?.listen(
       (inMs) => this.#serveIn(inMs),
@@ -105,9 +108,9 @@ export class Quota {
     return this.#queue.size;
   }
 
-  /** Whether no call may be made any more today. */
+  /** Whether the account's calls of the day are spent. */
   get isSpent(): boolean {
-    return !this.#day.allows('interactive', this.#clock.now());
+    return this.#day.left(this.#clock.now()) < 1;
   }
 
   /** Whether calls may be made that nobody has asked for yet. */
@@ -117,7 +120,7 @@ export class Quota {
 
   status(): QuotaStatus {
     const now = this.#clock.now();
-    const queues = [...this.#weights.keys()].flatMap((team) =>
+    const queues = [...this.#teams.keys()].flatMap((team) =>
       urgencies.map((urgency) => ({ team, urgency, waiting: this.#queue.sizeOf(`${urgency} ${team}`) })),
     );
     return {
@@ -125,9 +128,15 @@ export class Quota {
       perSecond: this.#second.limit(this.#clock.monotonic()),
       callsToday: this.#day.used(now),
       leftToday: this.#day.left(now),
-      dayEndsAt: new Date(endOfDay(now)).toISOString(),
+      dayEndsAt: new Date(this.#day.endsAt(now)).toISOString(),
+      teams: this.#day.teams(now),
       queues,
     };
+  }
+
+  /** A client has sent a request: what its team may call in a day is shared with it. */
+  seen(team: string, client: string): void {
+    this.#day.seen(team, client, this.#clock.monotonic());
   }
 
   /**
@@ -139,18 +148,16 @@ export class Quota {
    */
   async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Turn> {
     signal?.throwIfAborted();
-    const now = this.#clock.now();
-    if (!this.#day.allows(demand.urgency, now)) throw quotaExhausted(now);
+    if (!this.#charge(demand)) throw this.#day.refusal(demand, demand.urgency, this.#now());
 
     const mostMs = demand.urgency === 'bulk' ? waitMs : Math.min(waitMs, this.#options.maxWaitMs);
-    const { flow, weight } = this.#flowOf(demand);
     const expectedMs = this.#expectedMs(demand);
-    if (expectedMs > mostMs || this.#queue.sizeOf(flow) >= this.#options.maxQueue) throw busy(expectedMs);
+    if (expectedMs > mostMs || this.#isFullFor(demand)) throw busy(expectedMs);
 
     return new Promise((resolve, reject) => {
       const startedAt = this.#clock.monotonic();
       const leave = (reason: unknown) => {
-        this.#queue.remove(waiter.flow, waiter);
+        this.#queue.remove(waiter.spot, waiter);
         settle();
         reject(reason);
         this.#serve();
@@ -163,13 +170,13 @@ export class Quota {
       };
       const settle = () => {
         cancelDeadline();
-        demand.onRaise(undefined);
+        demand.onJoin(undefined);
         signal?.removeEventListener('abort', onAbort);
         this.#events.waited(demand.team, demand.urgency, (this.#clock.monotonic() - startedAt) / 1000);
       };
       const waiter: Waiter = {
         demand,
-        flow,
+        spot: this.#spotOf(demand, demand),
         grant: (turn) => {
           settle();
           resolve(turn);
@@ -180,13 +187,13 @@ export class Quota {
         },
       };
       leaveIn(mostMs);
-      demand.onRaise(() => {
-        // Whoever has come to want a bulk walk's page is in more of a hurry.
-        if (mostMs > this.#options.maxWaitMs) leaveIn(this.#options.maxWaitMs);
-        this.#move(waiter);
+      demand.onJoin((payer, urgency) => {
+        // A caller cannot wait for as long as a bulk walk does.
+        if (urgency !== 'bulk' && mostMs > this.#options.maxWaitMs) leaveIn(this.#options.maxWaitMs);
+        this.#joined(waiter, payer);
       });
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#queue.add(flow, weight, waiter);
+      this.#queue.add(waiter.spot, waiter);
       this.#serve();
     });
   }
@@ -207,8 +214,29 @@ export class Quota {
     this.#next?.cancel();
   }
 
-  #flowOf({ team, urgency }: Demand) {
-    return { flow: `${urgency} ${team}`, weight: urgencyWeight[urgency] * (this.#weights.get(team) ?? 1) };
+  #now(): Now {
+    return { wall: this.#clock.now(), monotonic: this.#clock.monotonic() };
+  }
+
+  /** Has the first of those who want a call pay that may. Returns false when none may. */
+  #charge(demand: Demand): boolean {
+    const now = this.#now();
+    const payer = demand.payers.find((one) => this.#day.allows(one, demand.urgency, now));
+    if (payer && payer !== demand.payers[0]) demand.charge(payer);
+    return payer !== undefined;
+  }
+
+  #spotOf({ urgency }: Demand, { team, client = '' }: Payer): Spot {
+    const weight = urgencyWeight[urgency] * (this.#teams.get(team)?.weight ?? 1);
+    return { flow: `${urgency} ${team}`, weight, member: client };
+  }
+
+  /** Whether a flow holds all that it may; its last place is kept for another client than the one that has all others. */
+  #isFullFor(demand: Demand): boolean {
+    const { flow, member } = this.#spotOf(demand, demand);
+    const waiting = this.#queue.sizeOf(flow);
+    const hasAll = member !== '' && waiting > 0 && this.#queue.sizeOf(flow, member) === waiting;
+    return waiting >= this.#options.maxQueue - (hasAll ? 1 : 0);
   }
 
   /** The part that this instance takes; undefined while it shares, or is the only one. */
@@ -217,34 +245,43 @@ export class Quota {
   }
 
   #expectedMs(demand: Demand): number {
-    const { flow, weight } = this.#flowOf(demand);
+    const spot = this.#spotOf(demand, demand);
     // While something waits here it is heard anew every second; what is older says nothing any more.
     const isKnown = this.#clock.monotonic() - this.#elsewhere.at < 2 * announceEveryMs;
     const isCrowded = isKnown && this.#elsewhere.flows.length > 0;
-    const ahead = isCrowded ? this.#aheadOfAll(flow, weight) : this.#queue.ahead(flow, weight);
+    const ahead = isCrowded ? this.#aheadOfAll(spot) : this.#queue.ahead(spot);
     return this.#second.expectedMs(this.#clock.monotonic(), ahead, this.#shareAlone);
   }
 
   /** The same as the queue's `ahead`, among all instances, whose flows advance in proportion to their weights. */
-  #aheadOfAll(flow: string, weight: number): number {
+  #aheadOfAll(spot: Spot): number {
     const sizes = new Map<string, { weight: number; waiting: number }>();
     const here = this.#queue.waiting().map(({ name, weight, size }) => ({ name, weight, waiting: size }));
     for (const { name, weight, waiting } of [...here, ...this.#elsewhere.flows]) {
       sizes.set(name, { weight, waiting: waiting + (sizes.get(name)?.waiting ?? 0) });
     }
-    const own = sizes.get(flow)?.waiting ?? 0;
-    sizes.delete(flow);
+    const elsewhere = (sizes.get(spot.flow)?.waiting ?? 0) - this.#queue.sizeOf(spot.flow);
+    const own = this.#queue.aheadInFlow(spot) + elsewhere;
+    sizes.delete(spot.flow);
     return [...sizes.values()].reduce(
-      (ahead, other) => ahead + Math.min(other.waiting, Math.floor(((own + 1) * other.weight) / weight)),
+      (ahead, other) => ahead + Math.min(other.waiting, Math.floor(((own + 1) * other.weight) / spot.weight)),
       own,
     );
   }
 
-  #move(waiter: Waiter): void {
-    if (!this.#queue.remove(waiter.flow, waiter)) return;
-    const { flow, weight } = this.#flowOf(waiter.demand);
-    waiter.flow = flow;
-    this.#queue.add(flow, weight, waiter);
+  /** Another one wants the same call. Where it would have it sooner by itself, it has it so, and pays. */
+  #joined(waiter: Waiter, payer: Payer): void {
+    const { demand, spot } = waiter;
+    const its = this.#spotOf(demand, payer);
+    const isSooner = () => this.#queue.ahead(its) < this.#queue.ahead(spot, waiter);
+    if (demand.payers[0] !== payer && isSooner() && this.#day.allows(payer, demand.urgency, this.#now())) {
+      demand.charge(payer);
+    }
+    const present = this.#spotOf(demand, demand);
+    if ((present.flow === spot.flow && present.member === spot.member) || !this.#queue.remove(spot, waiter)) return;
+    waiter.spot = present;
+    this.#queue.add(present, waiter);
+    this.#serve();
   }
 
   readonly #serve = (): void => {
@@ -275,14 +312,13 @@ export class Quota {
       }
       const waiter = this.#queue.next();
       if (!waiter) return;
-      const now = this.#clock.now();
-      if (this.#day.allows(waiter.demand.urgency, now)) {
-        this.#day.spend(now);
-        this.#calledUnseen = true;
-        waiter.grant(this.#turn(shared?.newCall() ?? ''));
-      } else {
-        waiter.refuse(quotaExhausted(now));
+      if (!this.#charge(waiter.demand)) {
+        this.#refuse(waiter);
+        continue;
       }
+      this.#day.spend(waiter.demand, this.#clock.now());
+      this.#calledUnseen = true;
+      waiter.grant(this.#turn(shared?.newCall() ?? ''));
     }
   }
 
@@ -308,6 +344,7 @@ export class Quota {
 
   /** Returns the milliseconds until it is worth asking again, or undefined when a turn has to be had without asking. */
   async #askOnce(shared: SharedQuota): Promise<number | undefined> {
+    this.#refuseSpent();
     const now = this.#clock.now();
     const day = this.#day.report(now);
     const flows = this.#queue.waiting().map(({ name, weight, size }) => ({
@@ -315,7 +352,7 @@ export class Quota {
       kept: this.#day.keptFrom(urgencyOf(name)),
     }));
     const question = {
-      ...{ flows, day, perDay: this.#options.perDay },
+      ...{ flows, day },
       perSecond: this.#second.limit(this.#clock.monotonic()),
       aloneMs: this.#second.waitMs(this.#clock.monotonic(), shared.share),
     };
@@ -323,13 +360,19 @@ export class Quota {
     this.#isAnnounced = own > 0;
     const ruling = await shared.ask(question, holdMs);
     if (!ruling) return shared.isUp ? askAgainMs : undefined;
-    this.#day.reported(day, ruling.used, ruling.kind === 'granted' ? 1 : 0);
+    const team = ruling.kind === 'granted' ? teamOf(ruling.flow) : undefined;
+    this.#day.reported(day, ruling.teams, team, this.#clock.now());
     this.#day.unite();
     if (ruling.kind === 'granted') {
       this.#isAnnounced = own > 1;
       const waiter = this.#queue.nextOf(ruling.flow);
-      if (waiter) waiter.grant(this.#turn(ruling.call));
-      else shared.giveBack(ruling.call, this.#day.report(this.#clock.now()));
+      if (waiter) {
+        this.#day.charge(waiter.demand);
+        waiter.grant(this.#turn(ruling.call));
+      } else {
+        this.#day.giveBack(teamOf(ruling.flow));
+        shared.giveBack(ruling.call, teamOf(ruling.flow), this.#day.report(this.#clock.now()));
+      }
       return 0;
     }
     this.#elsewhere = { flows: ruling.elsewhere, at: this.#clock.monotonic() };
@@ -337,27 +380,36 @@ export class Quota {
     return ruling.ms;
   }
 
-  /** Those for whom nothing is left of the day. */
+  /** Refuses those for whom nothing is left of the day, unless another one who wants the same may pay. */
   #refuseSpent(): void {
-    const now = this.#clock.now();
-    for (const { name } of this.#queue.waiting()) {
-      if (this.#day.allows(urgencyOf(name), now)) continue;
-      for (let waiter = this.#queue.nextOf(name); waiter; waiter = this.#queue.nextOf(name)) {
-        waiter.refuse(quotaExhausted(now));
+    for (const spot of this.#queue.spots()) {
+      const urgency = urgencyOf(spot.flow);
+      const payer = { team: teamOf(spot.flow), client: spot.member || undefined };
+      if (this.#day.allows(payer, urgency, this.#now())) continue;
+      for (const waiter of this.#queue.itemsOf(spot)) {
+        this.#queue.remove(spot, waiter);
+        if (this.#charge(waiter.demand)) {
+          waiter.spot = this.#spotOf(waiter.demand, waiter.demand);
+          this.#queue.add(waiter.spot, waiter);
+        } else this.#refuse(waiter);
       }
     }
   }
 
+  #refuse({ demand, refuse }: Waiter): void {
+    refuse(this.#day.refusal(demand, demand.urgency, this.#now()));
+  }
+
   #goAlone(shared: SharedQuota): void {
     this.#elsewhere = { flows: [], at: 0 };
-    this.#day.divide(this.#clock.now(), shared.share.instances);
+    this.#day.divide(this.#clock.now(), shared.share);
   }
 
   async #settle(shared: SharedQuota): Promise<void> {
     const day = this.#day.report(this.#clock.now());
-    const used = await shared.settle(this.#second.places(this.#clock.monotonic()), this.#calledUnseen, day);
-    if (used === undefined) return;
-    this.#day.reported(day, used);
+    const teams = await shared.settle(this.#second.places(this.#clock.monotonic()), this.#calledUnseen, day);
+    if (!teams) return;
+    this.#day.reported(day, teams, undefined, this.#clock.now());
     this.#calledUnseen = false;
     this.#day.unite();
     this.#serve();
@@ -376,6 +428,7 @@ export class Quota {
 }
 
 const urgencyOf = (flow: string) => flow.slice(0, flow.indexOf(' ')) as Urgency;
+const teamOf = (flow: string) => flow.slice(flow.indexOf(' ') + 1);
 
 function busy(expectedMs: number): Problem {
   return new Problem('upstream-busy', {

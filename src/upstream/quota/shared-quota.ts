@@ -5,7 +5,9 @@
  * The turns are those of start-time fair queueing, as in one instance: every instance that asks tells what waits there,
  * and the turn goes to the flow with the lowest start tag of all. If that one waits elsewhere, its instance is told.
  */
+import { z } from 'zod';
 import type { Redis, Script } from '../../redis/redis.ts';
+import type { TeamCalls, TeamPart } from './day-shares.ts';
 import { othersMs } from './second-limit.ts';
 
 /** What waits in one instance for one flow. */
@@ -17,28 +19,27 @@ export interface WaitingFlow {
   readonly kept: number;
 }
 
-/** The day's count, as an instance knows it. */
+/** The day's calls by team, as an instance knows them. */
 export interface DayReport {
   /** Number of the day since 1970-01-01 UTC. */
   readonly day: number;
-  /** Calls that this instance has made itself. */
-  readonly own: number;
-  /** The highest count of all that was heard of. */
-  readonly known: number;
+  /** What is left of it: 1 at its start, 0 at its end. */
+  readonly rest: number;
+  /** `own`: calls that this instance has made itself; `known`: the highest count of all that was heard of. */
+  readonly teams: readonly { readonly team: string; readonly own: number; readonly known: number }[];
 }
 
 export interface Question {
   readonly flows: readonly WaitingFlow[];
   readonly perSecond: number;
-  readonly perDay: number;
   readonly day: DayReport;
   /** Milliseconds until this instance could call if it were alone, within its part of the whole. */
   readonly aloneMs: number;
 }
 
 export type Ruling = {
-  /** The day's count of all instances. */
-  readonly used: number;
+  /** The day's calls of all instances. */
+  readonly teams: readonly TeamCalls[];
 } & (
   | { readonly kind: 'granted'; readonly flow: string; readonly call: string }
   /** Nothing is free, or it is somebody else's turn. `elsewhere`: what waits in the other instances. */
@@ -61,50 +62,135 @@ const offerMs = 60;
 const offerAgainMs = 20;
 const lifeMs = { turns: 60_000, day: 172_800_000 };
 
-/** Keys: places, state, tags, waiting, day. ARGV: channel, instance, day, own calls, known calls of all. */
+/**
+ * Keys: places, state, tags, waiting, calls, told. ARGV: channel, instance, and as JSON the report of the day (`day`,
+ * `rest`, `teams`: team, own calls, known calls), the parts of the teams (team, part, cap) and the calls of a day.
+ *
+ * The day is shared as day-shares.ts does it. `calls` has of each team its calls (`c`), those of them that an instance is
+ * still to tell (`r`), and what it keeps (`k`); `told` what each instance has told of each team.
+ */
 const prelude = `
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local function tell(...) redis.call('PUBLISH', ARGV[1], cjson.encode({...})) end
   local function number(key, name) return tonumber(redis.call('HGET', key, name) or nil) end
-  local function count(calls)
-    local day, today = number(KEYS[5], 'day') or 0, tonumber(ARGV[3])
-    if today > day then
-      redis.call('DEL', KEYS[5])
-      redis.call('HSET', KEYS[5], 'day', today)
-      day = today
+  local function exact(value) return string.format('%.9f', value) end
+
+  local report, parts, perDay = cjson.decode(ARGV[3]), {}, tonumber(ARGV[5])
+  local today, rest = tonumber(report[1]), tonumber(report[2])
+  local teams, used, changed = {}, 0, {}
+  for _, part in ipairs(cjson.decode(ARGV[4])) do
+    parts[part[1]] = {part = part[2], cap = part[3]}
+    teams[part[1]] = {c = 0, r = 0, k = part[2]}
+  end
+  local function teamOf(name)
+    if not teams[name] then teams[name] = {c = 0, r = 0, k = 0} end
+    return teams[name]
+  end
+  local function kept(name)
+    local team, part = teamOf(name), parts[name]
+    if not part then return 0 end
+    return math.max(0, math.min(team.k, part.part - team.c, part.cap - team.c, part.part * rest))
+  end
+  local function keptBut(name)
+    local sum = 0
+    for other in pairs(teams) do
+      if other ~= name then sum = sum + math.floor(kept(other) + 0.5) end
     end
-    local used, rest = number(KEYS[5], 'used') or 0, number(KEYS[5], 'rest') or 0
-    local told, known = number(KEYS[5], ARGV[2]) or 0, tonumber(ARGV[5])
-    if today == day then
+    return sum
+  end
+  local function left() return math.max(0, perDay - used) end
+  local function missing() return math.max(0, keptBut(nil) - left()) end
+  local function allows(name, reserve)
+    if name == '' then return left() >= 1 end
+    local cap = parts[name] and parts[name].cap - teamOf(name).c or left()
+    return math.min(left() - reserve - keptBut(name), cap) >= 1
+  end
+  local function level()
+    if missing() == 0 then return end
+    local sum, all = 0, {}
+    for name in pairs(teams) do
+      all[name] = kept(name)
+      sum = sum + all[name]
+    end
+    for name, keeps in pairs(all) do
+      teams[name].k, changed[name] = keeps * left() / sum, true
+    end
+  end
+  local function add(name, calls)
+    local team = teamOf(name)
+    team.c, used, changed[name] = math.max(0, team.c + calls), math.max(0, used + calls), true
+    if calls > 0 and name ~= '' then team.k = math.max(0, kept(name) - missing()) end
+    level()
+  end
+
+  local day = number(KEYS[5], 'day') or 0
+  if today > day then
+    redis.call('DEL', KEYS[5], KEYS[6])
+    redis.call('HSET', KEYS[5], 'day', today)
+    day = today
+  end
+  local stored = redis.call('HGETALL', KEYS[5])
+  for i = 1, #stored, 2 do
+    local kind, name, value = string.sub(stored[i], 1, 2), string.sub(stored[i], 3), tonumber(stored[i + 1])
+    if value and (kind == 'c:' or kind == 'r:' or kind == 'k:') then
+      teamOf(name)[string.sub(kind, 1, 1)] = value
+      if kind == 'c:' then used = used + value end
+    end
+  end
+  local function count(name, calls)
+    local key = ARGV[2] .. ' ' .. name
+    add(name, calls)
+    redis.call('HSET', KEYS[6], key, (number(KEYS[6], key) or 0) + calls)
+  end
+  if today == day then
+    for _, one in ipairs(report[3]) do
+      local name, own, known = one[1], one[2], one[3]
       -- Calls that are news; after a flush those are not that the others have told of.
-      local new = math.max(0, tonumber(ARGV[4]) - told)
-      local covered = math.min(rest, new)
-      used, rest, told = used + new - covered, rest - covered, told + new
-      if known > used then used, rest = known, rest + known - used end
+      local team = teamOf(name)
+      local new = math.max(0, own - (number(KEYS[6], ARGV[2] .. ' ' .. name) or 0))
+      local covered = math.min(team.r, new)
+      if new > 0 then
+        team.r, changed[name] = team.r - covered, true
+        count(name, new - covered)
+        redis.call('HINCRBY', KEYS[6], ARGV[2] .. ' ' .. name, covered)
+      end
+      if known > team.c then
+        team.r = team.r + known - team.c
+        add(name, known - team.c)
+      end
     end
-    used, told = used + calls, told + calls
-    redis.call('HSET', KEYS[5], 'used', used, 'rest', rest, ARGV[2], told)
+  end
+  local function state()
+    local all = {}
+    for name in pairs(changed) do
+      local team = teams[name]
+      redis.call('HSET', KEYS[5], 'c:' .. name, string.format('%.0f', team.c), 'r:' .. name, string.format('%.0f', team.r),
+        'k:' .. name, exact(team.k))
+    end
+    for name, team in pairs(teams) do
+      if team.c > 0 or team.k < (parts[name] and parts[name].part or 0) then all[#all + 1] = {name, team.c, team.k} end
+    end
     redis.call('PEXPIRE', KEYS[5], ${lifeMs.day})
-    return used
+    redis.call('PEXPIRE', KEYS[6], ${lifeMs.day})
+    return #all > 0 and cjson.encode(all) or '[]'
   end
   local function live() for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ${lifeMs.turns}) end end
 `;
 
-/** ARGV further: limit, hold, call, flows, calls a day, wait if alone. */
+/** ARGV further: limit, hold, call, flows, wait if alone. */
 const take: Script = {
   name: 'sendgateTake',
-  keys: 5,
+  keys: 6,
   lua: `${prelude}
-    local me, limit, perDay = ARGV[2], tonumber(ARGV[6]), tonumber(ARGV[10])
-    local used = count(0)
+    local me, limit = ARGV[2], tonumber(ARGV[6])
     local since = number(KEYS[2], 'since')
     if not since then
       since = now
       redis.call('HSET', KEYS[2], 'since', now, 'lost', now)
     end
     local own = cjson.decode(ARGV[9])
-    local alone = now - since < ${settleMs} and tonumber(ARGV[11]) or 0
+    local alone = now - since < ${settleMs} and tonumber(ARGV[10]) or 0
     if #own > 0 and alone == 0 then
       redis.call('HSET', KEYS[4], me, now .. ' ' .. ARGV[9])
     else
@@ -112,19 +198,20 @@ const take: Script = {
     end
     local lost = now - (number(KEYS[2], 'lost') or 0)
     if lost < ${othersMs} then alone = ${othersMs} - lost end
-    if alone > 0 then return {'wait', used, alone, '[]', ''} end
+    if alone > 0 then return {'wait', state(), alone, '[]', ''} end
 
     local virtual = number(KEYS[2], 'virtual') or 0
     local elsewhere, first, mine = {}, nil, nil
     local all = redis.call('HGETALL', KEYS[4])
     for i = 1, #all, 2 do
       local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
-      if not at or now - at > ${goneMs} then
+      local isFlows, flows = pcall(cjson.decode, text)
+      if not at or not isFlows or type(flows) ~= 'table' or now - at > ${goneMs} then
         redis.call('HDEL', KEYS[4], all[i])
       else
-        for _, flow in ipairs(cjson.decode(text)) do
+        for _, flow in ipairs(flows) do
           if all[i] ~= me then elsewhere[#elsewhere + 1] = flow end
-          if perDay - used > flow[4] then
+          if allows(string.match(flow[1], '^%S+ (.*)$') or '', flow[4]) then
             local start = math.max(number(KEYS[3], flow[1]) or 0, virtual)
             local turn = {name = flow[1], weight = flow[2], start = start, instance = all[i]}
             if not first or start < first.start then first = turn end
@@ -139,53 +226,56 @@ const take: Script = {
     local taken = redis.call('ZCARD', KEYS[1])
     if taken >= limit then
       local free = redis.call('ZRANGE', KEYS[1], taken - limit, taken - limit, 'WITHSCORES')[2]
-      return {'wait', used, math.ceil(free - now), elsewhere, ''}
+      return {'wait', state(), math.ceil(free - now), elsewhere, ''}
     end
-    if not mine then return {'wait', used, 1000, elsewhere, ''} end
+    if not mine then return {'wait', state(), 1000, elsewhere, ''} end
     if first.start < mine.start then
       local offered = number(KEYS[2], 'offered')
       if not offered then
         redis.call('HSET', KEYS[2], 'offered', now)
         tell('turn', first.instance)
       end
-      if not offered or now - offered < ${offerMs} then return {'wait', used, ${offerAgainMs}, elsewhere, ''} end
+      if not offered or now - offered < ${offerMs} then return {'wait', state(), ${offerAgainMs}, elsewhere, ''} end
     end
 
     redis.call('HDEL', KEYS[2], 'offered')
     redis.call('HSET', KEYS[2], 'virtual', string.format('%.9f', mine.start))
     redis.call('HSET', KEYS[3], mine.name, string.format('%.9f', mine.start + 1 / mine.weight))
     redis.call('ZADD', KEYS[1], now + ARGV[7], ARGV[8])
-    used = count(1)
-    local left = {}
+    count(string.match(mine.name, '^%S+ (.*)$') or '', 1)
+    local waits = {}
     for _, flow in ipairs(own) do
       if flow[1] == mine.name then flow[3] = flow[3] - 1 end
-      if flow[3] > 0 then left[#left + 1] = flow end
+      if flow[3] > 0 then waits[#waits + 1] = flow end
     end
-    if #left > 0 then redis.call('HSET', KEYS[4], me, now .. ' ' .. cjson.encode(left)) else redis.call('HDEL', KEYS[4], me) end
+    if #waits > 0 then redis.call('HSET', KEYS[4], me, now .. ' ' .. cjson.encode(waits)) else redis.call('HDEL', KEYS[4], me) end
     live()
-    return {'granted', used, 0, '[]', mine.name}`,
+    return {'granted', state(), 0, '[]', mine.name}`,
 };
 
-/** ARGV further: call, free in. */
+/** Keys: places, waiting. ARGV: channel, call, free in. */
 const end: Script = {
   name: 'sendgateEnd',
-  keys: 5,
-  lua: `${prelude}
-    local free, held = now + ARGV[7], redis.call('ZSCORE', KEYS[1], ARGV[6])
+  keys: 2,
+  lua: `
+    local time = redis.call('TIME')
+    local free = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3]
+    local held = redis.call('ZSCORE', KEYS[1], ARGV[2])
     if held and tonumber(held) > free then
-      redis.call('ZADD', KEYS[1], 'XX', free, ARGV[6])
-      if redis.call('HLEN', KEYS[4]) > 0 then tell('place', ARGV[7]) end
+      redis.call('ZADD', KEYS[1], 'XX', free, ARGV[2])
+      if redis.call('HLEN', KEYS[2]) > 0 then redis.call('PUBLISH', ARGV[1], cjson.encode({'place', ARGV[3]})) end
     end
     return 1`,
 };
 
-/** ARGV further: call. For a turn that nobody wants any more. */
+/** ARGV further: call, its team. For a turn that nobody wants any more. */
 const giveBack: Script = {
   name: 'sendgateGiveBack',
-  keys: 5,
+  keys: 6,
   lua: `${prelude}
     if redis.call('ZREM', KEYS[1], ARGV[6]) == 1 then
-      count(-1)
+      count(ARGV[7], -1)
+      state()
       tell('place', 0)
     end
     return 1`,
@@ -194,22 +284,27 @@ const giveBack: Script = {
 /** ARGV further: whether calls were made unseen, then calls and the milliseconds until they count no more, in turn. */
 const settle: Script = {
   name: 'sendgateSettle',
-  keys: 5,
+  keys: 6,
   lua: `${prelude}
     for i = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], now + ARGV[i + 1], ARGV[i]) end
     redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', KEYS[2], 'since', now)
     live()
-    return count(0)`,
+    return state()`,
 };
 
 export class SharedQuota {
   readonly #redis: Redis;
   readonly #keys: readonly string[];
+  readonly #parts: string;
+  readonly #perDay: number;
   #calls = 0;
 
-  constructor(redis: Redis) {
+  /** @param parts of a day's calls, by team */
+  constructor(redis: Redis, perDay: number, parts: ReadonlyMap<string, TeamPart>) {
     this.#redis = redis;
-    this.#keys = ['places', 'state', 'tags', 'waiting', 'day'].map((name) => redis.key(`{quota}:${name}`));
+    this.#perDay = perDay;
+    this.#parts = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
+    this.#keys = ['places', 'state', 'tags', 'waiting', 'calls', 'told'].map((name) => redis.key(`{quota}:${name}`));
   }
 
   get isUp(): boolean {
@@ -225,34 +320,35 @@ export class SharedQuota {
     return `${this.#redis.instance}-${this.#calls++}`;
   }
 
-  /** Asks for a turn. Undefined when Redis does not help. */
-  async ask(question: Question, holdMs: number): Promise<Ruling | undefined> {
-    const { flows, perSecond, perDay, day, aloneMs } = question;
+  /** Asks for a turn. Undefined when Redis is unavailable, or answers what is no answer. */
+  async ask({ flows, perSecond, day, aloneMs }: Question, holdMs: number): Promise<Ruling | undefined> {
     const waiting = flows.map(({ name, weight, waiting, kept }) => [name, weight, waiting, kept]);
     const call = this.newCall();
-    const values = [perSecond, holdMs, call, JSON.stringify(waiting), perDay, Math.ceil(aloneMs)];
+    const values = [perSecond, holdMs, call, JSON.stringify(waiting), Math.ceil(aloneMs)];
     const reply = await this.#run(take, day, values);
     if (!Array.isArray(reply)) return undefined;
-    const [kind, used, ms, elsewhere, flow] = reply.map(String);
-    const ruling = { used: Number(used) };
-    if (kind === 'granted') return { ...ruling, kind, flow: flow ?? '', call };
-    return { ...ruling, kind: 'wait', ms: Math.max(1, Number(ms)), elsewhere: flowsOf(elsewhere ?? '[]') };
+    const [kind, teams = '', ms, elsewhere = '', flow = ''] = reply.map(String);
+    const told = this.#teamsOf(teams);
+    if (!told) return undefined;
+    if (kind === 'granted') return { teams: told, kind, flow, call };
+    return { teams: told, kind: 'wait', ms: clampWait(Number(ms)), elsewhere: read(flowsShape, elsewhere) ?? [] };
   }
 
   /** Tells that a call has been answered, and counts for so much longer. */
   ended({ call, freeInMs }: Place): void {
-    void this.#run(end, nothingNew, [call, Math.max(0, Math.ceil(freeInMs))]);
+    const [places = '', , , waiting = ''] = this.#keys;
+    void this.#redis.run(end, [places, waiting, this.#redis.channel, call, Math.max(0, Math.ceil(freeInMs))]);
   }
 
-  giveBack(call: string, day: DayReport): void {
-    void this.#run(giveBack, day, [call]);
+  giveBack(call: string, team: string, day: DayReport): void {
+    void this.#run(giveBack, day, [call, team]);
   }
 
-  /** Redis has come back: tells of the calls that it may not know of. Resolves with the day's count of all instances. */
-  async settle(places: readonly Place[], unseen: boolean, day: DayReport): Promise<number | undefined> {
+  /** Redis is back: tells of the calls that it may not know of. Resolves with the day's calls of all instances. */
+  async settle(places: readonly Place[], unseen: boolean, day: DayReport): Promise<readonly TeamCalls[] | undefined> {
     const told = places.flatMap(({ call, freeInMs }) => [call, Math.ceil(freeInMs)]);
-    const used = await this.#run(settle, day, [Number(unseen), ...told]);
-    return typeof used === 'number' ? used : undefined;
+    const reply = await this.#run(settle, day, [Number(unseen), ...told]);
+    return reply === undefined ? undefined : this.#teamsOf(String(reply));
   }
 
   /** Tells all instances that Constant Contact says that it was called too often. */
@@ -260,13 +356,13 @@ export class SharedQuota {
     this.#redis.publish('complaint', this.#redis.instance);
   }
 
-  /** Has the functions called whenever a turn may be had in so many milliseconds, or another instance has complained. */
+  /** Calls the functions whenever a turn may be had in so many milliseconds, or another instance has complained. */
   listen(onTurn: (inMs: number) => void, onComplaint: () => void): void {
     const { instance } = this.#redis;
     this.#redis.on('turn', (whose) => {
       if (whose === instance) onTurn(0);
     });
-    this.#redis.on('place', (ms) => onTurn(Number(ms) || 0));
+    this.#redis.on('place', (ms) => onTurn(clampWait(Number(ms))));
     this.#redis.on('complaint', (whose) => {
       if (whose !== instance) onComplaint();
     });
@@ -280,15 +376,41 @@ export class SharedQuota {
     this.#redis.onDown(listener);
   }
 
-  #run(script: Script, { day, own, known }: DayReport, values: readonly (string | number)[]) {
+  /** What is in Redis is input: counts beyond anything that can have happened are no answer. */
+  #teamsOf(text: string): readonly TeamCalls[] | undefined {
+    const teams = read(teamsShape, text);
+    const most = mostOverrun * this.#perDay + mostOverrun;
+    return teams?.every(({ calls }) => calls <= most) ? teams : undefined;
+  }
+
+  #run(script: Script, { day, rest, teams }: DayReport, values: readonly (string | number)[]) {
     const { channel, instance } = this.#redis;
-    return this.#redis.run(script, [...this.#keys, channel, instance, day, own, known, ...values]);
+    const report = JSON.stringify([day, rest, teams.map(({ team, own, known }) => [team, own, known])]);
+    return this.#redis.run(script, [...this.#keys, channel, instance, report, this.#parts, this.#perDay, ...values]);
   }
 }
 
-function flowsOf(text: string): WaitingFlow[] {
-  const flows = JSON.parse(text) as [string, number, number, number][];
-  return flows.map(([name, weight, waiting, kept]) => ({ name, weight, waiting, kept }));
-}
+/** Instances that have lost each other can overrun a day by a little; counts of so many days are not ours. */
+const mostOverrun = 10;
+const longestWaitMs = 5_000;
 
-const nothingNew: DayReport = { day: 0, own: 0, known: 0 };
+/** A wait that Redis names. What is none is asked again soon. */
+const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);
+
+const teamsShape = z
+  .array(z.tuple([z.string().max(64), z.int().nonnegative(), z.number().nonnegative()]))
+  .max(10_000)
+  .transform((all) => all.map(([team, calls, kept]): TeamCalls => ({ team, calls, kept })));
+
+const flowsShape = z
+  .array(z.tuple([z.string().max(100), z.number().positive(), z.int().nonnegative(), z.number().nonnegative()]))
+  .max(10_000)
+  .transform((all) => all.map(([name, weight, waiting, kept]): WaitingFlow => ({ name, weight, waiting, kept })));
+
+function read<T>(shape: z.ZodType<T>, text: string): T | undefined {
+  try {
+    return shape.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

@@ -2,7 +2,7 @@
  * Who waits for which fetch, so that a caller who hangs up ends its own wait, and the last one the fetch's.
  */
 import { Problem } from '../../problems.ts';
-import { Demand, type Urgency } from './demand.ts';
+import { Demand, type Payer, type Urgency } from './demand.ts';
 
 interface Group {
   count: number;
@@ -23,15 +23,15 @@ export class Waiters {
   readonly #groups = new Map<string, Group>();
 
   /** Joins those who wait for `key`. Without a signal the wait is never given up: the fetch will be completed. */
-  join(key: string, team: string, urgency: Urgency, signal: AbortSignal | undefined): Wait {
+  join(key: string, { team, client }: Payer, urgency: Urgency, signal: AbortSignal | undefined): Wait {
     let group = this.#groups.get(key);
     if (!group) {
-      group = { count: 0, demand: new Demand(team, urgency), controller: new AbortController() };
+      group = { count: 0, demand: new Demand(team, urgency, client), controller: new AbortController() };
       this.#groups.set(key, group);
     }
     const { controller, demand } = group;
     group.count++;
-    demand.raise(team, urgency);
+    demand.join({ team, client }, urgency);
     return {
       demand,
       signal: controller.signal,

@@ -1,0 +1,281 @@
+/**
+ * The day's calls are shared: whatever one team or client does, the others get their part. On a clock on which nothing
+ * passes by itself.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Problem } from '../../src/problems.ts';
+import type { TeamShare } from '../../src/upstream/quota/day-shares.ts';
+import { Demand, type Urgency } from '../../src/upstream/quota/demand.ts';
+import { Quota } from '../../src/upstream/quota/quota.ts';
+import { FakeClock } from '../support/clock.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const midnight = Date.parse('2026-01-01T00:00:00Z');
+const hourMs = 3_600_000;
+
+let clock: FakeClock;
+let quota: Quota;
+let teams: Record<string, TeamShare>;
+let options: { perDay: number; reserve: number; stateFile: string };
+let spent: string[];
+
+/** Starts a quota, or starts it again. */
+function build(): void {
+  quota = new Quota(
+    clock,
+    { perSecond: 1_000, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
+    new Map(Object.entries(teams)),
+    { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team), unsaved: () => {} },
+  );
+}
+
+beforeEach(() => {
+  clock = new FakeClock(midnight);
+  teams = { a: { weight: 1 }, b: { weight: 1 } };
+  options = { perDay: 100, reserve: 0, stateFile: '' };
+  spent = [];
+});
+
+interface Wish {
+  readonly client?: string;
+  readonly urgency?: Urgency;
+}
+
+/** Makes one call if it may. Returns the refusal. */
+async function call(team: string, { client, urgency = 'interactive' }: Wish = {}): Promise<Problem | undefined> {
+  if (client !== undefined) quota.seen(team, client);
+  const taking = quota.take(new Demand(team, urgency, client), 1e9);
+  const turn = await Promise.race([taking, clock.pass(1).then(() => taking)]).catch((error: unknown) => error);
+  if (turn instanceof Problem) return turn;
+  (turn as Awaited<typeof taking>).done(true);
+  await clock.pass(2);
+  return undefined;
+}
+
+/** Calls until it is refused. Returns the calls that were made. */
+async function drain(team: string, wish: Wish = {}, most = 10_000): Promise<number> {
+  for (let made = 0; made < most; made++) if (await call(team, wish)) return made;
+  return most;
+}
+
+const at = async (hours: number) => clock.pass(midnight + hours * hourMs - clock.now());
+const dayOf = (team: string) => quota.status().teams.find((one) => one.team === team);
+
+describe('a greedy team from the first second', () => {
+  test('leaves every other team its part', async () => {
+    teams = { a: { weight: 1 }, b: { weight: 2 }, default: { weight: 1 } };
+    build();
+    expect(await drain('a')).toBe(25);
+    expect(await drain('b')).toBe(50);
+    expect(await drain('default')).toBe(25);
+    expect(quota.status()).toMatchObject({ callsToday: 100, leftToday: 0 });
+  });
+
+  test('borrows what the others do not use, the more the later it is, and nearly everything by the end', async () => {
+    options = { ...options, perDay: 400 };
+    build();
+    expect(await drain('a')).toBe(200);
+    await at(12);
+    expect(await drain('a')).toBeGreaterThanOrEqual(98);
+    expect(dayOf('a')).toMatchObject({ part: 200, borrowed: expect.any(Number) });
+    for (let minutes = 0; minutes < 12 * 60 - 60; minutes += 10) {
+      await clock.pass(10 * 60_000);
+      await drain('a');
+    }
+    await at(23.98);
+    await drain('a');
+    expect(dayOf('a')?.calls).toBeGreaterThanOrEqual(398);
+    expect(dayOf('a')?.borrowed).toBe((dayOf('a')?.calls ?? 0) - 200);
+  });
+
+  test('leaves a team that comes at noon half of its part, however many others come', async () => {
+    teams = { a: { weight: 1 }, b: { weight: 1 }, c: { weight: 1 } };
+    options = { ...options, perDay: 300 };
+    build();
+    await at(12);
+    expect(await drain('a')).toBe(200);
+    expect(await drain('b')).toBeGreaterThanOrEqual(49);
+    expect(await drain('c')).toBeGreaterThanOrEqual(49);
+  });
+
+  test('is told whose calls are spent, and when lending allows one more', async () => {
+    options = { ...options, perDay: 400 };
+    build();
+    await drain('a');
+    const refused = await call('a');
+    expect(refused).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'share' });
+    expect(refused?.message).toMatch(/team's part/);
+    expect(spent).toEqual(['a']);
+    const seconds = refused?.retryAfterSeconds ?? 0;
+    await clock.pass((seconds - 1) * 1000 - 10);
+    expect((await call('a'))?.retryAfterSeconds).toBeLessThanOrEqual(2);
+    await clock.pass(1_000);
+    expect(await call('a')).toBeUndefined();
+
+    await drain('b');
+    await at(23.99);
+    await drain('a');
+    await drain('b');
+    await drain('a');
+    expect(quota.status().leftToday).toBe(0);
+    const over = await call('b');
+    expect(over).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'quota' });
+    expect(over?.retryAfterSeconds).toBe(Math.ceil((midnight + 24 * hourMs - clock.now()) / 1000));
+  });
+
+  test('with a cap stays below it, lone or not, and lends what the cap leaves', async () => {
+    teams = { a: { weight: 1, callsPerDay: 10 }, b: { weight: 1 } };
+    build();
+    expect(await drain('a')).toBe(10);
+    expect((await call('a'))?.message).toMatch(/callsPerDay/);
+    expect(await drain('b')).toBe(90);
+    await at(23.9);
+    expect(await drain('a')).toBe(0);
+  });
+
+  test('may not borrow what is kept for callers who wait', async () => {
+    options = { ...options, reserve: 10 };
+    build();
+    expect(await drain('a', { urgency: 'refresh' })).toBe(40);
+    expect(await drain('a')).toBe(10);
+  });
+});
+
+describe('clients of one team', () => {
+  beforeEach(() => {
+    teams = { default: { weight: 1 } };
+  });
+
+  test('have everything while they are alone', async () => {
+    build();
+    expect(await drain('default', { client: 'x' })).toBe(100);
+  });
+
+  test('leave the others half as soon as there are others', async () => {
+    build();
+    quota.seen('default', 'y');
+    expect(await drain('default', { client: 'x' })).toBe(50);
+    expect((await call('default', { client: 'x' }))?.message).toMatch(/other clients/);
+    expect(await drain('default', { client: 'y' })).toBe(50);
+  });
+
+  test('that were not seen for a day are kept nothing', async () => {
+    build();
+    quota.seen('default', 'y');
+    quota.seen('default', 'x');
+    await clock.pass(24.5 * hourMs);
+    expect(await drain('default', { client: 'x' })).toBe(100);
+  });
+
+  test('share what is left of a part that others have borrowed from', async () => {
+    teams = { a: { weight: 1 }, default: { weight: 1 } };
+    options = { ...options, perDay: 400 };
+    build();
+    quota.seen('default', 'x');
+    quota.seen('default', 'y');
+    await at(12);
+    await drain('a');
+    const [x, y] = [await drain('default', { client: 'x' }), await drain('default', { client: 'y' })];
+    expect(x + y).toBeGreaterThanOrEqual(98);
+    expect(y).toBeGreaterThanOrEqual(24);
+  });
+});
+
+describe('a call that two want', () => {
+  test('is not refused to the second because the first may not make it', async () => {
+    options = { ...options, perDay: 10 };
+    build();
+    await drain('a');
+    const demand = new Demand('a', 'interactive');
+    demand.join({ team: 'b' }, 'interactive');
+    const turn = await quota.take(demand, 1e9);
+    turn.done(true);
+    expect(dayOf('b')?.calls).toBe(1);
+  });
+});
+
+test('a clock that is set back over midnight brings no call back, and does not end the day', async () => {
+  teams = { a: { weight: 1 }, b: { weight: 1 } };
+  build();
+  expect(await drain('a')).toBe(50);
+  clock.stepWall(-hourMs);
+  expect(quota.status()).toMatchObject({ callsToday: 50, dayEndsAt: '2026-01-02T00:00:00.000Z' });
+  const refused = await call('a');
+  expect(refused?.retryAfterSeconds).toBeGreaterThan(3600);
+  expect(await drain('b')).toBe(50);
+});
+
+test('calls that belong to no team are taken from all alike', async () => {
+  build();
+  for (let n = 0; n < 10; n++) expect(await call('')).toBeUndefined();
+  expect(await drain('a')).toBe(45);
+  expect(await drain('b')).toBe(45);
+});
+
+describe('after a restart', () => {
+  test('what every team has called and keeps is known, in a file for the owner alone', async () => {
+    options = { ...options, stateFile: join(folder, 'day.json') };
+    process.umask(0o022);
+    build();
+    await drain('a');
+    build();
+    expect(await drain('a')).toBe(0);
+    expect(await drain('b')).toBe(50);
+    expect(statSync(options.stateFile).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(options.stateFile, 'utf8'))).toMatchObject({ calls: 100 });
+  });
+});
+
+/**
+ * Teams of random weights, of which one is greedy all day; the others come when they like. Each keeps what it is sure of:
+ * at any moment a team may make as many calls as it keeps, one after the other.
+ */
+test('whatever the others do, a team may make the calls that it keeps: random weights, arrivals and restarts', async () => {
+  const weights = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 5 });
+  const steps = fc.array(
+    fc.record({
+      minutes: fc.integer({ min: 1, max: 240 }),
+      team: fc.nat(4),
+      calls: fc.integer({ min: 1, max: 60 }),
+      restart: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 15 },
+  );
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(weights, steps, async (all, visits) => {
+      clock = new FakeClock(midnight);
+      teams = Object.fromEntries(all.map((weight, n) => [`t${n}`, { weight }]));
+      options = { perDay: 200, reserve: 0, stateFile: join(folder, `${runs++}.json`) };
+      build();
+      const sum = all.reduce((total, weight) => total + weight, 0);
+      const part = (team: number) => (200 * (all[team] ?? 0)) / sum;
+      const made = all.map(() => 0);
+      const greedy = all.length - 1;
+      made[greedy] = await drain(`t${greedy}`);
+      for (const { minutes, team: drawn, calls, restart } of visits) {
+        if (clock.now() + minutes * 60_000 + 3 * hourMs > midnight + 24 * hourMs) break;
+        await clock.pass(minutes * 60_000);
+        if (restart) build();
+        const team = drawn % all.length;
+        const rest = 1 - (clock.now() - midnight) / (24 * hourMs);
+        const isFirst = made[team] === 0;
+        const got = await drain(`t${team}`, {}, calls);
+        made[team] = (made[team] ?? 0) + got;
+        // One that has asked for nothing yet is sure of its part of what is left of the day.
+        if (isFirst && team !== greedy)
+          expect(got).toBeGreaterThanOrEqual(Math.min(calls, Math.floor(part(team) * rest) - 1));
+        made[greedy] = (made[greedy] ?? 0) + (await drain(`t${greedy}`));
+      }
+      const total = made.reduce((calls, more) => calls + more, 0);
+      expect(total).toBe(quota.status().callsToday);
+      expect(total).toBeLessThanOrEqual(200);
+    }),
+    { numRuns: 25 },
+  );
+});
