@@ -42,6 +42,8 @@ interface FrontParts {
   readonly isAmple: () => boolean;
   /** What counts the requests of all processes together; undefined where this is the only one. */
   readonly counting: Counting | undefined;
+  /** Called with the key of a client that sends requests, once a minute. */
+  readonly onSeen: (client: string) => void;
   readonly exportPlaces: ExportPlaces;
   readonly readStatus: () => PublicStatus | Promise<PublicStatus>;
   /** For answers that are ready. */
@@ -74,7 +76,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     browserGuard: new BrowserGuard(config.callers.cors.origins),
     teams,
   });
-  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, parts.counting);
+  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, parts.counting, parts.onSeen);
   const head = securityHeaders();
   const answers = new ReadyAnswers(head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);

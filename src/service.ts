@@ -1,7 +1,7 @@
 /**
  * A whole Sendgate in one process: what is needed is built here, once, and passed in.
  */
-import { countingIn } from './callers/rate-limit.ts';
+import { countingIn, teamOfClient } from './callers/rate-limit.ts';
 import { defaultTeam } from './callers/teams.ts';
 import { type Clock, onceAMinute, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
@@ -16,6 +16,7 @@ import { type Status, StatusBoard } from './operations/status.ts';
 import { campaignOf, maxWalks, Pages } from './pages/pages.ts';
 import type { Unreadable } from './pages/record.ts';
 import { SharedPages } from './pages/shared-pages.ts';
+import { UnknownIds } from './pages/unknown-ids.ts';
 import { Walks } from './pages/walks.ts';
 import { parseRedisUrl } from './redis/address.ts';
 import { KeyRing } from './redis/key-ring.ts';
@@ -132,8 +133,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       },
     );
   const { pagesBytes, answersBytes } = bytesOfPrimary(config);
+  const unknownIds = new UnknownIds(clock);
   const pages = new Pages(
     {
+      unknownIds,
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       readSends,
@@ -179,10 +182,12 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     },
     given,
     () => front.deaths,
+    () => quota.status().teams,
   );
 
   const summaries = new Summaries(
     {
+      unknownIds,
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
       clock,
     },
@@ -191,6 +196,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const behind = {
     ...{ clock, log, pages, summaries },
     isAmple: () => quota.isAmple,
+    onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     counting: redis && countingIn(redis),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),

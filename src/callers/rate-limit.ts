@@ -47,17 +47,21 @@ export class RateLimit {
   readonly #addresses: Addresses;
   readonly #limiters: ReadonlyMap<string, RequestHandler>;
 
-  /** @param counting with others; undefined where this is the only one that counts */
+  /**
+   * @param counting with others; undefined where this is the only one that counts
+   * @param onSeen called with a client's key when its window begins: once a minute while it sends requests
+   */
   constructor(
     options: RateLimitOptions,
     teams: readonly Team[],
     addresses: Addresses,
     clock: Clock,
     counting?: Counting,
+    onSeen: (client: string) => void = () => {},
   ) {
     this.#options = options;
     this.#addresses = addresses;
-    this.#store = new BoundedStore(options.maxClients, clock, counting);
+    this.#store = new BoundedStore(options.maxClients, clock, counting, onSeen);
     this.#limiters = new Map(teams.map((team) => [team.name, this.#limiter(team)]));
   }
 
@@ -118,6 +122,9 @@ export class RateLimit {
     return `${team.name} ${address.includes(':') ? ipKeyGenerator(address, ipv6Subnet) : address}`;
   }
 }
+
+/** The team in the key of a client. */
+export const teamOfClient = (client: string) => client.split(' ', 1)[0] ?? '';
 
 class Count {
   totalHits = 0;
@@ -196,8 +203,10 @@ class BoundedStore implements Store {
   readonly #untold = new Map<string, Count>();
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
+  readonly #onSeen: (client: string) => void;
 
-  constructor(maxClients: number, clock: Clock, counting: Counting | undefined) {
+  constructor(maxClients: number, clock: Clock, counting: Counting | undefined, onSeen: (client: string) => void) {
+    this.#onSeen = onSeen;
     this.#counting = counting;
     this.#clock = clock;
     this.#counts = new LRUCache({ max: maxClients });
@@ -250,6 +259,7 @@ class BoundedStore implements Store {
     if (known && known.resetMs > now) return known;
     const count = new Count(now + windowMs, known?.policyLine);
     this.#counts.set(key, count);
+    this.#onSeen(key);
     return count;
   }
 

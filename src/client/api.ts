@@ -64,6 +64,31 @@ export interface Status {
     quota: 'exhausted' | 'ok';
   };
   /**
+   * Who spends the day's calls
+   */
+  teams: {
+    /**
+     * `(account)`: calls of no team, such as probes
+     */
+    team: string;
+    /**
+     * Calls made since 00:00 UTC
+     */
+    calls: number;
+    /**
+     * Calls of a day that the team is sure of
+     */
+    part: number;
+    /**
+     * Calls beyond its part
+     */
+    borrowed: number;
+    /**
+     * Calls that it may still make now
+     */
+    available: number;
+  }[];
+  /**
    * Who waits for a call to Constant Contact, and how long it takes
    */
   queues: {

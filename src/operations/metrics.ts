@@ -3,6 +3,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { RefreshOutcome } from '../upstream/oauth/refresh.ts';
+import type { TeamDayStatus } from '../upstream/quota/day-budget.ts';
+import { accountName } from '../upstream/quota/day-shares.ts';
 import type { Urgency } from '../upstream/quota/demand.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
@@ -24,6 +26,14 @@ export interface Gauges {
   readonly quotaExhausted: () => boolean;
   readonly circuitOpen: () => boolean;
 }
+
+/** What is told of each team's day. */
+const teamGauges = [
+  ['sendgate_quota_team_calls_today', 'Calls made since 00:00 UTC, by team', 'calls'],
+  ['sendgate_quota_team_part', 'Calls of a day that a team is sure of', 'part'],
+  ['sendgate_quota_team_borrowed', 'Calls that a team has made beyond its part since 00:00 UTC', 'borrowed'],
+  ['sendgate_quota_team_available', 'Calls that a team may still make now', 'available'],
+] as const;
 
 const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: string]>> = {
   cacheBytes: ['sendgate_cache_bytes', 'Bytes held by the cache'],
@@ -87,8 +97,26 @@ export class Metrics {
   /**
    * @param answers all that were given, when they are asked for
    * @param deaths of processes that answered
+   * @param teams each team's day
    */
-  constructor(gauges: Gauges, answers: () => readonly Tallied[], deaths: () => number) {
+  constructor(
+    gauges: Gauges,
+    answers: () => readonly Tallied[],
+    deaths: () => number,
+    teams: () => readonly TeamDayStatus[],
+  ) {
+    for (const [name, help, field] of teamGauges) {
+      new Gauge({
+        name,
+        help,
+        labelNames: ['team'] as const,
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          for (const day of teams()) this.set({ team: day.team || accountName }, day[field]);
+        },
+      });
+    }
     new Counter({
       name: 'sendgate_worker_deaths_total',
       help: 'Processes that have died, and in whose place others were started',

@@ -3,6 +3,7 @@
  */
 
 import { z } from 'zod';
+import { accountName } from '../upstream/quota/day-shares.ts';
 import { type Urgency, urgencies } from '../upstream/quota/demand.ts';
 import type { QuotaStatus } from '../upstream/quota/quota.ts';
 import type { Tallied } from './tally.ts';
@@ -40,6 +41,17 @@ export const publicStatusSchema = z.object({
       quota: z.enum(['exhausted', 'ok']),
     })
     .meta({ description: "Constant Contact, and what is left of the account's limits" }),
+  teams: z
+    .array(
+      z.object({
+        team: z.string().meta({ description: '`(account)`: calls of no team, such as probes' }),
+        calls: count.meta({ description: 'Calls made since 00:00 UTC' }),
+        part: count.meta({ description: 'Calls of a day that the team is sure of' }),
+        borrowed: count.meta({ description: 'Calls beyond its part' }),
+        available: count.meta({ description: 'Calls that it may still make now' }),
+      }),
+    )
+    .meta({ description: "Who spends the day's calls" }),
   queues: z
     .array(
       z.object({
@@ -83,12 +95,12 @@ export class StatusBoard {
 
   /** What every caller may know. */
   readPublic(): PublicStatus {
-    const { upstream, queues, served } = this.read();
-    return { upstream, queues, served };
+    const { upstream, teams, queues, served } = this.read();
+    return { upstream, teams, queues, served };
   }
 
   read(): Status {
-    const { queues, ...upstream } = this.#parts.quota();
+    const { queues, teams, ...upstream } = this.#parts.quota();
     return {
       upstream: {
         ...upstream,
@@ -96,6 +108,7 @@ export class StatusBoard {
         credentials: this.#parts.credentialsRefused() ? 'refused' : 'ok',
         quota: this.#parts.quotaExhausted() ? 'exhausted' : 'ok',
       },
+      teams: teams.map((day) => ({ ...day, team: day.team || accountName })),
       queues: queues.map(({ team, urgency, waiting }) => {
         const { last = [], calls = 0 } = this.#waits.get(`${urgency} ${team}`) ?? {};
         const waits = [...last].sort((a, b) => a - b);

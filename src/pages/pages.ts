@@ -12,6 +12,7 @@ import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
+import type { UnknownIds } from './unknown-ids.ts';
 import { Walks } from './walks.ts';
 
 export interface PagesOptions extends FreshnessLimits {
@@ -35,6 +36,8 @@ interface Parts {
   readonly walks?: Walks;
   /** The pages of all instances; undefined where this is the only one. */
   readonly shared?: SharedPages | undefined;
+  /** Bounds what clients may ask that does not exist. */
+  readonly unknownIds?: UnknownIds;
   /** Told when a campaign is forgotten, or all are. */
   readonly onForgotten?: (campaign: string | undefined) => void;
   /** Makes what is answered; simulations, which answer nobody, bring their own. */
@@ -175,7 +178,11 @@ export class Pages {
   get(query: PageQuery, ask: Ask): Promise<Found> {
     const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
-      const found = await this.#get(query, ask, true);
+      const look = () => this.#get(query, ask, true);
+      const { client, signal } = ask;
+      const { unknownIds } = this.#parts;
+      const isWatched = unknownIds && client !== undefined && this.#walks.of(this.#walkOf(query)).heads.size === 0;
+      const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());
       span.setAttributes({ 'sendgate.forward': found.forward ?? 'none', 'sendgate.collapsed': found.collapsed });
       return found;
     });

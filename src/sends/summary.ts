@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import type { UnknownIds } from '../pages/unknown-ids.ts';
 import { Problem } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
@@ -15,6 +16,8 @@ import { parseCampaign } from './query.ts';
 
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
+  /** Bounds what clients may ask that does not exist. */
+  readonly unknownIds: UnknownIds;
   readonly clock: Clock;
 }
 
@@ -76,6 +79,15 @@ export class Summaries {
 
   /** @throws Problem, or the signal's reason */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
+    const { unknownIds } = this.#parts;
+    const look = () => this.#get(campaign, payer, signal);
+    const held = this.#held.get(campaign);
+    const isKnown = held !== undefined && !(held.answer instanceof Problem);
+    if (isKnown || payer.client === undefined) return look();
+    return unknownIds.watch(payer.client, campaign, signal, look);
+  }
+
+  async #get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { clock } = this.#parts;
     const held = this.#held.get(campaign);
     if (held && clock.now() < held.freshUntil) {

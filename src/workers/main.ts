@@ -62,6 +62,8 @@ const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
   ...{ clock, version, log, accessLog, counting, exportPlaces, answersBytes },
   pages: copies,
+  // The primary learns of clients when it counts their requests.
+  onSeen: () => {},
   summaries: { get: (campaign, payer, signal) => primary.ask<CampaignSummary>('summary', { campaign, payer }, signal) },
   campaignIds: campaignIdRules[config.constantContact.api],
   isAmple: () => true,

@@ -27,6 +27,7 @@ interface Parts {
   readonly summaries: SummarySource;
   readonly isAmple: () => boolean;
   readonly counting: Counting | undefined;
+  readonly onSeen: (client: string) => void;
   readonly exportPlaces: ExportPlaces;
   readonly readStatus: () => PublicStatus;
 }
@@ -194,7 +195,7 @@ export class Workers implements Front {
   }
 
   #answers({ places }: Running) {
-    const { pages, summaries, isAmple, exportPlaces, readStatus } = this.#parts;
+    const { pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
       const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
       return { found, goodForMs: pages.goodForMs(asked.query) };
@@ -205,8 +206,10 @@ export class Workers implements Front {
         isAmple() ? given({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
       summary: ({ campaign, payer }: { campaign: string; payer: Payer }, signal: AbortSignal) =>
         summaries.get(campaign, payer, signal),
-      count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) =>
-        this.#counting.add(key, count, leftMs),
+      count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) => {
+        onSeen(key);
+        return this.#counting.add(key, count, leftMs);
+      },
       enterExport: async (team: string) => {
         const leave = await exportPlaces.enter(team);
         places.set(++this.#lastPlace, leave);

@@ -80,7 +80,7 @@ describe('three instances with Redis, from the first second of a day', () => {
   }
 
   const statusOf = (team: string) =>
-    instances.map(({ service }) => service.status().upstream.teams.find((one) => one.team === team));
+    instances.map(({ service }) => service.status().teams.find((one) => one.team === team));
 
   test('a greedy team on all of them leaves the others their part, and all know whose calls they were', async () => {
     const urls = await up();
@@ -96,7 +96,12 @@ describe('three instances with Redis, from the first second of a day', () => {
     expect(await drain(urls, { 'x-team': 'a' })).toBe(20);
     clock.forward((dayMs * 0.9) / 1000);
     await add();
-    expect(await drain(instances.map(({ url }) => url), { 'x-team': 'a' })).toBeGreaterThanOrEqual(35);
+    expect(
+      await drain(
+        instances.map(({ url }) => url),
+        { 'x-team': 'a' },
+      ),
+    ).toBeGreaterThanOrEqual(35);
     for (const team of statusOf('a')) expect(team?.borrowed).toBeGreaterThanOrEqual(35);
   });
 
@@ -104,7 +109,10 @@ describe('three instances with Redis, from the first second of a day', () => {
     const urls = await up();
     for (const url of urls) await cold(url, {});
     // Instances know each other from the next beats on.
-    await until(() => instances.every(({ service }) => service.status().sharing.instances === 3), 'they know each other');
+    await until(
+      () => instances.every(({ service }) => service.status().sharing.instances === 3),
+      'they know each other',
+    );
     await redis.kill();
     await until(() => instances.every(({ service }) => service.status().sharing.redis === 'down'), 'it is lost');
     expect(await drain(urls, { 'x-team': 'a' })).toBeLessThanOrEqual(22);

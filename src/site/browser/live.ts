@@ -143,15 +143,18 @@ function pagesOf({ served }: Status, team?: string) {
 
 function showTeams(status: Status): void {
   const teams = teamsOf(status);
-  const allCalls = sum(teams.map(({ calls }) => calls));
-  const rows = teams.map(({ team, calls, waiting, waitP50, waitP95 }) => {
+  const allCalls = sum(status.teams.map(({ calls }) => calls));
+  const rows = status.teams.map(({ team, calls, part, borrowed, available }) => {
+    const { waiting = 0, waitP50 = 0, waitP95 = 0 } = teams.find((one) => one.team === team) ?? {};
     const pages = pagesOf(status, team);
     const share = document.createElement('meter');
     share.max = 1;
     share.value = allCalls === 0 ? 0 : calls / allCalls;
     share.setAttribute('aria-label', `${percent(calls, allCalls)} of the calls`);
-    const cells = [team, number(pages.all), percent(pages.hits, pages.all), number(calls), share, number(waiting)];
-    return row([...cells, `${waitP50.toFixed(2)} s`, `${waitP95.toFixed(2)} s`], [1, 2, 3, 5, 6, 7]);
+    const counts = [pages.all, calls, part, borrowed, available].map(number);
+    const [all = '', ...day] = counts;
+    const cells = [team, all, percent(pages.hits, pages.all), ...day, share, number(waiting)];
+    return row([...cells, `${waitP50.toFixed(2)} s`, `${waitP95.toFixed(2)} s`], [1, 2, 3, 4, 5, 6, 8, 9, 10]);
   });
   part('teams').replaceChildren(...rows);
 }

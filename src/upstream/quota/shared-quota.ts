@@ -61,6 +61,8 @@ const goneMs = 2_000;
 const offerMs = 60;
 const offerAgainMs = 20;
 const lifeMs = { turns: 60_000, day: 172_800_000 };
+/** Instances that have lost each other can overrun a day by a little; a count of this many days is not ours. */
+const mostOverrun = 10;
 
 /**
  * Keys: places, state, tags, waiting, calls, told. ARGV: channel, instance, and as JSON the report of the day (`day`,
@@ -133,7 +135,9 @@ const prelude = `
   local stored = redis.call('HGETALL', KEYS[5])
   for i = 1, #stored, 2 do
     local kind, name, value = string.sub(stored[i], 1, 2), string.sub(stored[i], 3), tonumber(stored[i + 1])
-    if value and (kind == 'c:' or kind == 'r:' or kind == 'k:') then
+    -- A count that cannot be is none: the instances tell theirs again.
+    local isSane = value and value >= 0 and value <= ${mostOverrun} * (perDay + 1)
+    if isSane and (kind == 'c:' or kind == 'r:' or kind == 'k:') then
       teamOf(name)[string.sub(kind, 1, 1)] = value
       if kind == 'c:' then used = used + value end
     end
@@ -379,7 +383,7 @@ export class SharedQuota {
   /** What is in Redis is input: counts beyond anything that can have happened are no answer. */
   #teamsOf(text: string): readonly TeamCalls[] | undefined {
     const teams = read(teamsShape, text);
-    const most = mostOverrun * this.#perDay + mostOverrun;
+    const most = mostOverrun * (this.#perDay + 1);
     return teams?.every(({ calls }) => calls <= most) ? teams : undefined;
   }
 
@@ -390,8 +394,6 @@ export class SharedQuota {
   }
 }
 
-/** Instances that have lost each other can overrun a day by a little; counts of so many days are not ours. */
-const mostOverrun = 10;
 const longestWaitMs = 5_000;
 
 /** A wait that Redis names. What is none is asked again soon. */

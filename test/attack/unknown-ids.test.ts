@@ -1,0 +1,50 @@
+/**
+ * Ids that do not exist cost calls. A client may ask for a few of them, and nobody else pays for it.
+ */
+import { afterEach, expect, test } from '@jest/globals';
+import { type Harness, start } from '../support/harness.ts';
+
+let it: Harness;
+afterEach(() => it.close());
+
+const from = (address: string) => ({ 'x-forwarded-for': address });
+const greedy = from('10.0.0.1');
+const env = { SENDGATE_SERVER_TRUST_PROXY: 'loopback' };
+
+test('a client that asks for 200 ids at once that do not exist causes 60 calls, and then gets 429', async () => {
+  it = await start(env);
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+  await it.get('/campaigns/1/sends', greedy);
+  it.sandbox.forget();
+  const asked = Array.from({ length: 200 }, (_, n) =>
+    it.get(`/campaigns/${5000 + n}/sends${n % 2 ? '/summary' : ''}`, greedy),
+  );
+  const answers = await Promise.all(asked);
+  expect(answers.filter(({ status }) => status === 404)).toHaveLength(60);
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused).toHaveLength(140);
+  expect(it.sandbox.callCount).toBe(60);
+  expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(3_500);
+  expect(await refused[0]?.json()).toMatchObject({
+    type: '/problems/rate-limited',
+    detail: expect.stringMatching(/do not exist/),
+  });
+
+  // What is known to exist goes on being answered, other clients are not concerned, and an hour later it may ask again.
+  expect((await it.get('/campaigns/1/sends?limit=2', greedy)).status).toBe(200);
+  expect((await it.get('/campaigns/2/sends', greedy)).status).toBe(429);
+  expect((await it.get('/campaigns/2/sends', from('10.0.0.2'))).status).toBe(200);
+  expect((await it.get('/campaigns/9999/sends', from('10.0.0.2'))).status).toBe(404);
+  it.clock.forward(3_601);
+  expect((await it.get('/campaigns/8888/sends', greedy)).status).toBe(404);
+});
+
+test('two hundred campaigns that exist, asked for at once, are all answered', async () => {
+  it = await start(env);
+  for (let n = 0; n < 200; n++) it.sandbox.campaign({ id: String(100 + n), size: 1, newestMs: Date.now() });
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, n) => it.get(`/campaigns/${100 + n}/sends`, greedy)),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(Array(200).fill(200));
+});
