@@ -108,8 +108,9 @@ const table = {
   'upstream-quota-exhausted': {
     status: 503,
     title: "The day's quota is spent",
-    detail: 'Constant Contact takes no more calls until 00:00 UTC. Pages that are held go on being served.',
-    remedy: 'Wait until 00:00 UTC: `Retry-After` says how many seconds that is.',
+    detail: "The account's calls of the day are spent until 00:00 UTC. Pages that are held go on being served.",
+    remedy:
+      "`detail` says whose calls are spent: the account's, or your team's part of them. Wait as long as `Retry-After` says; then a call may be had again.",
   },
   'upstream-timeout': {
     status: 504,

@@ -186,6 +186,58 @@ describe('clients of one team', () => {
   });
 });
 
+describe('the queue', () => {
+  const wait = (team: string, client?: string) => quota.take(new Demand(team, 'interactive', client), 1e9);
+
+  beforeEach(() => {
+    options = { ...options, perDay: 10_000 };
+    quota = new Quota(
+      clock,
+      { perSecond: 4, maxWaitMs: 8_000, maxQueue: 10, ...options },
+      new Map(Object.entries(teams)),
+      { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
+    );
+  });
+
+  test('of one client holds up no other one of its team', async () => {
+    const order: string[] = [];
+    const ask = (client: string) => void wait('a', client).then((turn) => order.push(client) && turn.done(true));
+    for (let n = 0; n < 12; n++) ask('x');
+    ask('y');
+    await clock.pass(1_100);
+    expect(order.indexOf('y')).toBeLessThan(8);
+  });
+
+  test('keeps its last place for another client', async () => {
+    const outcomes: string[] = [];
+    const ask = (client: string) =>
+      void wait('a', client).then(
+        (turn) => turn.done(true),
+        ({ code }: Problem) => outcomes.push(`${client} ${code}`),
+      );
+    for (let n = 0; n < 15; n++) ask('x');
+    ask('y');
+    await clock.pass(0);
+    expect(outcomes).toEqual(['x upstream-busy', 'x upstream-busy']);
+  });
+
+  test('lets a team that joins a call of a crowded one have it in its own turn', async () => {
+    for (let n = 0; n < 8; n++) void wait('a').then((turn) => turn.done(true));
+    const demand = new Demand('a', 'interactive');
+    let at = Number.NaN;
+    void quota.take(demand, 1e9).then((turn) => {
+      at = clock.now();
+      turn.done(true);
+    });
+    for (let n = 0; n < 2; n++) void wait('a').then((turn) => turn.done(true));
+    await clock.pass(10);
+    demand.join({ team: 'b' }, 'interactive');
+    await clock.pass(5_000);
+    expect(at - midnight).toBeLessThan(1_200);
+    expect(dayOf('b')?.calls).toBe(1);
+  });
+});
+
 describe('a call that two want', () => {
   test('is not refused to the second because the first may not make it', async () => {
     options = { ...options, perDay: 10 };

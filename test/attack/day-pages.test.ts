@@ -1,0 +1,79 @@
+/**
+ * What callers see when their team's part of the day is spent, and that nobody else sees anything of it.
+ */
+import { afterEach, expect, test } from '@jest/globals';
+import { type Harness, start, until } from '../support/harness.ts';
+
+const dayMs = 86_400_000;
+let it: Harness;
+afterEach(() => it.close());
+
+/** From the first second of a day on. */
+async function up(perDay = 20): Promise<void> {
+  const teams = ['a', 'b'].map((name) => ({ name, header: { name: 'x-team', value: name } }));
+  it = await start({
+    SENDGATE_QUOTA_PER_DAY: String(perDay),
+    SENDGATE_QUOTA_RESERVE: '0',
+    SENDGATE_CALLERS_REQUIRED: 'true',
+    SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+    SENDGATE_TEAMS: JSON.stringify(teams),
+  });
+  it.clock.forward((dayMs - (it.clock.now() % dayMs)) / 1000);
+  it.sandbox.campaign({ id: '1', size: 900, newestMs: it.clock.now() });
+}
+
+const ask = (team: string, limit: number) => it.get(`/campaigns/1/sends?limit=${limit}`, { 'x-team': team });
+
+async function drain(team: string): Promise<Response> {
+  for (let limit = 100; ; limit++) {
+    const answer = await ask(team, limit);
+    if (answer.status !== 200) return answer;
+  }
+}
+
+test('a refused caller is told that its team has spent its part, and when it may call again', async () => {
+  await up();
+  const refused = await drain('a');
+  expect(it.sandbox.callCount).toBe(10);
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toMatchObject({
+    type: '/problems/upstream-quota-exhausted',
+    detail: expect.stringMatching(/^Your team's part/),
+  });
+  const seconds = Number(refused.headers.get('retry-after'));
+  // Lending allows the eleventh call when b keeps 9 of its 10, half a call's time after 00:00.
+  expect(seconds).toBeGreaterThan(3_000);
+  expect(seconds).toBeLessThan(7_300);
+  it.clock.forward(seconds);
+  expect((await ask('a', 400)).status).toBe(200);
+  expect(it.lines.filter((line) => line.includes('quota.team_spent'))).toHaveLength(1);
+  expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toEqual({ status: 'ready', upstream: 'ok' });
+});
+
+test('a stale page that a team may not refresh is refreshed for the next one that may', async () => {
+  await up();
+  await ask('b', 500);
+  await drain('a');
+  it.clock.forward(90);
+  const stale = await ask('a', 500);
+  expect(stale.headers.get('cache-status')).toMatch(/^sendgate; hit; ttl=-\d+; detail=stale-while-revalidate$/);
+  expect((await ask('a', 500)).status).toBe(200);
+  const calls = it.sandbox.callCount;
+  await until(async () => (await ask('b', 500)).headers.get('age') === '0', 'it is refreshed');
+  expect(it.sandbox.callCount).toBe(calls + 1);
+});
+
+test('the account is exhausted for all only when the whole day is spent', async () => {
+  await up();
+  await drain('a');
+  const refused = await drain('b');
+  expect(it.sandbox.callCount).toBe(20);
+  expect(await refused.json()).toMatchObject({ detail: expect.stringMatching(/account's calls of the day are spent/) });
+  expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toMatchObject({
+    upstream: 'quota-exhausted',
+  });
+  expect(it.service.status().teams).toEqual([
+    { team: 'a', calls: 10, part: 10, borrowed: 0, available: 0 },
+    { team: 'b', calls: 10, part: 10, borrowed: 0, available: 0 },
+  ]);
+});
