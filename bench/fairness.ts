@@ -232,6 +232,7 @@ async function run(policy: Policy): Promise<Tally> {
       maxFreshSeconds: policy.fresh.max,
       staleIfErrorSeconds: policy.fresh.stale,
       notFoundSeconds: 60,
+      maxViewBytes: 0,
     },
   );
   const isAmple = () => policy.ahead && quota.isAmple;

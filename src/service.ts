@@ -59,6 +59,10 @@ export interface Service {
 /** The teams that share the quota; where callers have to be of a team, there is no one else. */
 const sharingTeams = ({ teams, callers }: Config) => (callers.required ? teams : [...teams, defaultTeam]);
 
+/** Pages are made out of others where the upstream knows no `created_since`, and in v2's form. */
+const partForViews = ({ constantContact, server }: Config) =>
+  constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 0;
+
 /** Builds and listens. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
   const { clock } = parts;
@@ -146,7 +150,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       onForgotten: (campaign) => workers?.moved(campaign),
       clock,
     },
-    { ...config.cache, maxBytes: pagesBytes },
+    { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
   );
 
   const state = {

@@ -37,7 +37,14 @@ beforeEach(() => {
       readSends: () => [],
       render: () => ({ json: '{}', next: undefined }),
     },
-    { maxBytes: 2 ** 20, minFreshSeconds: 60, maxFreshSeconds: 86_400, staleIfErrorSeconds: 3600, notFoundSeconds: 60 },
+    {
+      maxBytes: 2 ** 20,
+      minFreshSeconds: 60,
+      maxFreshSeconds: 86_400,
+      staleIfErrorSeconds: 3600,
+      notFoundSeconds: 60,
+      maxViewBytes: 0,
+    },
   );
   refreshAhead = new RefreshAhead({ pages, clock, isAmple: () => ample });
 });

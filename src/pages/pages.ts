@@ -18,6 +18,11 @@ import { Walks } from './walks.ts';
 export interface PagesOptions extends FreshnessLimits {
   /** Bytes of all that is held: contents, the keys, and what it takes to keep them. */
   readonly maxBytes: number;
+  /**
+   * Bytes among them for views. They cost no call, so without a bound of their own a caller who asks from one instant after
+   * the other could push everybody's pages out.
+   */
+  readonly maxViewBytes: number;
   /** How long past its freshness a page may be served, when the upstream has no better one. */
   readonly staleIfErrorSeconds: number;
   /** How long a refusal (campaign or cursor unknown) is remembered. */
@@ -97,6 +102,7 @@ interface Origin {
 
 /** Where a page is held. */
 interface Place {
+  readonly cache: LRUCache<string, Held, Fetch>;
   readonly key: string;
   readonly walk: string;
   readonly generation: number;
@@ -121,21 +127,28 @@ export class Pages {
   /** Of questions that are asked again and again as the same object. */
   readonly #places = new WeakMap<PageQuery, Place>();
   readonly #waiters = new Waiters();
-  readonly #cache: LRUCache<string, Held, Fetch>;
+  readonly #pages: LRUCache<string, Held, Fetch>;
+  readonly #views: LRUCache<string, Held, Fetch>;
 
   constructor(parts: Parts, options: PagesOptions) {
     this.#parts = parts;
     this.#options = options;
     this.#walks = parts.walks ?? new Walks(maxWalks, parts.clock);
     parts.shared?.onPurge((campaign) => this.#forget(campaign));
-    this.#cache = new LRUCache<string, Held, Fetch>({
-      maxSize: options.maxBytes,
+    this.#pages = this.#newCache(options.maxBytes - options.maxViewBytes);
+    this.#views = this.#newCache(options.maxViewBytes);
+  }
+
+  #newCache(maxBytes: number): LRUCache<string, Held, Fetch> {
+    const { clock } = this.#parts;
+    return new LRUCache<string, Held, Fetch>({
+      maxSize: Math.max(1, maxBytes),
       sizeCalculation: (held, key) =>
         entryOverheadBytes + key.length * 2 + (held.kind === 'page' ? held.body.br.length : 0),
       // The cache's ttl says when to ask again; how fresh a page is stands on the page.
       ttl: 1,
       ttlResolution: 0,
-      perf: { now: () => parts.clock.now() },
+      perf: { now: () => clock.now() },
       noDeleteOnStaleGet: true,
       // A fetch that has begun is paid for: it is kept, whatever happens to its place in the cache meanwhile.
       ignoreFetchAbort: true,
@@ -144,11 +157,11 @@ export class Pages {
   }
 
   get bytes(): number {
-    return this.#cache.calculatedSize;
+    return this.#pages.calculatedSize + this.#views.calculatedSize;
   }
 
   get count(): number {
-    return this.#cache.size;
+    return this.#pages.size + this.#views.size;
   }
 
   /**
@@ -157,13 +170,13 @@ export class Pages {
    * @throws Problem with a remembered refusal
    */
   hit(query: PageQuery, maxAgeSeconds?: number): Found | undefined {
-    const { key, walk, generation } = this.#place(query);
-    if (this.#parts.shared?.isDoubtful(walk)) return undefined;
-    return this.#held(key, generation, maxAgeSeconds);
+    const place = this.#place(query);
+    if (this.#parts.shared?.isDoubtful(place.walk)) return undefined;
+    return this.#held(place, maxAgeSeconds);
   }
 
-  #held(key: string, generation: number, maxAgeSeconds: number | undefined): Found | undefined {
-    const held = this.#cache.get(key);
+  #held({ cache, key, generation }: Place, maxAgeSeconds: number | undefined): Found | undefined {
+    const held = cache.get(key);
     if (held === undefined) return undefined;
     if (held.kind === 'refusal') throw new Problem(held.code);
     if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
@@ -193,13 +206,14 @@ export class Pages {
     const { team, client, urgency = 'interactive', signal, maxAgeSeconds } = ask;
     const { shared } = this.#parts;
     const asked = this.#place(query);
-    if (shared?.isDoubtful(asked.walk) && this.#cache.peek(asked.key, { allowStale: true }))
+    if (shared?.isDoubtful(asked.walk) && asked.cache.peek(asked.key, { allowStale: true }))
       await shared.confirm(asked.walk);
-    const { key, walk, generation } = this.#place(query);
-    const hit = this.#held(key, generation, maxAgeSeconds);
+    const place = this.#place(query);
+    const hit = this.#held(place, maxAgeSeconds);
     if (hit) return hit;
 
-    const held = this.#cache.peek(key, { allowStale: true });
+    const { cache, key, walk, generation } = place;
+    const held = cache.peek(key, { allowStale: true });
     const isBulk = urgency === 'bulk';
     if (isBulk && query.cursor !== undefined && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
       return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
@@ -216,7 +230,7 @@ export class Pages {
       ...{ query, walk, generation, demand, signal: given, maxAgeSeconds },
       mayBeStale: mayBeStale && !isWalkBegun,
     };
-    const fetching = this.#cache.fetch(key, { allowStale, forceRefresh, status, context });
+    const fetching = cache.fetch(key, { allowStale, forceRefresh, status, context });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
     if (found.kind === 'refusal') throw new Problem(found.code);
@@ -235,19 +249,21 @@ export class Pages {
       forward: fetched ? forward : undefined,
       collapsed: fetched && (status.fetch === 'inflight' || origin?.waited === true || source?.collapsed === true),
       shared: isShared,
-      stored: fetched && this.#cache.peek(key) === found,
+      stored: fetched && cache.peek(key) === found,
     };
   }
 
   /** The page that is held, however old. */
   peek(query: PageQuery): Page | undefined {
-    const held = this.#cache.peek(this.#place(query).key, { allowStale: true });
+    const { cache, key } = this.#place(query);
+    const held = cache.peek(key, { allowStale: true });
     return held?.kind === 'page' ? held : undefined;
   }
 
   /** How long the page that is held may be answered without asking again, in milliseconds. */
   goodForMs(query: PageQuery): number {
-    return Math.max(0, this.#cache.getRemainingTTL(this.#place(query).key));
+    const { cache, key } = this.#place(query);
+    return Math.max(0, cache.getRemainingTTL(key));
   }
 
   /** Fetches a page that nobody waits for yet. When it does not come, nobody misses it: the upstream reports for itself. */
@@ -270,8 +286,11 @@ export class Pages {
 
   #forget(campaign: string | undefined): number {
     const isOf = (key: string) => campaign === undefined || key.startsWith(`${campaign}|`);
-    const keys = [...this.#cache.keys()].filter(isOf);
-    for (const key of keys) this.#cache.delete(key);
+    const keys = [this.#pages, this.#views].flatMap((cache) => {
+      const own = [...cache.keys()].filter(isOf);
+      for (const key of own) cache.delete(key);
+      return own;
+    });
     this.#parts.onForgotten?.(campaign);
     return keys.length;
   }
@@ -282,7 +301,8 @@ export class Pages {
     const walk = place?.walk ?? this.#walkOf(query);
     const { generation } = this.#walks.of(walk);
     if (place?.generation !== generation) {
-      place = { key: this.#keyOf(query, walk, generation), walk, generation };
+      const cache = this.#sourceOf(query) ? this.#views : this.#pages;
+      place = { cache, key: this.#keyOf(query, walk, generation), walk, generation };
       this.#places.set(query, place);
     }
     return place;
@@ -393,7 +413,7 @@ export class Pages {
   /** A generation that was learned on the way has moved the page to another key, too. */
   #holdToo(key: string, page: Page, { ttl = 1 }: { ttl?: number }, { query }: Fetch): void {
     const present = this.#place(query);
-    if (present.key !== key && page.generation === present.generation) this.#cache.set(present.key, page, { ttl });
+    if (present.key !== key && page.generation === present.generation) present.cache.set(present.key, page, { ttl });
   }
 
   /**
@@ -416,7 +436,7 @@ export class Pages {
     const { json, next } = render(query, { sends, cursor });
     const etag = tagOf(json);
     const same = [old?.body, page.body].find((body) => body?.etag === etag);
-    const remainingMs = this.#cache.getRemainingTTL(this.#place(source).key);
+    const remainingMs = this.goodForMs(source);
     options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.now());
     return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
   }
