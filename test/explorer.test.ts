@@ -285,6 +285,8 @@ describe('everybody', () => {
     expect(await page.locator('#spent').textContent()).toBe('1');
     expect(await page.locator('#left').textContent()).toBe('9,999');
     expect(await page.locator('#upstream').textContent()).toBe('answers');
+    const cells = await page.locator('#teams tr').first().locator('th, td').allTextContents();
+    expect(cells.slice(0, 7)).toEqual(['default', '4', '75.0 %', '1', '10,000', '0', '9,999']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });

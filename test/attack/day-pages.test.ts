@@ -9,14 +9,13 @@ let it: Harness;
 afterEach(() => it.close());
 
 /** From the first second of a day on. */
-async function up(perDay = 20): Promise<void> {
-  const teams = ['a', 'b'].map((name) => ({ name, header: { name: 'x-team', value: name } }));
+async function up(teams = ['a', 'b']): Promise<void> {
   it = await start({
-    SENDGATE_QUOTA_PER_DAY: String(perDay),
+    SENDGATE_QUOTA_PER_DAY: '20',
     SENDGATE_QUOTA_RESERVE: '0',
-    SENDGATE_CALLERS_REQUIRED: 'true',
+    SENDGATE_CALLERS_REQUIRED: String(teams.length > 0),
     SENDGATE_SERVER_TRUST_PROXY: 'loopback',
-    SENDGATE_TEAMS: JSON.stringify(teams),
+    SENDGATE_TEAMS: JSON.stringify(teams.map((name) => ({ name, header: { name: 'x-team', value: name } }))),
   });
   it.clock.forward((dayMs - (it.clock.now() % dayMs)) / 1000);
   it.sandbox.campaign({ id: '1', size: 900, newestMs: it.clock.now() });
@@ -61,6 +60,21 @@ test('a stale page that a team may not refresh is refreshed for the next one tha
   const calls = it.sandbox.callCount;
   await until(async () => (await ask('b', 500)).headers.get('age') === '0', 'it is refreshed');
   expect(it.sandbox.callCount).toBe(calls + 1);
+});
+
+test('a client that only ever has hits keeps its half of what its team has', async () => {
+  await up([]);
+  const from = (address: string, limit: number) =>
+    it.get(`/campaigns/1/sends?limit=${limit}`, { 'x-forwarded-for': address });
+  await from('10.0.0.1', 500);
+  await from('10.0.0.2', 500);
+  expect(it.sandbox.callCount).toBe(1);
+  const statuses: number[] = [];
+  for (let limit = 100; limit < 115; limit++) statuses.push((await from('10.0.0.1', limit)).status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(9);
+  const refused = await from('10.0.0.1', 200);
+  expect(await refused.json()).toMatchObject({ detail: expect.stringMatching(/for its other clients/) });
+  expect((await from('10.0.0.2', 300)).status).toBe(200);
 });
 
 test('the account is exhausted for all only when the whole day is spent', async () => {
