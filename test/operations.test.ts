@@ -102,6 +102,7 @@ describe('the management listener', () => {
             credentials: 'ok',
             quota: 'ok',
           },
+          teams: [{ team: 'default', calls: 1, part: 10_000, borrowed: 0, available: 9_999 }],
           queues: ['interactive', 'refresh', 'bulk'].map((urgency) => ({
             team: 'default',
             urgency,
