@@ -11,7 +11,7 @@ import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
-import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
+import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import { Walks } from './walks.ts';
 
 export interface PagesOptions extends FreshnessLimits {
@@ -19,7 +19,7 @@ export interface PagesOptions extends FreshnessLimits {
   readonly maxBytes: number;
   /** How long past its freshness a page may be served, when the upstream has no better one. */
   readonly staleIfErrorSeconds: number;
-  /** How long a refusal (campaign or cursor unknown) is remembered. */
+  /** How long it is remembered that a question cannot be answered. */
   readonly notFoundSeconds: number;
 }
 
@@ -333,10 +333,12 @@ export class Pages {
         turn?.failed(undefined);
         throw error;
       }
-      if (error.code === 'campaign-not-found' || error.code === 'invalid-cursor') {
+      const code = refusalOf(error);
+      // What fails is no reason to give up a page that is held; that there is nothing any more is one.
+      if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;
-        turn?.refused(error.code, clock.now() + options.ttl);
-        return { kind: 'refusal', code: error.code };
+        turn?.refused(code, clock.now() + options.ttl);
+        return { kind: 'refusal', code };
       }
       turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;

@@ -15,7 +15,15 @@ import { type Page, type PageBody, pageOf } from './page.ts';
 import { readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
-export type RefusalCode = 'campaign-not-found' | 'invalid-cursor';
+/** What is remembered of a question that cannot be answered. */
+export type RefusalCode = z.output<typeof refusalCode>;
+const refusalCode = z.enum(['campaign-not-found', 'invalid-cursor', 'upstream-failed', 'upstream-timeout']);
+
+/** What to remember of a problem; undefined where the same question may be answered the next time. */
+export function refusalOf({ code, isLasting }: Problem): RefusalCode | undefined {
+  const { data } = refusalCode.safeParse(code);
+  return data === 'campaign-not-found' || data === 'invalid-cursor' || isLasting ? data : undefined;
+}
 
 interface Parts {
   readonly redis: Redis;
@@ -523,7 +531,7 @@ function generationOf(text: unknown): number {
   return Number.isSafeInteger(generation) && generation > 0 ? generation : 0;
 }
 
-const isRefusal = (text: string): text is RefusalCode => text === 'campaign-not-found' || text === 'invalid-cursor';
+const isRefusal = (text: string): text is RefusalCode => refusalCode.safeParse(text).success;
 const headField = (limit: number | undefined) => (limit === undefined ? '' : `h${limit}`);
 const newestField = (first: string) => `=${first}`;
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url').slice(0, 32);

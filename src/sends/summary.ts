@@ -109,7 +109,7 @@ export class Summaries {
       else if (old && !(old.answer instanceof Problem) && clock.now() < old.askedAt + staleIfErrorSeconds * 1000) {
         hold(old.answer, minFreshSeconds, old.askedAt);
         return old.answer;
-      }
+      } else if (error.isLasting) hold(error, notFoundSeconds);
       throw error;
     } finally {
       this.#fetching.delete(campaign);

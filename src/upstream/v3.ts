@@ -44,6 +44,10 @@ const page = z.object({
 
 const stats = z.object({ results: z.array(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
 
+/** The privilege without which every report is refused (vendor's documentation). */
+const reportPrivilege = 'ui:campaign:metrics';
+const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
+
 /** v2's names for what has another one in v3; what has none goes by its own. */
 const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND' };
 
@@ -51,6 +55,13 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
     campaignIds: campaignIdRules.v3,
     filtersSince: false,
+    neutral: () =>
+      authorized(tokens, {
+        path: '/v3/account/user/privileges',
+        query: () => ({}),
+        parse: mayReadReports,
+        refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+      }),
     async fetchPage(query, call, demand, signal) {
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
       return call(sends(activityId, query, tokens), demand, signal);
@@ -124,6 +135,18 @@ export function parseV3Page(body: string, campaign: string): SendsPage {
     ),
     cursor: cursorOf(_links?.next?.href),
   };
+}
+
+/**
+ * Reads the privileges of the user who authorized Sendgate; a list that cannot be read tells nothing.
+ *
+ * @throws Problem `upstream-credentials-refused` when reports are not among them, `upstream-failed` when the body is no JSON
+ */
+function mayReadReports(body: string): void {
+  const { data } = privileges.safeParse(parseAnswer(z.unknown(), body));
+  if (data && !data.some(({ privilege_name }) => privilege_name === reportPrivilege)) {
+    throw new Problem('upstream-credentials-refused', { reason: 'privileges' });
+  }
 }
 
 /** 429 tells both limits; only the key tells them apart, and an unknown one is taken for that which passes. */

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '../../src/clock.ts';
 /** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
 export class ForwardClock implements Clock {
   #aheadMs = 0;
+  #wallAheadMs = 0;
 
   now(): number {
-    return Date.now() + this.#aheadMs;
+    return Date.now() + this.#aheadMs + this.#wallAheadMs;
   }
 
   monotonic(): number {
@@ -19,11 +20,17 @@ export class ForwardClock implements Clock {
   forward(seconds: number): void {
     this.#aheadMs += seconds * 1000;
   }
+
+  /** Sets the wall clock forward or back, and no other. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms;
+  }
 }
 
 /** A clock on which nothing passes by itself. */
 export class FakeClock implements Clock {
   #nowMs: number;
+  #wallAheadMs = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
 
   constructor(nowMs = Date.parse('2026-01-01T12:00:00Z')) {
@@ -31,7 +38,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#wallAheadMs;
   }
 
   monotonic(): number {
@@ -44,6 +51,11 @@ export class FakeClock implements Clock {
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
+  }
+
+  /** Sets the wall clock forward or back, and no other. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms;
   }
 
   /** Lets time pass, running what falls due in its order and giving promises their turn in between. */
