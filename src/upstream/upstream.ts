@@ -2,7 +2,7 @@
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
-import { Problem } from '../problems.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
 import type { Breaker } from './breaker.ts';
 import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, SendsPage } from './dialect.ts';
@@ -53,9 +53,6 @@ const firstPauseMs = 200;
 /** Whose probes are: nobody's but the account's. */
 const account = '';
 
-/** A probe that was answered so long ago still tells that a single failure is the question's own. */
-const trustMs = 60_000;
-
 export class Upstream {
   readonly #parts: Parts;
   readonly #options: UpstreamOptions;
@@ -97,7 +94,6 @@ export class Upstream {
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
   async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
     const { clock, quota, breaker, retryBudget } = this.#parts;
-    const startedAt = clock.monotonic();
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
@@ -126,7 +122,7 @@ export class Upstream {
       if (left() <= pauseMs || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
         if (finding === 'day') throw quotaExhausted(clock.now());
         if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
-        throw await this.#verdict(problem, finding, startedAt, left());
+        throw await this.#verdict(problem, finding, left());
       }
       if (canConfirm) confirmed = true;
       else retries++;
@@ -168,28 +164,22 @@ export class Upstream {
   }
 
   /**
-   * The problem of a question that was not answered, or one that says that the question alone is odd, which is worth
-   * remembering. What is odd is decided by other questions, since this one may be a caller's own making: one that was answered
-   * in the meantime, or a probe.
+   * The problem of a question that was not answered. Unless it is everybody's, it is marked as lasting: the question is odd,
+   * as a caller can make one, and a probe decides whether a refusal means more than that.
    */
-  async #verdict(problem: Problem, finding: Finding, startedAt: number, ms: number): Promise<Problem> {
-    const { credentialsGate, breaker } = this.#parts;
-    const { reason } = problem;
+  async #verdict(problem: Problem, finding: Finding, ms: number): Promise<Problem> {
+    const { clock, credentialsGate, breaker } = this.#parts;
+    const { code, reason } = problem;
     if (finding === 'second') return problem;
-    if (finding === 'answered') return problem.code === 'upstream-failed' ? odd(problem) : problem;
-    const isOthers = this.#answeredAt >= startedAt;
-    if (finding === 'refused') {
-      const { credentialsRetrySeconds } = this.#options;
-      const probe = () => this.#probe(credentialsRetrySeconds * 1000);
-      const found = isOthers ? 'answered' : await this.#within(ms, credentialsGate.judge(probe));
-      if (credentialsGate.isShut) return problem;
-      const failure = new Problem('upstream-failed', { reason });
-      return found === 'answered' ? odd(failure) : failure;
-    }
-    if (breaker.isOpen) return problem;
-    const trustedMs = breaker.isSuspect ? this.#options.breakerProbeMs : trustMs;
-    const found = isOthers ? 'answered' : await this.#within(ms, this.#probe(trustedMs));
-    return found === 'answered' ? odd(problem) : problem;
+    if (finding === 'answered') return code === 'upstream-failed' ? lasting(code, reason) : problem;
+    if (finding === 'failed') return breaker.isOpen || breaker.isSuspect ? problem : lasting(code, reason);
+
+    const retryMs = this.#options.credentialsRetrySeconds * 1000;
+    const isAnswered = clock.monotonic() - this.#answeredAt < retryMs;
+    const judging = credentialsGate.judge(() => this.#probe(isAnswered ? retryMs * 10 : retryMs));
+    const found = (await settlesWithin(clock, Math.max(0, ms), judging)) ? await judging : undefined;
+    if (credentialsGate.isShut) return problem;
+    return found === 'answered' ? lasting('upstream-failed', reason) : new Problem('upstream-failed', { reason });
   }
 
   /** What a question finds that is known to be good; undefined when it cannot be asked. Counted for the account alone. */
@@ -214,12 +204,6 @@ export class Upstream {
       }
     });
   }
-
-  /** What a promise comes to, or undefined when that takes longer. */
-  async #within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-    return (await settlesWithin(this.#parts.clock, Math.max(0, ms), promise)) ? promise : undefined;
-  }
 }
 
-/** The same for one question alone: asking it again would bring the same. */
-const odd = ({ code, reason }: Problem) => new Problem(code, { reason, isLasting: true });
+const lasting = (code: ProblemCode, reason: string | undefined) => new Problem(code, { reason, isLasting: true });

@@ -18,8 +18,12 @@ import {
 /** The access token in use. */
 export interface BearerTokens {
   current(): string;
-  /** Told of a token that was not taken, so that it is replaced before the next call. */
-  refused(token: string): void;
+  /**
+   * Has a token that was not taken replaced before the next call.
+   *
+   * @param isCertain whether the question was known to be good; on the word of others it is replaced once a minute
+   */
+  refused(token: string, isCertain: boolean): void;
 }
 
 const date = z.string().transform((text, context) => {
@@ -58,6 +62,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
     neutral: () =>
       authorized(tokens, {
         path: '/v3/account/user/privileges',
+        isNeutral: true,
         query: () => ({}),
         parse: mayReadReports,
         refusal: (status, body) => refusalOf(status, limitOf(status, body)),
@@ -99,10 +104,15 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignS
 interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
   readonly path: string;
   readonly query: () => Readonly<Record<string, string>>;
+  /** Whether the question is known to be good. */
+  readonly isNeutral?: boolean;
 }
 
 /** A question that carries the access token, and gives it up when it is refused. */
-export function authorized<T>(tokens: BearerTokens, { path, query, parse, refusal }: Question<T>): Exchange<T> {
+export function authorized<T>(
+  tokens: BearerTokens,
+  { path, query, parse, refusal, isNeutral = false }: Question<T>,
+): Exchange<T> {
   let token = '';
   return {
     request() {
@@ -111,7 +121,7 @@ export function authorized<T>(tokens: BearerTokens, { path, query, parse, refusa
     },
     parse,
     refusal(status, body) {
-      if (status === 401) tokens.refused(token);
+      if (status === 401) tokens.refused(token, isNeutral);
       return refusal(status, body);
     },
   };
