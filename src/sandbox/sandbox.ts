@@ -66,6 +66,8 @@ export class Sandbox {
   /** Answers that told of a limit. */
   limitAnswers = 0;
   url = '';
+  /** v3's, of the user who authorized Sendgate: some of those that an account's owner has. */
+  privileges: readonly string[] = ['ui:campaign:metrics', 'contacts:contact:read'];
   readonly oauth: SandboxOAuth | undefined;
   readonly #options: SandboxOptions;
   readonly #clock: Clock;
@@ -157,7 +159,7 @@ export class Sandbox {
       return pathname.endsWith('/summary') ? v2Summary(campaign) : v2Sends(campaign, pathname, searchParams);
     }
     if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...this.#campaigns.values()], searchParams);
-    if (pathname === '/v3/account/user/privileges') return v3Privileges();
+    if (pathname === '/v3/account/user/privileges') return v3Privileges(this.privileges);
     if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
     if (v3Path.test(pathname)) return v3Sends(campaign, pathname, searchParams);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;

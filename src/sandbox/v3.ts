@@ -85,9 +85,8 @@ function toV3(campaign: Campaign, index: number) {
   };
 }
 
-/** `GET /v3/account/user/privileges`: those of an account's owner, as far as Sendgate is concerned. */
-export function v3Privileges(): SandboxAnswer {
-  const names = ['ui:campaign:metrics', 'contacts:contact:read'];
+/** `GET /v3/account/user/privileges` */
+export function v3Privileges(names: readonly string[]): SandboxAnswer {
   return {
     status: 200,
     body: JSON.stringify(names.map((privilege_name, n) => ({ privilege_id: n + 1, privilege_name }))),

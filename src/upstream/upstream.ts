@@ -160,7 +160,14 @@ export class Upstream {
     if (finding === 'failed') breaker.failed();
     if (finding === 'second') quota.complain();
     if (finding === 'day') dayGate.shut();
-    if (breaker.isSuspect) void breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
+    if (breaker.isSuspect) void this.#judgeOutage();
+  }
+
+  /** So many failures in a row are an outage, or one caller's odd questions: then they count anew. */
+  async #judgeOutage(): Promise<void> {
+    const { breaker } = this.#parts;
+    const finding = await breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
+    if (finding === 'answered') breaker.answered();
   }
 
   /**
