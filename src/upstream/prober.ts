@@ -23,6 +23,7 @@ export class Prober {
   readonly #clock: Clock;
   #last: { readonly finding: Finding; readonly at: number } | undefined;
   #probing: Promise<Finding | undefined> | undefined;
+  #timesForgotten = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,19 +46,24 @@ export class Prober {
     return this.#probing;
   }
 
-  /** The credentials have been replaced: what is found with the old ones counts no more. */
-  forget(): void {
-    this.#last = undefined;
-    this.#probing = undefined;
+  /** How often the credentials have been replaced: a probe that was sent with others says nothing of the present ones. */
+  get timesForgotten(): number {
+    return this.#timesForgotten;
   }
 
-  #probe(call: () => Promise<Finding | undefined>): Promise<Finding | undefined> {
-    const probing = call().then((finding) => {
-      if (this.#probing !== probing) return undefined;
+  /** The credentials have been replaced: what was found with the old ones counts no more. */
+  forget(): void {
+    this.#timesForgotten++;
+    this.#last = undefined;
+  }
+
+  async #probe(call: () => Promise<Finding | undefined>): Promise<Finding | undefined> {
+    try {
+      const finding = await call();
       if (finding) this.#last = { finding, at: this.#clock.monotonic() };
-      this.#probing = undefined;
       return finding;
-    });
-    return probing;
+    } finally {
+      this.#probing = undefined;
+    }
   }
 }

@@ -199,8 +199,10 @@ export class Upstream {
       try {
         await this.#credentials(deadlineMs);
         const turn = await quota.take(new Demand(account, 'interactive'), deadlineMs);
+        const { timesForgotten } = prober;
         const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
         turn.done(false);
+        if (prober.timesForgotten !== timesForgotten) return undefined;
         const finding = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
         if (finding === 'answered' || finding === 'refused') breaker.answered();
         else this.#learn(finding);
