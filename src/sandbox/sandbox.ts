@@ -15,7 +15,7 @@ import { activityIdOf, v3Errors, v3Privileges, v3Sends, v3Stats, v3Xrefs } from 
 export interface SandboxOptions {
   /** v2's. */
   readonly apiKey?: string;
-  /** v2's; without it, no token is asked for. */
+  /** v2's; without it, or with an empty one, no token is asked for. */
   readonly accessToken?: string;
   /** v3's; without it, v3 takes no call. */
   readonly oauth?: SandboxOAuthOptions;
@@ -212,7 +212,7 @@ export class Sandbox {
 
   #unauthorizedV2(req: IncomingMessage, url: URL): SandboxAnswer | undefined {
     const { apiKey, accessToken } = this.#options;
-    const tokenGood = accessToken === undefined || req.headers.authorization === `Bearer ${accessToken}`;
+    const tokenGood = !accessToken || req.headers.authorization === `Bearer ${accessToken}`;
     if (url.searchParams.get('api_key') === apiKey && tokenGood) return undefined;
     const message = `The key or token is not valid: ${url.search}`;
     return v2Errors.error(401, 'http.status.authentication.invalid_token', message);
