@@ -156,6 +156,8 @@ interface ProblemOptions {
   readonly authenticate?: string | undefined;
   /** For logs and metrics, out of a closed set; never shown to callers. */
   readonly reason?: string | undefined;
+  /** Whether this one question alone fails, and would again: worth remembering for a while. */
+  readonly isLasting?: boolean;
 }
 
 /** The only error that Sendgate throws on purpose. Switch on `code`. */
@@ -167,6 +169,7 @@ export class Problem extends Error {
   readonly allow: string | undefined;
   readonly authenticate: string | undefined;
   readonly reason: string | undefined;
+  readonly isLasting: boolean;
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
     super(options.detail ?? table[code].detail);
@@ -178,6 +181,7 @@ export class Problem extends Error {
     this.allow = options.allow;
     this.authenticate = options.authenticate;
     this.reason = options.reason;
+    this.isLasting = options.isLasting ?? false;
   }
 
   /** The path of the page that says what happened and what to do. */

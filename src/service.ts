@@ -77,7 +77,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       return;
     }
     tokens?.reload();
-    credentialsGate.probeNow();
+    credentialsReplaced();
     log.info({ secret: name }, 'a secret was replaced');
   });
   const { log, accessLog } = createLogs({
@@ -99,7 +99,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const keyRing = buildKeyRing(config, parts.readFile, log);
 
-  const { upstream, quota, tokens, credentialsGate, dayGate, breaker } = buildUpstream(config, {
+  const { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker } = buildUpstream(config, {
     clock,
     log,
     secrets,

@@ -152,7 +152,7 @@ describe('what may pass', () => {
   });
 
   test('can be a failure of Constant Contact, or of the connection', async () => {
-    const truth = await begin(1_200);
+    const truth = await begin(1_200, { SENDGATE_CACHE_NOT_FOUND_SECONDS: '1' });
     let broken = 2;
     const { sends } = createClient({
       baseUrl: it.url,

@@ -1,26 +1,44 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
 import { Gate } from '../src/upstream/gate.ts';
+import type { Finding } from '../src/upstream/prober.ts';
+import { findingOf, Prober } from '../src/upstream/prober.ts';
 import { endOfDay, quotaExhausted } from '../src/upstream/quota/day.ts';
-import { FakeClock } from './support/clock.ts';
+import { FakeClock, settled } from './support/clock.ts';
 
 let clock: FakeClock;
 let gate: Gate;
 let changes: boolean[];
+let probes: number;
+let finding: Finding | undefined;
 
 beforeEach(() => {
   clock = new FakeClock();
   changes = [];
-  gate = new Gate(clock, {
-    probeEveryMs: 60_000,
-    problem: () => new Problem('upstream-credentials-refused'),
-    onChange: (shut) => changes.push(shut),
-  });
+  probes = 0;
+  finding = 'refused';
+  gate = gateUntil();
 });
 
-const passes = () => {
+const gateUntil = (until?: () => number) =>
+  new Gate(clock, {
+    probeEveryMs: 60_000,
+    reads: (found) => (found === 'refused' ? 'shut' : found === 'answered' ? 'open' : undefined),
+    problem: (probeInMs) => new Problem('upstream-credentials-refused', { retryAfterSeconds: probeInMs / 1000 }),
+    ...(until && { until }),
+    onChange: (shut) => changes.push(shut),
+  });
+
+const probe = async () => {
+  probes++;
+  await settled();
+  return finding;
+};
+
+/** Whether a call may be made. */
+const passes = async () => {
   try {
-    gate.check();
+    await gate.check(probe);
     return true;
   } catch (error) {
     expect(error).toMatchObject({ code: 'upstream-credentials-refused' });
@@ -29,34 +47,99 @@ const passes = () => {
 };
 
 describe('a gate', () => {
-  test('lets everything through until it is shut, and then one probe in its time', async () => {
-    expect(passes() && passes()).toBe(true);
-    gate.shut();
-    gate.shut();
-    expect(passes()).toBe(false);
+  test('is shut and opened by probes alone, one in its time, whoever asks', async () => {
+    expect(await passes()).toBe(true);
+    await gate.judge(probe);
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 1]);
     await clock.pass(60_000);
-    expect([passes(), passes()]).toEqual([true, false]);
-    gate.open();
-    gate.open();
-    expect(passes()).toBe(true);
+    expect(await Promise.all([passes(), passes(), passes()])).toEqual([false, false, false]);
+    expect(probes).toBe(2);
+    finding = 'answered';
+    await clock.pass(60_000);
+    // The one who has it probed waits for what comes of it; the others do not.
+    expect(await Promise.all([passes(), passes()])).toEqual([true, false]);
+    expect([await passes(), probes]).toEqual([true, 3]);
     expect(changes).toEqual([true, false]);
   });
 
+  test('stays as it is when a probe says nothing of it, or cannot be made, which leaves it due', async () => {
+    await gate.judge(probe);
+    await clock.pass(60_000);
+    finding = undefined;
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 3]);
+    finding = 'failed';
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 4]);
+    finding = 'answered';
+    await clock.pass(60_000);
+    expect(await passes()).toBe(true);
+  });
+
   test('opens by itself when its time is over', async () => {
-    gate.shut(clock.now() + 30_000);
+    const end = clock.now() + 30_000;
+    gate = gateUntil(() => end);
+    gate.shut();
     await clock.pass(29_999);
-    expect(passes()).toBe(false);
+    expect(await passes()).toBe(false);
     await clock.pass(1);
-    expect(passes() && passes()).toBe(true);
+    expect(await passes()).toBe(true);
     expect(gate.isShut).toBe(false);
   });
 
-  test('lets a probe through at once when what was refused has been replaced', () => {
+  test('is probed at once when what was refused has been replaced', async () => {
     gate.probeNow();
     expect(gate.isShut).toBe(false);
     gate.shut();
     gate.probeNow();
-    expect([passes(), passes()]).toEqual([true, false]);
+    finding = 'answered';
+    expect([await passes(), probes]).toEqual([true, 1]);
+  });
+
+  test('is probed in its time, and tells it, though the clock is set back or forward', async () => {
+    gate.shut();
+    for (const ms of [-3_600_000, 7_200_000]) {
+      clock.stepWall(ms);
+      expect(() => gate.check(probe)).toThrow(expect.objectContaining({ retryAfterSeconds: 60 }));
+    }
+    await clock.pass(60_000);
+    finding = 'answered';
+    expect(await passes()).toBe(true);
+  });
+});
+
+describe('a probe', () => {
+  test('is one for all who ask, and what it found is good for a while', async () => {
+    const prober = new Prober(clock);
+    expect(await Promise.all([prober.find(60_000, probe), prober.find(0, probe)])).toEqual(['refused', 'refused']);
+    await prober.find(60_000, probe);
+    expect(probes).toBe(1);
+    clock.stepWall(-3_600_000);
+    await clock.pass(59_999);
+    await prober.find(60_000, probe);
+    expect(probes).toBe(1);
+    await clock.pass(1);
+    await prober.find(60_000, probe);
+    expect(probes).toBe(2);
+  });
+
+  test('is made anew when the credentials have been replaced', async () => {
+    const prober = new Prober(clock);
+    await prober.find(60_000, probe);
+    prober.forget();
+    finding = 'answered';
+    expect([prober.last, await prober.find(60_000, probe), probes]).toEqual([undefined, 'answered', 2]);
+  });
+
+  test.each([
+    ['upstream-credentials-refused', 'http-403', 'refused'],
+    ['upstream-quota-exhausted', 'quota', 'day'],
+    ['upstream-busy', 'throttled', 'second'],
+    ['campaign-not-found', 'http-404', 'answered'],
+    ['upstream-failed', 'http-4xx', 'answered'],
+    ['upstream-failed', 'http-5xx', 'failed'],
+    ['upstream-failed', 'malformed', 'failed'],
+    ['upstream-timeout', 'timeout', 'failed'],
+  ] as const)('reads %s (%s) as %s', (code, reason, found) => {
+    expect(findingOf(new Problem(code, { reason }))).toBe(found);
   });
 });
 

@@ -344,7 +344,7 @@ describe('refreshes', () => {
       const ready = one.ready();
       await clock.pass(250);
       await settled();
-      one.refused(one.current());
+      one.refused(one.current(), true);
       changed();
       void ready?.catch(() => {});
     }

@@ -40,14 +40,15 @@ describe('the management listener', () => {
   });
 
   test('knows the credentials refused, and the quota spent, and when they are not any more', async () => {
-    it.sandbox.fault({ kind: 'status', status: 403, times: 1 });
+    it.sandbox.fault({ kind: 'status', status: 403, times: 2 }); // the question's, and the probe's
     expect((await it.get(path)).status).toBe(502);
     expect(await (await management('/readyz')).json()).toMatchObject({ upstream: 'credentials-refused' });
     it.clock.forward(61);
-    it.sandbox.fault({ kind: 'over-ratelimit', times: 1 });
-    expect((await it.get(path)).status).toBe(503);
-    it.clock.forward(86_400);
     expect((await it.get(path)).status).toBe(200);
+    it.sandbox.fault({ kind: 'over-ratelimit', times: 1 });
+    expect((await it.get(`${path}?limit=2`)).status).toBe(503);
+    it.clock.forward(86_400);
+    expect((await it.get(`${path}?limit=2`)).status).toBe(200);
     expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
     const log = it.lines.join('');
     expect(log).toContain('Constant Contact refuses the credentials');

@@ -73,6 +73,7 @@ describe('a page past its freshness', () => {
     const gone = await it.get(path);
     expect(gone.status).toBe(502);
     it.sandbox.heal();
+    it.clock.forward(61); // That it failed is remembered for a minute.
     expect(await status()).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
   });
 

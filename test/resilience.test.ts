@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Breaker } from '../src/upstream/breaker.ts';
+import type { Finding } from '../src/upstream/prober.ts';
 import { RetryBudget } from '../src/upstream/retry-budget.ts';
 import { FakeClock } from './support/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -21,29 +22,30 @@ async function up(env: Environment = {}) {
 }
 
 describe('the circuit', () => {
-  test('opens when calls fail in a row, lets one probe through at a time, and closes with the first answer', async () => {
-    const clock = new FakeClock();
+  test('is suspect when calls fail in a row, and opens and closes as probes say', async () => {
     const changes: boolean[] = [];
-    const breaker = new Breaker(clock, { failures: 3, probeEveryMs: 5_000 }, (open) => changes.push(open));
+    const breaker = new Breaker(new FakeClock(), { failures: 3, probeEveryMs: 5_000 }, (open) => changes.push(open));
     breaker.failed();
     breaker.failed();
-    breaker.succeeded();
+    breaker.answered();
     breaker.failed();
     breaker.failed();
-    breaker.check();
+    expect(breaker.isSuspect).toBe(false);
     breaker.failed();
-    expect(() => breaker.check()).toThrow(expect.objectContaining({ code: 'upstream-busy', retryAfterSeconds: 5 }));
-    await clock.pass(5_000);
-    breaker.check();
-    expect(() => breaker.check()).toThrow();
-    breaker.failed();
-    await clock.pass(4_000);
-    expect(() => breaker.check()).toThrow(expect.objectContaining({ retryAfterSeconds: 1 }));
-    await clock.pass(1_000);
-    breaker.check();
-    breaker.succeeded();
-    breaker.check();
-    expect(changes).toEqual([true, false]);
+    expect([breaker.isSuspect, breaker.isOpen]).toEqual([true, false]);
+    const found = (finding: Finding) => breaker.gate.judge(() => Promise.resolve(finding));
+    await found('answered');
+    await found('failed');
+    expect(breaker.isOpen).toBe(true);
+    expect(() => breaker.gate.check(() => Promise.resolve('answered'))).toThrow(
+      expect.objectContaining({ code: 'upstream-busy', retryAfterSeconds: 5 }),
+    );
+    for (const finding of ['answered', 'refused', 'second', 'day'] as const) {
+      await found('failed');
+      await found(finding);
+      expect(breaker.isOpen).toBe(false);
+    }
+    expect(changes).toEqual([true, false, true, false, true, false, true, false]);
   });
 
   test('keeps a dead upstream from being asked, while held pages are answered and others told when to come back', async () => {
@@ -91,15 +93,30 @@ test('a connection that fails is told in the log by its code', async () => {
 });
 
 describe('retries', () => {
-  test('are a tenth of the calls in the long run, and ten beforehand', () => {
+  const a = { team: 'a' };
+  const b = { team: 'b' };
+  const ofA = { team: 'a', client: '10.0.0.1' };
+
+  test('are a tenth of the calls in the long run, and five beforehand', () => {
     const budget = new RetryBudget(10);
     let granted = 0;
     for (let n = 0; n < 1000; n++) {
-      budget.earn();
-      if (budget.spend()) granted++;
+      budget.earn(a);
+      if (budget.spend(a)) granted++;
     }
-    expect(granted).toBeGreaterThanOrEqual(105);
-    expect(granted).toBeLessThanOrEqual(110);
+    expect(granted).toBeGreaterThanOrEqual(104);
+    expect(granted).toBeLessThanOrEqual(105);
+  });
+
+  test('are ten for all, of which one asker has half: what always fails leaves some to the others', () => {
+    const budget = new RetryBudget(10);
+    const spend = (asker: { team: string }) => Array.from({ length: 20 }, () => budget.spend(asker)).filter(Boolean);
+    expect(spend(a)).toHaveLength(5);
+    expect(spend(b)).toHaveLength(5);
+    expect(spend(ofA)).toHaveLength(0);
+    for (let n = 0; n < 11; n++) budget.earn(ofA);
+    expect(spend(a)).toHaveLength(0);
+    expect(spend(ofA)).toHaveLength(1);
   });
 
   test('cannot multiply the calls to an upstream that fails', async () => {

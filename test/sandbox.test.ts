@@ -64,6 +64,36 @@ describe('the sandbox', () => {
     expect(await told(await get(`${sends('5')}?created_since=nonsense`))).toEqual([400, expect.any(String)]);
   });
 
+  test('answers the neutral call of each version, to those who may ask', async () => {
+    expect(await body('/v2/emailmarketing/campaigns?limit=1')).toMatchObject({
+      meta: { pagination: { next_link: expect.stringMatching(/^\/v2\/emailmarketing\/campaigns\?next=/) } },
+      results: [{ id: '1100394165287', name: expect.any(String), status: 'SENT', modified_date: expect.any(String) }],
+    });
+    const next = Buffer.from('pageNum=2&pageSize=2').toString('base64url');
+    expect(await body(`/v2/emailmarketing/campaigns?next=${next}`)).toMatchObject({
+      meta: { pagination: {} },
+      results: [{ id: '6' }],
+    });
+    expect((await get('/v2/emailmarketing/campaigns?limit=51')).status).toBe(400);
+    clock.forward(2);
+    expect((await get('/v2/emailmarketing/campaigns?limit=1', { key: 'wrong' })).status).toBe(401);
+    const accessToken = sandbox.oauth?.authorize().accessToken ?? '';
+    const privileges = (token: string) =>
+      fetch(`${sandbox.url}/v3/account/user/privileges`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await (await privileges(accessToken)).json()).toContainEqual({
+      privilege_id: expect.any(Number),
+      privilege_name: 'ui:campaign:metrics',
+    });
+    expect((await privileges('wrong')).status).toBe(401);
+  });
+
+  test('strikes only calls with a parameter that contains a text, if told so', async () => {
+    sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
+    expect((await get(`${sends('5')}?next=an-odd-one`)).status).toBe(500);
+    expect((await get(`${sends('5')}?next=another`)).status).toBe(400);
+    expect((await get(sends('5'))).status).toBe(200);
+  });
+
   test('has the limits of an account, and counts the calls that go over them', async () => {
     const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await get(sends('5'))).status));
     expect(statuses.sort()).toEqual([200, 200, 200, 200, 403]);

@@ -278,6 +278,18 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
+  test('do not ask again for a minute what fails alone, whichever of them has found out', async () => {
+    const [a, b] = [await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' }), await add()];
+    sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
+    expect((await a.get(`${path}?next=odd`)).status).toBe(502);
+    for (let n = 0; n < 3; n++) expect((await b.get(`${path}?next=odd`)).status).toBe(502);
+    expect(sandbox.callCount).toBe(1);
+    clock.forward(61);
+    sandbox.heal();
+    expect((await b.get(`${path}?next=odd`)).status).toBe(400);
+    expect(sandbox.callCount).toBe(2);
+  });
+
   test('serve a page that another one has let go stale, and refresh it behind', async () => {
     const a = await add();
     await a.get(path);

@@ -67,7 +67,7 @@ async function join() {
         new AbortController().signal,
       );
       if (seen.kind !== 'turn') throw new Error(seen.kind);
-      const times = { fetchedAt: clock.now(), freshUntil: clock.now() + 60_000 };
+      const times = { fetchedAt: clock.monotonic(), freshUntil: clock.monotonic() + 60_000 };
       return seen.turn.stored(
         { body, ...times },
         {

@@ -176,10 +176,13 @@ describe("a v2 campaign's id", () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 200, 200]);
   });
 
-  test('is told as an error of the upstream when the lookup fails, and looked up again the next time', async () => {
+  test('is told as an error of the upstream when the lookup fails, and looked up again a minute later', async () => {
     it.sandbox.campaign({ id: '5', size: 1, newestMs });
     it.sandbox.fault({ kind: 'malformed', times: 1 });
     expect((await it.get('/campaigns/5/sends')).status).toBe(502);
+    expect((await it.get('/campaigns/5/sends')).status).toBe(502);
+    expect(xrefs()).toHaveLength(1);
+    it.clock.forward(61);
     expect((await it.get('/campaigns/5/sends')).status).toBe(200);
   });
 });

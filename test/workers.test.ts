@@ -93,9 +93,8 @@ test('errors are what they are with one process', async () => {
     (await inTurn(2, target)).map(({ status, text }) => `${status} ${JSON.parse(text).type}`);
   expect(await codes('/campaigns/9/sends')).toEqual(Array(2).fill('404 /problems/campaign-not-found'));
   expect(await codes(`${path}?next=nonsense`)).toEqual(Array(2).fill('400 /problems/invalid-cursor'));
-  expect(await codes('/campaigns/2/sends')).toEqual(Array(2).fill('502 /problems/upstream-credentials-refused'));
-  expect((await manage('/readyz')).status).toBe(200);
-  expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'credentials-refused' });
+  expect(await codes('/campaigns/2/sends')).toEqual(Array(2).fill('502 /problems/upstream-failed'));
+  expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'ok' });
 });
 
 test('there is one quota', async () => {

@@ -130,7 +130,7 @@ class Count {
   totalHits = 0;
   /** Hits among them that the other instances have not been told of. */
   untold = 0;
-  /** When its window is over, in milliseconds of wall time. */
+  /** When its window is over, in milliseconds of the monotonic clock. */
   resetMs: number;
   /** `RateLimit-Policy`, in which clients are told apart without telling who they are. */
   policyLine: string | undefined;
@@ -217,13 +217,13 @@ class BoundedStore implements Store {
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    const { totalHits, resetMs } = this.#hit(key, this.#current(key, this.#clock.now()));
-    return { totalHits, resetTime: new Date(resetMs) };
+    const { totalHits } = this.#hit(key, this.#current(key, this.#clock.monotonic()));
+    return { totalHits, resetTime: undefined };
   }
 
   /** Counts a hit and returns its lines, unless it would be one too many. */
   hitWithin(client: Client): string | undefined {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const count = this.#current(client.key, now);
     if (count.totalHits >= client.limit) return undefined;
     return this.#linesOf(client, this.#hit(client.key, count), now);
@@ -247,11 +247,11 @@ class BoundedStore implements Store {
   async #tellOf(key: string, count: Count): Promise<void> {
     const { untold } = count;
     count.untold = 0;
-    const leftMs = Math.max(1, Math.ceil(count.resetMs - this.#clock.now()));
+    const leftMs = Math.max(1, Math.ceil(count.resetMs - this.#clock.monotonic()));
     const all = await this.#counting?.add(key, untold, leftMs);
     if (!all) return;
     count.totalHits = Math.max(count.totalHits, all.total + count.untold);
-    count.resetMs = this.#clock.now() + all.leftMs;
+    count.resetMs = this.#clock.monotonic() + Math.min(all.leftMs, windowMs);
   }
 
   #current(key: string, now: number): Count {
@@ -274,13 +274,13 @@ class BoundedStore implements Store {
 
   /** Whole seconds until the client's window is over. */
   secondsLeft(key: string): number {
-    return this.#counts.get(key)?.secondsLeft(this.#clock.now()) ?? 0;
+    return this.#counts.get(key)?.secondsLeft(this.#clock.monotonic()) ?? 0;
   }
 
   /** Lines of a head (draft-ietf-httpapi-ratelimit-headers-08). */
   lines(client: Client): string {
     const count = this.#counts.get(client.key);
-    return count ? this.#linesOf(client, count, this.#clock.now()) : '';
+    return count ? this.#linesOf(client, count, this.#clock.monotonic()) : '';
   }
 
   /** The name of a team is a token: nothing in here has to be checked. */

@@ -119,7 +119,7 @@ export function createClient(options: ClientOptions): Client {
 
   /** Asks until there is an answer, as long as patience lasts. */
   async function get(url: string, { signal }: RequestOptions): Promise<Response> {
-    const giveUpAt = Date.now() + patienceMs;
+    const giveUpAt = performance.now() + patienceMs;
     let connectionsLeft = maxConnections;
     for (let pauseSeconds = firstPauseSeconds; ; pauseSeconds = Math.min(pauseSeconds * 2, mostPauseSeconds)) {
       signal?.throwIfAborted();
@@ -137,7 +137,7 @@ export function createClient(options: ClientOptions): Client {
       if (failure instanceof SendgateError && !mayPass(failure)) throw failure;
       const told = failure instanceof SendgateError ? (failure.retryAfterSeconds ?? 0) : 0;
       const seconds = Math.max(told, pauseSeconds);
-      if (Date.now() + seconds * 1000 > giveUpAt) throw failure;
+      if (performance.now() + seconds * 1000 > giveUpAt) throw failure;
       await pause(seconds * 1000, signal);
     }
   }

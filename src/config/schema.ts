@@ -140,7 +140,12 @@ export const schema = z.strictObject({
         'How long past its freshness a page is still served when there is no better one',
       ),
       readAheadPages: integer(0, 10, 1, 'Pages fetched ahead of a caller who walks; 0 turns it off'),
-      notFoundSeconds: integer(1, 86_400, 60, 'How long an unknown campaign or cursor is remembered'),
+      notFoundSeconds: integer(
+        1,
+        86_400,
+        60,
+        'How long it is remembered that a campaign or cursor is unknown, or that a question alone fails',
+      ),
       encryptionKeyFile: z
         .string()
         .max(4096)
@@ -180,11 +185,31 @@ export const schema = z.strictObject({
       timeoutMs: integer(10, 300_000, 10_000, 'Time for one exchange'),
       deadlineMs: integer(10, 600_000, 20_000, 'Time for waiting, calling and calling again, together'),
       retries: integer(0, 5, 2, 'Calls after a first one that failed in a way that may pass'),
-      retryPercent: integer(0, 100, 10, 'Retries in a hundred calls, beyond the first ten'),
-      breakerFailures: integer(1, 10_000, 10, 'Calls in a row that have to fail for the circuit to open'),
-      breakerProbeMs: integer(10, 600_000, 5_000, 'While the circuit is open: time between two tries'),
+      retryPercent: integer(
+        0,
+        100,
+        10,
+        'Retries in a hundred calls, beyond the first ten; one client has half of those',
+      ),
+      breakerFailures: integer(
+        1,
+        10_000,
+        10,
+        'Calls in a row that have to fail until a probe decides whether the circuit opens',
+      ),
+      breakerProbeMs: integer(
+        10,
+        600_000,
+        5_000,
+        'Shortest time between two probes of whether Constant Contact is down',
+      ),
       maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Bytes of one answer, decompressed'),
-      credentialsRetrySeconds: integer(1, 86_400, 60, 'While the credentials are refused: time between two tries'),
+      credentialsRetrySeconds: integer(
+        1,
+        86_400,
+        60,
+        'Shortest time between two probes of whether the credentials are taken',
+      ),
     })
     .prefault({}),
   teams: z

@@ -20,7 +20,10 @@ export interface PageBody {
   readonly identityBytes: number;
 }
 
-/** A body with its times, all in milliseconds of wall time. */
+/**
+ * A body with its times, all in milliseconds of this process's monotonic clock, so that no wall clock that is set makes a page
+ * younger. Where a page leaves the process, they go as wall times (Redis) or as of the sender's clock (workers).
+ */
 export interface Page {
   readonly kind: 'page';
   readonly body: PageBody;

@@ -11,7 +11,7 @@ import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
-import type { RefusalCode, Seen, SharedPages, Turn } from './shared-pages.ts';
+import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Walks } from './walks.ts';
 
@@ -25,7 +25,7 @@ export interface PagesOptions extends FreshnessLimits {
   readonly maxViewBytes: number;
   /** How long past its freshness a page may be served, when the upstream has no better one. */
   readonly staleIfErrorSeconds: number;
-  /** How long a refusal (campaign or cursor unknown) is remembered. */
+  /** How long it is remembered that a question cannot be answered. */
   readonly notFoundSeconds: number;
 }
 
@@ -116,6 +116,8 @@ export const campaignOf = (walk: string) => walk.split('|', 1)[0] ?? '';
 
 /** Objects, map slots and list links around an entry, roughly. */
 const entryOverheadBytes = 600;
+/** A page that was fetched later than another one was so by more than the wall clock is off by, which counts whole milliseconds. */
+const laterMs = 5;
 export const maxWalks = 50_000;
 
 export class Pages {
@@ -148,7 +150,7 @@ export class Pages {
       // The cache's ttl says when to ask again; how fresh a page is stands on the page.
       ttl: 1,
       ttlResolution: 0,
-      perf: { now: () => clock.now() },
+      perf: { now: () => clock.monotonic() },
       noDeleteOnStaleGet: true,
       // A fetch that has begun is paid for: it is kept, whatever happens to its place in the cache meanwhile.
       ignoreFetchAbort: true,
@@ -241,9 +243,10 @@ export class Pages {
     const isNews = !isShared && !status.returnedStale && found.failedAt === undefined && found !== held;
     const fetched = isNews && (!source || source.forward !== undefined);
     // What another instance has left to go stale is answered at once, and asked for behind it.
-    if (origin && !source && !isBulk && this.#parts.clock.now() >= found.freshUntil) void this.prefetch(query, payer);
+    if (origin && !source && !isBulk && this.#parts.clock.monotonic() >= found.freshUntil)
+      void this.prefetch(query, payer);
     const wasWanted = forceRefresh && !this.#isGone(held);
-    const forward = status.fetch === 'miss' || !held ? 'uri-miss' : wasWanted ? 'request' : 'stale';
+    const forward = status.fetch === 'miss' || held?.kind !== 'page' ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
       page: found,
       forward: fetched ? forward : undefined,
@@ -328,14 +331,14 @@ export class Pages {
 
   /** Whether a page is not good enough: past all use, of an older generation, or too old for this caller. */
   #wantsRefresh(page: Page, generation: number, maxAgeSeconds = Number.POSITIVE_INFINITY): boolean {
-    const now = this.#parts.clock.now();
+    const now = this.#parts.clock.monotonic();
     const triedAt = page.failedAt ?? page.fetchedAt;
     if (this.#isGone(page) || (page.generation !== generation && page.failedAt === undefined)) return true;
     return now - page.fetchedAt > maxAgeSeconds * 1000 && now - triedAt >= this.#options.minFreshSeconds * 1000;
   }
 
   #isGone(page: Page): boolean {
-    return this.#parts.clock.now() >= page.freshUntil + this.#options.staleIfErrorSeconds * 1000;
+    return this.#parts.clock.monotonic() >= page.freshUntil + this.#options.staleIfErrorSeconds * 1000;
   }
 
   async #fetch(key: string, held: Held | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Held> {
@@ -360,10 +363,12 @@ export class Pages {
         turn?.failed(undefined);
         throw error;
       }
-      if (error.code === 'campaign-not-found' || error.code === 'invalid-cursor') {
+      const code = refusalOf(error);
+      // What fails is no reason to give up a page that is held; that there is nothing any more is one.
+      if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;
-        turn?.refused(error.code, clock.now() + options.ttl);
-        return { kind: 'refusal', code: error.code };
+        turn?.refused(code, options.ttl);
+        return { kind: 'refusal', code };
       }
       turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;
@@ -376,7 +381,7 @@ export class Pages {
       const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
       const seconds = wasAsked ? this.#options.minFreshSeconds : (error.retryAfterSeconds ?? 1);
       options.ttl = Math.min(seconds, this.#options.minFreshSeconds) * 1000;
-      return pageOf(old.body, { ...old, failedAt: clock.now() });
+      return pageOf(old.body, { ...old, failedAt: clock.monotonic() });
     } finally {
       this.#waiters.done(key);
     }
@@ -387,12 +392,12 @@ export class Pages {
     const { query, walk, maxAgeSeconds, demand, signal } = fetch;
     const { cursor } = query;
     const mayBeStale = fetch.mayBeStale && maxAgeSeconds === undefined && old === undefined;
-    const now = this.#parts.clock.now();
+    const now = this.#parts.clock.monotonic();
     const seconds = Math.max(maxAgeSeconds ?? Number.POSITIVE_INFINITY, this.#options.minFreshSeconds);
     return this.#parts.shared?.look(
       { walk, limit: cursor === undefined ? query.limit : undefined, cursor },
       {
-        notBefore: Math.max(0, now - seconds * 1000, old ? old.fetchedAt + 1 : 0),
+        notBefore: Math.max(now - seconds * 1000, old ? old.fetchedAt + laterMs : Number.NEGATIVE_INFINITY),
         mayBeStale,
         known: old?.body,
       },
@@ -402,7 +407,7 @@ export class Pages {
   }
 
   #fromOthers(seen: Exclude<Seen, { kind: 'turn' }>, key: string, options: { ttl?: number }, fetch: Fetch): Held {
-    const now = this.#parts.clock.now();
+    const now = this.#parts.clock.monotonic();
     options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
     if (seen.kind === 'refusal') return { kind: 'refusal', code: seen.code };
     this.#origins.set(seen.page, { waited: seen.waited });
@@ -437,14 +442,14 @@ export class Pages {
     const etag = tagOf(json);
     const same = [old?.body, page.body].find((body) => body?.etag === etag);
     const remainingMs = this.goodForMs(source);
-    options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.now());
+    options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.monotonic());
     return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
   }
 
   async #toPage(arrived: SendsPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
     const { query, walk, generation } = fetch;
     const { render, clock, encode = makeBody } = this.#parts;
-    const fetchedAt = clock.now();
+    const fetchedAt = clock.monotonic();
     const newestMs = newest(arrived.sends);
     const { json, next } = render(query, arrived);
     const etag = tagOf(json);
@@ -460,7 +465,7 @@ export class Pages {
       // An unchanged page keeps its body.
       body: old?.body.etag === etag ? old.body : await encode({ json, next, cursor: arrived.cursor, newestMs }, etag),
       fetchedAt,
-      freshUntil: fetchedAt + freshForMs(newestMs, fetchedAt, this.#options),
+      freshUntil: fetchedAt + freshForMs(newestMs, clock.now(), this.#options),
     };
     const shared = await turn?.stored(unshared, about);
     const times = { ...unshared, failedAt: undefined };

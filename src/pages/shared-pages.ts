@@ -15,7 +15,15 @@ import { type Page, type PageBody, pageOf } from './page.ts';
 import { readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
-export type RefusalCode = 'campaign-not-found' | 'invalid-cursor';
+/** What is remembered of a question that cannot be answered. */
+export type RefusalCode = z.output<typeof refusalCode>;
+const refusalCode = z.enum(['campaign-not-found', 'invalid-cursor', 'upstream-failed', 'upstream-timeout']);
+
+/** What to remember of a problem; undefined where the same question may be answered the next time. */
+export function refusalOf({ code, isLasting }: Problem): RefusalCode | undefined {
+  const { data } = refusalCode.safeParse(code);
+  return data === 'campaign-not-found' || data === 'invalid-cursor' || isLasting ? data : undefined;
+}
 
 interface Parts {
   readonly redis: Redis;
@@ -46,7 +54,7 @@ export interface Place {
 }
 
 export interface Wish {
-  /** Wall time in milliseconds: nothing that was fetched before is good enough. */
+  /** Monotonic time in milliseconds: nothing that was fetched before is good enough. */
   readonly notBefore: number;
   /** A page that is not fresh any more will do. */
   readonly mayBeStale: boolean;
@@ -57,6 +65,7 @@ export interface Wish {
 export type Seen =
   /** `waited`: for another instance's call. */
   | { readonly kind: 'page'; readonly page: Page; readonly waited: boolean }
+  /** `until`: monotonic, in milliseconds. */
   | { readonly kind: 'refusal'; readonly code: RefusalCode; readonly until: number }
   /** The call is ours to make, and its outcome ours to tell. */
   | { readonly kind: 'turn'; readonly turn: Turn; readonly fallback: Page | undefined };
@@ -65,7 +74,8 @@ export type Seen =
 export interface Turn {
   /** Resolves with the page's generation, or with undefined when Redis did not take it. */
   stored(page: Omit<Page, 'kind' | 'generation' | 'failedAt'>, arrived: ArrivedPage): Promise<number | undefined>;
-  refused(code: RefusalCode, until: number): void;
+  /** @param forMs how long it is remembered */
+  refused(code: RefusalCode, forMs: number): void;
   failed(problem: Problem | undefined): void;
 }
 
@@ -74,6 +84,11 @@ const lockMs = 1_200;
 const renewEveryMs = 400;
 /** The news may be a moment behind the lock's end. */
 const slackMs = 10;
+
+/** The wall clocks of two instances may differ by this: what was fetched later than that from now is stale. */
+const skewMs = 5_000;
+/** A time that no page is fetched after. */
+const never = Number.MAX_SAFE_INTEGER;
 
 /** Shared by the scripts: keys are the page, its lock, its walk. What is not ours in a key is nothing. */
 const prelude = `
@@ -117,7 +132,7 @@ const confirm: Script = {
   lua: `${prelude}${confirmLua} return generation`,
 };
 
-/** ARGV further: now, not before, may be stale, token, lock's life, rank of the urgency, team. */
+/** ARGV further: now, not before, may be stale, token, lock's life, rank of the urgency, team, skew of clocks. */
 const look: Script = {
   name: 'sendgateLook',
   keys: 3,
@@ -126,7 +141,7 @@ const look: Script = {
     if page.err then redis.call('DEL', KEYS[1]) page = {} end
     for i = 1, 5 do page[i] = page[i] or '' end
     local fetched, till = tonumber(page[2]), tonumber(page[3])
-    if fetched and till and page[1] == generation and fetched >= tonumber(ARGV[8])
+    if fetched and till and page[1] == generation and fetched >= tonumber(ARGV[8]) and fetched <= ARGV[7] + ARGV[14]
         and (till > tonumber(ARGV[7]) or (ARGV[9] == '1' and page[4] ~= '')) then
       return {'page', generation, page[1], page[2], page[3], page[4], page[5], 0}
     end
@@ -314,8 +329,14 @@ export class SharedPages {
         const reply = await redis.run(look, [
           ...keys,
           ...this.#ownView(place.walk, place.limit),
-          ...[clock.now(), notBefore, Number(wish.mayBeStale), token, lockMs, urgencies.indexOf(demand.urgency)],
-          demand.team,
+          ...[
+            clock.now(),
+            Math.min(Math.max(0, this.#toWall(notBefore)), never),
+            Number(wish.mayBeStale),
+            token,
+            lockMs,
+          ],
+          ...[urgencies.indexOf(demand.urgency), demand.team, skewMs],
         ]);
         const found = parse(reply);
         if (!found) return this.#turn(place, keys, undefined, demand, undefined);
@@ -323,9 +344,10 @@ export class SharedPages {
         const read = this.#read(keys[0], place, found, wish.known);
         if (found.kind === 'turn') return this.#turn(place, keys, token, demand, read);
         if (found.kind === 'page') {
-          if (isRefusal(found.refusal)) return { kind: 'refusal', code: found.refusal, until: found.until };
+          if (isRefusal(found.refusal))
+            return { kind: 'refusal', code: found.refusal, until: clock.monotonic() + this.#leftMs(found) };
           if (read) return { kind: 'page', page: read, waited };
-          notBefore = Number.MAX_SAFE_INTEGER; // It cannot be read: we go for another.
+          notBefore = never; // It cannot be read: we go for another.
           continue;
         }
         waited = true;
@@ -349,8 +371,26 @@ export class SharedPages {
     if (place.limit !== undefined && found.pageGeneration === found.generation) {
       walks.headArrived(place.walk, { limit: place.limit, etag: body.etag, first }, found.generation);
     }
-    const { fetchedAt, until: freshUntil, pageGeneration: generation } = found;
-    return pageOf(body, { fetchedAt, freshUntil, generation, failedAt: undefined });
+    const { clock } = this.#parts;
+    const now = clock.monotonic();
+    return pageOf(body, {
+      fetchedAt: now - Math.max(0, clock.now() - found.fetchedAt),
+      freshUntil: now + this.#leftMs(found),
+      generation: found.pageGeneration,
+      failedAt: undefined,
+    });
+  }
+
+  /** For how long what was found is fresh, or remembered: not at all where it is from the future. */
+  #leftMs({ fetchedAt, until }: Found): number {
+    const now = this.#parts.clock.now();
+    return fetchedAt > now + skewMs ? 0 : Math.min(until - now, this.#options.maxFreshSeconds * 1000);
+  }
+
+  /** Wall time of a monotonic one, which is what instances have in common. */
+  #toWall(monotonicMs: number): number {
+    const { clock } = this.#parts;
+    return Math.round(clock.now() - clock.monotonic() + monotonicMs);
   }
 
   #turn(place: Place, keys: Keys, token: string | undefined, demand: Demand, found: Page | undefined): Seen {
@@ -386,9 +426,9 @@ export class SharedPages {
         else walks.headArrived(walk, { ...about, limit: about.limit }, generation);
         return belongs;
       },
-      refused: (code, until) => {
+      refused: (code, forMs) => {
         const now = clock.now();
-        void tell(refuse, [code, now, until, Math.max(1, until - now)]);
+        void tell(refuse, [code, now, now + forMs, forMs]);
       },
       failed: (problem) => {
         const { code, reason, retryAfterSeconds } = problem ?? new Problem('internal-error');
@@ -412,7 +452,8 @@ export class SharedPages {
     const same = limit !== undefined && isUnchanged(known, { limit, etag, first }) ? known.generation : 0;
     return [
       ...[headField(limit), etag, newestField(first), askedIn, Number(differs(about)), same, walks.next()],
-      ...[fetchedAt, Math.ceil(freshUntil), Math.ceil(freshUntil + staleIfErrorSeconds * 1000 - clock.now())],
+      ...[this.#toWall(fetchedAt), this.#toWall(freshUntil)],
+      Math.ceil(freshUntil - clock.monotonic() + staleIfErrorSeconds * 1000),
       ...[this.#walkLifeMs(), writeRecord({ body, first }, key, keys?.keys ?? [])],
     ];
   }
@@ -524,7 +565,7 @@ function generationOf(text: unknown): number {
   return Number.isSafeInteger(generation) && generation > 0 ? generation : 0;
 }
 
-const isRefusal = (text: string): text is RefusalCode => text === 'campaign-not-found' || text === 'invalid-cursor';
+const isRefusal = (text: string): text is RefusalCode => refusalCode.safeParse(text).success;
 const headField = (limit: number | undefined) => (limit === undefined ? '' : `h${limit}`);
 const newestField = (first: string) => `=${first}`;
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url').slice(0, 32);

@@ -9,13 +9,13 @@ import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
 import { type Fault, strike } from './fault.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
-import { type SandboxAnswer, v2Errors, v2Sends, v2Summary } from './v2.ts';
-import { activityIdOf, v3Errors, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
+import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
+import { activityIdOf, v3Errors, v3Privileges, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
 
 export interface SandboxOptions {
   /** v2's. */
   readonly apiKey?: string;
-  /** v2's; without it, no token is asked for. */
+  /** v2's; without it, or with an empty one, no token is asked for. */
   readonly accessToken?: string;
   /** v3's; without it, v3 takes no call. */
   readonly oauth?: SandboxOAuthOptions;
@@ -66,6 +66,8 @@ export class Sandbox {
   /** Answers that told of a limit. */
   limitAnswers = 0;
   url = '';
+  /** v3's, of the user who authorized Sendgate: some of those that an account's owner has. */
+  privileges: readonly string[] = ['ui:campaign:metrics', 'contacts:contact:read'];
   readonly oauth: SandboxOAuth | undefined;
   readonly #options: SandboxOptions;
   readonly #clock: Clock;
@@ -142,7 +144,7 @@ export class Sandbox {
     const refusal = limit ? style.over[limit] : isV3 ? this.#unauthorizedV3(req) : this.#unauthorizedV2(req, url);
     const id = this.#campaignOf(url.pathname);
     if (!refusal) {
-      for (const fault of this.#striking('api', id)) if (await strike(fault, style, req, res, text)) return;
+      for (const fault of this.#striking('api', id, call.query)) if (await strike(fault, style, req, res, text)) return;
     }
     const accept = req.headers.accept ?? '*/*';
     if (refusal) send(req, res, refusal);
@@ -156,6 +158,8 @@ export class Sandbox {
     if (v2Path.test(pathname)) {
       return pathname.endsWith('/summary') ? v2Summary(campaign) : v2Sends(campaign, pathname, searchParams);
     }
+    if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...this.#campaigns.values()], searchParams);
+    if (pathname === '/v3/account/user/privileges') return v3Privileges(this.privileges);
     if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
     if (v3Path.test(pathname)) return v3Sends(campaign, pathname, searchParams);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
@@ -171,7 +175,8 @@ export class Sandbox {
     this.tokenCallCount++;
     this.tokenCallsRunning++;
     res.once('close', () => this.tokenCallsRunning--);
-    for (const fault of this.#striking('token', undefined)) if (await strike(fault, v3Errors, req, res, text)) return;
+    for (const fault of this.#striking('token', undefined, {}))
+      if (await strike(fault, v3Errors, req, res, text)) return;
     const limited = this.#options.limits !== undefined;
     const { status, body } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
     await delay(this.#options.oauth?.delayMs ?? 0);
@@ -207,7 +212,7 @@ export class Sandbox {
 
   #unauthorizedV2(req: IncomingMessage, url: URL): SandboxAnswer | undefined {
     const { apiKey, accessToken } = this.#options;
-    const tokenGood = accessToken === undefined || req.headers.authorization === `Bearer ${accessToken}`;
+    const tokenGood = !accessToken || req.headers.authorization === `Bearer ${accessToken}`;
     if (url.searchParams.get('api_key') === apiKey && tokenGood) return undefined;
     const message = `The key or token is not valid: ${url.search}`;
     return v2Errors.error(401, 'http.status.authentication.invalid_token', message);
@@ -220,11 +225,12 @@ export class Sandbox {
   }
 
   /** The faults that strike a call. */
-  *#striking(target: 'api' | 'token', id: string | undefined): Generator<Fault> {
+  *#striking(target: 'api' | 'token', id: string | undefined, query: SandboxCall['query']): Generator<Fault> {
     for (const entry of this.#faults) {
       const { fault } = entry;
       if ((fault.target ?? 'api') !== target) continue;
       if (fault.campaign !== undefined && fault.campaign !== id) continue;
+      if (!Object.entries(fault.query ?? {}).every(([name, text]) => query[name]?.includes(text))) continue;
       if (entry.struck >= (fault.times ?? Number.POSITIVE_INFINITY)) continue;
       entry.seen++;
       if (entry.seen % (fault.every ?? 1) !== 0) continue;

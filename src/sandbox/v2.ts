@@ -47,6 +47,30 @@ export function v2Summary(campaign: Campaign | undefined): SandboxAnswer {
   return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
 }
 
+/** Campaigns on one page of the list (vendor's documentation). */
+const maxCampaigns = 50;
+
+/** A page of the list of campaigns. Its cursor is a page's number, as in the vendor's examples. */
+export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchParams): SandboxAnswer {
+  const place = new URLSearchParams(Buffer.from(query.get('next') ?? '', 'base64url').toString());
+  const limit = Number(query.get('limit') ?? place.get('pageSize') ?? maxCampaigns);
+  const page = Number(place.get('pageNum') ?? 1);
+  const isKnown = [...query.keys()].every((name) => ['api_key', 'access_token', 'limit', 'next'].includes(name));
+  const isValid = [limit, page].every((n) => Number.isInteger(n) && n >= 1) && limit <= maxCampaigns;
+  if (!isKnown || !isValid) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
+
+  const end = page * limit;
+  const results = campaigns.slice(end - limit, end).map(({ options: { id, newestMs } }) => ({
+    id,
+    name: `Campaign ${id}`,
+    status: 'SENT',
+    modified_date: new Date(newestMs).toISOString(),
+  }));
+  const next = Buffer.from(`pageNum=${page + 1}&pageSize=${limit}`).toString('base64url');
+  const pagination = end < campaigns.length ? { next_link: `/v2/emailmarketing/campaigns?next=${next}` } : {};
+  return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
+}
+
 function toV2(campaign: Campaign, index: number) {
   const { contactId, email, atMs } = campaign.at(index);
   const id = (text: string) => (campaign.options.numericIds ? Number(text) : text);

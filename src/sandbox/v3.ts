@@ -85,6 +85,14 @@ function toV3(campaign: Campaign, index: number) {
   };
 }
 
+/** `GET /v3/account/user/privileges` */
+export function v3Privileges(names: readonly string[]): SandboxAnswer {
+  return {
+    status: 200,
+    body: JSON.stringify(names.map((privilege_name, n) => ({ privilege_id: n + 1, privilege_name }))),
+  };
+}
+
 /** `GET /v3/emails/campaign_id_xrefs`: those that are known, and no word of the others. */
 export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSearchParams): SandboxAnswer {
   const ids = (query.get('v2_email_campaign_ids') ?? '').split(',');

@@ -13,7 +13,11 @@ export function formOf({ etag, lastModified }: PageBody, headers: IncomingHttpHe
   return isCurrent(headers, etag, lastModified) ? 'not-modified' : encoding;
 }
 
-/** Lines that are different from answer to answer. */
+/**
+ * Lines that are different from answer to answer.
+ *
+ * @param nowMs monotonic
+ */
 export function linesNow(found: Found, nowMs: number): string {
   const age = Math.max(0, Math.floor((nowMs - found.page.fetchedAt) / 1000));
   return `Age: ${age}\r\nCache-Status: ${cacheStatus(found, nowMs)}\r\n`;

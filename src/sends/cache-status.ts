@@ -7,6 +7,8 @@ import type { Found } from '../pages/pages.ts';
 /**
  * For instance `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from the pages of all instances),
  * `sendgate; hit; ttl=-30; detail=stale-if-error` or `sendgate; fwd=uri-miss; fwd-status=200; stored`.
+ *
+ * @param nowMs monotonic
  */
 export function cacheStatus({ page, forward, collapsed, shared, stored }: Found, nowMs: number): string {
   if (forward !== undefined) {

@@ -110,7 +110,7 @@ export class SendsEndpoint {
 
   answer(exchange: Exchange, query: SendsQuery, { client }: Preferences, { found, ready }: Answer): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
-    const now = clock.now();
+    const now = clock.monotonic();
     const { told } = exchange;
     told.route = this.#route;
     told.campaign = query.campaign;

@@ -33,7 +33,7 @@ export class RefreshAhead {
   /** Told of every page that was answered. One look shows no polling: what has just been fetched is left alone. */
   answered(query: SendsQuery, page: Page, payer: Payer): void {
     if (query.cursor !== undefined || page.failedAt !== undefined) return;
-    const leftMs = page.freshUntil - this.#parts.clock.now();
+    const leftMs = page.freshUntil - this.#parts.clock.monotonic();
     const lateMs = Math.min(pollMs, (page.freshUntil - page.fetchedAt) / 2);
     if (leftMs <= 0 || leftMs > lateMs || this.#planned.has(page) || this.#planned.size >= maxPlanned) return;
 

@@ -42,7 +42,7 @@ export type SummarySource = Pick<Summaries, 'get'>;
 
 const maxSummaries = 10_000;
 
-/** What was answered last, and when it is time to ask again. */
+/** What was answered last, and when it is time to ask again. Times in milliseconds of the monotonic clock. */
 interface Held {
   readonly answer: CampaignSummary | Problem;
   readonly askedAt: number;
@@ -90,7 +90,7 @@ export class Summaries {
   async #get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { clock } = this.#parts;
     const held = this.#held.get(campaign);
-    if (held && clock.now() < held.freshUntil) {
+    if (held && clock.monotonic() < held.freshUntil) {
       if (held.answer instanceof Problem) throw held.answer;
       return held.answer;
     }
@@ -109,8 +109,8 @@ export class Summaries {
   async #fetch(campaign: string, old: Held | undefined, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
     const { clock, fetchSummary } = this.#parts;
     const { minFreshSeconds, notFoundSeconds, staleIfErrorSeconds } = this.#options;
-    const hold = (answer: Held['answer'], seconds: number, askedAt = clock.now()) =>
-      this.#held.set(campaign, { answer, askedAt, freshUntil: clock.now() + seconds * 1000 });
+    const hold = (answer: Held['answer'], seconds: number, askedAt = clock.monotonic()) =>
+      this.#held.set(campaign, { answer, askedAt, freshUntil: clock.monotonic() + seconds * 1000 });
     try {
       const answer = await fetchSummary(campaign, demand, signal);
       hold(answer, minFreshSeconds);
@@ -118,11 +118,15 @@ export class Summaries {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'campaign-not-found') hold(error, notFoundSeconds);
-      else if (old && !(old.answer instanceof Problem) && clock.now() < old.askedAt + staleIfErrorSeconds * 1000) {
+      else if (
+        old &&
+        !(old.answer instanceof Problem) &&
+        clock.monotonic() < old.askedAt + staleIfErrorSeconds * 1000
+      ) {
         // A team's part of the day that is spent keeps nobody else from asking.
         if (error.reason !== 'share') hold(old.answer, minFreshSeconds, old.askedAt);
         return old.answer;
-      }
+      } else if (error.isLasting) hold(error, notFoundSeconds);
       throw error;
     } finally {
       this.#fetching.delete(campaign);

@@ -1,5 +1,5 @@
 /**
- * Notices that the upstream as a whole is down, so that it is asked less and not more.
+ * Notices that the upstream as a whole may be down, so that it is asked less and not more.
  */
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -8,7 +8,7 @@ import { Gate } from './gate.ts';
 export interface BreakerOptions {
   /** Calls in a row that have to fail. */
   readonly failures: number;
-  /** While open, one call in this time tries whether it is over. */
+  /** While open, one probe in this time finds out whether it is over. */
   readonly probeEveryMs: number;
 }
 
@@ -21,39 +21,42 @@ export function circuitOpen(probeInMs: number): Problem {
   });
 }
 
-/** A circuit breaker: closed, open, and half open for one probe at a time. */
+/**
+ * A circuit breaker. Failures in a row only make the upstream suspect, since they may all be of one caller's questions:
+ * a probe that fails too opens the circuit, and one that is answered closes it.
+ */
 export class Breaker {
+  /** Shut while the circuit is open. */
+  readonly gate: Gate;
   readonly #failures: number;
-  readonly #gate: Gate;
   #inARow = 0;
 
   /** @param onChange told once when the circuit opens, and once when it closes */
   constructor(clock: Clock, { failures, probeEveryMs }: BreakerOptions, onChange: (open: boolean) => void) {
     this.#failures = failures;
-    this.#gate = new Gate(clock, {
+    this.gate = new Gate(clock, {
       probeEveryMs,
+      reads: (finding) => (finding === 'failed' ? 'shut' : 'open'),
       problem: circuitOpen,
       onChange,
     });
   }
 
   get isOpen(): boolean {
-    return this.#gate.isShut;
+    return this.gate.isShut;
   }
 
-  /** Lets a call through, or throws `upstream-busy`. */
-  check(): void {
-    this.#gate.check();
+  /** Whether so many calls have failed in a row that a probe has to say whether the upstream is down. */
+  get isSuspect(): boolean {
+    return this.#inARow >= this.#failures;
   }
 
-  /** An answer came, if only to say no: the upstream works. */
-  succeeded(): void {
+  /** A question was answered well, or a probe at all. */
+  answered(): void {
     this.#inARow = 0;
-    this.#gate.open();
   }
 
   failed(): void {
     this.#inARow++;
-    if (this.#inARow >= this.#failures) this.#gate.shut();
   }
 }

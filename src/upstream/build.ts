@@ -17,12 +17,14 @@ import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from './
 import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from './oauth/token-file.ts';
 import { Tokens } from './oauth/tokens.ts';
-import { quotaExhausted } from './quota/day.ts';
+import type { CallObserver } from './one-call.ts';
+import { Prober } from './prober.ts';
+import { endOfDay, quotaExhausted } from './quota/day.ts';
 import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Transport } from './transport.ts';
-import { type CallObserver, Upstream } from './upstream.ts';
+import { Upstream } from './upstream.ts';
 import { v2 } from './v2.ts';
 import { v3 } from './v3.ts';
 
@@ -49,6 +51,8 @@ export interface BuiltUpstream {
   /** v3's; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly credentialsGate: Gate;
+  /** Has the next caller find out whether other credentials are taken. */
+  readonly credentialsReplaced: () => void;
   readonly dayGate: Gate;
   readonly breaker: Breaker;
 }
@@ -60,22 +64,6 @@ const quotaProbeMs = 3_600_000;
 export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): BuiltUpstream {
   const { constantContact } = config;
   const { api } = constantContact;
-  const credentialsGate = new Gate(clock, {
-    probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
-    problem: () => new Problem('upstream-credentials-refused', { reason: 'gate' }),
-    onChange: (shut) => {
-      if (shut) log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
-      else log.info('Constant Contact takes the credentials again');
-    },
-  });
-  const dayGate = new Gate(clock, {
-    probeEveryMs: quotaProbeMs,
-    problem: () => quotaExhausted(clock.now()),
-    onChange: (shut) => {
-      if (shut) log.error("Constant Contact's quota of the day is spent: held pages are served until 00:00 UTC");
-      else log.info('Constant Contact takes calls again');
-    },
-  });
   const quotaEvents: QuotaEvents = {
     waited: parts.onWait,
     passed: (percent) => {
@@ -87,6 +75,32 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
     unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
   };
   const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis);
+  const prober = new Prober(clock);
+  const credentialsGate = new Gate(clock, {
+    probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
+    reads: (finding) => (finding === 'refused' ? 'shut' : finding === 'answered' ? 'open' : undefined),
+    problem: credentialsRefused,
+    onChange: (shut) => {
+      if (!shut) return log.info('Constant Contact takes the credentials again');
+      log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
+      quota.refuseWaiting(credentialsRefused());
+    },
+  });
+  const credentialsReplaced = () => {
+    prober.forget();
+    credentialsGate.probeNow();
+  };
+  const dayGate = new Gate(clock, {
+    probeEveryMs: quotaProbeMs,
+    reads: (finding) => (finding === 'day' ? 'shut' : finding === 'answered' ? 'open' : undefined),
+    until: () => endOfDay(clock.now()),
+    problem: () => quotaExhausted(clock.now()),
+    onChange: (shut) => {
+      if (!shut) return log.info('Constant Contact takes calls again');
+      log.error("Constant Contact's quota of the day is spent: held pages are served until 00:00 UTC");
+      quota.refuseWaiting(quotaExhausted(clock.now()));
+    },
+  });
   const breaker = new Breaker(
     clock,
     { failures: constantContact.breakerFailures, probeEveryMs: constantContact.breakerProbeMs },
@@ -96,7 +110,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       quota.refuseWaiting(circuitOpen(constantContact.breakerProbeMs));
     },
   );
-  const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsGate, ...parts }) : undefined;
+  const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsReplaced, ...parts }) : undefined;
   const dialect: Dialect = tokens
     ? v3(tokens, new CampaignIds({ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds }))
     : v2({
@@ -116,14 +130,17 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       credentialsGate,
       dayGate,
       breaker,
+      prober,
       retryBudget: new RetryBudget(constantContact.retryPercent),
       clock,
       observe: parts.onCall,
     },
     { ...constantContact, bulkDeadlineMs: config.exports.patienceSeconds * 1000 },
   );
-  return { upstream, quota, tokens, credentialsGate, dayGate, breaker };
+  return { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker };
 }
+
+const credentialsRefused = () => new Problem('upstream-credentials-refused', { reason: 'gate' });
 
 const remedies = {
   v2: 'replace the API key or the access token',
@@ -131,7 +148,7 @@ const remedies = {
 };
 
 interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait'> {
-  readonly credentialsGate: Gate;
+  readonly credentialsReplaced: () => void;
 }
 
 /** Undefined where there is no Redis, or nothing that all instances have to encrypt the tokens with. */
@@ -146,7 +163,7 @@ function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | u
 }
 
 function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
-  const { clock, log, secrets, userAgent, refreshTokens, credentialsGate, redis } = parts;
+  const { clock, log, secrets, userAgent, refreshTokens, credentialsReplaced, redis } = parts;
   const { tokenUrl, tokenFile } = constantContact.oauth;
   const clientId = () => secrets.get('clientId') ?? '';
   const isOurs = (stored: StoredTokens) =>
@@ -193,7 +210,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
       }),
     onTokens: (values) => {
       secrets.learn(values);
-      credentialsGate.probeNow();
+      credentialsReplaced();
       if (told === 'refused') log.info('there are new tokens');
       told = 'renewed';
     },

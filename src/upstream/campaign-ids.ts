@@ -9,6 +9,7 @@ import { parseAnswer, refusalOf } from './answers.ts';
 import type { Call, Exchange } from './dialect.ts';
 import type { Demand } from './quota/demand.ts';
 import { Waiters } from './quota/waiters.ts';
+import { askerOf } from './retry-budget.ts';
 import { authorized, type BearerTokens, limitOf } from './v3.ts';
 
 /** Ids that one call may ask for (vendor's documentation). */
@@ -16,7 +17,7 @@ const maxBatch = 50;
 /** Lookups that arrive together are sent together; a call takes a hundred times as long. */
 const gatherMs = 5;
 const maxKnown = 100_000;
-const unknown = '';
+const unknown = '' as const;
 
 const xrefs = z.object({
   xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.guid() })),
@@ -39,15 +40,16 @@ interface Parts {
 
 export class CampaignIds {
   readonly #parts: Parts;
-  /** Activity ids by v2 id; an empty one where there is none. */
-  readonly #known: LRUCache<string, string>;
+  /** Activity ids by v2 id; an empty one where there is none, or why one cannot be looked up. */
+  readonly #known: LRUCache<string, string | Problem>;
   readonly #waiters = new Waiters();
-  #gathering: Batch | undefined;
+  /** By asker: what one asks for never waits for, or fails with, another one's ids. */
+  readonly #gathering = new Map<string, Batch>();
   #batches = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#known = new LRUCache({ max: maxKnown, ttlResolution: 0, perf: { now: () => parts.clock.now() } });
+    this.#known = new LRUCache({ max: maxKnown, ttlResolution: 0, perf: { now: () => parts.clock.monotonic() } });
   }
 
   /**
@@ -59,23 +61,30 @@ export class CampaignIds {
     if (id.includes('-')) return id;
     if (!this.#known.has(id)) await this.#lookUp(id, call, demand, signal);
     const found = this.#known.get(id) ?? unknown;
+    if (found instanceof Problem) throw new Problem(found.code, { reason: found.reason });
     if (found === unknown) throw new Problem('campaign-not-found', { reason: 'xref' });
     return found;
   }
 
   async #lookUp(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void> {
-    const open = this.#gathering && !this.#gathering.closed && this.#gathering.ids.size < maxBatch;
-    const batch = open && this.#gathering ? this.#gathering : this.#begin();
+    const asker = askerOf(demand);
+    const gathering = this.#gathering.get(asker);
+    const batch = gathering && !gathering.closed && gathering.ids.size < maxBatch ? gathering : this.#begin(asker);
     batch.ids.add(id);
     const wait = this.#waiters.join(batch.key, demand, demand.urgency, signal);
     demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
-    if (batch.ids.size === 1) batch.answer = this.#send(batch, call, wait.demand, wait.signal);
+    if (batch.ids.size === 1) {
+      batch.answer = this.#send(batch, call, wait.demand, wait.signal).finally(() => {
+        if (this.#gathering.get(asker) === batch) this.#gathering.delete(asker);
+      });
+    }
     await wait.until(batch.answer);
   }
 
-  #begin(): Batch {
-    this.#gathering = { key: String(this.#batches++), ids: new Set(), closed: false, answer: Promise.resolve() };
-    return this.#gathering;
+  #begin(asker: string): Batch {
+    const batch = { key: String(this.#batches++), ids: new Set<string>(), closed: false, answer: Promise.resolve() };
+    this.#gathering.set(asker, batch);
+    return batch;
   }
 
   async #send(batch: Batch, call: Call, demand: Demand, signal: AbortSignal): Promise<void> {
@@ -83,13 +92,13 @@ export class CampaignIds {
       try {
         await call(this.#exchange(ids, batch), demand, signal);
       } catch (error) {
-        if (!(error instanceof Problem) || error.code !== 'campaign-not-found') throw error;
-        // One id that v3 cannot read may spoil the batch: it is found by halves.
+        if (!(error instanceof Problem) || (error.code !== 'campaign-not-found' && !error.isLasting)) throw error;
+        // One id that v3 cannot read, or that fails alone, may spoil the batch: it is found by halves.
         const all = [...ids];
-        if (all.length === 1) return this.#remember(all, new Map());
+        const [only] = all;
+        if (only !== undefined && all.length === 1) return this.#refuse(only, error);
         const middle = all.length >> 1;
-        await ask(new Set(all.slice(0, middle)));
-        await ask(new Set(all.slice(middle)));
+        await Promise.all([ask(new Set(all.slice(0, middle))), ask(new Set(all.slice(middle)))]);
       }
     };
     try {
@@ -125,7 +134,12 @@ export class CampaignIds {
     for (const id of ids) {
       const activityId = found.get(id);
       if (activityId !== undefined) this.#known.set(id, activityId);
-      else this.#known.set(id, unknown, { ttl: this.#parts.notFoundSeconds * 1000 });
+      else this.#refuse(id, unknown);
     }
+  }
+
+  #refuse(id: string, why: typeof unknown | Problem): void {
+    const isUnknown = why instanceof Problem && why.code === 'campaign-not-found';
+    this.#known.set(id, isUnknown ? unknown : why, { ttl: this.#parts.notFoundSeconds * 1000 });
   }
 }

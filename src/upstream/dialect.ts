@@ -90,6 +90,8 @@ export interface Dialect {
   readonly campaignIds: CampaignIdRule;
   /** Whether `created_since` is understood upstream; where it is not, pages are asked for without it. */
   readonly filtersSince: boolean;
+  /** A question that no caller has a part in: any answer but 401, 403, 5xx or a limit means that credentials and API are well. */
+  neutral(): Exchange<unknown>;
   /** @throws Problem with any of the upstream codes */
   fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
   /** @throws Problem with any of the upstream codes */

@@ -1,18 +1,20 @@
 /**
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
-import type { Span } from '@opentelemetry/api';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
-import { Problem } from '../problems.ts';
-import { failed, inClientSpan, inSpan } from '../tracing.ts';
+import { Problem, type ProblemCode } from '../problems.ts';
+import { inSpan } from '../tracing.ts';
 import type { Breaker } from './breaker.ts';
-import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
+import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
-import { endOfDay, quotaExhausted } from './quota/day.ts';
-import type { Demand } from './quota/demand.ts';
+import { type CallObserver, callOnce } from './one-call.ts';
+import { type Finding, findingOf, type Prober } from './prober.ts';
+import { quotaExhausted } from './quota/day.ts';
+import { account } from './quota/day-shares.ts';
+import { Demand } from './quota/demand.ts';
 import type { Quota } from './quota/quota.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { ConnectionFailure, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 export interface UpstreamOptions {
   /** One exchange, in milliseconds. */
@@ -23,10 +25,11 @@ export interface UpstreamOptions {
   readonly bulkDeadlineMs: number;
   /** Calls after the first, for failures that may pass. */
   readonly retries: number;
+  /** Shortest time between two probes of whether the upstream is down. */
+  readonly breakerProbeMs: number;
+  /** Shortest time between two probes of whether the credentials are taken. */
+  readonly credentialsRetrySeconds: number;
 }
-
-/** What came of one call: `ok`, or the reason of its failure, out of a closed set; and Node's code, of a connection. */
-export type CallObserver = (outcome: string, seconds: number, code: string | undefined) => void;
 
 interface Parts {
   readonly dialect: Dialect;
@@ -39,12 +42,11 @@ interface Parts {
   /** Shut while the day's quota is spent. */
   readonly dayGate: Gate;
   readonly breaker: Breaker;
+  readonly prober: Prober;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
-
-type Outcome<T> = { readonly answer: T } | Refusal;
 
 /** The first pause before another call; it doubles, and half of it is jitter. */
 const firstPauseMs = 200;
@@ -52,6 +54,8 @@ const firstPauseMs = 200;
 export class Upstream {
   readonly #parts: Parts;
   readonly #options: UpstreamOptions;
+  /** Monotonic time of the last good answer to any question. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: Parts, options: UpstreamOptions) {
     this.#parts = parts;
@@ -87,34 +91,37 @@ export class Upstream {
 
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
   async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
-    const { clock, quota, credentialsGate, dayGate, breaker, retryBudget } = this.#parts;
+    const { clock, quota, breaker, retryBudget } = this.#parts;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
     for (let retries = 0; ; ) {
-      dayGate.check();
-      credentialsGate.check();
-      breaker.check();
+      await this.#passGates(left());
       await this.#credentials(left());
       const { team, urgency } = demand;
       const turn = await inSpan('quota wait', { 'sendgate.team': team, 'sendgate.urgency': urgency }, () =>
         quota.take(demand, left(), signal),
       );
-      if (retries === 0) retryBudget.earn();
-      const outcome = await this.#call(exchange, Math.min(this.#options.timeoutMs, left()), retries);
+      if (retries === 0) retryBudget.earn(demand);
+      const timeoutMs = Math.min(this.#options.timeoutMs, left());
+      const outcome = await callOnce(this.#parts, exchange, timeoutMs, retries);
       turn.done('answer' in outcome);
       if ('answer' in outcome) {
-        breaker.succeeded();
-        credentialsGate.open();
-        dayGate.open();
+        breaker.answered();
+        this.#answeredAt = clock.monotonic();
         return outcome.answer;
       }
       const { problem, again } = outcome;
-      this.#learn(problem);
+      const finding = findingOf(problem);
+      this.#learn(finding);
       const pauseMs = firstPauseMs * 2 ** retries * (0.5 + Math.random() / 2);
       const canConfirm = again === 'confirm' && !confirmed;
-      const canRetry = again === 'retry' && retries < this.#options.retries && !breaker.isOpen;
-      if (left() <= pauseMs || !(canConfirm || (canRetry && retryBudget.spend()))) throw this.#verdict(problem);
+      const canRetry = again === 'retry' && retries < this.#options.retries && !breaker.isOpen && !breaker.isSuspect;
+      if (left() <= pauseMs || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
+        if (finding === 'day') throw quotaExhausted(clock.now());
+        if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
+        throw await this.#verdict(problem, finding, left());
+      }
       if (canConfirm) confirmed = true;
       else retries++;
       await sleep(clock, pauseMs, signal);
@@ -134,64 +141,76 @@ export class Upstream {
     }
   }
 
-  /** What one answer says of the upstream as a whole. */
-  #learn({ code, reason }: Problem): void {
-    const { quota, breaker } = this.#parts;
-    if (reason === 'throttled') quota.complain();
-    else if (code === 'upstream-timeout' || (code === 'upstream-failed' && reason !== 'http-4xx')) breaker.failed();
-    else breaker.succeeded();
-  }
-
-  /** Some refusals hold for every call: the gate is shut, and those who wait for their turn are told at once. */
-  #verdict(problem: Problem): Problem {
-    const { clock, quota, credentialsGate, dayGate } = this.#parts;
-    if (problem.code === 'upstream-credentials-refused') {
-      credentialsGate.shut();
-      quota.refuseWaiting(problem);
+  /** Throws what a shut gate says. Where its probe is due, one caller waits for what that finds. */
+  async #passGates(ms: number): Promise<void> {
+    const { clock, dayGate, credentialsGate, breaker } = this.#parts;
+    for (const gate of [dayGate, credentialsGate, breaker.gate]) {
+      const probing = gate.check(() => this.#probe(0));
+      if (probing && !(await settlesWithin(clock, ms, probing))) {
+        throw new Problem('upstream-timeout', { reason: 'probe' });
+      }
     }
-    if (problem.code !== 'upstream-quota-exhausted') return problem;
-    const exhausted = quotaExhausted(clock.now());
-    dayGate.shut(endOfDay(clock.now()));
-    quota.refuseWaiting(exhausted);
-    return exhausted;
   }
 
-  /** One call. Whatever goes wrong comes back as a value, so that the loop above is the one place that decides. */
-  async #call<T>(exchange: Exchange<T>, timeoutMs: number, resendCount: number): Promise<Outcome<T>> {
-    const { clock, observe } = this.#parts;
-    const started = clock.monotonic();
-    const attributes = resendCount === 0 ? {} : { 'http.request.resend_count': resendCount };
-    const { outcome, code } = await inClientSpan('GET', attributes, async (span, headers) => {
-      const ended = await this.#send(exchange, timeoutMs, span, headers);
-      if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
-      return ended;
+  /** What an answer says, or its absence: the limits' own answers hold for all, everything else only counts. */
+  #learn(finding: Finding): void {
+    const { quota, breaker, dayGate } = this.#parts;
+    if (finding === 'failed') breaker.failed();
+    if (finding === 'second') quota.complain();
+    if (finding === 'day') dayGate.shut();
+    if (breaker.isSuspect) void this.#judgeOutage();
+  }
+
+  /** So many failures in a row are an outage, or one caller's odd questions: then they count anew. */
+  async #judgeOutage(): Promise<void> {
+    const { breaker } = this.#parts;
+    const finding = await breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
+    if (finding === 'answered') breaker.answered();
+  }
+
+  /**
+   * The problem of a question that was not answered. Unless it is everybody's, it is marked as lasting: the question is odd,
+   * as a caller can make one, and a probe decides whether a refusal means more than that.
+   */
+  async #verdict(problem: Problem, finding: Finding, ms: number): Promise<Problem> {
+    const { clock, credentialsGate, breaker } = this.#parts;
+    const { code, reason } = problem;
+    if (finding === 'second') return problem;
+    if (finding === 'answered') return code === 'upstream-failed' ? lasting(code, reason) : problem;
+    if (finding === 'failed') return breaker.isOpen || breaker.isSuspect ? problem : lasting(code, reason);
+
+    const retryMs = this.#options.credentialsRetrySeconds * 1000;
+    const isAnswered = clock.monotonic() - this.#answeredAt < retryMs;
+    const judging = credentialsGate.judge(() => this.#probe(isAnswered ? retryMs * 10 : retryMs));
+    const found = (await settlesWithin(clock, Math.max(0, ms), judging)) ? await judging : undefined;
+    if (credentialsGate.isShut) return problem;
+    return found === 'answered' ? lasting('upstream-failed', reason) : new Problem('upstream-failed', { reason });
+  }
+
+  /** What a question finds that is known to be good; undefined when it cannot be asked. Counted for the account alone. */
+  #probe(maxAgeMs: number): Promise<Finding | undefined> {
+    const { prober, quota, dialect, breaker } = this.#parts;
+    const { deadlineMs, timeoutMs, breakerProbeMs } = this.#options;
+    // That it failed, or met a limit, may be over in a moment.
+    const isVerdict = prober.last === 'answered' || prober.last === 'refused';
+    return prober.find(isVerdict ? maxAgeMs : Math.min(maxAgeMs, breakerProbeMs), async () => {
+      try {
+        await this.#credentials(deadlineMs);
+        const turn = await quota.take(new Demand(account, 'interactive'), deadlineMs);
+        const { timesForgotten } = prober;
+        const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
+        turn.done(false);
+        if (prober.timesForgotten !== timesForgotten) return undefined;
+        const finding = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
+        if (finding === 'answered' || finding === 'refused') breaker.answered();
+        else this.#learn(finding);
+        return finding;
+      } catch (error) {
+        if (error instanceof Problem) return undefined;
+        throw error;
+      }
     });
-    observe('answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, code);
-    return outcome;
-  }
-
-  /** @param headers that go with those of the exchange */
-  async #send<T>(
-    exchange: Exchange<T>,
-    timeoutMs: number,
-    span: Span,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<{ readonly outcome: Outcome<T>; readonly code?: string }> {
-    const { transport } = this.#parts;
-    try {
-      const request = exchange.request();
-      span.setAttributes(transport.describe(request));
-      const reply = await transport.send({ ...request, headers: { ...request.headers, ...headers } }, timeoutMs);
-      span.setAttribute('http.response.status_code', reply.status);
-      if (reply.status !== 200) return { outcome: exchange.refusal(reply.status, reply.body) };
-      return { outcome: { answer: exchange.parse(reply.body) } };
-    } catch (error) {
-      if (error instanceof Problem) return { outcome: { problem: error, again: 'never' } };
-      if (!(error instanceof ConnectionFailure)) throw error;
-      const problem = new Problem('upstream-failed', { reason: 'connection' });
-      return { outcome: { problem, again: 'retry' }, code: error.code };
-    }
   }
 }
 
-const reasonOf = ({ problem }: Refusal) => problem.reason ?? problem.code;
+const lasting = (code: ProblemCode, reason: string | undefined) => new Problem(code, { reason, isLasting: true });

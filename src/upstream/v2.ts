@@ -42,6 +42,11 @@ export function v2(credentials: V2Credentials): Dialect {
   return {
     campaignIds: campaignIdRules.v2,
     filtersSince: true,
+    neutral: () => ({
+      request: () => authorized(credentials, '', { limit: '1' }),
+      parse: (body) => parseAnswer(z.unknown(), body),
+      refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+    }),
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
   };
@@ -51,7 +56,7 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
   return {
     // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
     request: () =>
-      authorized(credentials, query.campaign, 'sends', {
+      authorized(credentials, tracking(query.campaign, 'sends'), {
         ...(query.cursor === undefined
           ? {
               limit: String(query.limit),
@@ -66,21 +71,23 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
 
 function summaryOf(campaign: string, credentials: V2Credentials): Exchange<CampaignSummary> {
   return {
-    request: () => authorized(credentials, campaign, 'reports/summary', {}),
+    request: () => authorized(credentials, tracking(campaign, 'reports/summary'), {}),
     parse: (body) => parseAnswer(summary, body),
     refusal: (status, body) => refusalOf(status, limitOf(status, body)),
   };
 }
 
+const tracking = (campaign: string, report: string) => `/${encodeURIComponent(campaign)}/tracking/${report}`;
+
+/** @param path below that of the campaigns */
 function authorized(
   credentials: V2Credentials,
-  campaign: string,
-  report: string,
+  path: string,
   query: Readonly<Record<string, string>>,
 ): UpstreamRequest {
   const token = credentials.accessToken();
   return {
-    path: `/v2/emailmarketing/campaigns/${encodeURIComponent(campaign)}/tracking/${report}`,
+    path: `/v2/emailmarketing/campaigns${path}`,
     query: { api_key: credentials.apiKey(), ...query },
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
   };
@@ -92,8 +99,9 @@ export function parseV2Page(body: string): SendsPage {
   return { sends: results, cursor: cursorOf(meta?.pagination?.next_link) };
 }
 
-/** The gateway answers 403 for its limits (vendor's forum). */
+/** The gateway answers 403 for its limits (vendor's forum); a 429 is not documented, and means what it means anywhere. */
 function limitOf(status: number, body: string): 'second' | 'day' | undefined {
+  if (status === 429) return 'second';
   const key = status === 403 ? errorKey(body) : undefined;
   if (key?.endsWith('over.qps')) return 'second';
   return key?.endsWith('over.ratelimit') ? 'day' : undefined;

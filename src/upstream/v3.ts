@@ -18,8 +18,12 @@ import {
 /** The access token in use. */
 export interface BearerTokens {
   current(): string;
-  /** Told of a token that was not taken, so that it is replaced before the next call. */
-  refused(token: string): void;
+  /**
+   * Has a token that was not taken replaced before the next call.
+   *
+   * @param isCertain whether the question was known to be good; on the word of others it is replaced once a minute
+   */
+  refused(token: string, isCertain: boolean): void;
 }
 
 const date = z.string().transform((text, context) => {
@@ -44,6 +48,10 @@ const page = z.object({
 
 const stats = z.object({ results: z.array(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
 
+/** The privilege without which every report is refused (vendor's documentation). */
+const reportPrivilege = 'ui:campaign:metrics';
+const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
+
 /** v2's names for what has another one in v3; what has none goes by its own. */
 const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND' };
 
@@ -51,6 +59,14 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
     campaignIds: campaignIdRules.v3,
     filtersSince: false,
+    neutral: () =>
+      authorized(tokens, {
+        path: '/v3/account/user/privileges',
+        isNeutral: true,
+        query: () => ({}),
+        parse: mayReadReports,
+        refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+      }),
     async fetchPage(query, call, demand, signal) {
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
       return call(sends(activityId, query, tokens), demand, signal);
@@ -88,10 +104,15 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignS
 interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
   readonly path: string;
   readonly query: () => Readonly<Record<string, string>>;
+  /** Whether the question is known to be good. */
+  readonly isNeutral?: boolean;
 }
 
 /** A question that carries the access token, and gives it up when it is refused. */
-export function authorized<T>(tokens: BearerTokens, { path, query, parse, refusal }: Question<T>): Exchange<T> {
+export function authorized<T>(
+  tokens: BearerTokens,
+  { path, query, parse, refusal, isNeutral = false }: Question<T>,
+): Exchange<T> {
   let token = '';
   return {
     request() {
@@ -100,7 +121,7 @@ export function authorized<T>(tokens: BearerTokens, { path, query, parse, refusa
     },
     parse,
     refusal(status, body) {
-      if (status === 401) tokens.refused(token);
+      if (status === 401) tokens.refused(token, isNeutral);
       return refusal(status, body);
     },
   };
@@ -124,6 +145,18 @@ export function parseV3Page(body: string, campaign: string): SendsPage {
     ),
     cursor: cursorOf(_links?.next?.href),
   };
+}
+
+/**
+ * Reads the privileges of the user who authorized Sendgate; a list that cannot be read tells nothing.
+ *
+ * @throws Problem `upstream-credentials-refused` when reports are not among them, `upstream-failed` when the body is no JSON
+ */
+function mayReadReports(body: string): void {
+  const { data } = privileges.safeParse(parseAnswer(z.unknown(), body));
+  if (data && !data.some(({ privilege_name }) => privilege_name === reportPrivilege)) {
+    throw new Problem('upstream-credentials-refused', { reason: 'privileges' });
+  }
 }
 
 /** 429 tells both limits; only the key tells them apart, and an unknown one is taken for that which passes. */

@@ -13,6 +13,8 @@ import type { Asking } from './channel.ts';
 /** A page as the primary has found it. */
 export interface Given {
   readonly found: Found;
+  /** Monotonic time at the primary, of which the page's times are. */
+  readonly at: number;
   /** How long it may be answered without asking again, in milliseconds. */
   readonly goodForMs: number;
 }
@@ -64,7 +66,7 @@ export class Copies implements PageSource {
   hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Found | undefined {
     const copy = this.#copies.get(keyOf(query));
     if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(query.campaign) ?? 0)) return undefined;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     if (now >= copy.goodUntil || now - copy.page.fetchedAt > maxAgeSeconds * 1000) return undefined;
     return { page: copy.page, forward: undefined, collapsed: false, shared: false, stored: false };
   }
@@ -94,17 +96,25 @@ export class Copies implements PageSource {
     else this.#moved.set(campaign, this.#news);
   }
 
-  #take(query: PageQuery, { found, goodForMs }: Given): Found {
-    if (goodForMs <= 0) return found;
+  #take(query: PageQuery, { found, at, goodForMs }: Given): Found {
+    const now = this.#clock.monotonic();
     const { page } = found;
     const known = this.#copies.peek(keyOf(query))?.page.body;
     // What has arrived lies in the memory of a whole message.
     const body = known?.etag === page.body.etag ? known : { ...page.body, br: Buffer.from(page.body.br) };
-    const copy = pageOf(body, page);
-    this.#copies.set(keyOf(query), { page: copy, goodUntil: this.#clock.now() + goodForMs, after: this.#news });
+    const copy = pageOf(body, laterBy(now - at, page));
+    if (goodForMs > 0) this.#copies.set(keyOf(query), { page: copy, goodUntil: now + goodForMs, after: this.#news });
     return { ...found, page: copy };
   }
 }
+
+/** Every process has a monotonic clock of its own. */
+const laterBy = (ms: number, { fetchedAt, freshUntil, generation, failedAt }: Page) => ({
+  fetchedAt: fetchedAt + ms,
+  freshUntil: freshUntil + ms,
+  generation,
+  failedAt: failedAt === undefined ? undefined : failedAt + ms,
+});
 
 const keyOf = ({ campaign, createdSince, form, cursor, limit }: PageQuery) =>
   [campaign, createdSince, form, cursor === undefined ? limit : `next=${cursor}`].join('|');

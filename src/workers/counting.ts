@@ -18,7 +18,7 @@ export class CountingHere implements Counting {
   }
 
   async add(key: string, count: number, leftMs: number): Promise<{ total: number; leftMs: number }> {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const known = this.#counts.get(key);
     const isOver = !known || known.endsAt <= now;
     const total = (isOver ? 0 : known.total) + count;

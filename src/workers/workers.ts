@@ -195,10 +195,10 @@ export class Workers implements Front {
   }
 
   #answers({ places }: Running) {
-    const { pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
+    const { clock, pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
       const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
-      return { found, goodForMs: pages.goodForMs(asked.query) };
+      return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(asked.query) };
     };
     return {
       page: given,

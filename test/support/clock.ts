@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '../../src/clock.ts';
 /** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
 export class ForwardClock implements Clock {
   #aheadMs = 0;
+  #wallAheadMs = 0;
 
   now(): number {
-    return Date.now() + this.#aheadMs;
+    return Date.now() + this.#aheadMs + this.#wallAheadMs;
   }
 
   monotonic(): number {
@@ -19,12 +20,17 @@ export class ForwardClock implements Clock {
   forward(seconds: number): void {
     this.#aheadMs += seconds * 1000;
   }
+
+  /** Sets the wall clock forward or back, and no other. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms;
+  }
 }
 
 /** A clock on which nothing passes by itself. */
 export class FakeClock implements Clock {
   #nowMs: number;
-  #steppedMs = 0;
+  #wallAheadMs = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
 
   constructor(nowMs = Date.parse('2026-01-01T12:00:00Z')) {
@@ -32,16 +38,11 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs + this.#steppedMs;
+    return this.#nowMs + this.#wallAheadMs;
   }
 
   monotonic(): number {
     return this.#nowMs;
-  }
-
-  /** Steps the wall clock alone, as NTP or a resumed machine does. */
-  stepWall(ms: number): void {
-    this.#steppedMs += ms;
   }
 
   after(ms: number, run: () => void): () => void {
@@ -50,6 +51,11 @@ export class FakeClock implements Clock {
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
+  }
+
+  /** Sets the wall clock forward or back, and no other. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms;
   }
 
   /** Lets time pass, running what falls due in its order and giving promises their turn in between. */

@@ -50,7 +50,8 @@ function show(status: Status): void {
   const now = Date.now() / 1000;
   const { upstream } = status;
   const before = last;
-  last = { at: now, status };
+  const at = performance.now() / 1000;
+  last = { at, status };
   say('spent', number(upstream.callsToday));
   say('left', number(upstream.leftToday));
   say('returns', inWords(Math.max(0, Date.parse(upstream.dayEndsAt) / 1000 - now)));
@@ -63,7 +64,7 @@ function show(status: Status): void {
   say('ratio', percent(pages.hits, pages.all));
   showTeams(status);
   if (!before) return;
-  const seconds = now - before.at;
+  const seconds = at - before.at;
   const calls = Math.max(0, upstream.callsToday - before.status.upstream.callsToday) / seconds;
   const earlier = pagesOf(before.status);
   const asked = pages.all - earlier.all;

@@ -2,7 +2,7 @@
  * One refresh of the tokens, from lock to disk.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import { type Grant, GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
@@ -28,6 +28,8 @@ export interface RefreshOutcome {
 
 /** Longer than any refresh takes: whoever holds the lock for this long has been killed. */
 const staleLockMs = 60_000;
+/** The clocks of a machine and of a volume that it mounts may differ by this. */
+const skewMs = 5_000;
 /** However long other calls may take: whoever holds the lock has to be done before it is taken for a dead one's. */
 const longestCallMs = 10_000;
 const pollMs = 50;
@@ -57,7 +59,7 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
       return { outcome: 'failed', reason: 'redis' };
     }
     checkWritable(tokenFile);
-    const result = await tryEach(all, endpoint, order, now);
+    const result = await tryEach(all, endpoint, order, () => laterThan(stored, now()));
     const renewed = result.outcome === 'renewed' ? readTokens(tokenFile, clientId) : undefined;
     if (renewed) await shared?.write(renewed);
     return result;
@@ -103,6 +105,14 @@ function candidates(stored: StoredTokens | undefined, configured: string | undef
   return found;
 }
 
+/**
+ * Which tokens are the latest is told by when they were issued: on a clock that was set back, those that replace others would
+ * be taken for the earlier ones, and a refresh token that is spent for the one to use.
+ */
+function laterThan(replaced: StoredTokens | undefined, now: number): number {
+  return Math.max(now, (replaced?.issuedAt ?? 0) + 1);
+}
+
 async function tryEach(
   all: readonly Candidate[],
   endpoint: TokenEndpoint,
@@ -128,7 +138,9 @@ async function tryEach(
 export async function storeTokens(tokenFile: string, tokens: StoredTokens, timeoutMs: number): Promise<boolean> {
   const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
   try {
-    await persist(tokenFile, tokens, timeoutMs);
+    const issuedAt = laterThan(readTokens(tokenFile, tokens.clientId), tokens.issuedAt);
+    const expiresAt = issuedAt + tokens.expiresAt - tokens.issuedAt;
+    await persist(tokenFile, { ...tokens, issuedAt, expiresAt }, timeoutMs);
     return true;
   } catch {
     return false;
@@ -197,7 +209,10 @@ async function lock(path: string, forMs: number): Promise<(() => void) | undefin
 
 function breakIfStale(path: string): void {
   try {
-    if (Date.now() - statSync(path).mtimeMs < staleLockMs) return;
+    const ageMs = Date.now() - statSync(path).mtimeMs;
+    // Taken before the clock was set back: it is as old as now, and goes stale from here on.
+    if (ageMs < -skewMs) utimesSync(path, new Date(), new Date());
+    if (ageMs < staleLockMs) return;
     // Of two who find it stale, one renames it.
     renameSync(path, `${path}.${process.pid}`);
     rmSync(`${path}.${process.pid}`, { force: true });

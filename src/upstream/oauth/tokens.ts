@@ -27,14 +27,19 @@ const marginMs = 30_000;
 /** The token endpoint takes one call a second (vendor's documentation). */
 const shortestPauseMs = 1_000;
 const longestPauseMs = 60_000;
+/** One question that is always refused would have the token renewed at every try: so long after the last time it is not. */
+const trustMs = 60_000;
 /** A timer holds no more than 24 days. */
 const longestTimerMs = 86_400_000;
 
 export class Tokens implements BearerTokens {
   readonly #parts: Parts;
   #stored: StoredTokens | undefined;
-  #renewAt = 0;
+  /** Monotonic times at which the access token is to be renewed, and ends. */
+  #renewAt = Number.NEGATIVE_INFINITY;
+  #endsAt = Number.NEGATIVE_INFINITY;
   #refused: string | undefined;
+  #refusedAt = Number.NEGATIVE_INFINITY;
   #last: RefreshOutcome | undefined;
   #needsPerson = false;
   #failures = 0;
@@ -58,15 +63,18 @@ export class Tokens implements BearerTokens {
 
   /** Milliseconds until the access token ends; 0 when there is none. */
   get lifeLeftMs(): number {
-    return this.#isUsable() ? (this.#stored?.expiresAt ?? 0) - this.#parts.clock.now() : 0;
+    return this.#isUsable() ? this.#endsAt - this.#parts.clock.monotonic() : 0;
   }
 
   current(): string {
     return this.#stored?.accessToken ?? '';
   }
 
-  refused(token: string): void {
-    if (token === this.#stored?.accessToken) this.#refused = token;
+  refused(token: string, isCertain: boolean): void {
+    const now = this.#parts.clock.monotonic();
+    if (token !== this.#stored?.accessToken || (!isCertain && now - this.#refusedAt < trustMs)) return;
+    this.#refused = token;
+    this.#refusedAt = now;
   }
 
   /**
@@ -76,7 +84,7 @@ export class Tokens implements BearerTokens {
    */
   ready(): Promise<void> | undefined {
     if (!this.#isUsable()) return this.#untilReady();
-    if (this.#parts.clock.now() >= this.#renewAt) void this.#refresh();
+    if (this.#parts.clock.monotonic() >= this.#renewAt) void this.#refresh();
     return undefined;
   }
 
@@ -93,8 +101,8 @@ export class Tokens implements BearerTokens {
     this.#last = undefined;
     const stored = this.#parts.read();
     if (stored) this.#take(stored);
-    else this.#renewAt = 0; // What is held goes on being used until there are others.
-    this.#schedule(this.#isUsable() ? this.#renewAt : 0);
+    else this.#renewAt = Number.NEGATIVE_INFINITY; // What is held goes on being used until there are others.
+    this.#schedule(this.#isUsable() ? this.#renewAt : Number.NEGATIVE_INFINITY);
   }
 
   /** Ends the renewals. Resolves when one that is under way has come to its end. */
@@ -110,15 +118,18 @@ export class Tokens implements BearerTokens {
     if (!stored || stored.accessToken === this.#refused) return false;
     // A life that is shorter than the margin is used to its end.
     const margin = Math.min(marginMs, (stored.expiresAt - stored.issuedAt) / 10);
-    return this.#parts.clock.now() < stored.expiresAt - margin;
+    return this.#parts.clock.monotonic() < this.#endsAt - margin;
   }
 
   #take(stored: StoredTokens | undefined): void {
     if (!stored || stored.accessToken === this.#stored?.accessToken) return;
     this.#stored = stored;
     this.#needsPerson = false;
-    this.#renewAt =
-      stored.issuedAt + (stored.expiresAt - stored.issuedAt) * (partOfLife + jitter * (2 * Math.random() - 1));
+    const { clock } = this.#parts;
+    const lifeMs = stored.expiresAt - stored.issuedAt;
+    // Whatever the wall clocks say that wrote and read the file, no token has more left than its whole life.
+    this.#endsAt = clock.monotonic() + Math.min(stored.expiresAt - clock.now(), lifeMs);
+    this.#renewAt = this.#endsAt - lifeMs + lifeMs * (partOfLife + jitter * (2 * Math.random() - 1));
     this.#parts.onTokens([stored.accessToken, stored.refreshToken]);
   }
 
@@ -149,19 +160,18 @@ export class Tokens implements BearerTokens {
     this.#notBefore = this.#endedAt + (this.#needsPerson ? longestPauseMs : Math.min(backOffMs, longestPauseMs));
     this.#last = result;
     onOutcome(result);
-    const inMs = this.#notBefore - clock.monotonic();
-    this.#schedule(result.outcome === 'renewed' ? this.#renewAt : clock.now() + inMs);
+    this.#schedule(result.outcome === 'renewed' ? this.#renewAt : this.#notBefore);
     return result;
   }
 
-  /** Nobody needs to ask for a token to stay fresh, or to be tried again. */
+  /** Nobody needs to ask for a token to stay fresh, or to be tried again. @param at monotonic */
   #schedule(at: number): void {
     const { clock } = this.#parts;
     this.#cancelTimer();
     if (this.#isClosed) return;
-    const inMs = Math.min(Math.max(at - clock.now(), 0), longestTimerMs);
+    const inMs = Math.min(Math.max(at - clock.monotonic(), 0), longestTimerMs);
     this.#cancelTimer = clock.after(inMs, () => {
-      if (clock.now() >= at) void this.#refresh();
+      if (clock.monotonic() >= at) void this.#refresh();
       else this.#schedule(at);
     });
   }

@@ -68,7 +68,8 @@ export class SecondLimit {
   /** Calls of all instances that may start in a second at present: fewer than configured after a complaint. */
   limit(now: number): number {
     if (!this.#reduced) return this.#perSecond;
-    const limit = this.#reduced.to + Math.floor((now - this.#reduced.at) / recoverEveryMs);
+    // During the pause itself nothing has recovered yet.
+    const limit = this.#reduced.to + Math.max(0, Math.floor((now - this.#reduced.at) / recoverEveryMs));
     if (limit < this.#perSecond) return limit;
     this.#reduced = undefined;
     return this.#perSecond;

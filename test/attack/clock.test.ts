@@ -1,0 +1,242 @@
+/**
+ * A wall clock that is set back or forward by an hour, as NTP and resumed machines do: nothing lasts longer or shorter for it.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import type { Page } from '../../src/pages/page.ts';
+import type { Found } from '../../src/pages/pages.ts';
+import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
+import { readTokens, type StoredTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
+import { Tokens } from '../../src/upstream/oauth/tokens.ts';
+import type { Asking } from '../../src/workers/channel.ts';
+import { Copies } from '../../src/workers/copies.ts';
+import { CountingHere } from '../../src/workers/counting.ts';
+import { FakeClock, ForwardClock } from '../support/clock.ts';
+import {
+  type Environment,
+  type Harness,
+  oauth,
+  start,
+  startInstance,
+  startSandbox,
+  until,
+} from '../support/harness.ts';
+import { RedisServer } from '../support/redis.ts';
+
+const hourMs = 3_600_000;
+const path = '/campaigns/1/sends';
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-clock-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const running: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const one of running.splice(0).reverse()) await one.close();
+});
+
+async function up(env: Environment = {}, version: 'v2' | 'v3' = 'v2'): Promise<Harness> {
+  const it = await start(env, {}, version);
+  running.push(it);
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: it.clock.now() });
+  return it;
+}
+
+describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
+  test('a page is as fresh as it was, as old as it is, and asked for again in its time', async () => {
+    const { sandbox, clock, get } = await up();
+    await get(path);
+    clock.forward(20);
+    clock.stepWall(ms);
+    const held = await get(path);
+    expect(held.headers.get('cache-status')).toMatch(/^sendgate; hit; ttl=(39|40)$/);
+    expect(held.headers.get('age')).toMatch(/^2[01]$/);
+    clock.forward(41);
+    expect((await get(path)).headers.get('cache-status')).toMatch(/detail=stale-while-revalidate$/);
+    await until(() => sandbox.callCount === 2, 'it is refreshed');
+    clock.forward(61);
+    expect((await get(path, { 'cache-control': 'max-age=1' })).headers.get('age')).toBe('0');
+    expect(sandbox.callCount).toBe(3);
+  });
+
+  test('a page is gone in its time, and a refusal and a summary are asked for again', async () => {
+    const env = { SENDGATE_CACHE_STALE_IF_ERROR_SECONDS: '600', SENDGATE_CACHE_NOT_FOUND_SECONDS: '30' };
+    const { sandbox, clock, get } = await up(env);
+    const statuses = async () =>
+      (await Promise.all([path, '/campaigns/404/sends', `${path}/summary`].map((one) => get(one)))).map(
+        ({ status }) => status,
+      );
+    expect(await statuses()).toEqual([200, 404, 200]);
+    clock.stepWall(ms);
+    expect(await statuses()).toEqual([200, 404, 200]);
+    expect(sandbox.callCount).toBe(3);
+    sandbox.fault({ kind: 'status', status: 400 });
+    clock.forward(661);
+    expect(await statuses()).toEqual([502, 502, 502]);
+  });
+
+  test("an id of v2's that v3 does not know is looked up again in its time", async () => {
+    const { sandbox, clock, get } = await up({}, 'v3');
+    expect((await get('/campaigns/404/sends')).status).toBe(404);
+    clock.stepWall(ms);
+    expect((await get('/campaigns/404/sends?limit=1')).status).toBe(404);
+    expect(sandbox.callCount).toBe(1);
+    sandbox.campaign({ id: '404', size: 1, newestMs: 0 });
+    clock.forward(61);
+    expect((await get('/campaigns/404/sends')).status).toBe(200);
+  });
+
+  test('a client over its rate waits for the rest of its minute, here and counted by several workers', async () => {
+    const { clock, get } = await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '2' });
+    for (let n = 0; n < 2; n++) await get(path);
+    clock.forward(20);
+    clock.stepWall(ms);
+    const over = await get(path);
+    expect(over.status).toBe(429);
+    expect(over.headers.get('retry-after')).toMatch(/^(39|40)$/);
+    clock.forward(41);
+    expect((await get(path)).status).toBe(200);
+
+    const fake = new FakeClock();
+    const counting = new CountingHere(fake);
+    await counting.add('a', 2, 60_000);
+    fake.stepWall(ms);
+    await fake.pass(20_000);
+    expect(await counting.add('a', 1, 60_000)).toEqual({ total: 3, leftMs: 40_000 });
+    await fake.pass(40_000);
+    expect(await counting.add('a', 1, 60_000)).toEqual({ total: 1, leftMs: 60_000 });
+  });
+
+  test("a worker's copy is good as long as the primary has said, and as old as its page", async () => {
+    const clock = new FakeClock();
+    const body = { etag: 'W/"1"', lastModified: undefined, next: undefined, cursor: undefined, br: Buffer.of(1) };
+    // The primary was started long ago: its clock has another beginning.
+    const times = { fetchedAt: 1_000_000, freshUntil: 1_070_000, generation: 1, failedAt: undefined };
+    const page: Page = { kind: 'page', body: { ...body, identityBytes: 1 }, ...times };
+    const found: Found = { page, forward: undefined, collapsed: false, shared: false, stored: false };
+    const primary = { ask: async () => ({ found, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
+    const copies = new Copies(primary, clock, 1e6);
+    const query = { campaign: '1', limit: 500 };
+    await copies.get(query, { team: 'a' });
+    clock.stepWall(ms);
+    await clock.pass(59_999);
+    const copy = copies.hit(query)?.page;
+    expect(clock.monotonic() - (copy?.fetchedAt ?? 0)).toBe(69_999);
+    expect((copy?.freshUntil ?? 0) - clock.monotonic()).toBe(1);
+    await clock.pass(1);
+    expect(copies.hit(query)).toBeUndefined();
+  });
+
+  test("the day's gate is probed within the hour, and the day is over when the clock says so", async () => {
+    const { sandbox, clock, get } = await up();
+    clock.forward((86_400_000 - (clock.now() % 86_400_000)) / 1000 + 2 * 3600);
+    sandbox.fault({ kind: 'over-ratelimit', times: 1 });
+    expect((await get(path)).status).toBe(503);
+    clock.stepWall(ms);
+    expect(Number((await get(path)).headers.get('retry-after'))).toBeLessThanOrEqual(86_400);
+    clock.forward(3_601);
+    expect((await get(path)).status).toBe(200);
+  });
+
+  test('a token is renewed at four fifths of its life', async () => {
+    const clock = new FakeClock();
+    const startedAt: number[] = [];
+    let file: StoredTokens | undefined;
+    const tokens = new Tokens({
+      clock,
+      read: () => file,
+      refresh: async () => {
+        startedAt.push(clock.monotonic());
+        const now = clock.now();
+        const names = { accessToken: `access ${startedAt.length}`, refreshToken: 'refresh' };
+        file = { clientId: 'c', ...names, issuedAt: now, expiresAt: now + 1_000_000 };
+        return { outcome: 'renewed' };
+      },
+      watch: () => () => {},
+      onTokens: () => {},
+      onOutcome: () => {},
+    });
+    await clock.pass(1);
+    for (let life = 1; life <= 3; life++) {
+      clock.stepWall(ms);
+      await clock.pass((startedAt.at(-1) ?? 0) + 740_000 - clock.monotonic());
+      expect(startedAt).toHaveLength(life);
+      expect(tokens.lifeLeftMs).toBeGreaterThan(100_000);
+      await clock.pass(130_000);
+      expect(startedAt).toHaveLength(life + 1);
+    }
+    // A file that another process has left, or this one before the step.
+    file = { ...(file as StoredTokens), accessToken: 'other', issuedAt: clock.now() + hourMs };
+    file = { ...file, expiresAt: file.issuedAt + 1_000_000 };
+    tokens.reload();
+    expect(tokens.lifeLeftMs).toBeLessThanOrEqual(1_000_000);
+    await tokens.close();
+  });
+});
+
+describe('with the clock set back', () => {
+  const order = (url: string, name: string) => ({
+    ...oauth,
+    tokenUrl: `${url}/oauth2/default/v1/token`,
+    tokenFile: join(folder, name),
+    userAgent: 'test',
+    timeoutMs: 300,
+  });
+
+  test('the tokens of a refresh are still later than those that they replace', async () => {
+    const sandbox = await startSandbox();
+    running.push({ close: () => sandbox.stop() });
+    const first = order(sandbox.url, 'later.json');
+    await refreshTokens(first);
+    const before = readTokens(first.tokenFile, first.clientId) as StoredTokens;
+    await refreshTokens({ ...first, replaces: before.accessToken }, () => Date.now() - hourMs);
+    const after = readTokens(first.tokenFile, first.clientId) as StoredTokens;
+    expect(after.refreshToken).not.toBe(before.refreshToken);
+    expect(after.issuedAt).toBeGreaterThan(before.issuedAt);
+    expect(after.expiresAt - after.issuedAt).toBe(before.expiresAt - before.issuedAt);
+  });
+
+  test('the lock of a process that has died is not held until the clock has caught up', async () => {
+    const sandbox = await startSandbox();
+    running.push({ close: () => sandbox.stop() });
+    const first = order(sandbox.url, 'locked.json');
+    const lock = `${first.tokenFile}.lock`;
+    writeFileSync(lock, '');
+    const inAnHour = Date.now() / 1000 + 3_600;
+    utimesSync(lock, inAnHour, inAnHour);
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'locked' });
+    expect(statSync(lock).mtimeMs).toBeLessThanOrEqual(Date.now());
+    const aMinuteAgo = Date.now() / 1000 - 61;
+    utimesSync(lock, aMinuteAgo, aMinuteAgo);
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+    writeTokens(first.tokenFile, JSON.parse(readFileSync(first.tokenFile, 'utf8')));
+  });
+
+  test('what other instances have fetched in the future is fetched again, and moments ahead is new', async () => {
+    const redis = await RedisServer.start();
+    running.push({ close: () => redis.stop() });
+    const clocks = [new ForwardClock(), new ForwardClock()] as const;
+    const sandbox = await startSandbox({ clock: clocks[0] });
+    running.push({ close: () => sandbox.stop() });
+    for (const id of ['1', '2', '3']) sandbox.campaign({ id, size: 3, newestMs: Date.now() });
+    const env = { REDIS_URL: redis.url, SENDGATE_REDIS_TIMEOUT_MS: '2000' };
+    const [a, b] = (await Promise.all(clocks.map((clock) => startInstance(sandbox, clock, env)))) as [Harness, Harness];
+    running.push(a, b);
+    const sends = (id: number) => `/campaigns/${id}/sends`;
+    await a.get(sends(1));
+    clocks[1].stepWall(-2_000);
+    const shared = await b.get(sends(1));
+    expect(shared.headers.get('cache-status')).toContain('detail=shared');
+    expect(shared.headers.get('age')).toBe('0');
+    await a.get(sends(2));
+    await a.get('/campaigns/404/sends');
+    clocks[1].stepWall(-hourMs);
+    expect(sandbox.callCount).toBe(3);
+    expect((await b.get(sends(2))).headers.get('cache-status')).toContain('fwd=');
+    expect((await b.get('/campaigns/404/sends')).status).toBe(404);
+    expect(sandbox.callCount).toBe(5);
+    // The other way round what was fetched looks older than it is.
+    await b.get(sends(3));
+    expect((await a.get(sends(3))).headers.get('cache-status')).toContain('stale');
+  });
+});

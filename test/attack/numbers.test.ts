@@ -1,0 +1,225 @@
+/**
+ * Every number in a header is finite, whole and sane, whatever the clocks, the limits and the callers do.
+ */
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Addresses } from '../../src/callers/address.ts';
+import { RateLimit } from '../../src/callers/rate-limit.ts';
+import { defaultTeam } from '../../src/callers/teams.ts';
+import { Pages } from '../../src/pages/pages.ts';
+import { Problem } from '../../src/problems.ts';
+import { linesNow } from '../../src/sends/answer.ts';
+import { readSends, renderPage } from '../../src/sends/body.ts';
+import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
+import { Gate } from '../../src/upstream/gate.ts';
+import type { Finding } from '../../src/upstream/prober.ts';
+import { endOfDay, quotaExhausted } from '../../src/upstream/quota/day.ts';
+import { Demand } from '../../src/upstream/quota/demand.ts';
+import { Quota } from '../../src/upstream/quota/quota.ts';
+import { SecondLimit } from '../../src/upstream/quota/second-limit.ts';
+import { FakeClock, settled } from '../support/clock.ts';
+
+const dayS = 86_400;
+
+function expectSane(error: unknown, mostSeconds = dayS): void {
+  expect(error).toBeInstanceOf(Problem);
+  const { retryAfterSeconds } = error as Problem;
+  expect(Number.isInteger(retryAfterSeconds)).toBe(true);
+  expect(retryAfterSeconds).toBeGreaterThanOrEqual(1);
+  expect(retryAfterSeconds).toBeLessThanOrEqual(mostSeconds);
+}
+
+/** What may happen between two requests. */
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ pass: fc.nat(20_000) }),
+    fc.record({ stepWall: fc.integer({ min: -2 * dayS * 1000, max: 2 * dayS * 1000 }) }),
+    fc.record({ ask: fc.nat(40) }),
+    fc.constant({ complain: true }),
+  ),
+  { minLength: 1, maxLength: 30 },
+);
+type Step = { pass?: number; stepWall?: number; ask?: number; complain?: boolean };
+
+async function take(clock: FakeClock, { pass = 0, stepWall = 0 }: Step): Promise<void> {
+  clock.stepWall(stepWall);
+  await clock.pass(pass);
+}
+
+test('a second limit is never less than one call, and a wait for it never endless', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(7_000), fc.boolean(), fc.nat(30)), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 10 }),
+      fc.integer({ min: 1, max: 12 }),
+      (moves, perSecond, instances) => {
+        const second = new SecondLimit(perSecond);
+        let now = 0;
+        for (const [ms, complains, ahead] of moves) {
+          now += ms;
+          const share = { instances, rank: ahead % instances };
+          if (complains) second.complain(now);
+          const limit = second.limit(now);
+          expect(Number.isInteger(limit) && limit >= 1 && limit <= perSecond).toBe(true);
+          for (const waitMs of [
+            second.waitMs(now, share),
+            second.expectedMs(now, ahead, share),
+            second.pausedMs(now),
+          ]) {
+            expect(waitMs).toBeGreaterThanOrEqual(0);
+            expect(waitMs).toBeLessThan((ahead + 3) * 1_200 * instances + 3_000);
+          }
+          if (second.waitMs(now, share) > 0) continue;
+          const freeInMs = second.take(now, '', share)(now + (ms % 300), !complains);
+          expect(freeInMs).toBeLessThan(4_000 * instances);
+        }
+      },
+    ),
+  );
+});
+
+test('a queue tells waits that pass, whatever the upstream complains of and the clock is set to', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      steps,
+      fc.constantFrom(5, 10_000),
+      fc.constantFrom(0, 100, 8_000),
+      async (all, perDay, maxWaitMs) => {
+        const clock = new FakeClock();
+        const options = { perSecond: 4, perDay, reserve: 5, stateFile: '', maxWaitMs, maxQueue: 30 };
+        const events = { waited: () => {}, passed: () => {}, unsaved: () => {}, teamSpent: () => {} };
+        const quota = new Quota(
+          clock,
+          options,
+          new Map([
+            ['a', { weight: 1 }],
+            ['b', { weight: 0.01 }],
+          ]),
+          events,
+        );
+        const refusals: unknown[] = [];
+        for (const step of all as Step[]) {
+          if (step.complain) quota.complain();
+          for (let n = 0; n < (step.ask ?? 0); n++) {
+            const demand = new Demand(n % 3 === 0 ? 'b' : 'a', n % 5 === 0 ? 'refresh' : 'interactive');
+            quota.take(demand, 60_000).then(
+              (turn) => clock.after(50, () => turn.done(true)),
+              (error) => refusals.push(error),
+            );
+          }
+          await take(clock, step);
+          for (const value of Object.values(quota.status())) {
+            if (typeof value === 'number') expect(Number.isInteger(value) && value >= 0).toBe(true);
+          }
+        }
+        await clock.pass(60_000);
+        for (const error of refusals) expectSane(error);
+        quota.close();
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('gates and the circuit tell when to come back', async () => {
+  const findings = fc.constantFrom<Finding>('answered', 'refused', 'failed', 'second', 'day');
+  await fc.assert(
+    fc.asyncProperty(steps, fc.array(findings, { minLength: 5, maxLength: 5 }), async (all, found) => {
+      const clock = new FakeClock();
+      const breaker = new Breaker(clock, { failures: 1, probeEveryMs: 5_000 }, () => {});
+      const day = new Gate(clock, {
+        probeEveryMs: 3_600_000,
+        reads: (finding) => (finding === 'day' ? 'shut' : finding === 'answered' ? 'open' : undefined),
+        until: () => endOfDay(clock.now()),
+        problem: () => quotaExhausted(clock.now()),
+        onChange: () => {},
+      });
+      let n = 0;
+      const probe = () => Promise.resolve(found[n++ % found.length]);
+      for (const step of all as Step[]) {
+        if (step.complain) await Promise.all([day.judge(probe), breaker.gate.judge(probe)]);
+        for (const gate of [day, breaker.gate]) {
+          try {
+            await gate.check(probe);
+          } catch (error) {
+            expectSane(error, gate === day ? dayS : 5);
+          }
+        }
+        await take(clock, step);
+      }
+      expectSane(circuitOpen(0));
+    }),
+  );
+});
+
+test('the rate of a client is told within its limit and its minute', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (all) => {
+      const clock = new FakeClock();
+      // Others that count with it may say what they like.
+      const counting = { isUp: true, add: async () => ({ total: 7, leftMs: 1e15 }) };
+      const options = { requestsPerMinute: 50, maxClients: 10 };
+      const limit = new RateLimit(options, [defaultTeam], new Addresses([]), clock, counting);
+      for (const step of all as Step[]) {
+        for (let n = 0; n < (step.ask ?? 0); n++) {
+          const lines = limit.admit({ key: 'default 10.0.0.1', policy: 'default', limit: 50 });
+          const [, r, t] =
+            /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(lines ?? 'RateLimit: "default"; r=0; t=0\r\n') ?? [];
+          expect(Number(r)).toBeLessThan(50);
+          expect(Number(t)).toBeLessThanOrEqual(60);
+        }
+        await take(clock, step);
+      }
+    }),
+  );
+});
+
+test('a page is as old as time has passed, and as fresh as it may be', async () => {
+  const dates = fc.integer({ min: -1e12, max: 1e12 });
+  await fc.assert(
+    fc.asyncProperty(steps, dates, async (all, newestMs) => {
+      const clock = new FakeClock();
+      const limits = { minFreshSeconds: 60, maxFreshSeconds: dayS, staleIfErrorSeconds: 3_600, notFoundSeconds: 60 };
+      const send_date = new Date(clock.now() + newestMs).toISOString();
+      const send = {
+        activity_type: 'EMAIL_SEND',
+        campaign_id: '1',
+        contact_id: '2',
+        email_address: 'a@b.c',
+        send_date,
+      };
+      let isDown = false;
+      const pages = new Pages(
+        {
+          fetchPage: async () => {
+            if (isDown) throw new Problem('upstream-failed', { reason: 'http-5xx' });
+            return { sends: [send], cursor: undefined };
+          },
+          render: (query, page) => renderPage('', query, page),
+          readSends,
+          filtersSince: true,
+          clock,
+        },
+        { ...limits, maxBytes: 1e6, maxViewBytes: 0 },
+      );
+      const query = { campaign: '1', limit: 500 };
+      const startedAt = clock.monotonic();
+      for (const step of all as Step[]) {
+        if (step.complain) isDown = !isDown;
+        const found = await pages.get(query, { team: 'a' }).catch(() => undefined);
+        await settled();
+        if (found) {
+          const [, age, ttl] =
+            /^Age: (\d+)\r\nCache-Status: sendgate; (?:hit; ttl=(-?\d+)|fwd=)[^\r]*\r\n$/.exec(
+              linesNow(found, clock.monotonic()),
+            ) ?? [];
+          expect(Number(age)).toBeLessThanOrEqual((clock.monotonic() - startedAt) / 1000);
+          expect(Number(ttl ?? 0)).toBeGreaterThanOrEqual(-3_600);
+          expect(Number(ttl ?? 0)).toBeLessThanOrEqual(dayS);
+        }
+        await take(clock, step);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,205 @@
+/**
+ * Questions that Constant Contact, or a firewall in front of it, answers oddly: what one client makes of them is its own affair.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Fault } from '../../src/sandbox/fault.ts';
+import { activityIdOf } from '../../src/sandbox/v3.ts';
+import { type Environment, type Harness, start, until } from '../support/harness.ts';
+
+const versions = ['v2', 'v3'] as const;
+type Version = (typeof versions)[number];
+
+/** What is odd in a cursor, and what comes of it. */
+const kinds: readonly { readonly name: string; readonly fault: Fault; readonly status: number }[] = [
+  { name: 'refused', fault: { kind: 'status', status: 403 }, status: 502 },
+  { name: 'unauthorized', fault: { kind: 'status', status: 401 }, status: 502 },
+  { name: 'broken', fault: { kind: 'status', status: 500 }, status: 502 },
+  { name: 'html', fault: { kind: 'html' }, status: 502 },
+  { name: 'malformed', fault: { kind: 'malformed' }, status: 502 },
+  { name: 'elsewhere', fault: { kind: 'redirect' }, status: 502 },
+  { name: 'cut', fault: { kind: 'reset-mid-body' }, status: 502 },
+  { name: 'silent', fault: { kind: 'hang' }, status: 504 },
+];
+
+let it: Harness | undefined;
+afterEach(async () => {
+  await it?.close();
+  it = undefined;
+});
+
+const teams = JSON.stringify(['a', 'b'].map((name) => ({ name, header: { name: 'x-team', value: name } })));
+
+async function up(version: Version, env: Environment = {}) {
+  const harness = await start(
+    {
+      SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '2000',
+      SENDGATE_QUOTA_PER_DAY: '1000000',
+      SENDGATE_SERVER_TRUST_PROXY: 'loopback',
+      SENDGATE_TEAMS: teams,
+      ...env,
+    },
+    {},
+    version,
+  );
+  it = harness;
+  const { sandbox, clock, url, service } = harness;
+  for (let id = 1; id <= 400; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: clock.now() });
+  for (const { name, fault } of kinds) sandbox.fault({ ...fault, query: { next: `odd-${name}` } });
+  const target = (id: number, search = '') =>
+    `${url}/campaigns/${version === 'v3' ? activityIdOf(String(id)) : id}/sends${search}`;
+  const ask = async (id: number, search = '', team = 'a') => {
+    const answer = await fetch(target(id, search), { headers: { 'x-team': team } });
+    return { status: answer.status, type: answer.ok ? '' : ((await answer.json()) as { type: string }).type };
+  };
+  const ready = async () => (await (await fetch(`${service.managementUrl}/readyz`)).json()) as { upstream: string };
+  const probes = () => sandbox.calls.filter(({ path }) => /\/(campaigns|privileges)$/.test(path)).length;
+  return { ...harness, ask, ready, probes };
+}
+
+describe.each(versions)('with %s', (version) => {
+  test('a thousand odd questions of one client shut nothing for another one, and cost few probes', async () => {
+    const { sandbox, ask, ready, probes, lines } = await up(version);
+    expect((await ask(1)).status).toBe(200);
+    let odd = 0;
+    const attack = async () => {
+      while (odd < 1_000) {
+        const n = odd++;
+        // Silence takes its time, so there is some of it at the beginning.
+        const { name } = kinds[n < 200 && n % 24 === 7 ? 7 : n % 7] as (typeof kinds)[number];
+        const { status } = await ask(1, `?next=odd-${name}-${n >> 2}`);
+        expect([502, 504]).toContain(status);
+      }
+    };
+    const attacks = Promise.all(Array.from({ length: 40 }, attack));
+    const seen = new Set<number>();
+    for (let id = 2; odd < 1_000 && id <= 400; id++) seen.add((await ask(id, '', 'b')).status);
+    await attacks;
+    expect([...seen]).toEqual([200]);
+    expect((await ask(1)).status).toBe(200);
+    expect(await ready()).toMatchObject({ upstream: 'ok' });
+    expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    expect(probes()).toBeLessThanOrEqual(5);
+    if (version === 'v3') expect(sandbox.tokenCallCount).toBeLessThanOrEqual(2);
+  });
+
+  test('an odd question costs no call when it is asked again, for a minute', async () => {
+    const env = { SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
+    const { sandbox, ask, clock, ready } = await up(version, env);
+    for (const { name, status } of kinds) {
+      const first = await ask(1, `?next=odd-${name}`);
+      expect(first).toEqual({ status, type: `/problems/upstream-${status === 504 ? 'timeout' : 'failed'}` });
+      sandbox.forget();
+      for (let n = 0; n < 3; n++) expect(await ask(1, `?next=odd-${name}`)).toEqual(first);
+      expect(sandbox.callCount).toBe(0);
+    }
+    clock.stepWall(-3_600_000);
+    clock.forward(61);
+    const quick = kinds.filter(({ name }) => name !== 'silent');
+    for (const { name } of quick) await ask(1, `?next=odd-${name}`);
+    expect(sandbox.callCount).toBeGreaterThanOrEqual(quick.length);
+    expect(await ready()).toMatchObject({ upstream: 'ok' });
+  });
+
+  test('questions that always fail leave retries to others', async () => {
+    const { sandbox, ask } = await up(version);
+    sandbox.forget();
+    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, `?next=odd-broken-${n}`)));
+    expect(sandbox.callCount).toBeLessThanOrEqual(30 + 8 + 1);
+    sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 2 });
+    expect((await ask(2, '', 'b')).status).toBe(200);
+  });
+
+  test('credentials that are refused are still found out, and tried by probes, whoever asks what', async () => {
+    const { sandbox, ask, ready, clock, lines } = await up(version);
+    expect((await ask(1)).status).toBe(200);
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(2, '', 'b')).type).toBe('/problems/upstream-credentials-refused');
+    expect(await ready()).toMatchObject({ upstream: 'credentials-refused' });
+    for (let round = 0; round < 3; round++) {
+      sandbox.forget();
+      for (let n = 0; n < 5; n++) await ask(1, `?next=odd-refused-${round}-${n}`);
+      expect(sandbox.callCount).toBeLessThanOrEqual(1);
+      clock.forward(61);
+    }
+    sandbox.heal();
+    sandbox.fault({ kind: 'status', status: 403, query: { next: 'odd' } });
+    expect((await ask(1, '?next=odd-refused-last')).type).toBe('/problems/upstream-failed');
+    expect((await ask(2, '', 'b')).status).toBe(200);
+    expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
+  });
+
+  test('an outage is still noticed, and its end by a probe, though an odd question comes first each time', async () => {
+    const { sandbox, ask, ready, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    expect((await ask(1)).status).toBe(200);
+    sandbox.fault({ kind: 'status', status: 500 });
+    for (let id = 2; id <= 12; id++) await ask(id, '', 'b');
+    await until(async () => (await ready()).upstream === 'failing', 'the circuit is open');
+    sandbox.forget();
+    for (let id = 13; id <= 50; id++) expect((await ask(id, '', 'b')).status).toBe(503);
+    expect(sandbox.callCount).toBeLessThanOrEqual(1);
+    sandbox.heal();
+    sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
+    clock.forward(6);
+    expect((await ask(1, '?next=odd-broken')).status).toBe(502);
+    expect((await ask(51, '', 'b')).status).toBe(200);
+  });
+});
+
+describe("ids of v2's that v3 answers oddly", () => {
+  const askById = async (id: string, team: string) =>
+    (await fetch(`${it?.url}/campaigns/${id}/sends`, { headers: { 'x-team': team } })).status;
+
+  test.each([403, 500])('with %s fail alone, whatever is looked up with them', async (status) => {
+    const { sandbox, ready } = await up('v3', { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    sandbox.fault({ kind: 'status', status, query: { v2_email_campaign_ids: '9000' } });
+    const ids = ['1', '2', '9000', '3', '4', '5', '6', '7'];
+    expect(await Promise.all(ids.map((id) => askById(id, 'a')))).toEqual(ids.map((id) => (id === '9000' ? 502 : 200)));
+    sandbox.forget();
+    expect(await askById('9000', 'b')).toBe(502);
+    expect(sandbox.callCount).toBe(0);
+    expect(await ready()).toMatchObject({ upstream: 'ok' });
+  });
+
+  test('with silence hold nobody else up', async () => {
+    const { sandbox } = await up('v3', { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' });
+    sandbox.fault({ kind: 'hang', query: { v2_email_campaign_ids: '9000' } });
+    const asked = [askById('9000', 'a'), ...['1', '2', '3'].map((id) => askById(id, 'b'))];
+    expect(await Promise.all(asked)).toEqual([504, 200, 200, 200]);
+    const lookups = sandbox.calls.map(({ query }) => query['v2_email_campaign_ids'] ?? '');
+    expect(lookups.filter((ids) => ids.includes('9000'))).toEqual(['9000']);
+  });
+});
+
+test('a probe that was sent with credentials which are replaced meanwhile keeps nobody waiting', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'sendgate-token-')), 'token');
+  writeFileSync(file, 'token-before');
+  const env = { CONSTANT_CONTACT_ACCESS_TOKEN: '', CONSTANT_CONTACT_ACCESS_TOKEN_FILE: file };
+  it = await start(env, { accessToken: '' }, 'v2');
+  const { sandbox, service, clock, get } = it;
+  sandbox.campaign({ id: '1', size: 3, newestMs: clock.now() });
+  sandbox.fault({ kind: 'status', status: 403 });
+  expect((await get('/campaigns/1/sends')).status).toBe(502);
+  sandbox.heal();
+  sandbox.fault({ kind: 'latency', ms: 200 });
+  sandbox.fault({ kind: 'status', status: 403 });
+  sandbox.forget();
+  clock.forward(61);
+  const probing = get('/campaigns/1/sends');
+  await until(() => sandbox.callCount === 1, 'the probe is sent');
+  writeFileSync(file, 'token-after');
+  service.reloadSecrets();
+  expect((await probing).status).toBe(502);
+  sandbox.heal();
+  expect((await get('/campaigns/1/sends')).status).toBe(200);
+  rmSync(dirname(file), { recursive: true });
+});
+
+test("v3's privileges tell a user who may not read reports from an odd question", async () => {
+  const { sandbox, ask } = await up('v3');
+  sandbox.privileges = ['contacts:contact:read'];
+  sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
+  expect((await ask(1)).type).toBe('/problems/upstream-credentials-refused');
+});
