@@ -3,7 +3,7 @@
  */
 import { Problem } from '../../problems.ts';
 import { ClientShares } from './client-shares.ts';
-import { dayMs, dayOf, quotaExhausted } from './day.ts';
+import { dayMs, dayOf, quotaExhausted, secondsLeft } from './day.ts';
 import { readDay, writeDay } from './day-file.ts';
 import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { Payer, Urgency } from './demand.ts';
@@ -121,12 +121,7 @@ export class DayBudget {
     }
     return new Problem('upstream-quota-exhausted', {
       detail: this.#detailOf(status, urgency, now),
-      retryAfterSeconds: this.#secondsUntilAllowed(
-        payer,
-        urgency,
-        now,
-        Math.max(1, Math.ceil((endsAt - now.wall) / 1000)),
-      ),
+      retryAfterSeconds: this.#secondsUntilAllowed(payer, urgency, now, secondsLeft(now.wall, endsAt)),
       reason: 'share',
     });
   }

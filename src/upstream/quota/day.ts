@@ -13,8 +13,12 @@ export function endOfDay(nowMs: number): number {
   return (dayOf(nowMs) + 1) * dayMs;
 }
 
+/** Whole seconds until the day ends: a day at most, also where the clock was set back to before it began. */
+export function secondsLeft(nowMs: number, endsAt: number): number {
+  return Math.min(Math.max(1, Math.ceil((endsAt - nowMs) / 1000)), dayMs / 1000);
+}
+
 /** The account's calls of the day are spent. */
 export function quotaExhausted(nowMs: number, endsAt = endOfDay(nowMs)): Problem {
-  const retryAfterSeconds = Math.max(1, Math.ceil((endsAt - nowMs) / 1000));
-  return new Problem('upstream-quota-exhausted', { retryAfterSeconds, reason: 'quota' });
+  return new Problem('upstream-quota-exhausted', { retryAfterSeconds: secondsLeft(nowMs, endsAt), reason: 'quota' });
 }
