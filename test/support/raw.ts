@@ -42,4 +42,4 @@ export function wire(target: string, fields: readonly string[] = [], method = 'G
 
 /** Whole answers in what has come back: their status lines. */
 export const statusesIn = (text: string): number[] =>
-  [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status));
+  [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
