@@ -31,7 +31,8 @@ const leastBytesPerSecond = 240;
 /** How often readers are looked at. A reset is late by as much. */
 const lookEveryMs = 1_000;
 
-/** Bytes of answers that wait on one connection, from which on its further requests wait, too. */
+/** From either of these on, further requests of a connection wait: requests being answered, and bytes of answers that wait. */
+const maxAtOnce = 4;
 const maxWaitingBytes = 256 * 1024;
 
 const key = Symbol('connection');
@@ -60,7 +61,7 @@ export class Connections {
   readonly #all = new Set<Connection>();
   readonly #busy = new Set<Connection>();
   readonly #held = new Map<string, number>();
-  #isLooking = false;
+  #stopLooking: (() => void) | undefined;
   #quietSince = 0;
   isDraining = false;
 
@@ -86,8 +87,7 @@ export class Connections {
     socket.once('close', () => {
       this.#all.delete(connection);
       if (peer !== undefined) this.#release(peer);
-      // After node:http has closed the response at the head of the queue.
-      process.nextTick(() => connection.closed());
+      connection.closed();
     });
   }
 
@@ -108,6 +108,7 @@ export class Connections {
   }
 
   closeAll(): void {
+    this.#stopLooking?.();
     for (const { socket } of this.#all) socket.destroy();
   }
 
@@ -123,11 +124,10 @@ export class Connections {
   }
 
   #look(): void {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (this.#stopLooking) return;
     const { patienceMs, onStalled, peerOf } = this.#limits;
-    this.#clock.after(Math.min(lookEveryMs, patienceMs / 10), () => {
-      this.#isLooking = false;
+    this.#stopLooking = this.#clock.after(Math.min(lookEveryMs, patienceMs / 10), () => {
+      this.#stopLooking = undefined;
       const now = this.#clock.monotonic();
       for (const connection of this.#busy) {
         if (!connection.hasStalled(now, patienceMs)) continue;
@@ -155,7 +155,9 @@ export class Connection {
   readonly #all: Connections;
   /** Responses that are not over, in the order of their requests. */
   readonly #open = new Set<ServerResponse>();
-  /** Of these, what begins those that have not begun. */
+  /** Of these, those that are being answered. */
+  readonly #begun = new Set<ServerResponse>();
+  /** What begins the others. */
   readonly #waiting: (() => void)[] = [];
   #newest: ServerResponse | undefined;
   #afterAll: (() => void) | undefined;
@@ -187,12 +189,19 @@ export class Connection {
     if (this.#open.has(res)) return;
     this.#open.add(res);
     this.#newest = res;
-    if (this.#open.size === 1) this.#all.markBusy(this);
+    if (this.#open.size === 1) {
+      this.#begun.add(res);
+      this.#all.markBusy(this);
+    }
     res.once('close', () => this.#over(res));
   }
 
   /** Begins to answer a request that is kept, as soon as there is room for its answer. */
-  begin(run: () => void): void {
+  begin(res: ServerResponse, answer: () => void): void {
+    const run = () => {
+      this.#begun.add(res);
+      answer();
+    };
     if (this.#waiting.length > 0 || !this.#hasRoom()) this.#waiting.push(run);
     else run();
   }
@@ -221,7 +230,7 @@ export class Connection {
     return now - this.#patience.since >= patienceMs;
   }
 
-  /** The connection is closed: ends what node:http has forgotten. */
+  /** The connection is closed: so is what was asked on it. node:http closes none a second time. */
   closed(): void {
     this.#waiting.length = 0;
     this.#afterAll = undefined;
@@ -234,6 +243,7 @@ export class Connection {
 
   #over(res: ServerResponse): void {
     this.#open.delete(res);
+    this.#begun.delete(res);
     while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()?.();
     if (this.#open.size > 0) return;
     this.#newest = undefined;
@@ -244,8 +254,9 @@ export class Connection {
 
   /** The socket's bytes are counted with the first response, which alone has it. */
   #hasRoom(): boolean {
+    if (this.#begun.size >= maxAtOnce) return false;
     let bytes = 0;
-    for (const { writableLength } of this.#open) bytes += writableLength;
+    for (const { writableLength } of this.#begun) bytes += writableLength;
     return bytes < maxWaitingBytes;
   }
 

@@ -51,7 +51,7 @@ export interface Server {
 /** Bytes of a request's line and headers. A cursor of 2,048 characters, encoded, takes 6 KiB at the worst. */
 const maxHeaderSize = 16 * 1024;
 
-/** Past a bound of its own node:http drops headers silently, those that a proxy has appended among them. */
+/** Those past the thousandth node:http drops silently, also where a proxy has appended them: so fewer are too many. */
 const maxHeaders = 200;
 
 /** Requests of one connection that are not answered yet. Clients that pipeline at all send ten or so. */
@@ -101,7 +101,7 @@ export function serve<R extends Received>(
     if (!connection || connection.isClosing) return; // It ends with the connection.
     const fault = connection.asked > maxAsked ? tooManyAsked() : problem;
     if (fault !== undefined) connection.isClosing = true;
-    connection.begin(() => (fault ? refuse(res, received, fault) : listener.answer(req, res, received)));
+    connection.begin(res, () => (fault ? refuse(res, received, fault) : listener.answer(req, res, received)));
   };
   /** For what node:http makes no response. Answers behind what is in progress on the connection, and closes it. */
   const refuseLast = (socket: Socket, problem: Problem, given?: IncomingMessage) => {
@@ -132,7 +132,6 @@ export function serve<R extends Received>(
     },
     (req, res) => take(req, res, faultOf(req)),
   );
-  server.maxHeadersCount = 0; // Those that are too many are refused, not dropped.
   // Not `server.maxConnections`: in a worker of node:cluster that hands a connection back to the primary, and where all
   // workers are full it goes round and round, and takes the processor with it.
   server.prependListener('connection', (socket) => connections.accept(socket));
@@ -147,8 +146,7 @@ export function serve<R extends Received>(
     const problem = problemOf(error);
     const isUnused = socket.bytesRead === 0;
     if (!connection || !problem || isUnused) return void socket.destroy(error);
-    // Behind the last request of a connection, whatever comes is nothing that was asked.
-    if (connection.isClosing || error.code === 'HPE_CLOSED_CONNECTION') return;
+    if (connection.isClosing) return;
     if (!isBodyOpen(socket)) return refuseLast(socket, problem);
     connection.isClosing = true; // The request has its own answer.
     connection.afterAll(() => endAfterReading(socket, clock));

@@ -88,7 +88,7 @@ export class SendsExports {
         );
         exchange.begin(200, lines);
         if (req.method === 'HEAD') res.end();
-        else await write(res, format, walk, gone, failed);
+        else await write(res, format, walk, failed);
       } catch (error) {
         if (!res.headersSent) throw error;
         failed(error);
@@ -109,7 +109,6 @@ async function write(
   res: ServerResponse,
   format: ExportFormat,
   walk: AsyncIterable<string>,
-  signal: AbortSignal,
   failed: (error: unknown) => void,
 ): Promise<void> {
   const text = async function* () {
@@ -122,7 +121,7 @@ async function write(
     }
   };
   // One page at a time: a slow reader slows the walk.
-  await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res, { signal });
+  await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
 }
 
 /** What is broken off must not look complete: an old proxy takes a closed connection for the end, but never a reset one. */

@@ -20,11 +20,21 @@ async function begin(env: Environment = {}): Promise<void> {
 
 /** Lines of requests that were logged, by status. */
 const logged = (status: number) => it.lines.filter((line) => line.includes(`"status":${status}`)).length;
+const metrics = async () => (await fetch(`${it.service.managementUrl}/metrics`)).text();
 const counted = async (status: number) => {
-  const text = await (await fetch(`${it.service.managementUrl}/metrics`)).text();
-  const values = [...text.matchAll(new RegExp(`^sendgate_requests_total\\{.*status="${status}".*\\} (\\d+)$`, 'gm'))];
+  const values = [
+    ...(await metrics()).matchAll(new RegExp(`^sendgate_requests_total\\{.*status="${status}".*\\} (\\d+)$`, 'gm')),
+  ];
   return values.reduce((sum, [, count]) => sum + Number(count), 0);
 };
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 /** Sends requests on a connection that reads nothing; resolves when they have come. */
 async function askDeaf(requests: string): Promise<Socket> {
   const id = `first-of-${it.lines.length}`;
@@ -49,10 +59,7 @@ describe('a connection that reads nothing and is reset', () => {
     }
     await until(async () => (await exportStatus()) === 200, 'the team exports again');
     await until(() => it.lines.filter((line) => line.includes('"status":499')).length >= 4, 'their ends are logged');
-    await until(async () => {
-      const text = await (await fetch(`${it.service.managementUrl}/metrics`)).text();
-      return text.includes('sendgate_exports_running 0\n');
-    }, 'no export runs');
+    await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
   });
 
   test('leaves a line and a count for each of forty misses, and ends their waits', async () => {
@@ -61,7 +68,7 @@ describe('a connection that reads nothing and is reset', () => {
     const socket = await dialDeaf(it.url);
     const misses = Array.from({ length: 40 }, (_, n) => wire(`/campaigns/1/sends?limit=${n + 1}`)).join('');
     socket.write(misses);
-    await until(() => it.sandbox.callCount === 40, 'all are asked for');
+    await until(() => it.sandbox.callCount === 4, 'as many as may be are asked for');
     socket.resetAndDestroy();
     await until(() => logged(499) === 40, 'forty lines');
     await until(async () => (await counted(499)) === 40, 'forty are counted');
@@ -84,6 +91,28 @@ test('an answer that was cut off is logged as such, also where it was written to
   await until(() => logged(499) === 1, 'its line is written');
   expect(logged(200)).toBe(2);
 });
+
+test.each([0, 4])(
+  'an export whose first page comes when its reader has gone gives its place back (behind %d)',
+  async (n) => {
+    await begin();
+    const { pages } = it.service;
+    const get = pages.get.bind(pages);
+    const { promise, resolve } = withResolvers();
+    let isAsked = false;
+    pages.get = async (query, ask) => {
+      isAsked = true;
+      await promise;
+      return get(query, { ...ask, signal: new AbortController().signal });
+    };
+    const socket = await askDeaf(wire('/campaigns/1/sends?limit=1').repeat(n) + wire('/campaigns/1/sends.csv'));
+    await until(() => isAsked, 'it waits');
+    socket.resetAndDestroy();
+    await until(() => logged(499) === n + 1, 'its line is written');
+    resolve();
+    await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
+  },
+);
 
 test('a wait that begins when the caller has gone already is over at once', () => {
   const res = new ServerResponse(new IncomingMessage(new Socket()));
