@@ -36,6 +36,7 @@ export function connectionLimits(
   const onFull = onceAMinute(clock, () =>
     log.warn({ event: 'connections.full', maxConnections }, 'connection limit reached; rejecting new connections'),
   );
+  /** The last peer to which one of these happened: a line a minute names one. */
   let peer: string | undefined;
   const onPeerFull = onceAMinute(clock, () =>
     log.warn(

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { closeAfterNewest, keepUntilOver } from '../connections.ts';
+import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './head.ts';
 import type { AccessLog } from './log.ts';

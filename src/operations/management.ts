@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
 import { isAllowedOrAddress } from '../callers/host-guard.ts';
-import { closeAfterNewest, keepUntilOver } from '../connections.ts';
+import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { Problem } from '../problems.ts';
 import { searchOf } from '../resource.ts';
 import type { Listener, Received } from '../server.ts';
