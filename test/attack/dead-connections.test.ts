@@ -7,7 +7,15 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { untilGone } from '../../src/resource.ts';
 import { ExportPlacesHere } from '../../src/sends/export-places.ts';
 import { Answering } from '../../src/workers/channel.ts';
-import { type Environment, type Harness, start, until } from '../support/harness.ts';
+import {
+  type Environment,
+  type Harness,
+  start,
+  startProcess,
+  startSandbox,
+  until,
+  upstreamEnv,
+} from '../support/harness.ts';
 import { dial, dialDeaf, statusesIn, wire } from '../support/raw.ts';
 
 let it: Harness;
@@ -73,6 +81,32 @@ describe('a connection that reads nothing and is reset', () => {
     await until(() => logged(499) === 40, 'forty lines');
     await until(async () => (await counted(499)) === 40, 'forty are counted');
   });
+});
+
+test('with workers, places are given back in the process that has them', async () => {
+  const sandbox = await startSandbox();
+  sandbox.campaign({ id: '1', size: 300_000, newestMs: Date.now() - 86_400_000 });
+  const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_EXPORTS_PER_TEAM: '2' };
+  const { url, output, stop } = await startProcess(env);
+  const ends = () => output().match(/"route":"\/campaigns\/:id\/sends.csv".*"status":499/g)?.length ?? 0;
+  for (let n = 0; n < 4; n++) {
+    const asked = sandbox.callCount;
+    const socket = await dialDeaf(url);
+    // Behind a miss, so that it has no socket of its own yet.
+    sandbox.fault({ kind: 'hang' });
+    socket.write(
+      wire(`/campaigns/1/sends?limit=${n + 1}`) + wire(`/campaigns/1/sends.csv?created_since=2026-01-0${n + 1}`),
+    );
+    await until(() => sandbox.callCount >= asked + 2, 'both are asked for');
+    socket.resetAndDestroy();
+    await until(() => ends() === n + 1, 'its end is logged');
+    sandbox.heal();
+  }
+  const answer = await fetch(`${url}/campaigns/1/sends.csv`);
+  expect(answer.status).toBe(200);
+  await answer.body?.cancel();
+  expect(await stop()).toBe(0);
+  await sandbox.stop();
 });
 
 test('an answer that was cut off is logged as such, also where it was written to the end', async () => {
