@@ -3,10 +3,9 @@
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { exchangeOf } from './operations/exchange.ts';
-import { headLines } from './operations/head.ts';
 import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
-import { callerGone } from './resource.ts';
+import { answerProblem, answerProblemJson, callerGone } from './resource.ts';
 import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
 import { sendsPath } from './sends/endpoint.ts';
 import { exportPath } from './sends/export.ts';
@@ -48,13 +47,13 @@ export function createApp(parts: AppParts): Express {
   app.all(`${parts.basePath}${statusPath}`, parts.status);
   if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
-  app.use(answerProblem(parts));
+  app.use(answerError(parts));
   return app;
 }
 
 const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
 
-function answerProblem({ basePath, dropIn, onUnexpected }: AppParts): ErrorRequestHandler {
+function answerError({ basePath, dropIn, onUnexpected }: AppParts): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     if (error === callerGone || res.headersSent) {
       res.destroy();
@@ -63,17 +62,9 @@ function answerProblem({ basePath, dropIn, onUnexpected }: AppParts): ErrorReque
     const exchange = exchangeOf(req);
     const problem = toProblem(error);
     if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
-    exchange.told.problem = problem.code;
-    exchange.told.reason = problem.reason;
-
-    const asV2 = dropIn !== undefined && isDropIn(req);
-    const fields: string[] = [];
-    if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
-    if (problem.allow !== undefined) fields.push('Allow', problem.allow);
-    if (problem.authenticate !== undefined) fields.push('WWW-Authenticate', problem.authenticate);
-    fields.push('Content-Type', asV2 ? 'application/json' : 'application/problem+json', 'Cache-Control', 'no-store');
-    const body = asV2 ? dropInError(problem) : problem.body(exchange.id, basePath);
-    exchange.answer(problem.status, headLines(...fields), Buffer.from(body));
+    if (dropIn !== undefined && isDropIn(req)) {
+      answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
+    } else answerProblemJson(exchange, problem, basePath);
   };
 }
 

@@ -6,19 +6,21 @@ import { createApp } from './app.ts';
 import { Addresses } from './callers/address.ts';
 import { BrowserGuard } from './callers/browser-guard.ts';
 import { Callers } from './callers/callers.ts';
+import { connectionLimits } from './callers/connection-limits.ts';
 import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { type Counting, RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
 import { Teams } from './callers/teams.ts';
-import { type Clock, onceAMinute } from './clock.ts';
+import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { Lane } from './lane.ts';
-import { observeExchanges } from './operations/exchange.ts';
+import { type Exchange, observeExchanges } from './operations/exchange.ts';
 import type { AccessLog, Logger } from './operations/log.ts';
 import { publicStatus } from './operations/public-status.ts';
 import type { PublicStatus } from './operations/status.ts';
 import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
+import { answerProblemJson } from './resource.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import type { ExportPlaces } from './sends/export-places.ts';
@@ -26,7 +28,7 @@ import { ReadAhead } from './sends/read-ahead.ts';
 import { ReadyAnswers } from './sends/ready-answers.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { type SummarySource, summaryHandler } from './sends/summary.ts';
-import { createServer, drain, listen } from './server.ts';
+import { createServer } from './server.ts';
 import { createSite } from './site/site.ts';
 import type { CampaignIdRule } from './upstream/dialect.ts';
 
@@ -105,23 +107,19 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     dropIn: dropIn?.handle,
     onUnexpected,
   });
-  const server = createServer(
+  const server = createServer<Exchange>(
     app,
-    (req, res) => {
-      const exchange = observe(req, res);
-      exchange.trace.run(() => {
-        if (lane.answer(req, exchange)) return;
-        exchange.watch();
-        app(req, res);
-      });
-    },
     {
-      ...config.server,
-      maxConnections: Math.ceil(config.server.maxConnections / config.server.workers),
-      onTooMany: onceAMinute(clock, (maxConnections) =>
-        parts.log.warn({ maxConnections }, 'there are as many connections as there may be: others are closed'),
-      ),
+      receive: observe,
+      answer: (req, res, exchange) =>
+        exchange.trace.run(() => {
+          if (lane.answer(req, exchange)) return;
+          exchange.watch();
+          app(req, res);
+        }),
+      refuse: (_res, exchange, problem) => answerProblemJson(exchange, problem, basePath),
     },
+    { clock, ...config.server, ...connectionLimits(config, { clock, log: parts.log, addresses }) },
   );
   return {
     get given() {
@@ -135,10 +133,10 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     },
     processes: 1,
     deaths: 0,
-    listen: () => listen(server, config.server.host, config.server.port),
+    listen: () => server.listen(config.server.host, config.server.port),
     drain: () => {
       refreshAhead.close();
-      return drain(server, config.server.drainTimeoutMs, clock, () => exports.breakOff());
+      return server.drain(config.server.drainTimeoutMs, () => exports.breakOff());
     },
   };
 }

@@ -22,6 +22,12 @@ const table = {
     remedy:
       'Change what `errors` names: each entry says which parameter it is, what is wrong with it and what is allowed.',
   },
+  'malformed-request': {
+    status: 400,
+    title: 'This is not HTTP',
+    detail: 'What was sent is no HTTP/1.1 request. The connection is closed.',
+    remedy: 'Send HTTP/1.1, in plain text, with one `Host`. A client that speaks TLS or HTTP/2 needs a proxy in front.',
+  },
   'invalid-cursor': {
     status: 400,
     title: 'The cursor was refused',
@@ -66,6 +72,18 @@ const table = {
     detail: 'This comes as application/json: let `Accept` allow it.',
     remedy: 'Leave `Accept` out, or let it allow what the resource has.',
   },
+  'request-timeout': {
+    status: 408,
+    title: 'The request was too slow',
+    detail: 'The request did not arrive in time. The connection is closed.',
+    remedy: 'Send the request again, and all of it at once.',
+  },
+  'expectation-failed': {
+    status: 417,
+    title: 'The expectation cannot be met',
+    detail: 'The `Expect` header asks for something other than `100-continue`. The connection is closed.',
+    remedy: 'Leave `Expect` out.',
+  },
   'misdirected-request': {
     status: 421,
     title: 'The host is not served here',
@@ -78,6 +96,13 @@ const table = {
     detail: 'This client is over its request rate. Wait as long as `Retry-After` says.',
     remedy:
       'Wait as many seconds as `Retry-After` says. `RateLimit` tells with every answer how many requests are left.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are too large',
+    detail: 'A request has at most 16 KiB of headers. The connection is closed.',
+    remedy:
+      'Send fewer or shorter headers: at most 200 of them, and 16 KiB together with the path. Cookies are not needed.',
   },
   'internal-error': {
     status: 500,

@@ -3,13 +3,13 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { accepts } from './negotiate.ts';
-import { exchangeOf } from './operations/exchange.ts';
+import { type Exchange, exchangeOf } from './operations/exchange.ts';
 import { headLines } from './operations/head.ts';
 import { Problem } from './problems.ts';
 import type { Payer } from './upstream/quota/demand.ts';
 
-const methods = 'GET, HEAD, OPTIONS';
-const allowLine = headLines('Allow', methods);
+export const allowedMethods = 'GET, HEAD, OPTIONS';
+const allowLine = headLines('Allow', allowedMethods);
 
 /** The reason with which a wait ends when nobody is there to answer. */
 export const callerGone = new Error('the caller has hung up');
@@ -21,13 +21,14 @@ export const callerGone = new Error('the caller has hung up');
  */
 export function onlyReads(req: IncomingMessage): boolean {
   if (req.method === 'GET' || req.method === 'HEAD') return false;
-  if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: methods });
+  if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: allowedMethods });
   exchangeOf(req).answer(204, allowLine);
   return true;
 }
 
-/** Aborted when the caller has hung up. */
+/** Aborted when the caller has hung up; from the start, where that was before. */
 export function untilGone(res: ServerResponse): AbortSignal {
+  if (res.closed || res.destroyed) return AbortSignal.abort(callerGone);
   const gone = new AbortController();
   res.once('close', () => gone.abort(callerGone));
   return gone.signal;
@@ -48,6 +49,28 @@ export function searchOf(url: string): string {
 /** @throws Problem `not-acceptable` */
 export function hasToAcceptJson({ accept }: IncomingHttpHeaders): void {
   if (!accepts('application/json', accept)) throw new Problem('not-acceptable');
+}
+
+interface Content {
+  readonly type: string;
+  readonly text: string;
+}
+
+/** Answers with a problem, of which the log and the metrics tell. */
+export function answerProblem(exchange: Exchange, problem: Problem, content: Content): void {
+  exchange.told.problem = problem.code;
+  exchange.told.reason = problem.reason;
+  const fields: string[] = [];
+  if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
+  if (problem.allow !== undefined) fields.push('Allow', problem.allow);
+  if (problem.authenticate !== undefined) fields.push('WWW-Authenticate', problem.authenticate);
+  fields.push('Content-Type', content.type, 'Cache-Control', 'no-store');
+  exchange.answer(problem.status, headLines(...fields), Buffer.from(content.text));
+}
+
+/** The same as `application/problem+json` (RFC 9457). */
+export function answerProblemJson(exchange: Exchange, problem: Problem, basePath: string): void {
+  answerProblem(exchange, problem, { type: 'application/problem+json', text: problem.body(exchange.id, basePath) });
 }
 
 /** Answers with something small that is never the same for long. */

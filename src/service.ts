@@ -7,6 +7,7 @@ import { type Clock, onceAMinute, settlesWithin } from './clock.ts';
 import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { Secrets } from './config/secrets.ts';
+import type { ConnectionLimits } from './connections.ts';
 import { buildFront, type Front } from './front.ts';
 import { Health } from './operations/health.ts';
 import { createLogs, type LogDestination, type Logger } from './operations/log.ts';
@@ -25,7 +26,7 @@ import { readSends, renderPage } from './sends/body.ts';
 import { ExportPlacesHere } from './sends/export-places.ts';
 import { parseCampaign } from './sends/query.ts';
 import { Summaries } from './sends/summary.ts';
-import { bounded, drain, listen } from './server.ts';
+import { serve } from './server.ts';
 import { flushSpans } from './tracing.ts';
 import { buildUpstream } from './upstream/build.ts';
 import type { RefreshOrder, RefreshOutcome } from './upstream/oauth/refresh.ts';
@@ -219,15 +220,14 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     log.info({ campaign, ...purged }, 'purged');
     return purged;
   };
-  const management = bounded(
-    {},
-    config.server,
+  const management = serve(
     managementListener({ health, metrics, status, allowedHosts: config.server.allowedHosts, purge }),
+    { ...config.server, ...managementLimits(config, clock) },
   );
   await redis?.started();
-  const managementUrl = await listen(management, config.management.host, config.management.port);
-  const url = await front.listen().catch((error: unknown) => {
-    management.close();
+  const managementUrl = await management.listen(config.management.host, config.management.port);
+  const url = await front.listen().catch(async (error: unknown) => {
+    await management.drain(0);
     throw error;
   });
   health.phase = 'ready';
@@ -249,11 +249,12 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     stop: async () => {
       health.phase = 'draining';
       log.info('draining');
+      management.startDraining();
       const { drainTimeoutMs } = config.server;
       // Who ends a container ends every process in it: also the one that refreshes the tokens.
       const refreshed = tokens && settlesWithin(clock, drainTimeoutMs, tokens.close());
       await Promise.all([front.drain(), refreshed]);
-      await drain(management, 0, clock);
+      await management.drain(managementDrainMs);
       upstream.close();
       await redis?.close();
       await flushSpans(clock);
@@ -263,6 +264,15 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     },
   };
 }
+
+/** Probes and scrapes are quick: what is in flight at the end has this long. */
+const managementDrainMs = 250;
+
+/** Nobody shares the management listener: its peers are not told apart. */
+const managementLimits = ({ server, exports }: Config, clock: Clock): ConnectionLimits & { clock: Clock } => ({
+  ...{ clock, maxConnections: server.maxConnections, maxPerPeer: server.maxConnections, peerOf: () => undefined },
+  ...{ patienceMs: exports.patienceSeconds * 1000, onRejected: () => {}, onStalled: () => {} },
+});
 
 interface RedisParts {
   readonly clock: Clock;

@@ -126,6 +126,7 @@ export interface Problem {
    */
   type:
     | '/problems/invalid-request'
+    | '/problems/malformed-request'
     | '/problems/invalid-cursor'
     | '/problems/unauthorized'
     | '/problems/origin-not-allowed'
@@ -133,8 +134,11 @@ export interface Problem {
     | '/problems/campaign-not-found'
     | '/problems/method-not-allowed'
     | '/problems/not-acceptable'
+    | '/problems/request-timeout'
+    | '/problems/expectation-failed'
     | '/problems/misdirected-request'
     | '/problems/rate-limited'
+    | '/problems/headers-too-large'
     | '/problems/internal-error'
     | '/problems/upstream-credentials-refused'
     | '/problems/upstream-failed'

@@ -88,7 +88,12 @@ export const schema = z.strictObject({
         'Idle time of a connection; longer than that of a balancer in front',
       ),
       drainTimeoutMs: integer(0, 600_000, 9_000, 'Time for requests in flight to finish after SIGTERM'),
-      maxConnections: integer(1, 1_000_000, 10_000, 'Connections open at the same time'),
+      maxConnections: integer(
+        1,
+        1_000_000,
+        10_000,
+        'Connections open at the same time; one address (IPv6 /56) that is no trusted proxy holds at most a quarter',
+      ),
     })
     .prefault({}),
   management: z
@@ -239,9 +244,14 @@ export const schema = z.strictObject({
         1,
         86_400,
         120,
-        'How long an export goes on without a page arriving, or its reader taking anything, before it is broken off',
+        'How long an export goes on without a page arriving, and any answer without its reader taking 240 bytes a second, before the connection is reset',
       ),
-      perTeam: integer(1, 1_000, 4, 'Exports of one team that run at the same time'),
+      perTeam: integer(
+        1,
+        1_000,
+        4,
+        'Exports of one team that run at the same time; from 2 on, the last one is kept for another client',
+      ),
     })
     .prefault({}),
   redis: z

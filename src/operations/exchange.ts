@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
+import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './head.ts';
 import type { AccessLog } from './log.ts';
@@ -82,6 +83,7 @@ export class Exchange {
 
   /** A whole answer of which most is ready: also what is common to all. */
   answerReady(ready: ReadyAnswer, lines: string): void {
+    closeAfterNewest(this.#res);
     this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
     // What the system has taken at once is out: the event that says so need not be waited for.
     if (!this.#isWatched && this.#res.socket?.writableLength === 0)
@@ -91,6 +93,7 @@ export class Exchange {
 
   /** The head of an answer whose content is streamed. */
   begin(status: number, lines: string): void {
+    closeAfterNewest(this.#res);
     this.#res.writeHead(status, fieldsOf(`${this.head}${this.common}${lines}`));
   }
 
@@ -100,9 +103,13 @@ export class Exchange {
     this.#isWatched = true;
     const res = this.#res;
     (res.req as Carrier)[exchanges] = this;
-    res.once('close', () => {
-      this.#server.ended(this, res.writableFinished ? res.statusCode : 499, res.req.method);
+    keepUntilOver(res);
+    // It finishes also where its connection was destroyed under it.
+    let isSent = false;
+    res.once('finish', () => {
+      isSent = !res.req.socket.destroyed;
     });
+    res.once('close', () => this.#server.ended(this, isSent ? res.statusCode : 499, res.req.method));
   }
 }
 

@@ -1,11 +1,13 @@
 /**
  * The management listener: probes, metrics and what operators can order, apart from what callers reach.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
 import { isAllowedOrAddress } from '../callers/host-guard.ts';
+import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { Problem } from '../problems.ts';
 import { searchOf } from '../resource.ts';
+import type { Listener, Received } from '../server.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
 import type { StatusBoard } from './status.ts';
@@ -37,7 +39,7 @@ const guard = new BrowserGuard([]);
  * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
  * `POST /purge?campaign=…` or `POST /purge?everything`.
  */
-export function managementListener({ health, metrics, status, allowedHosts, purge }: Parts): RequestListener {
+export function managementListener({ health, metrics, status, allowedHosts, purge }: Parts): Listener<Received> {
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
@@ -47,10 +49,11 @@ export function managementListener({ health, metrics, status, allowedHosts, purg
     '/status': (res) => json(res, 200, status.read()),
     '/metrics': async (res) => {
       const text = await metrics.registry.metrics();
+      closeAfterNewest(res);
       res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);
     },
   };
-  return (req: IncomingMessage, res: ServerResponse) => {
+  const answer = (req: IncomingMessage, res: ServerResponse) => {
     if (!isAllowedOrAddress(req, allowedHosts)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
@@ -61,6 +64,14 @@ export function managementListener({ health, metrics, status, allowedHosts, purg
       return json(res, 405, { error: 'method not allowed' });
     }
     Promise.resolve(route(res)).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
+  };
+  return {
+    receive: (_req, res) => ({ watch: () => keepUntilOver(res) }),
+    answer: (req, res, received) => {
+      received.watch();
+      answer(req, res);
+    },
+    refuse: (res, _received, problem) => answerProblem(res, problem),
   };
 }
 
@@ -78,13 +89,17 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {
-    const { status, message, errors, allow } = error instanceof Problem ? error : new Problem('internal-error');
-    if (allow !== undefined) res.setHeader('Allow', allow);
-    json(res, status, { error: message, errors });
+    answerProblem(res, error instanceof Problem ? error : new Problem('internal-error'));
   }
 }
 
+function answerProblem(res: ServerResponse, { status, message, errors, allow }: Problem): void {
+  if (allow !== undefined) res.setHeader('Allow', allow);
+  json(res, status, { error: message, errors });
+}
+
 function json(res: ServerResponse, status: number, value: unknown): void {
+  closeAfterNewest(res);
   res.writeHead(status, {
     'Content-Type': 'application/json',
     'Cache-Control': 'no-store',

@@ -3,38 +3,57 @@
  */
 import { Problem } from '../problems.ts';
 
+/** Who exports. */
+export interface Exporter {
+  readonly team: string;
+  /** The key under which the rate limit counts it: the name of its team where that is counted as a whole. */
+  readonly client: string;
+}
+
 export interface ExportPlaces {
   /**
    * Resolves with what gives the place back.
    *
-   * @throws Problem `rate-limited` when the team's places are all taken
+   * @throws Problem `rate-limited` when the team's places are all taken, or all that one client may have
    */
-  enter(team: string): Promise<() => void>;
+  enter(exporter: Exporter): Promise<() => void>;
 }
 
-/** With so many exports at a time, one is likely to end soon. */
+/** With that many exports at a time, one is likely to end soon. */
 const retryAfterSeconds = 10;
 
 /** The places of all processes, in the one that has the pages. */
 export class ExportPlacesHere implements ExportPlaces {
   readonly #perTeam: number;
-  readonly #taken = new Map<string, number>();
+  /** By team, the clients of the exports that run. */
+  readonly #running = new Map<string, string[]>();
 
   constructor(perTeam: number) {
     this.#perTeam = perTeam;
   }
 
-  async enter(team: string): Promise<() => void> {
-    const taken = this.#taken.get(team) ?? 0;
-    if (taken >= this.#perTeam) {
-      const detail = 'So many exports of this team run that another one has to wait.';
-      throw new Problem('rate-limited', { retryAfterSeconds, detail });
+  async enter({ team, client }: Exporter): Promise<() => void> {
+    const running = this.#running.get(team) ?? [];
+    if (running.length >= this.#perTeam) throw refusal('All exports that your team may run at a time are running.');
+    const own = running.filter((other) => other === client).length;
+    // The last place is kept for another client. A team that is counted as a whole has no other, nor has a single place.
+    if (client !== team && own > 0 && own >= this.#perTeam - 1) {
+      throw refusal('You run as many exports as one client may: the last one of your team is kept for another client.');
     }
-    this.#taken.set(team, taken + 1);
+    this.#running.set(team, [...running, client]);
+    let isHeld = true;
     return () => {
-      const left = (this.#taken.get(team) ?? 0) - 1;
-      if (left > 0) this.#taken.set(team, left);
-      else this.#taken.delete(team);
+      if (isHeld) this.#leave(team, client);
+      isHeld = false;
     };
   }
+
+  #leave(team: string, client: string): void {
+    const running = [...(this.#running.get(team) ?? [])];
+    running.splice(running.indexOf(client), 1);
+    if (running.length > 0) this.#running.set(team, running);
+    else this.#running.delete(team);
+  }
 }
+
+const refusal = (detail: string) => new Problem('rate-limited', { retryAfterSeconds, detail });

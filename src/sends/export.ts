@@ -28,7 +28,7 @@ interface Parts {
 }
 
 export interface ExportOptions {
-  /** How long one goes on without a page arriving, or its reader taking anything. */
+  /** How long one goes on without a page arriving. */
   readonly patienceSeconds: number;
 }
 
@@ -66,7 +66,7 @@ export class SendsExports {
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
-      const leave = await this.#parts.places.enter(told.team);
+      const leave = await this.#parts.places.enter({ team: told.team, client: exchange.client ?? told.team });
       this.#running.add(res);
       /** The log line is written when the connection closes: it has to know by then. */
       const failed = (error: unknown) => {
@@ -88,7 +88,7 @@ export class SendsExports {
         );
         exchange.begin(200, lines);
         if (req.method === 'HEAD') res.end();
-        else await this.#write(res, format, walk, failed);
+        else await write(res, format, walk, failed);
       } catch (error) {
         if (!res.headersSent) throw error;
         failed(error);
@@ -98,42 +98,30 @@ export class SendsExports {
       }
     };
   }
+}
 
-  /** @param failed told that the walk has failed, before the pipeline closes the connection */
-  async #write(
-    res: ServerResponse,
-    format: ExportFormat,
-    walk: AsyncIterable<string>,
-    failed: (error: unknown) => void,
-  ): Promise<void> {
-    const { clock } = this.#parts;
-    const patienceMs = this.#options.patienceSeconds * 1000;
-    let cancel = () => {};
-    /** One who has gone is not waited for: a page may still arrive then. */
-    const waitForReader = () => {
-      if (!res.destroyed) cancel = clock.after(patienceMs, () => breakOff(res));
-    };
-    const text = async function* () {
-      yield format.head;
-      try {
-        for await (const sends of walk) {
-          waitForReader(); // until the next page is asked for
-          yield format.lines(sends);
-          cancel();
-        }
-      } catch (error) {
-        failed(error);
-        throw error;
-      }
-      waitForReader();
-    };
+/**
+ * Writes as much as the reader takes. One that takes nothing is the connection's business.
+ *
+ * @param failed called when the walk has failed, before the pipeline closes the connection
+ */
+async function write(
+  res: ServerResponse,
+  format: ExportFormat,
+  walk: AsyncIterable<string>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  const text = async function* () {
+    yield format.head;
     try {
-      // One page at a time: a slow reader slows the walk.
-      await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
-    } finally {
-      cancel();
+      for await (const sends of walk) yield format.lines(sends);
+    } catch (error) {
+      failed(error);
+      throw error;
     }
-  }
+  };
+  // One page at a time: a slow reader slows the walk.
+  await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
 }
 
 /** What is broken off must not look complete: an old proxy takes a closed connection for the end, but never a reset one. */

@@ -19,7 +19,10 @@ export interface DescriptionOptions {
 type Json = Readonly<Record<string, unknown>>;
 
 /** What can go wrong with every request; with one that has parameters; with one that Constant Contact may be asked for. */
-const always = ['unauthorized', 'origin-not-allowed', 'misdirected-request', 'rate-limited', 'internal-error'] as const;
+const always = [
+  ...(['malformed-request', 'request-timeout', 'expectation-failed', 'headers-too-large'] as const),
+  ...(['unauthorized', 'origin-not-allowed', 'misdirected-request', 'rate-limited', 'internal-error'] as const),
+] as const;
 const asked = ['invalid-request', 'not-acceptable'] as const;
 const upstream = [
   'campaign-not-found',

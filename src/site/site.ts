@@ -55,7 +55,10 @@ export function createSite(description: DescriptionOptions): Router {
       await file.answer(req);
     });
 
-  if (basePath !== '') site.get(basePath, (_req, res) => res.redirect(308, `${basePath}/`));
+  if (basePath !== '') {
+    const toExplorer = headLines('Location', `${basePath}/`);
+    site.get(basePath, (req) => exchangeOf(req).answer(308, toExplorer));
+  }
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
   serve(`${basePath}/openapi.json`, () => openapi);

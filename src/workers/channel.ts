@@ -93,6 +93,7 @@ export class Answering {
   readonly #send: (message: FromPrimary<never>) => void;
   readonly #onUnexpected: (error: unknown) => void;
   readonly #asked = new Map<number, AbortController>();
+  #isClosed = false;
 
   constructor(answers: Answers, send: (message: FromPrimary<never>) => void, onUnexpected: (error: unknown) => void) {
     this.#answers = answers;
@@ -101,6 +102,8 @@ export class Answering {
   }
 
   received(message: FromWorker<unknown>): void {
+    // A worker's last words can arrive after its end: nobody would give back what they take.
+    if (this.#isClosed) return;
     if (message.kind === 'ask') {
       const { id, what, about, trace } = message;
       void inTraceOf(trace, () => this.#answer(id, what, about));
@@ -112,6 +115,7 @@ export class Answering {
   /** The worker is gone, and so are those who waited in it. */
   close(): void {
     for (const [id] of this.#asked) this.received({ kind: 'leave', id });
+    this.#isClosed = true;
   }
 
   async #answer(id: number, what: string, about: unknown): Promise<void> {

@@ -52,8 +52,8 @@ const counting: Counting = {
   add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
 };
 const exportPlaces: ExportPlaces = {
-  enter: async (team) => {
-    const place = await primary.ask<number>('enterExport', team);
+  enter: async (exporter) => {
+    const place = await primary.ask<number>('enterExport', exporter);
     return () => void primary.ask('leaveExport', place);
   },
 };

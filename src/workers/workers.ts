@@ -12,7 +12,7 @@ import { type LogDestination, type Logger, wholeLines } from '../operations/log.
 import type { PublicStatus } from '../operations/status.ts';
 import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
-import type { ExportPlaces } from '../sends/export-places.ts';
+import type { Exporter, ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
 import type { Payer } from '../upstream/quota/demand.ts';
 import { Answering, type FromWorker } from './channel.ts';
@@ -210,8 +210,8 @@ export class Workers implements Front {
         onSeen(key);
         return this.#counting.add(key, count, leftMs);
       },
-      enterExport: async (team: string) => {
-        const leave = await exportPlaces.enter(team);
+      enterExport: async (exporter: Exporter) => {
+        const leave = await exportPlaces.enter(exporter);
         places.set(++this.#lastPlace, leave);
         return this.#lastPlace;
       },

@@ -169,7 +169,11 @@ export async function startInstance(
     url: service.url,
     lines,
     ...asking(service.url),
-    close: () => service.stop(),
+    close: () => {
+      const stopped = service.stop();
+      clock.forward(0.5); // The grace of idle connections, of which this process has many.
+      return stopped;
+    },
   };
 }
 

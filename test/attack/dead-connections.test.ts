@@ -1,0 +1,214 @@
+/**
+ * Whatever ends a connection ends all that was asked on it: waits, export places, log lines, metrics.
+ */
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { untilGone } from '../../src/resource.ts';
+import { ExportPlacesHere } from '../../src/sends/export-places.ts';
+import { Answering } from '../../src/workers/channel.ts';
+import {
+  type Environment,
+  type Harness,
+  start,
+  startProcess,
+  startSandbox,
+  until,
+  upstreamEnv,
+} from '../support/harness.ts';
+import { dial, dialDeaf, statusesIn, wire } from '../support/raw.ts';
+
+let it: Harness;
+afterEach(() => it?.close());
+
+async function begin(env: Environment = {}): Promise<void> {
+  it = await start(env);
+  it.sandbox.campaign({ id: '1', size: 300_000, newestMs: Date.now() - 86_400_000 });
+}
+
+/** Lines of requests that were logged, by status. */
+const logged = (status: number) => it.lines.filter((line) => line.includes(`"status":${status}`)).length;
+const metrics = async () => (await fetch(`${it.service.managementUrl}/metrics`)).text();
+const counted = async (status: number) => {
+  const values = [
+    ...(await metrics()).matchAll(new RegExp(`^sendgate_requests_total\\{.*status="${status}".*\\} (\\d+)$`, 'gm')),
+  ];
+  return values.reduce((sum, [, count]) => sum + Number(count), 0);
+};
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** Sends requests on a connection that reads nothing; resolves when they have come. */
+async function askDeaf(requests: string): Promise<Socket> {
+  const id = `first-of-${it.lines.length}`;
+  const socket = await dialDeaf(it.url);
+  socket.write(wire('/problems/not-found', [`X-Request-Id: ${id}`]) + requests);
+  await until(() => it.lines.some((line) => line.includes(id)), 'the first is answered');
+  return socket;
+}
+const exportStatus = async () => {
+  const answer = await fetch(`${it.url}/campaigns/1/sends.csv`);
+  await answer.body?.cancel();
+  return answer.status;
+};
+
+describe('a connection that reads nothing and is reset', () => {
+  test('gives the place of an export back that was queued behind four big answers', async () => {
+    await begin();
+    const big = wire('/assets/site/vendor/swagger-ui-bundle.js');
+    for (let n = 0; n < 4; n++) {
+      const socket = await askDeaf(big.repeat(4) + wire('/campaigns/1/sends.csv'));
+      socket.resetAndDestroy();
+    }
+    await until(async () => (await exportStatus()) === 200, 'the team exports again');
+    await until(() => it.lines.filter((line) => line.includes('"status":499')).length >= 4, 'their ends are logged');
+    await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
+  });
+
+  test('leaves a line and a count for each of forty misses, and ends their waits', async () => {
+    await begin({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    it.sandbox.fault({ kind: 'hang' });
+    const socket = await dialDeaf(it.url);
+    const misses = Array.from({ length: 40 }, (_, n) => wire(`/campaigns/1/sends?limit=${n + 1}`)).join('');
+    socket.write(misses);
+    await until(() => it.sandbox.callCount === 4, 'as many as may be are asked for');
+    socket.resetAndDestroy();
+    await until(() => logged(499) === 40, 'forty lines');
+    await until(async () => (await counted(499)) === 40, 'forty are counted');
+  });
+});
+
+test('with workers, places are given back in the process that has them', async () => {
+  const sandbox = await startSandbox();
+  sandbox.campaign({ id: '1', size: 300_000, newestMs: Date.now() - 86_400_000 });
+  const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_EXPORTS_PER_TEAM: '2' };
+  const { url, output, stop } = await startProcess(env);
+  const ends = () => output().match(/"route":"\/campaigns\/:id\/sends.csv".*"status":499/g)?.length ?? 0;
+  for (let n = 0; n < 4; n++) {
+    const asked = sandbox.callCount;
+    const socket = await dialDeaf(url);
+    // Behind a miss, so that it has no socket of its own yet.
+    sandbox.fault({ kind: 'hang' });
+    socket.write(
+      wire(`/campaigns/1/sends?limit=${n + 1}`) + wire(`/campaigns/1/sends.csv?created_since=2026-01-0${n + 1}`),
+    );
+    await until(() => sandbox.callCount >= asked + 2, 'both are asked for');
+    socket.resetAndDestroy();
+    await until(() => ends() === n + 1, 'its end is logged');
+    sandbox.heal();
+  }
+  const answer = await fetch(`${url}/campaigns/1/sends.csv`);
+  expect(answer.status).toBe(200);
+  await answer.body?.cancel();
+  expect(await stop()).toBe(0);
+  await sandbox.stop();
+});
+
+test('an answer that was cut off is logged as such, also where it was written to the end', async () => {
+  await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
+  // More than the system takes for a reader.
+  const known = Array.from({ length: 500 }, (_, n) => ({
+    contactId: String(n),
+    email: `${'x'.repeat(30_000)}@example.com`,
+    at: new Date(Date.now() - 86_400_000 - n * 1000).toISOString(),
+  }));
+  it.sandbox.campaign({ id: '2', size: known.length, newestMs: Date.now(), known });
+  expect((await it.get('/campaigns/2/sends')).status).toBe(200);
+  await until(() => logged(200) === 1, 'the page is held');
+  const socket = await askDeaf(wire('/campaigns/2/sends'));
+  socket.resetAndDestroy();
+  await until(() => logged(499) === 1, 'its line is written');
+  expect(logged(200)).toBe(2);
+});
+
+test.each([0, 4])(
+  'an export whose first page comes when its reader has gone gives its place back (behind %d)',
+  async (n) => {
+    await begin();
+    const { pages } = it.service;
+    const get = pages.get.bind(pages);
+    const { promise, resolve } = withResolvers();
+    let isAsked = false;
+    pages.get = async (query, ask) => {
+      isAsked = true;
+      await promise;
+      return get(query, { ...ask, signal: new AbortController().signal });
+    };
+    const socket = await askDeaf(wire('/campaigns/1/sends?limit=1').repeat(n) + wire('/campaigns/1/sends.csv'));
+    await until(() => isAsked, 'it waits');
+    socket.resetAndDestroy();
+    await until(() => logged(499) === n + 1, 'its line is written');
+    resolve();
+    await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
+  },
+);
+
+test('a wait that begins when the caller has gone already is over at once', () => {
+  const res = new ServerResponse(new IncomingMessage(new Socket()));
+  expect(untilGone(res).aborted).toBe(false);
+  res.destroy();
+  expect(untilGone(res).aborted).toBe(true);
+});
+
+test('what a worker asks with its last words takes nothing', async () => {
+  const entered: unknown[] = [];
+  const answering = new Answering(
+    { enterExport: (exporter: never) => void entered.push(exporter) },
+    () => {},
+    () => {},
+  );
+  const ask = (id: number) =>
+    answering.received({ kind: 'ask', id, what: 'enterExport', about: { team: 'web', client: 'a' }, trace: {} });
+  ask(1);
+  answering.close();
+  ask(2);
+  expect(entered).toHaveLength(1);
+});
+
+describe('one client', () => {
+  const enter = (places: ExportPlacesHere, client: string, team = 'web') => places.enter({ team, client });
+  const refused = { code: 'rate-limited', retryAfterSeconds: 10 };
+
+  test('leaves the last export place of its team to another one', async () => {
+    const places = new ExportPlacesHere(4);
+    const own = [await enter(places, 'a'), await enter(places, 'a'), await enter(places, 'a')];
+    await expect(enter(places, 'a')).rejects.toMatchObject(refused);
+    const other = await enter(places, 'b');
+    await expect(enter(places, 'c')).rejects.toMatchObject(refused);
+    await enter(places, 'a', 'jobs');
+    own[0]?.();
+    own[0]?.(); // Given back twice, it is one place.
+    await enter(places, 'c');
+    await expect(enter(places, 'a')).rejects.toMatchObject(refused);
+    other();
+    await enter(places, 'd');
+  });
+
+  test('has the only place, and all of them where its team is counted as a whole', async () => {
+    await expect(enter(new ExportPlacesHere(1), 'a')).resolves.toBeDefined();
+    const places = new ExportPlacesHere(2);
+    await enter(places, 'web');
+    await enter(places, 'web');
+    await expect(enter(places, 'web')).rejects.toMatchObject(refused);
+  });
+
+  test('is told that the place is kept, over HTTP', async () => {
+    await begin({ SENDGATE_EXPORTS_PER_TEAM: '2' });
+    const running = await dialDeaf(it.url);
+    running.write(wire('/campaigns/1/sends.csv'));
+    await until(() => it.sandbox.callCount > 0, 'it runs');
+    const answer = await fetch(`${it.url}/campaigns/1/sends.csv`);
+    expect(answer.status).toBe(429);
+    expect(await answer.text()).toContain('kept for another client');
+    const other = await dial(it.url, '127.0.0.2');
+    other.socket.write(wire('/campaigns/1/sends.csv'));
+    await until(() => statusesIn(other.text()).includes(200), 'another client has it');
+    other.socket.destroy();
+    running.destroy();
+  });
+});

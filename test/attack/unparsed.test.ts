@@ -1,0 +1,177 @@
+/**
+ * What node:http refuses by itself is answered, logged and counted as any request, in its turn; no header is ever dropped.
+ */
+import { createHash } from 'node:crypto';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Environment, type Harness, start, until } from '../support/harness.ts';
+import { dial, statusesIn, wire } from '../support/raw.ts';
+
+let it: Harness;
+afterEach(() => it?.close());
+
+async function begin(env: Environment = {}): Promise<void> {
+  it = await start(env);
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() - 86_400_000 });
+}
+
+/** All that comes back until the connection is closed. */
+async function talk(text: string, url = it.url): Promise<string> {
+  const { socket, closed } = await dial(url);
+  socket.write(text);
+  return closed;
+}
+
+const many = (count: number) => Array.from({ length: count }, (_, n) => `X-${n}: 1`);
+const linesOf = (status: number) =>
+  it.lines.filter((line) => line.includes(`"status":${status}`)).map((line) => JSON.parse(line));
+const metrics = async () => (await fetch(`${it.service.managementUrl}/metrics`)).text();
+
+/** Input, and the status and type of what it gets. */
+const refused: [name: string, input: string, status: number, type: string][] = [
+  ['what is no HTTP', 'k3y-G4RBAGE\r\n\r\n', 400, 'malformed-request'],
+  ['TLS', '\x16\x03\x01\x02k3y', 400, 'malformed-request'],
+  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'malformed-request'],
+  ['no Host', 'GET /k3y HTTP/1.1\r\n\r\n', 400, 'malformed-request'],
+  ['two Hosts', wire('/k3y', ['Host: localhost']), 400, 'malformed-request'],
+  ['a method that there is not', wire('/k3y', [], 'BREW'), 400, 'malformed-request'],
+  ['201 headers', wire('/k3y', many(200)), 431, 'headers-too-large'],
+  ['1,500 headers', wire('/k3y', many(1_500)), 431, 'headers-too-large'],
+  ['17 KB of headers', wire('/k3y', [`X: ${'k3y'.repeat(6_000)}`]), 431, 'headers-too-large'],
+  ['a megabyte of headers', wire('/k3y', [`X: ${'k3y'.repeat(350_000)}`]), 431, 'headers-too-large'],
+  ['an expectation', wire('/k3y', ['Expect: k3y']), 417, 'expectation-failed'],
+  ['CONNECT', 'CONNECT k3y:443 HTTP/1.1\r\nHost: k3y:443\r\n\r\n', 405, 'method-not-allowed'],
+];
+
+describe('a problem is what comes of', () => {
+  test.each(refused)('%s', async (_, input, status, type) => {
+    await begin();
+    const text = await talk(input);
+    const [head = '', body = ''] = text.split('\r\n\r\n');
+    expect(statusesIn(text)).toEqual([status]);
+    expect(head).toContain('\r\nConnection: close');
+    expect(head).toContain('\r\nContent-Type: application/problem+json');
+    expect(head).toContain('\r\nx-content-type-options: nosniff');
+    const id = /\r\nX-Request-Id: (\S+)/.exec(head)?.[1];
+    expect(id).toMatch(/^[0-9a-f]{32}$/);
+    expect(JSON.parse(body)).toMatchObject({ type: `/problems/${type}`, status, instance: id });
+    await until(() => linesOf(status).length === 1, 'it is logged');
+    expect(linesOf(status)[0]).toMatchObject({ id, route: '(none)', problem: type });
+    expect(await metrics()).toContain(`sendgate_requests_total{route="(none)",status="${status}",team="default"} 1\n`);
+    expect(text + it.lines.join('')).not.toContain('k3y');
+    expect((await it.get('/campaigns/1/sends')).status).toBe(200);
+  });
+
+  test('headers that do not arrive', async () => {
+    await begin({ SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '100' });
+    const text = await talk('GET / HTTP/1.1\r\nHost: k3y');
+    expect(statusesIn(text)).toEqual([408]);
+    expect(text).toContain('/problems/request-timeout');
+    await until(() => linesOf(408).length === 1, 'it is logged');
+    // Of a connection on which nothing was ever asked, nothing is told.
+    expect(await talk('')).toBe('');
+    expect(linesOf(408)).toHaveLength(1);
+  });
+
+  test.each([
+    ['201 headers', wire('/livez', many(200)), 431],
+    ['17 KB of headers', wire('/livez', [`X: ${'x'.repeat(17_000)}`]), 431],
+    ['two Hosts', wire('/livez', ['Host: localhost']), 400],
+    ['an expectation', wire('/livez', ['Expect: much']), 417],
+    ['garbage', 'GARBAGE\r\n\r\n', 400],
+  ])('%s, on the management listener', async (_, input, status) => {
+    await begin();
+    const text = await talk(input, it.service.managementUrl);
+    expect(statusesIn(text)).toEqual([status]);
+    expect(text).toContain('{"error":"');
+    expect((await fetch(`${it.service.managementUrl}/livez`)).status).toBe(200);
+  });
+});
+
+describe('headers', () => {
+  test('are all seen, whatever else comes with them', async () => {
+    const teams = [{ name: 'web', networks: ['10.1.0.0/16'] }];
+    await begin({ SENDGATE_TEAMS: JSON.stringify(teams), SENDGATE_SERVER_TRUST_PROXY: 'loopback' });
+    const asked = wire('/campaigns/1/sends', [...many(197), 'X-Forwarded-For: 10.1.2.3', 'Connection: close']);
+    const text = await talk(asked);
+    expect(statusesIn(text)).toEqual([200]);
+    expect(text).toContain('RateLimit: "web"');
+  });
+
+  test('that come twice are not taken for the first one', async () => {
+    const digest = createHash('sha256').update('right').digest('hex');
+    const teams = [{ name: 'web', tokensSha256: [digest] }];
+    await begin({ SENDGATE_TEAMS: JSON.stringify(teams), SENDGATE_CALLERS_REQUIRED: 'true' });
+    const tokens = ['Authorization: Bearer right', 'Authorization: Bearer wrong', 'Connection: close'];
+    expect(statusesIn(await talk(wire('/campaigns/1/sends', tokens)))).toEqual([401]);
+    expect(statusesIn(await talk(wire('/campaigns/1/sends', [tokens[0] ?? '', tokens[2] ?? ''])))).toEqual([200]);
+  });
+});
+
+describe('behind requests in progress', () => {
+  test.each([
+    ['garbage', 'G\0RBAGE\r\n\r\n', 400],
+    ['an expectation', wire('/', ['Expect: much']), 417],
+    ['too many headers', wire('/', many(200)), 431],
+    ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405],
+  ])('%s gets its answer in its turn', async (_, input, status) => {
+    await begin();
+    it.sandbox.fault({ kind: 'latency', ms: 100 });
+    const text = await talk(wire('/campaigns/1/sends') + wire('/campaigns/1/sends/summary') + input);
+    expect(statusesIn(text)).toEqual([200, 200, status]);
+    await until(() => linesOf(200).length === 2 && linesOf(status).length === 1, 'three lines');
+  });
+
+  test('nothing is done for what follows a refusal', async () => {
+    await begin();
+    const text = await talk(wire('/', many(200)) + wire('/campaigns/1/sends'));
+    expect(statusesIn(text)).toEqual([431]);
+    await until(() => linesOf(499).length === 1, 'it is logged');
+    expect(it.sandbox.callCount).toBe(0);
+  });
+
+  test('what follows the last request of a connection takes nothing from it', async () => {
+    await begin();
+    it.sandbox.fault({ kind: 'latency', ms: 100 });
+    const text = await talk(`${wire('/campaigns/1/sends', ['Connection: close'])}GARBAGE\r\n\r\n`);
+    expect(statusesIn(text)).toEqual([200]);
+  });
+
+  test('a bad body has no answer beside that of its request', async () => {
+    await begin();
+    const chunked = wire('/campaigns/1/sends', ['Transfer-Encoding: chunked']);
+    expect(statusesIn(await talk(`${chunked}nonsense\r\n`))).toEqual([200]);
+    await until(() => linesOf(200).length === 1, 'it is logged');
+    expect(linesOf(400)).toEqual([]);
+  });
+
+  test('a body that never ends has none, either', async () => {
+    await begin({ SENDGATE_SERVER_REQUEST_TIMEOUT_MS: '300', SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '200' });
+    const text = await talk(`${wire('/campaigns/1/sends', ['Content-Length: 1000'])}some of it`);
+    expect(statusesIn(text)).toEqual([200]);
+    expect(linesOf(408)).toEqual([]);
+  });
+
+  test('one request too many ends the connection behind the others, and all of them are logged', async () => {
+    await begin();
+    it.sandbox.fault({ kind: 'latency', ms: 10 });
+    const text = await talk(Array.from({ length: 150 }, (_, n) => wire(`/campaigns/1/sends?limit=${n + 1}`)).join(''));
+    expect(statusesIn(text)).toEqual([...Array(100).fill(200), 429]);
+    expect(text).toContain('wait for their answers on this connection');
+    await until(() => linesOf(499).length === 49, 'those that were not answered, too');
+    expect(linesOf(200)).toHaveLength(100);
+    expect(it.sandbox.callCount).toBe(100);
+  });
+});
+
+test('a request that would like another protocol, or to be asked to go on, is one as any', async () => {
+  await begin();
+  const { socket, text } = await dial(it.url);
+  socket.write(wire('/campaigns/1/sends', ['Connection: Upgrade', 'Upgrade: websocket']));
+  await until(() => statusesIn(text()).length === 1, 'it is answered');
+  socket.write(`${wire('/campaigns/1/sends', ['Expect: 100-continue', 'Content-Length: 2'])}ok`);
+  await until(() => statusesIn(text()).length === 3, 'it is answered');
+  socket.write(wire('/campaigns/1/sends'));
+  await until(() => statusesIn(text()).length === 4, 'the connection is in order');
+  expect(statusesIn(text())).toEqual([200, 100, 200, 200]);
+  socket.destroy();
+});
