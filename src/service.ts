@@ -138,6 +138,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       walks,
       shared,
       onForgotten: (campaign) => workers?.moved(campaign),
+      outageAt: () => breaker.openedAt,
       clock,
     },
     { ...config.cache, maxBytes: pagesBytes },
@@ -182,6 +183,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     {
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
       clock,
+      outageAt: () => breaker.openedAt,
     },
     config.cache,
   );

@@ -16,6 +16,8 @@ import { parseCampaign } from './query.ts';
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
   readonly clock: Clock;
+  /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
+  readonly outageAt: () => number;
 }
 
 export interface SummaryOptions {
@@ -76,11 +78,11 @@ export class Summaries {
 
   /** @throws Problem, or the signal's reason */
   async get(campaign: string, team: string, signal: AbortSignal): Promise<CampaignSummary> {
-    const { clock } = this.#parts;
+    const { clock, outageAt } = this.#parts;
     const held = this.#held.get(campaign);
     if (held && clock.monotonic() < held.freshUntil) {
-      if (held.answer instanceof Problem) throw held.answer;
-      return held.answer;
+      if (!(held.answer instanceof Problem)) return held.answer;
+      if (!held.answer.isLasting || held.askedAt > outageAt()) throw held.answer;
     }
     const wait = this.#waiters.join(campaign, team, 'interactive', signal);
     const fetching = this.#fetching.get(campaign) ?? this.#fetch(campaign, held, wait.demand, wait.signal);
