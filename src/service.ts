@@ -149,6 +149,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       walks,
       shared,
       onForgotten: (campaign) => workers?.moved(campaign),
+      outageAt: () => breaker.openedAt,
       clock,
     },
     { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
@@ -195,6 +196,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       unknownIds,
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
       clock,
+      outageAt: () => breaker.openedAt,
     },
     config.cache,
   );

@@ -14,7 +14,7 @@ const dialects = {
   v2: () => v2({ apiKey: () => '', accessToken: () => undefined }),
   v3: () => {
     const tokens = { current: () => '', refused: () => {} };
-    return v3(tokens, new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60 }));
+    return v3(tokens, new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 }));
   },
 };
 const { campaignIds } = dialects[api]();

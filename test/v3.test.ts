@@ -146,7 +146,7 @@ describe("a v2 campaign's id", () => {
       return exchange.parse(JSON.stringify({ xrefs }));
     };
     const tokens = { current: () => '', refused: () => {} };
-    const campaignIds = new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60 });
+    const campaignIds = new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
     const ids = Array.from({ length: 120 }, (_, n) => String(n));
     const resolve = (id: string) =>
       campaignIds.resolve(id, call, new Demand('a', 'interactive'), new AbortController().signal);

@@ -37,6 +37,8 @@ interface Parts {
   /** Whether the upstream understands `created_since`. */
   readonly filtersSince: boolean;
   readonly clock: Clock;
+  /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
+  readonly outageAt?: () => number;
   /** What is known of the walks; where pages are shared, they know of it too. */
   readonly walks?: Walks;
   /** The pages of all instances; undefined where this is the only one. */
@@ -78,6 +80,8 @@ export interface Found {
 interface RememberedRefusal {
   readonly kind: 'refusal';
   readonly code: RefusalCode;
+  /** Monotonic time, in milliseconds. */
+  readonly at: number;
 }
 
 type Held = Page | RememberedRefusal;
@@ -180,7 +184,10 @@ export class Pages {
   #held({ cache, key, generation }: Place, maxAgeSeconds: number | undefined): Found | undefined {
     const held = cache.get(key);
     if (held === undefined) return undefined;
-    if (held.kind === 'refusal') throw new Problem(held.code);
+    if (held.kind === 'refusal') {
+      if (this.#mayHavePassed(held)) return undefined;
+      throw new Problem(held.code);
+    }
     if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
     return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
   }
@@ -211,16 +218,19 @@ export class Pages {
     if (shared?.isDoubtful(asked.walk) && asked.cache.peek(asked.key, { allowStale: true }))
       await shared.confirm(asked.walk);
     const place = this.#place(query);
-    const hit = this.#held(place, maxAgeSeconds);
+    const { cache, key, walk, generation } = place;
+    const isBulk = urgency === 'bulk';
+    const held = cache.peek(key, { allowStale: true });
+    // A walk goes by cursors that no caller has made up, and waits longer and longer between its tries.
+    const isWalking = isBulk && query.cursor !== undefined;
+    const isPast = held?.kind === 'refusal' && (this.#mayHavePassed(held) || (isWalking && isFailure(held.code)));
+    const hit = isPast ? undefined : this.#held(place, maxAgeSeconds);
     if (hit) return hit;
 
-    const { cache, key, walk, generation } = place;
-    const held = cache.peek(key, { allowStale: true });
-    const isBulk = urgency === 'bulk';
     if (isBulk && query.cursor !== undefined && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
       return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
     }
-    const forceRefresh = held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds);
+    const forceRefresh = isPast || (held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds));
     const allowStale = mayBeStale && !isBulk && held?.kind === 'page' && !forceRefresh;
     const payer = { team, client };
     const wait = this.#waiters.join(key, payer, allowStale ? 'refresh' : urgency, allowStale ? undefined : signal);
@@ -245,7 +255,7 @@ export class Pages {
     // What another instance has left to go stale is answered at once, and asked for behind it.
     if (origin && !source && !isBulk && this.#parts.clock.monotonic() >= found.freshUntil)
       void this.prefetch(query, payer);
-    const wasWanted = forceRefresh && !this.#isGone(held);
+    const wasWanted = forceRefresh && held?.kind === 'page' && !this.#isGone(held);
     const forward = status.fetch === 'miss' || held?.kind !== 'page' ? 'uri-miss' : wasWanted ? 'request' : 'stale';
     return {
       page: found,
@@ -337,6 +347,11 @@ export class Pages {
     return now - page.fetchedAt > maxAgeSeconds * 1000 && now - triedAt >= this.#options.minFreshSeconds * 1000;
   }
 
+  /** Whether a failure that is remembered may have been everybody's. */
+  #mayHavePassed({ code, at }: RememberedRefusal): boolean {
+    return isFailure(code) && at <= (this.#parts.outageAt?.() ?? Number.NEGATIVE_INFINITY);
+  }
+
   #isGone(page: Page): boolean {
     return this.#parts.clock.monotonic() >= page.freshUntil + this.#options.staleIfErrorSeconds * 1000;
   }
@@ -349,7 +364,7 @@ export class Pages {
       const source = this.#sourceOf(fetch.query);
       if (source) return await this.#toView(source, old, options, fetch);
 
-      const seen = await this.#look(old, fetch);
+      const seen = await this.#look(old, held?.kind === 'refusal' ? held.at : old?.fetchedAt, fetch);
       if (seen && seen.kind !== 'turn') return this.#fromOthers(seen, key, options, fetch);
       turn = seen?.turn;
       old ??= seen?.fallback;
@@ -368,7 +383,7 @@ export class Pages {
       if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;
         turn?.refused(code, options.ttl);
-        return { kind: 'refusal', code };
+        return { kind: 'refusal', code, at: clock.monotonic() };
       }
       turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;
@@ -387,8 +402,11 @@ export class Pages {
     }
   }
 
-  /** What all instances have of a page, as fresh as it has to be; undefined where this is the only one. */
-  #look(old: Page | undefined, fetch: Fetch): Promise<Seen> | undefined {
+  /**
+   * What all instances have of a page, as fresh as it has to be, and later than what is held; undefined where this is the only
+   * one.
+   */
+  #look(old: Page | undefined, heldSince: number | undefined, fetch: Fetch): Promise<Seen> | undefined {
     const { query, walk, maxAgeSeconds, demand, signal } = fetch;
     const { cursor } = query;
     const mayBeStale = fetch.mayBeStale && maxAgeSeconds === undefined && old === undefined;
@@ -397,7 +415,7 @@ export class Pages {
     return this.#parts.shared?.look(
       { walk, limit: cursor === undefined ? query.limit : undefined, cursor },
       {
-        notBefore: Math.max(now - seconds * 1000, old ? old.fetchedAt + laterMs : Number.NEGATIVE_INFINITY),
+        notBefore: Math.max(now - seconds * 1000, (heldSince ?? Number.NEGATIVE_INFINITY) + laterMs),
         mayBeStale,
         known: old?.body,
       },
@@ -409,7 +427,7 @@ export class Pages {
   #fromOthers(seen: Exclude<Seen, { kind: 'turn' }>, key: string, options: { ttl?: number }, fetch: Fetch): Held {
     const now = this.#parts.clock.monotonic();
     options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
-    if (seen.kind === 'refusal') return { kind: 'refusal', code: seen.code };
+    if (seen.kind === 'refusal') return { kind: 'refusal', code: seen.code, at: now };
     this.#origins.set(seen.page, { waited: seen.waited });
     this.#holdToo(key, seen.page, options, fetch);
     return seen.page;
@@ -472,6 +490,8 @@ export class Pages {
     return pageOf(unshared.body, { ...times, generation: shared ?? this.#walks.arrived(walk, about) });
   }
 }
+
+const isFailure = (code: RefusalCode) => code === 'upstream-failed' || code === 'upstream-timeout';
 
 /** What is left of a page from an instant on: nothing behind the first send that is older, neither sends nor pages. */
 function since(createdSince: string, sends: readonly Send[], cursor: string | undefined): SendsPage {

@@ -19,6 +19,8 @@ interface Parts {
   /** Bounds what clients may ask that does not exist. */
   readonly unknownIds: UnknownIds;
   readonly clock: Clock;
+  /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
+  readonly outageAt: () => number;
 }
 
 export interface SummaryOptions {
@@ -88,11 +90,11 @@ export class Summaries {
   }
 
   async #get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
-    const { clock } = this.#parts;
+    const { clock, outageAt } = this.#parts;
     const held = this.#held.get(campaign);
     if (held && clock.monotonic() < held.freshUntil) {
-      if (held.answer instanceof Problem) throw held.answer;
-      return held.answer;
+      if (!(held.answer instanceof Problem)) return held.answer;
+      if (!held.answer.isLasting || held.askedAt > outageAt()) throw held.answer;
     }
     const wait = this.#waiters.join(campaign, payer, 'interactive', signal);
     const fetching = this.#fetching.get(campaign) ?? this.#fetch(campaign, held, wait.demand, wait.signal);

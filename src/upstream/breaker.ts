@@ -30,6 +30,7 @@ export class Breaker {
   readonly gate: Gate;
   readonly #failures: number;
   #inARow = 0;
+  #openedAt = Number.NEGATIVE_INFINITY;
 
   /** @param onChange told once when the circuit opens, and once when it closes */
   constructor(clock: Clock, { failures, probeEveryMs }: BreakerOptions, onChange: (open: boolean) => void) {
@@ -38,12 +39,20 @@ export class Breaker {
       probeEveryMs,
       reads: (finding) => (finding === 'failed' ? 'shut' : 'open'),
       problem: circuitOpen,
-      onChange,
+      onChange: (open) => {
+        if (open) this.#openedAt = clock.monotonic();
+        onChange(open);
+      },
     });
   }
 
   get isOpen(): boolean {
     return this.gate.isShut;
+  }
+
+  /** Monotonic time at which the circuit was opened last: what failed before may have failed for that. */
+  get openedAt(): number {
+    return this.#openedAt;
   }
 
   /** Whether so many calls have failed in a row that a probe has to say whether the upstream is down. */

@@ -112,7 +112,13 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   );
   const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsReplaced, ...parts }) : undefined;
   const dialect: Dialect = tokens
-    ? v3(tokens, new CampaignIds({ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds }))
+    ? v3(
+        tokens,
+        new CampaignIds({
+          ...{ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds },
+          outageAt: () => breaker.openedAt,
+        }),
+      )
     : v2({
         apiKey: () => parts.secrets.get('apiKey') ?? '',
         accessToken: () => parts.secrets.get('accessToken'),

@@ -17,7 +17,7 @@ const maxBatch = 50;
 /** Lookups that arrive together are sent together; a call takes a hundred times as long. */
 const gatherMs = 5;
 const maxKnown = 100_000;
-const unknown = '' as const;
+const unknown = '';
 
 const xrefs = z.object({
   xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.guid() })),
@@ -36,12 +36,20 @@ interface Parts {
   readonly clock: Clock;
   /** How long an unknown id is remembered. */
   readonly notFoundSeconds: number;
+  /** Monotonic time of the last outage: lookups that are remembered to have failed before it are made again. */
+  readonly outageAt: () => number;
+}
+
+/** Why an id could not be looked up, and when. */
+interface Failed {
+  readonly problem: Problem;
+  readonly at: number;
 }
 
 export class CampaignIds {
   readonly #parts: Parts;
   /** Activity ids by v2 id; an empty one where there is none, or why one cannot be looked up. */
-  readonly #known: LRUCache<string, string | Problem>;
+  readonly #known: LRUCache<string, string | Failed>;
   readonly #waiters = new Waiters();
   /** By asker: what one asks for never waits for, or fails with, another one's ids. */
   readonly #gathering = new Map<string, Batch>();
@@ -59,9 +67,11 @@ export class CampaignIds {
    */
   async resolve(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<string> {
     if (id.includes('-')) return id;
-    if (!this.#known.has(id)) await this.#lookUp(id, call, demand, signal);
+    const known = this.#known.get(id);
+    const hasPassed = typeof known === 'object' && known.at <= this.#parts.outageAt();
+    if (known === undefined || hasPassed) await this.#lookUp(id, call, demand, signal);
     const found = this.#known.get(id) ?? unknown;
-    if (found instanceof Problem) throw new Problem(found.code, { reason: found.reason });
+    if (typeof found === 'object') throw new Problem(found.problem.code, { reason: found.problem.reason });
     if (found === unknown) throw new Problem('campaign-not-found', { reason: 'xref' });
     return found;
   }
@@ -96,7 +106,7 @@ export class CampaignIds {
         // One id that v3 cannot read, or that fails alone, may spoil the batch: it is found by halves.
         const all = [...ids];
         const [only] = all;
-        if (only !== undefined && all.length === 1) return this.#refuse(only, error);
+        if (only !== undefined && all.length === 1) return this.#fail(only, error);
         const middle = all.length >> 1;
         await Promise.all([ask(new Set(all.slice(0, middle))), ask(new Set(all.slice(middle)))]);
       }
@@ -134,12 +144,14 @@ export class CampaignIds {
     for (const id of ids) {
       const activityId = found.get(id);
       if (activityId !== undefined) this.#known.set(id, activityId);
-      else this.#refuse(id, unknown);
+      else this.#fail(id, undefined);
     }
   }
 
-  #refuse(id: string, why: typeof unknown | Problem): void {
-    const isUnknown = why instanceof Problem && why.code === 'campaign-not-found';
-    this.#known.set(id, isUnknown ? unknown : why, { ttl: this.#parts.notFoundSeconds * 1000 });
+  /** @param problem undefined when there is no such id */
+  #fail(id: string, problem: Problem | undefined): void {
+    const { clock, notFoundSeconds } = this.#parts;
+    const isUnknown = problem === undefined || problem.code === 'campaign-not-found';
+    this.#known.set(id, isUnknown ? unknown : { problem, at: clock.monotonic() }, { ttl: notFoundSeconds * 1000 });
   }
 }
