@@ -9,7 +9,8 @@ import type { Config } from './config/schema.ts';
 import { Secrets } from './config/secrets.ts';
 import { buildFront, type Front } from './front.ts';
 import { Health } from './operations/health.ts';
-import { createLogs, type LogDestination, type Logger } from './operations/log.ts';
+import { createLogs, type Logger } from './operations/log.ts';
+import type { LogDestination } from './operations/log-destination.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
@@ -176,6 +177,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     },
     given,
     () => front.deaths,
+    () => parts.logDestination.lostBytes,
   );
 
   const summaries = new Summaries(

@@ -87,8 +87,23 @@ export class Metrics {
   /**
    * @param answers all that were given, when they are asked for
    * @param deaths of processes that answered
+   * @param lostLogBytes of log lines that could not be written
    */
-  constructor(gauges: Gauges, answers: () => readonly Tallied[], deaths: () => number) {
+  constructor(
+    gauges: Gauges,
+    answers: () => readonly Tallied[],
+    deaths: () => number,
+    lostLogBytes: () => number = () => 0,
+  ) {
+    new Counter({
+      name: 'sendgate_log_lost_bytes_total',
+      help: 'Bytes of log lines dropped because they could not be written',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(lostLogBytes());
+      },
+    });
     new Counter({
       name: 'sendgate_worker_deaths_total',
       help: 'Processes that have died, and in whose place others were started',
