@@ -19,6 +19,7 @@ import type { Unreadable } from './pages/record.ts';
 import { SharedPages } from './pages/shared-pages.ts';
 import { Walks } from './pages/walks.ts';
 import { parseRedisUrl } from './redis/address.ts';
+import { digestWith } from './redis/digests.ts';
 import { KeyRing } from './redis/key-ring.ts';
 import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
@@ -111,6 +112,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       status.waited(team, urgency, seconds);
     },
   });
+  /** Credentials are what instances have in common, and Redis does not know. */
+  const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
+  const digestOfClients = digestWith(() => keyRing?.digestKey ?? credential());
   const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
   const shared =
     redis &&
@@ -120,12 +124,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         walks,
         clock,
         keys: keyRing,
+        digest: digestWith(() => keyRing?.digestKey),
+        teams: new Set([...config.teams, defaultTeam].map(({ name }) => name)),
         onUnreadable: onceAMinute(clock, (why) => log.warn(unreadableMessages[why])),
       },
       {
         namespace: `${config.constantContact.api}${basePath}`,
         staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
         maxFreshSeconds: config.cache.maxFreshSeconds,
+        notFoundSeconds: config.cache.notFoundSeconds,
+        // With v3, our names of the fields and the id of the campaign can make a content longer than it came.
+        maxPageBytes: config.constantContact.maxResponseBytes * 2,
         maxWaitMs: config.constantContact.deadlineMs,
       },
     );
@@ -190,7 +199,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const behind = {
     ...{ clock, log, pages, summaries },
     isAmple: () => quota.isAmple,
-    counting: redis && countingIn(redis),
+    counting: redis && countingIn(redis, digestOfClients),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),
   };
