@@ -55,7 +55,9 @@ export const confirm: Script = {
   lua: `${prelude}${confirmLua} return generation`,
 };
 
-/** ARGV further: now, not before, may be stale, token, lock's life, rank of the urgency, team, bytes of the longest record. */
+/**
+ * ARGV further: now, not before, may be stale, token, lock's life, rank of the urgency, team, bytes of the longest record, longest
+ * life of a page, of a refusal. */
 export const look: Script = {
   name: 'sendgateLook',
   keys: 3,
@@ -67,6 +69,7 @@ export const look: Script = {
       if #page[i] > tonumber(ARGV[14]) then redis.call('DEL', KEYS[1]) page = {'', '', '', '', ''} end
     end
     local fetched, till = tonumber(page[2]), tonumber(page[3])
+    if fetched and till then till = math.min(till, fetched + (page[5] == '' and ARGV[15] or ARGV[16])) end
     if fetched and till and page[1] == generation and fetched >= tonumber(ARGV[8])
         and fetched <= tonumber(ARGV[7]) + ${maxAheadMs} and (till > tonumber(ARGV[7]) or (ARGV[9] == '1' and page[4] ~= '')) then
       return {'page', generation, page[1], page[2], page[3], page[4], page[5], 0}

@@ -80,9 +80,11 @@ export async function readRecord(
     if (known?.etag === etag) return { body: known, first };
     if (identityBytes > maxIdentityBytes) return 'damaged';
     const br = content.subarray(headEnd);
-    const json = (await identityOf({ br, identityBytes })).toString();
+    const identity = await identityOf({ br, identityBytes });
+    const json = identity.toString();
     const page = rebuild(json, cursor);
-    if (page.json !== json || page.first !== first || tagOf(json) !== etag) return 'damaged';
+    const isOurs = page.json === json && page.first === first && tagOf(json) === etag;
+    if (!isOurs || identity.length !== identityBytes) return 'damaged';
     return { body: bodyOf(page, tagOf(json), br, identityBytes), first };
   } catch {
     return 'damaged';

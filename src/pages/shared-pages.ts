@@ -194,7 +194,8 @@ export class SharedPages {
           ...keys,
           ...this.#ownView(place.walk, place.limit),
           ...[clock.now(), notBefore, Number(wish.mayBeStale), token, lockMs, urgencies.indexOf(demand.urgency)],
-          ...[demand.team, this.#options.maxPageBytes + recordOverheadBytes, this.#highest()],
+          ...[demand.team, this.#options.maxPageBytes + recordOverheadBytes],
+          ...[this.#options.maxFreshSeconds * 1000, this.#options.notFoundSeconds * 1000, this.#highest()],
         ]);
         const found = this.#parse(reply);
         if (!found) return this.#turn(place, keys, undefined, demand, undefined);
