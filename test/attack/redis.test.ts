@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis as Client } from 'ioredis';
 import { countingIn } from '../../src/callers/rate-limit.ts';
 import { tagOf } from '../../src/pages/page.ts';
+import { type Rebuilt, readRecord } from '../../src/pages/record.ts';
 import { SharedPages } from '../../src/pages/shared-pages.ts';
 import { Walks } from '../../src/pages/walks.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
@@ -229,6 +230,20 @@ describe('A forged record', () => {
       expect(sandbox.callCount).toBe(calls + 1);
     },
   );
+
+  test('that says that it is larger than any page is not even unpacked', async () => {
+    const br = brotliCompressSync(Buffer.alloc(50 << 20));
+    const record = forged('key', { etag: tagOf(''), first, identityBytes: 50 << 20 }, br);
+    expect(record.length).toBeLessThan(250);
+    let unpacked = 0;
+    const rebuild = (json: string): Rebuilt => {
+      unpacked = json.length;
+      throw new Error('no page');
+    };
+    const options = { maxIdentityBytes: 16 << 20, known: undefined, rebuild };
+    expect(await readRecord(record, 'key', [], options)).toBe('damaged');
+    expect(unpacked).toBe(0);
+  });
 
   test('that is longer than any page is not even sent', async () => {
     const a = await add(env);
