@@ -60,7 +60,7 @@ test('An error of which the first is all that counts is read by it', () => {
   expect(errorKey('[]')).toBeUndefined();
 });
 
-test('What is long and no deeper than an answer is read as it is', () => {
+test('What is long and has no more parts than an answer is read as it is', () => {
   // Brackets, quotes and backslashes in strings are no structure.
   const padding = `"${'[{\\"\\\\'.repeat(60_000)}"`;
   fc.assert(
