@@ -77,7 +77,8 @@ export function logDestination(fd = 1, maxBytes = maxWaitingBytes): LogDestinati
   };
 
   const succeeded = () => {
-    if (untoldBytes > 0 && queuedBytes <= maxBytes / 2) {
+    if (untoldBytes === 0) reason = undefined;
+    else if (queuedBytes <= maxBytes / 2) {
       const about = { lostBytes: untoldBytes, reason, msg: 'log lines dropped: stdout not drained' };
       const stamp = { level: 'warn', time: new Date().toISOString(), event: 'log.dropped' };
       [untoldBytes, reason] = [0, undefined];

@@ -68,10 +68,10 @@ async function answers(get: () => Promise<number>, requests = 300): Promise<bool
   return true;
 }
 
-/** What it ends with after SIGTERM: it has five seconds. */
+/** What it ends with after SIGTERM: it has fifteen seconds. */
 async function stopped({ child, exited }: { child: ChildProcess; exited: Promise<unknown> }): Promise<unknown> {
   child.kill('SIGTERM');
-  return Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 5_000, 'still running').unref())]);
+  return Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 15_000, 'still running').unref())]);
 }
 
 describe('Answers go on and SIGTERM ends the process', () => {
@@ -82,9 +82,12 @@ describe('Answers go on and SIGTERM ends the process', () => {
   });
 
   test('with workers, on a full disk, that write to stderr too', async () => {
-    const noise = `data:text/javascript,setTimeout(()=>process.stderr.write('noise'),300)`;
+    const noise = `data:text/javascript,process.on('SIGUSR2',()=>process.stderr.write('noise'))`;
     const env = { SENDGATE_WORKERS: '2', NODE_OPTIONS: `--import=${noise}` };
     const it = await startWith(['ignore', fullDisk(), fullDisk()], env);
+    const workers = readFileSync(`/proc/${it.child.pid}/task/${it.child.pid}/children`, 'utf8').trim().split(' ');
+    expect(workers).toHaveLength(2);
+    for (const pid of [...workers, it.child.pid]) process.kill(Number(pid), 'SIGUSR2');
     expect(await answers(it.get)).toBe(true);
     expect(await stopped(it)).toBe(0);
   });
@@ -145,7 +148,7 @@ describe('Lines that could not be written', () => {
     const fd = fullDisk();
     const destination = logDestination(fd, 10_000);
     for (let n = 0; n < 30; n++) destination.pass(Buffer.from(`${String(n).padEnd(999)}\n`));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await destination.close(); // The first try has failed.
     closeSync(fd);
     expect(openSync(file, 'w')).toBe(fd); // There is room again.
     await until(() => readFileSync(file, 'utf8').includes('lostBytes'), 'they are written');
