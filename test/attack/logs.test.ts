@@ -16,6 +16,8 @@ import { type Environment, startSandbox, until, upstreamEnv } from '../support/h
 const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-logs-'));
 const running = new Set<ChildProcess>();
+/** Of programs behind a terminal, which are no children of ours. */
+const detached = new Set<number>();
 let sandbox: Sandbox;
 
 beforeAll(async () => {
@@ -25,6 +27,8 @@ beforeAll(async () => {
 afterEach(() => {
   for (const child of running) child.kill('SIGKILL');
   running.clear();
+  for (const pid of detached) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+  detached.clear();
 });
 afterAll(async () => {
   await sandbox.stop();
@@ -119,6 +123,7 @@ describe('Answers go on and SIGTERM ends the process', () => {
     const line = `echo $$ > ${pidFile}; exec ${process.execPath} ${mainFile}`;
     const it = await startWith(['pipe', 'ignore', 'ignore'], {}, ['script', '-qec', line, '/dev/null']);
     const pid = Number(readFileSync(pidFile, 'utf8'));
+    detached.add(pid);
     it.child.kill(signal);
     expect(await answers(it.get, 400)).toBe(true);
     process.kill(pid, 'SIGTERM');
