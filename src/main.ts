@@ -7,7 +7,8 @@ import { systemClock } from './clock.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
 import { keepHeapTight } from './operations/heap.ts';
-import { logDestination, redact } from './operations/log.ts';
+import { redact } from './operations/log.ts';
+import { exitAfter, logDestination, tolerateStderr, writeToStderr } from './operations/log-destination.ts';
 import { type Service, startService } from './service.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
@@ -30,7 +31,7 @@ function loadOrExit(): Loaded {
     return loadConfig(process.env, readFile);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    writeToStderr(`${error.message}\n`);
     process.exit(exConfig);
   }
 }
@@ -39,15 +40,12 @@ async function serve(loaded: Loaded): Promise<void> {
   keepHeapTight();
   const destination = logDestination();
   let service: Service | undefined;
-  const exit = (code: number) => {
-    destination.flushSync();
-    process.exit(code);
-  };
+  const exit = (code: number) => void exitAfter(destination, code);
 
   const die = (error: unknown) => {
     const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`sendgate: ${redact(text, secrets)}\n`);
+    writeToStderr(`sendgate: ${redact(text, secrets)}\n`);
     exit(1);
   };
   process.on('uncaughtException', die);
@@ -73,11 +71,12 @@ function parseFlags() {
   try {
     return parseArgs({ options: { 'check-config': { type: 'boolean' }, help: { type: 'boolean' } } }).values;
   } catch {
-    process.stderr.write(usage);
+    writeToStderr(usage);
     process.exit(64); // sysexits.h: the command was used incorrectly
   }
 }
 
+tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
 else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadOrExit()), null, 2)}\n`);

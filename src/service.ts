@@ -10,7 +10,8 @@ import { Secrets } from './config/secrets.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { buildFront, type Front } from './front.ts';
 import { Health } from './operations/health.ts';
-import { createLogs, type LogDestination, type Logger } from './operations/log.ts';
+import { createLogs, type Logger } from './operations/log.ts';
+import type { LogDestination } from './operations/log-destination.ts';
 import { managementListener } from './operations/management.ts';
 import { Metrics } from './operations/metrics.ts';
 import { type Status, StatusBoard } from './operations/status.ts';
@@ -20,6 +21,7 @@ import { SharedPages } from './pages/shared-pages.ts';
 import { UnknownIds } from './pages/unknown-ids.ts';
 import { Walks } from './pages/walks.ts';
 import { parseRedisUrl } from './redis/address.ts';
+import { digestWith } from './redis/digests.ts';
 import { KeyRing } from './redis/key-ring.ts';
 import { Redis } from './redis/redis.ts';
 import { readSends, renderPage } from './sends/body.ts';
@@ -119,6 +121,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       status.waited(team, urgency, seconds);
     },
   });
+  /** Credentials are what instances have in common, and Redis does not know. */
+  const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
+  const digestOfClients = digestWith(() => keyRing?.digestKey ?? credential());
   const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
   const shared =
     redis &&
@@ -128,12 +133,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         walks,
         clock,
         keys: keyRing,
+        digest: digestWith(() => keyRing?.digestKey),
+        teams: new Set([...config.teams, defaultTeam].map(({ name }) => name)),
         onUnreadable: onceAMinute(clock, (why) => log.warn(unreadableMessages[why])),
       },
       {
         namespace: `${config.constantContact.api}${basePath}`,
         staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
         maxFreshSeconds: config.cache.maxFreshSeconds,
+        notFoundSeconds: config.cache.notFoundSeconds,
+        // With v3, our names of the fields and the id of the campaign can make a content longer than it came.
+        maxPageBytes: config.constantContact.maxResponseBytes * 2,
         maxWaitMs: config.constantContact.deadlineMs,
       },
     );
@@ -189,6 +199,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     given,
     () => front.deaths,
     () => quota.status().teams,
+    () => parts.logDestination.lostBytes,
   );
 
   const summaries = new Summaries(
@@ -204,7 +215,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ...{ clock, log, pages, summaries },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
-    counting: redis && countingIn(redis),
+    counting: redis && countingIn(redis, digestOfClients),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),
   };

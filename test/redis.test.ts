@@ -222,7 +222,7 @@ describe('What stands in Redis and is not ours', () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     await a.get('/campaigns/5/sends');
-    await redis.ask((client) => client.set('sendgate:1:{v2|5|}', 'x'));
+    await redis.ask((client) => client.set('sendgate:1:{3|v2|5|}', 'x'));
     expect((await b.get('/campaigns/5/sends')).headers.get('cache-status')).toContain('detail=shared');
     expect(told(b, down)).toBe(0);
   });

@@ -12,6 +12,7 @@ const needed = {
   script: 'bsdutils',
   'redis-server': 'redis-server',
   promtool: 'prometheus',
+  openssl: 'openssl',
 };
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));

@@ -7,6 +7,7 @@ import { makeBody, type PageBody, tagOf } from '../src/pages/page.ts';
 import { type Place, type Seen, SharedPages } from '../src/pages/shared-pages.ts';
 import { Walks } from '../src/pages/walks.ts';
 import { parseRedisUrl } from '../src/redis/address.ts';
+import { digestWith } from '../src/redis/digests.ts';
 import { Redis } from '../src/redis/redis.ts';
 import { Demand } from '../src/upstream/quota/demand.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -16,6 +17,8 @@ import { RedisServer } from './support/redis.ts';
 const clock = new ForwardClock();
 let server: RedisServer;
 const open: Redis[] = [];
+/** Of each text, its first send. */
+const firsts = new Map<string, string>();
 
 beforeEach(async () => {
   server = await RedisServer.start();
@@ -34,13 +37,26 @@ async function join() {
   await redis.started();
   const walks = new Walks(100, clock);
   const pages = new SharedPages(
-    { redis, walks, clock, keys: undefined, onUnreadable: () => {} },
-    { namespace: 'v2', staleIfErrorSeconds: 1_000, maxFreshSeconds: 1_000, maxWaitMs: 1_000 },
+    {
+      ...{ redis, walks, clock, keys: undefined, onUnreadable: () => {} },
+      ...{ digest: digestWith(() => undefined), teams: new Set(['team']) },
+    },
+    {
+      ...{ namespace: 'v2', staleIfErrorSeconds: 1_000, maxFreshSeconds: 1_000, notFoundSeconds: 60 },
+      ...{ maxPageBytes: 10_000, maxWaitMs: 1_000 },
+    },
   );
+  const rebuild = (json: string) => ({
+    json,
+    next: undefined,
+    cursor: undefined,
+    newestMs: 1,
+    first: firsts.get(json) ?? '',
+  });
   const look = (place: Place): Promise<Seen> =>
     pages.look(
       place,
-      { notBefore: 0, mayBeStale: true, known: undefined },
+      { notBefore: 0, mayBeStale: true, known: undefined, rebuild },
       new Demand('team', 'interactive'),
       new AbortController().signal,
     );
@@ -54,6 +70,7 @@ async function join() {
     },
     /** As if the page had been asked for, and this had come. */
     store: async (place: Place, text: string, about: { first?: string; askedIn?: number; before?: string } = {}) => {
+      firsts.set(page(text), about.first ?? '');
       const body: PageBody = await makeBody({
         json: text.padEnd(100),
         next: undefined,
@@ -62,7 +79,7 @@ async function join() {
       });
       const seen = await pages.look(
         place,
-        { notBefore: Number.MAX_SAFE_INTEGER, mayBeStale: false, known: undefined },
+        { notBefore: Number.MAX_SAFE_INTEGER, mayBeStale: false, known: undefined, rebuild },
         new Demand('team', 'interactive'),
         new AbortController().signal,
       );
@@ -137,8 +154,8 @@ test('an instance that knows of a later generation tells it', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(head(500), 'head', { first: 'x' });
   const late = a.generation();
-  await server.ask((client) => client.hset('t:1:{v2|walk}', 'g', String(late - 5)));
+  await server.ask((client) => client.hset('t:1:{3|v2|walk}', 'g', String(late - 5)));
   expect(await a.find(head(500))).toBe(page('head'));
-  expect(await server.ask((client) => client.hget('t:1:{v2|walk}', 'g'))).toBe(String(late));
+  expect(await server.ask((client) => client.hget('t:1:{3|v2|walk}', 'g'))).toBe(String(late));
   await until(() => b.generation() === late, 'it is heard');
 });

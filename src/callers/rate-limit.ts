@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import { inOnePiece } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
+import type { Digest } from '../redis/digests.ts';
 import type { Redis, Script } from '../redis/redis.ts';
 import type { Addresses } from './address.ts';
 import type { Team } from './teams.ts';
@@ -176,22 +177,32 @@ const countTogether: Script = {
       redis.call('SET', KEYS[1], ARGV[1])
       total = tonumber(ARGV[1])
     end
-    if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    local left = redis.call('PTTL', KEYS[1])
+    -- No count lives for longer than its window: that one is none of ours.
+    if left > ${windowMs} then
+      redis.call('SET', KEYS[1], ARGV[1])
+      total, left = tonumber(ARGV[1]), -1
+    end
+    if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return {total, redis.call('PTTL', KEYS[1])}`,
 };
 
-/** The counts of all instances. */
-export function countingIn(redis: Redis): Counting {
+/**
+ * The counts of all instances.
+ *
+ * @param digest of the client's address, which no one who reads Redis is to learn by trying them all
+ */
+export function countingIn(redis: Redis, digest: Digest): Counting {
   return {
     get isUp() {
       return redis.isUp;
     },
     add: async (key, count, leftMs) => {
-      const name = redis.key(`rate:${createHash('sha256').update(key).digest('base64url')}`);
-      const reply = await redis.run(countTogether, [name, count, leftMs]);
-      if (!Array.isArray(reply)) return undefined;
-      const [total = 0, left = 0] = reply.map(Number);
-      return { total, leftMs: left };
+      const name = redis.key(`rate:${digest('client', key)}`);
+      const reply = await redis.run(countTogether, [name, count, Math.min(leftMs, windowMs)]);
+      const [total, left] = Array.isArray(reply) ? reply : [];
+      if (!Number.isSafeInteger(total) || !Number.isSafeInteger(left)) return undefined;
+      return { total: Number(total), leftMs: Math.min(Math.max(1, Number(left)), windowMs) };
     },
   };
 }

@@ -3,6 +3,7 @@
  */
 import { type Logger, pino } from 'pino';
 import type { Told } from './exchange.ts';
+import type { LogDestination } from './log-destination.ts';
 
 export type { Logger } from 'pino';
 
@@ -12,18 +13,6 @@ interface LogOptions {
   /** All credentials in use, also those just replaced. The same array as long as they are the same. */
   readonly secrets: () => readonly string[];
 }
-
-/**
- * Lines are gathered for so long, or so many of them, and made all at once: that is cheap in one go, and was a twentieth of
- * a hit between two answers.
- */
-const gatherMs = 250;
-const linesAtOnce = 256;
-/** Characters; a text that is longer is handed over at once, with what was gathered before it. */
-const maxGatheredText = 1_024;
-
-/** Bytes of lines that wait for whoever reads stdout: a few seconds of them at the most that can be answered. */
-const maxWaitingBytes = 16 * 1024 * 1024;
 
 const redacted = '[redacted]';
 
@@ -103,70 +92,6 @@ class AccessLine {
   toString(): string {
     return this.#toText(this.#record, this.#at);
   }
-}
-
-export interface LogDestination {
-  /** Takes a line, or what makes one: it is asked when lines are gathered. */
-  write(line: { toString(): string }): void;
-  /** Takes whole lines that another process has gathered. */
-  pass(lines: Buffer): void;
-  /** Writes what is left, and waits for it. */
-  flushSync(): void;
-}
-
-/**
- * Where lines go, gathered, and written behind the back of those who answer. Where nobody reads them, they wait; what there
- * is no room for is lost, and told of as soon as somebody reads.
- */
-export function logDestination(fd = 1, maxLength = maxWaitingBytes): LogDestination {
-  const stream = pino.destination({ dest: fd, sync: false, maxLength, contentMode: 'buffer' });
-  const pass = (bytes: Buffer) => {
-    stream.write(bytes as unknown as string); // Its types know texts only.
-  };
-  let lostBytes = 0;
-  stream.on('drop', (lost: Buffer) => {
-    lostBytes += lost.length;
-  });
-  stream.on('drain', () => {
-    if (lostBytes === 0) return;
-    const line = `{"level":"warn"${timestamp()},"lostBytes":${lostBytes},"msg":"log lines are lost: nobody read them"}\n`;
-    lostBytes = 0;
-    pass(Buffer.from(line));
-  });
-
-  const waiting: { toString(): string }[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  const flush = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (waiting.length > 0) pass(Buffer.from(waiting.join('')));
-    waiting.length = 0;
-  };
-  return {
-    pass,
-    write: (line) => {
-      waiting.push(line);
-      if (waiting.length === linesAtOnce || (typeof line === 'string' && line.length > maxGatheredText)) flush();
-      else timer ??= setTimeout(flush, gatherMs).unref();
-    },
-    flushSync: () => {
-      flush();
-      stream.flushSync();
-    },
-  };
-}
-
-const lineEnd = 0x0a;
-
-/** Takes what comes in any pieces, and passes whole lines on. */
-export function wholeLines(pass: (lines: Buffer) => void): (piece: Buffer) => void {
-  let rest: Buffer = Buffer.alloc(0);
-  return (piece) => {
-    const all = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
-    const end = all.lastIndexOf(lineEnd) + 1;
-    if (end > 0) pass(all.subarray(0, end));
-    rest = all.subarray(end);
-  };
 }
 
 /** The words that lines of one kind share. Most lines are of the kind of the one before, so these are put together once. */

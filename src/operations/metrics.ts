@@ -98,12 +98,14 @@ export class Metrics {
    * @param answers all that were given, when they are asked for
    * @param deaths of processes that answered
    * @param teams each team's day
+   * @param lostLogBytes of log lines that could not be written
    */
   constructor(
     gauges: Gauges,
     answers: () => readonly Tallied[],
     deaths: () => number,
     teams: () => readonly TeamDayStatus[],
+    lostLogBytes: () => number,
   ) {
     for (const [name, help, field] of teamGauges) {
       new Gauge({
@@ -117,6 +119,15 @@ export class Metrics {
         },
       });
     }
+    new Counter({
+      name: 'sendgate_log_lost_bytes_total',
+      help: 'Bytes of log lines dropped because they could not be written',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(lostLogBytes());
+      },
+    });
     new Counter({
       name: 'sendgate_worker_deaths_total',
       help: 'Processes that have died, and in whose place others were started',

@@ -18,7 +18,7 @@ const decompressBrotli = promisify(zlib.brotliDecompress);
 const brotliQuality = 4;
 
 /** The content of a page as it is. */
-export function identityOf({ br, identityBytes }: PageBody): Promise<Buffer> {
+export function identityOf({ br, identityBytes }: Pick<PageBody, 'br' | 'identityBytes'>): Promise<Buffer> {
   return decompressBrotli(br, { maxOutputLength: identityBytes, chunkSize: Math.max(64, identityBytes) });
 }
 

@@ -58,10 +58,19 @@ export function tagOf(json: string): string {
 }
 
 /** Tags and encodes a content. */
-export async function makeBody({ json, next, cursor, newestMs }: PageContent, etag = tagOf(json)): Promise<PageBody> {
-  const identity = Buffer.from(json);
+export async function makeBody(content: PageContent, etag = tagOf(content.json)): Promise<PageBody> {
+  const identity = Buffer.from(content.json);
+  return bodyOf(content, etag, await brotli(identity), identity.length);
+}
+
+/** @param br the content as it is held */
+export function bodyOf(
+  { next, cursor, newestMs }: Omit<PageContent, 'json'>,
+  etag: string,
+  br: Buffer,
+  identityBytes: number,
+): PageBody {
   const lastModified = newestMs === undefined ? undefined : new Date(newestMs).toUTCString();
-  const br = await brotli(identity);
   // Written out: with a spread in it, V8 would give every body a hidden class of its own.
-  return { etag, lastModified, next, cursor, br, identityBytes: identity.length };
+  return { etag, lastModified, next, cursor, br, identityBytes };
 }

@@ -11,6 +11,7 @@ import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
+import type { Rebuilt } from './record.ts';
 import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Walks } from './walks.ts';
@@ -418,6 +419,7 @@ export class Pages {
         notBefore: Math.max(now - seconds * 1000, (heldSince ?? Number.NEGATIVE_INFINITY) + laterMs),
         mayBeStale,
         known: old?.body,
+        rebuild: (json, cursor) => this.#contentOf(query, { sends: this.#parts.readSends(json), cursor }),
       },
       demand,
       signal,
@@ -464,26 +466,34 @@ export class Pages {
     return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
   }
 
+  /** A page as it is rendered, and what is known of it by its sends. */
+  #contentOf(query: PageQuery, page: SendsPage): Rebuilt {
+    const { json, next } = this.#parts.render(query, page);
+    const [first] = page.sends;
+    return {
+      ...{ json, next, cursor: page.cursor, newestMs: newest(page.sends) },
+      first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
+    };
+  }
+
   async #toPage(arrived: SendsPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
     const { query, walk, generation } = fetch;
-    const { render, clock, encode = makeBody } = this.#parts;
+    const { clock, encode = makeBody } = this.#parts;
     const fetchedAt = clock.monotonic();
-    const newestMs = newest(arrived.sends);
-    const { json, next } = render(query, arrived);
-    const etag = tagOf(json);
-    const first = arrived.sends[0];
+    const content = this.#contentOf(query, arrived);
+    const etag = tagOf(content.json);
     const about = {
       limit: query.cursor === undefined ? query.limit : undefined,
       etag,
-      first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
+      first: content.first,
       askedIn: generation,
       previousEtag: old?.body.etag,
     };
     const unshared = {
       // An unchanged page keeps its body.
-      body: old?.body.etag === etag ? old.body : await encode({ json, next, cursor: arrived.cursor, newestMs }, etag),
+      body: old?.body.etag === etag ? old.body : await encode(content, etag),
       fetchedAt,
-      freshUntil: fetchedAt + freshForMs(newestMs, clock.now(), this.#options),
+      freshUntil: fetchedAt + freshForMs(content.newestMs, clock.now(), this.#options),
     };
     const shared = await turn?.stored(unshared, about);
     const times = { ...unshared, failedAt: undefined };

@@ -3,8 +3,11 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseJson } from '../json.ts';
 import { open, type SealingKey, seal } from '../redis/sealing.ts';
-import type { PageBody } from './page.ts';
+import { cursorPattern } from '../upstream/dialect.ts';
+import { identityOf } from './encodings.ts';
+import { bodyOf, type PageBody, type PageContent, tagOf } from './page.ts';
 
 export interface PageRecord {
   readonly body: PageBody;
@@ -16,20 +19,17 @@ export interface PageRecord {
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
 /** Of the layout below; in the keys of pages too, so that two versions leave each other's alone. */
-export const recordVersion = 2;
+export const recordVersion = 3;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;
-/** Far above what the upstream may answer with: no record may make us inflate more. */
-const maxIdentityBytes = 64 * 1024 * 1024;
 
+/** All that cannot be made again out of the content. */
 const header = z.object({
   etag: z.string().regex(/^W\/"[\w-]{22}"$/),
-  lastModified: z.string().optional(),
-  next: z.string().optional(),
-  cursor: z.string().optional(),
+  cursor: z.string().regex(cursorPattern).optional(),
   first: z.string(),
-  identityBytes: z.int().min(64).max(maxIdentityBytes),
+  identityBytes: z.int().positive(),
 });
 
 /** How records are encrypted, the key in use first; without any they are not. */
@@ -37,8 +37,8 @@ type Keys = readonly SealingKey[];
 
 /** @param key under which it is kept: a record that is moved to another one cannot be read there */
 export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
-  const { etag, lastModified, next, cursor, br, identityBytes } = body;
-  const head = Buffer.from(JSON.stringify({ etag, lastModified, next, cursor, first, identityBytes }));
+  const { etag, cursor, br, identityBytes } = body;
+  const head = Buffer.from(JSON.stringify({ etag, cursor, first, identityBytes }));
   const headBytes = Buffer.alloc(4);
   headBytes.writeUInt32BE(head.length);
   const content = Buffer.concat([headBytes, head, br]);
@@ -48,25 +48,44 @@ export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys
     : Buffer.concat([Buffer.of(recordVersion, plain), digest(content, key), content]);
 }
 
+/** What a page is made of, when it is made again out of its content. */
+export interface Rebuilt extends PageContent {
+  readonly first: string;
+}
+
+export interface ReadOptions {
+  /** Bytes of the largest content that can be ours. */
+  readonly maxIdentityBytes: number;
+  /** A body that is held: where the record has the same, it is not unpacked again. */
+  readonly known: PageBody | undefined;
+  /** Makes the page again, out of its content and its cursor. @throws when the content is no page */
+  readonly rebuild: (json: string, cursor: string | undefined) => Rebuilt;
+}
+
 /**
- * What a record holds, or why it is of no use.
- *
- * @param known a body that is held: where the record has the same, it is not unpacked again
+ * What a record holds, or why it is of no use. It is ours if the page that is made out of its content is this content, to the
+ * letter: so no link, no date and no field is answered that we would not have written.
  */
-export function readRecord(
+export async function readRecord(
   record: Buffer,
   key: string,
   keys: Keys,
-  known: PageBody | undefined,
-): PageRecord | Unreadable {
+  { maxIdentityBytes, known, rebuild }: ReadOptions,
+): Promise<PageRecord | Unreadable> {
   const content = unwrap(record, key, keys);
   if (typeof content === 'string') return content;
   try {
     const headEnd = 4 + content.readUInt32BE();
-    const { first, ...head } = header.parse(JSON.parse(content.subarray(4, headEnd).toString()));
-    if (known?.etag === head.etag) return { body: known, first };
-    const { etag, lastModified, next, cursor, identityBytes } = head;
-    return { body: { etag, lastModified, next, cursor, br: content.subarray(headEnd), identityBytes }, first };
+    const { etag, cursor, first, identityBytes } = header.parse(parseJson(content.subarray(4, headEnd).toString()));
+    if (known?.etag === etag) return { body: known, first };
+    if (identityBytes > maxIdentityBytes) return 'damaged';
+    const br = content.subarray(headEnd);
+    const identity = await identityOf({ br, identityBytes });
+    const json = identity.toString();
+    const page = rebuild(json, cursor);
+    const isOurs = page.json === json && page.first === first && tagOf(json) === etag;
+    if (!isOurs || identity.length !== identityBytes) return 'damaged';
+    return { body: bodyOf(page, tagOf(json), br, identityBytes), first };
   } catch {
     return 'damaged';
   }

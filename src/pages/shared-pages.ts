@@ -4,15 +4,17 @@
  * Whoever asks for a page that is not there gets the call (a lock, held for as long as the holder lives) or waits for
  * the news of it, which every instance hears: that it has come, or why it will not.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
-import { Problem, problemCodes } from '../problems.ts';
+import { parseJson } from '../json.ts';
+import { Problem } from '../problems.ts';
+import type { Digest } from '../redis/digests.ts';
 import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis, Reply, Script } from '../redis/redis.ts';
 import { type Demand, urgencies } from '../upstream/quota/demand.ts';
 import { type Page, type PageBody, pageOf } from './page.ts';
-import { readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
+import { confirm, look, maxAheadMs, purge, refuse, release, renew, store } from './page-scripts.ts';
+import { type ReadOptions, readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
 /** What is remembered of a question that cannot be answered. */
@@ -31,6 +33,10 @@ interface Parts {
   readonly clock: Clock;
   /** Undefined where pages are kept as they are. */
   readonly keys: KeyRing | undefined;
+  /** Of what is known by the content: tags, first sends, cursors. */
+  readonly digest: Digest;
+  /** Names of the teams that there are, on whose account a call can be. */
+  readonly teams: ReadonlySet<string>;
   /** Told of records that are of no use. */
   readonly onUnreadable: (why: Unreadable) => void;
 }
@@ -41,6 +47,10 @@ interface SharedPagesOptions {
   /** How long a page is kept past its freshness, and a walk's generation past its last head. */
   readonly staleIfErrorSeconds: number;
   readonly maxFreshSeconds: number;
+  /** How long a refusal is remembered. */
+  readonly notFoundSeconds: number;
+  /** Bytes of the largest content that a page can have. */
+  readonly maxPageBytes: number;
   /** The longest wait for another instance's call. */
   readonly maxWaitMs: number;
 }
@@ -60,6 +70,8 @@ export interface Wish {
   readonly mayBeStale: boolean;
   /** What is held, so that the same is not unpacked again. */
   readonly known: PageBody | undefined;
+  /** Makes the page again, out of its content. */
+  readonly rebuild: ReadOptions['rebuild'];
 }
 
 export type Seen =
@@ -84,153 +96,14 @@ const lockMs = 1_200;
 const renewEveryMs = 400;
 /** The news may be a moment behind the lock's end. */
 const slackMs = 10;
-
-/** The wall clocks of two instances may differ by this: what was fetched later than that from now is stale. */
-const skewMs = 5_000;
 /** A time that no page is fetched after. */
 const never = Number.MAX_SAFE_INTEGER;
-
-/** Shared by the scripts: keys are the page, its lock, its walk. What is not ours in a key is nothing. */
-const prelude = `
-  local function field(key, name)
-    local value = redis.pcall('HGET', key, name)
-    if type(value) == 'table' and value.err then redis.call('DEL', key) return false end
-    return value
-  end
-  local generation = field(KEYS[3], 'g')
-  if generation and not tonumber(generation) then redis.call('DEL', KEYS[3]) generation = false end
-  local function tell(...) redis.call('PUBLISH', ARGV[1], cjson.encode({...})) end
-  local function begin(new, newest, life)
-    generation = new
-    redis.call('DEL', KEYS[3])
-    redis.call('HSET', KEYS[3], 'g', new)
-    if newest ~= '' then redis.call('HSET', KEYS[3], 'n', newest) end
-    redis.call('PEXPIRE', KEYS[3], life)
-    tell('walk', KEYS[3], new)
-  end
-  local function holds(token)
-    local holder = redis.pcall('GET', KEYS[2])
-    return type(holder) == 'string' and string.match(holder, '^(%S+) ') == token
-  end
-  local function unlock(token)
-    if holds(token) then redis.call('DEL', KEYS[2]) end
-  end
-`;
-
-/** ARGV: channel, own generation, its newest, head field, its tag, walk's life. Returns the present generation. */
-const confirmLua = `
-  if tonumber(ARGV[2]) > tonumber(generation or '0') then
-    begin(ARGV[2], ARGV[3], ARGV[6])
-    if ARGV[4] ~= '' and ARGV[5] ~= '' then redis.call('HSET', KEYS[3], ARGV[4], ARGV[5]) end
-  end
-  generation = generation or '0'
-`;
-
-const confirm: Script = {
-  name: 'sendgateConfirm',
-  keys: 3,
-  lua: `${prelude}${confirmLua} return generation`,
-};
-
-/** ARGV further: now, not before, may be stale, token, lock's life, rank of the urgency, team, skew of clocks. */
-const look: Script = {
-  name: 'sendgateLook',
-  keys: 3,
-  lua: `${prelude}${confirmLua}
-    local page = redis.pcall('HMGET', KEYS[1], 'g', 'f', 'u', 'r', 'x')
-    if page.err then redis.call('DEL', KEYS[1]) page = {} end
-    for i = 1, 5 do page[i] = page[i] or '' end
-    local fetched, till = tonumber(page[2]), tonumber(page[3])
-    if fetched and till and page[1] == generation and fetched >= tonumber(ARGV[8]) and fetched <= ARGV[7] + ARGV[14]
-        and (till > tonumber(ARGV[7]) or (ARGV[9] == '1' and page[4] ~= '')) then
-      return {'page', generation, page[1], page[2], page[3], page[4], page[5], 0}
-    end
-    if redis.call('SET', KEYS[2], ARGV[10] .. ' ' .. ARGV[12], 'NX', 'PX', ARGV[11]) then
-      return {'turn', generation, page[1], page[2], page[3], page[4], page[5], 0}
-    end
-    local lock, life = redis.pcall('GET', KEYS[2]), redis.call('PTTL', KEYS[2])
-    local holder, rank = string.match(type(lock) == 'string' and lock or '', '^(%S+) (%d)$')
-    if not rank or life < 0 then redis.call('DEL', KEYS[2]) life = 0 end
-    if rank and tonumber(ARGV[12]) < tonumber(rank) then
-      redis.call('SET', KEYS[2], holder .. ' ' .. ARGV[12], 'XX', 'KEEPTTL')
-      tell('raise', KEYS[1], ARGV[13], ARGV[12])
-    end
-    return {'wait', generation, '', '', '', '', '', life}`,
-};
-
-/**
- * ARGV: channel, token, head field, tag, first, asked in, differs, generation of the same head, a new one, fetched,
- * until, page's life, walk's life, record. Returns the generation of the walk, and that of the page.
- */
-const store: Script = {
-  name: 'sendgateStore',
-  keys: 3,
-  lua: `${prelude}
-    local belongs = ARGV[6]
-    if ARGV[3] ~= '' then
-      if not generation and ARGV[8] ~= '0' then
-        begin(ARGV[8], ARGV[5], ARGV[13])
-      else
-        local tag = field(KEYS[3], ARGV[3])
-        local known = tonumber(generation or '0')
-        if not generation or known < tonumber(ARGV[8]) or field(KEYS[3], 'n') ~= ARGV[5] or (tag and tag ~= ARGV[4]) then
-          begin(string.format('%.0f', math.max(tonumber(ARGV[9]), known + 1)), ARGV[5], ARGV[13])
-        end
-      end
-      redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
-      redis.call('PEXPIRE', KEYS[3], ARGV[13])
-      belongs = generation
-    elseif ARGV[7] == '1' and (generation or '0') == belongs then
-      begin(string.format('%.0f', math.max(tonumber(ARGV[9]), tonumber(belongs) + 1)), '', ARGV[13])
-    end
-    if belongs == (generation or '0') then
-      redis.call('DEL', KEYS[1])
-      redis.call('HSET', KEYS[1], 'g', belongs, 'f', ARGV[10], 'u', ARGV[11], 'r', ARGV[14])
-      redis.call('PEXPIRE', KEYS[1], ARGV[12])
-    end
-    unlock(ARGV[2])
-    tell('page', KEYS[1], '')
-    return {generation or '0', belongs}`,
-};
-
-/** ARGV: channel, token, code, now, until, life. */
-const refuse: Script = {
-  name: 'sendgateRefuse',
-  keys: 3,
-  lua: `${prelude}
-    redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'g', generation or '0', 'f', ARGV[4], 'u', ARGV[5], 'x', ARGV[3])
-    redis.call('PEXPIRE', KEYS[1], ARGV[6])
-    unlock(ARGV[2])
-    tell('page', KEYS[1], '')
-    return 1`,
-};
-
-/** ARGV: channel, token, the problem. */
-const release: Script = {
-  name: 'sendgateRelease',
-  keys: 3,
-  lua: `${prelude} unlock(ARGV[2]) tell('page', KEYS[1], ARGV[3]) return 1`,
-};
-
-/** ARGV: channel, token, life. */
-const renew: Script = {
-  name: 'sendgateRenew',
-  keys: 3,
-  lua: `${prelude} return holds(ARGV[2]) and redis.call('PEXPIRE', KEYS[2], ARGV[3]) or 0`,
-};
-
-/** ARGV: channel, a new generation, walk's life. The key is the page's, its lock's or the walk's own. */
-const purge: Script = {
-  name: 'sendgatePurge',
-  keys: 3,
-  lua: `${prelude}
-    redis.call('DEL', KEYS[1])
-    if KEYS[1] == KEYS[3] then
-      begin(string.format('%.0f', math.max(tonumber(ARGV[2]), tonumber(generation or '0') + 1)), '', ARGV[3])
-    end
-    return 1`,
-};
+/** Generations come from the clock, a thousand for each millisecond, and a step each: a day ahead is none of ours. */
+const dayMs = 86_400_000;
+/** A message that is longer names no page of ours. */
+const maxKeyLength = 300;
+/** A record is its content, in Brotli at the worst a little longer, and a header with a cursor. */
+const recordOverheadBytes = 64 * 1024;
 
 interface News {
   /** Resolves with the problem, or an empty text. */
@@ -249,22 +122,26 @@ export class SharedPages {
   #onPurge: (campaign: string | undefined) => void = () => {};
 
   constructor(parts: Parts, options: SharedPagesOptions) {
-    const { redis, walks } = parts;
+    const { redis, walks, teams } = parts;
     this.#parts = parts;
     this.#options = options;
-    this.#walkPrefix = redis.key(`{${options.namespace}|`);
+    // In keys of their own, instances of two versions leave each other's alone.
+    this.#walkPrefix = redis.key(`{${recordVersion}|${options.namespace}|`);
     redis.on('page', (key, problem = '') => {
       for (const tell of this.#awaited.get(key ?? '') ?? []) tell(problem);
     });
     redis.on('walk', (key = '', generation) => {
-      if (!key.startsWith(this.#walkPrefix)) return;
-      walks.adopt(key.slice(this.#walkPrefix.length, -1), generationOf(generation));
+      if (!key.startsWith(this.#walkPrefix) || key.length > this.#walkPrefix.length + maxKeyLength) return;
+      walks.adopt(key.slice(this.#walkPrefix.length, -1), this.#generationOf(generation));
     });
     redis.on('purge', (namespace, campaign = '') => {
       if (namespace === options.namespace) this.#onPurge(campaign === '' ? undefined : campaign);
     });
     redis.on('raise', (key = '', team = '', rank) => {
-      this.#demands.get(key)?.join({ team }, urgencies[Number(rank)] ?? 'bulk');
+      const demand = this.#demands.get(key);
+      const { team: payingTeam, client } = demand ?? { team };
+      const payer = teams.has(team) ? { team } : { team: payingTeam, client };
+      demand?.join(payer, urgencies[Number(rank)] ?? 'bulk');
     });
   }
 
@@ -279,8 +156,8 @@ export class SharedPages {
     const { redis, walks } = this.#parts;
     const { session } = redis;
     const keys = this.#keys({ walk, limit: undefined, cursor: undefined });
-    const reply = await redis.run(confirm, [...keys, ...this.#ownView(walk, undefined)]);
-    if (reply !== undefined) walks.confirm(walk, generationOf(reply), session);
+    const reply = await redis.run(confirm, [...keys, ...this.#ownView(walk, undefined), this.#highest()]);
+    if (reply !== undefined) walks.confirm(walk, this.#generationOf(reply), session);
   }
 
   /** Has `listener` told when an instance, this one too, has all pages forgotten, or those of one campaign. */
@@ -300,7 +177,8 @@ export class SharedPages {
       const isDone = await redis.eachKey(`${this.#walkPrefix}${begin}*`, async (keys) => {
         const forget = (key: string) => {
           const walk = key.slice(0, key.indexOf('}') + 1);
-          return redis.run(purge, [key, `${key}:lock`, walk, redis.channel, walks.next(), this.#walkLifeMs()]);
+          const values = [redis.channel, walks.next(), this.#walkLifeMs(), this.#highest()];
+          return redis.run(purge, [key, `${key}:lock`, walk, ...values]);
         };
         const replies = await Promise.all(keys.map(forget));
         if (replies.includes(undefined)) throw new Error('Redis does not help any more');
@@ -329,19 +207,15 @@ export class SharedPages {
         const reply = await redis.run(look, [
           ...keys,
           ...this.#ownView(place.walk, place.limit),
-          ...[
-            clock.now(),
-            Math.min(Math.max(0, this.#toWall(notBefore)), never),
-            Number(wish.mayBeStale),
-            token,
-            lockMs,
-          ],
-          ...[urgencies.indexOf(demand.urgency), demand.team, skewMs],
+          ...[clock.now(), Math.min(Math.max(0, this.#toWall(notBefore)), never), Number(wish.mayBeStale)],
+          ...[token, lockMs, urgencies.indexOf(demand.urgency), demand.team],
+          ...[this.#options.maxPageBytes + recordOverheadBytes, this.#options.maxFreshSeconds * 1000],
+          ...[this.#options.notFoundSeconds * 1000, this.#highest()],
         ]);
-        const found = parse(reply);
+        const found = this.#parse(reply);
         if (!found) return this.#turn(place, keys, undefined, demand, undefined);
         walks.confirm(place.walk, found.generation, session);
-        const read = this.#read(keys[0], place, found, wish.known);
+        const read = await this.#read(keys[0], place, found, wish);
         if (found.kind === 'turn') return this.#turn(place, keys, token, demand, read);
         if (found.kind === 'page') {
           if (isRefusal(found.refusal))
@@ -359,10 +233,11 @@ export class SharedPages {
     }
   }
 
-  #read(key: string, place: Place, found: Found, known: PageBody | undefined): Page | undefined {
+  async #read(key: string, place: Place, found: Found, { known, rebuild }: Wish): Promise<Page | undefined> {
     const { keys, walks, onUnreadable } = this.#parts;
-    if (found.record.length === 0) return undefined;
-    const record = readRecord(found.record, key, keys?.keys ?? [], known);
+    if (found.record.length === 0 || !Number.isFinite(found.fetchedAt + found.until)) return undefined;
+    const options = { known, rebuild, maxIdentityBytes: this.#options.maxPageBytes };
+    const record = await readRecord(found.record, key, keys?.keys ?? [], options);
     if (typeof record === 'string') {
       onUnreadable(record);
       return undefined;
@@ -381,10 +256,9 @@ export class SharedPages {
     });
   }
 
-  /** For how long what was found is fresh, or remembered: not at all where it is from the future. */
-  #leftMs({ fetchedAt, until }: Found): number {
-    const now = this.#parts.clock.now();
-    return fetchedAt > now + skewMs ? 0 : Math.min(until - now, this.#options.maxFreshSeconds * 1000);
+  /** For how long what was found is fresh, or remembered. */
+  #leftMs({ until }: Found): number {
+    return until - this.#parts.clock.now();
   }
 
   /** Wall time of a monotonic one, which is what instances have in common. */
@@ -399,7 +273,7 @@ export class SharedPages {
     let cancelRenewal = () => {};
     const renewal = () => {
       cancelRenewal = clock.after(renewEveryMs, () => {
-        void redis.run(renew, [...keys, redis.channel, token ?? '', lockMs]);
+        void redis.run(renew, [...keys, redis.channel, token ?? '', lockMs, this.#highest()]);
         renewal();
       });
     };
@@ -412,7 +286,7 @@ export class SharedPages {
       if (this.#demands.get(page) === demand) this.#demands.delete(page);
     };
     const tell = async (script: Script, values: readonly (string | number | Buffer)[]) => {
-      const reply = await redis.run(script, [...keys, redis.channel, token ?? '-', ...values]);
+      const reply = await redis.run(script, [...keys, redis.channel, token ?? '-', ...values, this.#highest()]);
       done();
       return reply;
     };
@@ -421,7 +295,7 @@ export class SharedPages {
         const { walk } = place;
         const reply = await tell(store, this.#toStore(walk, page, arrived, about));
         if (!Array.isArray(reply)) return undefined;
-        const [generation = 0, belongs = 0] = reply.map(Number);
+        const [generation = 0, belongs = 0] = reply.map((one) => this.#generationOf(one));
         if (about.limit === undefined) walks.adopt(walk, generation);
         else walks.headArrived(walk, { ...about, limit: about.limit }, generation);
         return belongs;
@@ -451,17 +325,38 @@ export class SharedPages {
     const known = walks.of(walk);
     const same = limit !== undefined && isUnchanged(known, { limit, etag, first }) ? known.generation : 0;
     return [
-      ...[headField(limit), etag, newestField(first), askedIn, Number(differs(about)), same, walks.next()],
+      ...[headField(limit), this.#tag(etag), this.#newest(first), askedIn, Number(differs(about)), same, walks.next()],
       ...[this.#toWall(fetchedAt), this.#toWall(freshUntil)],
       Math.ceil(freshUntil - clock.monotonic() + staleIfErrorSeconds * 1000),
       ...[this.#walkLifeMs(), writeRecord({ body, first }, key, keys?.keys ?? [])],
     ];
   }
 
+  #parse(reply: Reply | undefined): Found | undefined {
+    if (!Array.isArray(reply)) return undefined;
+    const [kind, generation, pageGeneration, fetchedAt, until, record, refusal, lock] = reply;
+    const { maxFreshSeconds, notFoundSeconds } = this.#options;
+    const fetched = Number(fetchedAt);
+    const code = String(refusal);
+    const longestMs = (isRefusal(code) ? notFoundSeconds : maxFreshSeconds) * 1000;
+    if (kind === undefined || !isKind(String(kind))) return undefined;
+    return {
+      kind: String(kind) as Found['kind'],
+      generation: this.#generationOf(generation),
+      pageGeneration: this.#generationOf(pageGeneration),
+      fetchedAt: fetched <= this.#parts.clock.now() + maxAheadMs ? fetched : Number.NaN,
+      until: Math.min(Number(until), fetched + longestMs),
+      record: Buffer.isBuffer(record) ? record : Buffer.alloc(0),
+      refusal: code,
+      lockMs: Math.min(Math.max(0, Number(lock) || 0), lockMs),
+    };
+  }
+
   #keys({ walk, limit, cursor }: Place): Keys {
     // All keys of a walk stand in one slot of a cluster. A cursor may be long, and is nobody's business.
     const stem = `${this.#walkPrefix}${walk}}`;
-    const page = `${stem}:${recordVersion}:${limit === undefined ? `next=${digest(cursor ?? '')}` : `limit=${limit}`}`;
+    const which = limit === undefined ? `next=${this.#parts.digest('cursor', cursor ?? '')}` : `limit=${limit}`;
+    const page = `${stem}:${which}`;
     return [page, `${page}:lock`, stem];
   }
 
@@ -469,9 +364,30 @@ export class SharedPages {
   #ownView(walk: string, limit: number | undefined): (string | number)[] {
     const { redis, walks } = this.#parts;
     const { generation, newest, heads } = walks.of(walk);
-    const tag = limit === undefined ? undefined : heads.get(limit);
-    const newestKnown = newest === undefined ? '' : newestField(newest);
-    return [redis.channel, generation, newestKnown, headField(limit), tag ?? '', this.#walkLifeMs()];
+    const etag = limit === undefined ? undefined : heads.get(limit);
+    const newestKnown = newest === undefined ? '' : this.#newest(newest);
+    const tag = etag === undefined ? '' : this.#tag(etag);
+    return [redis.channel, generation, newestKnown, headField(limit), tag, this.#walkLifeMs()];
+  }
+
+  /** What is known by the content is no more than a digest in Redis: from itself, a guessed address could be confirmed. */
+  #tag(etag: string): string {
+    return this.#parts.digest('etag', etag);
+  }
+
+  #newest(first: string): string {
+    return this.#parts.digest('first', first);
+  }
+
+  /** The highest generation that there can be: walks could not move on from one that is far ahead. */
+  #highest(): number {
+    return Math.floor(this.#parts.clock.now() + dayMs) * 1000;
+  }
+
+  /** What is none is the lowest, and never the present one. */
+  #generationOf(text: unknown): number {
+    const generation = Number(text);
+    return Number.isSafeInteger(generation) && generation > 0 && generation <= this.#highest() ? generation : 0;
   }
 
   #walkLifeMs(): number {
@@ -520,21 +436,6 @@ interface Found {
   readonly lockMs: number;
 }
 
-function parse(reply: Reply | undefined): Found | undefined {
-  if (!Array.isArray(reply)) return undefined;
-  const [kind, generation, pageGeneration, fetchedAt, until, record, refusal, lock] = reply;
-  return {
-    kind: String(kind) as Found['kind'],
-    generation: generationOf(generation),
-    pageGeneration: Number(pageGeneration),
-    fetchedAt: Number(fetchedAt),
-    until: Number(until),
-    record: Buffer.isBuffer(record) ? record : Buffer.alloc(0),
-    refusal: String(refusal),
-    lockMs: Number(lock),
-  };
-}
-
 /** Another instance's call has ended without a page. Where that was for reasons of its caller, the next one goes on. */
 function throwIfTold(text: string): void {
   const { code, reason, retryAfterSeconds } = told(text);
@@ -542,30 +443,33 @@ function throwIfTold(text: string): void {
     throw new Problem(code, { reason, retryAfterSeconds });
 }
 
+/** What a call can end with, that is not remembered as a refusal. */
 const problem = z.object({
-  code: z.enum(problemCodes).optional(),
+  code: z
+    .enum([
+      'upstream-failed',
+      'upstream-busy',
+      'upstream-timeout',
+      'upstream-quota-exhausted',
+      'upstream-credentials-refused',
+      'internal-error',
+    ])
+    .optional(),
   reason: z
     .string()
     .regex(/^[\w-]{1,40}$/)
     .optional(),
-  retryAfterSeconds: z.int().nonnegative().optional(),
+  retryAfterSeconds: z.int().nonnegative().max(86_400).optional(),
 });
 
 function told(text: string): z.output<typeof problem> {
   try {
-    return problem.parse(JSON.parse(text));
+    return problem.parse(parseJson(text));
   } catch {
     return {};
   }
 }
 
-/** What is none is the lowest, and never the present one. */
-function generationOf(text: unknown): number {
-  const generation = Number(text);
-  return Number.isSafeInteger(generation) && generation > 0 ? generation : 0;
-}
-
 const isRefusal = (text: string): text is RefusalCode => refusalCode.safeParse(text).success;
 const headField = (limit: number | undefined) => (limit === undefined ? '' : `h${limit}`);
-const newestField = (first: string) => `=${first}`;
-const digest = (text: string) => createHash('sha256').update(text).digest('base64url').slice(0, 32);
+const isKind = (text: string) => text === 'page' || text === 'turn' || text === 'wait';

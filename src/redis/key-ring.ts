@@ -28,6 +28,11 @@ export class KeyRing {
     return this.#keys;
   }
 
+  /** The secret of the digests that are left with Redis. While keys are replaced, instances may have two of them. */
+  get digestKey(): Buffer | undefined {
+    return this.#keys[0]?.value;
+  }
+
   /** Reads the file again. */
   reload(): void {
     const keys = this.#read();

@@ -4,7 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
+import { z } from 'zod';
 import type { Clock } from '../clock.ts';
+import { parseJson } from '../json.ts';
 import type { RedisAddress } from './address.ts';
 
 export interface RedisOptions {
@@ -37,6 +39,10 @@ const startingBeatMs = 20;
 /** Instances that have not been heard of for so long are gone. */
 const goneMs = 2_000;
 const reconnectMs = { first: 50, most: 500 };
+/** No more are counted: what an instance may call while it is alone is a share of the whole. */
+const maxInstances = 100;
+/** Characters; a longer message is none of ours. */
+const maxMessageLength = 16 * 1024;
 /** A connection that leaves a question unanswered for so long is dead. */
 const deadMs = 2_000;
 /** One late answer may be our own fault; so many in a row are not. */
@@ -61,13 +67,16 @@ const beat: Script = {
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
     redis.call('PEXPIRE', KEYS[1], 60000)
     redis.call('PUBLISH', ARGV[3], '["beat"]')
-    return redis.call('ZRANGE', KEYS[1], 0, -1)`,
+    return redis.call('ZRANGE', KEYS[1], 0, ${maxInstances - 1})`,
 };
 
 const leave: Script = { name: 'sendgateLeave', keys: 1, lua: `return redis.call('ZREM', KEYS[1], ARGV[1])` };
 
 export type Reply = Buffer | number | null | readonly Reply[];
 type Listener = (...values: string[]) => void;
+
+/** What is told: its kind, and values. A list in here, or an object, is nothing that could be a text. */
+const message = z.array(z.union([z.string(), z.number()]));
 
 export class Redis {
   /** Of this process. */
@@ -240,7 +249,7 @@ export class Redis {
   async #beat(): Promise<void> {
     const reply = await this.#ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
     if (!Array.isArray(reply)) this.#goodBeats = 0;
-    else if (this.#unheard < maxUnheard) this.#alive(reply.map(String));
+    else if (this.#unheard < maxUnheard) this.#alive(reply.filter(Buffer.isBuffer).map(String));
     else {
       this.#down('unheard');
       if (this.#unheard % maxUnheard === 0) this.#subscriber.disconnect(true);
@@ -290,15 +299,18 @@ export class Redis {
 
   #heard(text: string): void {
     this.#unheard = 0;
-    let message: unknown;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return; // Not one of ours.
-    }
-    if (!Array.isArray(message)) return;
-    const [kind, ...values] = message.map(String);
+    const [kind, ...values] = parseMessage(text);
     for (const listener of this.#listeners.get(kind ?? '') ?? []) listener(...values);
+  }
+}
+
+/** Empty where the text is none of ours. */
+function parseMessage(text: string): readonly string[] {
+  if (text.length > maxMessageLength) return [];
+  try {
+    return message.parse(parseJson(text)).map(String);
+  } catch {
+    return [];
   }
 }
 
@@ -337,6 +349,8 @@ export function connect({ kind, nodes, tls, username, password, database, master
           sentinels: [...nodes],
           name: master ?? '',
           sentinelRetryStrategy: retryStrategy,
+          // Two connections, each with an option of its own: to the sentinels, and to the server that they name.
+          ...(tls ? { sentinelTLS: {} } : {}),
           enableTLSForSentinelMode: tls,
         }
       : { host: node?.host ?? '', port: node?.port ?? 0 };

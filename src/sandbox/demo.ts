@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
-import { logDestination } from '../operations/log.ts';
+import { exitAfter, logDestination } from '../operations/log-destination.ts';
 import { startService } from '../service.ts';
 import { refreshTokens } from '../upstream/oauth/refresh.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
@@ -38,7 +38,6 @@ try {
   });
   const loaded = loadConfig(process.env, readFile);
   const destination = logDestination(2);
-  process.once('exit', () => destination.flushSync());
   const service = await startService(loaded, {
     clock: systemClock,
     readFile,
@@ -62,7 +61,7 @@ in a browser, or try:
 Ask twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
 
 `);
-  const end = () => service.stop().then(() => process.exit(0));
+  const end = () => service.stop().then(() => exitAfter(destination, 0));
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
 } catch (error) {

@@ -2,6 +2,8 @@
  * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
  */
 import { z } from 'zod';
+import { parseJson } from '../json.ts';
+import { rows } from '../upstream/answers.ts';
 import { type Send, type SendsPage, sendSchema } from '../upstream/dialect.ts';
 import { dropInLink } from './drop-in.ts';
 import { nextLink } from './links.ts';
@@ -30,9 +32,9 @@ export function renderPage(basePath: string, query: SendsQuery, { sends, cursor 
   return { json: JSON.stringify(body satisfies z.output<typeof pageSchema>), next };
 }
 
-/** The sends out of a rendered page. */
+/** The sends out of a rendered page. @throws when it is none */
 export function readSends(json: string): readonly Send[] {
-  return JSON.parse(resultsOf(json));
+  return sendsSchema.parse(parseJson(resultsOf(json)));
 }
 
 /** The same as they stand there, a JSON array. A quote before a name never ends a string, so the key stands
@@ -41,4 +43,5 @@ export function resultsOf(json: string): string {
   return json.slice(json.indexOf(resultsKey) + resultsKey.length, -1);
 }
 
+const sendsSchema = rows(sendSchema);
 const resultsKey = '"results":';

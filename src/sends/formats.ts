@@ -15,8 +15,17 @@ export interface ExportFormat {
   readonly lines: (sends: string) => string;
 }
 
-/** A value that is no formula and has nothing to be quoted: it is the same in JSON and in CSV. */
-const plainValue = String.raw`([\w.][^",\\\s]*)`;
+/**
+ * Where a spreadsheet may find a formula (OWASP, "CSV Injection"; full-width signs, `|` and `%` are taken for signs by some): at
+ * the beginning of a value, and behind whatever separates cells or rows in another locale, where our quotes are not at
+ * the beginning of a cell and mean nothing.
+ */
+const sign = '=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05';
+const formula = new RegExp(`^(?=[${sign}\\x00-\\x1f\\ufeff])|(?<=[;|\\t\\r\\n])(?=[${sign}])`, 'g');
+const withoutFormulas = (value: string) => value.replace(formula, "'");
+
+/** A value that holds no formula and nothing to be quoted: it is the same in JSON and in CSV. */
+const plainValue = String.raw`([\w.][^",;|\\\s]*)`;
 const plainSend = new RegExp(
   String.raw`(?<=[[,])\{${sendFields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
   'g',
@@ -33,7 +42,8 @@ const csv: ExportFormat = {
     const rows = sends.replace(plainSend, plainRow);
     if (!rows.includes('{')) return rows.slice(1);
     const read: Send[] = JSON.parse(sends);
-    return `${Papa.unparse(read, { columns: [...sendFields], header: false, escapeFormulae: true })}\r\n`;
+    const cells = read.map((send) => sendFields.map((name) => withoutFormulas(send[name])));
+    return `${Papa.unparse(cells)}\r\n`;
   },
 };
 

@@ -2,17 +2,18 @@
  * What the answers of both versions have in common: how errors are read, and what they mean.
  */
 import { z } from 'zod';
+import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
 import { cursorPattern, type PageQuery, type Refusal } from './dialect.ts';
 
 const failure = z.object({ error_key: z.string() }).partial();
-/** An array, or on some of v3's paths one bare object (vendor's documentation). */
-const failures = z.union([z.array(failure).min(1), failure.transform((one) => [one])]);
+/** An array, or on some of v3's paths one bare object (vendor's documentation). The first of an array is all that counts. */
+const failures = z.union([z.tuple([failure], z.unknown()), failure.transform((one) => [one])]);
 
 /** The `error_key` of a refusal; undefined where there is none to be read. */
 export function errorKey(body: string): string | undefined {
   try {
-    return failures.parse(JSON.parse(body))[0]?.error_key;
+    return failures.parse(parseJson(body))[0]?.error_key;
   } catch {
     return undefined; // HTML or nothing, from a gateway in front: the status alone has to do.
   }
@@ -22,7 +23,7 @@ export function errorKey(body: string): string | undefined {
 export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   let json: unknown;
   try {
-    json = JSON.parse(body);
+    json = parseJson(body);
   } catch {
     // The SyntaxError quotes the body, so it ends here.
     throw new Problem('upstream-failed', { reason: 'malformed' });
@@ -30,6 +31,25 @@ export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   const parsed = shape.safeParse(json);
   if (!parsed.success) throw new Problem('upstream-failed', { reason: 'schema' });
   return parsed.data;
+}
+
+/**
+ * A list of rows, read up to the first that is none: a schema for all of them would describe each mistake in each row, which
+ * takes seconds where nothing is a row.
+ */
+export function rows<T>(row: z.ZodType<T>) {
+  return z.array(z.unknown()).transform((all, context): T[] => {
+    const read: T[] = [];
+    for (const one of all) {
+      const parsed = row.safeParse(one);
+      if (!parsed.success) {
+        context.addIssue('not a row');
+        return z.NEVER;
+      }
+      read.push(parsed.data);
+    }
+    return read;
+  });
 }
 
 /** Takes the cursor out of a link, and nothing else: its path is not always the one that was called. */

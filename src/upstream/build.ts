@@ -178,7 +178,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     const stored = readTokens(tokenFile, clientId());
     return stored && isOurs(stored) ? stored : undefined;
   };
-  const shared = redis && new SharedTokens(redis, () => tokenSharing(parts));
+  const shared = redis && new SharedTokens(redis, clock, () => tokenSharing(parts));
   if (shared && !tokenSharing(parts)) {
     log.warn(
       'without a client secret or cache.encryptionKeyFile the instances do not share tokens: give them one file',

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
-import { parseAnswer, refusalOf } from './answers.ts';
+import { parseAnswer, refusalOf, rows } from './answers.ts';
 import type { Call, Exchange } from './dialect.ts';
 import type { Demand } from './quota/demand.ts';
 import { Waiters } from './quota/waiters.ts';
@@ -20,7 +20,7 @@ const maxKnown = 100_000;
 const unknown = '';
 
 const xrefs = z.object({
-  xrefs: z.array(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.guid() })),
+  xrefs: rows(z.object({ v2_email_campaign_id: z.coerce.string(), campaign_activity_id: z.guid() })),
 });
 
 interface Batch {

@@ -2,7 +2,7 @@
  * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
  */
 import { z } from 'zod';
-import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
+import { cursorOf, errorKey, parseAnswer, refusalOf, rows } from './answers.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -32,7 +32,7 @@ const send = z.object({
 /** "No more pages" is documented as `{}`; null, an empty string and a missing `meta` are tolerated. */
 const page = z.object({
   meta: z.object({ pagination: z.object({ next_link: z.string().nullish() }).nullish() }).nullish(),
-  results: z.array(send),
+  results: rows(send),
 });
 
 /** The vendor's documentation counts opens, clicks and more beside them. */

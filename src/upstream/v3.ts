@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { cursorOf, errorKey, parseAnswer, refusalOf } from './answers.ts';
+import { cursorOf, errorKey, parseAnswer, refusalOf, rows } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import {
   type CampaignSummary,
@@ -42,11 +42,11 @@ const activity = z.object({
 
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
-  tracking_activities: z.array(activity),
+  tracking_activities: rows(activity),
   _links: z.object({ next: z.object({ href: z.string().nullish() }).nullish() }).nullish(),
 });
 
-const stats = z.object({ results: z.array(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
+const stats = z.object({ results: rows(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
 
 /** The privilege without which every report is refused (vendor's documentation). */
 const reportPrivilege = 'ui:campaign:metrics';

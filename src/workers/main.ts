@@ -8,7 +8,8 @@ import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
 import { buildFront } from '../front.ts';
 import { keepHeapTight } from '../operations/heap.ts';
-import { createLogs, logDestination, redact } from '../operations/log.ts';
+import { createLogs, redact } from '../operations/log.ts';
+import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../operations/log-destination.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import type { ExportPlaces } from '../sends/export-places.ts';
 import { flushSpans } from '../tracing.ts';
@@ -21,6 +22,7 @@ import type { Order, Report } from './workers.ts';
 
 const reportEveryMs = 500;
 
+tolerateStderr();
 keepHeapTight();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
@@ -30,13 +32,10 @@ const secrets = new Secrets(sources, readFile, () => {});
 const destination = logDestination();
 const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
-const exit = (code: number) => {
-  destination.flushSync();
-  process.exit(code);
-};
+const exit = (code: number) => void exitAfter(destination, code);
 const die = (error: unknown) => {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`sendgate worker: ${redact(text, secrets.values())}\n`);
+  writeToStderr(`sendgate worker: ${redact(text, secrets.values())}\n`);
   exit(1);
 };
 process.on('uncaughtException', die);

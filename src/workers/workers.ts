@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import type { Counting } from '../callers/rate-limit.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../front.ts';
-import { type LogDestination, type Logger, wholeLines } from '../operations/log.ts';
+import type { Logger } from '../operations/log.ts';
+import { type LogDestination, wholeLines, writeToStderr } from '../operations/log-destination.ts';
 import type { PublicStatus } from '../operations/status.ts';
 import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
@@ -191,7 +192,7 @@ export class Workers implements Front {
       'data',
       wholeLines((lines) => logDestination.pass(lines)),
     );
-    worker.process.stderr?.pipe(process.stderr, { end: false });
+    worker.process.stderr?.on('data', writeToStderr);
   }
 
   #answers({ places }: Running) {

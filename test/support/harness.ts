@@ -158,7 +158,7 @@ export async function startInstance(
   const service = await startService(loaded, {
     clock,
     readFile,
-    logDestination: { write, pass: write, flushSync: () => {} },
+    logDestination: { lostBytes: 0, write, pass: write, close: async () => true },
     version: 'test',
     refreshTokens: (order) => refreshTokens(order, () => clock.now()),
   });

@@ -22,7 +22,7 @@ export class RedisServer {
     this.#args = args;
   }
 
-  /** @param args further ones, as on the command line; `sentinel` alone makes it one */
+  /** @param args further ones, as on the command line; `sentinel` as the first makes it one */
   static async start(args: readonly string[] = []): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), args);
     await server.restart();
@@ -34,7 +34,8 @@ export class RedisServer {
     const config = join(this.#folder, 'redis.conf');
     writeFileSync(config, '');
     const where = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder];
-    const kind = this.#args[0] === 'sentinel' ? ['--sentinel'] : ['--save', '', ...this.#args];
+    const [first, ...rest] = this.#args;
+    const kind = first === 'sentinel' ? ['--sentinel', ...rest] : ['--save', '', ...this.#args];
     this.#child = spawn('redis-server', [config, ...where, ...kind], { stdio: 'ignore' });
     running.add(this.#child);
     for (let tries = 0; ; tries++) {

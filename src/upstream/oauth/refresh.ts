@@ -61,7 +61,7 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
     checkWritable(tokenFile);
     const result = await tryEach(all, endpoint, order, () => laterThan(stored, now()));
     const renewed = result.outcome === 'renewed' ? readTokens(tokenFile, clientId) : undefined;
-    if (renewed) await shared?.write(renewed);
+    if (renewed) await shared?.write(renewed, now());
     return result;
   } catch (error) {
     if (error instanceof GrantError) return { outcome: 'failed', reason: error.reason };

@@ -5,6 +5,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis as Client, Cluster } from 'ioredis';
+import type { Clock } from '../../clock.ts';
 import { parseRedisUrl } from '../../redis/address.ts';
 import { connect, type Redis, type Script } from '../../redis/redis.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../redis/sealing.ts';
@@ -27,17 +28,31 @@ const pollMs = 50;
 /** There is no hurry: a refresh takes longer. */
 const patienceMs = 1_000;
 
-/** KEYS: the tokens. ARGV: when they were issued, the tokens, channel. Newer ones are not replaced. */
+/** Clocks of instances differ by seconds: tokens that were issued later than this are none of ours. */
+const maxAheadMs = 3_600_000;
+/** Bytes of tokens, sealed. */
+const maxRecordBytes = 64 * 1024;
+
+/** KEYS: the tokens. ARGV: when they were issued, the tokens, channel, the latest that any can be. Newer ones are not replaced. */
 const putLua = `
   local held = redis.pcall('HGET', KEYS[1], 't')
-  if type(held) == 'string' and tonumber(held) and tonumber(held) >= tonumber(ARGV[1]) then return 0 end
+  held = type(held) == 'string' and tonumber(held) or nil
+  if held and held >= tonumber(ARGV[1]) and held <= tonumber(ARGV[4]) then return 0 end
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 't', ARGV[1], 'r', ARGV[2])
   redis.call('PUBLISH', ARGV[3], '["tokens"]')
   return 1`;
 const put: Script = { name: 'sendgatePutTokens', keys: 1, lua: putLua };
-const get: Script = { name: 'sendgateGetTokens', keys: 1, lua: `return redis.call('HGET', KEYS[1], 'r')` };
+const getLua = `
+  local record = redis.pcall('HGET', KEYS[1], 'r')
+  return type(record) == 'string' and #record <= ${maxRecordBytes} and record or false`;
+const get: Script = { name: 'sendgateGetTokens', keys: 1, lua: getLua };
 
+/** KEYS: the lock. ARGV: token, life. One that lives for longer than a lock, or for ever, is nobody's. */
+const lockLua = `
+  local left = redis.call('PTTL', KEYS[1])
+  if left == -1 or left > tonumber(ARGV[2]) then redis.call('DEL', KEYS[1]) end
+  return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')`;
 const unlockLua = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 const renewLua = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
 
@@ -49,11 +64,13 @@ export function tokenKeyOf(clientSecret: string): string {
 /** The tokens of all instances, as the service sees them. */
 export class SharedTokens {
   readonly #redis: Redis;
+  readonly #clock: Clock;
   readonly #sharing: () => TokenSharing | undefined;
 
   /** @param sharing undefined while there is nothing to encrypt them with: they are not shared then */
-  constructor(redis: Redis, sharing: () => TokenSharing | undefined) {
+  constructor(redis: Redis, clock: Clock, sharing: () => TokenSharing | undefined) {
     this.#redis = redis;
+    this.#clock = clock;
     this.#sharing = sharing;
   }
 
@@ -70,7 +87,7 @@ export class SharedTokens {
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
       // Whoever has refreshed them himself comes first: his may be later than those that were borrowed from him.
       if (own.borrowed && !this.#redis.isSettled) return false;
-      await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel]);
+      await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel, this.#clock.now() + maxAheadMs]);
       return false;
     }
     return theirs !== undefined && (await borrow(theirs));
@@ -109,13 +126,15 @@ export class SharedRefresh {
   }
 
   async read(): Promise<StoredTokens | undefined> {
-    const record = await patiently(this.#client.hgetBuffer(this.#sharing.key, 'r')).catch(() => undefined);
+    const asked = this.#client.callBuffer('EVAL', getLua, 1, this.#sharing.key);
+    const record = await patiently(asked).catch(() => undefined);
     return fromRecord(this.#sharing, record);
   }
 
-  async write(tokens: StoredTokens): Promise<void> {
+  /** @param nowMs wall time */
+  async write(tokens: StoredTokens, nowMs: number): Promise<void> {
     const { key, channel } = this.#sharing;
-    const values = [key, String(tokens.issuedAt), toRecord(this.#sharing, tokens), channel];
+    const values = [key, String(tokens.issuedAt), toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
     // What cannot be told now is told by the service, when Redis is back.
     await patiently(this.#client.eval(putLua, 1, ...values)).catch(() => {});
   }
@@ -133,7 +152,7 @@ export class SharedRefresh {
   async #lock(forMs: number): Promise<boolean> {
     await patiently(ready(this.#client));
     for (const giveUpAt = performance.now() + forMs; performance.now() < giveUpAt; await delay(pollMs)) {
-      if (await patiently(this.#client.set(this.#lockKey, this.#token, 'PX', lockMs, 'NX'))) {
+      if (await patiently(this.#client.eval(lockLua, 1, this.#lockKey, this.#token, lockMs))) {
         const renew = () => this.#client.eval(renewLua, 1, this.#lockKey, this.#token, lockMs).catch(() => {});
         this.#renewal = setInterval(renew, renewEveryMs);
         return true;

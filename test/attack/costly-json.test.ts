@@ -1,0 +1,73 @@
+/**
+ * Answers that are made to take long to read: nobody is answered meanwhile.
+ */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseJson } from '../../src/json.ts';
+import { errorKey } from '../../src/upstream/answers.ts';
+import { parseV2Page } from '../../src/upstream/v2.ts';
+import { parseV3Page } from '../../src/upstream/v3.ts';
+
+const megabytes = 8 * 1024 * 1024;
+const small = 250 * 1024;
+const repeated = (text: string, bytes: number) => text.repeat(bytes / text.length);
+/** Short enough to be read without a look at it. */
+const shortOnes = {
+  'objects that are no rows': `{"results":[${repeated('{},', small)}{}],"tracking_activities":[${repeated('{},', 6_000)}{}]}`,
+  'numbers that are no rows': `{"results":[${repeated('1,', small)}1]}`,
+};
+const longOnes = {
+  'arrays in arrays': `${repeated('[', megabytes / 2)}${repeated(']', megabytes / 2)}`,
+  'arrays that do not end': repeated('[', megabytes),
+  'objects in objects': `${repeated('{"a":', megabytes)}1${'}'.repeat(megabytes / 5)}`,
+  'arrays in a page': `{"results":${repeated('[', megabytes / 2)}${repeated(']', megabytes / 2)}}`,
+  'a million empty objects': `[${repeated('{},', megabytes)}1]`,
+  'half a million names': `{${Array.from({ length: 500_000 }, (_, n) => `"k${n}":1`).join()}}`,
+};
+
+function msOf(work: () => unknown): number {
+  const startedAt = performance.now();
+  try {
+    work();
+  } catch {
+    // It is refused.
+  }
+  return performance.now() - startedAt;
+}
+
+describe.each(Object.entries(longOnes))('%s', (_, text) => {
+  test('are refused in a fraction of the time that it takes to read them', () => {
+    const plainly = msOf(() => JSON.parse(text));
+    expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }));
+    expect(() => parseV3Page(text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
+    expect(errorKey(text)).toBeUndefined();
+    const all = msOf(() => parseV2Page(text)) + msOf(() => parseV3Page(text, '1')) + msOf(() => errorKey(text));
+    expect(all).toBeLessThan(plainly * 0.3);
+  });
+});
+
+test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
+  // With a schema for the whole list, every row is told of with each of its mistakes: that takes a hundred times as long.
+  const plainly = msOf(() => JSON.parse(text));
+  const all = msOf(() => parseV2Page(text)) + msOf(() => errorKey(text.slice(text.indexOf('['))));
+  expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));
+  expect(all).toBeLessThan(plainly * 20 + 20);
+});
+
+test('An error of which the first is all that counts is read by it', () => {
+  expect(errorKey('[{"error_key":"one"},7,[]]')).toBe('one');
+  expect(errorKey('{"error_key":"one"}')).toBe('one');
+  expect(errorKey('[]')).toBeUndefined();
+});
+
+test('What is long and has no more parts than an answer is read as it is', () => {
+  // Brackets, quotes and backslashes in strings are no structure.
+  const padding = `"${'[{\\"\\\\'.repeat(60_000)}"`;
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 8 }), (json) => {
+      const text = `[${padding},${json}]`;
+      expect(parseJson(text)).toEqual(JSON.parse(text));
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,63 @@
+/**
+ * Values that a spreadsheet would take for formulas, in whatever locale it reads the file.
+ */
+import { expect, test } from '@jest/globals';
+import Papa from 'papaparse';
+import { exportFormats } from '../../src/sends/formats.ts';
+import { sendFields } from '../../src/upstream/dialect.ts';
+
+const line = (email: string) =>
+  exportFormats.csv.lines(
+    JSON.stringify([
+      {
+        activity_type: 'EMAIL_SEND',
+        campaign_id: '1',
+        contact_id: '2',
+        email_address: email,
+        send_date: '2026-01-01T00:00:00.000Z',
+      },
+    ]),
+  );
+const fullWidth = [...'=+-@|%'].map((sign) => String.fromCharCode(sign.charCodeAt(0) + 0xfee0));
+const signs = [...'=+-@|%', ...fullWidth];
+const payload = 'cmd|calc!A1';
+
+/** What a spreadsheet may make cells of: a separator of its locale, and quotes only where a cell begins with one. */
+const cellsIn = (text: string, separator: string) =>
+  Papa.parse<string[]>(text, { delimiter: separator, newline: separator === ',' ? '\r\n' : '\n' }).data.flat();
+
+const attacks = [
+  ...signs.map((sign) => `${sign}${payload}`),
+  ...[...'\t\r\n\0\ufeff'].map((odd) => `${odd}=${payload}`),
+  ...[...';|\t\r\n'].flatMap((separator) => signs.map((sign) => `x${separator}${sign}1+1@example.com`)),
+  '=1+1\nx',
+  '"=1+1',
+  'x";=1+1;"',
+  'x;;=1',
+  ';=1',
+  '|=1',
+  'x;\n=1',
+];
+
+test.each([',', ';', '|', '\t'])(
+  'No cell of a file that is read with %j as the separator is a formula',
+  (separator) => {
+    for (const attack of attacks) {
+      for (const cell of cellsIn(line(attack), separator)) {
+        for (const row of cell.split(/[\r\n]/)) {
+          expect([attack, row]).toEqual([attack, expect.not.stringMatching(new RegExp(`^[${signs.join('\\')}]`))]);
+        }
+      }
+    }
+  },
+);
+
+test('A value that is none is written as it is', () => {
+  for (const email of [
+    ...['first.last+tag@example.com', 'a-b@x-y.example', "o'neil@example.com", 'user%host@example.com'],
+    ...['a=b@example.com', 'ä@example.com', 'a;b@example.com', 'a|b@example.com', '1@x', 'a b@x'],
+  ]) {
+    const [row = []] = Papa.parse<string[]>(line(email)).data;
+    expect(row[sendFields.indexOf('email_address')]).toBe(email);
+  }
+});
