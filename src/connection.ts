@@ -49,7 +49,6 @@ interface Server {
 
 /** What node:http does not tell in its types. */
 type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number };
-type Closing = ServerResponse & { _closed: boolean };
 
 export class Connection {
   readonly socket: Socket;
@@ -108,7 +107,7 @@ export class Connection {
     else run();
   }
 
-  /** Runs once all that is kept is over; not when the connection has closed before. */
+  /** Runs once all that is kept is over. The connection may be closed by then. */
   afterAll(run: () => void): void {
     if (this.#open.size === 0) run();
     else this.#afterAll = run;
@@ -132,13 +131,11 @@ export class Connection {
     return now - this.#patience.since >= patienceMs;
   }
 
-  /** The connection is closed: so is what was asked on it. node:http closes none a second time. */
+  /** The connection is closed: ends those behind the head, which alone has the socket. */
   endAsked(): void {
-    this.#waiting.length = 0;
-    this.#afterAll = undefined;
     for (const res of this.#open) {
+      if (res.socket) continue;
       res.destroyed = true;
-      (res as Closing)._closed = true;
       res.emit('close');
     }
   }
@@ -146,7 +143,7 @@ export class Connection {
   #over(res: ServerResponse): void {
     this.#open.delete(res);
     this.#begun.delete(res);
-    while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()?.();
+    while (this.#waiting.length > 0 && !this.socket.destroyed && this.#hasRoom()) this.#waiting.shift()?.();
     if (this.#open.size > 0) return;
     this.#newest = undefined;
     this.#server.markFree(this);

@@ -28,7 +28,7 @@ export function onlyReads(req: IncomingMessage): boolean {
 
 /** Aborted when the caller has hung up; from the start, where that was before. */
 export function untilGone(res: ServerResponse): AbortSignal {
-  if (res.closed || res.destroyed) return AbortSignal.abort(callerGone);
+  if (res.destroyed) return AbortSignal.abort(callerGone);
   const gone = new AbortController();
   res.once('close', () => gone.abort(callerGone));
   return gone.signal;

@@ -82,6 +82,7 @@ export class SendsExports {
         const ask = { ...payerOf(req), signal: gone };
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
+        gone.throwIfAborted(); // A page that is held comes to one who has gone, too.
         const lines = headLines(
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
           ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],

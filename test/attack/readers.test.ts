@@ -11,6 +11,7 @@ import { type ConnectionLimits, Connections } from '../../src/connections.ts';
 import type { Logger } from '../../src/operations/log.ts';
 import { FakeClock, ForwardClock } from '../support/clock.ts';
 import { type Environment, type Harness, start, until } from '../support/harness.ts';
+import { hugeCampaign } from '../support/huge-campaign.ts';
 import { dial, dialDeaf, statusesIn, wire } from '../support/raw.ts';
 
 /** Of a megabyte and a half. */
@@ -88,6 +89,27 @@ describe('a reader that never reads', () => {
     await until(() => statusesIn(text()).length === 10, 'all are answered');
     expect(it.sandbox.callCount).toBe(3);
   });
+});
+
+test('of big answers one waits, and the others are not even begun', async () => {
+  await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
+  it.sandbox.campaign(hugeCampaign('2'));
+  /** How many requests its client has left in this minute: one is counted when it begins. */
+  const left = async () => {
+    const { headers } = await it.get('/campaigns/2/sends', { 'accept-encoding': 'br' });
+    return Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
+  };
+  await left();
+  // Held as it is, too: hits are answered in the moment in which they come.
+  await (await it.get('/campaigns/2/sends', { 'accept-encoding': 'identity' })).text();
+  const before = await left();
+  const socket = await deaf();
+  socket.write(wire('/problems/not-found', ['X-Request-Id: the-first']) + wire('/campaigns/2/sends').repeat(4));
+  await until(() => it.lines.some((line) => line.includes('the-first')), 'they have come');
+  expect(before - (await left())).toBe(2);
+  socket.resetAndDestroy();
+  await until(() => it.lines.filter((line) => line.includes('"status":499')).length === 4, 'all are over');
+  expect(before - (await left())).toBe(3);
 });
 
 /** A socket of which the test says what has become of its bytes. */

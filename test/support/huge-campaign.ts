@@ -1,0 +1,11 @@
+/**
+ * A campaign whose one page is more than a system takes for a reader that does not read: fifteen megabytes.
+ */
+export function hugeCampaign(id: string) {
+  const known = Array.from({ length: 500 }, (_, n) => ({
+    contactId: String(n),
+    email: `${'x'.repeat(30_000)}@example.com`,
+    at: new Date(Date.now() - 86_400_000 - n * 1000).toISOString(),
+  }));
+  return { id, size: known.length, newestMs: Date.now(), known };
+}
