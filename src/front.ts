@@ -2,10 +2,10 @@
  * What callers reach: guards, teams, limits, the resources, and the server under them. Where pages come from is somebody
  * else's business.
  */
-import { createApp } from './app.ts';
+import { answersToErrors, createApp } from './app.ts';
 import { Addresses } from './callers/address.ts';
 import { BrowserGuard } from './callers/browser-guard.ts';
-import { Callers } from './callers/callers.ts';
+import { type Caller, Callers } from './callers/callers.ts';
 import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { type Counting, RateLimit } from './callers/rate-limit.ts';
 import { securityHeaders } from './callers/security-headers.ts';
@@ -14,11 +14,13 @@ import { type Clock, onceAMinute } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { Lane } from './lane.ts';
 import { observeExchanges } from './operations/exchange.ts';
+import { headLines } from './operations/head.ts';
 import type { AccessLog, Logger } from './operations/log.ts';
 import { publicStatus } from './operations/public-status.ts';
 import type { PublicStatus } from './operations/status.ts';
 import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
+import { isDropIn } from './sends/drop-in.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import type { ExportPlaces } from './sends/export-places.ts';
@@ -27,7 +29,7 @@ import { ReadyAnswers } from './sends/ready-answers.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { type SummarySource, summaryHandler } from './sends/summary.ts';
 import { createServer, drain, listen } from './server.ts';
-import { createSite } from './site/site.ts';
+import { createSite, sitePaths } from './site/site.ts';
 import type { CampaignIdRule } from './upstream/dialect.ts';
 
 interface FrontParts {
@@ -40,6 +42,8 @@ interface FrontParts {
   readonly campaignIds: CampaignIdRule;
   /** Whether there is quota for calls that nobody has asked for yet. */
   readonly isAmple: () => boolean;
+  /** Of the names that clients have in `RateLimit-Policy`: one for all processes. */
+  readonly partitionSalt: string;
   /** What counts the requests of all processes together; undefined where this is the only one. */
   readonly counting: Counting | undefined;
   readonly exportPlaces: ExportPlaces;
@@ -67,15 +71,26 @@ export interface Front {
 export function buildFront(config: Config, parts: FrontParts): Front {
   const { clock, pages, campaignIds, isAmple } = parts;
   const { basePath } = config.server;
-  const addresses = new Addresses(config.server.trustProxy);
+  const addresses = new Addresses(
+    config.server.trustProxy,
+    once((peer) =>
+      parts.log.warn(
+        { event: 'forwarded.ignored', peer, setting: 'server.trustProxy' },
+        'x-forwarded-for ignored: its sender is not in server.trustProxy; all callers behind it share one rate limit',
+      ),
+    ),
+  );
   const teams = new Teams(config.teams, config.callers.required, addresses);
+  const rateLimit = new RateLimit(config.callers, teams.all, clock, parts.partitionSalt, parts.counting);
   const callers = new Callers({
     isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
     browserGuard: new BrowserGuard(config.callers.cors.origins),
-    teams,
+    ...{ addresses, teams, rateLimit },
+    isOpen: sitePaths(basePath),
+    isTokenForeign: config.server.dropInV2 ? isDropIn : () => false,
   });
-  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, parts.counting);
-  const head = securityHeaders();
+  // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
+  const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
   const answers = new ReadyAnswers(head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
@@ -89,26 +104,31 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, callers, rateLimit, sends });
+  const lane = new Lane({ basePath, rateLimit, sends });
+  const answerError = answersToErrors({ basePath, isDropInServed: dropIn !== undefined, onUnexpected });
   const app = createApp({
     basePath,
-    hosts: callers.hosts,
-    site: createSite({ version: parts.version, basePath, campaignIds }),
-    callers: callers.middleware,
     rateLimit: rateLimit.middleware,
+    site: createSite({ version: parts.version, basePath, campaignIds }),
     sends: sends.handle,
     exports: (name) => exports.handler(name),
     summary: summaryHandler(parts.summaries, campaignIds),
     status: publicStatus(parts.readStatus),
     dropIn: dropIn?.handle,
-    onUnexpected,
+    answerError,
   });
   const server = createServer(
     app,
     (req, res) => {
       const exchange = observe(req, res);
       exchange.trace.run(() => {
-        if (lane.answer(req, exchange)) return;
+        let caller: Caller | undefined;
+        try {
+          caller = callers.admit(req, exchange);
+        } catch (error) {
+          return answerError(error, req, exchange);
+        }
+        if (!caller || lane.answer(req, exchange, caller)) return;
         exchange.watch();
         app(req, res);
       });
@@ -138,5 +158,14 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       refreshAhead.close();
       return drain(server, config.server.drainTimeoutMs, clock, () => exports.breakOff());
     },
+  };
+}
+
+/** Does the first, and nothing afterwards. */
+function once<T>(work: (value: T) => void): (value: T) => void {
+  let isDone = false;
+  return (value) => {
+    if (!isDone) work(value);
+    isDone = true;
   };
 }

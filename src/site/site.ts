@@ -33,6 +33,14 @@ const documentHead = securityHeaders({
   frameAncestors: ["'none'"],
 });
 
+/** Whether a target is one of the site's, as far as can be told without looking for it. No resource is under these paths. */
+export function sitePaths(basePath: string): (target: string) => boolean {
+  const name = '[^/?#]+';
+  const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
+  const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
+  return (target) => pattern.test(target);
+}
+
 export function createSite(description: DescriptionOptions): Router {
   const { basePath } = description;
   const pages = readFolder(new URL('site/browser/', built), ['.html']);
