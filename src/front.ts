@@ -71,15 +71,7 @@ export interface Front {
 export function buildFront(config: Config, parts: FrontParts): Front {
   const { clock, pages, campaignIds, isAmple } = parts;
   const { basePath } = config.server;
-  const addresses = new Addresses(
-    config.server.trustProxy,
-    once((peer) =>
-      parts.log.warn(
-        { event: 'forwarded.ignored', peer, setting: 'server.trustProxy' },
-        'x-forwarded-for ignored: its sender is not in server.trustProxy; all callers behind it share one rate limit',
-      ),
-    ),
-  );
+  const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(parts.log));
   const teams = new Teams(config.teams, config.callers.required, addresses);
   const rateLimit = new RateLimit(config.callers, teams.all, clock, parts.partitionSalt, parts.counting);
   const callers = new Callers({
@@ -161,11 +153,15 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   };
 }
 
-/** Does the first, and nothing afterwards. */
-function once<T>(work: (value: T) => void): (value: T) => void {
-  let isDone = false;
-  return (value) => {
-    if (!isDone) work(value);
-    isDone = true;
+/** Warns of a forgotten or wrong `server.trustProxy`, once for each header: requests have it again and again. */
+function warnOfIgnored(log: Logger): (peer: string, header: string) => void {
+  const warned = new Set<string>();
+  return (peer, header) => {
+    if (warned.has(header)) return;
+    warned.add(header);
+    log.warn(
+      { event: 'proxy.untrusted', header, peer, setting: 'server.trustProxy' },
+      'header ignored from a peer that is not in server.trustProxy; the callers behind it are not told apart',
+    );
   };
 }

@@ -17,15 +17,17 @@ const namedRanges: Readonly<Record<string, readonly string[]>> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
+/** Called when a header is ignored since its sender, the peer, is not trusted. */
+type OnIgnored = (peer: string, header: string) => void;
+
 export class Addresses {
   readonly #trusted: BlockList | undefined;
-  readonly #onIgnored: (peer: string) => void;
+  readonly #onIgnored: OnIgnored;
 
   /**
    * @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`
-   * @param onIgnored called with the peer when its `X-Forwarded-For` is ignored, since it is not trusted
    */
-  constructor(trustProxy: readonly string[], onIgnored: (peer: string) => void = () => {}) {
+  constructor(trustProxy: readonly string[], onIgnored: OnIgnored = () => {}) {
     this.#trusted = trustProxy.length === 0 ? undefined : networkList(trustProxy);
     this.#onIgnored = onIgnored;
   }
@@ -41,7 +43,7 @@ export class Addresses {
     const forwarded = req.headers['x-forwarded-for'] as string | undefined;
     if (forwarded === undefined) return peer;
     if (!this.#isTrusted(peer)) {
-      this.#onIgnored(peer);
+      this.#onIgnored(peer, 'x-forwarded-for');
       return peer;
     }
 
@@ -60,10 +62,13 @@ export class Addresses {
     return nearest;
   }
 
-  /** Whether the peer is a trusted proxy. */
-  isFromProxy(req: IncomingMessage): boolean {
-    const peer = this.#trusted && parseAddress(req.socket.remoteAddress ?? '');
-    return peer !== undefined && this.#isTrusted(peer);
+  /** Whether a header that only trusted proxies may set has come from one. */
+  isFromProxy(req: IncomingMessage, header: string): boolean {
+    const peer = parseAddress(req.socket.remoteAddress ?? '');
+    if (peer === undefined) return false;
+    const isTrusted = this.#isTrusted(peer);
+    if (!isTrusted) this.#onIgnored(peer, header);
+    return isTrusted;
   }
 
   #isTrusted(address: string): boolean {

@@ -95,7 +95,7 @@ function matcher({ networks, header }: TeamOptions, addresses: Addresses): Recog
   const headerName = header?.name.toLowerCase();
   return (req, address) =>
     (networks.length > 0 && ranges.check(address, familyOf(address))) ||
-    (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req));
+    (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
 }
 
 const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
