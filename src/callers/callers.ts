@@ -60,7 +60,7 @@ export class Callers {
     return caller;
   }
 
-  /** The site holds no data: everybody who knows the host may open it, as often as a client may ask. */
+  /** The site holds no data: everybody who knows the host may open it, and is counted apart. */
   #visitor(req: IncomingMessage): Caller {
     const { isAllowedHost, addresses, rateLimit } = this.#parts;
     if (!isAllowedHost(req)) throw new Problem('misdirected-request');

@@ -10,7 +10,7 @@ import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import { inOnePiece } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
 import type { Redis, Script } from '../redis/redis.ts';
-import { defaultTeam, type Team } from './teams.ts';
+import type { Team } from './teams.ts';
 
 export interface RateLimitOptions {
   /** Of each client that belongs to no team with a limit of its own. */
@@ -28,6 +28,12 @@ export interface Client {
   readonly policy: string;
   readonly limit: number;
 }
+
+/** The policy of those who open the site. No team can have this name. */
+const sitePolicy = '(site)';
+
+/** Files of the site for one address a minute: the explorer, opened fifty times. They cost no call, and little else. */
+const siteRequestsPerMinute = 600;
 
 /** A household or a rented server has a whole /56 to send from (RFC 6177). */
 const ipv6Subnet = 56;
@@ -53,9 +59,10 @@ export class RateLimit {
    */
   constructor(options: RateLimitOptions, teams: readonly Team[], clock: Clock, salt: string, counting?: Counting) {
     this.#store = new BoundedStore(options.maxClients, clock, salt, counting);
-    this.#limits = new Map(
-      teams.map(({ name, requestsPerMinute }) => [name, requestsPerMinute ?? options.requestsPerMinute]),
-    );
+    this.#limits = new Map([
+      [sitePolicy, siteRequestsPerMinute],
+      ...teams.map(({ name, requestsPerMinute }) => [name, requestsPerMinute ?? options.requestsPerMinute] as const),
+    ]);
     this.#limiter = rateLimit({
       windowMs,
       limit: (req) => this.#clientIn(exchangeOf(req)).limit,
@@ -76,12 +83,13 @@ export class RateLimit {
 
   /** As which client a request is counted. */
   clientOf(team: Team, address: string): Client {
-    return this.#client(team, team.requestsPerMinute === undefined ? `${team.name} ${networkOf(address)}` : team.name);
+    const { name, requestsPerMinute } = team;
+    return this.#client(name, requestsPerMinute === undefined ? `${name} ${networkOf(address)}` : name);
   }
 
   /** Who opens the site, counted apart from what the same address asks of the resources. */
   visitorOf(address: string): Client {
-    return this.#client(defaultTeam, `site ${networkOf(address)}`);
+    return this.#client(sitePolicy, `${sitePolicy} ${networkOf(address)}`);
   }
 
   /** @throws Problem `rate-limited` when the next request would be one too many; counts nothing */
@@ -106,12 +114,12 @@ export class RateLimit {
   };
 
   /** Whose request Express has: the one that was checked ahead of it. */
-  #clientIn({ client: key, told: { team: policy } }: Exchange): Client {
+  #clientIn({ client: key, told: { team } }: Exchange): Client {
     if (key === undefined) throw new Error('the rate limit has not been checked');
-    return { key, policy, limit: this.#limits.get(policy) ?? 0 };
+    return this.#client(key.startsWith(sitePolicy) ? sitePolicy : team, key);
   }
 
-  #client({ name: policy }: Team, key: string): Client {
+  #client(policy: string, key: string): Client {
     return { key, policy, limit: this.#limits.get(policy) ?? 0 };
   }
 
@@ -280,7 +288,7 @@ class BoundedStore implements Store {
     return count ? this.#linesOf(client, count, this.#clock.now()) : '';
   }
 
-  /** The name of a team is a token: nothing in here has to be checked. */
+  /** Names of policies hold no quote: nothing in here has to be checked. */
   #linesOf({ key, policy, limit }: Client, count: Count, now: number): string {
     count.policyLine ??= inOnePiece(
       `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key, this.#salt)}:\r\n`,

@@ -63,7 +63,8 @@ export function createSite(description: DescriptionOptions): Router {
       await file.answer(req);
     });
 
-  if (basePath !== '') site.get(basePath, (_req, res) => res.redirect(308, `${basePath}/`));
+  const toRoot = headLines('Location', `${basePath}/`);
+  if (basePath !== '') site.get(basePath, (req) => exchangeOf(req).answer(308, toRoot));
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
   serve(`${basePath}/openapi.json`, () => openapi);
