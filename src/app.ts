@@ -9,7 +9,7 @@ import { headLines } from './operations/head.ts';
 import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
 import { callerGone } from './resource.ts';
-import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
+import { dropInError, dropInPath, forgetCredentials } from './sends/drop-in.ts';
 import { sendsPath } from './sends/endpoint.ts';
 import { exportPath } from './sends/export.ts';
 import { type ExportName, exportNames } from './sends/formats.ts';
@@ -59,20 +59,20 @@ export type AnswerError = (error: unknown, req: IncomingMessage, exchange: Excha
 
 interface ErrorParts {
   readonly basePath: string;
-  /** Whether errors are told in v2's form on v2's path. */
-  readonly isDropInServed: boolean;
+  /** Whether an error has to be in v2's form. */
+  readonly isDropIn: (req: IncomingMessage) => boolean;
   /** Told of errors that nobody has foreseen. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
-export function answersToErrors({ basePath, isDropInServed, onUnexpected }: ErrorParts): AnswerError {
+export function answersToErrors({ basePath, isDropIn, onUnexpected }: ErrorParts): AnswerError {
   return (error, req, exchange) => {
     const problem = toProblem(error);
     if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
     exchange.told.problem = problem.code;
     exchange.told.reason = problem.reason;
 
-    const asV2 = isDropInServed && isDropIn(req);
+    const asV2 = isDropIn(req);
     const fields: string[] = [];
     if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
     if (problem.allow !== undefined) fields.push('Allow', problem.allow);

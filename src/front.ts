@@ -20,7 +20,7 @@ import { publicStatus } from './operations/public-status.ts';
 import type { PublicStatus } from './operations/status.ts';
 import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
-import { isDropIn } from './sends/drop-in.ts';
+import { dropInRule } from './sends/drop-in.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import type { ExportPlaces } from './sends/export-places.ts';
@@ -74,12 +74,13 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(parts.log));
   const teams = new Teams(config.teams, config.callers.required, addresses);
   const rateLimit = new RateLimit(config.callers, teams.all, clock, parts.partitionSalt, parts.counting);
+  const isDropIn = config.server.dropInV2 ? dropInRule(basePath) : () => false;
   const callers = new Callers({
     isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
     browserGuard: new BrowserGuard(config.callers.cors.origins),
     ...{ addresses, teams, rateLimit },
     isOpen: sitePaths(basePath),
-    isTokenForeign: config.server.dropInV2 ? isDropIn : () => false,
+    isTokenForeign: isDropIn,
   });
   // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
   const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
@@ -97,7 +98,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
   const lane = new Lane({ basePath, rateLimit, sends });
-  const answerError = answersToErrors({ basePath, isDropInServed: dropIn !== undefined, onUnexpected });
+  const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
   const app = createApp({
     basePath,
     rateLimit: rateLimit.middleware,

@@ -2,13 +2,13 @@
  * Where a request comes from.
  */
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP, SocketAddress } from 'node:net';
+import { formatIp, type Ip, networkRule, parseHop, parseIp } from './ip.ts';
 
 /** Hops of `X-Forwarded-For` that are read, from the right. Nobody has as many proxies. */
 const maxHops = 32;
 
-/** The longest spelling of an address: IPv6 with IPv4 at its end, a zone, brackets and a port. */
-const maxAddressLength = 80;
+/** IPv6 with IPv4 at its end, a zone, brackets and a port. */
+const maxHopLength = 80;
 
 /** What the names in `server.trustProxy` stand for (RFC 1122, 3927, 1918, 4291, 4193). */
 const namedRanges: Readonly<Record<string, readonly string[]>> = {
@@ -21,88 +21,69 @@ const namedRanges: Readonly<Record<string, readonly string[]>> = {
 type OnIgnored = (peer: string, header: string) => void;
 
 export class Addresses {
-  readonly #trusted: BlockList | undefined;
+  readonly #isTrusted: (ip: Ip) => boolean;
   readonly #onIgnored: OnIgnored;
 
   /**
    * @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`
    */
   constructor(trustProxy: readonly string[], onIgnored: OnIgnored = () => {}) {
-    this.#trusted = trustProxy.length === 0 ? undefined : networkList(trustProxy);
+    this.#isTrusted = networkRule(trustProxy.flatMap((name) => namedRanges[name] ?? [name]));
     this.#onIgnored = onIgnored;
   }
 
   /**
    * The peer's address or, behind trusted proxies, the nearest one in `X-Forwarded-For` that is not trusted. A hop that is
    * no address ends the search: what stands left of it is anybody's, so the hop that has written it counts. Ports and
-   * zones are dropped, and every spelling of an address becomes one.
+   * zones are dropped. Undefined for a connection that has ended.
    */
-  of(req: IncomingMessage): string {
-    const peer = parseAddress(req.socket.remoteAddress ?? '');
-    if (peer === undefined) return 'unknown'; // Its connection has ended.
+  of(req: IncomingMessage): Ip | undefined {
+    const peer = parseIp(req.socket.remoteAddress ?? '');
     const forwarded = req.headers['x-forwarded-for'] as string | undefined;
-    if (forwarded === undefined) return peer;
-    if (!this.#isTrusted(peer)) {
-      this.#onIgnored(peer, 'x-forwarded-for');
-      return peer;
-    }
+    if (peer === undefined || forwarded === undefined) return peer;
+    if (this.#isTrusted(peer)) return this.#nearest(peer, forwarded);
+    this.#onIgnored(formatIp(peer), 'x-forwarded-for');
+    return peer;
+  }
 
+  /** The same as text; `unknown` for a connection that has ended. */
+  textOf(req: IncomingMessage): string {
+    const ip = this.of(req);
+    return ip ? formatIp(ip) : 'unknown';
+  }
+
+  #nearest(peer: Ip, forwarded: string): Ip {
     let nearest = peer;
     let end = forwarded.length;
     for (let hop = 0; hop < maxHops && end > 0; hop++) {
       const comma = forwarded.lastIndexOf(',', end - 1);
-      const text = forwarded.slice(comma + 1, end).trim();
+      let start = comma + 1;
+      while (start < end && isBlank(forwarded, start)) start++;
+      while (start < end && isBlank(forwarded, end - 1)) end--;
+      if (start < end) {
+        const ip = end - start > maxHopLength ? undefined : parseHop(forwarded, start, end);
+        if (ip === undefined) break;
+        nearest = ip;
+        if (!this.#isTrusted(ip)) break;
+      }
       end = comma;
-      if (text === '') continue;
-      const address = parseAddress(text);
-      if (address === undefined) break;
-      nearest = address;
-      if (!this.#isTrusted(address)) break;
     }
     return nearest;
   }
 
   /** Whether a header that only trusted proxies may set has come from one. */
   isFromProxy(req: IncomingMessage, header: string): boolean {
-    const peer = parseAddress(req.socket.remoteAddress ?? '');
+    const peer = parseIp(req.socket.remoteAddress ?? '');
     if (peer === undefined) return false;
     const isTrusted = this.#isTrusted(peer);
-    if (!isTrusted) this.#onIgnored(peer, header);
+    if (!isTrusted) this.#onIgnored(formatIp(peer), header);
     return isTrusted;
   }
-
-  #isTrusted(address: string): boolean {
-    return this.#trusted?.check(address, familyOf(address)) ?? false;
-  }
 }
 
-/** Addresses and CIDR ranges as a list to check addresses against. */
-export function networkList(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks.flatMap((name) => namedRanges[name] ?? [name])) {
-    const [address = '', prefix] = network.split('/');
-    const family = familyOf(address);
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
-}
-
-export const familyOf = (address: string) => (address.includes(':') ? 'ipv6' : 'ipv4');
-
-/** `10.1.2.3`, `10.1.2.3:5678`, `[2001:db8::1]`, `[2001:db8::1]:4711`: as gateways write them. */
-const withPort = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
-
-/** One spelling for each address: IPv6 by RFC 5952, IPv4-mapped IPv6 as IPv4, no port, no zone. Undefined for anything else. */
-export function parseAddress(text: string): string | undefined {
-  if (text.length > maxAddressLength) return undefined;
-  const [, bracketed, dotted] = withPort.exec(text) ?? [];
-  const address = bracketed ?? dotted ?? text;
-  const version = isIP(address);
-  if (version === 0 || (version === 4 && bracketed !== undefined)) return undefined;
-  if (version === 4) return address;
-  const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
-  return canonical.startsWith('::ffff:') && canonical.includes('.') ? canonical.slice('::ffff:'.length) : canonical;
+function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
 }
 
 /** Networks with more addresses than these are more than a few proxies: a subnet of IPv4, and a link of IPv6. */
@@ -111,9 +92,8 @@ const narrowestBroadPrefix = { ipv4: 23, ipv6: 63 } as const;
 /** Of trusted proxies, those that are whole networks: callers may live in them, and choose their address. */
 export function broadRanges(trustProxy: readonly string[]): string[] {
   return trustProxy.filter((range) => {
-    if (range === 'loopback') return false;
+    if (range in namedRanges) return range !== 'loopback';
     const [address = '', prefix] = range.split('/');
-    if (isIP(address) === 0) return true;
-    return prefix !== undefined && Number(prefix) <= narrowestBroadPrefix[familyOf(address)];
+    return prefix !== undefined && Number(prefix) <= narrowestBroadPrefix[address.includes(':') ? 'ipv6' : 'ipv4'];
   });
 }

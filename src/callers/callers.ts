@@ -97,13 +97,13 @@ export class Callers {
       return undefined;
     }
 
-    const address = addresses.of(req);
+    const ip = addresses.of(req);
     const { authorization } = req.headers;
     const isForUs = authorization !== undefined && !isTokenForeign(req);
-    const { team, isTokenWrong } = teams.of(req, address, isForUs ? authorization : undefined);
+    const { team, isTokenWrong } = teams.of(req, ip, isForUs ? authorization : undefined);
     // Guesses count for their address, as a client without a team, whatever else recognises the request.
     if (!team || (isTokenWrong && team !== defaultTeam)) {
-      const stranger = rateLimit.clientOf(defaultTeam, address);
+      const stranger = rateLimit.clientOf(defaultTeam, ip);
       exchange.client = stranger.key;
       rateLimit.check(stranger, exchange);
       const limits = rateLimit.count(stranger);
@@ -112,7 +112,7 @@ export class Callers {
         throw new Problem('unauthorized', { authenticate: 'Bearer realm="sendgate"' });
       }
     }
-    return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, address), lines };
+    return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
   }
 }
 

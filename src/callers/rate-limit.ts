@@ -3,13 +3,14 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
+import { type ClientRateLimitInfo, rateLimit, type Store } from 'express-rate-limit';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import { inOnePiece } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
 import type { Redis, Script } from '../redis/redis.ts';
+import { formatIp, type Ip, isIpv4 } from './ip.ts';
 import type { Team } from './teams.ts';
 
 export interface RateLimitOptions {
@@ -34,9 +35,6 @@ const sitePolicy = '(site)';
 
 /** Files of the site for one address a minute: the explorer, opened fifty times. They cost no call, and little else. */
 const siteRequestsPerMinute = 600;
-
-/** A household or a rented server has a whole /56 to send from (RFC 6177). */
-const ipv6Subnet = 56;
 
 /**
  * Counts in windows of a minute and tells it in `RateLimit` and `RateLimit-Policy`, under the name of the team: a team
@@ -82,14 +80,14 @@ export class RateLimit {
   }
 
   /** As which client a request is counted. */
-  clientOf(team: Team, address: string): Client {
+  clientOf(team: Team, ip: Ip | undefined): Client {
     const { name, requestsPerMinute } = team;
-    return this.#client(name, requestsPerMinute === undefined ? `${name} ${networkOf(address)}` : name);
+    return this.#client(name, requestsPerMinute === undefined ? `${name} ${networkOf(ip)}` : name);
   }
 
   /** Who opens the site, counted apart from what the same address asks of the resources. */
-  visitorOf(address: string): Client {
-    return this.#client(sitePolicy, `${sitePolicy} ${networkOf(address)}`);
+  visitorOf(ip: Ip | undefined): Client {
+    return this.#client(sitePolicy, `${sitePolicy} ${networkOf(ip)}`);
   }
 
   /** @throws Problem `rate-limited` when the next request would be one too many; counts nothing */
@@ -128,7 +126,13 @@ export class RateLimit {
   }
 }
 
-const networkOf = (address: string) => (address.includes(':') ? ipKeyGenerator(address, ipv6Subnet) : address);
+/** Of IPv6 the /56, of which a household or a rented server has a whole one to send from (RFC 6177). */
+function networkOf(ip: Ip | undefined): string {
+  if (ip === undefined) return 'unknown';
+  if (isIpv4(ip)) return formatIp(ip);
+  const [first, second, third, fourth = 0] = ip;
+  return `${first?.toString(16)}:${second?.toString(16)}:${third?.toString(16)}:${(fourth & 0xff00).toString(16)}::/56`;
+}
 
 class Count {
   totalHits = 0;

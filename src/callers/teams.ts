@@ -1,9 +1,10 @@
 /**
  * Which team a request belongs to.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type Addresses, familyOf, networkList } from './address.ts';
+import type { Addresses } from './address.ts';
+import { type Ip, networkRule } from './ip.ts';
 
 export interface TeamOptions {
   readonly name: string;
@@ -37,7 +38,7 @@ export interface Recognition {
 }
 
 interface Recognised extends Team {
-  readonly matches: (req: IncomingMessage, address: string) => boolean;
+  readonly matches: (req: IncomingMessage, ip: Ip | undefined) => boolean;
 }
 
 export class Teams {
@@ -77,12 +78,13 @@ export class Teams {
   /**
    * The first team, in the order of the configuration, that recognises the request.
    *
+   * @param ip its address
    * @param authorization its header, as far as it is meant for Sendgate
    */
-  of(req: IncomingMessage, address: string, authorization: string | undefined): Recognition {
+  of(req: IncomingMessage, ip: Ip | undefined, authorization: string | undefined): Recognition {
     const token = this.takeTokens ? bearerToken(authorization) : undefined;
     const byToken = token === undefined ? undefined : this.#byToken.get(digestOf(token));
-    const team = this.#teams.find(({ matches }, place) => place === byToken || matches(req, address));
+    const team = this.#teams.find(({ matches }, place) => place === byToken || matches(req, ip));
     return {
       team: team ?? (this.#required ? undefined : defaultTeam),
       isTokenWrong: token !== undefined && byToken === undefined,
@@ -91,13 +93,13 @@ export class Teams {
 }
 
 function matcher({ networks, header }: TeamOptions, addresses: Addresses): Recognised['matches'] {
-  const ranges = networkList(networks);
+  const isInside = networkRule(networks);
   const headerName = header?.name.toLowerCase();
-  return (req, address) =>
-    (networks.length > 0 && ranges.check(address, familyOf(address))) ||
+  return (req, ip) =>
+    (ip !== undefined && isInside(ip)) ||
     (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
 }
 
 const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
 
-const digestOf = (token: string) => createHash('sha256').update(token).digest('hex');
+const digestOf = (token: string) => hash('sha256', token, 'hex');

@@ -11,15 +11,21 @@ import type { WalkStep } from './links.ts';
 import type { SendsQuery } from './query.ts';
 
 export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
-/** In the path alone: what a query holds is anybody's. */
-const pattern = /^[^?]*\/v2\/emailmarketing\/campaigns\/[^/?]*\/tracking\/sends\/?(?:\?|$)/;
 /** What a v2 client sends in the query to say who it is. */
 const credentials = new Set(['api_key', 'access_token']);
 /** Of such a name, with every character encoded. */
 const maxNameLength = 36;
 
-/** Whether the answer has to be in v2's form, errors too. */
-export const isDropIn = (req: IncomingMessage) => pattern.test(req.url ?? '');
+/**
+ * Whether a request is for v2's path, so that its answer has to be in v2's form, errors too. Only the path tells: what a
+ * query holds is anybody's.
+ */
+export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
+  const path = `${basePath.replaceAll('.', '\\.')}${dropInPath.replace(':id', '[^/?]*')}`;
+  // A target may be a whole URL (RFC 9112 §3.2.2).
+  const pattern = new RegExp(`^(?:https?://[^/?]*)?${path}/?(?:\\?|$)`);
+  return ({ url = '' }) => pattern.test(url);
+}
 
 /** Throws away what such a program sends as its credentials, before anything can read, log or forward it. */
 export const forgetCredentials: RequestHandler = (req, _res, next) => {

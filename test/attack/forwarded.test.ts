@@ -18,7 +18,7 @@ const teams = [
 function addressOf(forwarded: string | undefined, peer: string | undefined = '10.9.9.9', trust = ['10.9.0.0/16']) {
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
   const req = { socket: { remoteAddress: peer }, headers } as unknown as IncomingMessage;
-  return new Addresses(trust).of(req);
+  return new Addresses(trust).textOf(req);
 }
 
 describe('the address of a client', () => {
