@@ -52,11 +52,15 @@ export class Callers {
    */
   admit(req: IncomingMessage, exchange: Exchange): Caller | undefined {
     const { isOpen, rateLimit } = this.#parts;
-    const caller = isOpen(req.url ?? '') ? this.#visitor(req) : this.#callerOf(req, exchange);
+    const isVisit = isOpen(req.url ?? '');
+    const known = isVisit ? undefined : this.#known(req);
+    if (known) exchange.head += known.lines;
+    const caller = known ?? (isVisit ? this.#visitor(req) : this.#identify(req, exchange));
     if (!caller) return undefined;
     exchange.told.team = caller.team.name;
     exchange.client = caller.client.key;
     rateLimit.check(caller.client, exchange);
+    if (!known && !isVisit) this.#remember(req, caller);
     return caller;
   }
 
@@ -69,19 +73,14 @@ export class Callers {
   }
 
   /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
-  #callerOf(req: IncomingMessage, exchange: Exchange): Caller | undefined {
-    const { socket, rawHeaders, method } = req;
-    // Whether it is a preflight is not out of the headers alone.
-    const isRead = method === 'GET' || method === 'HEAD';
-    const last = isRead ? this.#lastCallers.get(socket) : undefined;
-    if (last && isSame(last.rawHeaders, rawHeaders)) {
-      exchange.head += last.lines;
-      return last;
-    }
-    const caller = this.#identify(req, exchange);
+  #known(req: IncomingMessage): Caller | undefined {
+    const last = isRead(req) ? this.#lastCallers.get(req.socket) : undefined;
+    return last && isSame(last.rawHeaders, req.rawHeaders) ? last : undefined;
+  }
+
+  #remember(req: IncomingMessage, caller: Caller): void {
     // A token is not kept.
-    if (caller && isRead && req.headers.authorization === undefined) this.#lastCallers.set(socket, caller);
-    return caller;
+    if (isRead(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
   }
 
   #identify(req: IncomingMessage, exchange: Exchange): Caller | undefined {
@@ -115,6 +114,9 @@ export class Callers {
     return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
   }
 }
+
+/** Of another method, whether it is a preflight is not out of the headers alone. */
+const isRead = ({ method }: IncomingMessage) => method === 'GET' || method === 'HEAD';
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {
   if (some.length !== others.length) return false;

@@ -12,7 +12,7 @@ const groupBits = 16;
 /** Of the prefix that IPv4 addresses have in IPv6. */
 const mappedGroups = 6;
 
-const [zero, nine, dot, colon, bracket] = [0x30, 0x39, 0x2e, 0x3a, 0x5b];
+const [zero, nine, dot, colon, bracket, percent] = [0x30, 0x39, 0x2e, 0x3a, 0x5b, 0x25];
 
 const noDigit = 16;
 /** What a character is worth in hex, by its code. */
@@ -21,24 +21,33 @@ const hexDigits = Uint8Array.from({ length: 128 }, (_, code) => {
   return Number.isNaN(digit) ? noDigit : digit;
 });
 
-/** An address without brackets and port, in a text or a part of one; undefined for anything else. A zone is dropped. */
-export function parseIp(text: string, start = 0, end = text.length): Ip | undefined {
-  return isColonFirst(text, start, end) ? parseIpv6(text, start, end) : ofIpv4(parseIpv4(text, start, end));
+/** An address without brackets and port; undefined for anything else. A zone is dropped. */
+export function parseIp(text: string): Ip | undefined {
+  const ip = blankIp();
+  return readIp(text, 0, text.length, ip) ? ip : undefined;
 }
 
+/** To read into. */
+export const blankIp = () => [0, 0, 0, 0, 0, 0, 0, 0];
+
 /**
- * The same with what gateways write around it: `10.1.2.3:5678`, `[2001:db8::1]`, `[2001:db8::1]:4711`.
+ * Reads an address out of a part of a text, as gateways write it, into `ip`: `10.1.2.3:5678`, `[2001:db8::1]`,
+ * `[2001:db8::1]:4711` too. Returns false, with anything in `ip`, where there is none.
  */
-export function parseHop(text: string, start: number, end: number): Ip | undefined {
+export function readHop(text: string, start: number, end: number, ip: number[]): boolean {
   if (text.charCodeAt(start) === bracket) {
     const close = text.indexOf(']', start);
     const isWhole = close === end - 1 || (close !== -1 && isPort(text, close + 1, end));
-    return isWhole ? parseIpv6(text, start + 1, close) : undefined;
+    return isWhole && readIpv6(text, start + 1, close, ip);
   }
-  if (isColonFirst(text, start, end)) return parseIpv6(text, start, end);
+  if (isColonFirst(text, start, end)) return readIpv6(text, start, end, ip);
   const port = text.indexOf(':', start);
-  if (port === -1 || port >= end) return ofIpv4(parseIpv4(text, start, end));
-  return isPort(text, port, end) ? ofIpv4(parseIpv4(text, start, port)) : undefined;
+  if (port === -1 || port >= end) return readIpv4(text, start, end, ip);
+  return isPort(text, port, end) && readIpv4(text, start, port, ip);
+}
+
+function readIp(text: string, start: number, end: number, ip: number[]): boolean {
+  return isColonFirst(text, start, end) ? readIpv6(text, start, end, ip) : readIpv4(text, start, end, ip);
 }
 
 /** Whether the first mark in it is the one of IPv6. */
@@ -60,9 +69,6 @@ function isPort(text: string, start: number, end: number): boolean {
   }
   return true;
 }
-
-const ofIpv4 = (bits: number): Ip | undefined =>
-  bits === -1 ? undefined : [0, 0, 0, 0, 0, 0xffff, bits >>> groupBits, bits & 0xffff];
 
 export function isIpv4(ip: Ip): boolean {
   for (let n = 0; n < 5; n++) {
@@ -139,10 +145,16 @@ function parseIpv4(text: string, start: number, end: number): number {
   return dots === 3 && octet !== -1 ? bits * 256 + octet : -1;
 }
 
-function parseIpv6(text: string, start: number, endOfZone: number): Ip | undefined {
-  const zone = text.indexOf('%', start);
-  const end = zone === -1 ? endOfZone : Math.min(zone, endOfZone);
-  const groups = [0, 0, 0, 0, 0, 0, 0, 0];
+function readIpv4(text: string, start: number, end: number, ip: number[]): boolean {
+  const bits = parseIpv4(text, start, end);
+  ip[0] = ip[1] = ip[2] = ip[3] = ip[4] = 0;
+  ip[5] = 0xffff;
+  ip[6] = bits >>> groupBits;
+  ip[7] = bits & 0xffff;
+  return bits !== -1;
+}
+
+function readIpv6(text: string, start: number, end: number, groups: number[]): boolean {
   let count = 0;
   /** Where `::` stands for zeros. */
   let gap = -1;
@@ -152,34 +164,38 @@ function parseIpv6(text: string, start: number, endOfZone: number): Ip | undefin
     const code = text.charCodeAt(at);
     const digit = code < hexDigits.length ? (hexDigits[code] ?? noDigit) : noDigit;
     if (digit !== noDigit) {
-      if (digits++ === 4) return undefined;
+      if (digits++ === 4) return false;
       group = group * 16 + digit;
     } else if (code === dot) {
       const bits = parseIpv4(text, at - digits, end);
-      if (bits === -1 || count > groupCount - 2) return undefined;
+      if (bits === -1 || count > groupCount - 2) return false;
       groups[count++] = bits >>> groupBits;
       group = bits & 0xffff;
       digits = 1;
       break;
+    } else if (code === percent && at > start && (digits > 0 || gap === count)) {
+      break; // A zone, which is not part of the address.
     } else if (code !== colon || count === groupCount) {
-      return undefined;
+      return false;
     } else if (digits > 0) {
-      if (at === end - 1) return undefined;
+      if (at === end - 1) return false;
       groups[count++] = group;
       group = digits = 0;
     } else {
       // No digits between two colons, of which the first may begin the text.
-      if (at === start && (++at === end || text.charCodeAt(at) !== colon)) return undefined;
-      if (gap !== -1) return undefined;
+      if (at === start && (++at === end || text.charCodeAt(at) !== colon)) return false;
+      if (gap !== -1) return false;
       gap = count;
     }
   }
   if (digits > 0) {
-    if (count === groupCount) return undefined;
+    if (count === groupCount) return false;
     groups[count++] = group;
   }
-  if (gap === -1) return count === groupCount ? groups : undefined;
-  if (count === groupCount) return undefined;
-  const afterGap = groupCount - (count - gap);
-  return groups.copyWithin(afterGap, gap, count).fill(0, gap, afterGap);
+  if (gap === -1) return count === groupCount;
+  if (count === groupCount) return false;
+  // By hand: copyWithin leaves compiled code.
+  const zeros = groupCount - count;
+  for (let n = groupCount - 1; n >= gap; n--) groups[n] = n >= gap + zeros ? (groups[n - zeros] ?? 0) : 0;
+  return true;
 }
