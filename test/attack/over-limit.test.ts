@@ -215,6 +215,40 @@ describe("the site's pages", () => {
   });
 });
 
+describe('what is known of a connection', () => {
+  /** The answers to requests with the same headers on one connection. */
+  async function onOneConnection(lines: readonly string[], fields: readonly string[]): Promise<string[]> {
+    const { hostname, port } = new URL(it.url);
+    const socket = connect(Number(port), hostname);
+    for (const line of lines) socket.write(`${line} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n`);
+    let text = '';
+    for await (const part of socket) {
+      text += part.toString('latin1');
+      if (text.split('X-Request-Id: ').length > lines.length) socket.end();
+    }
+    return text.split(/(?=HTTP\/1\.1 \d)/);
+  }
+
+  test('takes no preflight for a request, though their headers are the same', async () => {
+    await up({ SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
+    const fields = ['Host: localhost', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'];
+    const [read, preflight] = await onOneConnection([`GET ${path}`, `OPTIONS ${path}`], fields);
+    expect(read).toMatch(/^HTTP\/1\.1 200 /);
+    expect(preflight).toMatch(/^HTTP\/1\.1 204 [\s\S]*Access-Control-Allow-Methods: GET, HEAD/);
+  });
+
+  test("takes no token for another's, though it was ignored on v2's path", async () => {
+    await up({
+      SENDGATE_TEAMS: JSON.stringify([{ name: 'jobs', tokensSha256: [sha256('token-of-jobs')] }]),
+      SENDGATE_SERVER_DROP_IN_V2: 'true',
+    });
+    const fields = ['Host: localhost', 'Authorization: Bearer token-of-jobs'];
+    const answers = await onOneConnection([`GET ${dropInPath}`, `GET ${path}`, `GET ${dropInPath}`], fields);
+    const teams = answers.map((answer) => /RateLimit: "(\w+)"/.exec(answer)?.[1]);
+    expect(teams).toEqual(['default', 'jobs', 'default']);
+  });
+});
+
 test('headers too long to negotiate by are disregarded, and short ones are not', async () => {
   await up({});
   expect((await to(path, { accept: long('text/a;q=0.1,') })).status).toBe(200);
