@@ -212,6 +212,8 @@ class BoundedStore implements Store {
   readonly #untold = new Map<string, Count>();
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
+  /** What was checked last: a hit is counted in the same turn, and need not be looked up again. */
+  #checked: { readonly client: Client; readonly count: Count; readonly now: number } | undefined;
 
   constructor(maxClients: number, clock: Clock, salt: string, counting: Counting | undefined) {
     this.#salt = salt;
@@ -230,13 +232,19 @@ class BoundedStore implements Store {
   }
 
   /** Whether one more is within the limit. */
-  hasRoom({ key, limit }: Client): boolean {
-    return this.#current(key, this.#clock.now()).totalHits < limit;
+  hasRoom(client: Client): boolean {
+    const now = this.#clock.now();
+    const count = this.#current(client.key, now);
+    this.#checked = { client, count, now };
+    return count.totalHits < client.limit;
   }
 
   count(client: Client): string {
-    const now = this.#clock.now();
-    return this.#linesOf(client, this.#hit(client.key, this.#current(client.key, now)), now);
+    const checked = this.#checked?.client === client ? this.#checked : undefined;
+    this.#checked = undefined;
+    const now = checked?.now ?? this.#clock.now();
+    const count = checked?.count ?? this.#current(client.key, now);
+    return this.#linesOf(client, this.#hit(client.key, count), now);
   }
 
   #hit(key: string, count: Count): Count {

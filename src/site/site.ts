@@ -38,7 +38,9 @@ export function sitePaths(basePath: string): (target: string) => boolean {
   const name = '[^/?#]+';
   const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
   const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
-  return (target) => pattern.test(target);
+  // What is asked most is told by its first letters.
+  const campaigns = `${basePath}/campaigns/`;
+  return (target) => !target.startsWith(campaigns) && pattern.test(target);
 }
 
 export function createSite(description: DescriptionOptions): Router {
