@@ -19,6 +19,7 @@ const contract = [
 /** Suites of the contract, of the guards and of what must not leak: hits are the same whichever way they take. */
 const bothWays = [
   'answer',
+  'attack/forwarded',
   'callers',
   'drop-in',
   'errors',

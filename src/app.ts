@@ -1,12 +1,14 @@
 /**
  * The Express application: which middleware, in which order, and nothing else.
  */
+
+import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { exchangeOf } from './operations/exchange.ts';
+import { type Exchange, exchangeOf } from './operations/exchange.ts';
 import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
 import { answerProblem, answerProblemJson, callerGone } from './resource.ts';
-import { dropInError, dropInPath, forgetCredentials, isDropIn } from './sends/drop-in.ts';
+import { dropInError, dropInPath, forgetCredentials } from './sends/drop-in.ts';
 import { sendsPath } from './sends/endpoint.ts';
 import { exportPath } from './sends/export.ts';
 import { type ExportName, exportNames } from './sends/formats.ts';
@@ -14,21 +16,18 @@ import { summaryPath } from './sends/summary.ts';
 
 export interface AppParts {
   readonly basePath: string;
-  /** Whether the Host is one that is served. */
-  readonly hosts: RequestHandler;
-  readonly site: RequestHandler;
-  readonly callers: RequestHandler;
   readonly rateLimit: RequestHandler;
+  readonly site: RequestHandler;
   readonly sends: RequestHandler<{ id: string }>;
   readonly exports: (name: ExportName) => RequestHandler<{ id: string }>;
   readonly summary: RequestHandler<{ id: string }>;
   readonly status: RequestHandler;
   /** For programs that were written for Constant Contact v2, where they are served. */
   readonly dropIn: RequestHandler<{ id: string }> | undefined;
-  /** Told of errors that nobody has foreseen. */
-  readonly onUnexpected: (error: unknown, requestId: string) => void;
+  readonly answerError: AnswerError;
 }
 
+/** For requests that were admitted: guards and limits come before. */
 export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -36,35 +35,41 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', false);
   app.set('case sensitive routing', true);
 
-  if (parts.dropIn) app.use(forgetCredentials);
-  app.use(parts.hosts);
-  app.use(parts.site);
-  app.use(parts.callers);
   app.use(parts.rateLimit);
+  app.use(parts.site);
   app.all(`${parts.basePath}${sendsPath}`, parts.sends);
   for (const name of exportNames) app.all(`${parts.basePath}${exportPath(name)}`, parts.exports(name));
   app.all(`${parts.basePath}${summaryPath}`, parts.summary);
   app.all(`${parts.basePath}${statusPath}`, parts.status);
-  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
+  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, forgetCredentials, parts.dropIn);
   app.use(nothingHere);
-  app.use(answerError(parts));
+  const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
+    if (error === callerGone || res.headersSent) res.destroy();
+    else parts.answerError(error, req, exchangeOf(req));
+  };
+  app.use(onError);
   return app;
 }
 
 const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
 
-function answerError({ basePath, dropIn, onUnexpected }: AppParts): ErrorRequestHandler {
-  return (error: unknown, req, res, _next) => {
-    if (error === callerGone || res.headersSent) {
-      res.destroy();
-      return;
-    }
-    const exchange = exchangeOf(req);
+/** Answers a request with the Problem that an error comes to. */
+export type AnswerError = (error: unknown, req: IncomingMessage, exchange: Exchange) => void;
+
+interface ErrorParts {
+  readonly basePath: string;
+  /** Whether an error has to be in v2's form. */
+  readonly isDropIn: (req: IncomingMessage) => boolean;
+  /** Called with errors that nobody has foreseen. */
+  readonly onUnexpected: (error: unknown, requestId: string) => void;
+}
+
+export function answersToErrors({ basePath, isDropIn, onUnexpected }: ErrorParts): AnswerError {
+  return (error, req, exchange) => {
     const problem = toProblem(error);
     if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
-    if (dropIn !== undefined && isDropIn(req)) {
-      answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
-    } else answerProblemJson(exchange, problem, basePath);
+    if (isDropIn(req)) answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
+    else answerProblemJson(exchange, problem, basePath);
   };
 }
 

@@ -2,10 +2,10 @@
  * What callers reach: guards, teams, limits, the resources, and the server under them. Where pages come from is somebody
  * else's business.
  */
-import { createApp } from './app.ts';
+import { answersToErrors, createApp } from './app.ts';
 import { Addresses } from './callers/address.ts';
 import { BrowserGuard } from './callers/browser-guard.ts';
-import { Callers } from './callers/callers.ts';
+import { type Caller, Callers } from './callers/callers.ts';
 import { connectionLimits } from './callers/connection-limits.ts';
 import { allowHosts, loopbackHosts } from './callers/host-guard.ts';
 import { type Counting, RateLimit } from './callers/rate-limit.ts';
@@ -15,12 +15,14 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { Lane } from './lane.ts';
 import { type Exchange, observeExchanges } from './operations/exchange.ts';
+import { headLines } from './operations/head.ts';
 import type { AccessLog, Logger } from './operations/log.ts';
 import { publicStatus } from './operations/public-status.ts';
 import type { PublicStatus } from './operations/status.ts';
 import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
 import { answerProblemJson } from './resource.ts';
+import { dropInRule } from './sends/drop-in.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import type { ExportPlaces } from './sends/export-places.ts';
@@ -29,7 +31,7 @@ import { ReadyAnswers } from './sends/ready-answers.ts';
 import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { type SummarySource, summaryHandler } from './sends/summary.ts';
 import { createServer } from './server.ts';
-import { createSite } from './site/site.ts';
+import { createSite, sitePaths } from './site/site.ts';
 import type { CampaignIdRule } from './upstream/dialect.ts';
 
 interface FrontParts {
@@ -42,6 +44,8 @@ interface FrontParts {
   readonly campaignIds: CampaignIdRule;
   /** Whether there is quota for calls that nobody has asked for yet. */
   readonly isAmple: () => boolean;
+  /** Of the names that clients have in `RateLimit-Policy`: one for all processes. */
+  readonly partitionSalt: string;
   /** What counts the requests of all processes together; undefined where this is the only one. */
   readonly counting: Counting | undefined;
   /** Called with the key of a client that sends requests, once a minute. */
@@ -71,15 +75,20 @@ export interface Front {
 export function buildFront(config: Config, parts: FrontParts): Front {
   const { clock, pages, campaignIds, isAmple } = parts;
   const { basePath } = config.server;
-  const addresses = new Addresses(config.server.trustProxy);
+  const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(parts.log));
   const teams = new Teams(config.teams, config.callers.required, addresses);
+  const { partitionSalt, counting, onSeen } = parts;
+  const rateLimit = new RateLimit(config.callers, teams.all, clock, partitionSalt, counting, onSeen);
+  const isDropIn = config.server.dropInV2 ? dropInRule(basePath) : () => false;
   const callers = new Callers({
     isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
     browserGuard: new BrowserGuard(config.callers.cors.origins),
-    teams,
+    ...{ addresses, teams, rateLimit },
+    isOpen: sitePaths(basePath),
+    isTokenForeign: isDropIn,
   });
-  const rateLimit = new RateLimit(config.callers, teams.all, addresses, clock, parts.counting, parts.onSeen);
-  const head = securityHeaders();
+  // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
+  const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
   const answers = new ReadyAnswers(head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
@@ -93,19 +102,18 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, callers, rateLimit, sends });
+  const lane = new Lane({ basePath, rateLimit, sends });
+  const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
   const app = createApp({
     basePath,
-    hosts: callers.hosts,
-    site: createSite({ version: parts.version, basePath, campaignIds }),
-    callers: callers.middleware,
     rateLimit: rateLimit.middleware,
+    site: createSite({ version: parts.version, basePath, campaignIds }),
     sends: sends.handle,
     exports: (name) => exports.handler(name),
     summary: summaryHandler(parts.summaries, campaignIds),
     status: publicStatus(parts.readStatus),
     dropIn: dropIn?.handle,
-    onUnexpected,
+    answerError,
   });
   const server = createServer<Exchange>(
     app,
@@ -113,7 +121,13 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       receive: observe,
       answer: (req, res, exchange) =>
         exchange.trace.run(() => {
-          if (lane.answer(req, exchange)) return;
+          let caller: Caller | undefined;
+          try {
+            caller = callers.admit(req, exchange);
+          } catch (error) {
+            return answerError(error, req, exchange);
+          }
+          if (!caller || lane.answer(req, exchange, caller)) return;
           exchange.watch();
           app(req, res);
         }),
@@ -138,5 +152,18 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       refreshAhead.close();
       return server.drain(config.server.drainTimeoutMs, () => exports.breakOff());
     },
+  };
+}
+
+/** Warns of a forgotten or wrong `server.trustProxy`, once for each header: requests have it again and again. */
+function warnOfIgnored(log: Logger): (peer: string, header: string) => void {
+  const warned = new Set<string>();
+  return (peer, header) => {
+    if (warned.has(header)) return;
+    warned.add(header);
+    log.warn(
+      { event: 'proxy.untrusted', header, peer, setting: 'server.trustProxy' },
+      'header ignored from a peer that is not in server.trustProxy; the callers behind it are not told apart',
+    );
   };
 }

@@ -8,6 +8,8 @@ import type { Encoding } from './pages/encodings.ts';
 /** Browsers and clients send a handful of values; the bounds are for those who send others on purpose. */
 const maxRemembered = 200;
 const maxRememberedLength = 200;
+/** Negotiating by a header of 15 KB takes milliseconds. A longer one than this is disregarded (RFC 9110 §12.4.1 allows it). */
+const maxLength = 1_000;
 
 function remembering<V extends string | boolean>(decide: (header: string) => V): (header: string) => V {
   const verdicts = new LRUCache<string, V>({ max: maxRemembered });
@@ -40,12 +42,12 @@ function verdictOn(mediaType: string): (header: string) => boolean {
 
 /** The smallest encoding that the caller takes as readily as any other. */
 export function chooseEncoding(acceptEncoding: string | undefined): Encoding {
-  return acceptEncoding === undefined ? 'identity' : encodingOf(acceptEncoding);
+  return acceptEncoding === undefined || acceptEncoding.length > maxLength ? 'identity' : encodingOf(acceptEncoding);
 }
 
 /** Whether `Accept` lets one of our media types through. */
 export function accepts(mediaType: string, accept: string | undefined): boolean {
-  if (accept === undefined || accept === '') return true;
+  if (accept === undefined || accept === '' || accept.length > maxLength) return true;
   let verdict = verdicts.get(mediaType);
   if (!verdict) {
     verdict = verdictOn(mediaType);

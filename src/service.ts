@@ -1,6 +1,8 @@
 /**
  * A whole Sendgate in one process: what is needed is built here, once, and passed in.
  */
+import { randomBytes } from 'node:crypto';
+import { broadRanges } from './callers/address.ts';
 import { countingIn, teamOfClient } from './callers/rate-limit.ts';
 import { defaultTeam } from './callers/teams.ts';
 import { type Clock, onceAMinute, settlesWithin } from './clock.ts';
@@ -91,6 +93,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   if (config.constantContact.api === 'v2' && secrets.get('accessToken') === undefined) {
     log.warn('no access token is set: Constant Contact is called with the API key alone');
   }
+
+  warnOfBroadTrust(config, log);
 
   const redis = buildRedis(config, {
     clock,
@@ -216,6 +220,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     counting: redis && countingIn(redis, digestOfClients),
+    partitionSalt: randomBytes(16).toString('hex'),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),
   };
@@ -286,6 +291,16 @@ const managementLimits = ({ server, exports }: Config, clock: Clock): Connection
   ...{ clock, maxConnections: server.maxConnections, maxPerPeer: server.maxConnections, peerOf: () => undefined },
   ...{ patienceMs: exports.patienceSeconds * 1000, onRejected: () => {}, onStalled: () => {} },
 });
+/** Whoever is inside a trusted range may send any address, and any team's header. */
+function warnOfBroadTrust({ server, teams }: Config, log: Logger): void {
+  const ranges = broadRanges(server.trustProxy);
+  const claimable = teams.filter(({ networks, header }) => networks.length > 0 || header).map(({ name }) => name);
+  if (ranges.length === 0 || claimable.length === 0) return;
+  log.warn(
+    { event: 'trust.broad', setting: 'server.trustProxy', ranges, teams: claimable },
+    'whole networks are trusted as proxies; every host in them can claim these teams',
+  );
+}
 
 interface RedisParts {
   readonly clock: Clock;

@@ -12,6 +12,7 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Service } from 'kubernetes-models/v1';
 import { parse, parseAllDocuments } from 'yaml';
+import { networkRule, parseIp } from '../src/callers/ip.ts';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
 import { startProcess } from './support/harness.ts';
 
@@ -129,8 +130,48 @@ test("Kubernetes' settings are settings", () => {
   expect(Object.keys(secrets).sort()).toEqual(['accessToken', 'apiKey', 'redisUrl']);
 });
 
+describe('the Kubernetes manifest trusts and admits the ingress alone', () => {
+  const all = manifests('sendgate.yaml');
+
+  test('trust is for single addresses, which nobody has until they are set', () => {
+    const { config } = load(all.find(({ kind }) => kind === 'ConfigMap')?.data ?? {});
+    expect(config.server.trustProxy).toEqual(['192.0.2.1']);
+    expect(read('deploy/kubernetes/sendgate.yaml')).toMatch(/# Set this to the addresses of the ingress controller/);
+  });
+
+  test('every port is open to one set of pods, and none to all', () => {
+    const policy = all.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
+      spec: { ingress: { ports: { port: string }[]; from?: object[] }[] };
+    };
+    expect(policy.spec.ingress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([['http'], ['management']]);
+    for (const { from } of policy.spec.ingress) {
+      expect(from).toEqual([expect.objectContaining({ namespaceSelector: expect.anything() })]);
+    }
+    expect(policy.spec.ingress[0]?.from).toEqual([
+      {
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } },
+        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'ingress-nginx' } },
+      },
+    ]);
+  });
+});
+
 describe('compose.yaml', () => {
   const compose = parse(read('compose.yaml'), { merge: true });
+
+  test('trusts the balancer alone, which nobody else can be', () => {
+    const address: string = compose.services.balancer.networks.default.ipv4_address;
+    const [{ subnet, ip_range: others }] = compose.networks.default.ipam.config;
+    const isIn = (network: string) => networkRule([network])(parseIp(address) ?? []);
+    expect([isIn(subnet), isIn(others)]).toEqual([true, false]);
+    for (const name of ['sendgate-1', 'sendgate-2']) {
+      const { environment, network_mode, ports } = compose.services[name];
+      expect(load(environment).config.server.trustProxy).toEqual([address]);
+      expect([network_mode, ports]).toEqual(['service:sandbox', undefined]);
+    }
+    expect(compose.services.sandbox.ports).toBeUndefined();
+    expect(compose.configs.balancer.content).toContain('proxy_set_header X-Forwarded-For $$remote_addr;');
+  });
 
   test('runs two instances with one Redis, a balancer and a sandbox', () => {
     const always = Object.entries<{ profiles?: string[] }>(compose.services).filter(([, { profiles }]) => !profiles);

@@ -85,6 +85,12 @@ test('a page is fetched once, whoever misses it, and every worker has hits of it
   expect(sandbox.callCount).toBe(1);
 });
 
+test('a client has one partition key in RateLimit-Policy, whichever worker answers', async () => {
+  await up();
+  const policies = (await inTurn(6, path)).map(({ headers }) => headers['ratelimit-policy']);
+  expect(new Set(policies)).toEqual(new Set([expect.stringMatching(/pk=:[\w+/]{12}:$/)]));
+});
+
 test('errors are what they are with one process', async () => {
   await up();
   sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });

@@ -21,7 +21,8 @@ const record = (headers) =>
 const br = await record({ 'accept-encoding': 'br' });
 const gzip = await record({ 'accept-encoding': 'gzip' });
 const identity = await record({});
-const notModified = await record({ 'if-none-match': br.etag });
+// A refusal has no tag, and is one answer to everything.
+const notModified = await record({ 'if-none-match': br.etag ?? '*' });
 
 createServer({ keepAliveTimeout: 75_000 }, (req, res) => {
   const accepted = req.headers['accept-encoding'] ?? '';

@@ -2,28 +2,111 @@
  * Where a request comes from.
  */
 import type { IncomingMessage } from 'node:http';
-import proxyAddr from 'proxy-addr';
+import type { Socket } from 'node:net';
+import { blankIp, formatIp, type Ip, networkRule, parseIp, readHop } from './ip.ts';
 
-/** IPv4 in the clothes of IPv6, as a socket that listens on both has it. */
-const mapped = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
+/** Hops of `X-Forwarded-For` that are read, from the right. Nobody has as many proxies. */
+const maxHops = 32;
+
+/** IPv6 with IPv4 at its end, a zone, brackets and a port, and blanks around it. */
+const maxHopLength = 80;
+
+/** What the names in `server.trustProxy` stand for (RFC 1122, 3927, 1918, 4291, 4193). */
+const namedRanges: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  linklocal: ['169.254.0.0/16', 'fe80::/10'],
+  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+};
+
+/** Called when a header is ignored since its sender, the peer, is not trusted. */
+type OnIgnored = (peer: string, header: string) => void;
 
 export class Addresses {
-  readonly #trusted: ((address: string, hop: number) => boolean) | undefined;
+  readonly #isTrusted: (ip: Ip) => boolean;
+  readonly #onIgnored: OnIgnored;
 
-  /** @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal` */
-  constructor(trustProxy: readonly string[]) {
-    this.#trusted = trustProxy.length === 0 ? undefined : proxyAddr.compile([...trustProxy]);
+  /**
+   * @param trustProxy addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`
+   */
+  constructor(trustProxy: readonly string[], onIgnored: OnIgnored = () => {}) {
+    this.#isTrusted = networkRule(trustProxy.flatMap((name) => namedRanges[name] ?? [name]));
+    this.#onIgnored = onIgnored;
   }
 
-  /** The peer's address or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is none. */
-  of(req: IncomingMessage): string {
-    const address = this.#trusted ? proxyAddr(req, this.#trusted) : req.socket.remoteAddress;
-    if (address === undefined) return 'unknown';
-    return address.startsWith('::') ? address.replace(mapped, '') : address;
+  /**
+   * The peer's address or, behind trusted proxies, the nearest one in `X-Forwarded-For` that is not trusted. A hop that is
+   * no address ends the search: what stands left of it is anybody's, so the hop that has written it counts. Ports and
+   * zones are dropped. Undefined for a connection that has ended.
+   */
+  of(req: IncomingMessage): Ip | undefined {
+    const peer = parseIp(req.socket.remoteAddress ?? '');
+    const forwarded = req.headers['x-forwarded-for'] as string | undefined;
+    if (peer === undefined || forwarded === undefined) return peer;
+    if (this.#isTrusted(peer)) return this.#nearest(peer, forwarded);
+    this.#onIgnored(formatIp(peer), 'x-forwarded-for');
+    return peer;
   }
 
-  /** Whether the peer is a trusted proxy. */
-  isFromProxy(req: IncomingMessage): boolean {
-    return this.#trusted?.(req.socket.remoteAddress ?? '', 0) ?? false;
+  /** The same as text; `unknown` for a connection that has ended. */
+  textOf(req: IncomingMessage): string {
+    const ip = this.of(req);
+    return ip ? formatIp(ip) : 'unknown';
   }
+
+  #nearest(peer: Ip, forwarded: string): Ip {
+    let nearest = peer;
+    let [ip, other] = [blankIp(), blankIp()];
+    let end = forwarded.length;
+    for (let hop = 0; hop < maxHops && end > 0; hop++) {
+      // By hand: lastIndexOf leaves compiled code, which takes longer than the search itself.
+      let comma = end - 1;
+      while (comma >= 0 && forwarded.charCodeAt(comma) !== 0x2c) {
+        if (end - comma > maxHopLength) return nearest;
+        comma--;
+      }
+      let start = comma + 1;
+      while (start < end && isBlank(forwarded, start)) start++;
+      while (start < end && isBlank(forwarded, end - 1)) end--;
+      if (start < end) {
+        if (!readHop(forwarded, start, end, ip)) break;
+        nearest = ip;
+        if (!this.#isTrusted(ip)) break;
+        [ip, other] = [other, ip];
+      }
+      end = comma;
+    }
+    return nearest;
+  }
+
+  /** Whether a connection is a trusted proxy's. */
+  isProxy({ remoteAddress = '' }: Socket): boolean {
+    const peer = parseIp(remoteAddress);
+    return peer !== undefined && this.#isTrusted(peer);
+  }
+
+  /** Whether a header that only trusted proxies may set has come from one. */
+  isFromProxy(req: IncomingMessage, header: string): boolean {
+    const peer = parseIp(req.socket.remoteAddress ?? '');
+    if (peer === undefined) return false;
+    const isTrusted = this.#isTrusted(peer);
+    if (!isTrusted) this.#onIgnored(formatIp(peer), header);
+    return isTrusted;
+  }
+}
+
+function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
+}
+
+/** Networks with more addresses than these are more than a few proxies: a subnet of IPv4, and a link of IPv6. */
+const narrowestBroadPrefix = { ipv4: 23, ipv6: 63 } as const;
+
+/** Of trusted proxies, those that are whole networks: callers may live in them, and choose their address. */
+export function broadRanges(trustProxy: readonly string[]): string[] {
+  return trustProxy.filter((range) => {
+    if (range in namedRanges) return range !== 'loopback';
+    const [address = '', prefix] = range.split('/');
+    return prefix !== undefined && Number(prefix) <= narrowestBroadPrefix[address.includes(':') ? 'ipv6' : 'ipv4'];
+  });
 }

@@ -1,64 +1,127 @@
 /**
- * Who asks, and whether they may: Host, then origin, then team. The same checks for every way that a request can take.
+ * Who asks, and whether they may: host, origin, address, team, limit, in this order, ahead of all that a request can make
+ * Sendgate do. The same for every way that a request can take.
  */
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
-import { exchangeOf } from '../operations/exchange.ts';
+import type { Socket } from 'node:net';
+import type { Exchange } from '../operations/exchange.ts';
 import { Problem } from '../problems.ts';
+import type { Addresses } from './address.ts';
 import type { BrowserGuard } from './browser-guard.ts';
 import type { HostRule } from './host-guard.ts';
-import type { Team, Teams } from './teams.ts';
+import type { Client, RateLimit } from './rate-limit.ts';
+import { defaultTeam, type Team, type Teams } from './teams.ts';
 
 interface Parts {
   readonly isAllowedHost: HostRule;
   readonly browserGuard: BrowserGuard;
+  readonly addresses: Addresses;
   readonly teams: Teams;
+  readonly rateLimit: RateLimit;
+  /** Whether a target is open to every origin and team. */
+  readonly isOpen: (target: string) => boolean;
+  /** Whether the `Authorization` of a request is meant for Constant Contact. */
+  readonly isTokenForeign: (req: IncomingMessage) => boolean;
+}
+
+/** Somebody who may ask, until the headers change. */
+export interface Caller {
+  /** The headers, as they came. */
+  readonly rawHeaders: readonly string[];
+  readonly team: Team;
+  readonly client: Client;
+  /** Lines of the answer's head. */
+  readonly lines: string;
 }
 
 export class Callers {
   readonly #parts: Parts;
+  /** Whose the last request of each connection was. */
+  readonly #lastCallers = new WeakMap<Socket, Caller>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** What the head of the answer has to carry, also when the request is refused. */
-  lines(req: IncomingMessage): string {
-    return this.#parts.browserGuard.lines(req);
-  }
-
   /**
-   * The team of a request that may be answered.
+   * The caller of a request that may be answered; undefined when it was a preflight, and has been. Gathers what the head
+   * of the answer has to carry, also when the request is refused. Counts nothing but wrong tokens and unknown callers:
+   * who takes the request further counts it.
    *
-   * @throws Problem `misdirected-request`, `origin-not-allowed` or `unauthorized`
+   * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
-  identify(req: IncomingMessage): Team {
-    const { isAllowedHost, browserGuard, teams } = this.#parts;
-    if (!isAllowedHost(req)) throw new Problem('misdirected-request');
-    browserGuard.check(req);
-    return teams.of(req);
+  admit(req: IncomingMessage, exchange: Exchange): Caller | undefined {
+    const { isOpen, rateLimit } = this.#parts;
+    const isVisit = isOpen(req.url ?? '');
+    const known = isVisit ? undefined : this.#known(req);
+    if (known) exchange.head += known.lines;
+    const caller = known ?? (isVisit ? this.#visitor(req) : this.#identify(req, exchange));
+    if (!caller) return undefined;
+    exchange.told.team = caller.team.name;
+    exchange.client = caller.client.key;
+    rateLimit.check(caller.client, exchange);
+    if (!known && !isVisit) this.#remember(req, caller);
+    return caller;
   }
 
-  /** Lets only requests through whose Host is served. */
-  readonly hosts: RequestHandler = (req, _res, next) => {
-    if (!this.#parts.isAllowedHost(req)) throw new Problem('misdirected-request');
-    next();
-  };
+  /** The site holds no data: everybody who knows the host may open it, and is counted apart. */
+  #visitor(req: IncomingMessage): Caller {
+    const { isAllowedHost, addresses, rateLimit } = this.#parts;
+    if (!isAllowedHost(req)) throw new Problem('misdirected-request');
+    const client = rateLimit.visitorOf(addresses.of(req));
+    return { rawHeaders: req.rawHeaders, team: defaultTeam, client, lines: '' };
+  }
 
-  /** The same as middleware. Preflights end here. */
-  readonly middleware: RequestHandler = (req, _res, next) => {
-    const exchange = exchangeOf(req);
-    const { isAllowedHost, browserGuard } = this.#parts;
-    exchange.head += this.lines(req);
+  /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
+  #known(req: IncomingMessage): Caller | undefined {
+    const last = isRead(req) ? this.#lastCallers.get(req.socket) : undefined;
+    return last && isSame(last.rawHeaders, req.rawHeaders) ? last : undefined;
+  }
+
+  #remember(req: IncomingMessage, caller: Caller): void {
+    // A token is not kept.
+    if (isRead(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
+  }
+
+  #identify(req: IncomingMessage, exchange: Exchange): Caller | undefined {
+    const { isAllowedHost, browserGuard, addresses, teams, rateLimit, isTokenForeign } = this.#parts;
+    if (!isAllowedHost(req)) throw new Problem('misdirected-request');
+    const lines = browserGuard.lines(req);
+    exchange.head += lines;
+    browserGuard.check(req);
     const preflight = browserGuard.preflight(req);
     if (preflight !== undefined) {
-      // It comes without the token of the request that it asks for.
-      if (!isAllowedHost(req)) throw new Problem('misdirected-request');
-      browserGuard.check(req);
+      // It comes without the token of the request that it asks for, and costs what a refusal costs: it is not counted.
       exchange.answer(204, preflight);
-      return;
+      return undefined;
     }
-    exchange.told.team = this.identify(req).name;
-    next();
-  };
+
+    const ip = addresses.of(req);
+    const { authorization } = req.headers;
+    const isForUs = authorization !== undefined && !isTokenForeign(req);
+    const { team, isTokenWrong } = teams.of(req, ip, isForUs ? authorization : undefined);
+    // Guesses count for their address, as a client without a team, whatever else recognises the request.
+    if (!team || (isTokenWrong && team !== defaultTeam)) {
+      const stranger = rateLimit.clientOf(defaultTeam, ip);
+      exchange.client = stranger.key;
+      rateLimit.check(stranger, exchange);
+      const limits = rateLimit.count(stranger);
+      if (!team) {
+        exchange.head += limits;
+        throw new Problem('unauthorized', { authenticate: 'Bearer realm="sendgate"' });
+      }
+    }
+    return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
+  }
+}
+
+/** Of another method, whether it is a preflight is not out of the headers alone. */
+const isRead = ({ method }: IncomingMessage) => method === 'GET' || method === 'HEAD';
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let n = 0; n < some.length; n++) {
+    if (some[n] !== others[n]) return false;
+  }
+  return true;
 }

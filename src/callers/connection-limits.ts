@@ -1,14 +1,13 @@
 /**
  * How many connections there may be, and how many of them one peer may hold.
  */
-import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
-import { ipKeyGenerator } from 'express-rate-limit';
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { ConnectionLimits } from '../connections.ts';
 import type { Logger } from '../operations/log.ts';
 import type { Addresses } from './address.ts';
+import { parseIp } from './ip.ts';
+import { networkOf } from './rate-limit.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -18,9 +17,6 @@ interface Parts {
 
 /** Of the connections of a process, what one peer may hold. */
 const partOfPeer = 1 / 4;
-
-/** As clients are counted: a household or a rented server has a whole /56 (RFC 6177). */
-const ipv6Subnet = 56;
 
 /**
  * The limits of one process that answers. A trusted proxy speaks for many and is not counted; loopback is, since a local proxy
@@ -52,10 +48,7 @@ export function connectionLimits(
   );
   return {
     ...{ maxConnections, maxPerPeer, patienceMs: patienceSeconds * 1000 },
-    peerOf: (socket) => {
-      const silent = silentOn(socket);
-      return addresses.isFromProxy(silent) ? undefined : networkOf(addresses.of(silent));
-    },
+    peerOf: (socket) => (addresses.isProxy(socket) ? undefined : networkOf(parseIp(socket.remoteAddress ?? ''))),
     onRejected: (limit, rejected) => {
       peer = rejected;
       if (limit === 'all') onFull(undefined);
@@ -67,8 +60,3 @@ export function connectionLimits(
     },
   };
 }
-
-/** A connection before its first request: what has been sent on it so far. */
-const silentOn = (socket: Socket) => ({ socket, headers: {} }) as IncomingMessage;
-
-const networkOf = (address: string) => (address.includes(':') ? ipKeyGenerator(address, ipv6Subnet) : address);

@@ -18,9 +18,9 @@ export function allowHosts(allowedHosts: readonly string[]): HostRule {
  * The guard of the management listener: besides the list, any address, since probes and scrapers ask by address and a
  * rebinding page has to ask by name.
  */
-export function isAllowedOrAddress(req: IncomingMessage, allowedHosts: readonly string[]): boolean {
-  const host = hostName(req);
-  return isIP(host.replace(/^\[|\]$/g, '')) !== 0 || loopbackHosts.includes(host) || allowedHosts.includes(host);
+export function allowHostsAndAddresses(allowedHosts: readonly string[]): HostRule {
+  const isAllowed = allowHosts([...loopbackHosts, ...allowedHosts]);
+  return (req) => isAllowed(req) || isIP(hostName(req).replace(/^\[|\]$/g, '')) !== 0;
 }
 
 function hostName(req: IncomingMessage): string {

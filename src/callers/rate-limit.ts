@@ -1,18 +1,17 @@
 /**
  * How often one client may ask: the inbound limit, in front of cache and upstream alike.
  */
-import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { createHmac } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
+import { type ClientRateLimitInfo, rateLimit, type Store } from 'express-rate-limit';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import { exchangeOf } from '../operations/exchange.ts';
+import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import { inOnePiece } from '../operations/head.ts';
 import { Problem } from '../problems.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis, Script } from '../redis/redis.ts';
-import type { Addresses } from './address.ts';
+import { formatIp, type Ip, isIpv4 } from './ip.ts';
 import type { Team } from './teams.ts';
 
 export interface RateLimitOptions {
@@ -32,38 +31,56 @@ export interface Client {
   readonly limit: number;
 }
 
-/** A household or a rented server has a whole /56 to send from (RFC 6177). */
-const ipv6Subnet = 56;
+/** The policy of those who open the site. No team can have this name. */
+const sitePolicy = '(site)';
+
+/** Files of the site for one address a minute: the explorer, opened fifty times. They cost no call, and little else. */
+const siteRequestsPerMinute = 600;
 
 /**
  * Counts in windows of a minute and tells it in `RateLimit` and `RateLimit-Policy`, under the name of the team: a team
  * with a limit as a whole, everybody else by client (IPv4 address or IPv6 /56). Past the limit: `rate-limited`.
  *
+ * A request that is over the limit is refused before anything else is done for it, and not counted. Of the others, hits
+ * are counted by `count`, and all that reaches Express by express-rate-limit.
+ *
  * The headers are those of express-rate-limit's `draft-8`, but made here: it hashes the client's key at every request,
- * which cost a sixth of a hit; and it tells the time by another clock.
+ * which cost a sixth of a hit, and without a salt; and it tells the time by another clock.
  */
 export class RateLimit {
-  readonly #options: RateLimitOptions;
   readonly #store: BoundedStore;
-  readonly #addresses: Addresses;
-  readonly #limiters: ReadonlyMap<string, RequestHandler>;
+  readonly #limits: ReadonlyMap<string, number>;
+  readonly #limiter: RequestHandler;
 
   /**
+   * @param salt of the keys by which clients are told apart in `RateLimit-Policy`: an address could be guessed from a plain digest
    * @param counting with others; undefined where this is the only one that counts
    * @param onSeen called with a client's key when its window begins: once a minute while it sends requests
    */
   constructor(
     options: RateLimitOptions,
     teams: readonly Team[],
-    addresses: Addresses,
     clock: Clock,
+    salt: string,
     counting?: Counting,
     onSeen: (client: string) => void = () => {},
   ) {
-    this.#options = options;
-    this.#addresses = addresses;
-    this.#store = new BoundedStore(options.maxClients, clock, counting, onSeen);
-    this.#limiters = new Map(teams.map((team) => [team.name, this.#limiter(team)]));
+    this.#store = new BoundedStore({ maxClients: options.maxClients, clock, salt, counting, onSeen });
+    this.#limits = new Map([
+      [sitePolicy, siteRequestsPerMinute],
+      ...teams.map(({ name, requestsPerMinute }) => [name, requestsPerMinute ?? options.requestsPerMinute] as const),
+    ]);
+    this.#limiter = rateLimit({
+      windowMs,
+      limit: (req) => this.#clientIn(exchangeOf(req)).limit,
+      standardHeaders: false,
+      legacyHeaders: false,
+      keyGenerator: (req) => this.#clientIn(exchangeOf(req)).key,
+      store: this.#store,
+      // A proxy that is not trusted may set what it likes: that is no reason to write to stderr.
+      validate: false,
+      handler: (req, _res, next) => next(this.#refusal(this.#clientIn(exchangeOf(req)))),
+    });
   }
 
   /** Clients, and teams, that are counted. */
@@ -71,57 +88,59 @@ export class RateLimit {
     return this.#store.size;
   }
 
-  /** Counts and lets through, or hands on `rate-limited`. The team has to be known by then. */
+  /** As which client a request is counted. */
+  clientOf(team: Team, ip: Ip | undefined): Client {
+    const { name, requestsPerMinute } = team;
+    return this.#client(name, requestsPerMinute === undefined ? `${name} ${networkOf(ip)}` : name);
+  }
+
+  /** Who opens the site, counted apart from what the same address asks of the resources. */
+  visitorOf(ip: Ip | undefined): Client {
+    return this.#client(sitePolicy, `${sitePolicy} ${networkOf(ip)}`);
+  }
+
+  /** @throws Problem `rate-limited` when the next request would be one too many; counts nothing */
+  check(client: Client, exchange: Exchange): void {
+    if (this.#store.hasRoom(client)) return;
+    exchange.head += this.#store.lines(client);
+    throw this.#refusal(client);
+  }
+
+  /** Counts a request that has been checked, and returns lines of its head. */
+  count(client: Client): string {
+    return this.#store.count(client);
+  }
+
+  /** Counts a request that has been checked and is no hit. Many that came at once may have been checked before any was counted. */
   readonly middleware: RequestHandler = (req, res, next) => {
-    const { team } = exchangeOf(req).told;
-    this.#limiters.get(team)?.(req, res, next);
+    const exchange = exchangeOf(req);
+    this.#limiter(req, res, (error?: unknown) => {
+      exchange.head += this.#store.lines(this.#clientIn(exchange));
+      next(error);
+    });
   };
 
-  /** As which client a request is counted. */
-  clientOf(req: IncomingMessage, team: Team): Client {
-    return { key: this.#keyOf(req, team), policy: team.name, limit: this.#limitOf(team) };
+  /** Whose request Express has: the one that was checked ahead of it. */
+  #clientIn({ client: key, told: { team } }: Exchange): Client {
+    if (key === undefined) throw new Error('the rate limit has not been checked');
+    return this.#client(key.startsWith(sitePolicy) ? sitePolicy : team, key);
   }
 
-  /** Counts a request that is within the rate and returns lines of its head; one that is not is left to the middleware. */
-  admit(client: Client): string | undefined {
-    return this.#store.hitWithin(client);
+  #client(policy: string, key: string): Client {
+    return { key, policy, limit: this.#limits.get(policy) ?? 0 };
   }
 
-  #limiter(team: Team): RequestHandler {
-    const limiter = rateLimit({
-      windowMs,
-      limit: this.#limitOf(team),
-      standardHeaders: false,
-      legacyHeaders: false,
-      keyGenerator: (req) => this.#keyOf(req, team),
-      store: this.#store,
-      // A proxy that is not trusted may set what it likes: that is no reason to write to stderr.
-      validate: false,
-      handler: (req, _res, next) => {
-        const retryAfterSeconds = Math.max(1, this.#store.secondsLeft(this.#keyOf(req, team)));
-        next(new Problem('rate-limited', { retryAfterSeconds }));
-      },
-    });
-    return (req, res, next) => {
-      const exchange = exchangeOf(req);
-      const client = this.clientOf(req, team);
-      exchange.client = client.key;
-      limiter(req, res, (error?: unknown) => {
-        exchange.head += this.#store.lines(client);
-        next(error);
-      });
-    };
+  #refusal({ key }: Client): Problem {
+    return new Problem('rate-limited', { retryAfterSeconds: Math.max(1, this.#store.secondsLeft(key)) });
   }
+}
 
-  #limitOf(team: Team): number {
-    return team.requestsPerMinute ?? this.#options.requestsPerMinute;
-  }
-
-  #keyOf(req: IncomingMessage, team: Team): string {
-    if (team.requestsPerMinute !== undefined) return team.name;
-    const address = this.#addresses.of(req);
-    return `${team.name} ${address.includes(':') ? ipKeyGenerator(address, ipv6Subnet) : address}`;
-  }
+/** Who is counted as one: of IPv6 the /56, since a household or a rented server has a whole one to send from (RFC 6177). */
+export function networkOf(ip: Ip | undefined): string {
+  if (ip === undefined) return 'unknown';
+  if (isIpv4(ip)) return formatIp(ip);
+  const [first, second, third, fourth = 0] = ip;
+  return `${first?.toString(16)}:${second?.toString(16)}:${third?.toString(16)}:${(fourth & 0xff00).toString(16)}::/56`;
 }
 
 /** The team in the key of a client. */
@@ -207,16 +226,28 @@ export function countingIn(redis: Redis, digest: Digest): Counting {
   };
 }
 
+interface StoreOptions {
+  readonly maxClients: number;
+  readonly clock: Clock;
+  readonly salt: string;
+  readonly counting: Counting | undefined;
+  readonly onSeen: (client: string) => void;
+}
+
 /** express-rate-limit's own memory store grows with the number of clients; this one has a bound. */
 class BoundedStore implements Store {
   readonly localKeys = true;
+  readonly #salt: string;
   readonly #counting: Counting | undefined;
   readonly #untold = new Map<string, Count>();
   readonly #clock: Clock;
   readonly #counts: LRUCache<string, Count>;
   readonly #onSeen: (client: string) => void;
+  /** What was checked last: a hit is counted in the same turn, and need not be looked up again. */
+  #checked: { readonly client: Client; readonly count: Count; readonly now: number } | undefined;
 
-  constructor(maxClients: number, clock: Clock, counting: Counting | undefined, onSeen: (client: string) => void) {
+  constructor({ maxClients, clock, salt, counting, onSeen }: StoreOptions) {
+    this.#salt = salt;
     this.#onSeen = onSeen;
     this.#counting = counting;
     this.#clock = clock;
@@ -232,11 +263,19 @@ class BoundedStore implements Store {
     return { totalHits, resetTime: undefined };
   }
 
-  /** Counts a hit and returns its lines, unless it would be one too many. */
-  hitWithin(client: Client): string | undefined {
+  /** Whether one more is within the limit. */
+  hasRoom(client: Client): boolean {
     const now = this.#clock.monotonic();
     const count = this.#current(client.key, now);
-    if (count.totalHits >= client.limit) return undefined;
+    this.#checked = { client, count, now };
+    return count.totalHits < client.limit;
+  }
+
+  count(client: Client): string {
+    const checked = this.#checked?.client === client ? this.#checked : undefined;
+    this.#checked = undefined;
+    const now = checked?.now ?? this.#clock.monotonic();
+    const count = checked?.count ?? this.#current(client.key, now);
     return this.#linesOf(client, this.#hit(client.key, count), now);
   }
 
@@ -294,16 +333,17 @@ class BoundedStore implements Store {
     return count ? this.#linesOf(client, count, this.#clock.monotonic()) : '';
   }
 
-  /** The name of a team is a token: nothing in here has to be checked. */
+  /** Names of policies hold no quote: nothing in here has to be checked. */
   #linesOf({ key, policy, limit }: Client, count: Count, now: number): string {
     count.policyLine ??= inOnePiece(
-      `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key)}:\r\n`,
+      `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partition(key, this.#salt)}:\r\n`,
     );
     const remaining = Math.max(0, limit - count.totalHits);
     return `RateLimit: "${policy}"; r=${remaining}; t=${count.secondsLeft(now)}\r\n${count.policyLine}`;
   }
 }
 
-function partition(key: string): string {
-  return Buffer.from(createHash('sha256').update(key).digest('hex').slice(0, 12)).toString('base64');
+/** The same for all answers to a client, and of no meaning without the salt. */
+function partition(key: string, salt: string): string {
+  return createHmac('sha256', salt).update(key).digest().subarray(0, 9).toString('base64');
 }

@@ -1,11 +1,10 @@
 /**
  * Which team a request belongs to.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIPv6 } from 'node:net';
-import { Problem } from '../problems.ts';
 import type { Addresses } from './address.ts';
+import { type Ip, networkRule } from './ip.ts';
 
 export interface TeamOptions {
   readonly name: string;
@@ -30,27 +29,45 @@ export interface Team {
 /** Whoever no team recognises. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
+/** What a request says of its team. */
+export interface Recognition {
+  /** Undefined where no team recognises the request, and one is required. */
+  readonly team: Team | undefined;
+  /** Whether it carries a token that is nobody's: a mistake, or a guess. */
+  readonly isTokenWrong: boolean;
+}
+
 interface Recognised extends Team {
-  readonly matches: (req: IncomingMessage, address: string, token: Buffer | undefined) => boolean;
+  readonly matches: (req: IncomingMessage, ip: Ip | undefined) => boolean;
 }
 
 export class Teams {
   readonly #teams: readonly Recognised[];
-  readonly #addresses: Addresses;
   readonly #required: boolean;
-  readonly #takesTokens: boolean;
+  /**
+   * Places of teams in the list, by digest. A look-up takes as long as it takes for a digest, which nobody can choose:
+   * its time tells nothing of tokens.
+   */
+  readonly #byToken: ReadonlyMap<string, number>;
 
   /** @param required whether the unrecognised are refused */
   constructor(teams: readonly TeamOptions[], required: boolean, addresses: Addresses) {
-    this.#addresses = addresses;
     this.#required = required;
-    this.#takesTokens = teams.some(({ tokensSha256 }) => tokensSha256.length > 0);
     this.#teams = teams.map((team) => ({
       name: team.name,
       weight: team.weight,
       requestsPerMinute: team.requestsPerMinute,
       matches: matcher(team, addresses),
     }));
+    const tokens = teams.flatMap(({ tokensSha256 }, place) =>
+      tokensSha256.map((digest) => [digest.toLowerCase(), place] as const),
+    );
+    this.#byToken = new Map(tokens.reverse()); // The first team that has a token keeps it.
+  }
+
+  /** Whether any team is recognised by tokens. */
+  get takeTokens(): boolean {
+    return this.#byToken.size > 0;
   }
 
   /** All teams, the default one included. */
@@ -61,39 +78,28 @@ export class Teams {
   /**
    * The first team, in the order of the configuration, that recognises the request.
    *
-   * @throws Problem `unauthorized` when none does and one is required
+   * @param ip its address
+   * @param authorization its header, as far as it is meant for Sendgate
    */
-  of(req: IncomingMessage): Team {
-    if (this.#teams.length === 0 && !this.#required) return defaultTeam;
-    const address = this.#addresses.of(req);
-    const token = this.#takesTokens ? bearerDigest(req.headers.authorization) : undefined;
-    const team = this.#teams.find(({ matches }) => matches(req, address, token));
-    if (!team && this.#required) throw new Problem('unauthorized', { authenticate: 'Bearer realm="sendgate"' });
-    return team ?? defaultTeam;
+  of(req: IncomingMessage, ip: Ip | undefined, authorization: string | undefined): Recognition {
+    const token = this.takeTokens ? bearerToken(authorization) : undefined;
+    const byToken = token === undefined ? undefined : this.#byToken.get(digestOf(token));
+    const team = this.#teams.find(({ matches }, place) => place === byToken || matches(req, ip));
+    return {
+      team: team ?? (this.#required ? undefined : defaultTeam),
+      isTokenWrong: token !== undefined && byToken === undefined,
+    };
   }
 }
 
-function matcher({ networks, header, tokensSha256 }: TeamOptions, addresses: Addresses): Recognised['matches'] {
-  const ranges = new BlockList();
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) ranges.addAddress(address, family);
-    else ranges.addSubnet(address, Number(prefix), family);
-  }
-  const digests = tokensSha256.map((digest) => Buffer.from(digest, 'hex'));
+function matcher({ networks, header }: TeamOptions, addresses: Addresses): Recognised['matches'] {
+  const isInside = networkRule(networks);
   const headerName = header?.name.toLowerCase();
-
-  return (req, address, token) => {
-    if (networks.length > 0 && ranges.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return true;
-    if (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req))
-      return true;
-    // Every digest is compared, so that the time tells nothing of which came close.
-    return token !== undefined && digests.filter((digest) => timingSafeEqual(digest, token)).length > 0;
-  };
+  return (req, ip) =>
+    (ip !== undefined && isInside(ip)) ||
+    (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
 }
 
-function bearerDigest(authorization: string | undefined): Buffer | undefined {
-  const token = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization ?? '')?.[1];
-  return token === undefined ? undefined : createHash('sha256').update(token).digest();
-}
+const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
+
+const digestOf = (token: string) => hash('sha256', token, 'hex');

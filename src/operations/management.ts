@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
-import { isAllowedOrAddress } from '../callers/host-guard.ts';
+import { allowHostsAndAddresses } from '../callers/host-guard.ts';
 import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { Problem } from '../problems.ts';
 import { searchOf } from '../resource.ts';
@@ -53,8 +53,9 @@ export function managementListener({ health, metrics, status, allowedHosts, purg
       res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);
     },
   };
+  const isAllowedHost = allowHostsAndAddresses(allowedHosts);
   const answer = (req: IncomingMessage, res: ServerResponse) => {
-    if (!isAllowedOrAddress(req, allowedHosts)) return json(res, 421, { error: 'host not allowed' });
+    if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;

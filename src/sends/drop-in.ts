@@ -4,32 +4,47 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Problem, ProblemCode } from '../problems.ts';
+import { searchOf } from '../resource.ts';
 import { cursorPattern } from '../upstream/dialect.ts';
 import { parseInstant } from './instant.ts';
 import type { WalkStep } from './links.ts';
 import type { SendsQuery } from './query.ts';
 
 export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
-const pattern = /\/v2\/emailmarketing\/campaigns\/[^/]*\/tracking\/sends\/?(?:\?|$)/;
 /** What a v2 client sends in the query to say who it is. */
 const credentials = new Set(['api_key', 'access_token']);
+/** Of such a name, with every character encoded. */
+const maxNameLength = 36;
 
-/** Whether the answer has to be in v2's form, errors too. */
-export const isDropIn = (req: IncomingMessage) => pattern.test(req.url ?? '');
+/**
+ * Whether a request is for v2's path, so that its answer has to be in v2's form, errors too. Only the path tells: what a
+ * query holds is anybody's.
+ */
+export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
+  const path = `${basePath.replaceAll('.', '\\.')}${dropInPath.replace(':id', '[^/?]*')}`;
+  // A target may be a whole URL (RFC 9112 §3.2.2).
+  const pattern = new RegExp(`^(?:https?://[^/?]*)?${path}/?(?:\\?|$)`);
+  return ({ url = '' }) => pattern.test(url);
+}
 
 /** Throws away what such a program sends as its credentials, before anything can read, log or forward it. */
 export const forgetCredentials: RequestHandler = (req, _res, next) => {
-  if (isDropIn(req)) {
-    delete req.headers.authorization;
-    const [path = '', ...search] = req.url.split('?');
-    const kept = search
-      .join('?')
-      .split('&')
-      .filter((pair) => ![...new URLSearchParams(pair).keys()].some((name) => credentials.has(name)));
-    req.url = kept.join('&') === '' ? path : `${path}?${kept.join('&')}`;
-  }
+  delete req.headers.authorization;
+  const search = searchOf(req.url);
+  const kept = search
+    .split('&')
+    .filter((pair) => !isCredential(pair))
+    .join('&');
+  const path = req.url.slice(0, req.url.length - search.length).replace(/\?$/, '');
+  req.url = kept === '' ? path : `${path}?${kept}`;
   next();
 };
+
+function isCredential(pair: string): boolean {
+  const [name = ''] = pair.split('=', 1);
+  if (name.length > maxNameLength) return false;
+  return credentials.has(name.includes('%') ? ([...new URLSearchParams(name).keys()][0] ?? '') : name);
+}
 
 /** Marks a cursor of ours: v2's carried the instant from which a walk goes, and clients send nothing beside it. */
 const mark = 'sendgate';

@@ -88,7 +88,7 @@ export class SendsEndpoint {
       headers,
       encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
       maxAgeSeconds: requestedMaxAge(headers['cache-control']),
-      client: this.#parts.addresses.of(req),
+      client: this.#parts.addresses.textOf(req),
     };
   }
 

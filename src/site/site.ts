@@ -33,6 +33,16 @@ const documentHead = securityHeaders({
   frameAncestors: ["'none'"],
 });
 
+/** Whether a target is one of the site's, as far as can be told without looking for it. No resource is under these paths. */
+export function sitePaths(basePath: string): (target: string) => boolean {
+  const name = '[^/?#]+';
+  const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
+  const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
+  // What is asked most is told by its first letters.
+  const campaigns = `${basePath}/campaigns/`;
+  return (target) => !target.startsWith(campaigns) && pattern.test(target);
+}
+
 export function createSite(description: DescriptionOptions): Router {
   const { basePath } = description;
   const pages = readFolder(new URL('site/browser/', built), ['.html']);
@@ -55,10 +65,8 @@ export function createSite(description: DescriptionOptions): Router {
       await file.answer(req);
     });
 
-  if (basePath !== '') {
-    const toExplorer = headLines('Location', `${basePath}/`);
-    site.get(basePath, (req) => exchangeOf(req).answer(308, toExplorer));
-  }
+  const toRoot = headLines('Location', `${basePath}/`);
+  if (basePath !== '') site.get(basePath, (req) => exchangeOf(req).answer(308, toRoot));
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
   serve(`${basePath}/openapi.json`, () => openapi);

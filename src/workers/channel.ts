@@ -4,6 +4,9 @@
 import { Problem, type ProblemCode } from '../problems.ts';
 import { inTraceOf, traceHeaders } from '../tracing.ts';
 
+/** The variable in a worker's environment that holds the salt of `RateLimit-Policy`. */
+export const saltVariable = 'PARTITION_SALT';
+
 interface PlainProblem {
   readonly code: ProblemCode;
   readonly detail: string;

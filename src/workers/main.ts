@@ -15,7 +15,7 @@ import type { ExportPlaces } from '../sends/export-places.ts';
 import { flushSpans } from '../tracing.ts';
 import type { CampaignSummary } from '../upstream/dialect.ts';
 import { campaignIdRules } from '../upstream/dialect.ts';
-import { Asking, type FromPrimary, type FromWorker } from './channel.ts';
+import { Asking, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import { Copies } from './copies.ts';
 import { bytesOfWorker } from './memory.ts';
 import type { Order, Report } from './workers.ts';
@@ -60,6 +60,7 @@ const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
   ...{ clock, version, log, accessLog, counting, exportPlaces, answersBytes },
+  partitionSalt: process.env[saltVariable] ?? '',
   pages: copies,
   // The primary learns of clients when it counts their requests.
   onSeen: () => {},

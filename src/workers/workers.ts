@@ -16,7 +16,7 @@ import type { Pages } from '../pages/pages.ts';
 import type { Exporter, ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
 import type { Payer } from '../upstream/quota/demand.ts';
-import { Answering, type FromWorker } from './channel.ts';
+import { Answering, type FromWorker, saltVariable } from './channel.ts';
 import type { AskedPage } from './copies.ts';
 import { CountingHere } from './counting.ts';
 
@@ -29,6 +29,7 @@ interface Parts {
   readonly isAmple: () => boolean;
   readonly counting: Counting | undefined;
   readonly onSeen: (client: string) => void;
+  readonly partitionSalt: string;
   readonly exportPlaces: ExportPlaces;
   readonly readStatus: () => PublicStatus;
 }
@@ -139,7 +140,7 @@ export class Workers implements Front {
 
   #start(): Promise<string> {
     const { log } = this.#parts;
-    const worker = cluster.fork();
+    const worker = cluster.fork({ [saltVariable]: this.#parts.partitionSalt });
     const running: Running = { worker, report: { given: [], bytes: 0, exportsRunning: 0 }, places: new Map() };
     this.#running.set(worker.id, running);
     this.#passOn(worker);

@@ -103,7 +103,7 @@ function differenceOf(first: Answer, second: Answer): string | undefined {
 
 function linesOf({ fields }: Answer): string[] {
   const lines = fields.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${fields[at + 1]}`] : []));
-  return lines.filter((line) => !line.startsWith('Date: ')).map((line) => line.replace(ownId, ''));
+  return lines.filter((line) => !line.startsWith('Date: ')).map((line) => line.replace(ownId, '').replace(ownKey, ''));
 }
 
 /** Each request has an id of its own, of which an error tells. */
@@ -112,6 +112,9 @@ function textOf(answer: Answer): string {
 }
 
 const ownId = /(?<=^X-Request-Id: )[0-9a-f]{32}$/;
+
+/** Each process names clients in its own way. */
+const ownKey = /(?<=; pk=:)[\w+/]+(?=:$)/;
 
 function isSame(one: string, other: string): boolean {
   const [ours, theirs] = [one, other].map((line) => Number(seconds.exec(line)?.[0] ?? 0)) as [number, number];
