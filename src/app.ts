@@ -61,7 +61,7 @@ interface ErrorParts {
   readonly basePath: string;
   /** Whether an error has to be in v2's form. */
   readonly isDropIn: (req: IncomingMessage) => boolean;
-  /** Told of errors that nobody has foreseen. */
+  /** Logs an error that is no Problem. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 

@@ -256,7 +256,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   };
 }
 
-/** Whoever is inside a trusted range may send any address, and any team's header. */
+/** Every host inside a trusted range may send any address, and any team's header. */
 function warnOfBroadTrust({ server, teams }: Config, log: Logger): void {
   const ranges = broadRanges(server.trustProxy);
   const claimable = teams.filter(({ networks, header }) => networks.length > 0 || header).map(({ name }) => name);
