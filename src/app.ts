@@ -60,7 +60,7 @@ interface ErrorParts {
   readonly basePath: string;
   /** Whether an error has to be in v2's form. */
   readonly isDropIn: (req: IncomingMessage) => boolean;
-  /** Called with errors that nobody has foreseen. */
+  /** Logs an error that is no Problem. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 

@@ -291,7 +291,8 @@ const managementLimits = ({ server, exports }: Config, clock: Clock): Connection
   ...{ clock, maxConnections: server.maxConnections, maxPerPeer: server.maxConnections, peerOf: () => undefined },
   ...{ patienceMs: exports.patienceSeconds * 1000, onRejected: () => {}, onStalled: () => {} },
 });
-/** Whoever is inside a trusted range may send any address, and any team's header. */
+
+/** Every host inside a trusted range may send any address, and any team's header. */
 function warnOfBroadTrust({ server, teams }: Config, log: Logger): void {
   const ranges = broadRanges(server.trustProxy);
   const claimable = teams.filter(({ networks, header }) => networks.length > 0 || header).map(({ name }) => name);
