@@ -2,7 +2,7 @@
  * JSON from elsewhere, read at a bounded cost: 8 MB of brackets take JSON.parse a second, in which nobody is answered.
  */
 
-/** A shorter text takes 20 ms at the most, whatever is in it. A page of 500 sends is shorter. */
+/** A shorter text takes at most 20 ms, whatever is in it. A page of 500 sends is shorter. */
 const harmlessLength = 256 * 1024;
 /** Opening brackets, commas and strings: a page of 500 sends has 8,000. */
 const maxTokens = 100_000;

@@ -1,19 +1,19 @@
 /**
  * Where log lines go: gathered, and written behind the back of those who answer. A line that cannot be written waits; one
- * that there is no room for is dropped, counted, and told of when lines can be written again.
+ * that there is no room for is dropped, counted, and reported when lines can be written again.
  */
 import { fstatSync, write as writeFile } from 'node:fs';
 import { Socket } from 'node:net';
 
 /**
- * Lines are gathered for so long, or so many of them, and made all at once: that is cheap in one go, and was a twentieth of
+ * Lines are gathered for this long, or up to this many, and made all at once: cheap in one go, which was a twentieth of
  * a hit between two answers.
  */
 const gatherMs = 250;
 const linesAtOnce = 256;
 /** Characters; a text that is longer is handed over at once, with what was gathered before it. */
 const maxGatheredText = 1_024;
-/** Bytes of lines that wait to be written: a few seconds of them at the most that can be answered. */
+/** Bytes of lines that wait to be written: a few seconds of what can be answered at full rate. */
 const maxWaitingBytes = 16 * 1024 * 1024;
 /** Bytes that wait for the reader of stderr. */
 const maxWaitingStderrBytes = 1024 * 1024;
@@ -30,7 +30,7 @@ export interface LogDestination {
   /** Takes whole lines that another process has gathered. */
   pass(lines: Buffer): void;
   /**
-   * Writes what is left, for a second at the most. Resolves with false when a write is stuck in a thread, which
+   * Writes what is left, for at most a second. Resolves with false when a write is stuck in a thread, which
    * `process.exit` would wait for.
    */
   close(): Promise<boolean>;
