@@ -12,9 +12,15 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
+/**
+ * A time as a multiple of 2⁻¹⁰ milliseconds: sums and differences of such times are exact. Otherwise `(t + 60_000) - t` can
+ * be a little more than 60,000, and a minute has 61 seconds when it is rounded up.
+ */
+export const exactMs = (ms: number) => Math.round(ms * 1024) / 1024;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => exactMs(performance.now()),
   after(ms, run) {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);

@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RateLimit } from '../../src/callers/rate-limit.ts';
 import { defaultTeam } from '../../src/callers/teams.ts';
+import { exactMs, systemClock } from '../../src/clock.ts';
 import { Pages } from '../../src/pages/pages.ts';
 import { Problem } from '../../src/problems.ts';
 import { linesNow } from '../../src/sends/answer.ts';
@@ -220,4 +221,18 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
     }),
     { numRuns: 40 },
   );
+});
+
+test('a minute has sixty seconds, whenever it begins', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), fc.integer({ min: 1, max: 1e9 }), (ms, duration) => {
+      const now = exactMs(ms);
+      expect(now + duration - now).toBe(duration);
+    }),
+    { numRuns: 10_000 },
+  );
+  for (let n = 0; n < 1_000; n++) {
+    const now = systemClock.monotonic();
+    expect(now + 60_000 - now).toBe(60_000);
+  }
 });

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../src/clock.ts';
+import { type Clock, exactMs, systemClock } from '../../src/clock.ts';
 
 /** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
 export class ForwardClock implements Clock {
@@ -10,7 +10,7 @@ export class ForwardClock implements Clock {
   }
 
   monotonic(): number {
-    return performance.now() + this.#aheadMs;
+    return exactMs(performance.now() + this.#aheadMs);
   }
 
   after(ms: number, run: () => void): () => void {

@@ -236,7 +236,7 @@ export class DayBudget {
       const mark = Math.ceil((perDay * percent) / 100);
       if (before < mark && this.#shares.used >= mark) this.#events.passed(percent);
     }
-    this.#save();
+    if (this.#shares.used !== before) this.#save();
   }
 
   #turn(nowMs: number): void {

@@ -399,9 +399,13 @@ const longestWaitMs = 5_000;
 /** A wait that Redis names. What is none is asked again soon. */
 const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);
 
+/** Teams of which Redis tells: of as many as can be configured, before and after a change, and the account. */
+const maxTeams = 201;
+const teamName = z.string().regex(/^[\w-]{0,32}$/);
+
 const teamsShape = z
-  .array(z.tuple([z.string().max(64), z.int().nonnegative(), z.number().nonnegative()]))
-  .max(10_000)
+  .array(z.tuple([teamName, z.int().nonnegative(), z.number().nonnegative()]))
+  .max(maxTeams)
   .transform((all) => all.map(([team, calls, kept]): TeamCalls => ({ team, calls, kept })));
 
 const flowsShape = z
