@@ -37,7 +37,7 @@ export function untilGone(res: ServerResponse): AbortSignal {
 /** On whose account a request may cause calls. */
 export function payerOf(req: IncomingMessage): Payer {
   const { told, client } = exchangeOf(req);
-  return { team: told.team, client };
+  return { team: told.team, client: client?.name };
 }
 
 /** The raw query string of a target, without its `?`. */

@@ -58,7 +58,7 @@ export class Callers {
     const caller = known ?? (isVisit ? this.#visitor(req) : this.#identify(req, exchange));
     if (!caller) return undefined;
     exchange.told.team = caller.team.name;
-    exchange.client = caller.client.key;
+    exchange.client = caller.client;
     rateLimit.check(caller.client, exchange);
     if (!known && !isVisit) this.#remember(req, caller);
     return caller;
@@ -74,13 +74,13 @@ export class Callers {
 
   /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
   #known(req: IncomingMessage): Caller | undefined {
-    const last = isRead(req) ? this.#lastCallers.get(req.socket) : undefined;
+    const last = isPlain(req) ? this.#lastCallers.get(req.socket) : undefined;
     return last && isSame(last.rawHeaders, req.rawHeaders) ? last : undefined;
   }
 
   #remember(req: IncomingMessage, caller: Caller): void {
     // A token is not kept.
-    if (isRead(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
+    if (isPlain(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
   }
 
   #identify(req: IncomingMessage, exchange: Exchange): Caller | undefined {
@@ -103,7 +103,7 @@ export class Callers {
     // Guesses count for their address, as a client without a team, whatever else recognises the request.
     if (!team || (isTokenWrong && team !== defaultTeam)) {
       const stranger = rateLimit.clientOf(defaultTeam, ip);
-      exchange.client = stranger.key;
+      exchange.client = stranger;
       rateLimit.check(stranger, exchange);
       const limits = rateLimit.count(stranger);
       if (!team) {
@@ -115,8 +115,9 @@ export class Callers {
   }
 }
 
-/** Of another method, whether it is a preflight is not out of the headers alone. */
-const isRead = ({ method }: IncomingMessage) => method === 'GET' || method === 'HEAD';
+/** Of another method, or with a host in its target, a request is not judged by its headers alone. */
+const isPlain = ({ method, url }: IncomingMessage) =>
+  (method === 'GET' || method === 'HEAD') && url?.startsWith('/') === true;
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {
   if (some.length !== others.length) return false;

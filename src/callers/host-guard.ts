@@ -23,6 +23,10 @@ export function allowHostsAndAddresses(allowedHosts: readonly string[]): HostRul
   return (req) => isAllowed(req) || isIP(hostName(req).replace(/^\[|\]$/g, '')) !== 0;
 }
 
-function hostName(req: IncomingMessage): string {
-  return (req.headers.host ?? '').toLowerCase().replace(/:\d{1,5}$/, '');
+/** In absolute form, the target names the host, whatever `Host` says (RFC 9112 §3.2.2). */
+const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+function hostName({ url = '', headers }: IncomingMessage): string {
+  const host = url.startsWith('/') ? headers.host : (absolute.exec(url)?.[1] ?? headers.host);
+  return (host ?? '').toLowerCase().replace(/:\d{1,5}$/, '');
 }

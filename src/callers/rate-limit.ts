@@ -23,8 +23,11 @@ export interface RateLimitOptions {
 
 const windowMs = 60_000;
 
-/** Who is counted as one. */
+/** Who asks, and as whom that is counted. */
 export interface Client {
+  /** Team and network: also where the team is counted as a whole, its clients share with each other. */
+  readonly name: string;
+  /** Under which it is counted: its name, or that of its team. */
   readonly key: string;
   /** The name of its team. */
   readonly policy: string;
@@ -91,7 +94,8 @@ export class RateLimit {
   /** As which client a request is counted. */
   clientOf(team: Team, ip: Ip | undefined): Client {
     const { name, requestsPerMinute } = team;
-    return this.#client(name, requestsPerMinute === undefined ? `${name} ${networkOf(ip)}` : name);
+    const client = `${name} ${networkOf(ip)}`;
+    return this.#client(name, client, requestsPerMinute === undefined ? client : name);
   }
 
   /** Who opens the site, counted apart from what the same address asks of the resources. */
@@ -121,13 +125,13 @@ export class RateLimit {
   };
 
   /** Whose request Express has: the one that was checked ahead of it. */
-  #clientIn({ client: key, told: { team } }: Exchange): Client {
-    if (key === undefined) throw new Error('the rate limit has not been checked');
-    return this.#client(key.startsWith(sitePolicy) ? sitePolicy : team, key);
+  #clientIn({ client }: Exchange): Client {
+    if (client === undefined) throw new Error('the rate limit has not been checked');
+    return client;
   }
 
-  #client(policy: string, key: string): Client {
-    return { key, policy, limit: this.#limits.get(policy) ?? 0 };
+  #client(policy: string, name: string, key = name): Client {
+    return { name, key, policy, limit: this.#limits.get(policy) ?? 0 };
   }
 
   #refusal({ key }: Client): Problem {

@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Client } from '../callers/rate-limit.ts';
 import type { Clock } from '../clock.ts';
 import { closeAfterNewest, keepUntilOver } from '../connection.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
@@ -49,8 +50,8 @@ export class Exchange {
     problem: undefined,
     reason: undefined,
   };
-  /** Who is counted: the key of the rate limit. Undefined until the caller has been admitted or refused by it. */
-  client: string | undefined = undefined;
+  /** Who asks; undefined until that is known. */
+  client: Client | undefined = undefined;
   readonly startedAt: number;
   readonly trace: RequestTrace;
   readonly #res: ServerResponse;

@@ -204,7 +204,7 @@ export class Pages {
       const look = () => this.#get(query, ask, true);
       const { client, signal } = ask;
       const { unknownIds } = this.#parts;
-      const isWatched = unknownIds && client !== undefined && this.#walks.of(this.#walkOf(query)).heads.size === 0;
+      const isWatched = unknownIds && client !== undefined;
       const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());
       span.setAttributes({ 'sendgate.forward': found.forward ?? 'none', 'sendgate.collapsed': found.collapsed });
       return found;

@@ -11,6 +11,7 @@ export const maxUnknownIds = 60;
 const hourMs = 3_600_000;
 /** Clients that are remembered; past it the one that has not asked for longest is forgotten. */
 const maxClients = 5_000;
+const maxKnown = 50_000;
 
 interface ClientIds {
   /** When each id was asked for, on the monotonic clock; the oldest first. */
@@ -23,6 +24,8 @@ interface ClientIds {
 
 export class UnknownIds {
   readonly #clock: Clock;
+  /** Ids that are known to exist, whoever has asked for them. */
+  readonly #known = new LRUCache<string, true>({ max: maxKnown });
   readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
 
   constructor(clock: Clock) {
@@ -30,12 +33,13 @@ export class UnknownIds {
   }
 
   /**
-   * Runs `ask`, a question about a campaign of which nothing is held. While so many ids of the client are being asked for
-   * that they could all be unknown ones, it waits.
+   * Runs `ask`, a question about a campaign. While as many ids of the client are being asked for as could be too many
+   * unknown ones, it waits. What is known to exist is always asked for.
    *
    * @throws Problem `rate-limited`, what `ask` throws, or the signal's reason
    */
   async watch<T>(client: string, id: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+    if (this.#known.has(id)) return ask();
     const ids = this.#of(client);
     if (ids.unknown.has(id) || ids.pending.has(id)) return ask();
     for (;;) {
@@ -47,7 +51,9 @@ export class UnknownIds {
     }
     ids.pending.add(id);
     try {
-      return await ask();
+      const answer = await ask();
+      this.#known.set(id, true);
+      return answer;
     } catch (error) {
       if (error instanceof Problem && error.code === 'campaign-not-found') ids.unknown.set(id, this.#clock.monotonic());
       throw error;

@@ -116,7 +116,7 @@ export class SendsEndpoint {
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
-    const payer = { team: told.team, client: exchange.client };
+    const payer = { team: told.team, client: exchange.client?.name };
     readAhead.answered(query, found.page, payer, client);
     refreshAhead.answered(query, found.page, payer);
   }

@@ -2,13 +2,7 @@
  * How many exports of a team run at the same time.
  */
 import { Problem } from '../problems.ts';
-
-/** Who exports. */
-export interface Exporter {
-  readonly team: string;
-  /** The key under which the rate limit counts it: the name of its team where that is counted as a whole. */
-  readonly client: string;
-}
+import type { Payer } from '../upstream/quota/demand.ts';
 
 export interface ExportPlaces {
   /**
@@ -16,7 +10,7 @@ export interface ExportPlaces {
    *
    * @throws Problem `rate-limited` when the team's places are all taken, or all that one client may have
    */
-  enter(exporter: Exporter): Promise<() => void>;
+  enter(exporter: Payer): Promise<() => void>;
 }
 
 /** With that many exports at a time, one is likely to end soon. */
@@ -32,12 +26,12 @@ export class ExportPlacesHere implements ExportPlaces {
     this.#perTeam = perTeam;
   }
 
-  async enter({ team, client }: Exporter): Promise<() => void> {
+  async enter({ team, client = '' }: Payer): Promise<() => void> {
     const running = this.#running.get(team) ?? [];
     if (running.length >= this.#perTeam) throw refusal('All exports that your team may run at a time are running.');
     const own = running.filter((other) => other === client).length;
-    // The last place is kept for another client. A team that is counted as a whole has no other, nor has a single place.
-    if (client !== team && own > 0 && own >= this.#perTeam - 1) {
+    // The last place is kept for another client; a single place is for anybody.
+    if (own > 0 && own >= this.#perTeam - 1) {
       throw refusal('You run as many exports as one client may: the last one of your team is kept for another client.');
     }
     this.#running.set(team, [...running, client]);

@@ -66,7 +66,7 @@ export class SendsExports {
       const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
-      const leave = await this.#parts.places.enter({ team: told.team, client: exchange.client ?? told.team });
+      const leave = await this.#parts.places.enter(payerOf(req));
       this.#running.add(res);
       /** The log line is written when the connection closes: it has to know by then. */
       const failed = (error: unknown) => {

@@ -83,10 +83,7 @@ export class Summaries {
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { unknownIds } = this.#parts;
     const look = () => this.#get(campaign, payer, signal);
-    const held = this.#held.get(campaign);
-    const isKnown = held !== undefined && !(held.answer instanceof Problem);
-    if (isKnown || payer.client === undefined) return look();
-    return unknownIds.watch(payer.client, campaign, signal, look);
+    return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }
 
   async #get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {

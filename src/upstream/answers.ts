@@ -60,12 +60,21 @@ export function cursorOf(link: string | null | undefined): string | undefined {
   return cursor;
 }
 
+/** Which of the account's limits an answer names; `unnamed`: none, as a firewall in front of the API may answer one question. */
+export type Limit = 'second' | 'day' | 'unnamed';
+
+/** The reason of a problem with a limit that is not named. */
+export const unnamedLimit = 'http-429';
+
 /** A refusal by its status. `limit`: the answer is the dialect's way of saying that one of the account's limits is spent. */
-export function refusalOf(status: number, limit: 'second' | 'day' | undefined, query?: PageQuery): Refusal {
+export function refusalOf(status: number, limit: Limit | undefined, query?: PageQuery): Refusal {
   if (limit === 'second') {
     return { problem: new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' }), again: 'retry' };
   }
   if (limit === 'day') return { problem: new Problem('upstream-quota-exhausted', { reason: 'quota' }), again: 'never' };
+  if (limit === 'unnamed') {
+    return { problem: new Problem('upstream-failed', { reason: unnamedLimit }), again: 'retry' };
+  }
   // A 401 may be v2's way of telling a limit (vendor's forum), or v3's of telling that a token has ended.
   if (status === 401) return { problem: refused('http-401'), again: 'confirm' };
   if (status === 403) return { problem: refused('http-403'), again: 'never' };

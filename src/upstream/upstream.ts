@@ -177,6 +177,7 @@ export class Upstream {
     const { code, reason } = problem;
     if (finding === 'second') return problem;
     if (finding === 'answered') return code === 'upstream-failed' ? lasting(code, reason) : problem;
+    if (finding === 'limited') return this.#limitVerdict(problem, ms);
     if (finding === 'failed') return breaker.isOpen || breaker.isSuspect ? problem : lasting(code, reason);
 
     const retryMs = this.#options.credentialsRetrySeconds * 1000;
@@ -185,6 +186,15 @@ export class Upstream {
     const found = (await settlesWithin(clock, Math.max(0, ms), judging)) ? await judging : undefined;
     if (credentialsGate.isShut) return problem;
     return found === 'answered' ? lasting('upstream-failed', reason) : new Problem('upstream-failed', { reason });
+  }
+
+  /** A limit that is not named is the account's where the probe meets one too; otherwise the question is odd. */
+  async #limitVerdict({ code, reason }: Problem, ms: number): Promise<Problem> {
+    const { clock } = this.#parts;
+    const probing = this.#probe(this.#options.credentialsRetrySeconds * 1000);
+    const found = (await settlesWithin(clock, Math.max(0, ms), probing)) ? await probing : undefined;
+    if (found === 'answered') return lasting(code, reason);
+    return new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' });
   }
 
   /** What a question finds that is known to be good; undefined when it cannot be asked. Counted for the account alone. */
@@ -201,7 +211,9 @@ export class Upstream {
         const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
         turn.done(false);
         if (prober.timesForgotten !== timesForgotten) return undefined;
-        const finding = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
+        const said = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
+        // What is known to be good meets no firewall's limit.
+        const finding = said === 'limited' ? 'second' : said;
         if (finding === 'answered' || finding === 'refused') breaker.answered();
         else this.#learn(finding);
         return finding;

@@ -2,7 +2,7 @@
  * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
  */
 import { z } from 'zod';
-import { cursorOf, errorKey, parseAnswer, refusalOf, rows } from './answers.ts';
+import { cursorOf, errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -99,10 +99,10 @@ export function parseV2Page(body: string): SendsPage {
   return { sends: results, cursor: cursorOf(meta?.pagination?.next_link) };
 }
 
-/** The gateway answers 403 for its limits (vendor's forum); a 429 is not documented, and means what it means anywhere. */
-function limitOf(status: number, body: string): 'second' | 'day' | undefined {
-  if (status === 429) return 'second';
-  const key = status === 403 ? errorKey(body) : undefined;
+/** The gateway answers 403 for its limits (vendor's forum). A 429 is not documented, and names no limit by itself. */
+function limitOf(status: number, body: string): Limit | undefined {
+  const key = status === 403 || status === 429 ? errorKey(body) : undefined;
   if (key?.endsWith('over.qps')) return 'second';
-  return key?.endsWith('over.ratelimit') ? 'day' : undefined;
+  if (key?.endsWith('over.ratelimit')) return 'day';
+  return status === 429 ? 'unnamed' : undefined;
 }

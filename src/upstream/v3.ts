@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { cursorOf, errorKey, parseAnswer, refusalOf, rows } from './answers.ts';
+import { cursorOf, errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import {
   type CampaignSummary,
@@ -159,8 +159,10 @@ function mayReadReports(body: string): void {
   }
 }
 
-/** 429 tells both limits; only the key tells them apart, and an unknown one is taken for that which passes. */
-export function limitOf(status: number, body: string): 'second' | 'day' | undefined {
+/** 429 is the answer of both limits; only the key tells them apart. One without a key may be anybody's. */
+export function limitOf(status: number, body: string): Limit | undefined {
   if (status !== 429) return undefined;
-  return errorKey(body) === 'quota_exceeded' ? 'day' : 'second';
+  const key = errorKey(body);
+  if (key === 'quota_exceeded') return 'day';
+  return key === 'throttled' ? 'second' : 'unnamed';
 }

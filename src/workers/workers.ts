@@ -13,7 +13,7 @@ import { type LogDestination, wholeLines, writeToStderr } from '../operations/lo
 import type { PublicStatus } from '../operations/status.ts';
 import { type Tallied, Tally } from '../operations/tally.ts';
 import type { Pages } from '../pages/pages.ts';
-import type { Exporter, ExportPlaces } from '../sends/export-places.ts';
+import type { ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
 import type { Payer } from '../upstream/quota/demand.ts';
 import { Answering, type FromWorker, saltVariable } from './channel.ts';
@@ -212,7 +212,7 @@ export class Workers implements Front {
         onSeen(key);
         return this.#counting.add(key, count, leftMs);
       },
-      enterExport: async (exporter: Exporter) => {
+      enterExport: async (exporter: Payer) => {
         const leave = await exportPlaces.enter(exporter);
         places.set(++this.#lastPlace, leave);
         return this.#lastPlace;

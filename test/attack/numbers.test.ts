@@ -162,7 +162,12 @@ test('the rate of a client is told within its limit and its minute', async () =>
       const limit = new RateLimit(options, [defaultTeam], clock, 'salt', counting);
       for (const step of all as Step[]) {
         for (let n = 0; n < (step.ask ?? 0); n++) {
-          const lines = limit.count({ key: 'default 10.0.0.1', policy: 'default', limit: 50 });
+          const lines = limit.count({
+            name: 'default 10.0.0.1',
+            key: 'default 10.0.0.1',
+            policy: 'default',
+            limit: 50,
+          });
           const [, r, t] = /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(lines) ?? [];
           expect(Number(r)).toBeLessThan(50);
           expect(Number(t)).toBeLessThanOrEqual(60);

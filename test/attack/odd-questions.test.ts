@@ -21,6 +21,7 @@ const kinds: readonly { readonly name: string; readonly fault: Fault; readonly s
   { name: 'malformed', fault: { kind: 'malformed' }, status: 502 },
   { name: 'elsewhere', fault: { kind: 'redirect' }, status: 502 },
   { name: 'cut', fault: { kind: 'reset-mid-body' }, status: 502 },
+  { name: 'limited', fault: { kind: 'status', status: 429 }, status: 502 },
   { name: 'silent', fault: { kind: 'hang' }, status: 504 },
 ];
 
@@ -205,3 +206,21 @@ test("v3's privileges tell a user who may not read reports from an odd question"
   sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
   expect((await ask(1)).type).toBe('/problems/upstream-credentials-refused');
 });
+
+test.each(versions)(
+  'a 429 that names no limit slows nobody down, unless the probe gets one too: %s',
+  async (version) => {
+    const { ask, sandbox, service, probes } = await up(version);
+    const { perSecond } = service.status().upstream;
+    for (let n = 0; n < 3; n++) expect((await ask(1, '?next=odd-limited')).status).toBe(502);
+    expect(service.status().upstream.perSecond).toBe(perSecond);
+    expect(probes()).toBeLessThanOrEqual(1);
+    const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited').length;
+    expect(asked).toBeLessThanOrEqual(3); // It is remembered.
+
+    it?.clock.forward(61);
+    sandbox.fault({ kind: 'status', status: 429 });
+    expect((await ask(2)).status).toBe(503);
+    expect(service.status().upstream.perSecond).toBeLessThan(perSecond);
+  },
+);

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ask } from '../support/ask.ts';
 import { type Environment, type Harness, start, targetOf, until } from '../support/harness.ts';
+import { dial, statusesIn, wire } from '../support/raw.ts';
 
 const path = targetOf('/campaigns/1/sends');
 const dropInPath = path.replace('/campaigns/', '/v2/emailmarketing/campaigns/').replace('/sends', '/tracking/sends');
@@ -267,4 +268,12 @@ test('headers too long to negotiate by are disregarded, and short ones are not',
   expect((await to(path, { accept: 'text/a;q=0.1,'.repeat(50) })).status).toBe(406);
   expect((await to(path, { 'accept-encoding': `${long('a,')}br` })).headers['content-encoding']).toBeUndefined();
   expect((await to(path, { 'accept-encoding': `${'a,'.repeat(200)}br` })).headers['content-encoding']).toBe('br');
+});
+
+test('a host in the target counts, whatever the header says', async () => {
+  await up({});
+  const { socket, closed } = await dial(it.url);
+  for (const target of [path, `http://evil.example${path}`, `http://localhost:1${path}`]) socket.write(wire(target));
+  socket.write(wire(path, ['Connection: close']));
+  expect(statusesIn(await closed)).toEqual([200, 421, 200, 200]);
 });

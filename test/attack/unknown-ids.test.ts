@@ -48,3 +48,16 @@ test('two hundred campaigns that exist, asked for at once, are all answered', as
   );
   expect(answers.map(({ status }) => status)).toEqual(Array(200).fill(200));
 });
+
+test('in a team that is counted as a whole, the unknown ids of one client do not concern the others', async () => {
+  const teams = [{ name: 'c', networks: ['10.3.0.0/16'], requestsPerMinute: 3_000 }];
+  it = await start({ ...env, SENDGATE_TEAMS: JSON.stringify(teams) });
+  for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
+  await it.get('/campaigns/1/sends', from('10.3.0.2'));
+  await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, from('10.3.0.1'))));
+  expect((await it.get('/campaigns/2/sends', from('10.3.0.1'))).status).toBe(429);
+  // What is known to exist is known to all, whatever is asked of it.
+  for (const target of ['?created_since=2012-12-01', '.csv', '/summary'])
+    expect((await it.get(`/campaigns/1/sends${target}`, from('10.3.0.1'))).status).toBe(200);
+  expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
+});

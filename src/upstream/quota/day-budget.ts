@@ -188,7 +188,7 @@ export class DayBudget {
     const shares = this.#alone?.shares ?? this.#shares;
     const instances = this.#alone?.share.instances ?? 1;
     const available = shares.available(team, rest, this.keptFrom(urgency) / instances);
-    if (available < 1 || client === undefined || team === account) return available >= 1;
+    if (available < 1 || client === undefined || shares.partOf(team).isWhole) return available >= 1;
     const kept = this.#clients.keptByOthers(
       team,
       client,

@@ -12,6 +12,8 @@ export interface TeamPart {
   readonly part: number;
   /** Calls that it may make in a day, whatever the others leave. */
   readonly cap: number;
+  /** Whether its clients do not share with each other, since its requests are counted as a whole. */
+  readonly isWhole: boolean;
 }
 
 /** One team's day so far. */
@@ -27,7 +29,7 @@ export const account = '';
 /** How people read of it. No team can have that name. */
 export const accountName = '(account)';
 
-const noPart: TeamPart = { part: 0, cap: Number.POSITIVE_INFINITY };
+const noPart: TeamPart = { part: 0, cap: Number.POSITIVE_INFINITY, isWhole: true };
 
 /** What decides a team's part of the day. */
 export interface TeamShare {
@@ -35,15 +37,21 @@ export interface TeamShare {
   readonly weight: number;
   /** The most calls that it may make in a day; as many as there are without it. */
   readonly callsPerDay?: number | undefined;
+  /** Of the team as a whole; without it, its clients share the day with each other. */
+  readonly requestsPerMinute?: number | undefined;
 }
 
 /** Parts of a day by weight, with the teams' own caps. */
 export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): ReadonlyMap<string, TeamPart> {
   const all = [...teams.values()].reduce((sum, { weight }) => sum + weight, 0);
   return new Map(
-    [...teams].map(([team, { weight, callsPerDay = perDay }]) => [
+    [...teams].map(([team, { weight, callsPerDay = perDay, requestsPerMinute }]) => [
       team,
-      { part: Math.min((perDay * weight) / all, callsPerDay), cap: callsPerDay },
+      {
+        part: Math.min((perDay * weight) / all, callsPerDay),
+        cap: callsPerDay,
+        isWhole: requestsPerMinute !== undefined,
+      },
     ]),
   );
 }
@@ -121,7 +129,7 @@ export class DayShares {
   /** The same day in one of `instances` equal parts, with `total` calls left in it. */
   divide(total: number, instances: number): DayShares {
     const parts = [...this.#parts].map(
-      ([team, { part, cap }]) => [team, { part: part / instances, cap: cap / instances }] as const,
+      ([team, { part, cap, isWhole }]) => [team, { part: part / instances, cap: cap / instances, isWhole }] as const,
     );
     const used = this.#used / instances;
     const divided = new DayShares(used + total, new Map(parts));
