@@ -58,6 +58,9 @@ const maxHeaders = 200;
 /** Requests of one connection that are not answered yet. Clients that pipeline at all send ten or so. */
 const maxAsked = 100;
 
+/** With as many, it sends without reading the refusal that ends its connection: nothing more of it is kept. */
+const maxKept = 1_000;
+
 /**
  * How long idle connections stay open once nothing is in flight: a request may be on its way on one of them, and is
  * answered with `Connection: close`.
@@ -96,6 +99,7 @@ export function serve<R extends Received>(
   };
   const take = (req: IncomingMessage, res: ServerResponse, problem: Problem | undefined) => {
     const connection = connectionOf(req);
+    if (connection && connection.asked >= maxKept) return void connection.socket.destroy();
     const received = listener.receive(req, res);
     if (connection?.isFree && problem === undefined) return listener.answer(req, res, received);
     received.watch();

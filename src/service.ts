@@ -152,7 +152,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       },
     );
   const { pagesBytes, answersBytes } = bytesOfPrimary(config);
-  const unknownIds = new UnknownIds(clock);
+  const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds);
   const pages = new Pages(
     {
       unknownIds,

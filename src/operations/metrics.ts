@@ -27,7 +27,7 @@ export interface Gauges {
   readonly circuitOpen: () => boolean;
 }
 
-/** What is told of each team's day. */
+/** Gauges of each team's day. */
 const teamGauges = [
   ['sendgate_quota_team_calls_today', 'Calls made since 00:00 UTC, by team', 'calls'],
   ['sendgate_quota_team_part', 'Calls of a day that a team is sure of', 'part'],

@@ -7,7 +7,7 @@ import { Problem } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
 import type { Demand, Payer, Urgency } from '../upstream/quota/demand.ts';
-import { Waiters } from '../upstream/quota/waiters.ts';
+import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
@@ -201,10 +201,15 @@ export class Pages {
   get(query: PageQuery, ask: Ask): Promise<Found> {
     const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
-      const look = () => this.#get(query, ask, true);
+      // A fetch that its callers have left ends with their leaving, also for those who joined it since.
+      const look = () =>
+        this.#get(query, ask, true).catch((error) => {
+          if (!isAbandoned(error) || ask.signal?.aborted) throw error;
+          return this.#get(query, ask, true);
+        });
       const { client, signal } = ask;
       const { unknownIds } = this.#parts;
-      const isWatched = unknownIds && client !== undefined;
+      const isWatched = unknownIds && client !== undefined && !this.peek(query);
       const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());
       span.setAttributes({ 'sendgate.forward': found.forward ?? 'none', 'sendgate.collapsed': found.collapsed });
       return found;
@@ -300,6 +305,7 @@ export class Pages {
 
   #forget(campaign: string | undefined): number {
     const isOf = (key: string) => campaign === undefined || key.startsWith(`${campaign}|`);
+    this.#parts.unknownIds?.forget(campaign);
     const keys = [this.#pages, this.#views].flatMap((cache) => {
       const own = [...cache.keys()].filter(isOf);
       for (const key of own) cache.delete(key);

@@ -24,12 +24,25 @@ interface ClientIds {
 
 export class UnknownIds {
   readonly #clock: Clock;
+  readonly #rememberedMs: number;
   /** Ids that are known to exist, whoever has asked for them. */
   readonly #known = new LRUCache<string, true>({ max: maxKnown });
   readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
 
-  constructor(clock: Clock) {
+  /** @param notFoundSeconds for which it is remembered that an id does not exist */
+  constructor(clock: Clock, notFoundSeconds: number) {
     this.#clock = clock;
+    this.#rememberedMs = notFoundSeconds * 1000;
+  }
+
+  /** Forgets what is known of an id, or of all. */
+  forget(id?: string): void {
+    if (id === undefined) this.#known.clear();
+    else this.#known.delete(id);
+    for (const { unknown } of this.#clients.values()) {
+      if (id === undefined) unknown.clear();
+      else unknown.delete(id);
+    }
   }
 
   /**
@@ -41,13 +54,18 @@ export class UnknownIds {
   async watch<T>(client: string, id: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     if (this.#known.has(id)) return ask();
     const ids = this.#of(client);
-    if (ids.unknown.has(id) || ids.pending.has(id)) return ask();
+    if (ids.pending.has(id)) return ask();
     for (;;) {
       this.#forgetOld(ids);
+      const unknownSince = ids.unknown.get(id);
+      // It is remembered for all that can be asked of it.
+      if (unknownSince !== undefined && this.#clock.monotonic() - unknownSince < this.#rememberedMs) {
+        throw new Problem('campaign-not-found', { reason: 'remembered' });
+      }
+      if (unknownSince !== undefined) break;
       if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, this.#clock.monotonic());
       if (ids.unknown.size + ids.pending.size < maxUnknownIds) break;
-      await new Promise<void>((resolve) => ids.waiting.push(resolve));
-      signal?.throwIfAborted();
+      await untilNext(ids, signal);
     }
     ids.pending.add(id);
     try {
@@ -55,7 +73,10 @@ export class UnknownIds {
       this.#known.set(id, true);
       return answer;
     } catch (error) {
-      if (error instanceof Problem && error.code === 'campaign-not-found') ids.unknown.set(id, this.#clock.monotonic());
+      if (error instanceof Problem && error.code === 'campaign-not-found') {
+        ids.unknown.delete(id);
+        ids.unknown.set(id, this.#clock.monotonic());
+      }
       throw error;
     } finally {
       ids.pending.delete(id);
@@ -76,6 +97,19 @@ export class UnknownIds {
       unknown.delete(id);
     }
   }
+}
+
+/** Resolves when one more of the ids that are being asked for is known; rejects with the signal's reason. */
+function untilNext({ waiting }: ClientIds, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal?.reason);
+    if (signal?.aborted) return leave();
+    signal?.addEventListener('abort', leave, { once: true });
+    waiting.push(() => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    });
+  });
 }
 
 function tooMany({ unknown }: ClientIds, now: number): Problem {

@@ -11,7 +11,7 @@ import { Problem } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
-import { Waiters } from '../upstream/quota/waiters.ts';
+import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
 
 interface Parts {
@@ -82,7 +82,11 @@ export class Summaries {
   /** @throws Problem, or the signal's reason */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { unknownIds } = this.#parts;
-    const look = () => this.#get(campaign, payer, signal);
+    const look = () =>
+      this.#get(campaign, payer, signal).catch((error) => {
+        if (!isAbandoned(error) || signal.aborted) throw error;
+        return this.#get(campaign, payer, signal);
+      });
     return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }
 

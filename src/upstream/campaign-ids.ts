@@ -80,10 +80,11 @@ export class CampaignIds {
     const asker = askerOf(demand);
     const gathering = this.#gathering.get(asker);
     const batch = gathering && !gathering.closed && gathering.ids.size < maxBatch ? gathering : this.#begin(asker);
+    const isFirst = batch.ids.size === 0;
     batch.ids.add(id);
     const wait = this.#waiters.join(batch.key, demand, demand.urgency, signal);
     demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
-    if (batch.ids.size === 1) {
+    if (isFirst) {
       batch.answer = this.#send(batch, call, wait.demand, wait.signal).finally(() => {
         if (this.#gathering.get(asker) === batch) this.#gathering.delete(asker);
       });
@@ -103,7 +104,7 @@ export class CampaignIds {
         await call(this.#exchange(ids, batch), demand, signal);
       } catch (error) {
         if (!(error instanceof Problem) || (error.code !== 'campaign-not-found' && !error.isLasting)) throw error;
-        // One id that v3 cannot read, or that fails alone, may spoil the batch: it is found by halves.
+        // One id that v3 cannot read, or that fails alone, may spoil the batch: the batch is bisected.
         const all = [...ids];
         const [only] = all;
         if (only !== undefined && all.length === 1) return this.#fail(only, error);

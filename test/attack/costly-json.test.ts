@@ -35,21 +35,24 @@ function msOf(work: () => unknown): number {
   return performance.now() - startedAt;
 }
 
+/** Of three tries: the machine may stand still during one. */
+const leastMsOf = (work: () => unknown) => Math.min(msOf(work), msOf(work), msOf(work));
+
 describe.each(Object.entries(longOnes))('%s', (_, text) => {
   test('are refused in a fraction of the time that it takes to read them', () => {
-    const plainly = msOf(() => JSON.parse(text));
+    const plainly = leastMsOf(() => JSON.parse(text));
     expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }));
     expect(() => parseV3Page(text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
     expect(errorKey(text)).toBeUndefined();
-    const all = msOf(() => parseV2Page(text)) + msOf(() => parseV3Page(text, '1')) + msOf(() => errorKey(text));
-    expect(all).toBeLessThan(plainly * 0.3);
+    const all = [() => parseV2Page(text), () => parseV3Page(text, '1'), () => errorKey(text)].map(leastMsOf);
+    expect(all.reduce((sum, ms) => sum + ms)).toBeLessThan(plainly * 0.3);
   });
 });
 
 test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
   // With a schema for the whole list, every row is told of with each of its mistakes: that takes a hundred times as long.
-  const plainly = msOf(() => JSON.parse(text));
-  const all = msOf(() => parseV2Page(text)) + msOf(() => errorKey(text.slice(text.indexOf('['))));
+  const plainly = leastMsOf(() => JSON.parse(text));
+  const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => errorKey(text.slice(text.indexOf('['))));
   expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));
   expect(all).toBeLessThan(plainly * 20 + 20);
 });

@@ -2,7 +2,7 @@
  * Ids that do not exist cost calls. A client may ask for a few of them, and nobody else pays for it.
  */
 import { afterEach, expect, test } from '@jest/globals';
-import { type Harness, start } from '../support/harness.ts';
+import { type Harness, start, until } from '../support/harness.ts';
 
 let it: Harness;
 afterEach(() => it.close());
@@ -60,4 +60,40 @@ test('in a team that is counted as a whole, the unknown ids of one client do not
   for (const target of ['?created_since=2012-12-01', '.csv', '/summary'])
     expect((await it.get(`/campaigns/1/sends${target}`, from('10.3.0.1'))).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
+});
+
+test('an id that does not exist costs one call a minute, whatever is asked of it', async () => {
+  it = await start(env);
+  for (let limit = 1; limit <= 20; limit++)
+    expect((await it.get(`/campaigns/77/sends?limit=${limit}`, greedy)).status).toBe(404);
+  for (const target of ['/sends/summary', '/sends.csv', '/sends?created_since=2012-12-01'])
+    expect((await it.get(`/campaigns/77${target}`, greedy)).status).toBe(404);
+  expect(it.sandbox.callCount).toBe(1);
+  it.clock.forward(61);
+  it.sandbox.campaign({ id: '77', size: 3, newestMs: Date.now() });
+  expect((await it.get('/campaigns/77/sends', greedy)).status).toBe(200);
+});
+
+test('a page that is held is answered to a client over its limit, also when it is stale', async () => {
+  it = await start(env);
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  await it.service.pages.prefetch({ campaign: '1', limit: 500 }, { team: 'default' });
+  await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, greedy)));
+  it.clock.forward(90);
+  const answer = await it.get('/campaigns/1/sends', greedy);
+  expect([answer.status, answer.headers.get('cache-status')]).toEqual([200, expect.stringContaining('stale')]);
+});
+
+test('a caller who comes to a call that the one before has left gets its page', async () => {
+  it = await start({ ...env, SENDGATE_CONSTANT_CONTACT_RETRIES: '2' });
+  it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  it.sandbox.fault({ kind: 'latency', ms: 300 });
+  it.sandbox.fault({ kind: 'status', status: 500, times: 1 });
+  const leaver = new AbortController();
+  const left = fetch(`${it.url}/campaigns/1/sends`, { signal: leaver.signal, headers: greedy }).catch(() => {});
+  await until(() => it.sandbox.callCount === 1, 'the call is made');
+  leaver.abort();
+  await left;
+  await until(() => it.lines.some((line) => line.includes('"status":499')), 'the first caller has left');
+  expect((await it.get('/campaigns/1/sends', from('10.0.0.2'))).status).toBe(200);
 });

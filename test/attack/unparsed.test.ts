@@ -163,6 +163,26 @@ describe('behind requests in progress', () => {
   });
 });
 
+test('a client that goes on pipelining behind the refusal is cut off, and the others are answered', async () => {
+  await begin();
+  it.sandbox.fault({ kind: 'hang' });
+  const { socket, closed } = await dial(it.url);
+  socket.write(wire('/campaigns/1/sends?limit=7'));
+  const flood = wire('/campaigns/1/sends').repeat(200);
+  let sent = 0;
+  const pour = () => {
+    while (!socket.destroyed && sent < 20_000) {
+      sent += 200;
+      if (!socket.write(flood)) return socket.once('drain', pour);
+    }
+  };
+  pour();
+  await closed;
+  await until(() => linesOf(499).length >= 900, 'those that were kept are logged');
+  expect(linesOf(499).length).toBeLessThanOrEqual(1_000);
+  expect((await fetch(`${it.url}/status`)).status).toBe(200);
+});
+
 test('a request that would like another protocol, or to be asked to go on, is one as any', async () => {
   await begin();
   const { socket, text } = await dial(it.url);

@@ -59,7 +59,7 @@ export class DayBudget {
   #own = new Map<string, number>();
   /** What may be spent without the others: a part of what was left when they were lost. */
   #alone: { readonly shares: DayShares; readonly share: Share } | undefined;
-  readonly #toldSpent = new Set<string>();
+  readonly #reportedTeams = new Set<string>();
   #writable = true;
 
   /** @param parts of the day, by team */
@@ -115,8 +115,8 @@ export class DayBudget {
     const endsAt = this.endsAt(now.wall);
     if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
     const status = this.#statusOf(payer.team, now.wall);
-    if (this.#parts.has(payer.team) && !this.#toldSpent.has(payer.team)) {
-      this.#toldSpent.add(payer.team);
+    if (this.#parts.has(payer.team) && !this.#reportedTeams.has(payer.team)) {
+      this.#reportedTeams.add(payer.team);
       this.#events.teamSpent(status);
     }
     return new Problem('upstream-quota-exhausted', {
@@ -198,7 +198,7 @@ export class DayBudget {
     return available - kept >= 1;
   }
 
-  /** Lending only becomes freer as the day goes on, so the first second at which it allows a call is found by halves. */
+  /** A binary search for the first second at which a call is allowed: lending only loosens during the day. */
   #secondsUntilAllowed(payer: Payer, urgency: Urgency, now: Now, endsInSeconds: number): number {
     let [refusedIn, allowedIn] = [0, endsInSeconds];
     while (allowedIn - refusedIn > 1) {
@@ -246,7 +246,7 @@ export class DayBudget {
     this.#shares = this.#newDay();
     this.#own = new Map();
     this.#clients.forgetCalls();
-    this.#toldSpent.clear();
+    this.#reportedTeams.clear();
     if (this.#alone) this.#alone = { ...this.#alone, shares: this.#divided(this.#alone.share) };
   }
 

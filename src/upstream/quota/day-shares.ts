@@ -24,7 +24,7 @@ export interface TeamCalls {
   readonly kept: number;
 }
 
-/** The calls that belong to no team: probes. They are made whoever keeps what, since there are few. */
+/** The calls that belong to no team: probes. They ignore the teams' parts, since they are few. */
 export const account = '';
 /** How people read of it. No team can have that name. */
 export const accountName = '(account)';
@@ -113,7 +113,10 @@ export class DayShares {
 
   /** A call that was counted is not made. */
   giveBack(team: string): void {
-    if (this.callsOf(team) > 0) this.#count(team, -1);
+    const known = this.#teams.get(team);
+    if (!known || known.calls === 0) return;
+    this.#count(team, -1);
+    known.kept++;
   }
 
   /** Takes over what was counted elsewhere; a count never falls. */

@@ -122,6 +122,7 @@ const prelude = `
   local function add(name, calls)
     local team = teamOf(name)
     team.c, used, changed[name] = math.max(0, team.c + calls), math.max(0, used + calls), true
+    if calls < 0 then team.k = team.k - calls end
     if calls > 0 and name ~= '' then team.k = math.max(0, kept(name) - missing()) end
     level()
   end
@@ -206,11 +207,20 @@ const take: Script = {
 
     local virtual = number(KEYS[2], 'virtual') or 0
     local elsewhere, first, mine = {}, nil, nil
+    local function areFlows(flows)
+      if type(flows) ~= 'table' then return false end
+      for _, flow in pairs(flows) do
+        if type(flow) ~= 'table' or type(flow[1]) ~= 'string' then return false end
+        for n = 2, 4 do if type(flow[n]) ~= 'number' then return false end end
+        if flow[2] <= 0 then return false end
+      end
+      return true
+    end
     local all = redis.call('HGETALL', KEYS[4])
     for i = 1, #all, 2 do
       local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
       local isFlows, flows = pcall(cjson.decode, text)
-      if not at or not isFlows or type(flows) ~= 'table' or now - at > ${goneMs} then
+      if not at or not isFlows or not areFlows(flows) or now - at > ${goneMs} then
         redis.call('HDEL', KEYS[4], all[i])
       else
         for _, flow in ipairs(flows) do

@@ -19,6 +19,11 @@ export interface Wait {
   until<T>(fetching: Promise<T>): Promise<T>;
 }
 
+/** Whether a fetch has failed because all who waited for it had left. */
+export const isAbandoned = (error: unknown) => error instanceof Problem && error.reason === abandoned;
+
+const abandoned = 'abandoned';
+
 export class Waiters {
   readonly #groups = new Map<string, Group>();
 
@@ -65,7 +70,7 @@ export class Waiters {
     if (group?.controller !== controller) return;
     group.count--;
     if (group.count === 0) {
-      controller.abort(new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'abandoned' }));
+      controller.abort(new Problem('upstream-busy', { retryAfterSeconds: 1, reason: abandoned }));
     }
   }
 }
