@@ -44,7 +44,8 @@ process.on('unhandledRejection', die);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => exit(1));
 
-const send = (message: FromWorker<Report>) => process.send?.(message);
+// A primary that has died is noticed by `disconnect`.
+const send = (message: FromWorker<Report>) => process.send?.(message, undefined, undefined, () => {});
 const primary = new Asking(send);
 const counting: Counting = {
   isUp: true,

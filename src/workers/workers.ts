@@ -16,7 +16,7 @@ import type { Pages } from '../pages/pages.ts';
 import type { ExportPlaces } from '../sends/export-places.ts';
 import type { SummarySource } from '../sends/summary.ts';
 import type { Payer } from '../upstream/quota/demand.ts';
-import { Answering, type FromWorker, saltVariable } from './channel.ts';
+import { Answering, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import type { AskedPage } from './copies.ts';
 import { CountingHere } from './counting.ts';
 
@@ -59,6 +59,11 @@ interface Running {
 
 /** A worker that has died comes back after this. */
 const restartMs = 1_000;
+
+/** To a worker that has died and is not known to have, a message fails: without the callback, that would end the primary. */
+function sendTo(worker: Worker, message: FromPrimary<Order>): void {
+  if (worker.isConnected()) worker.send(message, () => {});
+}
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
 
@@ -134,7 +139,7 @@ export class Workers implements Front {
 
   #order(order: Order): void {
     for (const { worker } of this.#running.values()) {
-      if (worker.isConnected()) worker.send({ kind: 'news', news: order });
+      sendTo(worker, { kind: 'news', news: order });
     }
   }
 
@@ -148,7 +153,7 @@ export class Workers implements Front {
       const answering = new Answering(
         this.#answers(running),
         (message) => {
-          if (worker.isConnected()) worker.send(message);
+          sendTo(worker, message);
         },
         (error) => log.error({ err: error }, 'unexpected error'),
       );
