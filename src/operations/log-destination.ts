@@ -159,7 +159,7 @@ function writerOf(fd: number): Writer {
   }
   // Node's own streams go on after an error, and never close the descriptor: its number could come to be a caller's.
   const stream = { 1: process.stdout, 2: process.stderr }[fd] ?? new Socket({ fd, readable: false, writable: true });
-  stream.on('error', () => {}); // Every write is told of its own.
+  stream.on('error', () => {}); // Each write's callback reports its error.
   return {
     canBlock: false,
     write: (bytes, done) => stream.write(bytes, (error) => done(error, error ? 0 : bytes.length)),
@@ -173,7 +173,7 @@ export async function exitAfter(destination: LogDestination, code: number): Prom
   process.exit(code);
 }
 
-/** Has a program survive what it cannot write to stderr, whoever writes it: Node writes its warnings there. */
+/** Keeps a program running when stderr cannot be written: Node writes its warnings there, too. */
 export function tolerateStderr(): void {
   process.stderr.on('error', () => {});
 }

@@ -25,7 +25,7 @@ interface ClientIds {
 export class UnknownIds {
   readonly #clock: Clock;
   readonly #rememberedMs: number;
-  /** Ids that are known to exist, whoever has asked for them. */
+  /** Ids that are known to exist, shared by all clients. */
   readonly #known = new LRUCache<string, true>({ max: maxKnown });
   readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
 

@@ -1,5 +1,5 @@
 /**
- * Digests that leave the process. Keyed wherever there is a key, so that whoever reads them can confirm no guess: not an
+ * Digests that leave the process. Keyed wherever there is a key, so that a reader cannot confirm a guess: not an
  * address behind an ETag, not a client behind the name of its count.
  */
 import { createHash, createHmac, hkdfSync } from 'node:crypto';

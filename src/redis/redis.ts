@@ -349,7 +349,7 @@ export function connect({ kind, nodes, tls, username, password, database, master
           sentinels: [...nodes],
           name: master ?? '',
           sentinelRetryStrategy: retryStrategy,
-          // Two connections, each with an option of its own: to the sentinels, and to the server that they name.
+          // Two connections with separate options: to the sentinels, and to the server that they name.
           ...(tls ? { sentinelTLS: {} } : {}),
           enableTLSForSentinelMode: tls,
         }

@@ -55,7 +55,7 @@ export class Breaker {
     return this.#openedAt;
   }
 
-  /** Whether so many calls have failed in a row that a probe has to say whether the upstream is down. */
+  /** Whether enough calls have failed in a row for a probe to decide whether the upstream is down. */
   get isSuspect(): boolean {
     return this.#inARow >= this.#failures;
   }

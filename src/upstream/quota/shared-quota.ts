@@ -69,7 +69,7 @@ const mostOverrun = 10;
  * `rest`, `teams`: team, own calls, known calls), the parts of the teams (team, part, cap) and the calls of a day.
  *
  * The day is shared as day-shares.ts does it. `calls` has of each team its calls (`c`), those of them that an instance is
- * still to tell (`r`), and what it keeps (`k`); `told` what each instance has told of each team.
+ * still to tell (`r`), and what it keeps (`k`); `told` the calls that each instance has reported, by team.
  */
 const prelude = `
   local time = redis.call('TIME')
