@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
-import { cursorPattern, type PageQuery, type Refusal } from './dialect.ts';
+import { cursorPattern, type PageQuery, type Refusal, type Reply } from './dialect.ts';
 
 const failure = z.object({ error_key: z.string() }).partial();
 /** An array, or on some of v3's paths one bare object (vendor's documentation). The first of an array is all that counts. */
@@ -67,7 +67,7 @@ export type Limit = 'second' | 'day' | 'unnamed';
 export const unnamedLimit = 'http-429';
 
 /** A refusal by its status. `limit`: the answer is the dialect's way of saying that one of the account's limits is spent. */
-export function refusalOf(status: number, limit: Limit | undefined, query?: PageQuery): Refusal {
+export function refusalOf({ status }: Pick<Reply, 'status'>, limit: Limit | undefined, query?: PageQuery): Refusal {
   if (limit === 'second') {
     return { problem: new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' }), again: 'retry' };
   }

@@ -134,10 +134,10 @@ export class CampaignIds {
         );
         this.#remember([...ids], new Map(found));
       },
-      refusal: (status, body) =>
-        status === 400
+      refusal: (reply) =>
+        reply.status === 400
           ? { problem: new Problem('campaign-not-found', { reason: 'xref' }), again: 'never' }
-          : refusalOf(status, limitOf(status, body)),
+          : refusalOf(reply, limitOf(reply)),
     });
   }
 

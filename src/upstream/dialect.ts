@@ -53,6 +53,14 @@ export interface UpstreamRequest {
   readonly form?: URLSearchParams;
 }
 
+/** An answer, with any status but a redirect's. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+  /** By name in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** What an upstream error means for the next call. */
 export interface Refusal {
   readonly problem: Problem;
@@ -66,7 +74,7 @@ export interface Exchange<T> {
   request(): UpstreamRequest;
   /** @throws Problem `upstream-failed` when the body is not what was asked for */
   parse(body: string): T;
-  refusal(status: number, body: string): Refusal;
+  refusal(reply: Reply): Refusal;
 }
 
 /** Makes a call in its turn, and again where that helps; all calls of one dialect go through here. */

@@ -50,7 +50,7 @@ async function send<T>(
     span.setAttributes(transport.describe(request));
     const reply = await transport.send({ ...request, headers: { ...request.headers, ...headers } }, timeoutMs);
     span.setAttribute('http.response.status_code', reply.status);
-    if (reply.status !== 200) return { outcome: exchange.refusal(reply.status, reply.body) };
+    if (reply.status !== 200) return { outcome: exchange.refusal(reply) };
     return { outcome: { answer: exchange.parse(reply.body) } };
   } catch (error) {
     if (error instanceof Problem) return { outcome: { problem: error, again: 'never' } };

@@ -6,18 +6,13 @@ import https from 'node:https';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { Problem } from '../problems.ts';
-import type { UpstreamRequest } from './dialect.ts';
+import type { Reply, UpstreamRequest } from './dialect.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;
   readonly userAgent: string;
   /** Bytes of a body after decompression. */
   readonly maxResponseBytes: number;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly body: string;
 }
 
 /** A network failure that may not happen again. Asking twice does no harm where the exchange is a GET. */
@@ -69,7 +64,11 @@ export class Transport {
         discard(response);
         throw new Problem('upstream-failed', { reason: 'redirect' });
       }
-      return { status: response.status, body: await response.text() };
+      return {
+        status: response.status,
+        body: await response.text(),
+        headers: Object.fromEntries(response.headers),
+      };
     } catch (error) {
       throw rebuild(error);
     }

@@ -9,6 +9,7 @@ import {
   type Dialect,
   type Exchange,
   type PageQuery,
+  type Reply,
   type SendsPage,
   type UpstreamRequest,
 } from './dialect.ts';
@@ -45,7 +46,7 @@ export function v2(credentials: V2Credentials): Dialect {
     neutral: () => ({
       request: () => authorized(credentials, '', { limit: '1' }),
       parse: (body) => parseAnswer(z.unknown(), body),
-      refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+      refusal: (reply) => refusalOf(reply, limitOf(reply)),
     }),
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
@@ -65,7 +66,7 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
           : { next: query.cursor }),
       }),
     parse: parseV2Page,
-    refusal: (status, body) => refusalOf(status, limitOf(status, body), query),
+    refusal: (reply) => refusalOf(reply, limitOf(reply), query),
   };
 }
 
@@ -73,7 +74,7 @@ function summaryOf(campaign: string, credentials: V2Credentials): Exchange<Campa
   return {
     request: () => authorized(credentials, tracking(campaign, 'reports/summary'), {}),
     parse: (body) => parseAnswer(summary, body),
-    refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+    refusal: (reply) => refusalOf(reply, limitOf(reply)),
   };
 }
 
@@ -100,7 +101,7 @@ export function parseV2Page(body: string): SendsPage {
 }
 
 /** The gateway answers 403 for its limits (vendor's forum). A 429 is not documented, and names no limit by itself. */
-function limitOf(status: number, body: string): Limit | undefined {
+function limitOf({ status, body }: Reply): Limit | undefined {
   const key = status === 403 || status === 429 ? errorKey(body) : undefined;
   if (key?.endsWith('over.qps')) return 'second';
   if (key?.endsWith('over.ratelimit')) return 'day';

@@ -11,6 +11,7 @@ import {
   type Dialect,
   type Exchange,
   type PageQuery,
+  type Reply,
   type Send,
   type SendsPage,
 } from './dialect.ts';
@@ -65,7 +66,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
         isNeutral: true,
         query: () => ({}),
         parse: mayReadReports,
-        refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+        refusal: (reply) => refusalOf(reply, limitOf(reply)),
       }),
     async fetchPage(query, call, demand, signal) {
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
@@ -83,7 +84,7 @@ function sends(activityId: string, query: PageQuery, tokens: BearerTokens): Exch
     path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
     query: () => (query.cursor === undefined ? { limit: String(query.limit) } : { next: query.cursor }),
     parse: (body) => parseV3Page(body, query.campaign),
-    refusal: (status, body) => refusalOf(status, limitOf(status, body), query),
+    refusal: (reply) => refusalOf(reply, limitOf(reply), query),
   });
 }
 
@@ -97,7 +98,7 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignS
       if (!found) throw new Problem('campaign-not-found', { reason: 'stats' });
       return { sends: found.stats.em_sends };
     },
-    refusal: (status, body) => refusalOf(status, limitOf(status, body)),
+    refusal: (reply) => refusalOf(reply, limitOf(reply)),
   });
 }
 
@@ -120,9 +121,9 @@ export function authorized<T>(
       return { path, query: query(), headers: { authorization: `Bearer ${token}` } };
     },
     parse,
-    refusal(status, body) {
-      if (status === 401) tokens.refused(token, isNeutral);
-      return refusal(status, body);
+    refusal(reply) {
+      if (reply.status === 401) tokens.refused(token, isNeutral);
+      return refusal(reply);
     },
   };
 }
@@ -160,7 +161,7 @@ function mayReadReports(body: string): void {
 }
 
 /** 429 is the answer of both limits; only the key tells them apart. One without a key may be anybody's. */
-export function limitOf(status: number, body: string): Limit | undefined {
+export function limitOf({ status, body }: Reply): Limit | undefined {
   if (status !== 429) return undefined;
   const key = errorKey(body);
   if (key === 'quota_exceeded') return 'day';
