@@ -1,7 +1,7 @@
 /**
  * `npm run soak:kill`: Sendgate is killed with -9 two hundred times, at random instants of a refresh of its tokens. The
- * server rotates them: each refresh token works once, and its answer takes a while to come. After each kill it has to
- * start again and answer. `--short` kills twenty times and leaves bench/RESULTS.md alone.
+ * server rotates them: each refresh token works once, and its answer, with an `id_token` as Okta's servers send one, takes a while
+ * to come. After each kill it has to start again and answer. `--short` kills ten times and leaves bench/RESULTS.md alone.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,9 @@ const folder = mkdtempSync(join(tmpdir(), 'sendgate-kill-'));
 const oauth = { clientId: 'kill-client-id', clientSecret: 'kill-client-secret', refreshToken: 'kill-refresh-token' };
 
 // A life of a second: a refresh is due soon after every start. Each answer comes late, after the old token was spent.
-const sandbox = await new Sandbox({ oauth: { ...oauth, accessTokenSeconds: 1, delayMs } }).start();
+const sandbox = await new Sandbox({
+  oauth: { ...oauth, accessTokenSeconds: 1, delayMs, shape: { answers: 'okta' } },
+}).start();
 sandbox.campaign({ id: '1', size: 10, newestMs: Date.now() });
 
 const env = {
@@ -89,8 +91,8 @@ if (!short) {
     `<!-- kill -->
 ## Kill -9 while tokens are refreshed
 
-Against a token endpoint whose refresh tokens work once, whose access tokens live a second, and whose answers come 300 ms
-after the old token is spent.
+Against a token endpoint whose refresh tokens work once, whose access tokens live a second, and whose answers have an
+\`id_token\` and come 300 ms after the old token is spent.
 
 ${text}
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { lock } from '../src/upstream/oauth/file-lock.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 
@@ -131,6 +132,114 @@ test('a first call that is refused is told, with what to look at', async () => {
   sandbox.oauth?.decide('approve');
   expect(await exited).toBe(1);
   expect(screen()).toContain('Constant Contact refuses the first call (403)');
+});
+
+/** As another process tells the sandbox. */
+const control = (order: object) => fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(order) });
+
+describe('the user who allowed access', () => {
+  const campaignCreator = ['campaign:read', 'campaign:list', 'contacts:list:read'];
+
+  test('and may not read reports is told so in words; the tokens are stored all the same', async () => {
+    const { exited, screen, waiting, tokenFile } = await authorize();
+    await control({ privileges: campaignCreator });
+    await waiting();
+    sandbox.oauth?.decide('approve');
+    expect(await exited).toBe(1);
+    expect(screen()).toContain('may not read reports (a Campaign Creator may not)');
+    expect(screen()).toContain("allow access as the account's Owner or as an Account Manager");
+    expect(screen()).toContain('The tokens are stored all the same.');
+    expect(screen()).not.toContain('It works');
+    expect(sandbox.oauth?.takes(readTokens(tokenFile, oauth.clientId)?.accessToken ?? '')).toBe(true);
+    expect(sandbox.calls.map(({ path }) => path)).toEqual(['/v3/account/user/privileges']);
+  });
+
+  test.each([
+    ['none', []],
+    ['what has no names', [{ name: 7 }]],
+  ])('is told that it works where the list says nothing: %s', async (_, privileges) => {
+    const { exited, screen, waiting } = await authorize();
+    await control({ privileges });
+    await waiting();
+    sandbox.oauth?.decide('approve');
+    expect(await exited).toBe(0);
+    expect(screen()).toContain('It works');
+  });
+
+  test.each([
+    ['malformed', {}, 0, 'It works'],
+    ['status', { status: 401 }, 1, 'refuses the first call (401)'],
+    ['status', { status: 500 }, 0, 'could not be tried just now; the tokens are good'],
+    ['over-qps', {}, 0, 'could not be tried just now; the tokens are good'],
+    ['reset', {}, 0, 'could not be tried just now; the tokens are good'],
+    ['hang', {}, 0, 'could not be tried just now; the tokens are good'],
+    ['access-denied', {}, 1, 'may not read reports (a Campaign Creator may not)'],
+  ] as const)('is told what is known when the call for the list meets a %s %j', async (kind, more, code, text) => {
+    const { exited, screen, waiting, tokenFile } = await authorize(
+      {},
+      { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' },
+    );
+    sandbox.fault({ kind, ...more, times: 1 });
+    await waiting();
+    sandbox.oauth?.decide('approve');
+    expect(await exited).toBe(code);
+    expect(screen()).toContain(text);
+    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
+    if (code === 1) expect(screen()).toContain('The tokens are stored');
+  });
+});
+
+describe('a grant', () => {
+  test("in Okta's form is stored and works", async () => {
+    const { exited, screen, waiting } = await authorize();
+    await waiting();
+    await control({ tokens: { answers: 'okta', oddities: ['id-token-broken'] } });
+    sandbox.oauth?.decide('approve');
+    expect(await exited).toBe(0);
+    expect(screen()).toContain('It works');
+    expect(screen()).not.toContain('eyJ');
+  });
+
+  test('without an access token is stored, and one is asked for', async () => {
+    const { exited, screen, waiting, tokenFile } = await authorize();
+    await waiting();
+    sandbox.oauth?.shape({ oddities: ['access-missing'], fields: { hint: 1 } });
+    sandbox.oauth?.decide('approve');
+    await until(() => readTokens(tokenFile, oauth.clientId) !== undefined, 'it is stored');
+    sandbox.oauth?.shape({});
+    expect(await exited).toBe(0);
+    expect(screen()).toContain('It works');
+    expect(sandbox.oauth?.takes(readTokens(tokenFile, oauth.clientId)?.accessToken ?? '')).toBe(true);
+  });
+
+  test('without an access token time after time is kept, which is told', async () => {
+    const { exited, screen, waiting, tokenFile } = await authorize();
+    await waiting();
+    sandbox.oauth?.shape({ oddities: ['access-missing'] });
+    sandbox.oauth?.decide('approve');
+    expect(await exited).toBe(1);
+    expect(screen()).toContain('no access token that can be used yet (no-access-token). They are kept');
+    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
+  });
+
+  test('is stored although somebody presses Ctrl-C while the lock is waited for, and says so afterwards', async () => {
+    const { exited, screen, type, waiting, tokenFile } = await authorize();
+    await waiting();
+    const release = await lock(`${tokenFile}.lock`, 100);
+    sandbox.fault({ kind: 'hang' });
+    const before = sandbox.tokenCallCount;
+    sandbox.oauth?.decide('approve');
+    await until(() => sandbox.tokenCallCount > before && sandbox.tokenCallsRunning === 0, 'it is granted');
+    await new Promise((resolve) => setTimeout(resolve, 200)); // The answer is read, and the lock is waited for.
+    type('\u0003');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    release?.();
+    await until(() => sandbox.calls.length > 0, 'it is tried');
+    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
+    type('\u0003');
+    expect(await exited).toBe(130);
+    expect(screen()).toContain('Cancelled: the tokens are stored.');
+  });
 });
 
 describe('before anybody is asked', () => {

@@ -267,7 +267,7 @@ describe('refreshes', () => {
   let file: StoredTokens | undefined;
   let changed: () => void;
 
-  function tokens(): Tokens {
+  function tokens(ended: (outcome: RefreshOutcome) => void = () => {}, secrets: string[] = []): Tokens {
     clock = new FakeClock();
     startedAt = [];
     file = undefined;
@@ -281,13 +281,14 @@ describe('refreshes', () => {
         const issuedAt = clock.now();
         const names = { accessToken: `access ${issuedAt}`, refreshToken: `refresh ${issuedAt}` };
         if (outcome.outcome === 'renewed') file = { clientId: 'c', ...names, issuedAt, expiresAt: issuedAt + 100_000 };
+        ended(outcome);
         return outcome;
       },
       watch: (callBack) => {
         changed = callBack;
         return () => {};
       },
-      onTokens: () => {},
+      onTokens: (values) => void secrets.push(...values),
       onOutcome: () => {},
     });
   }
@@ -321,6 +322,48 @@ describe('refreshes', () => {
     expect(startedAt.slice(0, 9)).toEqual(
       [0, 1.2, 3.4, 7.6, 15.8, 32, 64.2, 124.4, 184.6].map((seconds) => seconds * 1000),
     );
+    await closing(one);
+  });
+
+  test('that bring a refresh token and nothing to call with wait as long between each other', async () => {
+    outcomes = Array.from({ length: 9 }, () => ({ outcome: 'failed' as const, reason: 'no-access-token' }));
+    const secrets: string[] = [];
+    let calls = 0;
+    const one = tokens((outcome) => {
+      if (outcome.outcome !== 'failed') return;
+      // What is stored then; the file is seen to have changed before the outcome has come, and after it.
+      file = {
+        clientId: 'c',
+        accessToken: '',
+        refreshToken: `rotated ${++calls}`,
+        issuedAt: clock.now(),
+        expiresAt: 0,
+      };
+      changed();
+      clock.after(700, () => changed());
+    }, secrets);
+    await clock.pass(200_000);
+    expect(startedAt.slice(0, 9)).toEqual(
+      [0, 1.2, 3.4, 7.6, 15.8, 32, 64.2, 124.4, 184.6].map((seconds) => seconds * 1000),
+    );
+    expect(one.current()).toBe('');
+    expect(secrets).toEqual(expect.arrayContaining(['rotated 1', 'rotated 9']));
+    expect(secrets).not.toContain('');
+    await closing(one);
+  });
+
+  test('that fail while a person authorizes find the new tokens at their end', async () => {
+    outcomes = [{ outcome: 'refused' }];
+    const one = tokens((outcome) => {
+      if (outcome.outcome !== 'refused') return;
+      const [issuedAt, names] = [clock.now(), { accessToken: 'by a person', refreshToken: 'by a person' }];
+      file = { clientId: 'c', ...names, issuedAt, expiresAt: issuedAt + 1_000_000 };
+      changed();
+    });
+    await clock.pass(1_000);
+    expect([one.needsPerson, one.current()]).toEqual([false, 'by a person']);
+    await clock.pass(600_000);
+    expect(startedAt).toHaveLength(1);
     await closing(one);
   });
 

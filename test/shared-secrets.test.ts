@@ -2,7 +2,7 @@
  * What instances leave with Redis: pages that may be encrypted, tokens that always are.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -185,6 +185,40 @@ describe("v3's tokens in Redis", () => {
     clock.forward(86_400 * 0.12);
     expect((await b.get(sends(5))).status).toBe(200);
     expect(sandbox.tokenCallCount).toBe(2);
+  });
+
+  test('go on with the refresh token of an answer that had no access token, on any of the instances', async () => {
+    const [ofA, ofB] = [tokenFile(), tokenFile()];
+    const [a, b] = [await add(ofA, 'v3'), await add(ofB, 'v3')];
+    await Promise.all([a.get(sends(1)), b.get(sends(2))]);
+    clock.forward(86_401);
+    sandbox.oauth?.shape({ answers: 'okta', oddities: ['access-missing'], times: 1 });
+    await Promise.all([a.get(sends(3)), b.get(sends(4))]);
+    for (const one of [a, b]) await until(async () => (await one.get(sends(5))).status === 200, 'it works again');
+    expect(sandbox.tokenCallCount).toBe(3);
+    for (const { lines } of [a, b]) expect(lines.some((line) => /refuses the refresh token/.test(line))).toBe(false);
+  });
+
+  test('are kept by Redis when the disk does not take them', async () => {
+    const { CONSTANT_CONTACT_TOKEN_FILE: file } = tokenFile();
+    const a = await add({ CONSTANT_CONTACT_TOKEN_FILE: file }, 'v3');
+    await a.get(sends(1));
+    await until(
+      async () => (await redis.ask((client) => client.exists('sendgate:1:{tokens}'))) === 1,
+      'they are there',
+    );
+    clock.forward(86_401);
+    // There is a folder where the file is to be written, from the moment when the old refresh token is spent.
+    sandbox.fault({ target: 'token', kind: 'latency', ms: 300, times: 1 });
+    const asked = a.get(sends(2));
+    await until(() => sandbox.tokenCallsRunning > 0, 'it refreshes');
+    mkdirSync(`${file}.new`);
+    await asked;
+    await until(() => a.lines.some((line) => line.includes('"reason":"token-file"')), 'the disk has not taken them');
+    const b = await add(tokenFile(), 'v3');
+    expect((await b.get(sends(3))).status).toBe(200);
+    expect(sandbox.tokenCallCount).toBe(2);
+    rmdirSync(`${file}.new`);
   });
 
   test('come from another instance to one that was given none', async () => {

@@ -19,6 +19,7 @@ export type FaultKind =
   | 'oversize'
   | 'echo'
   | 'status'
+  | 'access-denied'
   | 'over-qps'
   | 'over-ratelimit';
 
@@ -114,6 +115,8 @@ export async function strike(
       );
     case 'status':
       return json(style.error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`));
+    case 'access-denied': // Of a user without the privilege (vendor's documentation).
+      return json(style.error(403, 'access_denied', 'Request forbidden due to insufficient user privileges.'));
     case 'over-qps':
       return json(style.over.second);
     case 'over-ratelimit':

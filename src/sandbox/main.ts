@@ -1,11 +1,14 @@
 /**
  * The sandbox as a process of its own: `PORT`, the credentials of either version in the variables that Sendgate takes
- * them from, `SANDBOX_LIMITS=1` for the account's limits, and `SANDBOX_TOKEN_SECONDS` for the life of an access token.
+ * them from, `SANDBOX_LIMITS=1` for the account's limits, `SANDBOX_TOKEN_SECONDS` for the life of an access token, and
+ * `SANDBOX_TOKEN_ANSWERS` (`standard`, `okta` or `minimal`) for the form of the answers that bring one.
  */
+import type { TokenShape } from './oauth.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
 const { env } = process;
 const clientSecret = env['CONSTANT_CONTACT_CLIENT_SECRET'];
+const answers = ['okta', 'minimal'].find((name) => name === env['SANDBOX_TOKEN_ANSWERS']) as TokenShape['answers'];
 const accessToken = env['CONSTANT_CONTACT_ACCESS_TOKEN'];
 
 const sandbox = new Sandbox({
@@ -18,6 +21,7 @@ const sandbox = new Sandbox({
     ...(clientSecret ? { clientSecret } : {}),
     refreshToken: env['CONSTANT_CONTACT_REFRESH_TOKEN'] || 'sandbox-refresh-token',
     accessTokenSeconds: Number(env['SANDBOX_TOKEN_SECONDS'] || 86_400),
+    ...(answers ? { shape: { answers } } : {}),
   },
   ...(env['SANDBOX_LIMITS'] ? { limits: { perSecond: 4, perDay: 10_000 } } : {}),
 });

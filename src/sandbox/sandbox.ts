@@ -178,9 +178,11 @@ export class Sandbox {
     for (const fault of this.#striking('token', undefined, {}))
       if (await strike(fault, v3Errors, req, res, text)) return;
     const limited = this.#options.limits !== undefined;
-    const { status, body } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
+    const { status, body, headers, ends } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
     await delay(this.#options.oauth?.delayMs ?? 0);
-    res.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
+    res.writeHead(status, { 'Content-Type': 'application/json', ...headers });
+    if (!ends) res.end(body);
+    else res.write(body.slice(0, -10), () => ends === 'cut' && req.socket.destroy());
   }
 
   #record(req: IncomingMessage, url: URL): SandboxCall {
@@ -241,13 +243,15 @@ export class Sandbox {
 
   /**
    * For another process: `GET` tells the counts; `POST` takes
-   * `{ campaign?, add?, fault?, heal?, forget?, expire?, revoke?, device? }`.
+   * `{ campaign?, add?, fault?, heal?, forget?, expire?, revoke?, device?, tokens?, privileges? }`.
    */
   #control(res: ServerResponse, text: string): void {
     const order = text === '' ? {} : JSON.parse(text);
     if (order.expire) this.oauth?.expire();
     if (order.revoke) this.oauth?.revoke();
     if (order.device) this.oauth?.decide(order.device);
+    if (order.tokens) this.oauth?.shape(order.tokens);
+    if (order.privileges) this.privileges = order.privileges;
     if (order.heal) this.heal();
     if (order.forget) this.forget();
     if (order.campaign) this.campaign(order.campaign);

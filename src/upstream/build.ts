@@ -214,8 +214,9 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
         sharing: tokenSharing(parts),
         replaces,
       }),
-    onTokens: (values) => {
+    onTokens: (values, hasAccessToken) => {
       secrets.learn(values);
+      if (!hasAccessToken) return;
       credentialsReplaced();
       if (told === 'refused') log.info('there are new tokens');
       told = 'renewed';

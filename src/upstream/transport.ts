@@ -15,6 +15,14 @@ export interface TransportOptions {
   readonly maxResponseBytes: number;
 }
 
+/** What could be read of an answer. */
+export interface Salvaged {
+  readonly status: number;
+  readonly body: string;
+  /** Why this is not all of it: as `send` would have thrown it. */
+  readonly failure: Error | undefined;
+}
+
 /** A network failure that may not happen again. Asking twice does no harm where the exchange is a GET. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
@@ -47,19 +55,9 @@ export class Transport {
    * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
    * @throws ConnectionFailure when the connection failed or broke
    */
-  async send({ path, query, headers, form }: UpstreamRequest, timeoutMs: number): Promise<Reply> {
-    const search = new URLSearchParams(query).toString();
-    const url = `${this.#options.baseUrl}${path}${search && `?${search}`}`;
+  async send(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
     try {
-      const response = await fetch(url, {
-        agent: this.#agent,
-        ...(form && { method: 'POST', body: form }),
-        // A redirect would carry the key to another place: it is a failure, whatever it points at.
-        redirect: 'manual',
-        signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
-        size: this.#options.maxResponseBytes,
-        headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...headers },
-      });
+      const response = await this.#fetch(request, AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))));
       if (response.status >= 300 && response.status < 400) {
         discard(response);
         throw new Problem('upstream-failed', { reason: 'redirect' });
@@ -72,6 +70,53 @@ export class Transport {
     } catch (error) {
       throw rebuild(error);
     }
+  }
+
+  /**
+   * The same for an answer that cannot be had again: whatever came of its body is handed on, also that of a redirect, which is
+   * not followed either, and what kept the rest from coming.
+   *
+   * @param timeoutMs until the answer begins
+   * @param bodyMs from then on
+   * @throws Problem `upstream-timeout`, or ConnectionFailure, when no answer began
+   */
+  async salvage(request: UpstreamRequest, timeoutMs: number, bodyMs: number): Promise<Salvaged> {
+    const late = new AbortController();
+    let timer = setTimeout(() => late.abort(), timeoutMs);
+    const parts: Buffer[] = [];
+    let status: number | undefined;
+    let failure: Error | undefined;
+    try {
+      const response = await this.#fetch(request, late.signal);
+      clearTimeout(timer);
+      timer = setTimeout(() => late.abort(), bodyMs);
+      status = response.status;
+      let left = this.#options.maxResponseBytes;
+      for await (const part of response.body ?? []) {
+        parts.push(Buffer.from(part).subarray(0, left));
+        left -= part.length;
+        if (left < 0) throw new Problem('upstream-failed', { reason: 'too-large' });
+      }
+    } catch (error) {
+      failure = rebuild(error);
+      if (status === undefined) throw failure;
+    } finally {
+      clearTimeout(timer);
+    }
+    return { status, body: Buffer.concat(parts).toString(), failure };
+  }
+
+  #fetch({ path, query, headers, form }: UpstreamRequest, signal: AbortSignal): Promise<Response> {
+    const search = new URLSearchParams(query).toString();
+    return fetch(`${this.#options.baseUrl}${path}${search && `?${search}`}`, {
+      agent: this.#agent,
+      ...(form && { method: 'POST', body: form }),
+      // A redirect would carry the key to another place: it is a failure, whatever it points at.
+      redirect: 'manual',
+      signal,
+      size: this.#options.maxResponseBytes,
+      headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...headers },
+    });
   }
 
   /** A request as a trace has it (semantic conventions for HTTP client spans): without its query, where the key is. */

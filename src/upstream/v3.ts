@@ -49,6 +49,8 @@ const page = z.object({
 
 const stats = z.object({ results: rows(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
 
+/** It needs no scope, and tells what the user who authorized Sendgate may do (vendor's documentation). */
+export const privilegesPath = '/v3/account/user/privileges';
 /** The privilege without which every report is refused (vendor's documentation). */
 const reportPrivilege = 'ui:campaign:metrics';
 const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
@@ -62,7 +64,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
     filtersSince: false,
     neutral: () =>
       authorized(tokens, {
-        path: '/v3/account/user/privileges',
+        path: privilegesPath,
         isNeutral: true,
         query: () => ({}),
         parse: mayReadReports,
@@ -153,7 +155,7 @@ export function parseV3Page(body: string, campaign: string): SendsPage {
  *
  * @throws Problem `upstream-credentials-refused` when reports are not among them, `upstream-failed` when the body is no JSON
  */
-function mayReadReports(body: string): void {
+export function mayReadReports(body: string): void {
   const { data } = privileges.safeParse(parseAnswer(z.unknown(), body));
   if (data && !data.some(({ privilege_name }) => privilege_name === reportPrivilege)) {
     throw new Problem('upstream-credentials-refused', { reason: 'privileges' });

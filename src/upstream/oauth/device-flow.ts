@@ -1,7 +1,8 @@
 /**
  * The device flow (RFC 8628): a person allows access at another device, while we ask whether it is done.
  */
-import { type DeviceCode, type Grant, GrantError, type TokenEndpoint } from './token-endpoint.ts';
+import type { Grant } from './token-answer.ts';
+import { type DeviceCode, GrantError, type TokenEndpoint } from './token-endpoint.ts';
 
 /** RFC 8628 §3.5: so much slower, from then on, whoever is told to slow down. */
 const slowDownSeconds = 5;

@@ -2,11 +2,13 @@
  * One refresh of the tokens, from lock to disk.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { lock } from './file-lock.ts';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
-import { type Grant, GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
-import { checkWritable, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
+import type { Grant } from './token-answer.ts';
+import { GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
+import { checkWritable, completeWrite, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
 
 export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
@@ -26,12 +28,10 @@ export interface RefreshOutcome {
   readonly reason?: string;
 }
 
-/** Longer than any refresh takes: whoever holds the lock for this long has been killed. */
-const staleLockMs = 60_000;
-/** The clocks of a machine and of a volume that it mounts may differ by this. */
-const skewMs = 5_000;
-/** However long other calls may take: whoever holds the lock has to be done before it is taken for a dead one's. */
+/** However long other calls may take: whoever waits for the lock waits for this. */
 const longestCallMs = 10_000;
+/** However short they are to be: until tokens are on disk, there is nothing else to give up for. */
+const storeForMs = 10_000;
 const pollMs = 50;
 
 /** Refreshes, unless somebody else has. One at a time for one file, whoever asks: a refresh token may work only once. */
@@ -44,25 +44,30 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
   const shared = order.sharing && (await SharedRefresh.begin(order.sharing, order.timeoutMs));
   try {
     if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
+    completeWrite(tokenFile, clientId);
     const own = readTokens(tokenFile, clientId);
     const theirs = await shared?.read();
     const stored = newest(own, theirs, order);
-    const isNew = stored !== undefined && stored.accessToken !== replaces && stored.expiresAt > now();
+    const isNew = stored !== undefined && ![replaces, ''].includes(stored.accessToken) && stored.expiresAt > now();
     if (isNew && isFrom(order.refreshToken, stored)) {
       if (stored !== own) writeTokens(tokenFile, stored);
       return { outcome: 'renewed' };
     }
     const all = candidates(stored, order.refreshToken);
     // A refresh token that another instance may have spent, if it were used again, could lose the account for all of them.
-    const isLatest = !stored?.borrowed || theirs?.accessToken === stored.accessToken;
+    const isLatest = !stored?.borrowed || theirs?.refreshToken === stored.refreshToken;
     if (order.sharing && !isLatest && all[0]?.refreshToken === stored.refreshToken) {
       return { outcome: 'failed', reason: 'redis' };
     }
     checkWritable(tokenFile);
-    const result = await tryEach(all, endpoint, order, () => laterThan(stored, now()));
-    const renewed = result.outcome === 'renewed' ? readTokens(tokenFile, clientId) : undefined;
-    if (renewed) await shared?.write(renewed, now());
-    return result;
+    return await tryEach(all, endpoint, order, stored, now, async (tokens) => {
+      try {
+        await persist(tokenFile, tokens);
+      } finally {
+        // Also when the disk has not taken them: it is the last place where they may be.
+        await shared?.write(tokens, now());
+      }
+    });
   } catch (error) {
     if (error instanceof GrantError) return { outcome: 'failed', reason: error.reason };
     return { outcome: 'failed', reason: 'token-file' };
@@ -85,6 +90,8 @@ function newest(
 
 interface Candidate {
   readonly refreshToken: string;
+  /** Whether it belongs to the tokens that are stored. */
+  readonly isStored: boolean;
   readonly beganWith: string | undefined;
 }
 
@@ -98,10 +105,14 @@ function candidates(stored: StoredTokens | undefined, configured: string | undef
   const found: Candidate[] = [];
   const digest = configured === undefined ? undefined : sha256(configured);
   if (configured !== undefined && !(stored && isFrom(configured, stored))) {
-    found.push({ refreshToken: configured, beganWith: digest });
+    found.push({ refreshToken: configured, isStored: false, beganWith: digest });
   }
   // Once it has worked, the file's chain counts as begun with the configured token: that one is not tried any more.
-  if (stored) found.push({ refreshToken: stored.refreshToken, beganWith: digest ?? stored.beganWith });
+  for (const refreshToken of [stored?.refreshToken, stored?.replaced]) {
+    if (stored && refreshToken) {
+      found.push({ refreshToken, isStored: true, beganWith: digest ?? stored.beganWith });
+    }
+  }
   return found;
 }
 
@@ -116,16 +127,22 @@ function laterThan(replaced: StoredTokens | undefined, now: number): number {
 async function tryEach(
   all: readonly Candidate[],
   endpoint: TokenEndpoint,
-  { tokenFile, clientId, timeoutMs }: RefreshOrder,
+  { clientId }: RefreshOrder,
+  stored: StoredTokens | undefined,
   now: () => number,
+  keep: (tokens: StoredTokens) => Promise<void>,
 ): Promise<RefreshOutcome> {
   let reason = 'no-refresh-token';
-  for (const [index, { refreshToken, beganWith }] of all.entries()) {
+  for (const [index, { refreshToken, beganWith, isStored }] of all.entries()) {
     if (index > 0) await delay(1_000); // The endpoint takes one call a second.
     try {
       const grant = await endpoint.refresh(refreshToken);
-      await persist(tokenFile, toStored(grant, { clientId, refreshToken, beganWith, issuedAt: now() }), timeoutMs);
-      return { outcome: 'renewed' };
+      const issuedAt = laterThan(stored, now());
+      const tokens = toStored(grant, { clientId, refreshToken, beganWith, issuedAt });
+      // Without a new access token the one before goes on to its end, if it is the same person's.
+      const kept = isStored && stored ? { accessToken: stored.accessToken, expiresAt: stored.expiresAt } : {};
+      await keep(grant.reason === undefined ? tokens : { ...tokens, ...kept });
+      return grant.reason === undefined ? { outcome: 'renewed' } : { outcome: 'failed', reason: grant.reason };
     } catch (error) {
       if (!(error instanceof GrantError) || !error.isFinal) throw error;
       reason = error.reason;
@@ -134,13 +151,17 @@ async function tryEach(
   return { outcome: 'refused', reason };
 }
 
+/** A refresh that is under way comes to its end, or its lock to that of a dead one. */
+const storeLockMs = 75_000;
+
 /** Stores tokens that a person has authorized. Returns whether it could. */
-export async function storeTokens(tokenFile: string, tokens: StoredTokens, timeoutMs: number): Promise<boolean> {
-  const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
+export async function storeTokens(tokenFile: string, tokens: StoredTokens): Promise<boolean> {
+  const unlock = await lock(`${tokenFile}.lock`, storeLockMs);
   try {
+    completeWrite(tokenFile, tokens.clientId);
     const issuedAt = laterThan(readTokens(tokenFile, tokens.clientId), tokens.issuedAt);
     const expiresAt = issuedAt + tokens.expiresAt - tokens.issuedAt;
-    await persist(tokenFile, { ...tokens, issuedAt, expiresAt }, timeoutMs);
+    await persist(tokenFile, { ...tokens, issuedAt, expiresAt });
     return true;
   } catch {
     return false;
@@ -154,6 +175,7 @@ export async function borrowTokens(tokenFile: string, tokens: StoredTokens, time
   const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
   if (!unlock) return false;
   try {
+    completeWrite(tokenFile, tokens.clientId);
     const own = readTokens(tokenFile, tokens.clientId);
     if (own && own.issuedAt >= tokens.issuedAt) return false;
     writeTokens(tokenFile, tokens);
@@ -167,20 +189,22 @@ export async function borrowTokens(tokenFile: string, tokens: StoredTokens, time
 
 /** @param before what the grant was asked with; its refresh token is kept where the grant brings no other one */
 export function toStored(
-  { accessToken, refreshToken, expiresInSeconds }: Grant,
+  { accessToken, refreshToken, expiresInSeconds, reason }: Grant,
   before: Pick<StoredTokens, 'clientId' | 'refreshToken' | 'beganWith' | 'issuedAt'>,
 ): StoredTokens {
+  const isOther = refreshToken !== undefined && refreshToken !== before.refreshToken;
   return {
     ...before,
-    accessToken,
+    ...(reason !== undefined && isOther ? { replaced: before.refreshToken } : {}),
+    accessToken: accessToken ?? '',
     refreshToken: refreshToken ?? before.refreshToken,
-    expiresAt: before.issuedAt + Math.floor(expiresInSeconds * 1000),
+    expiresAt: before.issuedAt + (accessToken === undefined ? 0 : Math.floor(expiresInSeconds * 1000)),
   };
 }
 
 /** The old refresh token is spent: a disk that is full for a moment must not cost the account. */
-async function persist(tokenFile: string, tokens: StoredTokens, forMs: number): Promise<void> {
-  const giveUpAt = performance.now() + forMs;
+async function persist(tokenFile: string, tokens: StoredTokens): Promise<void> {
+  const giveUpAt = performance.now() + storeForMs;
   for (;;) {
     try {
       writeTokens(tokenFile, tokens);
@@ -189,35 +213,6 @@ async function persist(tokenFile: string, tokens: StoredTokens, forMs: number): 
       if (performance.now() > giveUpAt) throw error;
       await delay(pollMs);
     }
-  }
-}
-
-/** Returns the release, or undefined when the lock is not to be had. */
-async function lock(path: string, forMs: number): Promise<(() => void) | undefined> {
-  const giveUpAt = performance.now() + forMs;
-  for (;;) {
-    try {
-      closeSync(openSync(path, 'wx', 0o600));
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || performance.now() > giveUpAt) return undefined;
-    }
-    breakIfStale(path);
-    await delay(pollMs);
-  }
-}
-
-function breakIfStale(path: string): void {
-  try {
-    const ageMs = Date.now() - statSync(path).mtimeMs;
-    // Taken before the clock was set back: it is as old as now, and goes stale from here on.
-    if (ageMs < -skewMs) utimesSync(path, new Date(), new Date());
-    if (ageMs < staleLockMs) return;
-    // Of two who find it stale, one renames it.
-    renameSync(path, `${path}.${process.pid}`);
-    rmSync(`${path}.${process.pid}`, { force: true });
-  } catch {
-    // Somebody else was quicker.
   }
 }
 

@@ -1,9 +1,10 @@
 /**
  * Constant Contact's OAuth2 server: the refresh of tokens, and the device flow by which a person gives the first ones.
  */
-import * as oauth from 'oauth4webapi';
+import { randomBytes } from 'node:crypto';
 import { Problem } from '../../problems.ts';
-import { ConnectionFailure, Transport } from '../transport.ts';
+import { ConnectionFailure, type Salvaged, Transport } from '../transport.ts';
+import { fieldsOf, type Grant, readGrant, reasonOf, secondsOf, text } from './token-answer.ts';
 
 export interface OAuthClient {
   /** `…/v1/token`; the device endpoint is beside it, at `…/v1/device/authorize`. */
@@ -12,16 +13,10 @@ export interface OAuthClient {
   /** Undefined for a public client. */
   readonly clientSecret?: string | undefined;
   readonly userAgent: string;
-  /** One exchange. */
+  /** Until an answer begins. */
   readonly timeoutMs: number;
-}
-
-/** What a grant brings. */
-export interface Grant {
-  readonly accessToken: string;
-  /** The next refresh token, or the same again where they live long. */
-  readonly refreshToken: string | undefined;
-  readonly expiresInSeconds: number;
+  /** From then on until it ends; 10 seconds without it. */
+  readonly bodyMs?: number | undefined;
 }
 
 export interface DeviceCode {
@@ -33,8 +28,9 @@ export interface DeviceCode {
 }
 
 /**
- * Why there is no grant, out of a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`,
- * `redirect`, Node's code of a connection, or `unusable-answer`. Nothing else of what the server said.
+ * Why there is no grant, out of a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`, `redirect`,
+ * Node's code of a connection, `token-type` (one that is no bearer's), `no-access-token` or `unusable-answer`. Nothing else of
+ * what the server said.
  */
 export class GrantError extends Error {
   override readonly name = 'GrantError';
@@ -56,77 +52,80 @@ export class GrantError extends Error {
   }
 }
 
-/** Where no life is told: a day (vendor's documentation). */
-const defaultLifeSeconds = 86_400;
-const maxAnswerBytes = 64 * 1024;
+/** An answer with an `id_token` has a few KB. What comes of a longer one is looked through for a refresh token all the same. */
+const maxAnswerBytes = 1024 * 1024;
+/** However short calls are to be: the token that was sent is spent when an answer has begun, and the next one is on its way. */
+const defaultBodyMs = 10_000;
 const scope = 'campaign_data offline_access';
-/** An error code as RFC 6749 §5.2 and RFC 8628 §3.5 have them. */
-const codePattern = /^[a-z_]{3,40}$/;
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
+/** Short and printable: what is shown in a terminal must not command it. */
+const codePattern = /^[\x21-\x7e]{1,4096}$/;
+const userCodePattern = /^[\x20-\x7e]{1,100}$/;
+const urlPattern = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
+/** RFC 8628 §3.2, where no interval is told. */
+const defaultIntervalSeconds = 5;
+const longestIntervalSeconds = 60;
+/** Where none can be read, as long as codes usually live; longer than an hour nobody waits. */
+const defaultCodeSeconds = 600;
+const longestCodeSeconds = 3_600;
 
 export class TokenEndpoint {
-  readonly #server: oauth.AuthorizationServer;
-  readonly #client: oauth.Client;
-  readonly #authentication: oauth.ClientAuth;
+  readonly #client: OAuthClient;
   readonly #transport: Transport;
-  readonly #options: {
-    readonly [oauth.customFetch]: (
-      url: string,
-      options: oauth.CustomFetchOptions<string, unknown>,
-    ) => Promise<Response>;
-    readonly [oauth.allowInsecureRequests]: true;
-  };
 
-  constructor({ tokenUrl, clientId, clientSecret, userAgent, timeoutMs }: OAuthClient) {
-    const { origin } = new URL(tokenUrl);
-    this.#server = {
-      issuer: origin,
-      token_endpoint: tokenUrl,
-      device_authorization_endpoint: new URL('device/authorize', tokenUrl).href,
-    };
-    this.#client = { client_id: clientId };
-    this.#authentication = clientSecret === undefined ? oauth.None() : plainBasic(clientSecret);
-    this.#transport = new Transport({ baseUrl: origin, userAgent, maxResponseBytes: maxAnswerBytes });
-    this.#options = {
-      // The configuration has seen to it that plain HTTP goes no further than loopback.
-      [oauth.allowInsecureRequests]: true,
-      [oauth.customFetch]: async (url, { headers, body }) => {
-        const form = new URLSearchParams(body as URLSearchParams);
-        const request = { path: new URL(url).pathname, query: {}, headers, form };
-        const reply = await this.#transport.send(request, timeoutMs);
-        if (reply.status === 429) throw new Problem('upstream-busy', { reason: 'throttled' });
-        if (reply.status >= 500) throw new Problem('upstream-failed', { reason: 'http-5xx' });
-        return new Response(reply.body, { status: reply.status, headers: { 'content-type': 'application/json' } });
-      },
-    };
+  constructor(client: OAuthClient) {
+    this.#client = client;
+    const { origin } = new URL(client.tokenUrl);
+    this.#transport = new Transport({
+      baseUrl: origin,
+      userAgent: client.userAgent,
+      maxResponseBytes: maxAnswerBytes,
+    });
   }
 
-  /** @throws GrantError */
+  /**
+   * Whatever comes with a refresh token is a grant, also when it has no access token: it has to be kept.
+   *
+   * @throws GrantError
+   */
   refresh(refreshToken: string): Promise<Grant> {
-    return this.#grant(oauth.refreshTokenGrantRequest, oauth.processRefreshTokenResponse, refreshToken);
+    return this.#grant({ grant_type: 'refresh_token', refresh_token: refreshToken });
   }
 
-  /** @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
+  /** The same. @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
   device(deviceCode: string): Promise<Grant> {
-    return this.#grant(oauth.deviceCodeGrantRequest, oauth.processDeviceCodeResponse, deviceCode);
+    return this.#grant({ grant_type: deviceGrant, device_code: deviceCode });
   }
 
   /** Begins a device flow (RFC 8628). @throws GrantError */
   async deviceCode(): Promise<DeviceCode> {
-    const [server, client] = [this.#server, this.#client];
-    const parameters = { response_type: 'code', scope, state: oauth.generateRandomState() };
-    const answer = await orGrantError(async () =>
-      oauth.processDeviceAuthorizationResponse(
-        server,
-        client,
-        await oauth.deviceAuthorizationRequest(server, client, this.#authentication, parameters, this.#options),
-      ),
-    );
+    const { href } = new URL('device/authorize', this.#client.tokenUrl);
+    const state = randomBytes(24).toString('base64url');
+    const { status, body, failure } = await this.#post(href, { response_type: 'code', scope, state });
+    const fields = fieldsOf(body);
+    const reason = reasonOf(status, fields, failure && reasonOfFailure(failure));
+    if (reason !== undefined) throw new GrantError(reason);
+    // Google's servers say `url`, and others have come to.
+    const [verificationUri] = [
+      'verification_uri_complete',
+      'verification_url_complete',
+      'verification_uri',
+      'verification_url',
+    ]
+      .map((name) => text(fields?.[name], urlPattern))
+      .filter((uri) => uri !== undefined);
+    const deviceCode = text(fields?.['device_code'], codePattern);
+    const userCode = text(fields?.['user_code'], userCodePattern);
+    if (!deviceCode || !userCode || !verificationUri) throw new GrantError('unusable-answer');
+    const seconds = (name: string, otherwise: number, most: number) =>
+      Math.min(secondsOf(fields?.[name]) ?? otherwise, most);
     return {
-      deviceCode: answer.device_code,
-      userCode: answer.user_code,
-      verificationUri: answer.verification_uri_complete ?? answer.verification_uri,
-      expiresInSeconds: answer.expires_in,
-      intervalSeconds: answer.interval ?? 5,
+      deviceCode,
+      userCode,
+      verificationUri,
+      expiresInSeconds: seconds('expires_in', defaultCodeSeconds, longestCodeSeconds),
+      intervalSeconds: seconds('interval', defaultIntervalSeconds, longestIntervalSeconds),
     };
   }
 
@@ -134,46 +133,32 @@ export class TokenEndpoint {
     this.#transport.close();
   }
 
-  async #grant(
-    request: typeof oauth.refreshTokenGrantRequest,
-    read: typeof oauth.processRefreshTokenResponse,
-    tokenOrCode: string,
-  ): Promise<Grant> {
-    const [server, client] = [this.#server, this.#client];
-    const answer = await orGrantError(async () =>
-      read(server, client, await request(server, client, this.#authentication, tokenOrCode, this.#options)),
-    );
-    return {
-      accessToken: answer.access_token,
-      refreshToken: answer.refresh_token,
-      expiresInSeconds: answer.expires_in ?? defaultLifeSeconds,
-    };
+  async #grant(form: Readonly<Record<string, string>>): Promise<Grant> {
+    const { status, body, failure } = await this.#post(this.#client.tokenUrl, form);
+    const grant = readGrant(status, body, failure && reasonOfFailure(failure));
+    if (grant.reason !== undefined && grant.refreshToken === undefined) throw new GrantError(grant.reason);
+    return grant;
+  }
+
+  /** @throws GrantError when there is no answer at all */
+  async #post(url: string, form: Readonly<Record<string, string>>): Promise<Salvaged> {
+    const { clientId, clientSecret, timeoutMs, bodyMs = defaultBodyMs } = this.#client;
+    const body = new URLSearchParams(form);
+    // Uncompressed, so that the part of an answer that broke off can be read.
+    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+    if (clientSecret === undefined) body.set('client_id', clientId);
+    // With id and secret as they are, as the vendor documents it: RFC 6749 §2.3.1 would have them percent-encoded.
+    else headers['authorization'] = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
+    try {
+      const request = { path: new URL(url).pathname, query: {}, headers, form: body };
+      return await this.#transport.salvage(request, timeoutMs, bodyMs);
+    } catch (error) {
+      throw new GrantError(reasonOfFailure(error));
+    }
   }
 }
 
-/**
- * HTTP Basic with id and secret as they are, as the vendor documents it; the library would percent-encode the dashes of an
- * id, which the letter of RFC 6749 §2.3.1 asks for and few servers undo.
- */
-function plainBasic(clientSecret: string): oauth.ClientAuth {
-  return (_server, { client_id }, _body, headers) => {
-    const credentials = Buffer.from(`${client_id}:${clientSecret}`).toString('base64');
-    headers.set('authorization', `Basic ${credentials}`);
-  };
-}
-
-/** Errors of the library hold the answer, and with it tokens: nothing but a code goes on. */
-async function orGrantError<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    throw new GrantError(reasonOf(error));
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof oauth.ResponseBodyError && codePattern.test(error.error)) return error.error;
-  if (error instanceof oauth.WWWAuthenticateChallengeError) return 'invalid_client';
+function reasonOfFailure(error: unknown): string {
   if (error instanceof ConnectionFailure) return error.code;
   if (error instanceof Problem) return error.reason ?? error.code;
   return 'unusable-answer';

@@ -1,16 +1,7 @@
 /**
  * The tokens on disk. A refresh token may work only once, so losing the newest one is losing the account.
  */
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
@@ -18,6 +9,9 @@ const shape = z.object({
   /** The application that they were given to; another one's are of no use. */
   clientId: z.string(),
   refreshToken: z.string().min(1),
+  /** The refresh token before it, where the answer that brought this one was no grant: if this one is refused, that one may not be. */
+  replaced: z.string().min(1).optional(),
+  /** Empty where the answer that brought the refresh token had none that could be used. */
   accessToken: z.string(),
   /** Milliseconds of wall time. */
   issuedAt: z.int(),
@@ -29,6 +23,9 @@ const shape = z.object({
 });
 
 export type StoredTokens = z.output<typeof shape>;
+
+/** Where tokens are written before they take the place of others. */
+const newFile = (path: string) => `${path}.new`;
 
 /** What the file holds for this application; undefined when there is none, or nothing that can be read. */
 export function readTokens(path: string, clientId: string): StoredTokens | undefined {
@@ -49,17 +46,37 @@ export function parseTokens(text: string): StoredTokens | undefined {
   }
 }
 
+/**
+ * Completes what a process that was killed has begun: tokens that are on disk already, beside the file. Whoever holds the lock
+ * may ask for it.
+ */
+export function completeWrite(path: string, clientId: string): void {
+  const [left, stored] = [readTokens(newFile(path), clientId), readTokens(path, clientId)];
+  if (left && (!stored || left.issuedAt > stored.issuedAt)) moveIntoPlace(path);
+}
+
+/** Bytes that tokens take at most. */
+const maxBytes = 64 * 1024;
+
 /** @throws when tokens could not be written: to be known before a refresh token is spent */
 export function checkWritable(path: string): void {
-  const trial = `${path}.new`;
-  writeThrough(trial, ' '.repeat(16_384));
-  unlinkSync(trial);
+  // Under a name that is nobody else's: somebody may be writing tokens just now.
+  const trial = `${path}.${process.pid}.trial`;
+  try {
+    writeThrough(trial, ' '.repeat(maxBytes));
+  } finally {
+    rmSync(trial, { force: true });
+  }
 }
 
 /** Replaces the file as a whole, on disk before it returns, readable by its owner alone. */
 export function writeTokens(path: string, tokens: StoredTokens): void {
-  writeThrough(`${path}.new`, JSON.stringify(tokens));
-  renameSync(`${path}.new`, path);
+  writeThrough(newFile(path), JSON.stringify(tokens));
+  moveIntoPlace(path);
+}
+
+function moveIntoPlace(path: string): void {
+  renameSync(newFile(path), path);
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);

@@ -14,8 +14,8 @@ interface Parts {
   readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
-  /** Told of tokens that are new: they have to be kept out of the logs, and may be tried. */
-  readonly onTokens: (secrets: readonly string[]) => void;
+  /** Told of tokens that are new: they have to be kept out of the logs, and the access token, if it is new, may be tried. */
+  readonly onTokens: (secrets: readonly string[], hasAccessToken: boolean) => void;
   readonly onOutcome: (outcome: RefreshOutcome) => void;
 }
 
@@ -34,7 +34,10 @@ const longestTimerMs = 86_400_000;
 
 export class Tokens implements BearerTokens {
   readonly #parts: Parts;
+  /** Those with the access token in use. */
   #stored: StoredTokens | undefined;
+  /** Both tokens as they were last found in the file. */
+  #found: string | undefined;
   /** Monotonic times at which the access token is to be renewed, and ends. */
   #renewAt = Number.NEGATIVE_INFINITY;
   #endsAt = Number.NEGATIVE_INFINITY;
@@ -53,7 +56,7 @@ export class Tokens implements BearerTokens {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.reload();
-    this.#unwatch = parts.watch(() => this.reload());
+    this.#unwatch = parts.watch(() => this.#fileChanged());
   }
 
   /** Whether a person has to authorize again. */
@@ -100,9 +103,15 @@ export class Tokens implements BearerTokens {
     this.#notBefore = Math.min(this.#notBefore, this.#endedAt + shortestPauseMs);
     this.#last = undefined;
     const stored = this.#parts.read();
-    if (stored) this.#take(stored);
-    else this.#renewAt = Number.NEGATIVE_INFINITY; // What is held goes on being used until there are others.
+    this.#take(stored);
+    if (!stored) this.#renewAt = Number.NEGATIVE_INFINITY; // What is held goes on being used until there are others.
     this.#schedule(this.#isUsable() ? this.#renewAt : Number.NEGATIVE_INFINITY);
+  }
+
+  /** A refresh reads the file at its end, and what it has left there is no news: the pause after a failure goes on. */
+  #fileChanged(): void {
+    if (this.#refreshing || nameOf(this.#parts.read()) === this.#found) return;
+    this.reload();
   }
 
   /** Ends the renewals. Resolves when one that is under way has come to its end. */
@@ -121,8 +130,20 @@ export class Tokens implements BearerTokens {
     return this.#parts.clock.monotonic() < this.#endsAt - margin;
   }
 
-  #take(stored: StoredTokens | undefined): void {
-    if (!stored || stored.accessToken === this.#stored?.accessToken) return;
+  /** Returns whether there is another access token, which is in use from here on. */
+  #take(stored: StoredTokens | undefined): boolean {
+    const name = nameOf(stored);
+    if (name === this.#found) return false;
+    this.#found = name;
+    if (!stored) return false;
+    const { accessToken, refreshToken } = stored;
+    const isNew = accessToken !== '' && accessToken !== this.#stored?.accessToken;
+    if (isNew) this.#use(stored);
+    this.#parts.onTokens(isNew ? [accessToken, refreshToken] : [refreshToken], isNew);
+    return isNew;
+  }
+
+  #use(stored: StoredTokens): void {
     this.#stored = stored;
     this.#needsPerson = false;
     const { clock } = this.#parts;
@@ -130,7 +151,6 @@ export class Tokens implements BearerTokens {
     // Whatever the wall clocks say that wrote and read the file, no token has more left than its whole life.
     this.#endsAt = clock.monotonic() + Math.min(stored.expiresAt - clock.now(), lifeMs);
     this.#renewAt = this.#endsAt - lifeMs + lifeMs * (partOfLife + jitter * (2 * Math.random() - 1));
-    this.#parts.onTokens([stored.accessToken, stored.refreshToken]);
   }
 
   #refresh(): Promise<RefreshOutcome> {
@@ -150,17 +170,17 @@ export class Tokens implements BearerTokens {
     const result = await refresh(this.#stored?.accessToken);
     // The call was made somewhere in between: a second after its end is a second after it.
     this.#endedAt = clock.monotonic();
-    if (result.outcome === 'renewed') {
-      this.#refused = undefined;
-      this.#take(read());
-    }
+    if (result.outcome === 'renewed') this.#refused = undefined;
     this.#failures = result.outcome === 'renewed' ? 0 : this.#failures + 1;
     if (result.outcome === 'refused') this.#needsPerson = true;
+    // Also after a failure: it may have brought another refresh token, or somebody else tokens meanwhile.
+    const hasTaken = this.#take(read());
     const backOffMs = shortestPauseMs * 2 ** Math.max(0, this.#failures - 1);
     this.#notBefore = this.#endedAt + (this.#needsPerson ? longestPauseMs : Math.min(backOffMs, longestPauseMs));
     this.#last = result;
     onOutcome(result);
-    this.#schedule(result.outcome === 'renewed' ? this.#renewAt : this.#notBefore);
+    const isRenewed = result.outcome === 'renewed';
+    this.#schedule(isRenewed ? this.#renewAt : Math.max(hasTaken ? this.#renewAt : 0, this.#notBefore));
     return result;
   }
 
@@ -176,3 +196,5 @@ export class Tokens implements BearerTokens {
     });
   }
 }
+
+const nameOf = (stored: StoredTokens | undefined) => stored && `${stored.accessToken} ${stored.refreshToken}`;

@@ -1,0 +1,125 @@
+/**
+ * The lock beside the token file: one holder at a time, also when one of them has died with it.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { breakLock, lock } from '../src/upstream/oauth/file-lock.ts';
+import { until } from './support/harness.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-lock-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+let path: string;
+beforeEach(() => {
+  path = join(folder, `${files++}.lock`);
+});
+
+const versionNow = () => `${statSync(path).ino}-${Math.floor(statSync(path).mtimeMs)}`;
+function age(seconds: number): void {
+  const at = Date.now() / 1000 - seconds;
+  utimesSync(path, at, at);
+}
+const leftovers = () => readdirSync(folder).filter((name) => join(folder, name).startsWith(path));
+
+test('is held by one, and released for the next', async () => {
+  const release = await lock(path, 100);
+  expect(await lock(path, 100)).toBeUndefined();
+  release?.();
+  const again = await lock(path, 100);
+  expect(again).toBeDefined();
+  again?.();
+  expect(leftovers()).toEqual([]);
+});
+
+test('of somebody who lives is respected, however old a clock that was set makes it look', async () => {
+  const release = await lock(path, 100);
+  age(3_600);
+  expect(await lock(path, 100)).toBeUndefined();
+  expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
+  release?.();
+});
+
+test('of somebody who has died is taken over, however short the patience', async () => {
+  writeFileSync(path, '');
+  age(61);
+  const release = await lock(path, 10);
+  expect(release).toBeDefined();
+  release?.();
+  expect(leftovers()).toEqual([]);
+});
+
+test('that was found stale is not broken once another one has taken its place', async () => {
+  writeFileSync(path, '');
+  age(61);
+  const seen = versionNow();
+  breakLock(path, seen);
+  expect(existsSync(path)).toBe(false);
+  const release = await lock(path, 100);
+  const taken = versionNow();
+  breakLock(path, seen); // The second of two who have seen the old one.
+  expect(versionNow()).toBe(taken);
+  expect(leftovers()).toHaveLength(1);
+  release?.();
+});
+
+test('is broken by one at a time, and by the next one when that one has died at it', async () => {
+  writeFileSync(path, '');
+  age(61);
+  const seen = versionNow();
+  writeFileSync(`${path}.${seen}`, ''); // Somebody is at it.
+  breakLock(path, seen);
+  expect(leftovers()).toHaveLength(2);
+  rmSync(`${path}.${seen}`);
+  breakLock(path, seen);
+  expect(leftovers()).toEqual([]);
+});
+
+test('that was taken away from its holder is not released by that one', async () => {
+  const release = await lock(path, 100);
+  rmSync(path);
+  const other = await lock(path, 100);
+  release?.();
+  expect(existsSync(path)).toBe(true);
+  other?.();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('of a dead one is taken by one process after the other, of many that find it at once', async () => {
+  const log = join(folder, 'log');
+  writeFileSync(log, '');
+  writeFileSync(path, '');
+  age(61);
+  const module = fileURLToPath(new URL('../dist/upstream/oauth/file-lock.js', import.meta.url));
+  // Each of them writes two lines while it holds the lock: others' lines must not come in between.
+  const program = `
+    import { appendFileSync } from 'node:fs';
+    import { setTimeout as delay } from 'node:timers/promises';
+    import { lock } from ${JSON.stringify(module)};
+    const release = await lock(${JSON.stringify(path)}, 20_000);
+    appendFileSync(${JSON.stringify(log)}, process.pid + '\\n');
+    await delay(20);
+    appendFileSync(${JSON.stringify(log)}, process.pid + '\\n');
+    release();`;
+  const children = Array.from({ length: 6 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' }),
+  );
+  await Promise.all(children.map((child) => once(child, 'close')));
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  expect(lines).toHaveLength(12);
+  for (let n = 0; n < lines.length; n += 2) expect(lines[n]).toBe(lines[n + 1]);
+  await until(() => leftovers().length === 0, 'nothing is left');
+});
