@@ -10,14 +10,20 @@ import { searchOf } from '../resource.ts';
  * form. Only the path tells: what a query holds is anybody's.
  */
 export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
-  // A target may be a whole URL (RFC 9112 §3.2.2).
-  const host = '(?:[a-zA-Z][a-zA-Z\\d+.-]*://[^/?#]*)?';
-  const pattern = new RegExp(`^${host}${anySpelling(`${basePath}/v2`)}(?:[/?#]|%2[fF]|$)`);
+  // A target may be a whole URL (RFC 9112 §3.2.2). The bounds are those of names, and keep the time for any target short.
+  const origin = '(?:[a-zA-Z]{1,9}://[^/?#]{0,300})?';
+  const pattern = new RegExp(`^${origin}${anySpelling(`${basePath}/v2`)}(?:[/?#]|%2[fF]|$)`);
   return ({ url = '' }) => pattern.test(url);
 }
 
-const name = `${anySpelling('api_key')}|(${anySpelling('access_token')})`;
-const credentials = new RegExp(`(?:^|&)(?:${name})(?:=[^&]*)?(?=&|$)`, 'g');
+const credential = new RegExp(`^(?:${anySpelling('api_key')}|(${anySpelling('access_token')}))(?:=|$)`);
+
+/**
+ * Parameters of a request that are looked through, more than any program sends: this is done for requests over their limit, too.
+ * What is behind them is thrown away, for there may be credentials in it, and the request is refused for what stands there then.
+ */
+const maxParameters = 20;
+const beyond = 'parameters_beyond_20';
 
 /**
  * Takes off a request what it carries as credentials for Constant Contact, before anything can read, log or forward them.
@@ -43,25 +49,24 @@ function takeAuthorization(req: IncomingMessage): string | undefined {
 function takeFromQuery(req: IncomingMessage): string | undefined {
   const { url = '' } = req;
   const search = searchOf(url);
-  const tokens: string[] = [];
-  const kept = search.replace(credentials, (pair, tokenName?: string) => {
-    if (tokenName !== undefined) tokens.push(pair);
-    return '';
-  });
-  if (kept.length === search.length) return undefined;
-  const rest = kept.startsWith('&') ? kept.slice(1) : kept;
-  req.url = `${url.slice(0, url.length - search.length - 1)}${rest === '' ? '' : '?'}${rest}`;
-  const [pair] = tokens;
-  if (pair === undefined || tokens.length > 1) return undefined;
-  return [...new URLSearchParams(pair).values()][0];
+  if (search === '') return undefined;
+  const pairs = search.split('&', maxParameters + 1);
+  const isCut = pairs.length > maxParameters;
+  if (isCut) pairs[maxParameters] = beyond;
+  const found = pairs.map((pair) => credential.exec(pair));
+  const kept = pairs.filter((_, at) => !found[at]);
+  if (kept.length === pairs.length && !isCut) return undefined;
+  req.url = `${url.slice(0, url.length - search.length - 1)}${kept.length === 0 ? '' : '?'}${kept.join('&')}`;
+  const tokens = pairs.filter((_, at) => found[at]?.[1] !== undefined);
+  return tokens.length === 1 ? [...new URLSearchParams(tokens[0]).values()][0] : undefined;
 }
 
-/** A pattern of a text in which every character may be percent-encoded, and slashes may be doubled. */
+/** A pattern of a text in which every character may be percent-encoded, and slashes may come several times. */
 function anySpelling(text: string): string {
   const spellings = [...text].map((character) => {
     const hex = character.charCodeAt(0).toString(16).padStart(2, '0');
     const encoded = hex.replace(/[a-f]/, (digit) => `[${digit}${digit.toUpperCase()}]`);
-    return `(?:\\x${hex}|%${encoded})${character === '/' ? '+' : ''}`;
+    return `(?:\\x${hex}|%${encoded})${character === '/' ? '{1,9}' : ''}`;
   });
   return spellings.join('');
 }

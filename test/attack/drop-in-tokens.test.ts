@@ -169,7 +169,7 @@ test('no credential of a request stays anywhere, whatever becomes of it', async 
   socket.write(wire(`http://localhost${dropIn}?${query}`, [`Authorization: Bearer ${secret}`]));
   socket.write(wire(`${dropIn}?${query}`, [`Authorization: Bearer ${secret}`], 'CONNECT'));
   answers.push(await closed);
-  await until(() => it.lines.length > 50, 'the lines are written');
+  await until(() => it.lines.length >= answers.length / 2, 'the lines are written');
   const sentUp = JSON.stringify(it.sandbox.calls.map(({ path: up, query: asked, headers }) => [up, asked, headers]));
   for (const text of [answers.join('\n'), it.lines.join(''), sentUp]) {
     expect(text).not.toBe('');
@@ -177,30 +177,20 @@ test('no credential of a request stays anywhere, whatever becomes of it', async 
   }
 });
 
-test('a long query is looked through in no time', async () => {
-  await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000000' });
-  const long = (piece: string) => piece.repeat(Math.floor(15_000 / piece.length));
-  const hostile = [
-    '&',
-    'a&',
-    'access_toke&',
-    '%61%63%63%65%73%73%5f%74%6f%6b%65&',
-    'api_key&',
-    'api_key=&',
-    'access_token=1&',
-    '%',
-    '/',
-  ];
-  for (const piece of hostile) {
-    const slowest: number[] = [];
-    for (let n = 0; n < 5; n++) {
-      const since = process.cpuUsage();
-      await to(`/v2/lists?${long(piece)}`);
-      const { user, system } = process.cpuUsage(since);
-      slowest.push(user + system);
-    }
-    // The processor's time of both ends, in microseconds: a look-through that goes back and forth would take seconds.
-    expect([piece, Math.min(...slowest) < 200_000]).toEqual([piece, true]);
-    expect((await to(`/v2${long('/')}lists?${piece}`)).status).toBe(404);
+test('of a query with more parameters than any program sends, the first twenty are looked at', async () => {
+  await up();
+  const filled = (count: number) => 'api_key=x&'.repeat(count);
+  const within = await to(`${dropIn}?${filled(19)}access_token=token-of-jobs`);
+  expect([within.status, teamOf(within)]).toEqual([200, 'jobs']);
+  for (const last of [
+    'access_token=token-of-jobs',
+    'limit=1',
+    `api_key=${'5ecret'.repeat(2_000)}`,
+    '&'.repeat(14_000),
+  ]) {
+    const beyond = await to(`${dropIn}?${filled(20)}${last}`);
+    expect([beyond.status, teamOf(beyond)]).toEqual([400, 'default']);
+    expect(beyond.body).toContain('parameters_beyond_20 is not a parameter');
+    expect(beyond.body).not.toContain('5ecret');
   }
 });
