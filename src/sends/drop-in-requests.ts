@@ -41,8 +41,10 @@ function takeAuthorization(req: IncomingMessage): string | undefined {
   const { authorization } = headers;
   if (authorization === undefined) return undefined;
   delete headers.authorization;
-  const isKept = (_: string, at: number) => rawHeaders[at - (at % 2)]?.toLowerCase() !== 'authorization';
-  req.rawHeaders = rawHeaders.filter(isKept);
+  // In place: node:http makes more of them when it is asked, and knows how many there are.
+  for (let n = 0; n < rawHeaders.length; n += 2) {
+    if (rawHeaders[n]?.toLowerCase() === 'authorization') rawHeaders[n + 1] = '';
+  }
   return authorization;
 }
 
@@ -58,7 +60,9 @@ function takeFromQuery(req: IncomingMessage): string | undefined {
   if (kept.length === pairs.length && !isCut) return undefined;
   req.url = `${url.slice(0, url.length - search.length - 1)}${kept.length === 0 ? '' : '?'}${kept.join('&')}`;
   const tokens = pairs.filter((_, at) => found[at]?.[1] !== undefined);
-  return tokens.length === 1 ? [...new URLSearchParams(tokens[0]).values()][0] : undefined;
+  if (tokens.length !== 1) return undefined;
+  // There is no space in a token: one that arrives is a `+` that was not encoded.
+  return [...new URLSearchParams(tokens[0]).values()][0]?.replaceAll(' ', '+');
 }
 
 /** A pattern of a text in which every character may be percent-encoded, and slashes may come several times. */

@@ -2,7 +2,11 @@
  * Credentials on v2's path: a team's token is good for one request, and everything else is taken off before anything reads it.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { takeCredentials } from '../../src/sends/drop-in-requests.ts';
 import { ask } from '../support/ask.ts';
 import { type Environment, type Harness, start, until } from '../support/harness.ts';
 import { dial, wire } from '../support/raw.ts';
@@ -57,6 +61,7 @@ describe("a team's token", () => {
     ['behind others', `${dropIn}?api_key=x&limit=2&access_token=token-of-jobs`, {}, 'jobs'],
     ['in any spelling', `${dropIn}?limit=2&%61ccess%5Ftoke%6e=%74oken-of-jobs`, {}, 'jobs'],
     ['encoded', `${dropIn}?access_token=t%2Fo%2Bk%3De~n`, {}, 'etl'],
+    ['not encoded', `${dropIn}?access_token=t/o+k=e~n`, {}, 'etl'],
     ['on a path that is none', `/v2/lists?access_token=token-of-jobs`, {}, 'jobs'],
     ['in the header before the query', `${dropIn}?access_token=t%2Fo%2Bk%3De~n`, bearer('token-of-jobs'), 'jobs'],
     ["in the query beside Constant Contact's", `${dropIn}?access_token=token-of-jobs`, bearer('of-theirs'), 'jobs'],
@@ -132,6 +137,37 @@ describe("a team's token", () => {
     expect((await to(dropIn, bearer('token-of-jobs'))).status).toBe(200);
     expect(it.sandbox.callCount).toBe(1);
   });
+});
+
+test('what is taken off a request is in no part of it any more', async () => {
+  await up();
+  const server = createServer({ joinDuplicateHeaders: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server.on('request', (req: IncomingMessage, res) => {
+    const tokens = takeCredentials(req);
+    const { url: target, headers, headersDistinct, rawHeaders } = req;
+    res.end(JSON.stringify({ tokens, request: { target, headers, headersDistinct, rawHeaders } }));
+  });
+  const taken = async (target: string, headers: Record<string, string | string[]>) =>
+    JSON.parse((await ask(`${url}${target}`, headers)).body);
+  const one = await taken('/v2/x?a=1&access_token=5ecret-2&api_key=5ecret-3', {
+    'X-A': '1',
+    authorization: 'Bearer 5ecret-1',
+  });
+  expect(one.tokens).toEqual(['5ecret-1', '5ecret-2']);
+  expect(one.request).toMatchObject({ target: '/v2/x?a=1', headers: { 'x-a': '1' } });
+  expect(one.request.rawHeaders.slice(0, 2)).toEqual(['X-A', '1']);
+  const two = await taken('/v2/x?api_key=5ecret', {
+    AUTHORIZATION: ['Bearer 5ecret-1', 'Bearer 5ecret-2'],
+    'x-a': '1',
+  });
+  expect([two.tokens, two.request.target]).toEqual([[], '/v2/x']);
+  for (const { request } of [one, two]) {
+    expect(JSON.stringify(request)).not.toContain('5ecret');
+    expect(request.headers).not.toHaveProperty('authorization');
+  }
+  server.close();
 });
 
 test('no credential of a request stays anywhere, whatever becomes of it', async () => {
