@@ -199,7 +199,7 @@ function nodeSdk(baseUrl: string, { apiKey, token }: typeof keys): NodeSdk {
   const ofSdk = createRequire(require.resolve('node-constantcontact'));
   const providers = ofSdk('@purest/providers') as { constantcontact: Record<string, unknown> };
   providers.constantcontact = { [baseUrl]: Object.values(providers.constantcontact)[0] };
-  // In all of its releases, its walker calls this where it is not, and ends behind the first page, whoever answers.
+  // In all of its releases, its walker calls this where it is not, and ends behind the first page of any server.
   const resource = ofSdk('./resource.js') as { invokeRequest?: unknown; prototype: { invokeRequest: unknown } };
   resource.invokeRequest ??= resource.prototype.invokeRequest;
   const ConstantContact = require('node-constantcontact');

@@ -241,7 +241,7 @@ describe('an error of any path below /v2/', () => {
     );
   });
 
-  test('is told in an array whoever refuses: guards, limits and the parser', async () => {
+  test('is told in an array by guards, limits and the parser', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '6', SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
     const refused: [number, string, Record<string, string>, string?][] = [
       [405, 'http.status.method_not_allowed', {}, 'POST'],

@@ -124,7 +124,7 @@ describe("a team's token", () => {
       await to(dropIn, bearer('of-theirs')),
       await to(`${dropIn}?access_token=of-theirs&api_key=x`),
       await to('/v2/lists', bearer('of-theirs')),
-      // Whoever is unknown is counted by address, with whatever token.
+      // Unknown callers are counted by address, with any token.
       await to(`${dropIn}?access_token=another`),
     ];
     expect(unknown.map(({ status }) => status)).toEqual([401, 401, 401, 401, 429]);
