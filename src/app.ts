@@ -8,7 +8,7 @@ import { type Exchange, exchangeOf } from './operations/exchange.ts';
 import { statusPath } from './operations/public-status.ts';
 import { Problem } from './problems.ts';
 import { answerProblem, answerProblemJson, callerGone } from './resource.ts';
-import { dropInError, dropInPath, forgetCredentials } from './sends/drop-in.ts';
+import { dropInError, dropInPath } from './sends/drop-in.ts';
 import { sendsPath } from './sends/endpoint.ts';
 import { exportPath } from './sends/export.ts';
 import { type ExportName, exportNames } from './sends/formats.ts';
@@ -41,7 +41,7 @@ export function createApp(parts: AppParts): Express {
   for (const name of exportNames) app.all(`${parts.basePath}${exportPath(name)}`, parts.exports(name));
   app.all(`${parts.basePath}${summaryPath}`, parts.summary);
   app.all(`${parts.basePath}${statusPath}`, parts.status);
-  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, forgetCredentials, parts.dropIn);
+  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
     if (error === callerGone || res.headersSent) res.destroy();

@@ -21,8 +21,7 @@ import { publicStatus } from './operations/public-status.ts';
 import type { PublicStatus } from './operations/status.ts';
 import { type Tallied, Tally } from './operations/tally.ts';
 import type { PageSource } from './pages/pages.ts';
-import { answerProblemJson } from './resource.ts';
-import { dropInRule } from './sends/drop-in.ts';
+import { dropInRule, takeCredentials } from './sends/drop-in-requests.ts';
 import { SendsEndpoint } from './sends/endpoint.ts';
 import { SendsExports } from './sends/export.ts';
 import type { ExportPlaces } from './sends/export-places.ts';
@@ -85,7 +84,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     browserGuard: new BrowserGuard(config.callers.cors.origins),
     ...{ addresses, teams, rateLimit },
     isOpen: sitePaths(basePath),
-    isTokenForeign: isDropIn,
+    takeForeignTokens: (req) => (isDropIn(req) ? takeCredentials(req) : undefined),
   });
   // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
   const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
@@ -118,7 +117,10 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const server = createServer<Exchange>(
     app,
     {
-      receive: observe,
+      receive: (req, res) => {
+        callers.receive(req);
+        return observe(req, res);
+      },
       answer: (req, res, exchange) =>
         exchange.trace.run(() => {
           let caller: Caller | undefined;
@@ -131,7 +133,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
           exchange.watch();
           app(req, res);
         }),
-      refuse: (_res, exchange, problem) => answerProblemJson(exchange, problem, basePath),
+      refuse: ({ req }, exchange, problem) => answerError(problem, req, exchange),
     },
     { clock, ...config.server, ...connectionLimits(config, { clock, log: parts.log, addresses }) },
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parseInstant } from '../src/sends/instant.ts';
+import { lacksZone, parseInstant, parseInstantInUtc } from '../src/sends/instant.ts';
 
 describe('an instant', () => {
   test.each([
@@ -68,4 +68,26 @@ describe('an instant', () => {
       }),
     );
   });
+
+  test.each([
+    ['2012-12-06T13:06', '2012-12-06T13:06:00.000Z'],
+    ['2012-12-06T13:06:14.762999', '2012-12-06T13:06:14.762Z'],
+    ['0001-01-01t00:00:00', '0001-01-01T00:00:00.000Z'],
+  ])('%s lacks a zone, and is %s in UTC', (text, instant) => {
+    expect([parseInstant(text), lacksZone(text), parseInstantInUtc(text)]).toEqual([undefined, true, instant]);
+  });
+
+  test.each(['2012-12-06', '2012-12-06T13:06Z', '2012-12-06T13:06:14-04'])(
+    '%s lacks none, and stays what it is',
+    (text) => {
+      expect([lacksZone(text), parseInstantInUtc(text)]).toEqual([false, parseInstant(text)]);
+    },
+  );
+
+  test.each(['', 'Z', '2012-02-30T10:00', '2012-12-06T24:00', '2012-12-06T13', '2012-12-06T13:06:14 '])(
+    '%j is none, in UTC neither',
+    (text) => {
+      expect([lacksZone(text), parseInstantInUtc(text)]).toEqual([false, undefined]);
+    },
+  );
 });

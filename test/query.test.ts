@@ -77,6 +77,21 @@ describe('a query', () => {
     ]);
   });
 
+  test.each(['2012-12-06T13:06', '2012-12-06T13:06:14', '2012-12-06T13:06:14.762999'])(
+    'the instant %s is refused for the zone that it lacks, and told apart from what is none',
+    (text) => {
+      const allowed = expect.stringContaining('with Z or an offset, such as 2012-12-06T13:06:14.762Z');
+      expect(mistakes(`created_since=${text}`)).toEqual([
+        { parameter: 'created_since', problem: 'has no time zone', allowed },
+      ]);
+      for (const none of [`${text}X`, `${text}z `, text.replace('13', '25'), text.replace('-06', '-32'), 'Z', '']) {
+        expect(mistakes(`created_since=${none}`)).toEqual([
+          { parameter: 'created_since', problem: 'is not a date or date-time', allowed },
+        ]);
+      }
+    },
+  );
+
   const uuid = 'c0ffee00-0000-0000-0000-000000000000';
   test.each(['', '12a', '1'.repeat(21), '-1', '1 2', '١٢', `${uuid}0`, `{${uuid}}`, ...(api === 'v2' ? [uuid] : [])])(
     'the campaign id %j is refused',

@@ -117,10 +117,13 @@ describe('a cold request', () => {
   });
 
   test('tells what the conventions ask for, and nothing that is nobody’s business', async () => {
-    await begin();
+    await begin({ SENDGATE_SERVER_DROP_IN_V2: 'true' });
     await ask('/campaigns/1/sends?created_since=2020-01-01', { ...sampled, baggage: 'user=jane@example.com' });
     await ask('/campaigns/1/sends?api_key=5ecret&next=abc');
-    await until(() => spans().filter(({ kind }) => kind === kinds.server).length === 2, 'both have arrived');
+    const theirs = '/v2/emailmarketing/campaigns/1/tracking/sends?limit=9&api_key=5ecret&access_token=5ecret';
+    await ask(theirs, { ...sampled, authorization: 'Bearer 5ecret' });
+    await ask('/v2/lists?access_token=5ecret', { ...sampled, authorization: 'Bearer 5ecret' });
+    await until(() => spans().filter(({ kind }) => kind === kinds.server).length === 4, 'all have arrived');
     const request = spans().find(({ kind }) => kind === kinds.server);
     const call = spans().find(({ kind }) => kind === kinds.client);
     expect(attribute(request, 'http.request.method')).toBe('GET');

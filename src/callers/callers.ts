@@ -10,7 +10,7 @@ import type { Addresses } from './address.ts';
 import type { BrowserGuard } from './browser-guard.ts';
 import type { HostRule } from './host-guard.ts';
 import type { Client, RateLimit } from './rate-limit.ts';
-import { defaultTeam, type Team, type Teams } from './teams.ts';
+import { bearerToken, defaultTeam, type Team, type Teams } from './teams.ts';
 
 interface Parts {
   readonly isAllowedHost: HostRule;
@@ -20,8 +20,11 @@ interface Parts {
   readonly rateLimit: RateLimit;
   /** Whether a target is open to every origin and team. */
   readonly isOpen: (target: string) => boolean;
-  /** Whether the `Authorization` of a request is meant for Constant Contact. */
-  readonly isTokenForeign: (req: IncomingMessage) => boolean;
+  /**
+   * Takes off a request the credentials that are meant for Constant Contact. Returns the tokens among them, for one of ours may
+   * stand in their place; undefined where what it carries is meant for us.
+   */
+  readonly takeForeignTokens: (req: IncomingMessage) => readonly string[] | undefined;
 }
 
 /** Somebody who may ask, until the headers change. */
@@ -38,13 +41,21 @@ export class Callers {
   readonly #parts: Parts;
   /** Whose the last request of each connection was. */
   readonly #lastCallers = new WeakMap<Socket, Caller>();
+  /** Of requests whose tokens were taken off them: the team that one of these names. */
+  readonly #named = new WeakMap<IncomingMessage, { readonly place: number | undefined }>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
+  /** Has to see every request first, whatever becomes of it: nobody after this gets to see credentials that are not for us. */
+  receive(req: IncomingMessage): void {
+    const tokens = this.#parts.takeForeignTokens(req);
+    if (tokens) this.#named.set(req, { place: this.#parts.teams.placeOf(tokens) });
+  }
+
   /**
-   * The caller of a request that may be answered; undefined when it was a preflight, and has been. Gathers what the head
+   * The caller of a request that has been received and may be answered; undefined when it was a preflight, and has been. Gathers what the head
    * of the answer has to carry, also when the request is refused. Counts nothing but wrong tokens and unknown callers:
    * who takes the request further counts it.
    *
@@ -74,17 +85,23 @@ export class Callers {
 
   /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
   #known(req: IncomingMessage): Caller | undefined {
-    const last = isPlain(req) ? this.#lastCallers.get(req.socket) : undefined;
+    const last = this.#isPlain(req) ? this.#lastCallers.get(req.socket) : undefined;
     return last && isSame(last.rawHeaders, req.rawHeaders) ? last : undefined;
   }
 
   #remember(req: IncomingMessage, caller: Caller): void {
     // A token is not kept.
-    if (isPlain(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
+    if (this.#isPlain(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
+  }
+
+  /** Of another method, with a host in its target, or without the tokens that it came with, a request is not judged by its headers alone. */
+  #isPlain(req: IncomingMessage): boolean {
+    const { method, url } = req;
+    return (method === 'GET' || method === 'HEAD') && url?.startsWith('/') === true && !this.#named.has(req);
   }
 
   #identify(req: IncomingMessage, exchange: Exchange): Caller | undefined {
-    const { isAllowedHost, browserGuard, addresses, teams, rateLimit, isTokenForeign } = this.#parts;
+    const { isAllowedHost, browserGuard, addresses, teams, rateLimit } = this.#parts;
     if (!isAllowedHost(req)) throw new Problem('misdirected-request');
     const lines = browserGuard.lines(req);
     exchange.head += lines;
@@ -97,9 +114,8 @@ export class Callers {
     }
 
     const ip = addresses.of(req);
-    const { authorization } = req.headers;
-    const isForUs = authorization !== undefined && !isTokenForeign(req);
-    const { team, isTokenWrong } = teams.of(req, ip, isForUs ? authorization : undefined);
+    const { place, isTokenWrong } = this.#tokenOf(req);
+    const team = teams.of(req, ip, place);
     // Guesses count for their address, as a client without a team, whatever else recognises the request.
     if (!team || (isTokenWrong && team !== defaultTeam)) {
       const stranger = rateLimit.clientOf(defaultTeam, ip);
@@ -113,11 +129,17 @@ export class Callers {
     }
     return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
   }
-}
 
-/** Of another method, or with a host in its target, a request is not judged by its headers alone. */
-const isPlain = ({ method, url }: IncomingMessage) =>
-  (method === 'GET' || method === 'HEAD') && url?.startsWith('/') === true;
+  /** What the tokens of a request say. One for Constant Contact, which old programs send with every call, is no guess. */
+  #tokenOf(req: IncomingMessage): { readonly place: number | undefined; readonly isTokenWrong: boolean } {
+    const { teams } = this.#parts;
+    const named = this.#named.get(req);
+    const token = named || !teams.takeTokens ? undefined : bearerToken(req.headers.authorization);
+    if (token === undefined) return { place: named?.place, isTokenWrong: false };
+    const place = teams.placeOf([token]);
+    return { place, isTokenWrong: place === undefined };
+  }
+}
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {
   if (some.length !== others.length) return false;

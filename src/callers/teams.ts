@@ -29,14 +29,6 @@ export interface Team {
 /** Whoever no team recognises. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
-/** What a request says of its team. */
-export interface Recognition {
-  /** Undefined where no team recognises the request, and one is required. */
-  readonly team: Team | undefined;
-  /** Whether it carries a token that is nobody's: a mistake, or a guess. */
-  readonly isTokenWrong: boolean;
-}
-
 interface Recognised extends Team {
   readonly matches: (req: IncomingMessage, ip: Ip | undefined) => boolean;
 }
@@ -75,20 +67,26 @@ export class Teams {
     return [...this.#teams, defaultTeam];
   }
 
+  /** The place in the list of the team that the first of these tokens names that names any. */
+  placeOf(tokens: readonly string[]): number | undefined {
+    if (!this.takeTokens) return undefined;
+    for (const token of tokens) {
+      const place = this.#byToken.get(digestOf(token));
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  }
+
   /**
-   * The first team, in the order of the configuration, that recognises the request.
+   * The first team, in the order of the configuration, that recognises the request; undefined where none does, and one is
+   * required.
    *
    * @param ip its address
-   * @param authorization its header, as far as it is meant for Sendgate
+   * @param named the place of the team whose token it carries
    */
-  of(req: IncomingMessage, ip: Ip | undefined, authorization: string | undefined): Recognition {
-    const token = this.takeTokens ? bearerToken(authorization) : undefined;
-    const byToken = token === undefined ? undefined : this.#byToken.get(digestOf(token));
-    const team = this.#teams.find(({ matches }, place) => place === byToken || matches(req, ip));
-    return {
-      team: team ?? (this.#required ? undefined : defaultTeam),
-      isTokenWrong: token !== undefined && byToken === undefined,
-    };
+  of(req: IncomingMessage, ip: Ip | undefined, named: number | undefined): Team | undefined {
+    const team = this.#teams.find(({ matches }, place) => place === named || matches(req, ip));
+    return team ?? (this.#required ? undefined : defaultTeam);
   }
 }
 
@@ -100,6 +98,7 @@ function matcher({ networks, header }: TeamOptions, addresses: Addresses): Recog
     (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
 }
 
-const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
+/** The token in an `Authorization` header. */
+export const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
 
 const digestOf = (token: string) => hash('sha256', token, 'hex');

@@ -460,16 +460,37 @@ export class Pages {
     const { page } = fetch.source;
     const all = readSends((await identityOf(page.body)).toString());
     const { createdSince = '' } = query;
-    const { sends, cursor } =
-      filtersSince || createdSince === ''
-        ? { sends: all, cursor: page.body.cursor }
-        : since(createdSince, all, page.body.cursor);
+    const isFiltered = !filtersSince && createdSince !== '';
+    const { sends, cursor: following } = isFiltered
+      ? since(createdSince, all, page.body.cursor)
+      : { sends: all, cursor: page.body.cursor };
+    const isLast = isFiltered && query.form === 'v2' && (await this.#isOver(createdSince, source, following, fetch));
+    const cursor = isLast ? undefined : following;
     const { json, next } = render(query, { sends, cursor });
     const etag = tagOf(json);
     const same = [old?.body, page.body].find((body) => body?.etag === etag);
     const remainingMs = this.goodForMs(source);
     options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.monotonic());
     return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
+  }
+
+  /**
+   * Whether nothing from an instant on is behind a cursor: v2 ends a walk there, without an empty last page. Takes the page that
+   * its reader would ask for next; when that cannot be had, the reader is to find out.
+   */
+  async #isOver(createdSince: string, source: PageQuery, cursor: string | undefined, fetch: Fetch): Promise<boolean> {
+    if (cursor === undefined) return false;
+    const { demand, signal } = fetch;
+    const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal };
+    try {
+      const { page } = await this.#get({ ...source, cursor }, ask, true, demand);
+      const rows = this.#parts.readSends((await identityOf(page.body)).toString());
+      const left = since(createdSince, rows, page.body.cursor);
+      return left.sends.length === 0 && left.cursor === undefined;
+    } catch (error) {
+      if (error instanceof Problem) return false;
+      throw error;
+    }
   }
 
   /** A page as it is rendered, and what is known of it by its sends. */

@@ -9,8 +9,8 @@ export interface CampaignOptions {
   readonly newestMs: number;
   /** Milliseconds between two sends. */
   readonly spacingMs?: number;
-  /** The form of the cursors: an offset, or the time at which to go on. */
-  readonly cursors?: 'offset' | 'time';
+  /** The form of the cursors: an offset, the time at which to go on, or an offset among characters that an URL has to encode. */
+  readonly cursors?: 'offset' | 'time' | 'odd';
   /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
   /** Sends on a page at the most, whatever `limit` says. */

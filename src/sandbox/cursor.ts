@@ -26,11 +26,19 @@ export function writeCursor(campaign: Campaign, index: number, limit: number, si
     campaign.options.cursors === 'time'
       ? `limit=${limit}&next=${campaign.at(index).atMs}`
       : `startAt=${index + 1}&limit=${limit}`;
-  return Buffer.from(since === undefined ? place : `${place}&created_since=${since}`).toString('base64url');
+  const whole = Buffer.from(since === undefined ? place : `${place}&created_since=${since}`).toString('base64url');
+  return campaign.options.cursors === 'odd' ? `${oddCharacters}${whole}==` : whole;
 }
 
+/** Nothing forbids them in a cursor. */
+const oddCharacters = '+/ %2B&';
+
 export function readCursor(campaign: Campaign, cursor: string): Place | undefined {
-  const place = new URLSearchParams(Buffer.from(cursor, 'base64url').toString());
+  const isOdd = campaign.options.cursors === 'odd';
+  if (isOdd && !(cursor.startsWith(oddCharacters) && cursor.endsWith('=='))) return undefined;
+  const place = new URLSearchParams(
+    Buffer.from(isOdd ? cursor.slice(oddCharacters.length) : cursor, 'base64url').toString(),
+  );
   const limit = Number(place.get('limit'));
   const start = place.has('next') ? campaign.indexAt(Number(place.get('next'))) : Number(place.get('startAt')) - 1;
   if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit || !Number.isInteger(start) || start < 0)

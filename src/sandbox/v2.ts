@@ -35,7 +35,8 @@ export function v2Sends(campaign: Campaign | undefined, path: string, query: URL
   const end = Math.min(start + limit, total);
   const results = [];
   for (let index = start; index < end; index++) results.push(toV2(campaign, index));
-  const pagination = end < total ? { next_link: `${path}?next=${writeCursor(campaign, end, limit, since)}` } : {};
+  const pagination =
+    end < total ? { next_link: `${path}?next=${encodeURIComponent(writeCursor(campaign, end, limit, since))}` } : {};
   return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
 }
 

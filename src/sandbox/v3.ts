@@ -54,7 +54,7 @@ export function v3Sends(campaign: Campaign | undefined, path: string, query: URL
 /** On the last page there are no links, or one that is null: both are documented. */
 function _links(campaign: Campaign, path: string, end: number, limit: number) {
   if (end < campaign.size) {
-    const next = writeCursor(campaign, end, limit, undefined);
+    const next = encodeURIComponent(writeCursor(campaign, end, limit, undefined));
     return { _links: { next: { href: `${path}?limit=${limit}&next=${next}` } } };
   }
   return campaign.options.cursors === 'time' ? { _links: { next: { href: null } } } : {};

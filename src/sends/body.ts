@@ -27,8 +27,10 @@ export interface RenderedPage {
 /** Renders one page, once, when it arrives. */
 export function renderPage(basePath: string, query: SendsQuery, { sends, cursor }: SendsPage): RenderedPage {
   const step = cursor === undefined ? undefined : { ...query, cursor };
-  const next = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
-  const body = { meta: { pagination: next === undefined ? {} : { next_link: next } }, results: [...sends] };
+  const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
+  // A v2 client puts its base address, and with it the base path, in front of a link in a body.
+  const next = link && query.form === 'v2' ? `${basePath}${link}` : link;
+  const body = { meta: { pagination: link === undefined ? {} : { next_link: link } }, results: [...sends] };
   return { json: JSON.stringify(body satisfies z.output<typeof pageSchema>), next };
 }
 

@@ -1,74 +1,94 @@
 /**
  * Constant Contact v2's own resource, for programs that were written for it: the same pages in v2's form.
  */
-import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
+import { z } from 'zod';
 import type { Problem, ProblemCode } from '../problems.ts';
-import { searchOf } from '../resource.ts';
-import { cursorPattern } from '../upstream/dialect.ts';
-import { parseInstant } from './instant.ts';
+import { type CampaignIdRule, cursorPattern } from '../upstream/dialect.ts';
+import { parseInstant, parseInstantInUtc } from './instant.ts';
 import type { WalkStep } from './links.ts';
-import type { SendsQuery } from './query.ts';
+import { parseSendsQuery, type SendsQuery, sendsParameters } from './query.ts';
 
 export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
-/** What a v2 client sends in the query to say who it is. */
-const credentials = new Set(['api_key', 'access_token']);
-/** Of such a name, with every character encoded. */
-const maxNameLength = 36;
-
-/**
- * Whether a request is for v2's path, so that its answer has to be in v2's form, errors too. Only the path tells: what a
- * query holds is anybody's.
- */
-export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
-  const path = `${basePath.replaceAll('.', '\\.')}${dropInPath.replace(':id', '[^/?]*')}`;
-  // A target may be a whole URL (RFC 9112 §3.2.2).
-  const pattern = new RegExp(`^(?:https?://[^/?]*)?${path}/?(?:\\?|$)`);
-  return ({ url = '' }) => pattern.test(url);
-}
-
-/** Throws away what such a program sends as its credentials, before anything can read, log or forward it. */
-export const forgetCredentials: RequestHandler = (req, _res, next) => {
-  delete req.headers.authorization;
-  const search = searchOf(req.url);
-  const kept = search
-    .split('&')
-    .filter((pair) => !isCredential(pair))
-    .join('&');
-  const path = req.url.slice(0, req.url.length - search.length).replace(/\?$/, '');
-  req.url = kept === '' ? path : `${path}?${kept}`;
-  next();
-};
-
-function isCredential(pair: string): boolean {
-  const [name = ''] = pair.split('=', 1);
-  if (name.length > maxNameLength) return false;
-  return credentials.has(name.includes('%') ? ([...new URLSearchParams(name).keys()][0] ?? '') : name);
-}
-
-/** Marks a cursor of ours: v2's carried the instant from which a walk goes, and clients send nothing beside it. */
-const mark = 'sendgate';
 
 /** A link as v2 made them: from the root of its API, with a cursor that carries everything. */
-export function dropInLink({ campaign, createdSince, cursor }: WalkStep): string {
-  const whole =
-    createdSince === undefined ? cursor : Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
-  return `${dropInPath.replace(':id', encodeURIComponent(campaign))}?next=${encodeURIComponent(whole)}`;
+export function dropInLink(step: WalkStep): string {
+  return `${dropInPath.replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
 }
 
-/** The question that such a program asks. A cursor that only looks like one of ours is Constant Contact's to refuse. */
-export function dropInQuery(query: SendsQuery): SendsQuery {
-  const text = Buffer.from(query.cursor ?? '', 'base64url').toString('latin1');
-  const [first, createdSince = '', ...rest] = text.split(' ');
+/** What an URL holds as it is (RFC 3986 §2.3): some SDKs encode the cursor of a link another time. */
+const plainPattern = /^[\w.~-]+$/;
+/** Marks a cursor of ours. */
+const mark = 'sendgate';
+/** Times that a cursor may have been encoded too often. */
+const maxEncodings = 2;
+
+/**
+ * A cursor that goes alone and survives whatever a client does to it. v2's carried the instant from which a walk goes, so where
+ * there is one it is wrapped in, and so is a cursor that would have to be encoded.
+ */
+function wrapped({ createdSince = '', cursor }: Omit<WalkStep, 'campaign'>): string {
+  if (createdSince === '' && plainPattern.test(cursor)) return cursor;
+  return Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
+}
+
+/** What is in a cursor of ours; undefined for any other text. Each has one spelling, and so one page in the cache. */
+function unwrapped(text: string): Omit<WalkStep, 'campaign'> | undefined {
+  const [first, createdSince = '', ...rest] = Buffer.from(text, 'base64url').toString('latin1').split(' ');
   const cursor = rest.join(' ');
-  const isOurs = first === mark && parseInstant(createdSince) === createdSince && cursorPattern.test(cursor);
-  return { ...query, ...(isOurs && { createdSince, cursor }), form: 'v2' };
+  if (first !== mark || !cursorPattern.test(cursor)) return undefined;
+  if (createdSince !== '' && parseInstant(createdSince) !== createdSince) return undefined;
+  const step = { ...(createdSince !== '' && { createdSince }), cursor };
+  return wrapped(step) === text ? step : undefined;
+}
+
+/** The same of a cursor as it arrives. None of ours has a `%`: with some it was encoded too often, or is another's and has them. */
+function received(text: string): Omit<WalkStep, 'campaign'> | undefined {
+  let cursor: string | undefined = text;
+  for (let decoded = 0; cursor !== undefined && decoded <= maxEncodings; decoded++) {
+    const step = unwrapped(cursor);
+    if (step) return step;
+    cursor = cursor.includes('%') ? decode(cursor) : undefined;
+  }
+  return undefined;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What such programs send: instants without a zone are in UTC (Python's `isoformat()`), and cursors may be wrapped. */
+const parameters: typeof sendsParameters = {
+  ...sendsParameters,
+  created_since: {
+    ...sendsParameters.created_since,
+    schema: z.string().refine((text) => parseInstantInUtc(text) !== undefined),
+  },
+  // Wrapped, a cursor is longer than one may be by itself.
+  next: {
+    ...sendsParameters.next,
+    schema: z.string().refine((text) => cursorPattern.test(text) || received(text) !== undefined),
+  },
+};
+
+/**
+ * The question that such a program asks. A cursor that only looks like one of ours is Constant Contact's to refuse.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function parseDropInQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+  const query = parseSendsQuery(id, search, ids, parameters);
+  return { ...query, ...(query.cursor !== undefined && received(query.cursor)), form: 'v2' };
 }
 
 const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
   'invalid-request': 'query.param.invalid',
   'invalid-cursor': 'query.param.invalid',
   unauthorized: 'http.status.authentication.invalid_token',
+  'not-found': 'http.status.not_found',
   'campaign-not-found': 'http.status.not_found',
   'not-acceptable': 'http.status.not_acceptable',
   'method-not-allowed': 'http.status.method_not_allowed',

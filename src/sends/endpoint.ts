@@ -15,7 +15,7 @@ import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
-import { dropInPath, dropInQuery } from './drop-in.ts';
+import { dropInPath, parseDropInQuery } from './drop-in.ts';
 import { parseSendsQuery, type SendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
@@ -52,13 +52,13 @@ interface Answer {
 export class SendsEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
-  readonly #toQuery: (query: SendsQuery) => SendsQuery;
+  readonly #parse: typeof parseDropInQuery;
 
   /** @param form that of the pages; Sendgate's own without it */
   constructor(parts: Parts, form?: PageForm) {
     this.#parts = parts;
     this.#route = form === 'v2' ? dropInPath : sendsPath;
-    this.#toQuery = form === 'v2' ? dropInQuery : (query) => query;
+    this.#parse = form === 'v2' ? parseDropInQuery : parseSendsQuery;
   }
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
@@ -94,7 +94,7 @@ export class SendsEndpoint {
 
   /** @throws Problem when the campaign or a parameter is not valid */
   query(id: string, url: string): SendsQuery {
-    return this.#toQuery(parseSendsQuery(id, searchOf(url), this.#parts.campaignIds));
+    return this.#parse(id, searchOf(url), this.#parts.campaignIds);
   }
 
   /**

@@ -38,3 +38,13 @@ export function parseInstant(text: string): string | undefined {
   // An offset can carry the first and the last day out of the years that have four digits.
   return instant.length === 24 ? instant : undefined;
 }
+
+/** The same, where a date-time without Z or offset is in UTC. */
+export function parseInstantInUtc(text: string): string | undefined {
+  return parseInstant(text) ?? parseInstant(`${text}Z`);
+}
+
+/** Whether the time zone is all that a text lacks to name an instant. */
+export function lacksZone(text: string): boolean {
+  return parseInstant(text) === undefined && parseInstant(`${text}Z`) !== undefined;
+}

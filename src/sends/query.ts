@@ -4,26 +4,27 @@
 import { z } from 'zod';
 import { type InvalidParameter, Problem } from '../problems.ts';
 import { type CampaignIdRule, cursorPattern, type PageQuery } from '../upstream/dialect.ts';
-import { instantSchema, parseInstant } from './instant.ts';
+import { instantSchema, lacksZone, parseInstantInUtc } from './instant.ts';
 
 export const maxLimit = 500;
 
 /** A question that is valid and canonical. */
 export type SendsQuery = PageQuery;
 
-/** A parameter: the schema that it has to pass, which also describes it, and what is said to whoever did not pass. */
+/** A parameter: the schema that it has to pass, which also describes it, and what is said of a text that did not pass. */
 interface Parameter<T> {
   readonly schema: z.ZodType<T, string>;
-  readonly problem: string;
+  readonly problem: (text: string) => string;
   readonly allowed: string;
 }
 
 const createdSince: Parameter<string> = {
   schema: instantSchema.meta({
-    description: 'Only sends on or after this instant. A date alone is its midnight in UTC.',
+    description:
+      'Only sends on or after this instant. A date alone is its midnight in UTC; a date-time has `Z` or an offset.',
     examples: ['2012-12-06T13:06:14.762Z'],
   }),
-  problem: 'is not a date or date-time',
+  problem: (text) => (lacksZone(text) ? 'has no time zone' : 'is not a date or date-time'),
   allowed: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',
 };
 
@@ -34,7 +35,7 @@ const limit: Parameter<number> = {
     .transform(Number)
     .pipe(z.int().min(1).max(maxLimit))
     .meta({ description: 'Sends on a page. A cursor carries its own.', default: maxLimit }),
-  problem: 'is out of range',
+  problem: () => 'is out of range',
   allowed: `an integer from 1 to ${maxLimit}`,
 };
 
@@ -43,7 +44,7 @@ const next: Parameter<string> = {
     .string()
     .regex(cursorPattern)
     .meta({ description: 'The cursor out of a `next_link`; opaque.', examples: ['c3RhcnRBdD0zJmxpbWl0PTI'] }),
-  problem: 'is not a cursor',
+  problem: () => 'is not a cursor',
   allowed: 'the cursor out of a next_link: 1 to 2,048 printable ASCII characters',
 };
 
@@ -66,8 +67,13 @@ const maxErrors = 10;
  *
  * @throws Problem `invalid-request` that names every parameter at fault and never a value
  */
-export function parseSendsQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
-  const { campaign, values } = parse(id, search, ids, sendsParameters);
+export function parseSendsQuery(
+  id: string,
+  search: string,
+  ids: CampaignIdRule,
+  parameters: typeof sendsParameters = sendsParameters,
+): SendsQuery {
+  const { campaign, values } = parse(id, search, ids, parameters);
   return {
     campaign,
     createdSince: canonical(values.created_since),
@@ -118,14 +124,15 @@ function parse<P extends Parameters>(id: string, search: string, ids: CampaignId
       given.push(name);
       const { data, success } = parameter.schema.safeParse(text);
       if (success) values[name] = data;
-      else refuse(name, parameter.problem, parameter.allowed);
+      else refuse(name, parameter.problem(text), parameter.allowed);
     }
   }
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
   return { campaign: canonicalId(id), values: values as Values<P> };
 }
 
-const canonical = (instant: string | undefined) => (instant === undefined ? undefined : parseInstant(instant));
+/** Of a text that has passed its schema: where none may be without a zone, none is. */
+const canonical = (instant: string | undefined) => (instant === undefined ? undefined : parseInstantInUtc(instant));
 
 /** The hex digits of a UUID mean the same in both cases, and a number with zeros in front is the same number. */
 const canonicalId = (id: string) => id.toLowerCase().replace(/^0+(?=\d+$)/, '');

@@ -167,7 +167,12 @@ describe('wrong tokens', () => {
     await up({ ...env, SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000' });
     const dropIn = await to(dropInPath, from('10.1.0.1', 'token-of-jobs'));
     expect(dropIn.headers['ratelimit']).toMatch(/^"web"/);
-    expect((await to(dropInPath, from('10.9.0.1', 'token-of-jobs'))).headers['ratelimit']).toMatch(/^"default"/);
+    expect((await to(dropInPath, from('10.9.0.1', 'token-of-jobs'))).headers['ratelimit']).toMatch(/^"jobs"/);
+    expect((await to(dropInPath, from('10.9.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"default"; r=999;/);
+    // It counts for whom it is taken for, and not once more as a guess.
+    expect((await to(dropInPath, from('10.1.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"web"/);
+    expect((await to(dropInPath, from('10.1.0.1'))).headers['ratelimit']).toMatch(/^"web"/);
+    expect((await to(path, from('10.9.0.1'))).headers['ratelimit']).toMatch(/^"default"; r=998;/);
     const inQuery = await to(
       `${path}?x=/v2/emailmarketing/campaigns/1/tracking/sends`,
       from('10.9.0.1', 'token-of-jobs'),
@@ -250,7 +255,7 @@ describe('what is known of a connection', () => {
     expect(preflight).toMatch(/^HTTP\/1\.1 204 [\s\S]*Access-Control-Allow-Methods: GET, HEAD/);
   });
 
-  test("takes no token for another's, though it was ignored on v2's path", async () => {
+  test("takes no token for another's, though on v2's path it is taken off the request", async () => {
     await up({
       SENDGATE_TEAMS: JSON.stringify([{ name: 'jobs', tokensSha256: [sha256('token-of-jobs')] }]),
       SENDGATE_SERVER_DROP_IN_V2: 'true',
@@ -258,7 +263,7 @@ describe('what is known of a connection', () => {
     const fields = ['Host: localhost', 'Authorization: Bearer token-of-jobs'];
     const answers = await onOneConnection([`GET ${dropInPath}`, `GET ${path}`, `GET ${dropInPath}`], fields);
     const teams = answers.map((answer) => /RateLimit: "(\w+)"/.exec(answer)?.[1]);
-    expect(teams).toEqual(['default', 'jobs', 'default']);
+    expect(teams).toEqual(['jobs', 'jobs', 'jobs']);
   });
 });
 

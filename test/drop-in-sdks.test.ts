@@ -1,0 +1,207 @@
+/**
+ * v2's own path as the archived SDKs call it: the one from npm by itself, the others' requests as they make them.
+ */
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { activityIdOf } from '../src/sandbox/v3.ts';
+import type { Send } from '../src/upstream/dialect.ts';
+import { sendFields } from '../src/upstream/dialect.ts';
+import { type Harness, type PageJson, start } from './support/harness.ts';
+import { connection, type FirstPage, type Style, styles } from './support/sdks.ts';
+
+const require = createRequire(import.meta.url);
+const teamToken = 'token-of-jobs';
+const teams = [{ name: 'jobs', tokensSha256: [createHash('sha256').update(teamToken).digest('hex')] }];
+const keys = { apiKey: 'callers-api-key', token: teamToken };
+const newestMs = Date.parse('2026-01-01T12:00:00Z');
+const size = 1_234;
+const pathOf = (id: string) => `emailmarketing/campaigns/${id}/tracking/sends`;
+
+const setups = [
+  ['v2', ''],
+  ['v3', '/ctct'],
+] as const;
+
+describe.each(setups)('in front of %s, below %j', (version, base) => {
+  let it: Harness;
+  beforeAll(async () => {
+    it = await start(
+      {
+        SENDGATE_SERVER_DROP_IN_V2: 'true',
+        SENDGATE_SERVER_BASE_PATH: base,
+        SENDGATE_TEAMS: JSON.stringify(teams),
+        SENDGATE_CALLERS_REQUIRED: 'true',
+      },
+      {},
+      version,
+    );
+    it.sandbox.campaign({ id: '11', size, newestMs });
+    it.sandbox.campaign({ id: '12', size, newestMs, cursors: 'time' });
+    it.sandbox.campaign({ id: '13', size, newestMs, cursors: 'odd' });
+    it.sandbox.campaign({ id: '14', size: 30, newestMs, cursors: 'odd', pageSize: 7 });
+  });
+  afterAll(() => it.close());
+
+  async function walk(style: Style, page: FirstPage) {
+    const { send, close } = connection(it.url);
+    const sends: Send[] = [];
+    let pages = 0;
+    try {
+      for (let call = style.first(base, page, keys); ; pages++) {
+        const answer = await send(call);
+        expect([call.target, answer.status]).toEqual([call.target, 200]);
+        expect(answer.headers['ratelimit']).toMatch(/^"jobs"/);
+        const { meta, results } = JSON.parse(answer.text) as PageJson;
+        sends.push(...results);
+        const link = meta.pagination.next_link;
+        expect(answer.headers['link']).toBe(link && `<${base}${link}>; rel="next"`);
+        if (link === undefined) break;
+        expect(link).toMatch(/^\/v2\/[\w/]+\?next=[\w.~-]+$/);
+        call = style.follow(base, link, page.path, keys);
+      }
+    } finally {
+      close();
+    }
+    return { sends, pages: pages + 1 };
+  }
+
+  describe.each(styles.map((style) => [style.name, style] as const))('%s', (_, style) => {
+    test.each([
+      ['11', 500],
+      ['12', 7],
+      ['13', 500],
+      ['13', 7],
+    ])('walks campaign %s at limit %d: every send once', async (id, limit) => {
+      const { sends, pages } = await walk(style, { path: pathOf(id), limit });
+      expect(sends).toHaveLength(size);
+      expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(size);
+      expect(pages).toBe(Math.ceil(size / limit));
+      // Of a row with anything beside these, Java 5 reads nothing.
+      expect(Object.keys(sends[0] ?? {})).toEqual([...sendFields]);
+    });
+
+    test.each([
+      ['11', 12],
+      ['12', 14],
+      ['13', 34],
+    ])('walks campaign %s from an instant on, and ends where v2 would', async (id, since) => {
+      // At 14 the last of the sends is the last of its page.
+      const { atMs } = it.sandbox.campaign({ id, size, newestMs, cursors: cursorsOf(id) }).at(since - 1);
+      const page = { path: pathOf(id), limit: 7, since: new Date(atMs) };
+      const { sends, pages } = await walk(style, page);
+      expect(sends).toHaveLength(since);
+      expect(pages).toBe(Math.ceil(since / 7));
+    });
+
+    test.each([
+      [400, 'query.param.invalid', pathOf('11'), 0],
+      [404, 'http.status.not_found', pathOf('404404'), 7],
+      [404, 'http.status.not_found', 'lists', 7],
+      [404, 'http.status.not_found', 'contacts/1/tracking/activity', 7],
+      [404, 'http.status.not_found', 'no/such/path', 7],
+    ])('reads an error %d %s of %s', async (status, error_key, path, limit) => {
+      const { send, close } = connection(it.url);
+      const answer = await send(style.first(base, { path, limit }, keys));
+      close();
+      expect(answer.status).toBe(status);
+      expect(answer.headers['content-type']).toBe('application/json');
+      expect(JSON.parse(answer.text)).toEqual([{ error_key, error_message: expect.any(String) }]);
+    });
+
+    test('is told in an array that it is unknown', async () => {
+      const { send, close } = connection(it.url);
+      for (const path of [pathOf('11'), 'lists']) {
+        const answer = await send(style.first(base, { path, limit: 7 }, { ...keys, token: 'of-constant-contact' }));
+        expect(answer.status).toBe(401);
+        const error_key = 'http.status.authentication.invalid_token';
+        expect(JSON.parse(answer.text)).toEqual([{ error_key, error_message: expect.any(String) }]);
+      }
+      close();
+    });
+  });
+
+  describe('Node', () => {
+    test.each(['11', '12', '13', '14'])('walks campaign %s with its own walker', async (id) => {
+      const cc = nodeSdk(`${it.url}${base}`, keys);
+      const sends: Send[] = [];
+      let pages = 0;
+      let isFinished = false;
+      await cc.paginate(
+        cc.campaigns.tracking.sends({ id }),
+        (page) => {
+          sends.push(...page.results);
+          pages++;
+        },
+        undefined,
+        () => {
+          isFinished = true;
+        },
+      );
+      const all = id === '14' ? 30 : size;
+      expect([isFinished, sends.length, pages]).toEqual([true, all, Math.ceil(all / (id === '14' ? 7 : 500))]);
+      expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(all);
+    });
+
+    test.each([
+      ['404404', keys, 404, 'http.status.not_found'],
+      ['x', keys, 400, 'query.param.invalid'],
+      ['11', { ...keys, token: 'of-constant-contact' }, 401, 'http.status.authentication.invalid_token'],
+    ])('reads an error of campaign %s', async (id, given, status, error_key) => {
+      const cc = nodeSdk(`${it.url}${base}`, given);
+      const refused = await cc.campaigns.tracking.sends({ id }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(refused).toMatchObject({ status, body: [{ error_key }] });
+    });
+
+    test('reads an error of a resource that there is not', async () => {
+      const refused = await nodeSdk(`${it.url}${base}`, keys)
+        .lists.find()
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+      expect(refused).toMatchObject({ status: 404, body: [{ error_key: 'http.status.not_found' }] });
+    });
+  });
+
+  test('nothing of what they send as credentials goes up or is logged', async () => {
+    const { send, close } = connection(it.url);
+    for (const style of styles) await send(style.first(base, { path: pathOf('11'), limit: 9 }, keys));
+    close();
+    const sentUp = JSON.stringify(it.sandbox.calls.map(({ path, query, headers }) => ({ path, query, headers })));
+    for (const secret of Object.values(keys)) {
+      expect(sentUp).not.toContain(secret);
+      expect(it.lines.join('')).not.toContain(secret);
+    }
+    // The ids that came up are those of the campaigns.
+    expect(sentUp).toContain(version === 'v2' ? '/campaigns/11/' : activityIdOf('11'));
+  });
+});
+
+const cursorsOf = (id: string) => (['offset', 'time', 'odd'] as const)[Number(id) - 11] ?? 'offset';
+
+interface NodeSdk {
+  readonly campaigns: { readonly tracking: { sends(params: { readonly id: string }): Promise<PageJson> } };
+  readonly lists: { find(): Promise<unknown> };
+  paginate(
+    first: Promise<PageJson>,
+    handle: (page: PageJson) => void,
+    reject?: (error: unknown) => void,
+    finished?: () => void,
+  ): Promise<void>;
+}
+
+/** The SDK, with nothing but its base address changed. */
+function nodeSdk(baseUrl: string, { apiKey, token }: typeof keys): NodeSdk {
+  const ofSdk = createRequire(require.resolve('node-constantcontact'));
+  const providers = ofSdk('@purest/providers') as { constantcontact: Record<string, unknown> };
+  providers.constantcontact = { [baseUrl]: Object.values(providers.constantcontact)[0] };
+  // In all of its releases, its walker calls this where it is not, and ends behind the first page of any server.
+  const resource = ofSdk('./resource.js') as { invokeRequest?: unknown; prototype: { invokeRequest: unknown } };
+  resource.invokeRequest ??= resource.prototype.invokeRequest;
+  const ConstantContact = require('node-constantcontact');
+  return new ConstantContact({ apiKey, accessToken: token });
+}
