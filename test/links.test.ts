@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { nextLink } from '../src/sends/links.ts';
+import { queryOfCursor } from '../src/upstream/cursor.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
 import { parseV3Page } from '../src/upstream/v3.ts';
 import { api, idOf } from './support/harness.ts';
@@ -62,21 +63,25 @@ describe('a link', () => {
   });
 });
 
-describe("Constant Contact's next_link", () => {
+/** What callers see: v2's cursor as it is, v3's as the query that goes up. */
+const seen = (cursor: string, query: string) => (api === 'v2' ? cursor : Buffer.from(query).toString('base64url'));
+
+describe("Constant Contact's link", () => {
   test.each([
-    [
-      '/v2/emailmarketing/campaigns/1100394165287/tracking/sends?next=c3RhcnRBdD0zJmxpbWl0PTI',
-      'c3RhcnRBdD0zJmxpbWl0PTI',
-    ],
-    [
-      '/v2/emailcampaigns/1/tracking/sends?next=bGltaXQ9MyZuZXh0PTEzNTQ4MTcyMTA0MzA',
-      'bGltaXQ9MyZuZXh0PTEzNTQ4MTcyMTA0MzA',
-    ],
-    ['https://evil.example/?next=abc&api_key=stolen', 'abc'],
-    ['?limit=5&next=a%2Bb#next=no', 'a+b'],
-    ['next=bare', 'bare'],
-  ])('%s gives its cursor and nothing else', (link, cursor) => {
-    expect(linked(link).cursor).toBe(cursor);
+    ['/v2/emailmarketing/campaigns/1/tracking/sends?next=c3RhcnRBdD0z', 'c3RhcnRBdD0z', 'next=c3RhcnRBdD0z'],
+    ['/v2/emailcampaigns/1/tracking/sends?next=bGltaXQ9MyZuZXh0PTE', 'bGltaXQ9MyZuZXh0PTE', 'next=bGltaXQ9MyZuZXh0PTE'],
+    ['https://evil.example/?next=abc&api_key=stolen', 'abc', 'next=abc'],
+    ['https://evil.example:8443?api_key=stolen&next=abc', 'abc', 'next=abc'],
+    ['//evil.example/?next=abc', 'abc', 'next=abc'],
+    ['?limit=5&next=a%2Bb#next=no', 'a+b', 'limit=5&next=a%2Bb'],
+    ['/path?next=abc#?next=no&limit=7', 'abc', 'next=abc'],
+    ['?next=a%252Bb', 'a%2Bb', 'next=a%252Bb'],
+    ['?next=a/b=%3D%25', 'a/b==%', 'next=a/b=%3D%25'],
+    ['?next=a%b', 'a%b', 'next=a%b'],
+    ['?&next=abc&', 'abc', 'next=abc'],
+    ['next=bare', 'bare', 'next=bare'],
+  ])('%s gives its cursor, and neither host nor path', (link, cursor, query) => {
+    expect(linked(link).cursor).toBe(seen(cursor, query));
   });
 
   test.each([
@@ -91,12 +96,30 @@ describe("Constant Contact's next_link", () => {
     expect(page(meta).cursor).toBeUndefined();
   });
 
-  test.each(['/v2/path', '/v2/path?cursor=abc', '?next=', `?next=${'x'.repeat(3000)}`, '?next=%00'])(
-    'without a usable cursor makes the page unusable: %.20s',
-    (link) => {
-      expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
-    },
-  );
+  test.each([
+    '/v2/path',
+    '/v2/path#next=abc',
+    '/v2/path#?next=abc',
+    'https://api.example',
+    '/v2/path?start=abc',
+    '?next=',
+    '?next',
+    '?next=a&next=a',
+    `?next=${'x'.repeat(3000)}`,
+    '?next=%00',
+    '?next=%0D%0AX: y',
+    '?next=%C3%A9',
+    '?next=\u00e9',
+    '?next=\ud800',
+  ])('without a usable cursor makes the page unusable: %.30j', (link) => {
+    expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
+  });
+
+  test('that holds a raw plus is followed as it is', () => {
+    const { cursor = '' } = linked('?next=a+b%2Bc');
+    const up = api === 'v2' ? new URLSearchParams({ next: cursor }).toString() : queryOfCursor(cursor);
+    expect(up).toBe('next=a+b%2Bc');
+  });
 });
 
 describe("a page of Constant Contact's", () => {
@@ -110,14 +133,6 @@ describe("a page of Constant Contact's", () => {
         send_date: '2012-12-06T13:06:14.762Z',
       },
     ]);
-  });
-
-  test.each([
-    ['a number too large to be exact', { ...send, contact_id: 2 ** 60 }],
-    ['a missing address', { ...send, email_address: undefined }],
-    ['an id of null', { ...send, contact_id: null }],
-  ])('is refused for %s', (_, bad) => {
-    expect(() => page({}, [bad])).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
   });
 
   test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused when it is %j', (body) => {

@@ -47,8 +47,8 @@ export class Transport {
    * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
    * @throws ConnectionFailure when the connection failed or broke
    */
-  async send({ path, query, headers, form }: UpstreamRequest, timeoutMs: number): Promise<Reply> {
-    const search = new URLSearchParams(query).toString();
+  async send({ path, query, search: given, headers, form }: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const search = given ?? new URLSearchParams(query).toString();
     const url = `${this.#options.baseUrl}${path}${search && `?${search}`}`;
     try {
       const response = await fetch(url, {
