@@ -17,20 +17,25 @@ const send = {
 };
 
 interface Meta {
-  readonly pagination?: { readonly next_link?: unknown } | null;
+  readonly pagination?: { readonly next_link?: unknown } | '' | readonly never[] | null;
 }
 
 /** A page with these links and sends, told as the version tells them that is behind. */
-function page(meta: Meta | null | undefined, results: readonly Partial<Record<keyof typeof send, unknown>>[] = []) {
+function page(
+  meta: Meta | '' | null | undefined,
+  results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
+) {
   if (api === 'v2') return parseV2Page(JSON.stringify({ meta, results }));
-  const pagination = meta?.pagination;
-  const next = pagination && { href: pagination.next_link };
+  const isObject = <T>(value: T): value is Exclude<T, '' | null | undefined | readonly never[]> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  const pagination = isObject(meta) ? meta.pagination : undefined;
+  const next = isObject(pagination) ? { href: pagination.next_link } : pagination;
   const tracking_activities = results.map(({ activity_type: _, campaign_id: __, send_date, ...rest }) => ({
     ...rest,
     tracking_activity_type: 'em_sends',
     created_time: send_date,
   }));
-  return parseV3Page(JSON.stringify({ tracking_activities, _links: meta && { next } }), campaign);
+  return parseV3Page(JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }), campaign);
 }
 const parse = (body: string) => (api === 'v2' ? parseV2Page(body) : parseV3Page(body, campaign));
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
@@ -84,7 +89,7 @@ describe("Constant Contact's link", () => {
     expect(linked(link).cursor).toBe(seen(cursor, query));
   });
 
-  test.each([
+  test.each<[string, Meta | '' | null | undefined]>([
     ['an empty pagination', { pagination: {} }],
     ['null', { pagination: { next_link: null } }],
     ['an empty string', { pagination: { next_link: '' } }],
@@ -92,8 +97,17 @@ describe("Constant Contact's link", () => {
     ['a pagination of null', { pagination: null }],
     ['no meta', undefined],
     ['a meta of null', null],
+    ['a pagination of nothing', { pagination: '' }],
+    ['an empty list', { pagination: [] }],
+    ['a meta of nothing', ''],
   ])('ends the walk when it is %s', (_, meta) => {
     expect(page(meta).cursor).toBeUndefined();
+  });
+
+  test.each(['/next?next=abc', 7, true, ['/next?next=abc']])('in the place of others is none: %j', (odd) => {
+    for (const meta of [odd, { pagination: odd }, { pagination: { next_link: [odd] } }] as unknown as Meta[]) {
+      expect(() => page(meta)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
+    }
   });
 
   test.each([

@@ -131,7 +131,7 @@ type Design = Pick<CampaignOptions, 'cursors' | 'links' | 'design' | 'lastPage' 
 const designs: readonly Design[] =
   api === 'v2'
     ? [
-        { cursors: 'offset', links: 'other-path' },
+        { cursors: 'offset', links: 'other-path', lastPage: 'empty' },
         { cursors: 'time', links: 'absolute', lastPage: 'null' },
         { cursors: 'long', links: 'relative', lastPage: 'null-link' },
         { cursors: 'opaque', links: 'query', lastPage: 'empty-link' },
@@ -142,7 +142,7 @@ const designs: readonly Design[] =
         { design: 'next', cursors: 'offset', links: 'relative' },
         { design: 'next', cursors: 'long', links: 'absolute', lastPage: 'null' },
         { design: 'next', cursors: 'opaque-raw', links: 'query', linkExtra: 'trace=1' },
-        { design: 'next', cursors: 'opaque-form', links: 'other-path' },
+        { design: 'next', cursors: 'opaque-form', links: 'other-path', lastPage: 'empty' },
         { design: 'cursor', cursors: 'offset', links: 'relative', lastPage: 'null-link' },
         { design: 'cursor', cursors: 'time', links: 'absolute' },
         { design: 'cursor', cursors: 'opaque', links: 'relative' },

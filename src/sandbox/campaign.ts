@@ -32,7 +32,7 @@ export interface CampaignOptions {
   /** Another parameter in v3's links, `name=value`. */
   readonly linkExtra?: string;
   /** What the last page has in place of a link: nothing at all, or null or an empty text at some depth. */
-  readonly lastPage?: 'missing' | 'null' | 'null-link' | 'empty-link';
+  readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
   /** Rows that are odd, by their index among the sends from the start, newest first. */
   readonly odd?: Readonly<Record<number, OddKind>>;
   /** Dates without a zone: they are UTC. */

@@ -44,12 +44,13 @@ export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   const { links = 'relative', lastPage } = campaign.options;
   const next = `next=${writeCursor(campaign, end, limit, since)}`;
   const meta =
-    end < total ? { pagination: { next_link: linkTo(links, pathname, next) } } : lastMeta[lastPage ?? 'empty'];
+    end < total ? { pagination: { next_link: linkTo(links, pathname, next) } } : lastMeta[lastPage ?? 'documented'];
   return { status: 200, body: JSON.stringify({ meta, results }) };
 }
 
 const lastMeta = {
-  empty: { pagination: {} },
+  documented: { pagination: {} },
+  empty: { pagination: '' },
   missing: undefined,
   null: { pagination: null },
   'null-link': { pagination: { next_link: null } },

@@ -77,6 +77,8 @@ function lastLinks({ options: { lastPage, cursors } }: Campaign) {
       return {};
     case 'null':
       return { _links: { next: null } };
+    case 'empty':
+      return { _links: { next: '' } };
     case 'null-link':
       return { _links: { next: { href: null } } };
     case 'empty-link':

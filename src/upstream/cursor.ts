@@ -4,6 +4,7 @@
  * v2's cursor carries everything and goes up alone. In v3, `limit` and filters can stand beside a cursor that is only a page's
  * number, and the cursor has one of two names: there, the whole query of the link is the cursor that callers see.
  */
+import { z } from 'zod';
 import { cursorPattern } from './dialect.ts';
 
 /**
@@ -16,6 +17,10 @@ export function cursorOfLink(link: string): string | undefined {
   const [cursor] = cursors;
   return cursors.length === 1 && cursor !== undefined && cursorPattern.test(cursor) ? cursor : undefined;
 }
+
+/** Where a page may hold links: what some libraries write for an empty object is one, too. */
+export const linksOf = <T extends z.ZodType>(links: T) =>
+  links.or(z.union([z.literal(''), z.tuple([])]).transform(() => undefined)).nullish();
 
 /** What v3's link says of the next page. */
 export interface NextQuery {

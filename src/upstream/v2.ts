@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
 import { errorKey, type Limit, parseAnswer, refusalOf } from './answers.ts';
-import { cursorOfLink } from './cursor.ts';
+import { cursorOfLink, linksOf } from './cursor.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -31,9 +31,9 @@ const sendRows = rowsOf({
   send_date: { read: instant, name: 'send_date' },
 });
 
-/** "No more pages" is documented as `{}`; null, an empty string and a missing `meta` are tolerated. */
+/** "No more pages" is documented as `{}`; null, an empty text or list, and a missing `meta` are tolerated. */
 const page = z.object({
-  meta: z.object({ pagination: z.object({ next_link: z.string().nullish() }).nullish() }).nullish(),
+  meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
   results: sendRows,
 });
 

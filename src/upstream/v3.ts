@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Problem } from '../problems.ts';
 import { errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
-import { cursorOfHref, queryOfCursor } from './cursor.ts';
+import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -40,7 +40,7 @@ const activityRows = rowsOf({
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
   tracking_activities: activityRows,
-  _links: z.object({ next: z.object({ href: z.string().nullish() }).nullish() }).nullish(),
+  _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
 const stats = z.object({ results: rows(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });

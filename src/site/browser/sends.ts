@@ -152,7 +152,7 @@ function fail(error: unknown, retry: () => void): void {
 }
 
 async function exportAs(format: 'csv' | 'ndjson'): Promise<void> {
-  const search = question.since === '' ? '' : `?created_since=${question.since}`;
+  const search = question.since === '' ? '' : `?created_since=${encodeURIComponent(question.since)}`;
   const url = `${baseUrl}campaigns/${encodeURIComponent(question.campaign)}/sends.${format}${search}`;
   part('problem').hidden = true;
   const retry = () => void exportAs(format);
