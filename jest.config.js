@@ -8,6 +8,7 @@ const contract = [
   'export',
   'lane',
   'links',
+  'odd-rows',
   'openapi',
   'pages',
   'query',

@@ -31,6 +31,7 @@ import { RefreshAhead } from './sends/refresh-ahead.ts';
 import { type SummarySource, summaryHandler } from './sends/summary.ts';
 import { createServer } from './server.ts';
 import { createSite, sitePaths } from './site/site.ts';
+import { cursorRules } from './upstream/cursor.ts';
 import type { CampaignIdRule } from './upstream/dialect.ts';
 
 interface FrontParts {
@@ -91,7 +92,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const answers = new ReadyAnswers(head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
-  const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, clock };
+  const isCursor = cursorRules[config.constantContact.api];
+  const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   const sends = new SendsEndpoint(endpointParts);
   const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
   const onUnexpected = (error: unknown, id: string) => parts.log.error({ id, err: error }, 'unexpected error');

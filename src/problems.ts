@@ -33,7 +33,7 @@ const table = {
     title: 'The cursor was refused',
     detail: 'Constant Contact does not accept this `next` cursor (any more). Start again without `next`.',
     remedy:
-      'Start the walk again, without `next`. Cursors end when a campaign changes, and with a change of the API version.',
+      'Start the walk again, without `next`. Cursors end when a campaign changes, with a change of the API version, and can end with an upgrade of Sendgate.',
   },
   unauthorized: {
     status: 401,

@@ -120,6 +120,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       metrics.upstreamCall(outcome, seconds);
       if (outcome !== 'ok') log.warn({ outcome, code, seconds }, 'a call to Constant Contact failed');
     },
+    onOddRows: (field, rows) => metrics.oddRows(field, rows),
     onWait: (team, urgency, seconds) => {
       metrics.waited(team, urgency, seconds);
       status.waited(team, urgency, seconds);

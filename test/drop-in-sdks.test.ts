@@ -38,8 +38,8 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
     );
     it.sandbox.campaign({ id: '11', size, newestMs });
     it.sandbox.campaign({ id: '12', size, newestMs, cursors: 'time' });
-    it.sandbox.campaign({ id: '13', size, newestMs, cursors: 'odd' });
-    it.sandbox.campaign({ id: '14', size: 30, newestMs, cursors: 'odd', pageSize: 7 });
+    it.sandbox.campaign({ id: '13', size, newestMs, cursors: 'opaque' });
+    it.sandbox.campaign({ id: '14', size: 30, newestMs, cursors: 'opaque', pageSize: 7 });
   });
   afterAll(() => it.close());
 
@@ -181,7 +181,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
   });
 });
 
-const cursorsOf = (id: string) => (['offset', 'time', 'odd'] as const)[Number(id) - 11] ?? 'offset';
+const cursorsOf = (id: string) => (['offset', 'time', 'opaque'] as const)[Number(id) - 11] ?? 'offset';
 
 interface NodeSdk {
   readonly campaigns: { readonly tracking: { sends(params: { readonly id: string }): Promise<PageJson> } };

@@ -10,6 +10,7 @@ import {
   accessToken,
   api,
   apiKey,
+  cursorOf,
   idOf,
   oauth,
   type SendgateProcess,
@@ -84,7 +85,7 @@ const rows: Row[] = [
     status: 400,
     type: 'invalid-cursor',
     calls: 1,
-    search: '?next=old',
+    search: `?next=${cursorOf('old')}`,
   },
   {
     name: 'a first page refused as a bad request',

@@ -96,6 +96,22 @@ describe('a campaign', () => {
     await page.getByText(/^From the cache, fresh for another (24 hours|1 day|\d+ \w+)\./).waitFor();
   });
 
+  test('with rows that lack something is shown all the same', async () => {
+    const page = await open();
+    it.sandbox.campaign({
+      ...{ id: '1', size: 3, newestMs: Date.now() - 30 * dayMs },
+      odd: { 0: 'null-date', 1: 'no-address', 2: 'null-contact' },
+    });
+    it.sandbox.campaign({ id: '2', size: 1, newestMs: Date.now(), odd: { 0: 'numeric-date' } });
+    await show(page, '1');
+    await page.getByText('All 3 sends are shown.').waitFor();
+    const cells = (await rows(page).locator('td').allTextContents()).map((text) => text === '–');
+    expect(cells).toEqual([true, false, false, false, true, false, false, false, true]);
+    await page.getByText(/^Sends by hour, of those shown: 1 hour, most at .*\(2\)$/).waitFor();
+    await show(page, '2');
+    await page.getByText('No sends with a date.').waitFor();
+  });
+
   test('from a day on', async () => {
     const page = await open();
     const truth = it.sandbox.campaign({ id: '1', size: 300, newestMs: Date.now() - 30 * dayMs, spacingMs: 3_600_000 });

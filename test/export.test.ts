@@ -18,6 +18,7 @@ import { startWalk } from '../src/sends/walk.ts';
 import type { PageQuery, Send } from '../src/upstream/dialect.ts';
 import {
   accessToken,
+  api,
   apiKey,
   type Environment,
   type Harness,
@@ -259,9 +260,22 @@ test('a send is told once also where many have the same date', async () => {
   expect(told.map(({ contact_id }) => contact_id)).toEqual(['5', '4', '3', '2']);
 });
 
-test('a walk whose cursors go round in a circle ends', async () => {
-  const inACircle = walk((at) => ({ sends: [send(at)], next: (at + 1) % 3 }));
-  await expect(inACircle).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
+test.each([
+  ['of three pages', (at: number) => ({ sends: [send(at)], next: (at + 1) % 3 })],
+  ['behind five pages', (at: number) => ({ sends: [send(at)], next: at === 20 ? 5 : at + 1 })],
+  [
+    'of a page that is never told to be the same',
+    // Its first send is older than its last, as if it began behind itself.
+    () => ({ sends: [{ ...send(1), send_date: '2025-01-01T00:00:00.000Z' }, send(2)], next: 0 }),
+  ],
+  ['of sends without a date', (at: number) => ({ sends: [{ ...send(at), send_date: '' }], next: (at + 1) % 4 })],
+])('a walk whose cursors go round in a circle ends: %s', async (_, pageAt) => {
+  await expect(walk(pageAt)).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
+});
+
+test('a walk whose pages are told already, behind other cursors, ends too', async () => {
+  const repeating = walk((at) => ({ sends: [send(at % 2)], next: at + 1 }));
+  await expect(repeating).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
 
 describe('a reader', () => {
@@ -434,6 +448,14 @@ describe('the summary', () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => it.get('/campaigns/1/sends/summary')));
     for (const one of all) expect(await one.json()).toMatchObject({ sends: 12_350 });
     expect(it.sandbox.callCount).toBe(asked + 1);
+  });
+
+  test('is as it is now, not as of the last scheduled update', async () => {
+    await begin(12_345);
+    await it.get('/campaigns/1/sends/summary');
+    const [call] = it.sandbox.calls;
+    if (api === 'v2') expect(call?.query).toEqual({ api_key: apiKey, updateSummary: 'true' });
+    else expect(call?.query).toEqual({});
   });
 
   test('is what it was while Constant Contact fails, and an honest error when it never was', async () => {

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { recordVersion } from '../src/pages/record.ts';
 import { parseRedisUrl } from '../src/redis/address.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -222,7 +223,7 @@ describe('What stands in Redis and is not ours', () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     await a.get('/campaigns/5/sends');
-    await redis.ask((client) => client.set('sendgate:1:{3|v2|5|}', 'x'));
+    await redis.ask((client) => client.set(`sendgate:1:{${recordVersion}|v2|5|}`, 'x'));
     expect((await b.get('/campaigns/5/sends')).headers.get('cache-status')).toContain('detail=shared');
     expect(told(b, down)).toBe(0);
   });

@@ -3,6 +3,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { documentedCampaign, type Sandbox } from '../src/sandbox/sandbox.ts';
+import { activityIdOf } from '../src/sandbox/v3.ts';
 import { ForwardClock } from './support/clock.ts';
 import { accessToken, apiKey, startSandbox } from './support/harness.ts';
 
@@ -46,6 +47,63 @@ describe('the sandbox', () => {
       'startAt=3&limit=2&created_since=2025-01-01T00:00:00.000Z',
     );
     expect(await body(`${sends('6')}?limit=5`)).toMatchObject({ meta: { pagination: {} } });
+  });
+
+  test('has every form of cursors, each of one spelling', async () => {
+    const cursorOf = async (more: object) => {
+      sandbox.campaign({ id: '7', size: 5, newestMs: Date.parse('2026-01-01'), ...more });
+      const page = (await body(`${sends('7')}?limit=2`)) as { meta: { pagination: { next_link: string } } };
+      clock.forward(1.1);
+      return page.meta.pagination.next_link.split('next=')[1] ?? '';
+    };
+    sandbox.campaign({ id: '1100394165289', size: 900, newestMs: Date.parse('2026-01-01'), cursors: 'long' });
+    const long = (await body(sends('1100394165289'))) as { meta: { pagination: { next_link: string } } };
+    const [, cursor = ''] = long.meta.pagination.next_link.split('?next=');
+    expect(cursor).toMatch(/^[\w-]{184}$/);
+    expect(Buffer.from(cursor, 'base64url').toString()).toMatch(/^limit=500&next=1100394165289%[0-9a-f-]{36}%[\w-]+$/);
+    expect(await cursorOf({ cursors: 'opaque' })).toMatch(/^%2B%2F%25\w+%3D%3D$/);
+    expect(await cursorOf({ cursors: 'opaque-form' })).toMatch(/^%2B%2F%25\+\w+%3D%3D$/);
+    const raw = await cursorOf({ cursors: 'opaque-raw' });
+    expect(raw).toMatch(/^\+\/%25\w+==$/);
+    const next = (text: string) => get(`${sends('7')}?next=${text}`).then(({ status }) => status);
+    expect(await next(raw)).toBe(200);
+    expect(await next(encodeURIComponent(decodeURIComponent(raw)))).toBe(200);
+    expect(await next(raw.replace('+', '%20'))).toBe(400);
+    clock.forward(1.1);
+    expect(await next(raw.replace('==', ''))).toBe(400);
+  });
+
+  test('takes no parameter that it does not know, in either version', async () => {
+    expect((await get(`${sends('5')}?updateSummary=true`)).status).toBe(400);
+    const accessToken = sandbox.oauth?.authorize().accessToken ?? '';
+    const v3 = (search: string) =>
+      fetch(`${sandbox.url}/v3/reports/email_reports/${activityIdOf('5')}/tracking/sends${search}`, {
+        headers: { authorization: `Bearer ${accessToken}` },
+      });
+    expect((await v3('?created_since=2025-01-01')).status).toBe(400);
+    expect((await v3('?limit=2&after_date=2025-01-01')).status).toBe(400);
+    clock.forward(1.1);
+    sandbox.campaign({ id: '5', size: 5, newestMs: Date.parse('2026-01-01'), design: 'page', links: 'absolute' });
+    const page = (await (await v3('?limit=2')).json()) as { _links: { next: { href: string } } };
+    expect(page._links.next.href).toMatch(
+      /^https:\/\/api\.elsewhere\.example:8443\/v3\/.*\/sends\?limit=2&next=MQ\*\*#next=nothing$/,
+    );
+    // A page's number means nothing without the size of pages: here there is none behind 500 sends.
+    const lost = (await (await v3('?next=MQ**')).json()) as { tracking_activities: object[] };
+    expect(lost.tracking_activities).toEqual([]);
+    expect((await v3('?limit=2&cursor=MQ**')).status).toBe(400);
+  });
+
+  test('counts sends as of its last scheduled update, unless it is asked to update', async () => {
+    const summary = (id: string, search = '') =>
+      body(`/v2/emailmarketing/campaigns/${id}/tracking/reports/summary${search}`);
+    sandbox.campaign({ id: '7', size: 20, newestMs: Date.parse('2026-01-01T00:00:05Z'), spacingMs: 1000 });
+    expect(await summary('7')).toMatchObject({ sends: 15 });
+    expect(await summary('7', '?updateSummary=true')).toMatchObject({ sends: 20 });
+    expect(await summary('1100394165287')).toMatchObject({ sends: 0 });
+    expect(await summary('7', '?limit=2')).toEqual([
+      { error_key: 'query.param.invalid', error_message: expect.any(String) },
+    ]);
   });
 
   test('refuses what Constant Contact refuses, in its words', async () => {

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { identityOf } from '../src/pages/encodings.ts';
 import { makeBody, type PageBody, tagOf } from '../src/pages/page.ts';
+import { recordVersion } from '../src/pages/record.ts';
 import { type Place, type Seen, SharedPages } from '../src/pages/shared-pages.ts';
 import { Walks } from '../src/pages/walks.ts';
 import { parseRedisUrl } from '../src/redis/address.ts';
@@ -154,8 +155,8 @@ test('an instance that knows of a later generation tells it', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(head(500), 'head', { first: 'x' });
   const late = a.generation();
-  await server.ask((client) => client.hset('t:1:{3|v2|walk}', 'g', String(late - 5)));
+  await server.ask((client) => client.hset(`t:1:{${recordVersion}|v2|walk}`, 'g', String(late - 5)));
   expect(await a.find(head(500))).toBe(page('head'));
-  expect(await server.ask((client) => client.hget('t:1:{3|v2|walk}', 'g'))).toBe(String(late));
+  expect(await server.ask((client) => client.hget(`t:1:{${recordVersion}|v2|walk}`, 'g'))).toBe(String(late));
   await until(() => b.generation() === late, 'it is heard');
 });

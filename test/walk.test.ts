@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { CampaignOptions } from '../src/sandbox/campaign.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { contactIdOf } from '../src/sandbox/v3.ts';
 import type { Send } from '../src/upstream/dialect.ts';
-import { api, type Harness, idOf, type PageJson, start, targetOf } from './support/harness.ts';
+import { api, apiKey, type Harness, idOf, type PageJson, start, targetOf } from './support/harness.ts';
 
 const size = 12_345;
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
@@ -10,6 +11,12 @@ const campaigns = [
   { id: '501', cursors: 'offset' as const },
   { id: '502', cursors: 'time' as const, numericIds: true },
 ];
+
+const base64Url = (text: string) => Buffer.from(text).toString('base64url');
+const upstreamPath = (id: string) =>
+  api === 'v2'
+    ? `/v2/emailmarketing/campaigns/${id}/tracking/sends`
+    : `/v3/reports/email_reports/${idOf(id)}/tracking/sends`;
 
 let it: Harness;
 
@@ -42,7 +49,11 @@ test("the vendor's documented example comes out with its link rewritten", async 
   const campaign_id = idOf('1100394165287');
   const contact = (id: string) => (api === 'v3' ? contactIdOf(id) : id);
   const expected = {
-    meta: { pagination: { next_link: `/ctct/campaigns/${campaign_id}/sends?next=c3RhcnRBdD0zJmxpbWl0PTI` } },
+    meta: {
+      pagination: {
+        next_link: `/ctct/campaigns/${campaign_id}/sends?next=${api === 'v3' ? base64Url('limit=2&next=c3RhcnRBdD0zJmxpbWl0PTI') : 'c3RhcnRBdD0zJmxpbWl0PTI'}`,
+      },
+    },
     results: [
       {
         activity_type: 'EMAIL_SEND',
@@ -106,10 +117,91 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
     expect(it.sandbox.callCount).toBe(before);
   });
 
-  test('sends up the cursor and the key alone', () => {
+  test('sends up the cursor, and the key or the limit beside it', async () => {
     const followed = it.sandbox.calls.filter(({ path, query }) => path.includes(`/${idOf(id)}/`) && 'next' in query);
     expect(followed.length).toBeGreaterThan(20);
     for (const { query } of followed)
-      expect(Object.keys(query).sort()).toEqual(api === 'v3' ? ['next'] : ['api_key', 'next']);
+      expect(Object.keys(query).sort()).toEqual(api === 'v3' ? ['limit', 'next'] : ['api_key', 'next']);
   });
 });
+
+type Design = Pick<CampaignOptions, 'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'zoneless'>;
+
+/** Each form of cursors, of links and of last pages; with v3 each design besides. */
+const designs: readonly Design[] =
+  api === 'v2'
+    ? [
+        { cursors: 'offset', links: 'other-path', lastPage: 'empty' },
+        { cursors: 'time', links: 'absolute', lastPage: 'null' },
+        { cursors: 'long', links: 'relative', lastPage: 'null-link' },
+        { cursors: 'opaque', links: 'query', lastPage: 'empty-link' },
+        { cursors: 'opaque-raw', links: 'relative', lastPage: 'missing' },
+        { cursors: 'opaque-form', links: 'absolute', zoneless: true },
+      ]
+    : [
+        { design: 'next', cursors: 'offset', links: 'relative' },
+        { design: 'next', cursors: 'long', links: 'absolute', lastPage: 'null' },
+        { design: 'next', cursors: 'opaque-raw', links: 'query', linkExtra: 'trace=1' },
+        { design: 'next', cursors: 'opaque-form', links: 'other-path', lastPage: 'empty' },
+        { design: 'cursor', cursors: 'offset', links: 'relative', lastPage: 'null-link' },
+        { design: 'cursor', cursors: 'time', links: 'absolute' },
+        { design: 'cursor', cursors: 'opaque', links: 'relative' },
+        { design: 'page', links: 'relative', lastPage: 'empty-link' },
+        { design: 'page', links: 'absolute', linkExtra: 'created_since=2020-01-01', zoneless: true },
+        { design: 'page', links: 'query', lastPage: 'null' },
+      ];
+
+describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(design) })))(
+  'with links such as $name, a walk of 1,234 sends',
+  ({ design, at }) => {
+    const begin = (id: string, more: Partial<CampaignOptions> = {}) => {
+      const options = { id, size: 1_234, newestMs, spacingMs: 1000, ...design, ...more };
+      const campaign = it.sandbox.campaign(options);
+      it.sandbox.forget();
+      return Array.from({ length: 1_234 }, (_, index) => {
+        const { contactId, atMs } = campaign.at(index);
+        return `${api === 'v3' ? contactIdOf(contactId) : contactId} ${new Date(atMs).toISOString()}`;
+      });
+    };
+    const told = (sends: readonly Send[]) => sends.map(({ contact_id, send_date }) => `${contact_id} ${send_date}`);
+
+    /** What went up: to our own path, and nothing but what a page takes. */
+    const checkCalls = (id: string, pages: number, limit: string) => {
+      const { calls } = it.sandbox;
+      const later = calls.filter(({ query }) => 'next' in query || 'cursor' in query);
+      expect(calls.map(({ status }) => status)).toEqual(Array(pages).fill(200));
+      expect(later).toHaveLength(pages - 1);
+      for (const { path } of calls) expect(path).toBe(upstreamPath(id));
+      for (const { query } of later) {
+        const { api_key, ...rest } = query;
+        expect(api_key).toBe(api === 'v2' ? apiKey : undefined);
+        if (api === 'v2') expect(Object.keys(rest)).toEqual(['next']);
+        else if (design.design === 'cursor') expect(Object.keys(rest)).toEqual(['cursor']);
+        else expect(rest).toEqual({ limit, next: expect.any(String) });
+      }
+    };
+
+    test.each([
+      [7, 'next_link', 177],
+      [500, 'Link', 3],
+    ] as const)('at limit %i by %s yields each once, in order', async (limit, by, pages) => {
+      const id = `6${at}${limit}${by.length}`;
+      const expected = begin(id);
+      const sends = await walk(targetOf(`/ctct/campaigns/${id}/sends?limit=${limit}`), by);
+      expect(told(sends)).toEqual(expected);
+      checkCalls(id, pages, String(limit));
+    });
+
+    test.each([
+      [7, 177],
+      [500, 3],
+    ] as const)('as an export of pages of %i yields each once, in order', async (pageSize, pages) => {
+      const id = `7${at}${pageSize}`;
+      const expected = begin(id, { pageSize });
+      const answer = await it.get(`/ctct/campaigns/${id}/sends.ndjson`);
+      const lines = (await answer.text()).trimEnd().split('\n');
+      expect(told(lines.map((line) => JSON.parse(line) as Send))).toEqual(expected);
+      checkCalls(id, pages, String(pageSize));
+    });
+  },
+);

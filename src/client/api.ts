@@ -10,12 +10,15 @@ export interface Send {
    */
   campaign_id: string;
   /**
-   * Digits with v2, a UUID with v3
+   * Digits with v2, a UUID with v3. Like every field, empty where Constant Contact tells none
    */
   contact_id: string;
+  /**
+   * Empty where it is not told, as of deleted contacts
+   */
   email_address: string;
   /**
-   * Instant in UTC
+   * Instant in UTC, with milliseconds
    */
   send_date: string;
 }

@@ -193,7 +193,8 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-const identity = ({ contact_id, send_date, activity_type }: Send) => `${contact_id} ${send_date} ${activity_type}`;
+/** All of a send: where its contact is not known, the rest tells it from others. */
+const identity = (send: Send) => JSON.stringify(send);
 
 const mayPass = ({ status, code }: SendgateError) => passing.has(status) && !lasting.has(code);
 

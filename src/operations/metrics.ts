@@ -6,6 +6,7 @@ import type { RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import type { TeamDayStatus } from '../upstream/quota/day-budget.ts';
 import { accountName } from '../upstream/quota/day-shares.ts';
 import type { Urgency } from '../upstream/quota/demand.ts';
+import type { OddField } from '../upstream/rows.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
 const latencyBuckets = [...bounds];
@@ -66,6 +67,12 @@ export class Metrics {
     name: 'sendgate_upstream_call_duration_seconds',
     help: 'Time that Constant Contact takes for one call',
     buckets: latencyBuckets,
+    registers: [this.registry],
+  });
+  readonly #oddRows = new Counter({
+    name: 'sendgate_upstream_odd_rows_total',
+    help: 'Rows of Constant Contact in which a field was missing or odd, by field; `link`: pages whose link has unknown parameters',
+    labelNames: ['field'] as const,
     registers: [this.registry],
   });
   readonly #refreshes = new Counter({
@@ -180,6 +187,10 @@ export class Metrics {
   upstreamCall(outcome: string, seconds: number): void {
     this.#upstreamCalls.labels(outcome).inc();
     this.#upstreamLatency.observe(seconds);
+  }
+
+  oddRows(field: OddField, rows: number): void {
+    this.#oddRows.labels(field).inc(rows);
   }
 
   redisAsked(script: string, outcome: string, seconds: number): void {

@@ -499,7 +499,7 @@ export class Pages {
     const [first] = page.sends;
     return {
       ...{ json, next, cursor: page.cursor, newestMs: newest(page.sends) },
-      first: first === undefined ? '' : `${first.contact_id} ${first.send_date}`,
+      first: first === undefined ? '' : identityOfSend(first),
     };
   }
 
@@ -526,6 +526,12 @@ export class Pages {
     const times = { ...unshared, failedAt: undefined };
     return pageOf(unshared.body, { ...times, generation: shared ?? this.#walks.arrived(walk, about) });
   }
+}
+
+/** Contact and date tell a send from all others, unless one of them is missing. */
+function identityOfSend({ contact_id, send_date, email_address, activity_type }: Send): string {
+  const identity = `${contact_id} ${send_date}`;
+  return contact_id === '' || send_date === '' ? `${identity} ${email_address} ${activity_type}` : identity;
 }
 
 const isFailure = (code: RefusalCode) => code === 'upstream-failed' || code === 'upstream-timeout';

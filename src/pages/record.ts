@@ -19,7 +19,7 @@ export interface PageRecord {
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
 /** Of the layout below; in the keys of pages too, so that two versions leave each other's alone. */
-export const recordVersion = 3;
+export const recordVersion = 4;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;

@@ -1,6 +1,17 @@
 /**
  * A campaign of any size whose sends are computed, not stored: the same on every run.
  */
+import type { OddKind } from './odd.ts';
+
+/**
+ * The form of cursors that carry everything: an offset; the time at which to go on; the one of 184 characters; or opaque ones with
+ * `+`, `/`, `%` and padding, which stand in links percent-encoded, raw (a `+` is a `+`), or as in a form (a `+` is a space).
+ */
+export type CursorForm = 'offset' | 'time' | 'long' | 'opaque' | 'opaque-raw' | 'opaque-form';
+
+/** How links to the next page are written: with the path that was called, a host, another path, or nothing but a query. */
+export type LinkForm = 'relative' | 'absolute' | 'other-path' | 'query';
+
 export interface CampaignOptions {
   readonly id: string;
   /** Sends from the start. */
@@ -9,8 +20,23 @@ export interface CampaignOptions {
   readonly newestMs: number;
   /** Milliseconds between two sends. */
   readonly spacingMs?: number;
-  /** The form of the cursors: an offset, the time at which to go on, or an offset among characters that an URL has to encode. */
-  readonly cursors?: 'offset' | 'time' | 'odd';
+  /** An offset without it. */
+  readonly cursors?: CursorForm;
+  /** Relative without it. */
+  readonly links?: LinkForm;
+  /**
+   * v3's links: `next` (as without it) beside the page size, with a cursor that carries everything; `cursor` alone, with one
+   * that does; `page`: the page size beside `next` with a page's number, which means nothing without it.
+   */
+  readonly design?: 'next' | 'cursor' | 'page';
+  /** Another parameter in v3's links, `name=value`. */
+  readonly linkExtra?: string;
+  /** What the last page has in place of a link: nothing at all, or null or an empty text at some depth. */
+  readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
+  /** Rows that are odd, by their index among the sends from the start, newest first. */
+  readonly odd?: Readonly<Record<number, OddKind>>;
+  /** Dates without a zone: they are UTC. */
+  readonly zoneless?: boolean;
   /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
   /** Sends on a page at the most, whatever `limit` says. */
@@ -23,6 +49,7 @@ export interface SandboxSend {
   readonly contactId: string;
   readonly email: string;
   readonly atMs: number;
+  readonly odd?: OddKind | undefined;
 }
 
 const domains = ['example.com', 'example.org', 'mail.example.net', 'staff.example.com'];
@@ -57,18 +84,32 @@ export class Campaign {
 
   /** The send at `index`, newest first. A send keeps its contact when newer ones arrive. */
   at(index: number): SandboxSend {
-    const { size, newestMs, spacingMs = 1000, known = [] } = this.options;
+    const { size, newestMs, spacingMs = 1000, known = [], odd = {} } = this.options;
     const sequence = this.size - 1 - index;
     const added = this.#added[sequence - size];
     const example = added === undefined ? known[size - 1 - sequence] : undefined;
-    if (example) return { contactId: example.contactId, email: example.email, atMs: Date.parse(example.at) };
     const back = size - 1 - sequence;
+    if (example)
+      return { odd: odd[back], contactId: example.contactId, email: example.email, atMs: Date.parse(example.at) };
     return {
+      odd: odd[back],
       contactId: String(scatter(sequence)),
       email: `${scatter(sequence ^ 0x5bd1e995).toString(36)}@${domains[scatter(sequence) % domains.length]}`,
       // Later than the send before it by anything up to twice the spacing, and never by nothing.
       atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
     };
+  }
+
+  /** A date as the API tells it. */
+  dateOf(atMs: number): string {
+    const date = new Date(atMs).toISOString();
+    return this.options.zoneless ? date.slice(0, -1) : date;
+  }
+
+  /** How many sends there were at the last scheduled update of the numbers: when the day of the newest one began. */
+  get sizeAtUpdate(): number {
+    const { newestMs } = this.options;
+    return this.size - this.countSince(newestMs - (newestMs % 86_400_000));
   }
 
   /** How many sends, from the newest on, are not older than `sinceMs`. */

@@ -1,7 +1,7 @@
 /**
- * Where a page begins and how long it is: from a query, or from a cursor.
+ * Where a page begins and how long it is: from a query, or from a cursor; and the links that lead on.
  */
-import type { Campaign } from './campaign.ts';
+import type { Campaign, CursorForm, LinkForm } from './campaign.ts';
 
 const maxLimit = 500;
 
@@ -20,28 +20,105 @@ export function firstPage(campaign: Campaign, query: URLSearchParams): Place | u
   return { start: 0, limit: Math.min(limit, campaign.options.pageSize ?? maxLimit), since };
 }
 
-/** The cursor carries the page size and the filter, in one of two forms; base64url without padding. */
+/** A cursor that carries the page size and the filter, as it stands in a link. */
 export function writeCursor(campaign: Campaign, index: number, limit: number, since: string | undefined): string {
-  const place =
-    campaign.options.cursors === 'time'
-      ? `limit=${limit}&next=${campaign.at(index).atMs}`
-      : `startAt=${index + 1}&limit=${limit}`;
-  const whole = Buffer.from(since === undefined ? place : `${place}&created_since=${since}`).toString('base64url');
-  return campaign.options.cursors === 'odd' ? `${oddCharacters}${whole}==` : whole;
+  const { id, cursors = 'offset' } = campaign.options;
+  const filter = since === undefined ? '' : `&created_since=${since}`;
+  const start = `startAt=${index + 1}`;
+  switch (cursors) {
+    case 'time':
+      return encode(cursors, `limit=${limit}&next=${campaign.at(index).atMs}${filter}`);
+    case 'long':
+      return encode(cursors, `limit=${limit}&next=${id}%${uuid}%${base64Url(`${start}${filter}`.padEnd(stateBytes))}`);
+    default:
+      return encode(cursors, `${start}&limit=${limit}${filter}`);
+  }
 }
 
-/** Nothing forbids them in a cursor. */
-const oddCharacters = '+/ %2B&';
-
-export function readCursor(campaign: Campaign, cursor: string): Place | undefined {
-  const isOdd = campaign.options.cursors === 'odd';
-  if (isOdd && !(cursor.startsWith(oddCharacters) && cursor.endsWith('=='))) return undefined;
-  const place = new URLSearchParams(
-    Buffer.from(isOdd ? cursor.slice(oddCharacters.length) : cursor, 'base64url').toString(),
-  );
-  const limit = Number(place.get('limit'));
+/** @param search a query as it arrived, with its `?` */
+export function readCursor(campaign: Campaign, search: string, name = 'next'): Place | undefined {
+  const { cursors = 'offset' } = campaign.options;
+  const text = decode(cursors, rawValue(search, name));
+  if (text === undefined) return undefined;
+  const state =
+    cursors === 'long'
+      ? Buffer.from(text.split('%')[2] ?? '', 'base64url')
+          .toString()
+          .trim()
+      : text;
+  const place = new URLSearchParams(state);
+  const limit = Number(new URLSearchParams(text).get('limit'));
   const start = place.has('next') ? campaign.indexAt(Number(place.get('next'))) : Number(place.get('startAt')) - 1;
   if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit || !Number.isInteger(start) || start < 0)
     return undefined;
   return { start, limit, since: place.get('created_since') ?? undefined };
 }
+
+/** A page's number, as v3's lists have it: `MQ**` is the second page of those that are as long as `limit` says. */
+export const writePageNumber = (number: number) => Buffer.from(String(number)).toString('base64').replaceAll('=', '*');
+
+export function readPageNumber(text: string): number | undefined {
+  const number = Number(Buffer.from(text.replaceAll('*', '='), 'base64').toString());
+  return Number.isInteger(number) && number > 0 && writePageNumber(number) === text ? number : undefined;
+}
+
+/** A link to a page of a resource, in one of the forms that there are. */
+export function linkTo(form: LinkForm, path: string, query: string): string {
+  switch (form) {
+    case 'relative':
+      return `${path}?${query}`;
+    case 'absolute':
+      return `https://api.elsewhere.example:8443${path}?${query}#next=nothing`;
+    case 'other-path':
+      return `${path.replace('/emailmarketing/campaigns/', '/emailcampaigns/').replace(/^\/v3\//, '/')}?${query}`;
+    case 'query':
+      return `?${query}`;
+  }
+}
+
+/** Of the cursor that was seen in 2017, which has 184 characters where the campaign's id has 13. */
+const uuid = '0a7cc3f1-5e0b-4b55-9ad0-7cb2d9e0c8f4';
+const stateBytes = 54;
+/** What may have to be encoded in a URL. */
+const odd = '+/%';
+
+/** As a cursor of this form is written in a link. Each has one spelling, and no other is taken. */
+function encode(form: CursorForm, text: string): string {
+  if (!form.startsWith('opaque')) return base64Url(text);
+  // Padded so that the base64 is, too.
+  const base64 = Buffer.from(text.padEnd(Math.ceil(text.length / 3) * 3 + 1)).toString('base64');
+  if (form === 'opaque-form') return new URLSearchParams([['', `${odd} ${base64}`]]).toString().slice(1);
+  const encoded = encodeURIComponent(`${odd}${base64}`);
+  return form === 'opaque' ? encoded : encoded.replaceAll('%2B', '+').replaceAll('%2F', '/').replaceAll('%3D', '=');
+}
+
+function decode(form: CursorForm, value: string): string | undefined {
+  // In the raw form a `+` is a `+`, in the others it is a space, as in forms.
+  const cursor = form === 'opaque-raw' ? unescaped(value) : (new URLSearchParams(`=${value}`).get('') ?? '');
+  const text = form.startsWith('opaque')
+    ? Buffer.from(cursor.slice(form === 'opaque-form' ? odd.length + 1 : odd.length), 'base64')
+        .toString()
+        .trim()
+    : Buffer.from(cursor, 'base64url').toString();
+  const own = encode(form, text);
+  const isSame = form === 'opaque-raw' ? unescaped(own) === cursor : new URLSearchParams(`=${own}`).get('') === cursor;
+  return isSame ? text : undefined;
+}
+
+function rawValue(search: string, name: string): string {
+  const pair = search
+    .slice(1)
+    .split('&')
+    .find((one) => one.startsWith(`${name}=`));
+  return pair?.slice(name.length + 1) ?? '';
+}
+
+function unescaped(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return '';
+  }
+}
+
+const base64Url = (text: string) => Buffer.from(text).toString('base64url');

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { leak } from './odd.ts';
 import type { SandboxAnswer } from './v2.ts';
 
 export type FaultKind =
@@ -85,16 +86,12 @@ export async function strike(
       });
       return true;
     case 'malformed':
-      return answer(
-        200,
-        'application/json',
-        '{"meta":{"pagination":{}},"results":[{"email_address":"leak@example.com"',
-      );
+      return answer(200, 'application/json', `{"meta":{"pagination":{}},"results":[{"email_address":"${leak}"`);
     case 'wrong-schema':
       return answer(
         200,
         'application/json',
-        '{"meta":{"pagination":{}},"results":[{"email_address":"leak@example.com"}]}',
+        `{"meta":{"pagination":{}},"results":["${leak}"],"tracking_activities":["${leak}"]}`,
       );
     case 'empty':
       return answer(200, 'application/json', '');

@@ -153,15 +153,16 @@ export class Sandbox {
     else send(req, res, this.#resource(url, id) ?? style.error(404, 'http.status.not_found', 'No such resource.'));
   }
 
-  #resource({ pathname, searchParams }: URL, id: string | undefined): SandboxAnswer | undefined {
+  #resource(url: URL, id: string | undefined): SandboxAnswer | undefined {
+    const { pathname, searchParams } = url;
     const campaign = this.#campaigns.get(id ?? '');
     if (v2Path.test(pathname)) {
-      return pathname.endsWith('/summary') ? v2Summary(campaign) : v2Sends(campaign, pathname, searchParams);
+      return pathname.endsWith('/summary') ? v2Summary(campaign, searchParams) : v2Sends(campaign, url);
     }
     if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...this.#campaigns.values()], searchParams);
     if (pathname === '/v3/account/user/privileges') return v3Privileges(this.privileges);
     if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
-    if (v3Path.test(pathname)) return v3Sends(campaign, pathname, searchParams);
+    if (v3Path.test(pathname)) return v3Sends(campaign, url);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
   }
 

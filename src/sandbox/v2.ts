@@ -2,8 +2,9 @@
  * The sandbox's v2: what Constant Contact answers, as far as it is documented, reported, or seen in SDKs.
  */
 import type { Campaign } from './campaign.ts';
-import { firstPage, readCursor, writeCursor } from './cursor.ts';
+import { firstPage, linkTo, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
+import { oddly, type RowNames } from './odd.ts';
 
 export interface SandboxAnswer {
   readonly status: number;
@@ -24,26 +25,45 @@ export const v2Errors: ErrorStyle = {
   },
 };
 
-/** One page of a campaign's sends. */
-export function v2Sends(campaign: Campaign | undefined, path: string, query: URLSearchParams): SandboxAnswer {
+const knows = (names: readonly string[], query: URLSearchParams) =>
+  [...query.keys()].every((name) => name === 'api_key' || name === 'access_token' || names.includes(name));
+
+/** One page of a campaign's sends. A parameter that it does not know is refused. */
+export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
-  const place = query.has('next') ? readCursor(campaign, query.get('next') ?? '') : firstPage(campaign, query);
-  if (!place) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
+  const { pathname, search, searchParams: query } = url;
+  const isKnown = knows(['created_since', 'limit', 'next'], query);
+  const place = query.has('next') ? readCursor(campaign, search) : firstPage(campaign, query);
+  if (!place || !isKnown) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
 
   const { start, limit, since } = place;
   const total = since === undefined ? campaign.size : campaign.countSince(Date.parse(since));
   const end = Math.min(start + limit, total);
   const results = [];
   for (let index = start; index < end; index++) results.push(toV2(campaign, index));
-  const pagination =
-    end < total ? { next_link: `${path}?next=${encodeURIComponent(writeCursor(campaign, end, limit, since))}` } : {};
-  return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
+  const { links = 'relative', lastPage } = campaign.options;
+  const next = `next=${writeCursor(campaign, end, limit, since)}`;
+  const meta =
+    end < total ? { pagination: { next_link: linkTo(links, pathname, next) } } : lastMeta[lastPage ?? 'documented'];
+  return { status: 200, body: JSON.stringify({ meta, results }) };
 }
 
-/** What is known of a campaign without reading its sends. The other counts are made up. */
-export function v2Summary(campaign: Campaign | undefined): SandboxAnswer {
+const lastMeta = {
+  documented: { pagination: {} },
+  empty: { pagination: '' },
+  missing: undefined,
+  null: { pagination: null },
+  'null-link': { pagination: { next_link: null } },
+  'empty-link': { pagination: { next_link: '' } },
+} as const;
+
+/** What is known of a campaign without reading its sends: with `updateSummary=true` as it is now. The other counts are made up. */
+export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
-  const sends = campaign.size;
+  if (!knows(['updateSummary'], query)) {
+    return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
+  }
+  const sends = query.get('updateSummary') === 'true' ? campaign.size : campaign.sizeAtUpdate;
   const counts = { sends, opens: sends >> 1, clicks: sends >> 3, forwards: 0, unsubscribes: 0, bounces: 0 };
   return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
 }
@@ -56,7 +76,7 @@ export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchPara
   const place = new URLSearchParams(Buffer.from(query.get('next') ?? '', 'base64url').toString());
   const limit = Number(query.get('limit') ?? place.get('pageSize') ?? maxCampaigns);
   const page = Number(place.get('pageNum') ?? 1);
-  const isKnown = [...query.keys()].every((name) => ['api_key', 'access_token', 'limit', 'next'].includes(name));
+  const isKnown = knows(['limit', 'next'], query);
   const isValid = [limit, page].every((n) => Number.isInteger(n) && n >= 1) && limit <= maxCampaigns;
   if (!isKnown || !isValid) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
 
@@ -73,13 +93,22 @@ export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchPara
 }
 
 function toV2(campaign: Campaign, index: number) {
-  const { contactId, email, atMs } = campaign.at(index);
+  const { contactId, email, atMs, odd } = campaign.at(index);
   const id = (text: string) => (campaign.options.numericIds ? Number(text) : text);
-  return {
+  const row = {
     activity_type: 'EMAIL_SEND',
     campaign_id: id(campaign.options.id),
     contact_id: id(contactId),
     email_address: email,
-    send_date: new Date(atMs).toISOString(),
+    send_date: campaign.dateOf(atMs),
   };
+  return odd ? oddly(row, odd, names) : row;
 }
+
+const names: RowNames = {
+  type: 'activity_type',
+  campaign: 'campaign_id',
+  contact: 'contact_id',
+  address: 'email_address',
+  date: 'send_date',
+};

@@ -3,8 +3,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { Campaign } from './campaign.ts';
-import { firstPage, readCursor, writeCursor } from './cursor.ts';
+import { firstPage, linkTo, type Place, readCursor, readPageNumber, writeCursor, writePageNumber } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
+import { oddly, type RowNames } from './odd.ts';
 import type { SandboxAnswer } from './v2.ts';
 
 /** Ids that one call for cross references may ask for. */
@@ -35,29 +36,54 @@ const toUuid = (hex: string) =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 
 /** One page of a campaign's activities. */
-export function v3Sends(campaign: Campaign | undefined, path: string, query: URLSearchParams): SandboxAnswer {
+export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
   if (!campaign) return v3Error(404, 'resource.not_found', 'The campaign activity was not found.');
-  const place = query.has('next')
-    ? readCursor(campaign, query.get('next') ?? '')
-    : query.has('created_since')
-      ? undefined // There is no such parameter in v3.
-      : firstPage(campaign, query);
+  const place = placeOf(campaign, url);
   if (!place) return v3Error(400, 'query.param.invalid', 'A query parameter is not valid.');
 
   const { start, limit } = place;
   const end = Math.min(start + limit, campaign.size);
   const tracking_activities = [];
   for (let index = start; index < end; index++) tracking_activities.push(toV3(campaign, index));
-  return { status: 200, body: JSON.stringify({ tracking_activities, ..._links(campaign, path, end, limit) }) };
+  const links =
+    end < campaign.size ? { _links: { next: { href: hrefTo(campaign, url, place) } } } : lastLinks(campaign);
+  return { status: 200, body: JSON.stringify({ tracking_activities, ...links }) };
+}
+
+/** There is no `created_since` in v3, and what is not known is refused. */
+function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Place | undefined {
+  const { design = 'next' } = campaign.options;
+  const cursor = design === 'cursor' ? 'cursor' : 'next';
+  if (![...query.keys()].every((name) => name === 'limit' || name === cursor)) return undefined;
+  if (!query.has(cursor)) return firstPage(campaign, query);
+  if (design !== 'page') return readCursor(campaign, search, cursor);
+  const number = readPageNumber(query.get('next') ?? '');
+  const first = firstPage(campaign, query);
+  return first && number !== undefined ? { ...first, start: number * first.limit } : undefined;
+}
+
+function hrefTo(campaign: Campaign, { pathname }: URL, { start, limit }: Place): string {
+  const { design = 'next', links = 'relative', linkExtra } = campaign.options;
+  const end = start + limit;
+  const cursor = design === 'page' ? writePageNumber(end / limit) : writeCursor(campaign, end, limit, undefined);
+  const query = design === 'cursor' ? `cursor=${cursor}` : `limit=${limit}&next=${cursor}`;
+  return linkTo(links, pathname, linkExtra === undefined ? query : `${linkExtra}&${query}`);
 }
 
 /** On the last page there are no links, or one that is null: both are documented. */
-function _links(campaign: Campaign, path: string, end: number, limit: number) {
-  if (end < campaign.size) {
-    const next = encodeURIComponent(writeCursor(campaign, end, limit, undefined));
-    return { _links: { next: { href: `${path}?limit=${limit}&next=${next}` } } };
+function lastLinks({ options: { lastPage, cursors } }: Campaign) {
+  switch (lastPage ?? (cursors === 'time' ? 'null-link' : 'missing')) {
+    case 'missing':
+      return {};
+    case 'null':
+      return { _links: { next: null } };
+    case 'empty':
+      return { _links: { next: '' } };
+    case 'null-link':
+      return { _links: { next: { href: null } } };
+    case 'empty-link':
+      return { _links: { next: { href: '' } } };
   }
-  return campaign.options.cursors === 'time' ? { _links: { next: { href: null } } } : {};
 }
 
 /** What is known of a campaign activity without reading it. Ids that are unknown stand among the errors. */
@@ -73,17 +99,26 @@ export function v3Stats(campaign: Campaign | undefined, id: string): SandboxAnsw
 }
 
 function toV3(campaign: Campaign, index: number) {
-  const { contactId, email, atMs } = campaign.at(index);
-  return {
+  const { contactId, email, atMs, odd } = campaign.at(index);
+  const row = {
     contact_id: contactIdOf(contactId),
     campaign_activity_id: activityIdOf(campaign.options.id),
     tracking_activity_type: 'em_sends',
     email_address: email,
     ...(index % 3 === 0 ? { first_name: 'Ada', last_name: `Sandbox ${contactId}` } : {}),
     ...(index % 7 === 0 ? { deleted_at: '2019-04-10' } : {}),
-    created_time: new Date(atMs).toISOString(),
+    created_time: campaign.dateOf(atMs),
   };
+  return odd ? oddly(row, odd, names) : row;
 }
+
+const names: RowNames = {
+  type: 'tracking_activity_type',
+  campaign: 'campaign_activity_id',
+  contact: 'contact_id',
+  address: 'email_address',
+  date: 'created_time',
+};
 
 /** `GET /v3/account/user/privileges` */
 export function v3Privileges(names: readonly string[]): SandboxAnswer {

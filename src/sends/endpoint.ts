@@ -10,6 +10,7 @@ import { type Exchange, exchangeOf } from '../operations/exchange.ts';
 import type { ReadyAnswer } from '../operations/head.ts';
 import type { Encoding } from '../pages/encodings.ts';
 import type { Found, PageSource } from '../pages/pages.ts';
+import { Problem } from '../problems.ts';
 import { hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, PageForm } from '../upstream/dialect.ts';
 import { formOf, linesNow } from './answer.ts';
@@ -28,6 +29,8 @@ interface Parts {
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
+  /** Whether a cursor can be Constant Contact's: what cannot takes no place in the cache, and no call. */
+  readonly isCursor: (cursor: string) => boolean;
   readonly clock: Clock;
 }
 
@@ -92,9 +95,14 @@ export class SendsEndpoint {
     };
   }
 
-  /** @throws Problem when the campaign or a parameter is not valid */
+  /** @throws Problem when the campaign, a parameter or the cursor is not valid */
   query(id: string, url: string): SendsQuery {
-    return this.#parse(id, searchOf(url), this.#parts.campaignIds);
+    const { campaignIds, isCursor } = this.#parts;
+    const query = this.#parse(id, searchOf(url), campaignIds);
+    if (query.cursor !== undefined && !isCursor(query.cursor)) {
+      throw new Problem('invalid-cursor', { reason: 'unreadable' });
+    }
+    return query;
   }
 
   /**

@@ -49,6 +49,7 @@ export async function startWalk(parts: Parts, head: SendsQuery, ask: WalkAsk): P
 
 async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Found) {
   const told = new Told();
+  const circle = new Circle();
   let repeated = 0;
   for (let found: Found | undefined = first; found; ) {
     const { body }: Found['page'] = found.page;
@@ -59,7 +60,8 @@ async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Foun
     next?.catch(() => {});
     const news = told.news(resultsOf((await identityOf(body)).toString()));
     repeated = news === '[]' ? repeated + 1 : 0;
-    if (repeated > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
+    const isCircle = cursor !== undefined && circle.closesAt(cursor);
+    if (isCircle || repeated > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
     yield news;
     found = await next;
   }
@@ -76,6 +78,23 @@ async function patiently({ pages, clock, patienceMs }: Parts, query: SendsQuery,
       if (clock.monotonic() + ms >= giveUpAt) throw error;
       await sleep(clock, ms, ask.signal);
     }
+  }
+}
+
+/** Whether cursors repeat, found with the memory of one of them (Brent's algorithm): after three rounds at the latest. */
+class Circle {
+  #remembered: string | undefined;
+  #steps = 0;
+  #stepsUntilNext = 1;
+
+  closesAt(cursor: string): boolean {
+    if (cursor === this.#remembered) return true;
+    if (++this.#steps === this.#stepsUntilNext) {
+      this.#remembered = cursor;
+      this.#steps = 0;
+      this.#stepsUntilNext *= 2;
+    }
+    return false;
   }
 }
 
@@ -109,4 +128,5 @@ function isOlder(sends: string, before: string): boolean {
 const dateKey = '"send_date":"';
 const dateAt = (sends: string, at: number) => sends.slice(at + dateKey.length, sends.indexOf('"', at + dateKey.length));
 const parse = (sends: string) => JSON.parse(sends) as readonly Send[];
-const identity = ({ contact_id, send_date, activity_type }: Send) => `${contact_id} ${send_date} ${activity_type}`;
+/** All of a send: where its contact is not known, the rest tells it from others. */
+const identity = (send: Send) => JSON.stringify(send);

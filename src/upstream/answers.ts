@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
-import { cursorPattern, type PageQuery, type Refusal, type Reply } from './dialect.ts';
+import type { PageQuery, Refusal, Reply } from './dialect.ts';
 
 const failure = z.object({ error_key: z.string() }).partial();
 /** An array, or on some of v3's paths one bare object (vendor's documentation). The first of an array is all that counts. */
@@ -50,14 +50,6 @@ export function rows<T>(row: z.ZodType<T>) {
     }
     return read;
   });
-}
-
-/** Takes the cursor out of a link, and nothing else: its path is not always the one that was called. */
-export function cursorOf(link: string | null | undefined): string | undefined {
-  if (!link) return undefined;
-  const cursor = new URLSearchParams(link.slice(link.indexOf('?') + 1).split('#', 1)[0]).get('next');
-  if (cursor === null || !cursorPattern.test(cursor)) throw new Problem('upstream-failed', { reason: 'schema' });
-  return cursor;
 }
 
 /** Which of the account's limits an answer names; `unnamed`: none, as a firewall in front of the API may answer one question. */

@@ -23,6 +23,7 @@ import { endOfDay, quotaExhausted } from './quota/day.ts';
 import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
+import type { OddField, OddRows } from './rows.ts';
 import { Transport } from './transport.ts';
 import { Upstream } from './upstream.ts';
 import { v2 } from './v2.ts';
@@ -37,6 +38,8 @@ interface Parts {
   readonly teams: ReadonlyMap<string, TeamShare>;
   readonly onCall: CallObserver;
   readonly onWait: QuotaEvents['waited'];
+  /** @param rows of one page in which the field was not what it should be */
+  readonly onOddRows: (field: OddField, rows: number) => void;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   readonly onRefresh: (outcome: RefreshOutcome) => void;
   /** What the instances share; undefined where this is the only one. */
@@ -140,10 +143,28 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       retryBudget: new RetryBudget(constantContact.retryPercent),
       clock,
       observe: parts.onCall,
+      onOdd: tellOfOdd(log, parts.onOddRows),
     },
     { ...constantContact, bulkDeadlineMs: config.exports.patienceSeconds * 1000 },
   );
   return { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker };
+}
+
+/** Counts odd rows, and logs the first of each field: where there is one, there are many. */
+function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, odd: OddRows) => void {
+  const logged = new Set<OddField>();
+  return (campaign, odd) => {
+    for (const [field, rows] of odd) {
+      count(field, rows);
+      if (logged.has(field)) continue;
+      logged.add(field);
+      const consequence = field === 'link' ? 'parameters that are not known do not go up' : 'rows are kept without it';
+      log.warn(
+        { event: 'upstream.odd_row', field, campaign, rows },
+        `a field of Constant Contact's answer is missing or odd; ${consequence}`,
+      );
+    }
+  };
 }
 
 const credentialsRefused = () => new Problem('upstream-credentials-refused', { reason: 'gate' });
@@ -153,7 +174,7 @@ const remedies = {
   v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
 };
 
-interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait'> {
+interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'onOddRows'> {
   readonly credentialsReplaced: () => void;
 }
 

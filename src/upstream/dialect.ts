@@ -4,14 +4,22 @@
 import { z } from 'zod';
 import type { Problem } from '../problems.ts';
 import type { Demand } from './quota/demand.ts';
+import type { OddRows } from './rows.ts';
 
-/** One send, as callers see it: v2's five documented fields. */
+/** One send, as callers see it: v2's five documented fields. What Constant Contact does not tell is an empty text. */
 export const sendSchema = z.object({
   activity_type: z.string().meta({ description: 'What was done', examples: ['EMAIL_SEND'] }),
   campaign_id: z.string().meta({ description: 'The campaign, by the id that was asked for' }),
-  contact_id: z.string().meta({ description: 'Digits with v2, a UUID with v3', examples: ['21'] }),
-  email_address: z.string().meta({ examples: ['abc@example.com'] }),
-  send_date: z.string().meta({ description: 'Instant in UTC', examples: ['2012-12-06T13:06:14.762Z'] }),
+  contact_id: z.string().meta({
+    description: 'Digits with v2, a UUID with v3. Like every field, empty where Constant Contact tells none',
+    examples: ['21'],
+  }),
+  email_address: z
+    .string()
+    .meta({ description: 'Empty where it is not told, as of deleted contacts', examples: ['abc@example.com'] }),
+  send_date: z
+    .string()
+    .meta({ description: 'Instant in UTC, with milliseconds', examples: ['2012-12-06T13:06:14.762Z'] }),
 });
 export type Send = Readonly<z.output<typeof sendSchema>>;
 export const sendFields = Object.keys(sendSchema.shape) as readonly (keyof Send)[];
@@ -38,6 +46,8 @@ export interface SendsPage {
   readonly sends: readonly Send[];
   /** Opaque; undefined on the last page. */
   readonly cursor: string | undefined;
+  /** What was not as it should be, where anything was not. */
+  readonly odd?: OddRows;
 }
 
 /** What is known of a campaign without reading its sends. */
@@ -49,6 +59,8 @@ export interface CampaignSummary {
 export interface UpstreamRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
+  /** In place of `query`: one that has to go up as Constant Contact spelled it. */
+  readonly search?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly form?: URLSearchParams;
 }

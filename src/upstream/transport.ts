@@ -106,8 +106,8 @@ export class Transport {
     return { status, body: Buffer.concat(parts).toString(), failure };
   }
 
-  #fetch({ path, query, headers, form }: UpstreamRequest, signal: AbortSignal): Promise<Response> {
-    const search = new URLSearchParams(query).toString();
+  #fetch(request: UpstreamRequest, signal: AbortSignal): Promise<Response> {
+    const { path, query, search = new URLSearchParams(query).toString(), headers, form } = request;
     return fetch(`${this.#options.baseUrl}${path}${search && `?${search}`}`, {
       agent: this.#agent,
       ...(form && { method: 'POST', body: form }),

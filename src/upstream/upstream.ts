@@ -14,6 +14,7 @@ import { account } from './quota/day-shares.ts';
 import { Demand } from './quota/demand.ts';
 import type { Quota } from './quota/quota.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import type { OddRows } from './rows.ts';
 import type { Transport } from './transport.ts';
 
 export interface UpstreamOptions {
@@ -46,6 +47,8 @@ interface Parts {
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
   readonly observe: CallObserver;
+  /** Told of what was not as it should be on a page that was taken all the same. */
+  readonly onOdd: (campaign: string, odd: OddRows) => void;
 }
 
 /** The first pause before another call; it doubles, and half of it is jitter. */
@@ -73,8 +76,11 @@ export class Upstream {
    * @param signal ends the wait for a turn; a call that has started is always heard out, since it is paid for
    * @throws Problem with any of the upstream codes
    */
-  fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
-    return this.#parts.dialect.fetchPage(query, this.#caller(demand), demand, signal);
+  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
+    const { dialect, onOdd } = this.#parts;
+    const page = await dialect.fetchPage(query, this.#caller(demand), demand, signal);
+    if (page.odd) onOdd(query.campaign, page.odd);
+    return page;
   }
 
   /** The same of what is known of a campaign without reading it. */

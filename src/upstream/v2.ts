@@ -2,7 +2,9 @@
  * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
  */
 import { z } from 'zod';
-import { cursorOf, errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
+import { Problem } from '../problems.ts';
+import { errorKey, type Limit, parseAnswer, refusalOf } from './answers.ts';
+import { cursorOfLink, linksOf } from './cursor.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -13,27 +15,26 @@ import {
   type SendsPage,
   type UpstreamRequest,
 } from './dialect.ts';
+import { instant } from './instant.ts';
+import { id, rowsOf, text } from './rows.ts';
 
 export interface V2Credentials {
   apiKey(): string;
   accessToken(): string | undefined;
 }
 
-/** Ids are documented as strings and seen as numbers; a number that JSON.parse has rounded is no id any more. */
-const id = z.union([z.string().min(1), z.int().nonnegative().transform(String)]);
-
-const send = z.object({
-  activity_type: z.string(),
-  campaign_id: id,
-  contact_id: id,
-  email_address: z.string(),
-  send_date: z.string(),
+const sendRows = rowsOf({
+  activity_type: { read: text, name: 'activity_type' },
+  campaign_id: { read: id, name: 'campaign_id' },
+  contact_id: { read: id, name: 'contact_id' },
+  email_address: { read: text, name: 'email_address' },
+  send_date: { read: instant, name: 'send_date' },
 });
 
-/** "No more pages" is documented as `{}`; null, an empty string and a missing `meta` are tolerated. */
+/** "No more pages" is documented as `{}`; null, an empty text or list, and a missing `meta` are tolerated. */
 const page = z.object({
-  meta: z.object({ pagination: z.object({ next_link: z.string().nullish() }).nullish() }).nullish(),
-  results: rows(send),
+  meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
+  results: sendRows,
 });
 
 /** The vendor's documentation counts opens, clicks and more beside them. */
@@ -72,7 +73,8 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
 
 function summaryOf(campaign: string, credentials: V2Credentials): Exchange<CampaignSummary> {
   return {
-    request: () => authorized(credentials, tracking(campaign, 'reports/summary'), {}),
+    // Without it the numbers are those of the last scheduled update (vendor's documentation).
+    request: () => authorized(credentials, tracking(campaign, 'reports/summary'), { updateSummary: 'true' }),
     parse: (body) => parseAnswer(summary, body),
     refusal: (reply) => refusalOf(reply, limitOf(reply)),
   };
@@ -97,7 +99,15 @@ function authorized(
 /** @throws Problem `upstream-failed` when the body is not a page */
 export function parseV2Page(body: string): SendsPage {
   const { meta, results } = parseAnswer(page, body);
-  return { sends: results, cursor: cursorOf(meta?.pagination?.next_link) };
+  const { rows, odd } = results;
+  return { sends: rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
+}
+
+function cursorOf(link: string | null | undefined): string | undefined {
+  if (!link) return undefined;
+  const cursor = cursorOfLink(link);
+  if (cursor === undefined) throw new Problem('upstream-failed', { reason: 'schema' });
+  return cursor;
 }
 
 /** The gateway answers 403 for its limits (vendor's forum). A 429 is not documented, and names no limit by itself. */

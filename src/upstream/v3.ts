@@ -3,8 +3,9 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { cursorOf, errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
+import { errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
+import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
@@ -15,6 +16,8 @@ import {
   type Send,
   type SendsPage,
 } from './dialect.ts';
+import { instant } from './instant.ts';
+import { id, type OddRows, rowsOf, text } from './rows.ts';
 
 /** The access token in use. */
 export interface BearerTokens {
@@ -27,24 +30,17 @@ export interface BearerTokens {
   refused(token: string, isCertain: boolean): void;
 }
 
-const date = z.string().transform((text, context) => {
-  const at = Date.parse(text);
-  if (!Number.isNaN(at)) return new Date(at).toISOString();
-  context.addIssue('not a date');
-  return z.NEVER;
-});
-
-const activity = z.object({
-  contact_id: z.string().min(1),
-  tracking_activity_type: z.string(),
-  email_address: z.string(),
-  created_time: date,
+const activityRows = rowsOf({
+  contact_id: { read: id, name: 'contact_id' },
+  tracking_activity_type: { read: text, name: 'activity_type' },
+  email_address: { read: text, name: 'email_address' },
+  created_time: { read: instant, name: 'send_date' },
 });
 
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
-  tracking_activities: rows(activity),
-  _links: z.object({ next: z.object({ href: z.string().nullish() }).nullish() }).nullish(),
+  tracking_activities: activityRows,
+  _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
 const stats = z.object({ results: rows(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
@@ -56,7 +52,7 @@ const reportPrivilege = 'ui:campaign:metrics';
 const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
 
 /** v2's names for what has another one in v3; what has none goes by its own. */
-const activityTypes: Readonly<Record<string, string>> = { em_sends: 'EMAIL_SEND' };
+const activityTypes: ReadonlyMap<string, string> = new Map([['em_sends', 'EMAIL_SEND']]);
 
 export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
@@ -71,8 +67,9 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
         refusal: (reply) => refusalOf(reply, limitOf(reply)),
       }),
     async fetchPage(query, call, demand, signal) {
+      const search = searchOf(query);
       const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
-      return call(sends(activityId, query, tokens), demand, signal);
+      return call(sends(activityId, query, search, tokens), demand, signal);
     },
     async fetchSummary(campaign, call, demand, signal) {
       const activityId = await campaignIds.resolve(campaign, call, demand, signal);
@@ -81,10 +78,22 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   };
 }
 
-function sends(activityId: string, query: PageQuery, tokens: BearerTokens): Exchange<SendsPage> {
+/**
+ * The query that goes up for a page.
+ *
+ * @throws Problem `invalid-cursor`
+ */
+function searchOf({ cursor, limit }: PageQuery): string {
+  const search = cursor === undefined ? `limit=${limit}` : queryOfCursor(cursor);
+  if (search === undefined) throw new Problem('invalid-cursor', { reason: 'unreadable' });
+  return search;
+}
+
+function sends(activityId: string, query: PageQuery, search: string, tokens: BearerTokens): Exchange<SendsPage> {
   return authorized(tokens, {
     path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
-    query: () => (query.cursor === undefined ? { limit: String(query.limit) } : { next: query.cursor }),
+    query: () => ({}),
+    search,
     parse: (body) => parseV3Page(body, query.campaign),
     refusal: (reply) => refusalOf(reply, limitOf(reply), query),
   });
@@ -107,6 +116,8 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignS
 interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
   readonly path: string;
   readonly query: () => Readonly<Record<string, string>>;
+  /** In place of `query`. */
+  readonly search?: string;
   /** Whether the question is known to be good. */
   readonly isNeutral?: boolean;
 }
@@ -114,13 +125,18 @@ interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
 /** A question that carries the access token, and gives it up when it is refused. */
 export function authorized<T>(
   tokens: BearerTokens,
-  { path, query, parse, refusal, isNeutral = false }: Question<T>,
+  { path, query, search, parse, refusal, isNeutral = false }: Question<T>,
 ): Exchange<T> {
   let token = '';
   return {
     request() {
       token = tokens.current();
-      return { path, query: query(), headers: { authorization: `Bearer ${token}` } };
+      return {
+        path,
+        query: query(),
+        ...(search !== undefined && { search }),
+        headers: { authorization: `Bearer ${token}` },
+      };
     },
     parse,
     refusal(reply) {
@@ -136,18 +152,29 @@ export function authorized<T>(
  */
 export function parseV3Page(body: string, campaign: string): SendsPage {
   const { tracking_activities, _links } = parseAnswer(page, body);
+  const { rows, odd } = tracking_activities;
+  const next = nextOf(_links?.next?.href);
+  const found: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
   return {
-    sends: tracking_activities.map(
+    sends: rows.map(
       (one): Send => ({
-        activity_type: activityTypes[one.tracking_activity_type] ?? one.tracking_activity_type,
+        activity_type: activityTypes.get(one.tracking_activity_type) ?? one.tracking_activity_type,
         campaign_id: campaign,
         contact_id: one.contact_id,
         email_address: one.email_address,
         send_date: one.created_time,
       }),
     ),
-    cursor: cursorOf(_links?.next?.href),
+    cursor: next?.cursor,
+    ...(found.size > 0 && { odd: found }),
   };
+}
+
+function nextOf(href: string | null | undefined) {
+  if (!href) return undefined;
+  const next = cursorOfHref(href);
+  if (!next) throw new Problem('upstream-failed', { reason: 'schema' });
+  return next;
 }
 
 /**

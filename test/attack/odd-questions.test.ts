@@ -7,10 +7,12 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../../src/sandbox/fault.ts';
 import { activityIdOf } from '../../src/sandbox/v3.ts';
-import { type Environment, type Harness, start, until } from '../support/harness.ts';
+import { cursorOf, type Environment, type Harness, start, until } from '../support/harness.ts';
 
 const versions = ['v2', 'v3'] as const;
 type Version = (typeof versions)[number];
+
+const behind = (cursor: string, version: Version) => `?next=${cursorOf(cursor, version)}`;
 
 /** What is odd in a cursor, and what comes of it. */
 const kinds: readonly { readonly name: string; readonly fault: Fault; readonly status: number }[] = [
@@ -70,7 +72,7 @@ describe.each(versions)('with %s', (version) => {
         const n = odd++;
         // Silence takes its time, so there is some of it at the beginning.
         const { name } = kinds[n < 200 && n % 24 === 7 ? 7 : n % 7] as (typeof kinds)[number];
-        const { status } = await ask(1, `?next=odd-${name}-${n >> 2}`);
+        const { status } = await ask(1, behind(`odd-${name}-${n >> 2}`, version));
         expect([502, 504]).toContain(status);
       }
     };
@@ -90,16 +92,16 @@ describe.each(versions)('with %s', (version) => {
     const env = { SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const { sandbox, ask, clock, ready } = await up(version, env);
     for (const { name, status } of kinds) {
-      const first = await ask(1, `?next=odd-${name}`);
+      const first = await ask(1, behind(`odd-${name}`, version));
       expect(first).toEqual({ status, type: `/problems/upstream-${status === 504 ? 'timeout' : 'failed'}` });
       sandbox.forget();
-      for (let n = 0; n < 3; n++) expect(await ask(1, `?next=odd-${name}`)).toEqual(first);
+      for (let n = 0; n < 3; n++) expect(await ask(1, behind(`odd-${name}`, version))).toEqual(first);
       expect(sandbox.callCount).toBe(0);
     }
     clock.stepWall(-3_600_000);
     clock.forward(61);
     const quick = kinds.filter(({ name }) => name !== 'silent');
-    for (const { name } of quick) await ask(1, `?next=odd-${name}`);
+    for (const { name } of quick) await ask(1, behind(`odd-${name}`, version));
     expect(sandbox.callCount).toBeGreaterThanOrEqual(quick.length);
     expect(await ready()).toMatchObject({ upstream: 'ok' });
   });
@@ -107,7 +109,7 @@ describe.each(versions)('with %s', (version) => {
   test('questions that always fail leave retries to others', async () => {
     const { sandbox, ask } = await up(version);
     sandbox.forget();
-    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, `?next=odd-broken-${n}`)));
+    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, behind(`odd-broken-${n}`, version))));
     expect(sandbox.callCount).toBeLessThanOrEqual(30 + 8 + 1);
     sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 2 });
     expect((await ask(2, '', 'b')).status).toBe(200);
@@ -121,13 +123,13 @@ describe.each(versions)('with %s', (version) => {
     expect(await ready()).toMatchObject({ upstream: 'credentials-refused' });
     for (let round = 0; round < 3; round++) {
       sandbox.forget();
-      for (let n = 0; n < 5; n++) await ask(1, `?next=odd-refused-${round}-${n}`);
+      for (let n = 0; n < 5; n++) await ask(1, behind(`odd-refused-${round}-${n}`, version));
       expect(sandbox.callCount).toBeLessThanOrEqual(1);
       clock.forward(61);
     }
     sandbox.heal();
     sandbox.fault({ kind: 'status', status: 403, query: { next: 'odd' } });
-    expect((await ask(1, '?next=odd-refused-last')).type).toBe('/problems/upstream-failed');
+    expect((await ask(1, behind('odd-refused-last', version))).type).toBe('/problems/upstream-failed');
     expect((await ask(2, '', 'b')).status).toBe(200);
     expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
   });
@@ -144,7 +146,7 @@ describe.each(versions)('with %s', (version) => {
     sandbox.heal();
     sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
     clock.forward(6);
-    expect((await ask(1, '?next=odd-broken')).status).toBe(502);
+    expect((await ask(1, behind('odd-broken', version))).status).toBe(502);
     expect((await ask(51, '', 'b')).status).toBe(200);
     // What failed before it was known to be an outage is not held against the question.
     for (let id = 2; id <= 12; id++) expect((await ask(id, '', 'b')).status).toBe(200);
@@ -212,7 +214,7 @@ test.each(versions)(
   async (version) => {
     const { ask, sandbox, service, probes } = await up(version);
     const { perSecond } = service.status().upstream;
-    for (let n = 0; n < 3; n++) expect((await ask(1, '?next=odd-limited')).status).toBe(502);
+    for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited', version))).status).toBe(502);
     expect(service.status().upstream.perSecond).toBe(perSecond);
     expect(probes()).toBeLessThanOrEqual(1);
     const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited').length;

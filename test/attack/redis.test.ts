@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis as Client } from 'ioredis';
 import { countingIn } from '../../src/callers/rate-limit.ts';
 import { tagOf } from '../../src/pages/page.ts';
-import { type Rebuilt, readRecord } from '../../src/pages/record.ts';
+import { type Rebuilt, readRecord, recordVersion } from '../../src/pages/record.ts';
 import { SharedPages } from '../../src/pages/shared-pages.ts';
 import { Walks } from '../../src/pages/walks.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
@@ -159,7 +159,7 @@ function forged(key: string, head: object, br: Buffer): Buffer {
   length.writeUInt32BE(json.length);
   const content = Buffer.concat([length, json, br]);
   const digest = createHash('sha256').update(key).update('\n').update(content).digest().subarray(0, 16);
-  return Buffer.concat([Buffer.of(3, 0), digest, content]);
+  return Buffer.concat([Buffer.of(recordVersion, 0), digest, content]);
 }
 
 const row = (more: object = {}) => ({
@@ -384,7 +384,7 @@ describe('Hostile messages', () => {
     sandbox.fault({ kind: 'latency', ms: 150 });
     const answers = [a.get(path()), b.get(path())];
     await until(async () => sandbox.callCount === 1, 'it is under way');
-    const key = `sendgate:1:{3|v2|${campaign}|}:limit=10`;
+    const key = `sendgate:1:{${recordVersion}|v2|${campaign}|}:limit=10`;
     for (let n = 0; n < 8; n++) {
       await server.ask((client) => client.publish(channel, JSON.stringify(['page', key, JSON.stringify(problem)])));
     }
@@ -419,7 +419,9 @@ describe('Hostile messages', () => {
     const place = { walk: 'walk', limit: 500, cursor: undefined };
     const seen = await pages.look(place, wish as never, demand, new AbortController().signal);
     const raise = (team: string, rank: number) =>
-      server.ask((c) => c.publish('t:1:events', JSON.stringify(['raise', 't:1:{3|v2|walk}:limit=500', team, rank])));
+      server.ask((c) =>
+        c.publish('t:1:events', JSON.stringify(['raise', `t:1:{${recordVersion}|v2|walk}:limit=500`, team, rank])),
+      );
     // Redis forgets what it publishes, and a subscriber may be connecting again.
     const raised = (team: string, rank: number, urgency: string) =>
       until(async () => {

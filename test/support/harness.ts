@@ -36,6 +36,10 @@ export const idOf = (id: string) => (api === 'v3' ? activityIdOf(id) : id);
 /** A target with the ids of campaigns as callers have them. */
 export const targetOf = (path: string) => path.replace(/(?<=\/campaigns\/)\d+(?=\/)/, idOf);
 
+/** The cursor that callers have for one that Constant Contact knows. */
+export const cursorOf = (next: string, version = api) =>
+  version === 'v3' ? Buffer.from(`next=${encodeURIComponent(next)}`).toString('base64url') : next;
+
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 let tokenFiles = 0;

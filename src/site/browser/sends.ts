@@ -10,6 +10,8 @@ import { number, outcomeInWords } from './words.ts';
 /** Rows that a page can hold and still be scrolled with ease. */
 const maxRows = 20_000;
 const hourMs = 3_600_000;
+/** Stands for what Constant Contact does not tell. */
+const unknown = '–';
 const baseUrl = new URL('.', location.href).href;
 
 interface Question {
@@ -74,7 +76,7 @@ async function load(): Promise<void> {
 
 function show(page: ReceivedPage): void {
   const rows = page.sends.map(({ send_date, email_address, contact_id }) =>
-    row([send_date, email_address, contact_id]),
+    row([send_date || unknown, email_address || unknown, contact_id || unknown]),
   );
   part('rows').append(...rows);
   shown.push(...page.sends);
@@ -101,7 +103,8 @@ function showHours(): void {
   const counts = new Map<number, number>();
   for (const { send_date } of shown) {
     const hour = Math.floor(Date.parse(send_date) / hourMs);
-    counts.set(hour, (counts.get(hour) ?? 0) + 1);
+    // A send without a date is in the table, and in no hour.
+    if (!Number.isNaN(hour)) counts.set(hour, (counts.get(hour) ?? 0) + 1);
   }
   const sorted = [...counts].sort(([a], [b]) => a - b);
   const [busiest] = [...counts].sort(([, a], [, b]) => b - a);
@@ -110,7 +113,9 @@ function showHours(): void {
     'hours',
     busiest
       ? `Sends by hour, of those shown: ${sorted.length} hour${sorted.length === 1 ? '' : 's'}, most at ${at(busiest[0])} UTC (${number(busiest[1])})`
-      : 'No sends.',
+      : shown.length === 0
+        ? 'No sends.'
+        : 'No sends with a date.',
   );
   hours.show(
     sorted.map(([hour]) => hour * 3_600),
@@ -147,7 +152,7 @@ function fail(error: unknown, retry: () => void): void {
 }
 
 async function exportAs(format: 'csv' | 'ndjson'): Promise<void> {
-  const search = question.since === '' ? '' : `?created_since=${question.since}`;
+  const search = question.since === '' ? '' : `?created_since=${encodeURIComponent(question.since)}`;
   const url = `${baseUrl}campaigns/${encodeURIComponent(question.campaign)}/sends.${format}${search}`;
   part('problem').hidden = true;
   const retry = () => void exportAs(format);

@@ -1,0 +1,40 @@
+/**
+ * Rows that are not as they are documented: contacts get deleted, ids are numbers, dates are none.
+ */
+
+/** What of a row is odd, and how: `null-address`; `other-row` is an object that is none of this report's rows. */
+export type OddKind =
+  | `${'no' | 'null' | 'empty' | 'numeric' | 'text'}-${'type' | 'campaign' | 'contact' | 'address' | 'date'}`
+  | `${'null' | 'text' | 'numeric' | 'list' | 'other'}-row`;
+
+/** What the parts of a row are called. */
+export type RowNames = Readonly<Record<'type' | 'campaign' | 'contact' | 'address' | 'date', string>>;
+
+/** An address that must not be seen anywhere. */
+export const leak = 'leak@example.com';
+
+const rows: Readonly<Record<string, unknown>> = {
+  null: null,
+  text: leak,
+  numeric: 7,
+  list: [leak],
+  other: { url: leak },
+};
+
+/** A number that JSON.parse rounds, as an id; as a date, milliseconds. */
+const numeric = { contact: 2 ** 60, campaign: 2 ** 60, date: 1_354_799_174_762, address: 7, type: 7 } as const;
+
+export function oddly(row: Readonly<Record<string, unknown>>, kind: OddKind, names: RowNames): unknown {
+  const [how = '', part] = kind.split('-') as [string, keyof RowNames | 'row'];
+  if (part === 'row') return rows[how];
+  const name = names[part];
+  const { [name]: _, ...rest } = row;
+  if (how === 'no') return rest;
+  const values: Readonly<Record<string, unknown>> = {
+    null: null,
+    empty: '',
+    numeric: numeric[part],
+    text: 'yesterday',
+  };
+  return { ...row, [name]: values[how] };
+}
