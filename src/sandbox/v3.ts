@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Campaign } from './campaign.ts';
 import { firstPage, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
+import { v3Over } from './limit-shapes.ts';
 import type { SandboxAnswer } from './v2.ts';
 
 /** Ids that one call for cross references may ask for. */
@@ -17,10 +18,7 @@ function v3Error(status: number, key: string, message: string): SandboxAnswer {
 
 export const v3Errors: ErrorStyle = {
   error: v3Error,
-  over: {
-    second: v3Error(429, 'throttled', 'The service is throttled.'),
-    day: v3Error(429, 'quota_exceeded', 'The quota of the day is exceeded.'),
-  },
+  over: v3Over,
 };
 
 /** The campaign activity id of the campaign that v2 knows by `id`. */
@@ -84,6 +82,9 @@ function toV3(campaign: Campaign, index: number) {
     created_time: new Date(atMs).toISOString(),
   };
 }
+
+/** What a user gets who may not read reports. */
+export const v3Denied = v3Error(403, 'access_denied', 'You do not have the privilege to see reports.');
 
 /** `GET /v3/account/user/privileges` */
 export function v3Privileges(names: readonly string[]): SandboxAnswer {

@@ -2,14 +2,13 @@
  * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
  */
 import { z } from 'zod';
-import { cursorOf, errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
+import { cursorOf, parseAnswer, refusalOf, rows } from './answers.ts';
 import {
   type CampaignSummary,
   campaignIdRules,
   type Dialect,
   type Exchange,
   type PageQuery,
-  type Reply,
   type SendsPage,
   type UpstreamRequest,
 } from './dialect.ts';
@@ -46,7 +45,7 @@ export function v2(credentials: V2Credentials): Dialect {
     neutral: () => ({
       request: () => authorized(credentials, '', { limit: '1' }),
       parse: (body) => parseAnswer(z.unknown(), body),
-      refusal: (reply) => refusalOf(reply, limitOf(reply)),
+      refusal: (reply) => refusalOf(reply),
     }),
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
@@ -66,7 +65,7 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
           : { next: query.cursor }),
       }),
     parse: parseV2Page,
-    refusal: (reply) => refusalOf(reply, limitOf(reply), query),
+    refusal: (reply) => refusalOf(reply, query),
   };
 }
 
@@ -74,7 +73,7 @@ function summaryOf(campaign: string, credentials: V2Credentials): Exchange<Campa
   return {
     request: () => authorized(credentials, tracking(campaign, 'reports/summary'), {}),
     parse: (body) => parseAnswer(summary, body),
-    refusal: (reply) => refusalOf(reply, limitOf(reply)),
+    refusal: (reply) => refusalOf(reply),
   };
 }
 
@@ -98,12 +97,4 @@ function authorized(
 export function parseV2Page(body: string): SendsPage {
   const { meta, results } = parseAnswer(page, body);
   return { sends: results, cursor: cursorOf(meta?.pagination?.next_link) };
-}
-
-/** The gateway answers 403 for its limits (vendor's forum). A 429 is not documented, and names no limit by itself. */
-function limitOf({ status, body }: Reply): Limit | undefined {
-  const key = status === 403 || status === 429 ? errorKey(body) : undefined;
-  if (key?.endsWith('over.qps')) return 'second';
-  if (key?.endsWith('over.ratelimit')) return 'day';
-  return status === 429 ? 'unnamed' : undefined;
 }
