@@ -46,6 +46,8 @@ export interface Fault {
   readonly limitsAs?: LimitShape;
   /** `Retry-After` of the answer. */
   readonly retryAfter?: string;
+  /** Headers with ids of the call, in place of `x-amzn-requestid` and `x-eig-tracking-id`. */
+  readonly requestIds?: Readonly<Record<string, string>>;
   /** For `redirect`: where to. */
   readonly location?: string;
 }
@@ -77,6 +79,10 @@ export async function strike(
     for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
     return answer(status, type, body);
   };
+  if (fault.requestIds) {
+    for (const name of ['x-amzn-requestid', 'x-eig-tracking-id']) res.removeHeader(name);
+    for (const [name, value] of Object.entries(fault.requestIds)) res.setHeader(name, value);
+  }
   if (fault.retryAfter !== undefined) res.setHeader('Retry-After', fault.retryAfter);
   switch (fault.kind) {
     case 'latency':
