@@ -317,16 +317,20 @@ function buildRedis({ redis }: Config, { clock, log, secrets, onAsked, onBack }:
   if (!address) return undefined;
   const built: Redis = new Redis(address, redis, clock, {
     asked: onAsked,
-    changed: (isUp, reason) => {
+    changed: (isUp, why) => {
       const { instances } = built;
       if (isUp) onBack();
       if (isUp) log.info({ instances }, 'Redis is there: pages, quota and limits are shared');
-      else
-        log.warn({ reason, instances }, 'Redis does not help: this instance goes on alone, with its part of the quota');
+      else log.warn({ ...why, instances }, redisMessage(why?.denied));
     },
   });
   return built;
 }
+
+const redisMessage = (denied: string | undefined) =>
+  denied === undefined
+    ? 'Redis does not help: this instance goes on alone, with its part of the quota'
+    : `Redis does not help: its access control denies ${denied}; this instance goes on alone, with its part of the quota. The section "Several instances" of README.md says what Sendgate needs`;
 
 function buildKeyRing({ cache }: Config, readFile: (path: string) => string, log: Logger): KeyRing | undefined {
   const file = cache.encryptionKeyFile;

@@ -301,7 +301,7 @@ const settle: Script = {
   keys: 6,
   lua: `${prelude}
     for i = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], now + ARGV[i + 1], ARGV[i]) end
-    redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', KEYS[2], 'since', now)
+    if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'since', now) else redis.call('HSETNX', KEYS[2], 'since', now) end
     live()
     return state()`,
 };
