@@ -76,8 +76,9 @@ async function up(version: Version, env: Environment = {}) {
 
 describe.each(versions)('with %s', (version) => {
   test('a thousand odd questions of one client shut nothing for another one, and cost few probes', async () => {
-    const { sandbox, ask, ready, probes, lines } = await up(version);
+    const { sandbox, ask, ready, probes, lines, service } = await up(version);
     expect((await ask(1)).status).toBe(200);
+    const { perSecond } = service.status().upstream;
     let odd = 0;
     const attack = async () => {
       while (odd < 1_000) {
@@ -95,6 +96,7 @@ describe.each(versions)('with %s', (version) => {
     expect([...seen]).toEqual([200]);
     expect((await ask(1)).status).toBe(200);
     expect(await ready()).toMatchObject({ upstream: 'ok' });
+    expect(service.status().upstream.perSecond).toBe(perSecond);
     expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
     expect(probes()).toBeLessThanOrEqual(5);
     if (version === 'v3') expect(sandbox.tokenCallCount).toBeLessThanOrEqual(2);
