@@ -58,6 +58,8 @@ const scanCount = 500;
 const convincing = 2;
 /** Beats until messages have to have arrived. */
 const maxUnheard = goneMs / beatMs;
+/** Beats that count as unheard on a new connection: too many to rely on it, and too few to give it up. */
+const notHeardYet = maxUnheard + 1;
 const settledBeats = 5_000 / beatMs;
 /** For how long a start waits for Redis. */
 const startMs = 1_000;
@@ -108,7 +110,7 @@ export class Redis {
   #late = 0;
   #goodBeats = 0;
   /** Beats since a message was heard, and since Redis has been up. */
-  #unheard = maxUnheard;
+  #unheard = notHeardYet;
   #beatsUp = 0;
   #session = 0;
   #cancelBeat: () => void = () => {};
@@ -127,7 +129,11 @@ export class Redis {
       });
     }
     this.#client.on('close', () => this.#down({ reason: 'connection' }));
-    this.#subscriber.on('close', () => this.#down({ reason: 'connection' }));
+    this.#subscriber.on('close', () => {
+      // What was heard before says nothing of the next connection.
+      this.#unheard = notHeardYet;
+      this.#down({ reason: 'connection' });
+    });
     this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text));
     this.#subscriber.on('ready', () => void this.#subscribe());
     this.#ready = new Promise((resolve) => {
