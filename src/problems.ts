@@ -117,6 +117,14 @@ const table = {
       'The credentials of Sendgate are not accepted. Its operators have to replace them, or to authorize it again.',
     remedy: 'There is nothing that you can do: Sendgate has logged an error, and its operators have to act.',
   },
+  'upstream-gone': {
+    status: 502,
+    title: 'Constant Contact has withdrawn its API',
+    detail:
+      'Constant Contact has withdrawn the version of its API that Sendgate is set to use. Its operators have to move to another one: from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
+    remedy:
+      'There is nothing that you can do: Sendgate has logged an error, and its operators have to set `CONSTANT_CONTACT_API=v3`, as `docs/first-page-with-v3.md` shows. Pages that are held go on being answered meanwhile.',
+  },
   'upstream-failed': {
     status: 502,
     title: 'Constant Contact failed',
@@ -184,6 +192,18 @@ interface ProblemOptions {
   /** Whether this one question alone fails, and would again: worth remembering for a while. */
   readonly isLasting?: boolean;
 }
+
+/**
+ * A problem of a question that is not asked again until `forMs` have passed. Who is told to wait is told to wait for that long.
+ */
+export function remembered(code: ProblemCode, forMs: number, reason?: string): Problem {
+  const retryAfterSeconds = code === 'upstream-busy' ? Math.max(1, Math.ceil(forMs / 1000)) : undefined;
+  return new Problem(code, { reason, retryAfterSeconds, ...(code === 'upstream-busy' && { detail: askedToWait }) });
+}
+
+/** Said where Constant Contact asks to wait with one question, and with no other. */
+export const askedToWait =
+  'Constant Contact, or a firewall in front of it, asks to wait with this question. Wait as long as `Retry-After` says.';
 
 /** The only error that Sendgate throws on purpose. Switch on `code`. */
 export class Problem extends Error {

@@ -106,7 +106,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const keyRing = buildKeyRing(config, parts.readFile, log);
 
-  const { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker } = buildUpstream(config, {
+  const { upstream, quota, tokens, gates, credentialsReplaced } = buildUpstream(config, {
     clock,
     log,
     secrets,
@@ -116,9 +116,9 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
     teams: new Map(sharingTeams(config).map((team) => [team.name, team])),
-    onCall: (outcome, seconds, code) => {
+    onCall: (outcome, seconds, about) => {
       metrics.upstreamCall(outcome, seconds);
-      if (outcome !== 'ok') log.warn({ outcome, code, seconds }, 'a call to Constant Contact failed');
+      if (outcome !== 'ok') log.warn({ outcome, ...about, seconds }, 'a call to Constant Contact failed');
     },
     onOddRows: (field, rows) => metrics.oddRows(field, rows),
     onWait: (team, urgency, seconds) => {
@@ -164,16 +164,17 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       walks,
       shared,
       onForgotten: (campaign) => workers?.moved(campaign),
-      outageAt: () => breaker.openedAt,
+      outageAt: () => gates.breaker.openedAt,
       clock,
     },
     { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
   );
 
   const state = {
-    credentialsRefused: () => credentialsGate.isShut || tokens?.needsPerson === true,
-    quotaExhausted: () => dayGate.isShut || quota.isSpent,
-    circuitOpen: () => breaker.isOpen,
+    gone: () => gates.gone.isShut,
+    credentialsRefused: () => gates.credentials.isShut || tokens?.needsPerson === true,
+    quotaExhausted: () => gates.day.isShut || quota.isSpent,
+    circuitOpen: () => gates.breaker.isOpen,
   };
   const health = new Health(state, () => front.processes);
   const given = () => front.given;
@@ -212,7 +213,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       unknownIds,
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
       clock,
-      outageAt: () => breaker.openedAt,
+      outageAt: () => gates.breaker.openedAt,
     },
     config.cache,
   );
@@ -317,16 +318,20 @@ function buildRedis({ redis }: Config, { clock, log, secrets, onAsked, onBack }:
   if (!address) return undefined;
   const built: Redis = new Redis(address, redis, clock, {
     asked: onAsked,
-    changed: (isUp, reason) => {
+    changed: (isUp, why) => {
       const { instances } = built;
       if (isUp) onBack();
       if (isUp) log.info({ instances }, 'Redis is there: pages, quota and limits are shared');
-      else
-        log.warn({ reason, instances }, 'Redis does not help: this instance goes on alone, with its part of the quota');
+      else log.warn({ ...why, instances }, redisMessage(why?.denied));
     },
   });
   return built;
 }
+
+const redisMessage = (denied: string | undefined) =>
+  denied === undefined
+    ? 'Redis does not help: this instance goes on alone, with its part of the quota'
+    : `Redis does not help: its access control denies ${denied}; this instance goes on alone, with its part of the quota. The section "Several instances" of README.md says what Sendgate needs`;
 
 function buildKeyRing({ cache }: Config, readFile: (path: string) => string, log: Logger): KeyRing | undefined {
   const file = cache.encryptionKeyFile;

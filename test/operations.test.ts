@@ -103,6 +103,7 @@ describe('the management listener', () => {
             circuit: 'closed',
             credentials: 'ok',
             quota: 'ok',
+            api: 'ok',
           },
           teams: [{ team: 'default', calls: 1, part: 10_000, borrowed: 0, available: 9_999 }],
           queues: ['interactive', 'refresh', 'bulk'].map((urgency) => ({
@@ -135,10 +136,11 @@ describe('the management listener', () => {
 });
 
 test('health is told in the order of what an operator has to do', () => {
-  const state = { credentialsRefused: false, quotaExhausted: false, circuitOpen: true };
+  const state = { gone: false, credentialsRefused: false, quotaExhausted: false, circuitOpen: true };
   let answering = 1;
   const health = new Health(
     {
+      gone: () => state.gone,
       credentialsRefused: () => state.credentialsRefused,
       quotaExhausted: () => state.quotaExhausted,
       circuitOpen: () => state.circuitOpen,
@@ -152,8 +154,10 @@ test('health is told in the order of what an operator has to do', () => {
   expect(health.readiness().upstream).toBe('quota-exhausted');
   state.credentialsRefused = true;
   expect(health.readiness().upstream).toBe('credentials-refused');
+  state.gone = true;
+  expect(health.readiness().upstream).toBe('gone');
   answering = 0;
-  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'credentials-refused' });
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'gone' });
   health.phase = 'draining';
   expect(health.readiness().status).toBe('draining');
 });

@@ -171,6 +171,21 @@ describe('Instances with one Redis', () => {
     await cold('a', first);
     await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
   });
+
+  test('wait as long as another one was asked to, and a minute at the most, whatever Redis says', async () => {
+    const [first, second] = [await add(), await add()];
+    const retryAfter = async (on: Harness) => Number((await cold('a', on)).headers.get('retry-after'));
+    sandbox.fault({ kind: 'over-qps', retryAfter: '40', times: 1 });
+    expect(await retryAfter(first)).toBe(40);
+    await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
+    expect(await retryAfter(second)).toBeGreaterThanOrEqual(35);
+    for (const ms of ['1e12', 'Infinity', 'x', '-1']) {
+      await redis.ask((client) => client.publish('sendgate:1:events', JSON.stringify(['complaint', 'another', ms])));
+    }
+    await until(() => second.service.status().upstream.perSecond === 1, 'they are heard');
+    expect(await retryAfter(second)).toBeLessThanOrEqual(60);
+    expect(await retryAfter(first)).toBeGreaterThan(40);
+  });
 });
 
 describe('Instances that have lost their Redis', () => {

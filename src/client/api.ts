@@ -65,6 +65,10 @@ export interface Status {
     circuit: 'open' | 'closed';
     credentials: 'refused' | 'ok';
     quota: 'exhausted' | 'ok';
+    /**
+     * `gone` when Constant Contact has withdrawn the version in use
+     */
+    api: 'gone' | 'ok';
   };
   /**
    * Who spends the day's calls
@@ -144,6 +148,7 @@ export interface Problem {
     | '/problems/headers-too-large'
     | '/problems/internal-error'
     | '/problems/upstream-credentials-refused'
+    | '/problems/upstream-gone'
     | '/problems/upstream-failed'
     | '/problems/upstream-busy'
     | '/problems/upstream-quota-exhausted'

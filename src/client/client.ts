@@ -102,6 +102,7 @@ const passing: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Problems that a person has to end, whatever their status. */
 const lasting: ReadonlySet<ProblemCode | 'unreadable'> = new Set([
   'upstream-credentials-refused',
+  'upstream-gone',
   'upstream-quota-exhausted',
 ]);
 /** Pages whose sends are remembered, so that none is told twice. */

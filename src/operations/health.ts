@@ -7,11 +7,12 @@ export type Phase = 'starting' | 'ready' | 'draining';
 
 export interface Readiness {
   readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
-  readonly upstream: 'ok' | 'failing' | 'credentials-refused' | 'quota-exhausted';
+  readonly upstream: 'ok' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
 }
 
 /** What keeps Constant Contact from being asked, if anything. */
 export interface UpstreamState {
+  readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly circuitOpen: () => boolean;
@@ -43,6 +44,7 @@ export class Health {
   }
 
   #upstream(): Readiness['upstream'] {
+    if (this.#state.gone()) return 'gone';
     if (this.#state.credentialsRefused()) return 'credentials-refused';
     if (this.#state.quotaExhausted()) return 'quota-exhausted';
     return this.#state.circuitOpen() ? 'failing' : 'ok';

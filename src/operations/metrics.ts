@@ -24,6 +24,7 @@ export interface Gauges {
   readonly instances: () => number;
   readonly redisDown: () => boolean;
   readonly credentialsRefused: () => boolean;
+  readonly gone: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly circuitOpen: () => boolean;
 }
@@ -48,6 +49,7 @@ const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: str
   instances: ['sendgate_instances', 'Instances that share pages and quota, as last seen; 1 without Redis'],
   redisDown: ['sendgate_redis_down', '1 while Redis is configured and does not help'],
   credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
+  gone: ['sendgate_upstream_gone', '1 while the version of the API in use is withdrawn by Constant Contact'],
   quotaExhausted: [
     'sendgate_upstream_quota_exhausted',
     "1 while the day's quota is spent, by our count or by what Constant Contact says",

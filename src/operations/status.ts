@@ -14,6 +14,7 @@ const maxWaits = 200;
 export interface StatusParts {
   readonly quota: () => QuotaStatus;
   readonly circuitOpen: () => boolean;
+  readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
@@ -39,6 +40,9 @@ export const publicStatusSchema = z.object({
       circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is taken to be down' }),
       credentials: z.enum(['refused', 'ok']),
       quota: z.enum(['exhausted', 'ok']),
+      api: z
+        .enum(['gone', 'ok'])
+        .meta({ description: '`gone` when Constant Contact has withdrawn the version in use' }),
     })
     .meta({ description: "Constant Contact, and what is left of the account's limits" }),
   teams: z
@@ -107,6 +111,7 @@ export class StatusBoard {
         circuit: this.#parts.circuitOpen() ? 'open' : 'closed',
         credentials: this.#parts.credentialsRefused() ? 'refused' : 'ok',
         quota: this.#parts.quotaExhausted() ? 'exhausted' : 'ok',
+        api: this.#parts.gone() ? 'gone' : 'ok',
       },
       teams: teams.map((day) => ({ ...day, team: day.team || accountName })),
       queues: queues.map(({ team, urgency, waiting }) => {

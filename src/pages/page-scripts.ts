@@ -14,7 +14,11 @@ const prelude = `
   local highest = tonumber(ARGV[#ARGV])
   local function field(key, name)
     local value = redis.pcall('HGET', key, name)
-    if type(value) == 'table' and value.err then redis.call('DEL', key) return false end
+    if type(value) == 'table' and value.err then
+      if not string.find(value.err, 'WRONGTYPE', 1, true) then error(value.err) end
+      redis.call('DEL', key)
+      return false
+    end
     return value
   end
   local generation = field(KEYS[3], 'g')

@@ -3,7 +3,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import { Problem } from '../problems.ts';
+import { Problem, remembered } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
 import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
 import type { Demand, Payer, Urgency } from '../upstream/quota/demand.ts';
@@ -83,6 +83,10 @@ interface RememberedRefusal {
   readonly code: RefusalCode;
   /** Monotonic time, in milliseconds. */
   readonly at: number;
+  /** The same: when callers are told to ask again. */
+  readonly until: number;
+  /** For how long Constant Contact asks to wait, where that is known. */
+  readonly waitSeconds?: number | undefined;
 }
 
 type Held = Page | RememberedRefusal;
@@ -187,7 +191,7 @@ export class Pages {
     if (held === undefined) return undefined;
     if (held.kind === 'refusal') {
       if (this.#mayHavePassed(held)) return undefined;
-      throw new Problem(held.code);
+      throw this.#problemOf(held);
     }
     if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
     return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
@@ -251,7 +255,7 @@ export class Pages {
     const fetching = cache.fetch(key, { allowStale, forceRefresh, status, context });
     const found = await wait.until(fetching);
     if (found === undefined) throw new Problem('internal-error');
-    if (found.kind === 'refusal') throw new Problem(found.code);
+    if (found.kind === 'refusal') throw isWalking ? walkProblem(found) : this.#problemOf(found);
 
     const { source } = context;
     const origin = status.returnedStale ? undefined : this.#origins.get(found);
@@ -354,6 +358,10 @@ export class Pages {
     return now - page.fetchedAt > maxAgeSeconds * 1000 && now - triedAt >= this.#options.minFreshSeconds * 1000;
   }
 
+  #problemOf({ code, until }: RememberedRefusal): Problem {
+    return remembered(code, until - this.#parts.clock.monotonic());
+  }
+
   /** Whether a failure that is remembered may have been everybody's. */
   #mayHavePassed({ code, at }: RememberedRefusal): boolean {
     return isFailure(code) && at <= (this.#parts.outageAt?.() ?? Number.NEGATIVE_INFINITY);
@@ -390,7 +398,9 @@ export class Pages {
       if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;
         turn?.refused(code, options.ttl);
-        return { kind: 'refusal', code, at: clock.monotonic() };
+        const { retryAfterSeconds: waitSeconds } = error;
+        const at = clock.monotonic();
+        return { kind: 'refusal', code, at, until: at + Math.max(options.ttl, (waitSeconds ?? 0) * 1000), waitSeconds };
       }
       turn?.failed(error);
       if (!old || this.#isGone(old)) throw error;
@@ -400,7 +410,7 @@ export class Pages {
         return old;
       }
       // The page is good enough to go on with, and the upstream is left alone for a while: for less, if it was not asked.
-      const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled';
+      const wasAsked = error.code !== 'upstream-busy' || error.reason === 'throttled' || error.isLasting;
       const seconds = wasAsked ? this.#options.minFreshSeconds : (error.retryAfterSeconds ?? 1);
       options.ttl = Math.min(seconds, this.#options.minFreshSeconds) * 1000;
       return pageOf(old.body, { ...old, failedAt: clock.monotonic() });
@@ -435,7 +445,7 @@ export class Pages {
   #fromOthers(seen: Exclude<Seen, { kind: 'turn' }>, key: string, options: { ttl?: number }, fetch: Fetch): Held {
     const now = this.#parts.clock.monotonic();
     options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
-    if (seen.kind === 'refusal') return { kind: 'refusal', code: seen.code, at: now };
+    if (seen.kind === 'refusal') return { ...seen, at: now };
     this.#origins.set(seen.page, { waited: seen.waited });
     this.#holdToo(key, seen.page, options, fetch);
     return seen.page;
@@ -534,7 +544,10 @@ function identityOfSend({ contact_id, send_date, email_address, activity_type }:
   return contact_id === '' || send_date === '' ? `${identity} ${email_address} ${activity_type}` : identity;
 }
 
-const isFailure = (code: RefusalCode) => code === 'upstream-failed' || code === 'upstream-timeout';
+const isFailure = (code: RefusalCode) => code !== 'campaign-not-found' && code !== 'invalid-cursor';
+
+/** What a walk is told, which asks again whatever is remembered. */
+const walkProblem = ({ code, waitSeconds }: RememberedRefusal) => new Problem(code, { retryAfterSeconds: waitSeconds });
 
 /** What is left of a page from an instant on: nothing behind the first send that is older, neither sends nor pages. */
 function since(createdSince: string, sends: readonly Send[], cursor: string | undefined): SendsPage {

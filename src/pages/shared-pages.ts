@@ -19,7 +19,10 @@ import { type ArrivedPage, differs, isUnchanged, type Walks } from './walks.ts';
 
 /** What is remembered of a question that cannot be answered. */
 export type RefusalCode = z.output<typeof refusalCode>;
-const refusalCode = z.enum(['campaign-not-found', 'invalid-cursor', 'upstream-failed', 'upstream-timeout']);
+const refusalCode = z.enum([
+  ...(['campaign-not-found', 'invalid-cursor'] as const),
+  ...(['upstream-failed', 'upstream-busy', 'upstream-timeout'] as const),
+]);
 
 /** What to remember of a problem; undefined where the same question may be answered the next time. */
 export function refusalOf({ code, isLasting }: Problem): RefusalCode | undefined {
@@ -452,6 +455,7 @@ const problem = z.object({
       'upstream-timeout',
       'upstream-quota-exhausted',
       'upstream-credentials-refused',
+      'upstream-gone',
       'internal-error',
     ])
     .optional(),

@@ -8,6 +8,8 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { parseJson } from '../json.ts';
 import type { RedisAddress } from './address.ts';
+import { permitted, scriptCommands } from './permissions.ts';
+import { aCommand, deniedBy, isForPerson, Late, type Refusal, refusalOf } from './refusals.ts';
 
 export interface RedisOptions {
   /** The longest that an answer may take, in milliseconds. */
@@ -25,8 +27,11 @@ export interface Script {
 }
 
 export interface RedisEvents {
-  /** Told once each way, and first when it is known whether Redis is there. */
-  changed(isUp: boolean, reason: string | undefined): void;
+  /**
+   * Told once each way, and first when it is known whether Redis is there; while it is not, again of a reason that a person
+   * has to mend.
+   */
+  changed(isUp: boolean, why: Refusal | undefined): void;
   /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
   asked(script: string, outcome: string, seconds: number): void;
 }
@@ -53,6 +58,8 @@ const scanCount = 500;
 const convincing = 2;
 /** Beats until messages have to have arrived. */
 const maxUnheard = goneMs / beatMs;
+/** Beats that count as unheard on a new connection: too many to rely on it, and too few to give it up. */
+const notHeardYet = maxUnheard + 1;
 const settledBeats = 5_000 / beatMs;
 /** For how long a start waits for Redis. */
 const startMs = 1_000;
@@ -93,13 +100,17 @@ export class Redis {
   readonly #ready: Promise<void>;
   #instances: readonly string[] = [this.instance];
   #isUp = false;
-  /** Of the last connection that could not be made. */
-  #why = 'connection';
+  /** What went wrong last. */
+  #why: Refusal = { reason: 'connection' };
+  /** Why messages cannot be heard. */
+  #whyUnheard: Refusal = { reason: 'unheard' };
   #told: boolean | undefined;
+  /** Reasons that were told since Redis was there last. */
+  readonly #toldReasons = new Set<string>();
   #late = 0;
   #goodBeats = 0;
   /** Beats since a message was heard, and since Redis has been up. */
-  #unheard = maxUnheard;
+  #unheard = notHeardYet;
   #beatsUp = 0;
   #session = 0;
   #cancelBeat: () => void = () => {};
@@ -114,11 +125,15 @@ export class Redis {
     this.#subscriber = connect(address);
     for (const client of [this.#client, this.#subscriber]) {
       client.on('error', (error: Error) => {
-        this.#why = reasonOf(error);
+        this.#failed(refusalOf(error));
       });
     }
-    this.#client.on('close', () => this.#down('connection'));
-    this.#subscriber.on('close', () => this.#down('connection'));
+    this.#client.on('close', () => this.#down({ reason: 'connection' }));
+    this.#subscriber.on('close', () => {
+      // What was heard before says nothing of the next connection.
+      this.#unheard = notHeardYet;
+      this.#down({ reason: 'connection' });
+    });
     this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text));
     this.#subscriber.on('ready', () => void this.#subscribe());
     this.#ready = new Promise((resolve) => {
@@ -233,8 +248,10 @@ export class Redis {
       this.#late = 0;
       return reply;
     } catch (error) {
-      outcome = reasonOf(error);
-      if (outcome !== 'late' || ++this.#late >= maxLate) this.#down(outcome);
+      const why = refusalOf(error);
+      outcome = why.reason;
+      if (why.denied === aCommand && script !== permitted) void this.#isPermitted(why);
+      else if (outcome !== 'late' || ++this.#late >= maxLate) this.#down(why);
       return undefined;
     } finally {
       this.#events.asked(script.name, outcome, (this.#clock.monotonic() - startedAt) / 1000);
@@ -249,14 +266,33 @@ export class Redis {
   async #beat(): Promise<void> {
     const reply = await this.#ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
     if (!Array.isArray(reply)) this.#goodBeats = 0;
-    else if (this.#unheard < maxUnheard) this.#alive(reply.filter(Buffer.isBuffer).map(String));
-    else {
-      this.#down('unheard');
+    else if (this.#unheard < maxUnheard) {
+      if (this.#isUp || (await this.#isPermitted())) this.#alive(reply.filter(Buffer.isBuffer).map(String));
+    } else {
+      this.#down(this.#whyUnheard);
       if (this.#unheard % maxUnheard === 0) this.#subscriber.disconnect(true);
     }
     this.#unheard++;
     const isStarting = this.#told === undefined;
     this.#scheduleBeat(isStarting ? startingBeatMs : this.#isUp ? beatMs : beatMs / 2);
+  }
+
+  /**
+   * Whether access control denies nothing that scripts use; otherwise that is why Redis does not help.
+   *
+   * @param unnamed what is told of a script that was denied something, which cannot be found out
+   */
+  async #isPermitted(unnamed?: Refusal): Promise<boolean> {
+    const values = [this.key(`permitted:${this.instance}`), this.channel, JSON.stringify(scriptCommands)];
+    const reply = await this.#ask(permitted, values);
+    if (!Array.isArray(reply)) return false;
+    const [name, error] = reply.map(String);
+    const isNamed = name !== undefined && error !== undefined && Object.hasOwn(scriptCommands, name);
+    if (!isNamed && unnamed) this.#down(unnamed);
+    if (!isNamed) return unnamed === undefined;
+    const denied = deniedBy(error);
+    this.#down({ reason: 'no-permission', denied: denied === aCommand ? `the command ${name.toLowerCase()}` : denied });
+    return false;
   }
 
   #alive(instances: readonly string[]): void {
@@ -272,28 +308,43 @@ export class Redis {
     for (const listener of this.#onUp) listener();
   }
 
-  #down(reason: string): void {
+  #down(why: Refusal): void {
     this.#goodBeats = 0;
     this.#late = 0;
+    if (!this.#isUp) this.#failed(why);
     if (!this.#isUp || this.#isClosed) return;
     this.#isUp = false;
     this.#session++;
-    this.#tell(false, reason);
+    this.#tell(false, why);
     for (const listener of this.#onDown) listener();
   }
 
-  #tell(isUp: boolean, reason: string | undefined): void {
-    if (isUp === this.#told) return;
+  /** Something more went wrong while Redis was not there. A connection that closes says nothing new of what closed it. */
+  #failed(why: Refusal): void {
+    if (why.reason !== 'connection') this.#why = why;
+    if (this.#told === false && !this.#isClosed && isForPerson(why.reason) && !this.#toldReasons.has(why.reason))
+      this.#tell(false, why);
+  }
+
+  #tell(isUp: boolean, why: Refusal | undefined): void {
+    if (isUp && this.#told) return;
     this.#told = isUp;
-    this.#events.changed(isUp, reason);
+    if (isUp) this.#toldReasons.clear();
+    else if (why) this.#toldReasons.add(why.reason);
+    this.#events.changed(isUp, why);
   }
 
   async #subscribe(): Promise<void> {
     try {
       await this.#subscriber.subscribe(this.channel);
       this.#session++;
-    } catch {
-      // The connection has closed again: there will be another.
+      this.#whyUnheard = { reason: 'unheard' };
+    } catch (error) {
+      // Where the connection has closed again, there will be another.
+      const why = refusalOf(error);
+      if (why.reason !== 'no-permission') return;
+      this.#whyUnheard = why;
+      this.#down(why);
     }
   }
 
@@ -326,6 +377,8 @@ export function connect({ kind, nodes, tls, username, password, database, master
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
+    // It would be one more command that has to be permitted.
+    disableClientInfo: true,
     // After a failover the old master is a replica, and refuses what is written.
     reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
   } satisfies ClientOptions;
@@ -354,7 +407,15 @@ export function connect({ kind, nodes, tls, username, password, database, master
           enableTLSForSentinelMode: tls,
         }
       : { host: node?.host ?? '', port: node?.port ?? 0 };
-  return new Client({ ...options, ...where, enableOfflineQueue: false, retryStrategy, db: database });
+  // Whether Redis is ready is found out by asking it what it is for; the check needs another permission.
+  return new Client({
+    ...options,
+    ...where,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    retryStrategy,
+    db: database,
+  });
 }
 
 function call(
@@ -367,25 +428,10 @@ function call(
   return commands[`${name}Buffer`]?.(...values) ?? Promise.reject(new Error('no such script'));
 }
 
-class Late extends Error {}
-
 /** @throws Late when the promise has not settled by then; what had arrived meanwhile, and was not looked at yet, counts */
 function withinMs<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => setImmediate(() => setImmediate(() => reject(new Late()))));
     promise.then(resolve, reject).finally(cancel);
   });
-}
-
-/** Why Redis did not help, in words that are safe to tell: its own may hold anything. */
-function reasonOf(error: unknown): string {
-  if (error instanceof Late) return 'late';
-  const text = error instanceof Error ? error.message : '';
-  if (/^OOM/.test(text)) return 'full';
-  if (/^(READONLY|MISCONF)/.test(text)) return 'read-only';
-  if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/.test(text)) return 'not-ready';
-  if (/^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH)/.test(text)) return 'refused';
-  if (error instanceof Error && error.name === 'ReplyError') return 'error';
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  return /^[A-Z][A-Z_]{2,40}$/.test(code) ? code : 'connection';
 }

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LimitShape } from './limit-shapes.ts';
 import { leak } from './odd.ts';
 import type { SandboxAnswer } from './v2.ts';
 
@@ -20,9 +21,11 @@ export type FaultKind =
   | 'oversize'
   | 'echo'
   | 'status'
-  | 'access-denied'
   | 'over-qps'
-  | 'over-ratelimit';
+  | 'over-ratelimit'
+  | 'gone'
+  | 'access-denied'
+  | 'firewall';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -38,8 +41,14 @@ export interface Fault {
   readonly every?: number;
   /** For `latency`: how long; the call then goes on. */
   readonly ms?: number;
-  /** For `status`. */
+  /** For `status`; for `gone`, 400 without it; for `firewall`, 403; for v2's limits, 403. */
   readonly status?: number;
+  /** For `over-qps` and `over-ratelimit`: how they are told. */
+  readonly limitsAs?: LimitShape;
+  /** `Retry-After` of the answer. */
+  readonly retryAfter?: string;
+  /** Headers with ids of the call, in place of `x-amzn-requestid` and `x-eig-tracking-id`. */
+  readonly requestIds?: Readonly<Record<string, string>>;
   /** For `redirect`: where to. */
   readonly location?: string;
 }
@@ -52,7 +61,7 @@ const chunk = Buffer.alloc(64 * 1024, ' ');
 export interface ErrorStyle {
   error(status: number, key: string, message: string): SandboxAnswer;
   /** More calls than the account may make. */
-  readonly over: Readonly<Record<'second' | 'day', SandboxAnswer>>;
+  over(limit: 'second' | 'day', shape: LimitShape, status?: number): SandboxAnswer;
 }
 
 /** Strikes one call, with `text` as its body. Returns whether the call is answered with that. */
@@ -67,7 +76,15 @@ export async function strike(
     res.writeHead(status, { 'Content-Type': type }).end(body);
     return true;
   };
-  const json = ({ status, body }: SandboxAnswer) => answer(status, 'application/json', body);
+  const send = ({ status, type = 'application/json', headers, body }: SandboxAnswer) => {
+    for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
+    return answer(status, type, body);
+  };
+  if (fault.requestIds) {
+    for (const name of ['x-amzn-requestid', 'x-eig-tracking-id']) res.removeHeader(name);
+    for (const [name, value] of Object.entries(fault.requestIds)) res.setHeader(name, value);
+  }
+  if (fault.retryAfter !== undefined) res.setHeader('Retry-After', fault.retryAfter);
   switch (fault.kind) {
     case 'latency':
       await delay(fault.ms ?? 0);
@@ -103,7 +120,7 @@ export async function strike(
     case 'oversize':
       return oversize(res);
     case 'echo':
-      return json(
+      return send(
         style.error(
           500,
           'http.status.internal_server_error',
@@ -111,14 +128,24 @@ export async function strike(
         ),
       );
     case 'status':
-      return json(style.error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`));
-    case 'access-denied': // Of a user without the privilege (vendor's documentation).
-      return json(style.error(403, 'access_denied', 'Request forbidden due to insufficient user privileges.'));
+      return send(style.error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`));
     case 'over-qps':
-      return json(style.over.second);
+      return send(style.over('second', fault.limitsAs ?? 'json', fault.status));
     case 'over-ratelimit':
-      return json(style.over.day);
+      return send(style.over('day', fault.limitsAs ?? 'json', fault.status));
+    case 'gone':
+      return send(style.error(fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.'));
+    case 'access-denied':
+      return send(style.error(403, 'access_denied', 'You do not have the privilege.'));
+    case 'firewall':
+      return answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
   }
+}
+
+/** What a firewall in front of the API says, which quotes what it was asked, as it came and decoded. */
+function firewallPage(url: string): string {
+  const decoded = [...new URL(url, 'http://sandbox').searchParams].map(([name, value]) => `${name}=${value}`);
+  return `<html><body><h1>Request blocked</h1><p>${url}</p><p>${decoded.join(' ')}</p></body></html>`;
 }
 
 /** Sends spaces until the client has had enough. */

@@ -1,6 +1,7 @@
 /**
  * A Constant Contact to run against, no kinder than the real one: for the demo, the tests and the benchmarks.
  */
+import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -8,9 +9,10 @@ import { type Clock, systemClock } from '../clock.ts';
 import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
 import { type Fault, strike } from './fault.ts';
+import type { LimitShape } from './limit-shapes.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
 import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
-import { activityIdOf, v3Errors, v3Privileges, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
+import { activityIdOf, v3Denied, v3Errors, v3Privileges, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
 
 export interface SandboxOptions {
   /** v2's. */
@@ -21,6 +23,8 @@ export interface SandboxOptions {
   readonly oauth?: SandboxOAuthOptions;
   /** The account's limits; without them every call is taken. */
   readonly limits?: { readonly perSecond: number; readonly perDay: number };
+  /** How calls over them are answered; as JSON without it. */
+  readonly limitsAs?: LimitShape;
   readonly host?: string;
   readonly port?: number;
   readonly clock?: Clock;
@@ -32,6 +36,8 @@ export interface SandboxCall {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
+  /** `x-amzn-requestid` of its answer. */
+  readonly requestId: string;
   /** Undefined when a fault kept it from being answered. */
   status?: number;
 }
@@ -141,7 +147,11 @@ export class Sandbox {
     const style = isV3 ? v3Errors : v2Errors;
     const limit = this.#overLimit();
     if (limit) this.limitAnswers++;
-    const refusal = limit ? style.over[limit] : isV3 ? this.#unauthorizedV3(req) : this.#unauthorizedV2(req, url);
+    // Ids of the call, of which support asks for either.
+    res.setHeader('x-amzn-requestid', call.requestId);
+    res.setHeader('x-eig-tracking-id', randomUUID());
+    const over = limit && style.over(limit, this.#options.limitsAs ?? 'json');
+    const refusal = over ?? (isV3 ? this.#unauthorizedV3(req) : this.#unauthorizedV2(req, url));
     const id = this.#campaignOf(url.pathname);
     if (!refusal) {
       for (const fault of this.#striking('api', id, call.query)) if (await strike(fault, style, req, res, text)) return;
@@ -161,6 +171,7 @@ export class Sandbox {
     }
     if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...this.#campaigns.values()], searchParams);
     if (pathname === '/v3/account/user/privileges') return v3Privileges(this.privileges);
+    if (pathname.startsWith('/v3/reports/') && !this.privileges.includes('ui:campaign:metrics')) return v3Denied;
     if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
     if (v3Path.test(pathname)) return v3Sends(campaign, url);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
@@ -192,6 +203,7 @@ export class Sandbox {
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
       headers: req.headers,
+      requestId: randomUUID(),
     };
     this.callCount++;
     this.calls.push(call);
@@ -270,8 +282,9 @@ async function textOf(req: IncomingMessage): Promise<string> {
   return text;
 }
 
-function send(req: IncomingMessage, res: ServerResponse, { status, body }: SandboxAnswer): void {
+function send(req: IncomingMessage, res: ServerResponse, answer: SandboxAnswer): void {
+  const { status, body, type = 'application/json', headers } = answer;
   const zipped = /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? '')) && body.length > 1024;
-  res.writeHead(status, { 'Content-Type': 'application/json', ...(zipped ? { 'Content-Encoding': 'gzip' } : {}) });
+  res.writeHead(status, { 'Content-Type': type, ...headers, ...(zipped ? { 'Content-Encoding': 'gzip' } : {}) });
   res.end(zipped ? gzipSync(body, { level: 1 }) : body);
 }

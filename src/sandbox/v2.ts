@@ -4,11 +4,15 @@
 import type { Campaign } from './campaign.ts';
 import { firstPage, linkTo, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
+import { v2Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
 
 export interface SandboxAnswer {
   readonly status: number;
   readonly body: string;
+  /** JSON without it. */
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** v2's errors are an array, also when there is one. */
@@ -18,11 +22,7 @@ function v2Error(status: number, key: string, message: string): SandboxAnswer {
 
 export const v2Errors: ErrorStyle = {
   error: v2Error,
-  // As the gateway in front of it tells them (vendor's forum).
-  over: {
-    second: v2Error(403, 'mashery.not.authorized.over.qps', 'over its queries-per-second quota'),
-    day: v2Error(403, 'mashery.not.authorized.over.ratelimit', 'over its rate limit quota'),
-  },
+  over: v2Over,
 };
 
 const knows = (names: readonly string[], query: URLSearchParams) =>

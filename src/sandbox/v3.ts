@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Campaign } from './campaign.ts';
 import { firstPage, linkTo, type Place, readCursor, readPageNumber, writeCursor, writePageNumber } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
+import { v3Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
 import type { SandboxAnswer } from './v2.ts';
 
@@ -18,10 +19,7 @@ function v3Error(status: number, key: string, message: string): SandboxAnswer {
 
 export const v3Errors: ErrorStyle = {
   error: v3Error,
-  over: {
-    second: v3Error(429, 'throttled', 'The service is throttled.'),
-    day: v3Error(429, 'quota_exceeded', 'The quota of the day is exceeded.'),
-  },
+  over: v3Over,
 };
 
 /** The campaign activity id of the campaign that v2 knows by `id`. */
@@ -119,6 +117,8 @@ const names: RowNames = {
   address: 'email_address',
   date: 'created_time',
 };
+/** What a user gets who may not read reports. */
+export const v3Denied = v3Error(403, 'access_denied', 'You do not have the privilege to see reports.');
 
 /** `GET /v3/account/user/privileges` */
 export function v3Privileges(names: readonly string[]): SandboxAnswer {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
 import type { UnknownIds } from '../pages/unknown-ids.ts';
-import { Problem } from '../problems.ts';
+import { Problem, remembered } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
 import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
@@ -95,7 +95,8 @@ export class Summaries {
     const held = this.#held.get(campaign);
     if (held && clock.monotonic() < held.freshUntil) {
       if (!(held.answer instanceof Problem)) return held.answer;
-      if (!held.answer.isLasting || held.askedAt > outageAt()) throw held.answer;
+      const { code, reason, isLasting } = held.answer;
+      if (!isLasting || held.askedAt > outageAt()) throw remembered(code, held.freshUntil - clock.monotonic(), reason);
     }
     const wait = this.#waiters.join(campaign, payer, 'interactive', signal);
     const fetching = this.#fetching.get(campaign) ?? this.#fetch(campaign, held, wait.demand, wait.signal);
@@ -129,7 +130,10 @@ export class Summaries {
         // A team's part of the day that is spent keeps nobody else from asking.
         if (error.reason !== 'share') hold(old.answer, minFreshSeconds, old.askedAt);
         return old.answer;
-      } else if (error.isLasting) hold(error, notFoundSeconds);
+      } else if (error.isLasting) {
+        hold(error, notFoundSeconds);
+        throw remembered(error.code, Math.max(notFoundSeconds, error.retryAfterSeconds ?? 0) * 1000, error.reason);
+      }
       throw error;
     } finally {
       this.#fetching.delete(campaign);

@@ -27,6 +27,7 @@ const asked = ['invalid-request', 'not-acceptable'] as const;
 const upstream = [
   'campaign-not-found',
   'upstream-credentials-refused',
+  'upstream-gone',
   'upstream-failed',
   'upstream-busy',
   'upstream-quota-exhausted',
@@ -51,7 +52,7 @@ const examplePage = {
 const exampleStatus = {
   upstream: {
     ...{ callsThisSecond: 2, perSecond: 4, callsToday: 1_204, leftToday: 8_796, dayEndsAt: '2026-01-02T00:00:00.000Z' },
-    ...{ circuit: 'closed', credentials: 'ok', quota: 'ok' },
+    ...{ circuit: 'closed', credentials: 'ok', quota: 'ok', api: 'ok' },
   },
   teams: [{ team: 'web', calls: 1_204, part: 5_000, borrowed: 0, available: 3_796 }],
   queues: [{ team: 'web', urgency: 'interactive', waiting: 1, waitP50: 0.12, waitP95: 0.8, calls: 1_100 }],

@@ -5,19 +5,8 @@ import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
 import type { PageQuery, Refusal, Reply } from './dialect.ts';
-
-const failure = z.object({ error_key: z.string() }).partial();
-/** An array, or on some of v3's paths one bare object (vendor's documentation). The first of an array is all that counts. */
-const failures = z.union([z.tuple([failure], z.unknown()), failure.transform((one) => [one])]);
-
-/** The `error_key` of a refusal; undefined where there is none to be read. */
-export function errorKey(body: string): string | undefined {
-  try {
-    return failures.parse(parseJson(body))[0]?.error_key;
-  } catch {
-    return undefined; // HTML or nothing, from a gateway in front: the status alone has to do.
-  }
-}
+import { errorKey } from './error-body.ts';
+import { limitOf } from './limits.ts';
 
 /** @throws Problem `upstream-failed` */
 export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
@@ -52,14 +41,25 @@ export function rows<T>(row: z.ZodType<T>) {
   });
 }
 
-/** Which of the account's limits an answer names; `unnamed`: none, as a firewall in front of the API may answer one question. */
-export type Limit = 'second' | 'day' | 'unnamed';
-
 /** The reason of a problem with a limit that is not named. */
-export const unnamedLimit = 'http-429';
+export const unnamedLimit = 'limit';
 
-/** A refusal by its status. `limit`: the answer is the dialect's way of saying that one of the account's limits is spent. */
-export function refusalOf({ status }: Pick<Reply, 'status'>, limit: Limit | undefined, query?: PageQuery): Refusal {
+/** The reasons of credentials that are good, of a user who may not read reports (vendor's documentation). */
+export const unprivileged: ReadonlySet<string | undefined> = new Set(['access-denied', 'privileges']);
+
+/** Whether the API is withdrawn, as Constant Contact has told it of its Events API and of v1 (vendor's forum). */
+export const isGone = ({ status, body }: Pick<Reply, 'status' | 'body'>) =>
+  status === 410 || (status >= 400 && errorKey(body) === 'http.status.gone');
+
+/**
+ * What a refusal means.
+ *
+ * @param query of a page; all other questions have nothing in them that a caller has made up but ids
+ */
+export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refusal {
+  const { status } = reply;
+  const isBehindCursor = query?.cursor !== undefined;
+  const limit = limitOf(reply, isBehindCursor);
   if (limit === 'second') {
     return { problem: new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' }), again: 'retry' };
   }
@@ -67,11 +67,15 @@ export function refusalOf({ status }: Pick<Reply, 'status'>, limit: Limit | unde
   if (limit === 'unnamed') {
     return { problem: new Problem('upstream-failed', { reason: unnamedLimit }), again: 'retry' };
   }
+  if (isGone(reply)) return { problem: new Problem('upstream-gone', { reason: 'gone' }), again: 'never' };
   // A 401 may be v2's way of telling a limit (vendor's forum), or v3's of telling that a token has ended.
   if (status === 401) return { problem: refused('http-401'), again: 'confirm' };
-  if (status === 403) return { problem: refused('http-403'), again: 'never' };
+  if (status === 403) {
+    const isDenied = errorKey(reply.body) === 'access_denied';
+    return { problem: refused(isDenied ? 'access-denied' : 'http-403'), again: 'never' };
+  }
   if (status === 404) return { problem: new Problem('campaign-not-found', { reason: 'http-404' }), again: 'never' };
-  if (status === 400 && query?.cursor !== undefined) {
+  if (status === 400 && isBehindCursor) {
     return { problem: new Problem('invalid-cursor', { reason: 'http-400' }), again: 'never' };
   }
   const reason = `http-${Math.floor(status / 100)}xx`;

@@ -37,7 +37,8 @@ export class Breaker {
     this.#failures = failures;
     this.gate = new Gate(clock, {
       probeEveryMs,
-      reads: (finding) => (finding === 'failed' ? 'shut' : 'open'),
+      // A single probe that fails is no outage.
+      reads: (finding) => (finding !== 'failed' ? 'open' : this.isSuspect ? 'shut' : undefined),
       problem: circuitOpen,
       onChange: (open) => {
         if (open) this.#openedAt = clock.monotonic();

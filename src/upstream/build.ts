@@ -6,20 +6,17 @@ import type { Clock } from '../clock.ts';
 import { baseUrls, type Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Logger } from '../operations/log.ts';
-import { Problem } from '../problems.ts';
 import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis } from '../redis/redis.ts';
-import { Breaker, circuitOpen } from './breaker.ts';
 import { CampaignIds } from './campaign-ids.ts';
 import type { Dialect } from './dialect.ts';
-import { Gate } from './gate.ts';
+import { buildGates, type Gates } from './gates.ts';
 import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
 import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from './oauth/token-file.ts';
 import { Tokens } from './oauth/tokens.ts';
 import type { CallObserver } from './one-call.ts';
 import { Prober } from './prober.ts';
-import { endOfDay, quotaExhausted } from './quota/day.ts';
 import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -53,17 +50,12 @@ export interface BuiltUpstream {
   readonly quota: Quota;
   /** v3's; undefined for v2. */
   readonly tokens: Tokens | undefined;
-  readonly credentialsGate: Gate;
+  readonly gates: Gates;
   /** Has the next caller find out whether other credentials are taken. */
   readonly credentialsReplaced: () => void;
-  readonly dayGate: Gate;
-  readonly breaker: Breaker;
 }
 
-/** In case the limit was raised in the course of the day. */
-const quotaProbeMs = 3_600_000;
-
-/** Builds it, with a line in the log for each thing that an operator should hear of, once each way. */
+/** Builds it, with a line in the log for each thing that an operator should hear of. */
 export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): BuiltUpstream {
   const { constantContact } = config;
   const { api } = constantContact;
@@ -79,47 +71,19 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   };
   const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis);
   const prober = new Prober(clock);
-  const credentialsGate = new Gate(clock, {
-    probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
-    reads: (finding) => (finding === 'refused' ? 'shut' : finding === 'answered' ? 'open' : undefined),
-    problem: credentialsRefused,
-    onChange: (shut) => {
-      if (!shut) return log.info('Constant Contact takes the credentials again');
-      log.error(`Constant Contact refuses the credentials: ${remedies[api]}`);
-      quota.refuseWaiting(credentialsRefused());
-    },
-  });
+  const gates = buildGates(config, { clock, log, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
     prober.forget();
-    credentialsGate.probeNow();
+    gates.credentials.probeNow();
+    gates.gone.probeNow();
   };
-  const dayGate = new Gate(clock, {
-    probeEveryMs: quotaProbeMs,
-    reads: (finding) => (finding === 'day' ? 'shut' : finding === 'answered' ? 'open' : undefined),
-    until: () => endOfDay(clock.now()),
-    problem: () => quotaExhausted(clock.now()),
-    onChange: (shut) => {
-      if (!shut) return log.info('Constant Contact takes calls again');
-      log.error("Constant Contact's quota of the day is spent: held pages are served until 00:00 UTC");
-      quota.refuseWaiting(quotaExhausted(clock.now()));
-    },
-  });
-  const breaker = new Breaker(
-    clock,
-    { failures: constantContact.breakerFailures, probeEveryMs: constantContact.breakerProbeMs },
-    (open) => {
-      if (!open) return log.info('Constant Contact answers again');
-      log.error('Constant Contact is down: held pages are served, and it is tried now and then');
-      quota.refuseWaiting(circuitOpen(constantContact.breakerProbeMs));
-    },
-  );
   const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsReplaced, ...parts }) : undefined;
   const dialect: Dialect = tokens
     ? v3(
         tokens,
         new CampaignIds({
           ...{ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds },
-          outageAt: () => breaker.openedAt,
+          outageAt: () => gates.breaker.openedAt,
         }),
       )
     : v2({
@@ -136,9 +100,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
         maxResponseBytes: constantContact.maxResponseBytes,
       }),
       quota,
-      credentialsGate,
-      dayGate,
-      breaker,
+      gates,
       prober,
       retryBudget: new RetryBudget(constantContact.retryPercent),
       clock,
@@ -147,7 +109,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
     },
     { ...constantContact, bulkDeadlineMs: config.exports.patienceSeconds * 1000 },
   );
-  return { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker };
+  return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 
 /** Counts odd rows, and logs the first of each field: where there is one, there are many. */
@@ -166,13 +128,6 @@ function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, o
     }
   };
 }
-
-const credentialsRefused = () => new Problem('upstream-credentials-refused', { reason: 'gate' });
-
-const remedies = {
-  v2: 'replace the API key or the access token',
-  v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
-};
 
 interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'onOddRows'> {
   readonly credentialsReplaced: () => void;

@@ -4,13 +4,13 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
-import { Problem } from '../problems.ts';
-import { parseAnswer, refusalOf, rows } from './answers.ts';
+import { Problem, remembered } from '../problems.ts';
+import { isGone, parseAnswer, refusalOf, rows } from './answers.ts';
 import type { Call, Exchange } from './dialect.ts';
 import type { Demand } from './quota/demand.ts';
 import { Waiters } from './quota/waiters.ts';
 import { askerOf } from './retry-budget.ts';
-import { authorized, type BearerTokens, limitOf } from './v3.ts';
+import { authorized, type BearerTokens } from './v3.ts';
 
 /** Ids that one call may ask for (vendor's documentation). */
 const maxBatch = 50;
@@ -71,7 +71,8 @@ export class CampaignIds {
     const hasPassed = typeof known === 'object' && known.at <= this.#parts.outageAt();
     if (known === undefined || hasPassed) await this.#lookUp(id, call, demand, signal);
     const found = this.#known.get(id) ?? unknown;
-    if (typeof found === 'object') throw new Problem(found.problem.code, { reason: found.problem.reason });
+    if (typeof found === 'object')
+      throw remembered(found.problem.code, this.#known.getRemainingTTL(id), found.problem.reason);
     if (found === unknown) throw new Problem('campaign-not-found', { reason: 'xref' });
     return found;
   }
@@ -135,9 +136,9 @@ export class CampaignIds {
         this.#remember([...ids], new Map(found));
       },
       refusal: (reply) =>
-        reply.status === 400
+        reply.status === 400 && !isGone(reply)
           ? { problem: new Problem('campaign-not-found', { reason: 'xref' }), again: 'never' }
-          : refusalOf(reply, limitOf(reply)),
+          : refusalOf(reply),
     });
   }
 

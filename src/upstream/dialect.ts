@@ -78,6 +78,8 @@ export interface Refusal {
   readonly problem: Problem;
   /** Worth another call at once: `retry` any time, `confirm` a single time, since the first answer may mislead. */
   readonly again: 'never' | 'retry' | 'confirm';
+  /** How long the answer asks to wait (`Retry-After`), in milliseconds and within a day; undefined where it does not. */
+  readonly waitMs?: number | undefined;
 }
 
 /** One question to Constant Contact, and how its answers are read. */

@@ -15,8 +15,8 @@ interface GateOptions {
   readonly problem: (probeInMs: number) => Problem;
   /** Wall time in milliseconds at which a gate that shuts now opens by itself; never without it. */
   readonly until?: () => number;
-  /** Told once when the gate shuts, and once when it opens. */
-  readonly onChange: (shut: boolean) => void;
+  /** Told once when the gate shuts, and again when it is shut for something else; and once when it opens. */
+  readonly onChange: (shut: boolean, finding: Finding | undefined) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ interface GateOptions {
 export class Gate {
   readonly #clock: Clock;
   readonly #options: GateOptions;
-  #shut: { readonly until: number } | undefined;
+  #shut: { readonly until: number; readonly finding: Finding | undefined } | undefined;
   /** Monotonic time from which a probe may be made while the gate is shut. */
   #probeAt = Number.NEGATIVE_INFINITY;
   #judging = 0;
@@ -50,9 +50,9 @@ export class Gate {
    */
   check(probe: () => Promise<Finding | undefined>): Promise<void> | undefined {
     if (!this.isShut) return undefined;
-    if (this.#judging > 0 || this.#clock.monotonic() < this.#probeAt) throw this.#problem();
+    if (this.#judging > 0 || !this.#isDue) throw this.problem;
     return this.judge(probe).then(() => {
-      if (this.isShut) throw this.#problem();
+      if (this.isShut) throw this.problem;
     });
   }
 
@@ -61,27 +61,36 @@ export class Gate {
     this.#judging++;
     try {
       const finding = await probe();
-      const verdict = finding && this.#options.reads(finding);
-      if (verdict === 'open') this.open();
-      else if (verdict === 'shut') this.shut();
-      else if (finding) this.#waitForNext();
+      if (finding) this.learn(finding);
       return finding;
     } finally {
       this.#judging--;
     }
   }
 
-  shut(): void {
-    const isNews = this.#shut === undefined;
-    this.#shut = { until: this.#options.until?.() ?? Number.POSITIVE_INFINITY };
-    this.#waitForNext();
-    if (isNews) this.#options.onChange(true);
+  /**
+   * Shuts or opens as a finding has it. To be told the same twice changes nothing.
+   *
+   * @param probeInMs when the next probe may be made, if not in the usual time
+   */
+  learn(finding: Finding, probeInMs?: number): void {
+    const verdict = this.#options.reads(finding);
+    if (verdict === 'open') this.open();
+    else if (verdict === 'shut') this.shut(finding, probeInMs);
+    else if (this.#isDue) this.#waitForNext();
+  }
+
+  shut(finding?: Finding, probeInMs?: number): void {
+    const isNews = this.#shut === undefined || this.#shut.finding !== finding;
+    this.#shut = { until: this.#options.until?.() ?? Number.POSITIVE_INFINITY, finding };
+    if (isNews || this.#isDue || probeInMs !== undefined) this.#waitForNext(probeInMs);
+    if (isNews) this.#options.onChange(true, finding);
   }
 
   open(): void {
     if (!this.#shut) return;
     this.#shut = undefined;
-    this.#options.onChange(false);
+    this.#options.onChange(false, undefined);
   }
 
   /** What was refused has been replaced: the next caller has it probed at once. */
@@ -89,11 +98,16 @@ export class Gate {
     this.#probeAt = Number.NEGATIVE_INFINITY;
   }
 
-  #waitForNext(): void {
-    this.#probeAt = this.#clock.monotonic() + this.#options.probeEveryMs;
+  get #isDue(): boolean {
+    return this.#clock.monotonic() >= this.#probeAt;
   }
 
-  #problem(): Problem {
+  #waitForNext(probeInMs = this.#options.probeEveryMs): void {
+    this.#probeAt = this.#clock.monotonic() + probeInMs;
+  }
+
+  /** What callers are told while it is shut. */
+  get problem(): Problem {
     return this.#options.problem(Math.max(0, this.#probeAt - this.#clock.monotonic()));
   }
 }

@@ -5,11 +5,21 @@ import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { failed, inClientSpan } from '../tracing.ts';
-import type { Exchange, Refusal } from './dialect.ts';
+import type { Exchange, Refusal, Reply } from './dialect.ts';
+import { retryAfterMs } from './limits.ts';
+import { findingOf } from './prober.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
-/** What came of one call: `ok`, or the reason of its failure, out of a closed set; and Node's code, of a connection. */
-export type CallObserver = (outcome: string, seconds: number, code: string | undefined) => void;
+/** What is told of a call that failed, for its line in the log. */
+interface Failure {
+  /** Node's, of a connection. */
+  readonly code?: string;
+  /** By which Constant Contact's support finds the call. */
+  readonly upstreamRequestId?: string | undefined;
+}
+
+/** What came of one call: `ok`, or the reason of its failure, out of a closed set. */
+export type CallObserver = (outcome: string, seconds: number, about: Failure) => void;
 
 export type Outcome<T> = { readonly answer: T } | Refusal;
 
@@ -28,36 +38,53 @@ export async function callOnce<T>(
 ): Promise<Outcome<T>> {
   const started = clock.monotonic();
   const attributes = resendCount === 0 ? {} : { 'http.request.resend_count': resendCount };
-  const { outcome, code } = await inClientSpan('GET', attributes, async (span, headers) => {
-    const ended = await send(transport, exchange, timeoutMs, span, headers);
+  const { outcome, about } = await inClientSpan('GET', attributes, async (span, headers) => {
+    const ended = await send({ transport, clock }, exchange, timeoutMs, span, headers);
     if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
     return ended;
   });
-  observe('answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, code);
+  observe('answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, about);
   return outcome;
 }
 
 /** @param headers that go with those of the exchange */
 async function send<T>(
-  transport: Transport,
+  { transport, clock }: Pick<Parts, 'transport' | 'clock'>,
   exchange: Exchange<T>,
   timeoutMs: number,
   span: Span,
   headers: Readonly<Record<string, string>>,
-): Promise<{ readonly outcome: Outcome<T>; readonly code?: string }> {
+): Promise<{ readonly outcome: Outcome<T>; readonly about: Failure }> {
+  let upstreamRequestId: string | undefined;
   try {
     const request = exchange.request();
     span.setAttributes(transport.describe(request));
     const reply = await transport.send({ ...request, headers: { ...request.headers, ...headers } }, timeoutMs);
+    upstreamRequestId = requestIdOf(reply);
     span.setAttribute('http.response.status_code', reply.status);
-    if (reply.status !== 200) return { outcome: exchange.refusal(reply) };
-    return { outcome: { answer: exchange.parse(reply.body) } };
+    if (reply.status === 200) return { outcome: { answer: exchange.parse(reply.body) }, about: {} };
+    const refusal = exchange.refusal(reply);
+    const waitMs = mayAskToWait(reply, refusal) ? retryAfterMs(reply.headers, clock.now()) : undefined;
+    return { outcome: { ...refusal, waitMs }, about: { upstreamRequestId } };
   } catch (error) {
-    if (error instanceof Problem) return { outcome: { problem: error, again: 'never' } };
+    if (error instanceof Problem) return { outcome: { problem: error, again: 'never' }, about: { upstreamRequestId } };
     if (!(error instanceof ConnectionFailure)) throw error;
     const problem = new Problem('upstream-failed', { reason: 'connection' });
-    return { outcome: { problem, again: 'retry' }, code: error.code };
+    return { outcome: { problem, again: 'retry' }, about: { code: error.code } };
   }
 }
 
 const reasonOf = ({ problem }: Refusal) => problem.reason ?? problem.code;
+
+/** A wait is for a limit, or for a service that is out of order; elsewhere `Retry-After` says nothing to us. */
+function mayAskToWait({ status }: Reply, { problem }: Refusal): boolean {
+  return status === 429 || status === 503 || ['second', 'day', 'limited'].includes(findingOf(problem));
+}
+
+/** The ids that Constant Contact's support asks for; what does not look like one is not told. */
+const requestIds = ['x-amzn-requestid', 'x-eig-tracking-id'] as const;
+const requestIdPattern = /^[A-Za-z0-9_.:=/-]{8,128}$/;
+
+function requestIdOf({ headers }: Reply): string | undefined {
+  return requestIds.map((name) => headers[name] ?? '').find((id) => requestIdPattern.test(id));
+}

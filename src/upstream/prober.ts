@@ -3,17 +3,19 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
-import { unnamedLimit } from './answers.ts';
+import { unnamedLimit, unprivileged } from './answers.ts';
 
 /**
- * What came of a call: `answered`, if only to say no; `refused`: the credentials; `failed`: no sane answer; `second`, `day`:
- * one of the account's limits; `limited`: a limit that is not named.
+ * What came of a call: `answered`, if only to say no; `refused`: the credentials; `unprivileged`: the user to whom they belong;
+ * `gone`: the API is withdrawn; `failed`: no sane answer; `second`, `day`: one of the account's limits; `limited`: a limit that
+ * is not named.
  */
-export type Finding = 'answered' | 'refused' | 'failed' | 'second' | 'day' | 'limited';
+export type Finding = 'answered' | 'refused' | 'unprivileged' | 'gone' | 'failed' | 'second' | 'day' | 'limited';
 
 /** What a failure says of the upstream, where it is not the question's own. */
 export function findingOf({ code, reason = '' }: Problem): Finding {
-  if (code === 'upstream-credentials-refused') return 'refused';
+  if (code === 'upstream-credentials-refused') return unprivileged.has(reason) ? 'unprivileged' : 'refused';
+  if (code === 'upstream-gone') return 'gone';
   if (code === 'upstream-quota-exhausted') return 'day';
   if (reason === 'throttled') return 'second';
   if (reason === unnamedLimit) return 'limited';

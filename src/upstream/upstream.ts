@@ -2,14 +2,13 @@
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
-import { Problem, type ProblemCode } from '../problems.ts';
+import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
-import type { Breaker } from './breaker.ts';
-import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, SendsPage } from './dialect.ts';
+import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
+import { type Gates, isRefused } from './gates.ts';
 import { type CallObserver, callOnce } from './one-call.ts';
 import { type Finding, findingOf, type Prober } from './prober.ts';
-import { quotaExhausted } from './quota/day.ts';
 import { account } from './quota/day-shares.ts';
 import { Demand } from './quota/demand.ts';
 import type { Quota } from './quota/quota.ts';
@@ -38,11 +37,7 @@ interface Parts {
   readonly ready: () => Promise<void> | undefined;
   readonly transport: Transport;
   readonly quota: Quota;
-  /** Shut while the credentials are refused. */
-  readonly credentialsGate: Gate;
-  /** Shut while the day's quota is spent. */
-  readonly dayGate: Gate;
-  readonly breaker: Breaker;
+  readonly gates: Gates;
   readonly prober: Prober;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
@@ -53,6 +48,11 @@ interface Parts {
 
 /** The first pause before another call; it doubles, and half of it is jitter. */
 const firstPauseMs = 200;
+
+/** Bounds of what `Retry-After` can do: to all calls, to what one question's caller is told, and to the day's next probe. */
+const longestPauseMs = 60_000;
+const longestToldMs = 3_600_000;
+const soonestDayProbeMs = 60_000;
 
 export class Upstream {
   readonly #parts: Parts;
@@ -97,7 +97,8 @@ export class Upstream {
 
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
   async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
-    const { clock, quota, breaker, retryBudget } = this.#parts;
+    const { clock, quota, gates, retryBudget } = this.#parts;
+    const { breaker } = gates;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
@@ -117,16 +118,18 @@ export class Upstream {
         this.#answeredAt = clock.monotonic();
         return outcome.answer;
       }
-      const { problem, again } = outcome;
+      const { problem, again, waitMs = 0 } = outcome;
       const finding = findingOf(problem);
-      this.#learn(finding);
-      const pauseMs = firstPauseMs * 2 ** retries * (0.5 + Math.random() / 2);
+      this.#learn(finding, waitMs);
+      const pauseMs = Math.max(waitMs, firstPauseMs * 2 ** retries * (0.5 + Math.random() / 2));
       const canConfirm = again === 'confirm' && !confirmed;
       const canRetry = again === 'retry' && retries < this.#options.retries && !breaker.isOpen && !breaker.isSuspect;
-      if (left() <= pauseMs || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
-        if (finding === 'day') throw quotaExhausted(clock.now());
+      // Others may have joined a walk's question, who do not wait for as long as a walk does.
+      const mayPause = pauseMs < Math.min(left(), this.#options.deadlineMs);
+      if (!mayPause || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
+        if (finding === 'day') throw gates.day.problem;
         if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
-        throw await this.#verdict(problem, finding, left());
+        throw await this.#verdict(outcome, finding, left());
       }
       if (canConfirm) confirmed = true;
       else retries++;
@@ -147,68 +150,77 @@ export class Upstream {
     }
   }
 
+  /** In the order in which they are told of: what keeps everything from being asked comes first. */
+  get #gates(): readonly Gate[] {
+    const { gone, day, credentials, breaker } = this.#parts.gates;
+    return [gone, day, credentials, breaker.gate];
+  }
+
   /** Throws what a shut gate says. Where its probe is due, one caller waits for what that finds. */
   async #passGates(ms: number): Promise<void> {
-    const { clock, dayGate, credentialsGate, breaker } = this.#parts;
-    for (const gate of [dayGate, credentialsGate, breaker.gate]) {
+    for (const gate of this.#gates) {
       const probing = gate.check(() => this.#probe(0));
-      if (probing && !(await settlesWithin(clock, ms, probing))) {
+      if (probing && !(await settlesWithin(this.#parts.clock, ms, probing))) {
         throw new Problem('upstream-timeout', { reason: 'probe' });
       }
     }
   }
 
-  /** What an answer says, or its absence: the limits' own answers hold for all, everything else only counts. */
-  #learn(finding: Finding): void {
-    const { quota, breaker, dayGate } = this.#parts;
+  /**
+   * What an answer says, or its absence: the limits' own answers hold for all, everything else only counts.
+   *
+   * @param waitMs for how long it asks to wait; 0 where it does not
+   */
+  #learn(finding: Finding, waitMs: number): void {
+    const { quota, gates } = this.#parts;
+    const { breaker } = gates;
     if (finding === 'failed') breaker.failed();
-    if (finding === 'second') quota.complain();
-    if (finding === 'day') dayGate.shut();
+    if (finding === 'second') quota.complain(Math.min(waitMs, longestPauseMs));
+    if (finding === 'day') gates.day.learn(finding, waitMs > 0 ? Math.max(waitMs, soonestDayProbeMs) : undefined);
     if (breaker.isSuspect) void this.#judgeOutage();
   }
 
   /** So many failures in a row are an outage, or one caller's odd questions: then they count anew. */
   async #judgeOutage(): Promise<void> {
-    const { breaker } = this.#parts;
+    const { breaker } = this.#parts.gates;
     const finding = await breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
     if (finding === 'answered') breaker.answered();
   }
 
   /**
    * The problem of a question that was not answered. Unless it is everybody's, it is marked as lasting: the question is odd,
-   * as a caller can make one, and a probe decides whether a refusal means more than that.
+   * as a caller can make one, and a probe decides whether a refusal, or a limit that is not named, means more than that.
    */
-  async #verdict(problem: Problem, finding: Finding, ms: number): Promise<Problem> {
-    const { clock, credentialsGate, breaker } = this.#parts;
+  async #verdict({ problem, waitMs = 0 }: Refusal, finding: Finding, ms: number): Promise<Problem> {
+    const { clock, gates } = this.#parts;
     const { code, reason } = problem;
-    if (finding === 'second') return problem;
+    const busy = (isLasting: boolean) => busyFor(waitMs, reason, isLasting);
+    if (finding === 'second') return busy(false);
     if (finding === 'answered') return code === 'upstream-failed' ? lasting(code, reason) : problem;
-    if (finding === 'limited') return this.#limitVerdict(problem, ms);
-    if (finding === 'failed') return breaker.isOpen || breaker.isSuspect ? problem : lasting(code, reason);
-
+    if (finding === 'failed') {
+      if (gates.breaker.isOpen || gates.breaker.isSuspect) return problem;
+      return waitMs > 0 ? busy(true) : lasting(code, reason);
+    }
     const retryMs = this.#options.credentialsRetrySeconds * 1000;
-    const isAnswered = clock.monotonic() - this.#answeredAt < retryMs;
-    const judging = credentialsGate.judge(() => this.#probe(isAnswered ? retryMs * 10 : retryMs));
-    const found = (await settlesWithin(clock, Math.max(0, ms), judging)) ? await judging : undefined;
-    if (credentialsGate.isShut) return problem;
-    return found === 'answered' ? lasting('upstream-failed', reason) : new Problem('upstream-failed', { reason });
-  }
-
-  /** A limit that is not named is the account's where the probe meets one too; otherwise the question is odd. */
-  async #limitVerdict({ code, reason }: Problem, ms: number): Promise<Problem> {
-    const { clock } = this.#parts;
-    const probing = this.#probe(this.#options.credentialsRetrySeconds * 1000);
+    const isAnswered = finding !== 'limited' && clock.monotonic() - this.#answeredAt < retryMs;
+    const probing = this.#probe(isAnswered ? retryMs * 10 : retryMs);
     const found = (await settlesWithin(clock, Math.max(0, ms), probing)) ? await probing : undefined;
-    if (found === 'answered') return lasting(code, reason);
-    return new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' });
+    const shut = this.#gates.find((gate) => gate.isShut);
+    if (shut) return isRefused(finding) && shut === gates.credentials ? problem : shut.problem;
+    // Told to wait, the account is meant, unless the probe was answered.
+    if (finding === 'limited') return busy(found === 'answered');
+    return new Problem('upstream-failed', { reason, isLasting: found === 'answered' });
   }
 
-  /** What a question finds that is known to be good; undefined when it cannot be asked. Counted for the account alone. */
+  /**
+   * What a question finds that is known to be good; undefined when it cannot be asked. Counted for the account alone. All gates
+   * are told, whatever it was asked for.
+   */
   #probe(maxAgeMs: number): Promise<Finding | undefined> {
-    const { prober, quota, dialect, breaker } = this.#parts;
+    const { prober, quota, dialect, gates } = this.#parts;
     const { deadlineMs, timeoutMs, breakerProbeMs } = this.#options;
     // That it failed, or met a limit, may be over in a moment.
-    const isVerdict = prober.last === 'answered' || prober.last === 'refused';
+    const isVerdict = prober.last !== undefined && (prober.last === 'answered' || isFinal(prober.last));
     return prober.find(isVerdict ? maxAgeMs : Math.min(maxAgeMs, breakerProbeMs), async () => {
       try {
         await this.#credentials(deadlineMs);
@@ -220,8 +232,9 @@ export class Upstream {
         const said = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
         // What is known to be good meets no firewall's limit.
         const finding = said === 'limited' ? 'second' : said;
-        if (finding === 'answered' || finding === 'refused') breaker.answered();
-        else this.#learn(finding);
+        if (finding === 'answered' || isFinal(finding)) gates.breaker.answered();
+        else this.#learn(finding, ('waitMs' in outcome && outcome.waitMs) || 0);
+        for (const gate of this.#gates) gate.learn(finding);
         return finding;
       } catch (error) {
         if (error instanceof Problem) return undefined;
@@ -232,3 +245,16 @@ export class Upstream {
 }
 
 const lasting = (code: ProblemCode, reason: string | undefined) => new Problem(code, { reason, isLasting: true });
+
+/** A no that stays one until a person acts. */
+const isFinal = (finding: Finding) => isRefused(finding) || finding === 'gone';
+
+function busyFor(waitMs: number, reason: string | undefined, isLasting: boolean): Problem {
+  const retryAfterSeconds = Math.max(1, Math.ceil(Math.min(waitMs, longestToldMs) / 1000));
+  return new Problem('upstream-busy', {
+    retryAfterSeconds,
+    reason,
+    isLasting,
+    ...(isLasting && { detail: askedToWait }),
+  });
+}

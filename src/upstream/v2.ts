@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { errorKey, type Limit, parseAnswer, refusalOf } from './answers.ts';
+import { parseAnswer, refusalOf } from './answers.ts';
 import { cursorOfLink, linksOf } from './cursor.ts';
 import {
   type CampaignSummary,
@@ -11,7 +11,6 @@ import {
   type Dialect,
   type Exchange,
   type PageQuery,
-  type Reply,
   type SendsPage,
   type UpstreamRequest,
 } from './dialect.ts';
@@ -47,7 +46,7 @@ export function v2(credentials: V2Credentials): Dialect {
     neutral: () => ({
       request: () => authorized(credentials, '', { limit: '1' }),
       parse: (body) => parseAnswer(z.unknown(), body),
-      refusal: (reply) => refusalOf(reply, limitOf(reply)),
+      refusal: (reply) => refusalOf(reply),
     }),
     fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
@@ -67,7 +66,7 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
           : { next: query.cursor }),
       }),
     parse: parseV2Page,
-    refusal: (reply) => refusalOf(reply, limitOf(reply), query),
+    refusal: (reply) => refusalOf(reply, query),
   };
 }
 
@@ -76,7 +75,7 @@ function summaryOf(campaign: string, credentials: V2Credentials): Exchange<Campa
     // Without it the numbers are those of the last scheduled update (vendor's documentation).
     request: () => authorized(credentials, tracking(campaign, 'reports/summary'), { updateSummary: 'true' }),
     parse: (body) => parseAnswer(summary, body),
-    refusal: (reply) => refusalOf(reply, limitOf(reply)),
+    refusal: (reply) => refusalOf(reply),
   };
 }
 
@@ -108,12 +107,4 @@ function cursorOf(link: string | null | undefined): string | undefined {
   const cursor = cursorOfLink(link);
   if (cursor === undefined) throw new Problem('upstream-failed', { reason: 'schema' });
   return cursor;
-}
-
-/** The gateway answers 403 for its limits (vendor's forum). A 429 is not documented, and names no limit by itself. */
-function limitOf({ status, body }: Reply): Limit | undefined {
-  const key = status === 403 || status === 429 ? errorKey(body) : undefined;
-  if (key?.endsWith('over.qps')) return 'second';
-  if (key?.endsWith('over.ratelimit')) return 'day';
-  return status === 429 ? 'unnamed' : undefined;
 }

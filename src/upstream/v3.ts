@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { errorKey, type Limit, parseAnswer, refusalOf, rows } from './answers.ts';
+import { parseAnswer, refusalOf, rows } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
@@ -12,7 +12,6 @@ import {
   type Dialect,
   type Exchange,
   type PageQuery,
-  type Reply,
   type Send,
   type SendsPage,
 } from './dialect.ts';
@@ -64,7 +63,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
         isNeutral: true,
         query: () => ({}),
         parse: mayReadReports,
-        refusal: (reply) => refusalOf(reply, limitOf(reply)),
+        refusal: (reply) => refusalOf(reply),
       }),
     async fetchPage(query, call, demand, signal) {
       const search = searchOf(query);
@@ -95,7 +94,7 @@ function sends(activityId: string, query: PageQuery, search: string, tokens: Bea
     query: () => ({}),
     search,
     parse: (body) => parseV3Page(body, query.campaign),
-    refusal: (reply) => refusalOf(reply, limitOf(reply), query),
+    refusal: (reply) => refusalOf(reply, query),
   });
 }
 
@@ -109,7 +108,7 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignS
       if (!found) throw new Problem('campaign-not-found', { reason: 'stats' });
       return { sends: found.stats.em_sends };
     },
-    refusal: (reply) => refusalOf(reply, limitOf(reply)),
+    refusal: (reply) => refusalOf(reply),
   });
 }
 
@@ -187,12 +186,4 @@ export function mayReadReports(body: string): void {
   if (data && !data.some(({ privilege_name }) => privilege_name === reportPrivilege)) {
     throw new Problem('upstream-credentials-refused', { reason: 'privileges' });
   }
-}
-
-/** 429 is the answer of both limits; only the key tells them apart. One without a key may be anybody's. */
-export function limitOf({ status, body }: Reply): Limit | undefined {
-  if (status !== 429) return undefined;
-  const key = errorKey(body);
-  if (key === 'quota_exceeded') return 'day';
-  return key === 'throttled' ? 'second' : 'unnamed';
 }

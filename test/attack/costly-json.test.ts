@@ -4,7 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJson } from '../../src/json.ts';
-import { errorKey } from '../../src/upstream/answers.ts';
+import { errorKey } from '../../src/upstream/error-body.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
 import { parseV3Page } from '../../src/upstream/v3.ts';
 

@@ -12,20 +12,32 @@ import { cursorOf, type Environment, type Harness, start, until } from '../suppo
 const versions = ['v2', 'v3'] as const;
 type Version = (typeof versions)[number];
 
-const behind = (cursor: string, version: Version) => `?next=${cursorOf(cursor, version)}`;
+const behind = (cursor: string, version: Version) => `?next=${encodeURIComponent(cursorOf(cursor, version))}`;
+type Type = 'failed' | 'timeout' | 'busy';
 
 /** What is odd in a cursor, and what comes of it. */
-const kinds: readonly { readonly name: string; readonly fault: Fault; readonly status: number }[] = [
-  { name: 'refused', fault: { kind: 'status', status: 403 }, status: 502 },
-  { name: 'unauthorized', fault: { kind: 'status', status: 401 }, status: 502 },
-  { name: 'broken', fault: { kind: 'status', status: 500 }, status: 502 },
-  { name: 'html', fault: { kind: 'html' }, status: 502 },
-  { name: 'malformed', fault: { kind: 'malformed' }, status: 502 },
-  { name: 'elsewhere', fault: { kind: 'redirect' }, status: 502 },
-  { name: 'cut', fault: { kind: 'reset-mid-body' }, status: 502 },
-  { name: 'limited', fault: { kind: 'status', status: 429 }, status: 502 },
-  { name: 'silent', fault: { kind: 'hang' }, status: 504 },
+const kinds: readonly { readonly name: string; readonly fault: Fault; readonly type: Type }[] = [
+  { name: 'refused', fault: { kind: 'status', status: 403 }, type: 'failed' },
+  { name: 'unauthorized', fault: { kind: 'status', status: 401 }, type: 'failed' },
+  { name: 'denied', fault: { kind: 'access-denied' }, type: 'failed' },
+  { name: 'withdrawn', fault: { kind: 'gone' }, type: 'failed' },
+  { name: 'deleted', fault: { kind: 'gone', status: 410 }, type: 'failed' },
+  { name: 'blocked', fault: { kind: 'firewall' }, type: 'failed' },
+  { name: 'crashed', fault: { kind: 'firewall', status: 500 }, type: 'failed' },
+  // A firewall's page quotes what a caller has sent.
+  { name: 'Developer Over Rate', fault: { kind: 'firewall' }, type: 'busy' },
+  { name: 'Developer Over Qps', fault: { kind: 'firewall', status: 401 }, type: 'busy' },
+  { name: 'broken', fault: { kind: 'status', status: 500 }, type: 'failed' },
+  { name: 'waiting', fault: { kind: 'status', status: 503, retryAfter: '3600' }, type: 'busy' },
+  { name: 'html', fault: { kind: 'html' }, type: 'failed' },
+  { name: 'malformed', fault: { kind: 'malformed' }, type: 'failed' },
+  { name: 'elsewhere', fault: { kind: 'redirect' }, type: 'failed' },
+  { name: 'cut', fault: { kind: 'reset-mid-body' }, type: 'failed' },
+  { name: 'limited', fault: { kind: 'status', status: 429 }, type: 'busy' },
+  { name: 'limited-long', fault: { kind: 'over-qps', limitsAs: 'plain', retryAfter: '3600' }, type: 'busy' },
 ];
+const silent = { name: 'silent', fault: { kind: 'hang' }, type: 'timeout' } as const;
+const statuses = { failed: 502, busy: 503, timeout: 504 } as const;
 
 let it: Harness | undefined;
 afterEach(async () => {
@@ -50,7 +62,7 @@ async function up(version: Version, env: Environment = {}) {
   it = harness;
   const { sandbox, clock, url, service } = harness;
   for (let id = 1; id <= 400; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: clock.now() });
-  for (const { name, fault } of kinds) sandbox.fault({ ...fault, query: { next: `odd-${name}` } });
+  for (const { name, fault } of [...kinds, silent]) sandbox.fault({ ...fault, query: { next: `odd-${name}.` } });
   const target = (id: number, search = '') =>
     `${url}/campaigns/${version === 'v3' ? activityIdOf(String(id)) : id}/sends${search}`;
   const ask = async (id: number, search = '', team = 'a') => {
@@ -64,16 +76,17 @@ async function up(version: Version, env: Environment = {}) {
 
 describe.each(versions)('with %s', (version) => {
   test('a thousand odd questions of one client shut nothing for another one, and cost few probes', async () => {
-    const { sandbox, ask, ready, probes, lines } = await up(version);
+    const { sandbox, ask, ready, probes, lines, service } = await up(version);
     expect((await ask(1)).status).toBe(200);
+    const { perSecond } = service.status().upstream;
     let odd = 0;
     const attack = async () => {
       while (odd < 1_000) {
         const n = odd++;
         // Silence takes its time, so there is some of it at the beginning.
-        const { name } = kinds[n < 200 && n % 24 === 7 ? 7 : n % 7] as (typeof kinds)[number];
-        const { status } = await ask(1, behind(`odd-${name}-${n >> 2}`, version));
-        expect([502, 504]).toContain(status);
+        const { name } = n < 200 && n % 24 === 7 ? silent : (kinds[n % kinds.length] as (typeof kinds)[number]);
+        const { status } = await ask(1, behind(`odd-${name}.${n >> 2}`, version));
+        expect([502, 503, 504]).toContain(status);
       }
     };
     const attacks = Promise.all(Array.from({ length: 40 }, attack));
@@ -83,6 +96,7 @@ describe.each(versions)('with %s', (version) => {
     expect([...seen]).toEqual([200]);
     expect((await ask(1)).status).toBe(200);
     expect(await ready()).toMatchObject({ upstream: 'ok' });
+    expect(service.status().upstream.perSecond).toBe(perSecond);
     expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
     expect(probes()).toBeLessThanOrEqual(5);
     if (version === 'v3') expect(sandbox.tokenCallCount).toBeLessThanOrEqual(2);
@@ -91,25 +105,24 @@ describe.each(versions)('with %s', (version) => {
   test('an odd question costs no call when it is asked again, for a minute', async () => {
     const env = { SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const { sandbox, ask, clock, ready } = await up(version, env);
-    for (const { name, status } of kinds) {
-      const first = await ask(1, behind(`odd-${name}`, version));
-      expect(first).toEqual({ status, type: `/problems/upstream-${status === 504 ? 'timeout' : 'failed'}` });
+    for (const { name, type } of [...kinds, silent]) {
+      const first = await ask(1, behind(`odd-${name}.`, version));
+      expect({ name, ...first }).toEqual({ name, status: statuses[type], type: `/problems/upstream-${type}` });
       sandbox.forget();
-      for (let n = 0; n < 3; n++) expect(await ask(1, behind(`odd-${name}`, version))).toEqual(first);
+      for (let n = 0; n < 3; n++) expect(await ask(1, behind(`odd-${name}.`, version))).toEqual(first);
       expect(sandbox.callCount).toBe(0);
     }
     clock.stepWall(-3_600_000);
     clock.forward(61);
-    const quick = kinds.filter(({ name }) => name !== 'silent');
-    for (const { name } of quick) await ask(1, behind(`odd-${name}`, version));
-    expect(sandbox.callCount).toBeGreaterThanOrEqual(quick.length);
+    for (const { name } of kinds) await ask(1, behind(`odd-${name}.`, version));
+    expect(sandbox.callCount).toBeGreaterThanOrEqual(kinds.length);
     expect(await ready()).toMatchObject({ upstream: 'ok' });
   });
 
   test('questions that always fail leave retries to others', async () => {
     const { sandbox, ask } = await up(version);
     sandbox.forget();
-    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, behind(`odd-broken-${n}`, version))));
+    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, behind(`odd-broken.${n}`, version))));
     expect(sandbox.callCount).toBeLessThanOrEqual(30 + 8 + 1);
     sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 2 });
     expect((await ask(2, '', 'b')).status).toBe(200);
@@ -123,13 +136,13 @@ describe.each(versions)('with %s', (version) => {
     expect(await ready()).toMatchObject({ upstream: 'credentials-refused' });
     for (let round = 0; round < 3; round++) {
       sandbox.forget();
-      for (let n = 0; n < 5; n++) await ask(1, behind(`odd-refused-${round}-${n}`, version));
+      for (let n = 0; n < 5; n++) await ask(1, behind(`odd-refused.${round}-${n}`, version));
       expect(sandbox.callCount).toBeLessThanOrEqual(1);
       clock.forward(61);
     }
     sandbox.heal();
     sandbox.fault({ kind: 'status', status: 403, query: { next: 'odd' } });
-    expect((await ask(1, behind('odd-refused-last', version))).type).toBe('/problems/upstream-failed');
+    expect((await ask(1, behind('odd-refused.last', version))).type).toBe('/problems/upstream-failed');
     expect((await ask(2, '', 'b')).status).toBe(200);
     expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
   });
@@ -146,7 +159,7 @@ describe.each(versions)('with %s', (version) => {
     sandbox.heal();
     sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
     clock.forward(6);
-    expect((await ask(1, behind('odd-broken', version))).status).toBe(502);
+    expect((await ask(1, behind('odd-broken.', version))).status).toBe(502);
     expect((await ask(51, '', 'b')).status).toBe(200);
     // What failed before it was known to be an outage is not held against the question.
     for (let id = 2; id <= 12; id++) expect((await ask(id, '', 'b')).status).toBe(200);
@@ -214,10 +227,10 @@ test.each(versions)(
   async (version) => {
     const { ask, sandbox, service, probes } = await up(version);
     const { perSecond } = service.status().upstream;
-    for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited', version))).status).toBe(502);
+    for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited.', version))).status).toBe(503);
     expect(service.status().upstream.perSecond).toBe(perSecond);
     expect(probes()).toBeLessThanOrEqual(1);
-    const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited').length;
+    const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited.').length;
     expect(asked).toBeLessThanOrEqual(3); // It is remembered.
 
     it?.clock.forward(61);

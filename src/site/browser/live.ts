@@ -126,7 +126,8 @@ function push<T>(values: T[], value: T): void {
   if (values.length > maxPoints) values.shift();
 }
 
-function stateOf({ circuit, credentials, quota }: Status['upstream']): string {
+function stateOf({ api, circuit, credentials, quota }: Status['upstream']): string {
+  if (api === 'gone') return 'has withdrawn its API';
   if (credentials === 'refused') return 'refuses our credentials';
   if (quota === 'exhausted') return 'takes no more calls today';
   return circuit === 'open' ? 'is down' : 'answers';

@@ -96,7 +96,7 @@ export class Quota {
     this.#shared = shared;
     shared?.listen(
       (inMs) => this.#serveIn(inMs),
-      () => this.#second.complain(clock.monotonic()),
+      (pauseMs) => this.#second.complain(clock.monotonic(), pauseMs),
     );
     shared?.onUp(() => void this.#settle(shared));
     // What the others have called in the last second still counts.
@@ -198,10 +198,14 @@ export class Quota {
     });
   }
 
-  /** The upstream says that it was called too often. */
-  complain(): void {
-    this.#second.complain(this.#clock.monotonic());
-    this.#shared?.complain();
+  /**
+   * The upstream says that it was called too often.
+   *
+   * @param pauseMs for how long it asks to be left alone, if for longer than a second
+   */
+  complain(pauseMs = 0): void {
+    this.#second.complain(this.#clock.monotonic(), pauseMs);
+    this.#shared?.complain(pauseMs);
   }
 
   /** Ends every wait: it has become known that the calls would be in vain. */

@@ -34,7 +34,7 @@ const doubtMs = 25;
 const remembered = 1_000;
 const convincing = 16;
 
-/** After the upstream told of its limit: nothing for a second, then half the rate, and one call a second more in this time. */
+/** After the upstream told of its limit: nothing for a second or for as long as it asks, then half the rate, and one call a second more in this time. */
 const pauseMs = 1_000;
 const recoverEveryMs = 5_000;
 
@@ -145,8 +145,8 @@ export class SecondLimit {
   }
 
   /** The upstream says that it was called too often: somebody else shares the key. */
-  complain(now: number): void {
-    this.#pausedUntil = now + pauseMs;
-    this.#reduced = { to: Math.max(1, Math.floor(this.limit(now) / 2)), at: now + pauseMs };
+  complain(now: number, atLeastMs = 0): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + Math.max(pauseMs, atLeastMs));
+    this.#reduced = { to: Math.max(1, Math.floor(this.limit(now) / 2)), at: this.#pausedUntil };
   }
 }

@@ -301,7 +301,7 @@ const settle: Script = {
   keys: 6,
   lua: `${prelude}
     for i = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], now + ARGV[i + 1], ARGV[i]) end
-    redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', KEYS[2], 'since', now)
+    if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'since', now) else redis.call('HSETNX', KEYS[2], 'since', now) end
     live()
     return state()`,
 };
@@ -366,19 +366,20 @@ export class SharedQuota {
   }
 
   /** Tells all instances that Constant Contact says that it was called too often. */
-  complain(): void {
-    this.#redis.publish('complaint', this.#redis.instance);
+  complain(pauseMs: number): void {
+    this.#redis.publish('complaint', this.#redis.instance, String(Math.ceil(pauseMs)));
   }
 
   /** Calls the functions whenever a turn may be had in so many milliseconds, or another instance has complained. */
-  listen(onTurn: (inMs: number) => void, onComplaint: () => void): void {
+  listen(onTurn: (inMs: number) => void, onComplaint: (pauseMs: number) => void): void {
     const { instance } = this.#redis;
     this.#redis.on('turn', (whose) => {
       if (whose === instance) onTurn(0);
     });
     this.#redis.on('place', (ms) => onTurn(clampWait(Number(ms))));
-    this.#redis.on('complaint', (whose) => {
-      if (whose !== instance) onComplaint();
+    this.#redis.on('complaint', (whose, ms) => {
+      const pauseMs = Number(ms ?? 0);
+      if (whose !== instance) onComplaint(pauseMs >= 0 ? Math.min(pauseMs, longestPauseMs) : 0);
     });
   }
 
@@ -405,6 +406,8 @@ export class SharedQuota {
 }
 
 const longestWaitMs = 5_000;
+/** The longest pause that another instance can ask for: as long as Constant Contact can. */
+const longestPauseMs = 60_000;
 
 /** A wait that Redis names. What is none is asked again soon. */
 const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);

@@ -1,0 +1,54 @@
+/**
+ * Why Redis did not help, in words that are safe to tell: its own may hold anything.
+ */
+
+export interface Refusal {
+  /** Out of a closed set. */
+  readonly reason: string;
+  /** For `no-permission`: what Sendgate's user may not use. */
+  readonly denied?: string | undefined;
+}
+
+/** An answer that came too late to be of use. */
+export class Late extends Error {}
+
+const reasons: readonly (readonly [RegExp, string])[] = [
+  [/^(NOPERM|ERR ACL failure|ERR The user executing the script can't)/, 'no-permission'],
+  [/^(NOAUTH|WRONGPASS|ERR AUTH|ERR invalid password|ERR Client sent AUTH)/, 'refused'],
+  [/^OOM/, 'full'],
+  [/^MISCONF/, 'cannot-save'],
+  [/^READONLY/, 'read-only'],
+  [/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)/, 'not-ready'],
+  // A server of a cluster, at an address that is said to be a single server's; and the other way round.
+  [/^(MOVED|ASK|CROSSSLOT)/, 'is-cluster'],
+  [/^ERR This instance has cluster support disabled/, 'no-cluster'],
+];
+
+/** What a person has to mend, who has to be told of it also where something else was told before. */
+export const isForPerson = (reason: string) =>
+  ['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster'].includes(reason);
+
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Late) return { reason: 'late' };
+  if (!(error instanceof Error)) return { reason: 'connection' };
+  // A cluster's client has an error of its own when all servers that it knows have failed.
+  const { lastNodeError } = error as { readonly lastNodeError?: unknown };
+  if (lastNodeError instanceof Error) return refusalOf(lastNodeError);
+  const known = reasons.find(([pattern]) => pattern.test(error.message));
+  if (known) return { reason: known[1], denied: known[1] === 'no-permission' ? deniedBy(error.message) : undefined };
+  if (error.name === 'ReplyError') return { reason: 'error' };
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return { reason: /^[A-Z][A-Z_]{2,40}$/.test(code) ? code : 'connection' };
+}
+
+/** What is denied where the error does not name it. */
+export const aCommand = 'a command';
+
+/** What an ACL error of Redis 6 or later denies. It names commands, and users, of whom nothing is told. */
+export function deniedBy(message: string): string {
+  const command = /\bto run the '([a-z]{1,30}(?:\|[a-z-]{1,30})?)' command\b/i.exec(message)?.[1];
+  if (command !== undefined) return `the command ${command.toLowerCase()}`;
+  if (/\bchannels?\b(?! has no)/.test(message)) return 'a channel';
+  if (/\bkeys?\b(?! has no)/.test(message)) return 'a key';
+  return aCommand;
+}

@@ -1,0 +1,74 @@
+/**
+ * How Constant Contact, and the gateways in front of it, say that the account has called too often, and for how long to wait.
+ */
+import type { Reply } from './dialect.ts';
+import { errorKey, gatewayMessage } from './error-body.ts';
+
+/** Which of the account's limits an answer names; `unnamed`: none that can be believed, as a firewall may answer one question. */
+export type Limit = 'second' | 'day' | 'unnamed';
+
+/** Of a body, the characters in which its words are looked for. */
+const maxLooked = 8_192;
+
+/** v2's gateway, Mashery, in the header `X-Mashery-Error-Code`: ERR_403_DEVELOPER_OVER_QPS, …_OVER_RATE. */
+const masheryCode = /^ERR_\d{3}_(?:DEVELOPER|ACCOUNT)_OVER_(QPS|RATE)/i;
+/** The same in the words of its XML, HTML and plain text. */
+const masheryWords = /\b(?:developer|account)\s+over\s+(qps|queries\s+per\s+second|rate)\b/i;
+/** The messages of v3's gateway, Amazon's API Gateway; the second is the usage plan's, and so the day's. */
+const gatewayLimit = /^(too many requests|limit exceeded)\.?$/i;
+
+/**
+ * The limit that an answer tells of; undefined where it tells of none. A 429 is not documented in v2, and in v3 it is the
+ * answer of both limits: without a name it may be anybody's.
+ *
+ * Words in a body may be an echo of what a caller has sent, so where a question has any text of a caller's in it they only
+ * make a limit without a name. No caller has a say in a header, in an `error_key`, or in the whole of a gateway's message.
+ *
+ * @param hasFreeText whether the question has text in it that a caller has made up
+ */
+export function limitOf({ status, headers, body }: Reply, hasFreeText: boolean): Limit | undefined {
+  if (status < 400) return undefined;
+  const code = masheryCode.exec(headers['x-mashery-error-code'] ?? '')?.[1];
+  if (code !== undefined) return code.toUpperCase() === 'QPS' ? 'second' : 'day';
+  const key = errorKey(body);
+  if (key !== undefined) return keyed(key) ?? (status === 429 ? 'unnamed' : undefined);
+  const message = gatewayLimit.exec(gatewayMessage(body)?.trim() ?? '')?.[1];
+  if (message !== undefined) return message.toLowerCase() === 'limit exceeded' ? 'day' : 'second';
+  const words = masheryWords.exec(body.slice(0, maxLooked))?.[1];
+  if (words !== undefined && !hasFreeText) return words.toLowerCase() === 'rate' ? 'day' : 'second';
+  return words !== undefined || status === 429 ? 'unnamed' : undefined;
+}
+
+/** By v2's gateway (vendor's forum), and by v3 (vendor's documentation). */
+function keyed(key: string): Limit | undefined {
+  if (key.endsWith('over.qps') || key === 'throttled') return 'second';
+  return key.endsWith('over.ratelimit') || key === 'quota_exceeded' ? 'day' : undefined;
+}
+
+/** Waits that are believed: a day at most. What is done for longer than makes sense is bounded again where it is done. */
+const maxWaitMs = 86_400_000;
+/** RFC 9110 §5.6.7, the form that is sent; and the two that are obsolete. */
+const httpDate =
+  /^(?:[A-Z][a-z]{2,8}, [\w -]{8,12} \d\d:\d\d:\d\d GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/;
+
+/**
+ * How long an answer asks to wait, by its `Retry-After` (RFC 9110 §10.2.3), in milliseconds; undefined where there is none
+ * that makes sense.
+ *
+ * @param nowMs wall time, for a date where the answer does not tell its own
+ */
+export function retryAfterMs(headers: Reply['headers'], nowMs: number): number | undefined {
+  const text = headers['retry-after']?.trim() ?? '';
+  if (/^\d{1,12}$/.test(text)) return Math.min(Number(text) * 1000, maxWaitMs);
+  const at = dateOf(text);
+  if (at === undefined) return undefined;
+  // Both dates are by one clock, whatever ours says.
+  const from = dateOf(headers['date'] ?? '') ?? nowMs;
+  return Math.min(Math.max(0, at - from), maxWaitMs);
+}
+
+function dateOf(text: string): number | undefined {
+  if (!httpDate.test(text)) return undefined;
+  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+  return Number.isNaN(at) ? undefined : at;
+}

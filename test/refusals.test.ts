@@ -1,0 +1,228 @@
+/**
+ * What Constant Contact refuses to everybody, and what operators are told of it: an API that is withdrawn, a user who may not
+ * read reports.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Fault } from '../src/sandbox/fault.ts';
+import { activityIdOf } from '../src/sandbox/v3.ts';
+import { type Environment, type Harness, start, startInstance } from './support/harness.ts';
+
+const ending: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end();
+});
+
+type Version = 'v2' | 'v3';
+
+function asking({ url, service, lines }: Harness, version: Version) {
+  const ask = async (id: number, search = '') => {
+    const path = `/campaigns/${version === 'v3' ? activityIdOf(String(id)) : id}/sends`;
+    const answer = await fetch(`${url}${path}${search}`);
+    const body = (await answer.json()) as { type?: string; detail?: string };
+    return { status: answer.status, type: body.type?.replace('/problems/', ''), detail: body.detail };
+  };
+  const management = async (path: string) => (await fetch(`${service.managementUrl}${path}`)).text();
+  const told = (level: 'error' | 'warn' | 'info') =>
+    lines.filter((line) => line.includes(`"level":"${level}"`)).map((line) => JSON.parse(line));
+  return { ask, management, told };
+}
+
+async function up(version: Version, env: Environment = {}) {
+  const harness = await start(env, {}, version);
+  ending.push(() => harness.close());
+  const { sandbox, clock } = harness;
+  for (let id = 1; id <= 40; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: clock.now() });
+  return { ...harness, ...asking(harness, version) };
+}
+
+const gone: readonly (readonly [string, Fault])[] = [
+  ['400 with a key', { kind: 'gone' }],
+  ['410', { kind: 'gone', status: 410 }],
+  ['410 without a word of JSON', { kind: 'firewall', status: 410 }],
+];
+
+describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
+  test.each(gone)(
+    'told by %s: the first answer says so, held pages are served, and it is not hammered',
+    async (_, fault) => {
+      const { sandbox, ask, clock, management, told } = await up(version);
+      expect((await ask(1)).status).toBe(200);
+      clock.forward(61);
+      sandbox.fault(fault);
+      sandbox.forget();
+      const first = await ask(2);
+      expect(first).toMatchObject({
+        status: 502,
+        type: 'upstream-gone',
+        detail: expect.stringContaining(`API ${version}`),
+      });
+      for (let id = 3; id <= 20; id++) expect((await ask(id)).type).toBe('upstream-gone');
+      expect((await ask(1)).status).toBe(200);
+      expect(sandbox.callCount).toBe(2); // the question, and the probe
+      expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'degraded', upstream: 'gone' });
+      expect(JSON.parse(await management('/status')).upstream.api).toBe('gone');
+      const metrics = await management('/metrics');
+      expect(metrics).toContain('sendgate_upstream_gone 1');
+      expect(metrics).toContain('sendgate_upstream_calls_total{outcome="gone"} 2');
+      expect(metrics).toContain('sendgate_upstream_credentials_refused 0');
+      expect(told('error')).toEqual([
+        expect.objectContaining({
+          event: 'upstream.gone',
+          msg: expect.stringContaining(`has withdrawn its API ${version}`),
+        }),
+      ]);
+
+      clock.forward(3_601);
+      for (let id = 3; id <= 20; id++) expect((await ask(id)).type).toBe('upstream-gone');
+      expect(sandbox.callCount).toBe(3);
+      sandbox.heal();
+      clock.forward(3_601);
+      expect((await ask(2)).status).toBe(200);
+      expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
+      expect(told('error')).toHaveLength(1);
+      expect(told('info').filter(({ event }) => event === 'upstream.back')).toHaveLength(1);
+    },
+  );
+
+  test('those who wait for a turn are told at once, and pages behind cursors like any', async () => {
+    const { sandbox, ask, told } = await up(version, {
+      SENDGATE_QUOTA_PER_SECOND: '2',
+      SENDGATE_QUOTA_PER_DAY: '1000',
+    });
+    sandbox.fault({ kind: 'gone' });
+    const all = await Promise.all([1, 2, 3, 4, 5, 6].map((id) => ask(id, id === 1 ? '?next=c3RhcnRBdD0z' : '')));
+    expect(all.map(({ type }) => type)).toEqual(Array(6).fill('upstream-gone'));
+    expect(sandbox.callCount).toBeLessThanOrEqual(4);
+    expect(told('error')).toHaveLength(1);
+  });
+
+  test('a restart finds it out anew, by two calls', async () => {
+    const env = { CONSTANT_CONTACT_TOKEN_FILE: join(mkdtempSync(join(tmpdir(), 'sendgate-gone-')), 'tokens.json') };
+    ending.push(async () => rmSync(dirname(env.CONSTANT_CONTACT_TOKEN_FILE), { recursive: true }));
+    const { sandbox, clock, ask: before } = await up(version, env);
+    expect((await before(1)).status).toBe(200);
+    sandbox.fault({ kind: 'gone', status: 410 });
+    for (let round = 0; round < 2; round++) {
+      sandbox.forget();
+      const instance = await startInstance(sandbox, clock, env, version);
+      ending.push(() => instance.close());
+      const { ask, told } = asking(instance, version);
+      expect([(await ask(1)).type, (await ask(2)).type]).toEqual(['upstream-gone', 'upstream-gone']);
+      expect([sandbox.callCount, told('error').length]).toEqual([2, 1]);
+    }
+  });
+
+  test('one question that is told so fails alone, and is remembered', async () => {
+    const { sandbox, ask, management, told } = await up(version);
+    sandbox.fault({ kind: 'gone', status: 410, campaign: '1' });
+    expect(await ask(1)).toMatchObject({ status: 502, type: 'upstream-failed' });
+    const { callCount } = sandbox;
+    expect((await ask(1)).type).toBe('upstream-failed');
+    expect(sandbox.callCount).toBe(callCount);
+    expect((await ask(2)).status).toBe(200);
+    expect(await management('/metrics')).toContain('sendgate_upstream_gone 0');
+    expect(told('error')).toEqual([]);
+  });
+});
+
+test("the line that tells of v2's end names what to do, and a guide that is there", async () => {
+  const { sandbox, ask, told } = await up('v2');
+  sandbox.fault({ kind: 'gone' });
+  await ask(1);
+  const [{ guide, msg }] = told('error');
+  expect(msg).toContain('CONSTANT_CONTACT_API=v3');
+  expect(msg).toContain(guide);
+  expect(existsSync(new URL(`../${guide}`, import.meta.url))).toBe(true);
+});
+
+test('a question that is refused for its credentials finds the API withdrawn, if it is', async () => {
+  const { sandbox, ask, told } = await up('v2');
+  sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
+  sandbox.fault({ kind: 'gone' });
+  expect((await ask(1)).type).toBe('upstream-gone');
+  expect(told('error')).toHaveLength(1);
+});
+
+describe('a user who may not read reports', () => {
+  test('is told of in words by one error line, once the privileges say so too', async () => {
+    const { sandbox, ask, management, told, clock } = await up('v3');
+    sandbox.privileges = ['contacts:contact:read'];
+    for (const id of [1, 2, 3]) expect((await ask(id)).type).toBe('upstream-credentials-refused');
+    const [line, ...others] = told('error');
+    expect(others).toEqual([]);
+    expect(line).toMatchObject({ event: 'upstream.access_denied', privilege: 'ui:campaign:metrics' });
+    for (const word of ['may not read reports', 'ui:campaign:metrics', 'Campaign Creator', 'npm run authorize'])
+      expect(line.msg).toContain(word);
+    expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied', 'privileges']);
+    const metrics = await management('/metrics');
+    expect(metrics).toContain('sendgate_upstream_calls_total{outcome="access-denied"} 1');
+    expect(metrics).toContain('sendgate_upstream_credentials_refused 1');
+    sandbox.privileges = ['ui:campaign:metrics'];
+    clock.forward(61);
+    expect((await ask(1)).status).toBe(200);
+  });
+
+  test('is told of anew when credentials that were refused are replaced by theirs', async () => {
+    const { sandbox, ask, told, clock } = await up('v3');
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    sandbox.heal();
+    sandbox.privileges = [];
+    sandbox.fault({ kind: 'access-denied' });
+    clock.forward(61);
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    expect(told('error').map(({ event }) => event)).toEqual([undefined, 'upstream.access_denied']);
+  });
+
+  test('is no conclusion from one question that is denied', async () => {
+    const { sandbox, ask, told } = await up('v3');
+    sandbox.fault({ kind: 'access-denied', campaign: '1' });
+    expect((await ask(1)).type).toBe('upstream-failed');
+    expect((await ask(2)).status).toBe(200);
+    expect(told('error')).toEqual([]);
+    expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied']);
+  });
+});
+
+describe("the line of a call that failed has the id that Constant Contact's support asks for", () => {
+  test.each([
+    ['a refusal', { kind: 'status', status: 404 }],
+    ['a failure', { kind: 'status', status: 500, times: 1 }],
+    ['a limit', { kind: 'over-qps', times: 1 }],
+    ['a body that is no JSON', { kind: 'malformed' }],
+    ['a body that is no page', { kind: 'wrong-schema' }],
+  ] as const)('of %s', async (_, fault) => {
+    const { sandbox, ask, told } = await up('v2');
+    sandbox.fault(fault);
+    await ask(1);
+    const [call] = sandbox.calls;
+    expect(told('warn')[0]).toMatchObject({ upstreamRequestId: call?.requestId });
+  });
+
+  test.each([
+    [
+      { 'x-amzn-requestid': 'c6af9ac6-7b61-11e6-9a41-93e8deadbeef', 'x-eig-tracking-id': 'the-other' },
+      'c6af9ac6-7b61-11e6-9a41-93e8deadbeef',
+    ],
+    [{ 'x-amzn-requestid': 'short', 'x-eig-tracking-id': 'Root=1-67891233/abc' }, 'Root=1-67891233/abc'],
+    [{ 'x-amzn-requestid': 'someone@example.com', 'x-eig-tracking-id': 'a b c d e f g h' }, undefined],
+    [{ 'x-amzn-requestid': 'x'.repeat(129), 'x-request-id': 'not-one-of-theirs' }, undefined],
+    [{}, undefined],
+  ])('if it looks like one: %j', async (ids, told) => {
+    const { sandbox, ask, told: lines } = await up('v2');
+    sandbox.fault({ kind: 'status', status: 404, requestIds: ids });
+    await ask(1);
+    expect(lines('warn')[0].upstreamRequestId).toBe(told);
+  });
+
+  test('and a connection that fails has none', async () => {
+    const { sandbox, ask, told } = await up('v2', { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+    sandbox.fault({ kind: 'reset' });
+    await ask(1);
+    expect(told('warn')[0]).toMatchObject({ outcome: 'connection', code: expect.any(String) });
+    expect(told('warn')[0]).not.toHaveProperty('upstreamRequestId');
+  });
+});
