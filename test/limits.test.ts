@@ -8,7 +8,15 @@ import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { limitOf, retryAfterMs } from '../src/upstream/limits.ts';
 import { FakeClock, type ForwardClock } from './support/clock.ts';
-import { type Environment, type Harness, start, startInstance, startSandbox, until } from './support/harness.ts';
+import {
+  cursorOf,
+  type Environment,
+  type Harness,
+  start,
+  startInstance,
+  startSandbox,
+  until,
+} from './support/harness.ts';
 
 const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -209,7 +217,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
     const { sandbox, ask, errors } = await up(version);
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: version === 'v2' ? 'words' : 'plain', query: { next: 'far' } });
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: named });
-    expect((await ask(1, '?next=far')).type).toBe('upstream-quota-exhausted');
+    expect((await ask(1, `?next=${cursorOf('far', version)}`)).type).toBe('upstream-quota-exhausted');
     expect((await ask(2)).type).toBe('upstream-quota-exhausted');
     expect(errors()).toHaveLength(1);
   });

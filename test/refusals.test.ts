@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
-import { type Environment, type Harness, start, startInstance } from './support/harness.ts';
+import { cursorOf, type Environment, type Harness, start, startInstance } from './support/harness.ts';
 
 const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -93,7 +93,9 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
       SENDGATE_QUOTA_PER_DAY: '1000',
     });
     sandbox.fault({ kind: 'gone' });
-    const all = await Promise.all([1, 2, 3, 4, 5, 6].map((id) => ask(id, id === 1 ? '?next=c3RhcnRBdD0z' : '')));
+    const all = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((id) => ask(id, id === 1 ? `?next=${cursorOf('c3RhcnRBdD0z', version)}` : '')),
+    );
     expect(all.map(({ type }) => type)).toEqual(Array(6).fill('upstream-gone'));
     expect(sandbox.callCount).toBeLessThanOrEqual(4);
     expect(told('error')).toHaveLength(1);
