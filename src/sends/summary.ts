@@ -9,7 +9,13 @@ import { exchangeOf } from '../operations/exchange.ts';
 import type { UnknownIds } from '../pages/unknown-ids.ts';
 import { Problem } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
-import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
+import {
+  type CampaignIdRule,
+  type CampaignSummary,
+  MeansAnotherId,
+  noOtherIds,
+  type OtherIds,
+} from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
 import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
@@ -18,6 +24,8 @@ interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
   /** Bounds what clients may ask that does not exist. */
   readonly unknownIds: UnknownIds;
+  /** The ids by which one campaign can be asked for; without them it has one. */
+  readonly ids?: OtherIds;
   readonly clock: Clock;
   /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
   readonly outageAt: () => number;
@@ -36,13 +44,20 @@ export const summarySchema = z.object({
   sends: z
     .int()
     .nonnegative()
-    .meta({ description: 'Sends, as Constant Contact counts them', examples: [3] }),
+    .nullable()
+    .meta({
+      description:
+        'Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out',
+      examples: [3],
+    }),
 });
 
 /** Where summaries come from. */
 export type SummarySource = Pick<Summaries, 'get'>;
 
 const maxSummaries = 10_000;
+/** A fetch may be left by its callers, and an id turn out to mean another one: then it is looked again. */
+const maxLooks = 3;
 
 /** What was answered last, and when it is time to ask again. Times in milliseconds of the monotonic clock. */
 interface Held {
@@ -73,19 +88,26 @@ export class Summaries {
   readonly #held = new LRUCache<string, Held>({ max: maxSummaries });
   readonly #fetching = new Map<string, Promise<CampaignSummary>>();
   readonly #waiters = new Waiters();
+  readonly #ids: OtherIds;
 
   constructor(parts: Parts, options: SummaryOptions) {
     this.#parts = parts;
+    this.#ids = parts.ids ?? noOtherIds;
     this.#options = options;
   }
 
-  /** @throws Problem, or the signal's reason */
+  /**
+   * The summary, held once for all ids of a campaign.
+   *
+   * @throws Problem, or the signal's reason
+   */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { unknownIds } = this.#parts;
-    const look = () =>
-      this.#get(campaign, payer, signal).catch((error) => {
-        if (!isAbandoned(error) || signal.aborted) throw error;
-        return this.#get(campaign, payer, signal);
+    const look = (looks = 1): Promise<CampaignSummary> =>
+      this.#get(this.#ids.activityOf(campaign), payer, signal).catch((error) => {
+        const isLeft = isAbandoned(error) && !signal.aborted;
+        if (looks >= maxLooks || !(isLeft || error instanceof MeansAnotherId)) throw error;
+        return look(looks + 1);
       });
     return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }

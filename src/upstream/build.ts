@@ -7,12 +7,14 @@ import { baseUrls, type Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Logger } from '../operations/log.ts';
 import { Problem } from '../problems.ts';
+import type { Digest } from '../redis/digests.ts';
 import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis } from '../redis/redis.ts';
 import { Breaker, circuitOpen } from './breaker.ts';
 import { CampaignIds } from './campaign-ids.ts';
 import type { Dialect } from './dialect.ts';
 import { Gate } from './gate.ts';
+import { KnownIds } from './known-ids.ts';
 import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
 import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from './oauth/token-file.ts';
@@ -23,6 +25,8 @@ import { endOfDay, quotaExhausted } from './quota/day.ts';
 import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { SharedIds } from './shared-ids.ts';
+import { StateFile } from './state-file.ts';
 import { Transport } from './transport.ts';
 import { Upstream } from './upstream.ts';
 import { v2 } from './v2.ts';
@@ -43,6 +47,10 @@ interface Parts {
   readonly redis: Redis | undefined;
   /** The keys for what is left there, where there are any. */
   readonly keyRing: KeyRing | undefined;
+  /** Keyed with what the instances have in common. */
+  readonly digest: Digest;
+  /** Told of ids of which it has become known what they mean: what is held of them by themselves is worthless. */
+  readonly onIdsLearned: (ids: readonly string[]) => void;
 }
 
 export interface BuiltUpstream {
@@ -74,7 +82,15 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       log.warn({ event: 'quota.team_spent', team, calls, part, borrowed }, "a team's part of the daily quota is spent"),
     unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
   };
-  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis);
+  const stateFile = new StateFile(config.quota.stateFile, {
+    unsaved: quotaEvents.unsaved,
+    idsDropped: (dropped) =>
+      log.warn(
+        { event: 'ids.dropped', dropped, file: config.quota.stateFile },
+        'ids in the state file are not valid; they will be looked up again',
+      ),
+  });
+  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis, stateFile);
   const prober = new Prober(clock);
   const credentialsGate = new Gate(clock, {
     probeEveryMs: constantContact.credentialsRetrySeconds * 1000,
@@ -117,6 +133,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
         new CampaignIds({
           ...{ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds },
           outageAt: () => breaker.openedAt,
+          known: buildKnownIds(stateFile, { clock, ...parts }),
         }),
       )
     : v2({
@@ -146,6 +163,22 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   return { upstream, quota, tokens, credentialsGate, credentialsReplaced, dayGate, breaker };
 }
 
+/** What ids mean is kept in the file, and told to the other instances. */
+function buildKnownIds(
+  stateFile: StateFile,
+  { clock, redis, digest, onIdsLearned }: Pick<Parts, 'clock' | 'redis' | 'digest' | 'onIdsLearned'>,
+): KnownIds {
+  const shared = redis && new SharedIds(redis, digest);
+  const known = new KnownIds(clock, (pairs, isOwn) => {
+    stateFile.keepIds(known.kept());
+    if (isOwn) shared?.tell(pairs);
+    onIdsLearned(pairs.map(([asked]) => asked));
+  });
+  known.restore(stateFile.storedIds);
+  shared?.listen((pair) => known.learn([pair], false));
+  return known;
+}
+
 const credentialsRefused = () => new Problem('upstream-credentials-refused', { reason: 'gate' });
 
 const remedies = {
@@ -153,7 +186,7 @@ const remedies = {
   v3: 'see that the application may read campaign data, or authorize it anew with `npm run authorize`',
 };
 
-interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait'> {
+interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'digest' | 'onIdsLearned'> {
   readonly credentialsReplaced: () => void;
 }
 
