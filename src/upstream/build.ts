@@ -175,7 +175,7 @@ function buildKnownIds(
     onIdsLearned(pairs.map(([asked]) => asked));
   });
   known.restore(stateFile.storedIds);
-  shared?.listen((pair) => known.learn([pair], false));
+  shared?.listen((pairs) => known.learn(pairs, false));
   return known;
 }
 

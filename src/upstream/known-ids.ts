@@ -140,9 +140,15 @@ export class KnownIds implements OtherIds {
     return pairs;
   }
 
-  /** Takes over what was kept; where two entries contradict each other, the one that was used less counts. */
+  /** Takes over what was kept, without entries that contradict another one: they are looked up again. */
   restore(kept: readonly MeantActivity[]): void {
-    for (const pair of kept.toReversed()) this.#add(pair);
+    const activities = new Set(kept.map(([, activity]) => activity));
+    const meant = new Map<string, Set<string>>();
+    for (const [asked, activity] of kept) meant.set(asked, (meant.get(asked) ?? new Set()).add(activity));
+    for (const pair of kept.toReversed()) {
+      const [asked, activity] = pair;
+      if (!activities.has(asked) && !meant.has(activity) && meant.get(asked)?.size === 1) this.#add(pair);
+    }
   }
 
   forget(id?: string): void {

@@ -6,7 +6,9 @@ import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 import { isMeantActivity, type MeantActivity } from './known-ids.ts';
 
-const kind = 'id';
+const kind = 'ids';
+/** Pairs in one message, which may have 16 KB. */
+const maxPairs = 100;
 
 /**
  * What is learned so is kept for good, and Redis is not trusted (decision 25): each message carries a digest that is keyed with
@@ -22,19 +24,24 @@ export class SharedIds {
   }
 
   tell(pairs: readonly MeantActivity[]): void {
-    for (const pair of pairs) this.#redis.publish(kind, ...pair, this.#proofOf(pair));
+    for (let n = 0; n < pairs.length; n += maxPairs) {
+      const texts = pairs.slice(n, n + maxPairs).flat();
+      this.#redis.publish(kind, this.#proofOf(texts), ...texts);
+    }
   }
 
   /** Has `listener` told what other instances have looked up. */
-  listen(listener: (pair: MeantActivity) => void): void {
-    this.#redis.on(kind, (asked = '', activity = '', proof = '') => {
-      const pair: MeantActivity = [asked, activity];
-      if (isMeantActivity(pair) && isEqual(proof, this.#proofOf(pair))) listener(pair);
+  listen(listener: (pairs: readonly MeantActivity[]) => void): void {
+    this.#redis.on(kind, (proof = '', ...texts) => {
+      if (!isEqual(proof, this.#proofOf(texts))) return;
+      const pairs: unknown[] = [];
+      for (let n = 0; n < texts.length; n += 2) pairs.push(texts.slice(n, n + 2));
+      listener(pairs.filter(isMeantActivity));
     });
   }
 
-  #proofOf(pair: MeantActivity): string {
-    return this.#digest('id', pair.join(' '));
+  #proofOf(texts: readonly string[]): string {
+    return this.#digest('ids', texts.join(' '));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * `quota.stateFile`: what is kept over a restart, the day's calls by team and, with v3, the activities that ids mean.
  */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync, writevSync } from 'node:fs';
 import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { isMeantActivity, type MeantActivity, maxKeptIds } from './known-ids.ts';
@@ -46,8 +46,8 @@ export class StateFile {
   readonly #events: Events;
   #isWritable = true;
   /** The parts as they are written, each made anew only when it changes: the day changes with every call, ids hardly ever. */
-  #dayText = '';
-  #idsText = '';
+  #day = noPart;
+  #ids = noPart;
 
   /** @param path empty: nothing is kept */
   constructor(path: string, events: Events) {
@@ -56,31 +56,31 @@ export class StateFile {
     const { day, ids, isDayRead, idsDropped } = path === '' ? nothing : read(path);
     this.storedDay = day;
     this.storedIds = ids;
-    if (day) this.#dayText = textOf(day);
-    this.#idsText = idsTextOf(ids);
+    if (day) this.#day = dayPart(day);
+    this.#ids = idsPart(ids);
     if (!isDayRead) events.unsaved('unreadable');
     if (idsDropped > 0) events.idsDropped?.(idsDropped);
   }
 
   /**
-   * Written aside and renamed, for the owner alone. Four times a second at most, in a fraction of a millisecond: not worth the
-   * ways in which doing it later can fail.
+   * Written aside and renamed, for the owner alone. Four times a second at most, in a seventh of a millisecond, or a third with as
+   * many ids as there can be: not worth the ways in which doing it later can fail.
    */
   keepDay(day: StoredDay): void {
-    this.#dayText = textOf(day);
+    this.#day = dayPart(day);
     this.#write();
   }
 
   keepIds(ids: readonly MeantActivity[]): void {
-    this.#idsText = idsTextOf(ids);
+    this.#ids = idsPart(ids);
     this.#write();
   }
 
   #write(): void {
     if (this.#path === '') return;
-    const parts = [this.#dayText, this.#idsText].filter((text) => text !== '');
+    const comma = Buffer.from(this.#day.length > 0 && this.#ids.length > 0 ? ',' : '');
     try {
-      writeFileSync(`${this.#path}.new`, `{${parts.join(',')}}`, { mode: 0o600 });
+      writeAll(`${this.#path}.new`, [Buffer.from('{'), this.#day, comma, this.#ids, Buffer.from('}')]);
       renameSync(`${this.#path}.new`, this.#path);
       this.#isWritable = true;
     } catch {
@@ -127,10 +127,24 @@ function dayOf({ day, calls, teams }: z.output<typeof storedDay>): StoredDay {
   return { day, teams: rest > 0 ? [...teams, { team: account, calls: rest, kept: 0 }] : teams };
 }
 
+const noPart: Buffer = Buffer.alloc(0);
+
 /** As a part of an object: without its braces. */
-function textOf({ day, teams }: StoredDay): string {
+function dayPart({ day, teams }: StoredDay): Buffer {
   const calls = teams.reduce((sum, team) => sum + team.calls, 0);
-  return JSON.stringify({ day, calls, teams }).slice(1, -1);
+  return Buffer.from(JSON.stringify({ day, calls, teams }).slice(1, -1));
 }
 
-const idsTextOf = (ids: readonly MeantActivity[]) => (ids.length === 0 ? '' : `"ids":${JSON.stringify(ids)}`);
+const idsPart = (ids: readonly MeantActivity[]) =>
+  ids.length === 0 ? noPart : Buffer.from(`"ids":${JSON.stringify(ids)}`);
+
+/** @throws Error when it cannot be written, or not all of it */
+function writeAll(path: string, parts: readonly Buffer[]): void {
+  const file = openSync(path, 'w', 0o600);
+  try {
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    if (writevSync(file, parts) < bytes) throw new Error('the disk is full');
+  } finally {
+    closeSync(file);
+  }
+}
