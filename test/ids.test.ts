@@ -130,6 +130,16 @@ describe('A campaign that is asked for by all of its ids', () => {
     expect(lookups().length).toBeLessThanOrEqual(2);
   });
 
+  test('is a hit for a question that was asked before anything was known of its id', async () => {
+    await up();
+    it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
+    const { pages } = it.service;
+    const queries = all.map((campaign) => ({ campaign, limit: 500 }));
+    for (const query of queries) expect(pages.hit(query)).toBeUndefined();
+    for (const query of queries) await pages.get(query, { team: 'default' });
+    for (const query of queries) expect(pages.hit(query)?.page).toBe(pages.peek(query));
+  });
+
   test('is refreshed, and its walk moves on, for all of them', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 7, newestMs: it.clock.now() - 10_000 });
@@ -165,6 +175,20 @@ describe('A campaign that is asked for by all of its ids', () => {
       it.sandbox.campaign({ id: v2Id, size: 7, newestMs });
     }
   });
+});
+
+test("A link by a campaign's id works in a fresh process, also where v3 refuses a cursor under an id of nothing", async () => {
+  await up();
+  it.sandbox.campaign({ id: v2Id, size: 7, newestMs });
+  const { meta } = await it.page(`/campaigns/${ids.campaign}/sends?limit=5`);
+  const fresh = await restart({});
+  it.sandbox.fault({ kind: 'status', status: 400, path: `/email_reports/${ids.campaign}` });
+  expect((await fresh.page(meta.pagination.next_link ?? '')).results).toHaveLength(2);
+  // Under an id that is known, and of what is no campaign, a refused cursor is just that.
+  for (const id of [ids.campaign, ids.activity]) {
+    const answer = await fresh.get(`/campaigns/${id}/sends?next=nonsense`);
+    expect([answer.status, await answer.json()]).toMatchObject([400, { type: '/problems/invalid-cursor' }]);
+  }
 });
 
 describe("A campaign's id", () => {

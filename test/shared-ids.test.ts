@@ -175,6 +175,24 @@ describe('A Sendgate of its own process', () => {
     expect(lookups()).toHaveLength(2);
   });
 
+  test('with workers drops the copies of all ids when the walk of one moves on', async () => {
+    sendgate = await startProcess({ ...env, SENDGATE_WORKERS: '2', SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
+    const { url } = sendgate;
+    const newest = async (id: string, headers: Record<string, string> = {}) => {
+      const answer = await fetch(`${url}/campaigns/${id}/sends`, { headers: { connection: 'close', ...headers } });
+      return ((await answer.json()) as PageJson).results[0]?.contact_id;
+    };
+    const ofAll = () => Promise.all([...all, ...all, ...all, ...all].map((id) => newest(id)));
+    const [before] = await ofAll();
+    expect(new Set(await ofAll())).toEqual(new Set([before]));
+    sandbox.addSends(v2Id, 1);
+    await until(
+      async () => (await newest(ids.activity, { 'cache-control': 'no-cache' })) !== before,
+      'the activity is fetched again',
+    );
+    await until(async () => !(await ofAll()).includes(before), 'no worker has an old copy');
+  });
+
   test('that is killed in the middle of a lookup has lost the lookup, and nothing else', async () => {
     sandbox.campaign({ id: '2', size: 3, newestMs });
     sendgate = await startProcess(env);

@@ -14,9 +14,10 @@ import {
   type SendsPage,
 } from '../upstream/dialect.ts';
 import type { Demand, Payer, Urgency } from '../upstream/quota/demand.ts';
-import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
+import { lookAgain } from './look-again.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { Rebuilt } from './record.ts';
 import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
@@ -136,9 +137,6 @@ const entryOverheadBytes = 600;
 const laterMs = 5;
 export const maxWalks = 50_000;
 
-/** A fetch may be left by its callers, and an id turn out to mean another one: then it is looked again. */
-const maxLooks = 3;
-
 export class Pages {
   readonly #parts: Parts;
   readonly #options: PagesOptions;
@@ -217,14 +215,8 @@ export class Pages {
   get(query: PageQuery, ask: Ask): Promise<Found> {
     const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
-      const look = (looks = 1): Promise<Found> =>
-        this.#get(query, ask, true).catch((error) => {
-          // A fetch that its callers have left ends with their leaving, also for those who joined it since.
-          const isLeft = isAbandoned(error) && !ask.signal?.aborted;
-          if (looks >= maxLooks || !(isLeft || error instanceof MeansAnotherId)) throw error;
-          return look(looks + 1);
-        });
       const { client, signal } = ask;
+      const look = () => lookAgain(() => this.#get(query, ask, true), signal);
       const { unknownIds } = this.#parts;
       const isWatched = unknownIds && client !== undefined && !this.peek(query);
       const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());

@@ -6,18 +6,13 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import { lookAgain } from '../pages/look-again.ts';
 import type { UnknownIds } from '../pages/unknown-ids.ts';
 import { Problem } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
-import {
-  type CampaignIdRule,
-  type CampaignSummary,
-  MeansAnotherId,
-  noOtherIds,
-  type OtherIds,
-} from '../upstream/dialect.ts';
+import { type CampaignIdRule, type CampaignSummary, noOtherIds, type OtherIds } from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
-import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
 
 interface Parts {
@@ -56,8 +51,6 @@ export const summarySchema = z.object({
 export type SummarySource = Pick<Summaries, 'get'>;
 
 const maxSummaries = 10_000;
-/** A fetch may be left by its callers, and an id turn out to mean another one: then it is looked again. */
-const maxLooks = 3;
 
 /** What was answered last, and when it is time to ask again. Times in milliseconds of the monotonic clock. */
 interface Held {
@@ -103,12 +96,7 @@ export class Summaries {
    */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { unknownIds } = this.#parts;
-    const look = (looks = 1): Promise<CampaignSummary> =>
-      this.#get(this.#ids.activityOf(campaign), payer, signal).catch((error) => {
-        const isLeft = isAbandoned(error) && !signal.aborted;
-        if (looks >= maxLooks || !(isLeft || error instanceof MeansAnotherId)) throw error;
-        return look(looks + 1);
-      });
+    const look = () => lookAgain(() => this.#get(this.#ids.activityOf(campaign), payer, signal), signal);
     return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }
 

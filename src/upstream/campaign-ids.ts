@@ -69,6 +69,8 @@ export class CampaignIds {
   readonly #waiters = new Waiters();
   /** By asker: what one asks for never waits for, or fails with, another one's ids. */
   readonly #gathering = new Map<string, Batch>();
+  /** By asker and id: what is being looked up is not looked up once more. */
+  readonly #running = new Map<string, Batch>();
   #batches = 0;
   /** Lookups of UUIDs that are being made. */
   readonly #finding = new Map<string, Promise<void>>();
@@ -161,15 +163,19 @@ export class CampaignIds {
 
   async #lookUp(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void> {
     const asker = askerOf(demand);
+    const own = `${asker} ${id}`;
     const gathering = this.#gathering.get(asker);
-    const batch = gathering && !gathering.closed && gathering.ids.size < maxBatch ? gathering : this.#begin(asker);
+    const open = gathering && !gathering.closed && gathering.ids.size < maxBatch ? gathering : undefined;
+    const batch = this.#running.get(own) ?? open ?? this.#begin(asker);
     const isFirst = batch.ids.size === 0;
     batch.ids.add(id);
+    this.#running.set(own, batch);
     const wait = this.#waiters.join(batch.key, demand, demand.urgency, signal);
     demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
     if (isFirst) {
       batch.answer = this.#send(batch, call, wait.demand, wait.signal).finally(() => {
         if (this.#gathering.get(asker) === batch) this.#gathering.delete(asker);
+        for (const one of batch.ids) this.#running.delete(`${asker} ${one}`);
       });
     }
     await wait.until(batch.answer);

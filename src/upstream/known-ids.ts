@@ -101,8 +101,9 @@ export class KnownIds implements OtherIds {
     return this.#without.get(id);
   }
 
-  /** @param seconds for which it is remembered */
+  /** @param seconds for which it is remembered, unless what the id means has become known meanwhile */
   remember(id: string, without: 'none' | 'no-activity' | Problem, seconds: number): void {
+    if (this.exists(id)) return;
     const entry: Without =
       without instanceof Problem
         ? { kind: 'failed', problem: without, at: this.#clock.monotonic() }
