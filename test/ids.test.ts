@@ -177,20 +177,6 @@ describe('A campaign that is asked for by all of its ids', () => {
   });
 });
 
-test("A link by a campaign's id works in a fresh process, also where v3 refuses a cursor under an id of nothing", async () => {
-  await up();
-  it.sandbox.campaign({ id: v2Id, size: 7, newestMs });
-  const { meta } = await it.page(`/campaigns/${ids.campaign}/sends?limit=5`);
-  const fresh = await restart({});
-  it.sandbox.fault({ kind: 'status', status: 400, path: `/email_reports/${ids.campaign}` });
-  expect((await fresh.page(meta.pagination.next_link ?? '')).results).toHaveLength(2);
-  // Under an id that is known, and of what is no campaign, a refused cursor is just that.
-  for (const id of [ids.campaign, ids.activity]) {
-    const answer = await fresh.get(`/campaigns/${id}/sends?next=nonsense`);
-    expect([answer.status, await answer.json()]).toMatchObject([400, { type: '/problems/invalid-cursor' }]);
-  }
-});
-
 describe("A campaign's id", () => {
   test.each(['not-found', 'empty'] as const)('is looked up where nothing is found under it: %s', async (unknown) => {
     await up({}, { unknownActivities: unknown });

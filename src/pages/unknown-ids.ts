@@ -91,8 +91,7 @@ export class UnknownIds {
       }
       return answer;
     } catch (error) {
-      const isMissing = error instanceof Problem && error.code === 'campaign-not-found';
-      if (isMissing || this.#ids.isNowhere(id)) this.#count(ids, id, !isMissing);
+      if (error instanceof Problem && error.code === 'campaign-not-found') this.#count(ids, id, false);
       throw error;
     } finally {
       ids.pending.delete(id);

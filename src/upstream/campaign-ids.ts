@@ -9,7 +9,7 @@ import { parseAnswer, rows } from './answers.ts';
 import type { Call, Exchange } from './dialect.ts';
 import { KnownIds, type MeantActivity } from './known-ids.ts';
 import type { Demand } from './quota/demand.ts';
-import { isAbandoned, Waiters } from './quota/waiters.ts';
+import { Waiters } from './quota/waiters.ts';
 import { askerOf } from './retry-budget.ts';
 import { authorized, type BearerTokens, refusalOfId } from './v3.ts';
 
@@ -110,11 +110,7 @@ export class CampaignIds {
     demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
     const finding = this.#finding.get(key) ?? this.#find(key, id, under, call, wait.demand, wait.signal);
     this.#finding.set(key, finding);
-    await wait.until(finding).catch((error) => {
-      // Those who had left it have ended it, also for the one who came last.
-      if (!isAbandoned(error) || signal.aborted) throw error;
-      return this.tryAsCampaign(id, under, call, demand, signal);
-    });
+    await wait.until(finding);
   }
 
   #without(id: string) {

@@ -89,7 +89,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       const { known } = campaignIds;
       await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
       const answer = await call(sends(campaign, query, tokens), demand, signal).catch((error: unknown) => {
-        if (isNotFound(error) || isRefusedCursor(error)) return error;
+        if (isNotFound(error)) return error;
         throw error;
       });
       const isRefused = answer instanceof Problem;
@@ -125,8 +125,6 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
 
 const isNotFound = (error: unknown): error is Problem =>
   error instanceof Problem && error.code === 'campaign-not-found';
-const isRefusedCursor = (error: unknown): error is Problem =>
-  error instanceof Problem && error.code === 'invalid-cursor';
 
 /** @throws MeansAnotherId, or what is remembered of an id that cannot be asked by */
 async function hasToBeItsOwn(
