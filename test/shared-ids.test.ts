@@ -114,6 +114,14 @@ describe('Instances that share a Redis', () => {
     expect(pageCalls()).toHaveLength(1);
   });
 
+  test('know an activity by rows that another one has fetched', async () => {
+    const [a, b] = [await add(), await add()];
+    await a.page(`/campaigns/${ids.activity}/sends`);
+    await b.page(`/campaigns/${ids.activity}/sends`);
+    expect((await purge(b.service.managementUrl, ids.activity)).status).toBe(200);
+    expect(lookups()).toEqual([]);
+  });
+
   test('believe nothing about ids that is not proven', async () => {
     const a = await add();
     sandbox.campaign({ id: '2', size: 3, newestMs });
@@ -191,6 +199,25 @@ describe('A Sendgate of its own process', () => {
       'the activity is fetched again',
     );
     await until(async () => !(await ofAll()).includes(before), 'no worker has an old copy');
+  });
+
+  test('with workers drops copies of an empty page when its id is found to mean a campaign', async () => {
+    await sandbox.stop();
+    sandbox = await startSandbox({ oauth: { ...oauth, rotating: false }, unknownActivities: 'empty' });
+    sendgate = await startProcess({ ...env, ...upstreamEnv(sandbox, 'v3'), SENDGATE_WORKERS: '2' });
+    const { url } = sendgate;
+    const sizes = () =>
+      Promise.all(
+        Array.from({ length: 8 }, async () => {
+          const answer = await fetch(`${url}/campaigns/${ids.campaign}/sends`, { headers: { connection: 'close' } });
+          return ((await answer.json()) as PageJson).results.length;
+        }),
+      );
+    expect(new Set(await sizes())).toEqual(new Set([0]));
+    sandbox.campaign({ id: v2Id, size: 3, newestMs });
+    expect(new Set(await sizes())).toEqual(new Set([0]));
+    expect((await pageOf(url, `/campaigns/${v2Id}/sends`)).results).toHaveLength(3);
+    await until(async () => (await sizes()).every((size) => size === 3), 'no worker has an old copy');
   });
 
   test('that is killed in the middle of a lookup has lost the lookup, and nothing else', async () => {
