@@ -10,7 +10,8 @@ import { makeBody } from '../src/pages/page.ts';
 import { Pages } from '../src/pages/pages.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
-import { KnownIds } from '../src/upstream/known-ids.ts';
+import { KnownIds, maxKeptIds } from '../src/upstream/known-ids.ts';
+import { StateFile } from '../src/upstream/state-file.ts';
 import {
   type Environment,
   type Harness,
@@ -572,5 +573,37 @@ describe('The file in which ids are kept', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test('has the last used of more ids than it keeps, and drops what is too much', async () => {
+    await up();
+    const known = new KnownIds(it.clock);
+    known.learn(Array.from({ length: maxKeptIds + 2 }, (_, n) => [String(n + 1), activityIdOf(String(n + 1))]));
+    known.activityOf('1');
+    const kept = known.kept();
+    expect(kept).toHaveLength(maxKeptIds);
+    expect(kept[0]).toEqual(['1', activityIdOf('1')]);
+    expect(kept.some(([asked]) => asked === '2' || asked === '3')).toBe(false);
+
+    const file = newStateFile();
+    const dropped: number[] = [];
+    const open = () => new StateFile(file, { unsaved: () => {}, idsDropped: (count) => dropped.push(count) });
+    open().keepIds(kept);
+    expect([open().storedIds, dropped]).toEqual([kept, []]);
+    open().keepIds([...kept, ['2', activityIdOf('2')]]);
+    expect([open().storedIds, dropped]).toEqual([kept, [1]]);
+    const again = new KnownIds(it.clock);
+    again.restore(kept);
+    expect(again.kept()).toEqual(kept);
+  });
+
+  test('that cannot be written is told once, and every campaign is answered', async () => {
+    await up();
+    it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
+    const instance = await restart({ SENDGATE_QUOTA_STATE_FILE: join(folder, 'no', 'such', 'folder') });
+    for (const id of all) expect((await instance.page(`/campaigns/${id}/sends`)).results).toHaveLength(3);
+    const told = () => instance.lines.filter((line) => line.includes('unwritable'));
+    await until(() => told().length > 0, 'it is told');
+    expect(told()).toHaveLength(1);
   });
 });

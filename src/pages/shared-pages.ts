@@ -89,7 +89,7 @@ export interface Turn {
   /** @param forMs how long it is remembered */
   refused(code: RefusalCode, forMs: number): void;
   failed(problem: Problem | undefined): void;
-  /** No call was made for it: whoever waits goes on by himself. */
+  /** The call was of no use for this page: an instance that waits for it takes the turn. */
   released(): void;
 }
 
