@@ -22,6 +22,7 @@ import type { Unreadable } from './pages/record.ts';
 import { SharedPages } from './pages/shared-pages.ts';
 import { UnknownIds } from './pages/unknown-ids.ts';
 import { Walks } from './pages/walks.ts';
+import { Problem } from './problems.ts';
 import { parseRedisUrl } from './redis/address.ts';
 import { digestWith } from './redis/digests.ts';
 import { KeyRing } from './redis/key-ring.ts';
@@ -106,12 +107,20 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const keyRing = buildKeyRing(config, parts.readFile, log);
 
+  /** Credentials are what instances have in common, and Redis does not know. */
+  const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
+  const keyedDigest = digestWith(() => keyRing?.digestKey ?? credential());
+
   const { upstream, quota, tokens, gates, credentialsReplaced } = buildUpstream(config, {
     clock,
     log,
     secrets,
     redis,
     keyRing,
+    digest: keyedDigest,
+    onIdsLearned: (ids) => {
+      for (const id of ids) workers?.moved(id);
+    },
     refreshTokens: parts.refreshTokens,
     onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
@@ -126,9 +135,6 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       status.waited(team, urgency, seconds);
     },
   });
-  /** Credentials are what instances have in common, and Redis does not know. */
-  const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
-  const digestOfClients = digestWith(() => keyRing?.digestKey ?? credential());
   const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
   const shared =
     redis &&
@@ -153,7 +159,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       },
     );
   const { pagesBytes, answersBytes } = bytesOfPrimary(config);
-  const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds);
+  const { ids } = upstream.dialect;
+  const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
   const pages = new Pages(
     {
       unknownIds,
@@ -161,9 +168,13 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       render: (query, page) => renderPage(basePath, query, page),
       readSends,
       filtersSince: upstream.dialect.filtersSince,
+      ids,
       walks,
       shared,
-      onForgotten: (campaign) => workers?.moved(campaign),
+      onForgotten: (campaign) => {
+        workers?.moved(campaign);
+        summaries.forget(campaign);
+      },
       outageAt: () => gates.breaker.openedAt,
       clock,
     },
@@ -210,7 +221,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
 
   const summaries = new Summaries(
     {
-      unknownIds,
+      ...{ unknownIds, ids },
       fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
       clock,
       outageAt: () => gates.breaker.openedAt,
@@ -221,7 +232,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ...{ clock, log, pages, summaries },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
-    counting: redis && countingIn(redis, digestOfClients),
+    counting: redis && countingIn(redis, keyedDigest),
     partitionSalt: randomBytes(16).toString('hex'),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),
@@ -235,9 +246,12 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const front: Front = workers ?? buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
   const purge = async (given: string | undefined) => {
     const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
-    summaries.forget(campaign);
+    // An id may mean an activity whose pages are held here, or by others, before anybody has asked by that id, or when it meant none.
+    ids.forget(campaign);
+    const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));
     const purged = await pages.purge(campaign);
-    log.info({ campaign, ...purged }, 'purged');
+    log.info({ campaign, ...purged, problem: problem?.code }, 'purged');
+    if (problem) throw new Problem(problem.code, { detail: notIdentified });
     return purged;
   };
   const management = serve(
@@ -283,6 +297,19 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       log.info('stopped');
     },
   };
+}
+
+const notIdentified =
+  'The pages that are held under this very id are forgotten. Whether it means a campaign that is held under another one could not be found out: try again, or purge everything.';
+
+async function problemOf(doing: Promise<void>): Promise<Problem | undefined> {
+  try {
+    await doing;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
 }
 
 /** Probes and scrapes are quick: what is in flight at the end has this long. */

@@ -151,7 +151,8 @@ describe('a caller is told', () => {
     const answer = await ask('', false);
     expect(answer.status).toBe(404);
     expect(answer.body.type).toBe('/problems/campaign-not-found');
-    expect(answer.calls).toBe(1);
+    // With v3 a UUID may be a campaign's or an activity's.
+    expect(answer.calls).toBe(api === 'v3' ? 2 : 1);
   });
 
   test.each([

@@ -225,11 +225,13 @@ describe('if the head changes, the tail goes', () => {
 describe('a refusal', () => {
   test('of a campaign is remembered for a minute', async () => {
     for (let i = 0; i < 5; i++) expect((await it.get('/campaigns/404/sends')).status).toBe(404);
-    expect(it.sandbox.callCount).toBe(1);
+    // With v3 a UUID may be a campaign's or an activity's.
+    const calls = api === 'v3' ? 2 : 1;
+    expect(it.sandbox.callCount).toBe(calls);
     it.sandbox.campaign({ id: '404', size: 1, newestMs: it.clock.now() });
     it.clock.forward(61);
     expect((await it.get('/campaigns/404/sends')).status).toBe(200);
-    expect(it.sandbox.callCount).toBe(2);
+    expect(it.sandbox.callCount).toBe(calls + 1);
   });
 
   test('of a cursor too', async () => {

@@ -39,9 +39,9 @@ export interface Summary {
    */
   campaign_id: string;
   /**
-   * Sends, as Constant Contact counts them
+   * Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out
    */
-  sends: number;
+  sends: number | null;
 }
 export interface Status {
   /**

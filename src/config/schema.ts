@@ -235,7 +235,9 @@ export const schema = z.strictObject({
         .string()
         .max(4096)
         .default('')
-        .describe("File in which the day's count is kept over a restart; empty: nowhere"),
+        .describe(
+          "File in which the day's count and, with v3, what campaign ids mean are kept over a restart; empty: nowhere",
+        ),
     })
     .prefault({}),
   exports: z

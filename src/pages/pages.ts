@@ -5,11 +5,19 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { Problem, remembered } from '../problems.ts';
 import { inSpan } from '../tracing.ts';
-import type { PageQuery, Send, SendsPage } from '../upstream/dialect.ts';
+import {
+  MeansAnotherId,
+  noOtherIds,
+  type OtherIds,
+  type PageQuery,
+  type Send,
+  type SendsPage,
+} from '../upstream/dialect.ts';
 import type { Demand, Payer, Urgency } from '../upstream/quota/demand.ts';
-import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
 import { identityOf } from './encodings.ts';
 import { type FreshnessLimits, freshForMs } from './freshness.ts';
+import { lookAgain } from './look-again.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { Rebuilt } from './record.ts';
 import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
@@ -37,6 +45,8 @@ interface Parts {
   readonly readSends: (json: string) => readonly Send[];
   /** Whether the upstream understands `created_since`. */
   readonly filtersSince: boolean;
+  /** The ids by which one campaign can be asked for; without them it has one. */
+  readonly ids?: OtherIds;
   readonly clock: Clock;
   /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
   readonly outageAt?: () => number;
@@ -115,12 +125,14 @@ interface Place {
   readonly key: string;
   readonly walk: string;
   readonly generation: number;
+  /** What was known of the ids of campaigns. */
+  readonly idsVersion: number;
 }
 
 /** Where pages come from. */
 export type PageSource = Pick<Pages, 'hit' | 'get' | 'peek' | 'prefetch'>;
 
-/** The campaign of a walk. */
+/** The campaign of a walk, by the id under which its rows are held. */
 export const campaignOf = (walk: string) => walk.split('|', 1)[0] ?? '';
 
 /** Objects, map slots and list links around an entry, roughly. */
@@ -132,6 +144,7 @@ export const maxWalks = 50_000;
 export class Pages {
   readonly #parts: Parts;
   readonly #options: PagesOptions;
+  readonly #ids: OtherIds;
   readonly #walks: Walks;
   /** Pages that other instances have fetched. */
   readonly #origins = new WeakMap<Page, Origin>();
@@ -144,8 +157,9 @@ export class Pages {
   constructor(parts: Parts, options: PagesOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#ids = parts.ids ?? noOtherIds;
     this.#walks = parts.walks ?? new Walks(maxWalks, parts.clock);
-    parts.shared?.onPurge((campaign) => this.#forget(campaign));
+    parts.shared?.onPurge((campaign) => void this.#forgetAllOf(campaign));
     this.#pages = this.#newCache(options.maxBytes - options.maxViewBytes);
     this.#views = this.#newCache(options.maxViewBytes);
   }
@@ -205,13 +219,8 @@ export class Pages {
   get(query: PageQuery, ask: Ask): Promise<Found> {
     const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
-      // A fetch that its callers have left ends with their leaving, also for those who joined it since.
-      const look = () =>
-        this.#get(query, ask, true).catch((error) => {
-          if (!isAbandoned(error) || ask.signal?.aborted) throw error;
-          return this.#get(query, ask, true);
-        });
       const { client, signal } = ask;
+      const look = () => lookAgain(() => this.#get(query, ask, true), signal);
       const { unknownIds } = this.#parts;
       const isWatched = unknownIds && client !== undefined && !this.peek(query);
       const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());
@@ -283,6 +292,11 @@ export class Pages {
     return held?.kind === 'page' ? held : undefined;
   }
 
+  /** The id under which the rows of a campaign are held: news of it is news of all pages that are made out of them. */
+  heldUnder({ campaign }: PageQuery): string {
+    return this.#ids.activityOf(campaign);
+  }
+
   /** How long the page that is held may be answered without asking again, in milliseconds. */
   goodForMs(query: PageQuery): number {
     const { cache, key } = this.#place(query);
@@ -302,14 +316,25 @@ export class Pages {
    * held here, and with whether it is forgotten everywhere.
    */
   async purge(campaign?: string): Promise<{ readonly pages: number; readonly everywhere: boolean }> {
-    const pages = this.#forget(campaign);
-    const everywhere = (await this.#parts.shared?.purge(campaign)) ?? true;
-    return { pages, everywhere };
+    const ids = this.#allOf(campaign);
+    const pages = this.#forgetAllOf(campaign);
+    const done = await Promise.all(ids.map((id) => this.#parts.shared?.purge(id) ?? true));
+    return { pages, everywhere: done.every(Boolean) };
+  }
+
+  /** All ids of a campaign; undefined is all campaigns. */
+  #allOf(campaign: string | undefined): readonly (string | undefined)[] {
+    return campaign === undefined ? [undefined] : this.#ids.allOf(campaign);
+  }
+
+  #forgetAllOf(campaign: string | undefined): number {
+    return this.#allOf(campaign).reduce((pages, id) => pages + this.#forget(id), 0);
   }
 
   #forget(campaign: string | undefined): number {
     const isOf = (key: string) => campaign === undefined || key.startsWith(`${campaign}|`);
     this.#parts.unknownIds?.forget(campaign);
+    this.#ids.forget(campaign);
     const keys = [this.#pages, this.#views].flatMap((cache) => {
       const own = [...cache.keys()].filter(isOf);
       for (const key of own) cache.delete(key);
@@ -322,23 +347,26 @@ export class Pages {
   /** Where a question's page is held: two spellings of one question are one key. */
   #place(query: PageQuery): Place {
     let place = this.#places.get(query);
-    const walk = place?.walk ?? this.#walkOf(query);
+    const idsVersion = this.#ids.version;
+    const walk = place?.idsVersion === idsVersion ? place.walk : this.#walkOf(query);
     const { generation } = this.#walks.of(walk);
-    if (place?.generation !== generation) {
+    if (place?.generation !== generation || place.idsVersion !== idsVersion) {
       const cache = this.#sourceOf(query) ? this.#views : this.#pages;
-      place = { cache, key: this.#keyOf(query, walk, generation), walk, generation };
+      place = { cache, key: this.#keyOf(query, walk, generation), walk, generation, idsVersion };
       this.#places.set(query, place);
     }
     return place;
   }
 
   #walkOf({ campaign, createdSince = '' }: PageQuery): string {
-    return this.#parts.filtersSince ? [campaign, createdSince].join('|') : campaign;
+    const activity = this.#ids.activityOf(campaign);
+    return this.#parts.filtersSince ? [activity, createdSince].join('|') : activity;
   }
 
   /** Joined, a key is held in one piece: a template would hold all of its parts. */
-  #keyOf({ createdSince = '', cursor, limit, form }: PageQuery, walk: string, generation: number): string {
-    const view = `${form ?? ''}${this.#parts.filtersSince ? '' : createdSince}`;
+  #keyOf({ campaign, createdSince = '', cursor, limit, form }: PageQuery, walk: string, generation: number): string {
+    const askedAs = this.#ids.activityOf(campaign) === campaign ? '' : ` ${campaign}`;
+    const view = `${form ?? ''}${this.#parts.filtersSince ? '' : createdSince}${askedAs}`;
     if (cursor === undefined) return [walk, view, limit].join('|');
     return [walk, view, generation, cursor].join('|');
   }
@@ -346,8 +374,10 @@ export class Pages {
   /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */
   #sourceOf(query: PageQuery): PageQuery | undefined {
     const { filtersSince } = this.#parts;
-    if (query.form === undefined && (filtersSince || query.createdSince === undefined)) return undefined;
-    return { ...query, form: undefined, createdSince: filtersSince ? query.createdSince : undefined };
+    const campaign = this.#ids.activityOf(query.campaign);
+    const isItself = query.form === undefined && (filtersSince || query.createdSince === undefined);
+    if (isItself && campaign === query.campaign) return undefined;
+    return { ...query, campaign, form: undefined, createdSince: filtersSince ? query.createdSince : undefined };
   }
 
   /** Whether a page is not good enough: past all use, of an older generation, or too old for this caller. */
@@ -390,7 +420,8 @@ export class Pages {
       return page;
     } catch (error) {
       if (!(error instanceof Problem)) {
-        turn?.failed(undefined);
+        if (error instanceof MeansAnotherId) turn?.released();
+        else turn?.failed(undefined);
         throw error;
       }
       const code = refusalOf(error);
@@ -446,20 +477,23 @@ export class Pages {
     const now = this.#parts.clock.monotonic();
     options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
     if (seen.kind === 'refusal') return { ...seen, at: now };
+    // With a date on it, it has rows.
+    if (seen.page.body.lastModified !== undefined) this.#ids.addActivity(fetch.query.campaign);
     this.#origins.set(seen.page, { waited: seen.waited });
     this.#holdToo(key, seen.page, options, fetch);
     return seen.page;
   }
 
   /** A generation that was learned on the way has moved the page to another key, too. */
-  #holdToo(key: string, page: Page, { ttl = 1 }: { ttl?: number }, { query }: Fetch): void {
+  #holdToo(key: string, page: Page, { ttl = 1 }: { ttl?: number }, { query, walk }: Fetch): void {
     const present = this.#place(query);
+    if (present.walk !== walk) return; // What its id means has become known meanwhile: it is a view of another page.
     if (present.key !== key && page.generation === present.generation) present.cache.set(present.key, page, { ttl });
   }
 
   /**
-   * A page that is made out of another one: from an instant on where the upstream knows none, or in another form. It is as
-   * old as its source, and asked for again when that is.
+   * A page that is made out of another one: from an instant on where the upstream knows none, in another form, or by another
+   * id. It is as old as its source, and asked for again when that is.
    */
   async #toView(source: PageQuery, old: Page | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Page> {
     const { render, readSends, filtersSince, encode = makeBody } = this.#parts;
@@ -468,8 +502,9 @@ export class Pages {
     fetch.source = await this.#get(source, ask, false, demand);
 
     const { page } = fetch.source;
-    const all = readSends((await identityOf(page.body)).toString());
-    const { createdSince = '' } = query;
+    const held = readSends((await identityOf(page.body)).toString());
+    const { campaign, createdSince = '' } = query;
+    const all = campaign === source.campaign ? held : held.map((send) => ({ ...send, campaign_id: campaign }));
     const isFiltered = !filtersSince && createdSince !== '';
     const { sends, cursor: following } = isFiltered
       ? since(createdSince, all, page.body.cursor)

@@ -92,6 +92,8 @@ export interface Turn {
   /** @param forMs how long it is remembered */
   refused(code: RefusalCode, forMs: number): void;
   failed(problem: Problem | undefined): void;
+  /** The call was of no use for this page: an instance that waits for it takes the turn. */
+  released(): void;
 }
 
 /** A lock whose holder has not renewed it for so long is free: it has died, or stood still. */
@@ -311,6 +313,7 @@ export class SharedPages {
         const { code, reason, retryAfterSeconds } = problem ?? new Problem('internal-error');
         void tell(release, [JSON.stringify({ code, reason, retryAfterSeconds })]);
       },
+      released: () => void tell(release, ['']),
     };
     const isCurrent = found?.generation === walks.of(place.walk).generation;
     return { kind: 'turn', turn, fallback: place.limit !== undefined || isCurrent ? found : undefined };

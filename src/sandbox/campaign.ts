@@ -41,6 +41,15 @@ export interface CampaignOptions {
   readonly numericIds?: boolean;
   /** Sends on a page at the most, whatever `limit` says. */
   readonly pageSize?: number;
+  /**
+   * v3's; done without it. Only what is done has statistics, and what is not executing or done has no sends, whatever `size`
+   * says.
+   */
+  readonly status?: 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE';
+  /** v3's, of the activity; `primary_email` without it. */
+  readonly role?: string;
+  /** v3: it is no campaign, but one more activity of the one that v2 knows by this id. */
+  readonly resendOf?: string;
   /** Sends that stand in the place of the newest computed ones, newest first. */
   readonly known?: readonly { readonly contactId: string; readonly email: string; readonly at: string }[];
 }

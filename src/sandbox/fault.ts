@@ -33,6 +33,8 @@ export interface Fault {
   readonly target?: 'token';
   /** Only calls for this campaign; all without it. */
   readonly campaign?: string;
+  /** Only calls whose path contains this text. */
+  readonly path?: string;
   /** Only calls whose query has these parameters, with values that contain these texts: a cursor, or an id among several. */
   readonly query?: Readonly<Record<string, string>>;
   /** Calls that it strikes; all of them without it. */

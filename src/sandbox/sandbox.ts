@@ -12,7 +12,8 @@ import { type Fault, strike } from './fault.ts';
 import type { LimitShape } from './limit-shapes.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
 import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
-import { activityIdOf, v3Denied, v3Errors, v3Privileges, v3Sends, v3Stats, v3Xrefs } from './v3.ts';
+import { activityIdOf, campaignIdOf, v3Denied, v3Errors, v3Privileges, v3Sends, v3Xrefs } from './v3.ts';
+import { hasGoneOut, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
 
 export interface SandboxOptions {
   /** v2's. */
@@ -21,6 +22,10 @@ export interface SandboxOptions {
   readonly accessToken?: string;
   /** v3's; without it, v3 takes no call. */
   readonly oauth?: SandboxOAuthOptions;
+  /**
+   * What v3's tracking reports answer for a well-formed id of nothing: that is not known. 404 without it.
+   */
+  readonly unknownActivities?: 'not-found' | 'empty';
   /** The account's limits; without them every call is taken. */
   readonly limits?: { readonly perSecond: number; readonly perDay: number };
   /** How calls over them are answered; as JSON without it. */
@@ -46,7 +51,9 @@ export interface SandboxCall {
 const maxCalls = 20_000;
 const v2Path = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/(sends|reports\/summary)$/;
 const v3Path =
-  /^\/v3\/reports\/(?:email_reports|stats\/email_campaign_activities)\/([0-9a-f-]{36})(\/tracking\/sends)?$/;
+  /^\/v3\/(?:reports\/(?:email_reports|stats\/email_campaign_activities)|emails\/activities)\/([0-9a-f-]{36})(\/tracking\/sends)?$/;
+const v3StatsPath = /^\/v3\/reports\/stats\/email_campaign_activities\/([^/]+)$/;
+const v3CampaignPath = /^\/v3\/emails\/([0-9a-f-]{36})$/;
 const dayMs = 86_400_000;
 
 /** The campaign of the vendor's documentation: its example answer, cursor included. */
@@ -79,8 +86,8 @@ export class Sandbox {
   readonly #clock: Clock;
   readonly #server: http.Server;
   readonly #campaigns = new Map<string, Campaign>();
-  /** v2 ids by campaign activity id. */
-  readonly #byActivity = new Map<string, string>();
+  /** v2 ids by campaign activity id, and by campaign id. */
+  readonly #byUuid = new Map<string, string>();
   #faults: { readonly fault: Fault; seen: number; struck: number }[] = [];
   readonly #arrivals: number[] = [];
   #day = { index: 0, calls: 0 };
@@ -109,7 +116,8 @@ export class Sandbox {
   campaign(options: CampaignOptions): Campaign {
     const campaign = new Campaign(options);
     this.#campaigns.set(options.id, campaign);
-    this.#byActivity.set(activityIdOf(options.id), options.id);
+    this.#byUuid.set(activityIdOf(options.id), options.id);
+    if (options.resendOf === undefined) this.#byUuid.set(campaignIdOf(options.id), options.id);
     return campaign;
   }
 
@@ -154,7 +162,7 @@ export class Sandbox {
     const refusal = over ?? (isV3 ? this.#unauthorizedV3(req) : this.#unauthorizedV2(req, url));
     const id = this.#campaignOf(url.pathname);
     if (!refusal) {
-      for (const fault of this.#striking('api', id, call.query)) if (await strike(fault, style, req, res, text)) return;
+      for (const fault of this.#striking('api', id, call)) if (await strike(fault, style, req, res, text)) return;
     }
     const accept = req.headers.accept ?? '*/*';
     if (refusal) send(req, res, refusal);
@@ -172,22 +180,36 @@ export class Sandbox {
     if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...this.#campaigns.values()], searchParams);
     if (pathname === '/v3/account/user/privileges') return v3Privileges(this.privileges);
     if (pathname.startsWith('/v3/reports/') && !this.privileges.includes('ui:campaign:metrics')) return v3Denied;
-    if (pathname.startsWith('/v3/reports/stats/')) return v3Stats(campaign, v3Path.exec(pathname)?.[1] ?? '');
-    if (v3Path.test(pathname)) return v3Sends(campaign, url);
+    const [, statsIds] = v3StatsPath.exec(pathname) ?? [];
+    if (statsIds !== undefined) return v3Stats((one) => this.#activity(one), statsIds);
+    const [, campaignId] = v3CampaignPath.exec(pathname) ?? [];
+    if (campaignId !== undefined) return v3Campaign(this.#campaigns, campaignId);
+    const [, activityId = '', report] = v3Path.exec(pathname) ?? [];
+    const activity = this.#activity(activityId);
+    if (report !== undefined) {
+      const isEmpty = activity ? !hasGoneOut(activity) : this.#options.unknownActivities === 'empty';
+      return isEmpty ? emptyReport : v3Sends(activity, url);
+    }
+    if (activityId !== '') return v3Activity(activity, activityId);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
   }
 
   /** The v2 id of the campaign that a path means. */
   #campaignOf(pathname: string): string | undefined {
-    const activityId = v3Path.exec(pathname)?.[1];
-    return activityId === undefined ? v2Path.exec(pathname)?.[1] : this.#byActivity.get(activityId);
+    const uuid = (v3Path.exec(pathname) ?? v3CampaignPath.exec(pathname))?.[1];
+    return uuid === undefined ? v2Path.exec(pathname)?.[1] : this.#byUuid.get(uuid);
+  }
+
+  #activity(activityId: string): Campaign | undefined {
+    const id = this.#byUuid.get(activityId);
+    return id !== undefined && activityIdOf(id) === activityId ? this.#campaigns.get(id) : undefined;
   }
 
   async #authorize(req: IncomingMessage, res: ServerResponse, url: URL, text: string, oauth: SandboxOAuth) {
     this.tokenCallCount++;
     this.tokenCallsRunning++;
     res.once('close', () => this.tokenCallsRunning--);
-    for (const fault of this.#striking('token', undefined, {}))
+    for (const fault of this.#striking('token', undefined, { path: url.pathname, query: {} }))
       if (await strike(fault, v3Errors, req, res, text)) return;
     const limited = this.#options.limits !== undefined;
     const { status, body, headers, ends } = oauth.answer(url.pathname, req.headers.authorization, text, limited);
@@ -240,11 +262,16 @@ export class Sandbox {
   }
 
   /** The faults that strike a call. */
-  *#striking(target: 'api' | 'token', id: string | undefined, query: SandboxCall['query']): Generator<Fault> {
+  *#striking(
+    target: 'api' | 'token',
+    id: string | undefined,
+    { path, query }: Pick<SandboxCall, 'path' | 'query'>,
+  ): Generator<Fault> {
     for (const entry of this.#faults) {
       const { fault } = entry;
       if ((fault.target ?? 'api') !== target) continue;
       if (fault.campaign !== undefined && fault.campaign !== id) continue;
+      if (fault.path !== undefined && !path.includes(fault.path)) continue;
       if (!Object.entries(fault.query ?? {}).every(([name, text]) => query[name]?.includes(text))) continue;
       if (entry.struck >= (fault.times ?? Number.POSITIVE_INFINITY)) continue;
       entry.seen++;
@@ -275,6 +302,8 @@ export class Sandbox {
     res.end(JSON.stringify({ callCount, tokenCallCount, limitAnswers }));
   }
 }
+
+const emptyReport: SandboxAnswer = { status: 200, body: JSON.stringify({ tracking_activities: [] }) };
 
 async function textOf(req: IncomingMessage): Promise<string> {
   let text = '';

@@ -27,6 +27,11 @@ export function activityIdOf(id: string): string {
   return toUuid(createHash('sha256').update(`activity ${id}`).digest('hex'));
 }
 
+/** The id of the campaign that v2 knows by `id`. */
+export function campaignIdOf(id: string): string {
+  return toUuid(createHash('sha256').update(`campaign ${id}`).digest('hex'));
+}
+
 /** v3's id of the contact that v2 knows by `id`. */
 export const contactIdOf = (id: string) => toUuid(`${'0'.repeat(20)}${Number(id).toString(16).padStart(12, '0')}`);
 
@@ -84,18 +89,6 @@ function lastLinks({ options: { lastPage, cursors } }: Campaign) {
   }
 }
 
-/** What is known of a campaign activity without reading it. Ids that are unknown stand among the errors. */
-export function v3Stats(campaign: Campaign | undefined, id: string): SandboxAnswer {
-  if (!campaign) {
-    const error = { error_key: 'reports.activity.not_found', error_message: `There is no ${id}.` };
-    return { status: 200, body: JSON.stringify({ results: [], errors: [error] }) };
-  }
-  const sends = campaign.size;
-  const stats = { em_sends: sends, em_opens: sends >> 1, em_clicks: sends >> 3, em_forwards: 0, em_bounces: 0 };
-  const results = [{ campaign_activity_id: id, stats: { ...stats, em_optouts: 0, em_abuse: 0 } }];
-  return { status: 200, body: JSON.stringify({ results, errors: [] }) };
-}
-
 function toV3(campaign: Campaign, index: number) {
   const { contactId, email, atMs, odd } = campaign.at(index);
   const row = {
@@ -136,10 +129,10 @@ export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSear
     return { status: 400, body: JSON.stringify([error]) };
   }
   const xrefs = ids
-    .filter((id) => campaigns.has(id))
+    .filter((id) => campaigns.has(id) && campaigns.get(id)?.options.resendOf === undefined)
     .map((id) => ({
       v2_email_campaign_id: id,
-      campaign_id: toUuid(createHash('sha256').update(`campaign ${id}`).digest('hex')),
+      campaign_id: campaignIdOf(id),
       campaign_activity_id: activityIdOf(id),
     }));
   return { status: 200, body: JSON.stringify({ xrefs }) };

@@ -6,18 +6,21 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../operations/exchange.ts';
+import { lookAgain } from '../pages/look-again.ts';
 import type { UnknownIds } from '../pages/unknown-ids.ts';
 import { Problem, remembered } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
-import type { CampaignIdRule, CampaignSummary } from '../upstream/dialect.ts';
+import { type CampaignIdRule, type CampaignSummary, noOtherIds, type OtherIds } from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
-import { isAbandoned, Waiters } from '../upstream/quota/waiters.ts';
+import { Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
 
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
   /** Bounds what clients may ask that does not exist. */
   readonly unknownIds: UnknownIds;
+  /** The ids by which one campaign can be asked for; without them it has one. */
+  readonly ids?: OtherIds;
   readonly clock: Clock;
   /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
   readonly outageAt: () => number;
@@ -36,7 +39,12 @@ export const summarySchema = z.object({
   sends: z
     .int()
     .nonnegative()
-    .meta({ description: 'Sends, as Constant Contact counts them', examples: [3] }),
+    .nullable()
+    .meta({
+      description:
+        'Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out',
+      examples: [3],
+    }),
 });
 
 /** Where summaries come from. */
@@ -73,20 +81,22 @@ export class Summaries {
   readonly #held = new LRUCache<string, Held>({ max: maxSummaries });
   readonly #fetching = new Map<string, Promise<CampaignSummary>>();
   readonly #waiters = new Waiters();
+  readonly #ids: OtherIds;
 
   constructor(parts: Parts, options: SummaryOptions) {
     this.#parts = parts;
+    this.#ids = parts.ids ?? noOtherIds;
     this.#options = options;
   }
 
-  /** @throws Problem, or the signal's reason */
+  /**
+   * The summary, held once for all ids of a campaign.
+   *
+   * @throws Problem, or the signal's reason
+   */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
     const { unknownIds } = this.#parts;
-    const look = () =>
-      this.#get(campaign, payer, signal).catch((error) => {
-        if (!isAbandoned(error) || signal.aborted) throw error;
-        return this.#get(campaign, payer, signal);
-      });
+    const look = () => lookAgain(() => this.#get(this.#ids.activityOf(campaign), payer, signal), signal);
     return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }
 

@@ -6,11 +6,13 @@ import type { Clock } from '../clock.ts';
 import { baseUrls, type Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Logger } from '../operations/log.ts';
+import type { Digest } from '../redis/digests.ts';
 import type { KeyRing } from '../redis/key-ring.ts';
 import type { Redis } from '../redis/redis.ts';
 import { CampaignIds } from './campaign-ids.ts';
 import type { Dialect } from './dialect.ts';
 import { buildGates, type Gates } from './gates.ts';
+import { KnownIds } from './known-ids.ts';
 import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from './oauth/refresh.ts';
 import { SharedTokens, type TokenSharing, tokenKeyOf } from './oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from './oauth/token-file.ts';
@@ -21,6 +23,8 @@ import { accountName, type TeamShare } from './quota/day-shares.ts';
 import { Quota, type QuotaEvents } from './quota/quota.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { OddField, OddRows } from './rows.ts';
+import { SharedIds } from './shared-ids.ts';
+import { StateFile } from './state-file.ts';
 import { Transport } from './transport.ts';
 import { Upstream } from './upstream.ts';
 import { v2 } from './v2.ts';
@@ -43,6 +47,10 @@ interface Parts {
   readonly redis: Redis | undefined;
   /** The keys for what is left there, where there are any. */
   readonly keyRing: KeyRing | undefined;
+  /** Keyed with what the instances have in common. */
+  readonly digest: Digest;
+  /** Told of ids of which it has become known what they mean: what is held of them by themselves is worthless. */
+  readonly onIdsLearned: (ids: readonly string[]) => void;
 }
 
 export interface BuiltUpstream {
@@ -69,7 +77,15 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       log.warn({ event: 'quota.team_spent', team, calls, part, borrowed }, "a team's part of the daily quota is spent"),
     unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
   };
-  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis);
+  const stateFile = new StateFile(config.quota.stateFile, {
+    unsaved: quotaEvents.unsaved,
+    idsDropped: (dropped) =>
+      log.warn(
+        { event: 'ids.dropped', dropped, file: config.quota.stateFile },
+        'ids in the state file are not valid; they will be looked up again',
+      ),
+  });
+  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis, stateFile);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, log, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -84,6 +100,7 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
         new CampaignIds({
           ...{ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds },
           outageAt: () => gates.breaker.openedAt,
+          known: buildKnownIds(stateFile, { clock, ...parts }),
         }),
       )
     : v2({
@@ -129,7 +146,23 @@ function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, o
   };
 }
 
-interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'onOddRows'> {
+/** What ids mean is kept in the file, and told to the other instances. */
+function buildKnownIds(
+  stateFile: StateFile,
+  { clock, redis, digest, onIdsLearned }: Pick<Parts, 'clock' | 'redis' | 'digest' | 'onIdsLearned'>,
+): KnownIds {
+  const shared = redis && new SharedIds(redis, digest);
+  const known = new KnownIds(clock, (pairs, isOwn) => {
+    stateFile.keepIds(known.kept());
+    if (isOwn) shared?.tell(pairs);
+    onIdsLearned(pairs.map(([asked]) => asked));
+  });
+  known.restore(stateFile.storedIds);
+  shared?.listen((pairs) => known.learn(pairs, false));
+  return known;
+}
+
+interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'onOddRows' | 'digest' | 'onIdsLearned'> {
   readonly credentialsReplaced: () => void;
 }
 

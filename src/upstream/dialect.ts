@@ -52,8 +52,11 @@ export interface SendsPage {
 
 /** What is known of a campaign without reading its sends. */
 export interface CampaignSummary {
-  /** As Constant Contact counts them, which may be behind its pages while a campaign goes out. */
-  readonly sends: number;
+  /**
+   * As Constant Contact counts them, which may be behind its pages while a campaign goes out; null where it has no number
+   * yet (with v3, until a campaign has gone out).
+   */
+  readonly sends: number | null;
 }
 
 export interface UpstreamRequest {
@@ -94,6 +97,43 @@ export interface Exchange<T> {
 /** Makes a call in its turn, and again where that helps; all calls of one dialect go through here. */
 export type Call = <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal) => Promise<T>;
 
+/**
+ * The ids by which the rows of one activity can be asked for. Rows are held once, under the activity's id; a page that is asked
+ * for by another one is a view of it.
+ */
+export interface OtherIds {
+  /** Changes whenever the activity of an id becomes known. */
+  readonly version: number;
+  /** The id under which rows are held: that of the activity which `id` is known to mean, or `id` itself. Never two steps. */
+  activityOf(id: string): string;
+  /** All ids that are known to mean the same, `id` among them. */
+  allOf(id: string): readonly string[];
+  /** Whether something is known to have this id. */
+  exists(id: string): boolean;
+  /** Whether nothing is known to have this id, though its reports may be answered: empty. */
+  isNowhere(id: string): boolean;
+  /** Tells that this is the id of an activity: there are rows under it, or a campaign lists it. */
+  addActivity(id: string): void;
+  /** Forgets that this id, or any, was found to mean nothing. What ids mean never changes, and is kept. */
+  forget(id?: string): void;
+}
+
+/** Where a campaign has one id. */
+export const noOtherIds: OtherIds = {
+  version: 0,
+  activityOf: (id) => id,
+  allOf: (id) => [id],
+  exists: () => false,
+  isNowhere: () => false,
+  addActivity: () => {},
+  forget: () => {},
+};
+
+/** Thrown instead of an answer: what the id means has just become known, and the question has to be asked by that id. */
+export class MeansAnotherId extends Error {
+  override readonly name = 'MeansAnotherId';
+}
+
 /** Which campaign ids a caller may ask by. */
 export interface CampaignIdRule {
   readonly pattern: RegExp;
@@ -104,7 +144,7 @@ export const campaignIdRules: Readonly<Record<'v2' | 'v3', CampaignIdRule>> = {
   v2: { pattern: /^\d{1,20}$/, allowed: '1 to 20 digits, such as 1100394165287' },
   v3: {
     pattern: /^(\d{1,20}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$/,
-    allowed: 'a campaign activity id (a UUID), or the 1 to 20 digits of a v2 campaign id',
+    allowed: 'the id of a campaign or of a campaign activity (UUIDs), or the 1 to 20 digits of a v2 campaign id',
   },
 };
 
@@ -114,8 +154,15 @@ export interface Dialect {
   readonly filtersSince: boolean;
   /** A question that no caller has a part in: any answer but 401, 403, 5xx or a limit means that credentials and API are well. */
   neutral(): Exchange<unknown>;
-  /** @throws Problem with any of the upstream codes */
+  readonly ids: OtherIds;
+  /**
+   * Finds out what an id means, where that is not known and it may mean another one.
+   *
+   * @throws Problem with any of the upstream codes; none when there is no such id
+   */
+  identify(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void>;
+  /** @throws Problem with any of the upstream codes, or MeansAnotherId */
   fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
-  /** @throws Problem with any of the upstream codes */
+  /** @throws Problem with any of the upstream codes, or MeansAnotherId */
   fetchSummary(campaign: string, call: Call, demand: Demand, signal: AbortSignal): Promise<CampaignSummary>;
 }

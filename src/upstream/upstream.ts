@@ -65,7 +65,7 @@ export class Upstream {
     this.#options = options;
   }
 
-  get dialect(): Pick<Dialect, 'campaignIds' | 'filtersSince'> {
+  get dialect(): Pick<Dialect, 'campaignIds' | 'filtersSince' | 'ids'> {
     return this.#parts.dialect;
   }
 
@@ -74,7 +74,7 @@ export class Upstream {
    *
    * @param demand on whose account, and how urgently
    * @param signal ends the wait for a turn; a call that has started is always heard out, since it is paid for
-   * @throws Problem with any of the upstream codes
+   * @throws Problem with any of the upstream codes, or MeansAnotherId
    */
   async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
     const { dialect, onOdd } = this.#parts;
@@ -86,6 +86,16 @@ export class Upstream {
   /** The same of what is known of a campaign without reading it. */
   fetchSummary(campaign: string, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
     return this.#parts.dialect.fetchSummary(campaign, this.#caller(demand), demand, signal);
+  }
+
+  /**
+   * Finds out which activity an id means, on the account's own cost, where that is not known.
+   *
+   * @throws Problem with any of the upstream codes; none when there is no such id
+   */
+  async identify(id: string): Promise<void> {
+    const demand = new Demand(account, 'interactive');
+    await this.#parts.dialect.identify(id, this.#caller(demand), demand, new AbortController().signal);
   }
 
   /** Makes calls that all have to end by one deadline. */

@@ -10,6 +10,7 @@ import {
   campaignIdRules,
   type Dialect,
   type Exchange,
+  noOtherIds,
   type PageQuery,
   type SendsPage,
   type UpstreamRequest,
@@ -43,6 +44,8 @@ export function v2(credentials: V2Credentials): Dialect {
   return {
     campaignIds: campaignIdRules.v2,
     filtersSince: true,
+    ids: noOtherIds,
+    identify: async () => {},
     neutral: () => ({
       request: () => authorized(credentials, '', { limit: '1' }),
       parse: (body) => parseAnswer(z.unknown(), body),

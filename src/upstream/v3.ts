@@ -3,19 +3,23 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { parseAnswer, refusalOf, rows } from './answers.ts';
+import { isGone, parseAnswer, refusalOf } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
-  type CampaignSummary,
+  type Call,
   campaignIdRules,
   type Dialect,
   type Exchange,
+  MeansAnotherId,
   type PageQuery,
+  type Refusal,
+  type Reply,
   type Send,
   type SendsPage,
 } from './dialect.ts';
 import { instant } from './instant.ts';
+import type { Demand } from './quota/demand.ts';
 import { id, type OddRows, rowsOf, text } from './rows.ts';
 
 /** The access token in use. */
@@ -42,7 +46,11 @@ const page = z.object({
   _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
-const stats = z.object({ results: rows(z.object({ stats: z.object({ em_sends: z.int().nonnegative() }) })) });
+/** What has no statistics stands under `errors`: a deleted activity, one that does not exist, one that has not gone out. */
+const stats = z.object({
+  results: z.array(z.object({ campaign_activity_id: z.string().toLowerCase(), stats: z.unknown() })).nullish(),
+});
+const counts = z.object({ em_sends: z.int().nonnegative() });
 
 /** It needs no scope, and tells what the user who authorized Sendgate may do (vendor's documentation). */
 export const privilegesPath = '/v3/account/user/privileges';
@@ -65,16 +73,67 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
         parse: mayReadReports,
         refusal: (reply) => refusalOf(reply),
       }),
+    ids: campaignIds.known,
+    async identify(id, call, demand, signal) {
+      try {
+        const means = await campaignIds.resolve(id, call, demand, signal);
+        if (means === id) await campaignIds.tryAsCampaign(id, 'nothing', call, demand, signal);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    },
     async fetchPage(query, call, demand, signal) {
       const search = searchOf(query);
-      const activityId = await campaignIds.resolve(query.campaign, call, demand, signal);
-      return call(sends(activityId, query, search, tokens), demand, signal);
+      const { campaign } = query;
+      const { known } = campaignIds;
+      await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
+      const answer = await call(sends(campaign, query, search, tokens), demand, signal).catch((error: unknown) => {
+        if (isNotFound(error)) return error;
+        throw error;
+      });
+      const isRefused = answer instanceof Problem;
+      if (!isRefused && (answer.sends.length > 0 || answer.cursor !== undefined)) known.addActivity(campaign);
+      else {
+        // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
+        const found = isRefused ? 'nothing' : 'an empty report';
+        await campaignIds.tryAsCampaign(campaign, found, call, demand, signal);
+        await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
+      }
+      if (isRefused) throw answer;
+      return answer;
     },
     async fetchSummary(campaign, call, demand, signal) {
-      const activityId = await campaignIds.resolve(campaign, call, demand, signal);
-      return call(summaryOf(activityId, tokens), demand, signal);
+      const { known } = campaignIds;
+      await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
+      const counted = await call(summaryOf(campaign, tokens), demand, signal).catch((error: unknown) => {
+        // What v3 takes for no id at all has the whole question refused.
+        if (isNotFound(error) && !known.isActivity(campaign)) return undefined;
+        throw error;
+      });
+      if (counted !== undefined) known.addActivity(campaign);
+      else if (!known.isActivity(campaign)) {
+        await campaignIds.tryAsCampaign(campaign, 'nothing', call, demand, signal);
+        await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
+        await call(activityOf(campaign, tokens), demand, signal);
+        known.addActivity(campaign);
+      }
+      return { sends: counted ?? null };
     },
   };
+}
+
+const isNotFound = (error: unknown): error is Problem =>
+  error instanceof Problem && error.code === 'campaign-not-found';
+
+/** @throws MeansAnotherId, or what is remembered of an id that cannot be asked by */
+async function hasToBeItsOwn(
+  campaignIds: CampaignIds,
+  id: string,
+  call: Call,
+  demand: Demand,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await campaignIds.resolve(id, call, demand, signal)) !== id) throw new MeansAnotherId();
 }
 
 /**
@@ -98,18 +157,37 @@ function sends(activityId: string, query: PageQuery, search: string, tokens: Bea
   });
 }
 
-/** `GET /v3/reports/stats/email_campaign_activities/{ids}`: ids that are unknown are not among the results. */
-function summaryOf(activityId: string, tokens: BearerTokens): Exchange<CampaignSummary> {
+/** `GET /v3/reports/stats/email_campaign_activities/{ids}`: undefined where there are no statistics of it. */
+function summaryOf(activityId: string, tokens: BearerTokens): Exchange<number | undefined> {
   return authorized(tokens, {
     path: `/v3/reports/stats/email_campaign_activities/${activityId}`,
     query: () => ({}),
     parse: (body) => {
-      const [found] = parseAnswer(stats, body).results;
-      if (!found) throw new Problem('campaign-not-found', { reason: 'stats' });
-      return { sends: found.stats.em_sends };
+      const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
+      if (!found) return undefined;
+      const { data } = counts.safeParse(found.stats);
+      if (!data) throw new Problem('upstream-failed', { reason: 'schema' });
+      return data.em_sends;
     },
     refusal: (reply) => refusalOf(reply),
   });
+}
+
+/** `GET /v3/emails/activities/{id}`: whether there is one. */
+function activityOf(activityId: string, tokens: BearerTokens): Exchange<unknown> {
+  return authorized(tokens, {
+    path: `/v3/emails/activities/${activityId}`,
+    query: () => ({}),
+    parse: (body) => parseAnswer(z.object({}), body),
+    refusal: refusalOfId,
+  });
+}
+
+/** Of a question in which the id is all that can be refused. */
+export function refusalOfId(reply: Reply): Refusal {
+  return reply.status === 400 && !isGone(reply)
+    ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
+    : refusalOf(reply);
 }
 
 interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {

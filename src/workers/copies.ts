@@ -17,6 +17,8 @@ export interface Given {
   readonly at: number;
   /** How long it may be answered without asking again, in milliseconds. */
   readonly goodForMs: number;
+  /** The campaign id whose news is news of this page, too. */
+  readonly heldUnder: string;
 }
 
 export interface AskedPage {
@@ -27,6 +29,7 @@ export interface AskedPage {
 interface Copy {
   readonly page: Page;
   readonly goodUntil: number;
+  readonly heldUnder: string;
   /** How much news had come before it. */
   readonly after: number;
 }
@@ -65,7 +68,7 @@ export class Copies implements PageSource {
 
   hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Found | undefined {
     const copy = this.#copies.get(keyOf(query));
-    if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(query.campaign) ?? 0)) return undefined;
+    if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(copy.heldUnder) ?? 0)) return undefined;
     const now = this.#clock.monotonic();
     if (now >= copy.goodUntil || now - copy.page.fetchedAt > maxAgeSeconds * 1000) return undefined;
     return { page: copy.page, forward: undefined, collapsed: false, shared: false, stored: false };
@@ -96,14 +99,15 @@ export class Copies implements PageSource {
     else this.#moved.set(campaign, this.#news);
   }
 
-  #take(query: PageQuery, { found, at, goodForMs }: Given): Found {
+  #take(query: PageQuery, { found, at, goodForMs, heldUnder }: Given): Found {
     const now = this.#clock.monotonic();
     const { page } = found;
     const known = this.#copies.peek(keyOf(query))?.page.body;
     // What has arrived lies in the memory of a whole message.
     const body = known?.etag === page.body.etag ? known : { ...page.body, br: Buffer.from(page.body.br) };
     const copy = pageOf(body, laterBy(now - at, page));
-    if (goodForMs > 0) this.#copies.set(keyOf(query), { page: copy, goodUntil: now + goodForMs, after: this.#news });
+    const goodUntil = now + goodForMs;
+    if (goodForMs > 0) this.#copies.set(keyOf(query), { page: copy, goodUntil, heldUnder, after: this.#news });
     return { ...found, page: copy };
   }
 }

@@ -205,7 +205,8 @@ export class Workers implements Front {
     const { clock, pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
       const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
-      return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(asked.query) };
+      const { query } = asked;
+      return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
     };
     return {
       page: given,

@@ -1,7 +1,8 @@
 /**
  * Ids that do not exist cost calls. A client may ask for a few of them, and nobody else pays for it.
  */
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
 import { type Harness, start, until } from '../support/harness.ts';
 
 let it: Harness;
@@ -96,4 +97,56 @@ test('a caller who comes to a call that the one before has left gets its page', 
   await left;
   await until(() => it.lines.some((line) => line.includes('"status":499')), 'the first caller has left');
   expect((await it.get('/campaigns/1/sends', from('10.0.0.2'))).status).toBe(200);
+});
+
+describe('with v3', () => {
+  const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+  const known = ['1', '2'].flatMap((id) => [id, activityIdOf(id), campaignIdOf(id)]);
+
+  test.each(['not-found', 'empty'] as const)(
+    'a flood of made-up UUIDs causes two calls for each of 60, and concerns no other client: %s',
+    async (unknownActivities) => {
+      it = await start(env, { unknownActivities }, 'v3');
+      for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
+      for (const id of known.slice(0, 3)) await it.get(`/campaigns/${id}/sends`, greedy);
+      it.sandbox.forget();
+      const asked = Array.from({ length: 200 }, (_, n) => it.get(`/campaigns/${uuidOf(n)}/sends`, greedy));
+      const statuses = (await Promise.all(asked)).map(({ status }) => status);
+      expect(statuses.filter((status) => status === (unknownActivities === 'empty' ? 200 : 404))).toHaveLength(60);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(140);
+      expect(it.sandbox.callCount).toBe(120);
+
+      // What is known to exist goes on being answered, by each of its ids, and whatever is asked of it.
+      for (const id of known.slice(0, 3))
+        for (const target of ['?limit=2', '/summary', '?created_since=2020-01-01'])
+          expect((await it.get(`/campaigns/${id}/sends${target}`, greedy)).status).toBe(200);
+      expect((await it.get(`/campaigns/${campaignIdOf('2')}/sends`, greedy)).status).toBe(429);
+      for (const id of known) expect((await it.get(`/campaigns/${id}/sends`, from('10.0.0.2'))).status).toBe(200);
+      it.clock.forward(3_601);
+      expect((await it.get(`/campaigns/${uuidOf(999)}/sends`, greedy)).status).not.toBe(429);
+    },
+  );
+
+  test('the same empty UUID is answered again and again, and counts once', async () => {
+    it = await start(env, { unknownActivities: 'empty' }, 'v3');
+    for (let limit = 1; limit <= 100; limit++)
+      expect((await it.get(`/campaigns/${uuidOf(1)}/sends?limit=${limit}`, greedy)).status).toBe(200);
+    expect((await it.get(`/campaigns/${uuidOf(2)}/sends`, greedy)).status).toBe(200);
+    expect(it.sandbox.callCount).toBe(103);
+  });
+
+  test('lookups of one client that fail hold up nobody else', async () => {
+    it = await start(env, {}, 'v3');
+    it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+    it.sandbox.fault({ kind: 'hang', path: '/v3/emails/0000' });
+    const leaver = new AbortController();
+    const hanging = Array.from({ length: 20 }, (_, n) =>
+      fetch(`${it.url}/campaigns/${uuidOf(n)}/sends`, { headers: greedy, signal: leaver.signal }).catch(() => {}),
+    );
+    await until(() => it.sandbox.calls.some(({ path }) => path.startsWith('/v3/emails/0000')), 'they hang');
+    for (const id of known.slice(0, 3))
+      expect((await it.get(`/campaigns/${id}/sends`, from('10.0.0.2'))).status).toBe(200);
+    leaver.abort();
+    await Promise.all(hanging);
+  });
 });

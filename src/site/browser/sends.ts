@@ -166,7 +166,7 @@ async function exportAs(format: 'csv' | 'ndjson'): Promise<void> {
         return client()
           .summary(question.campaign)
           .then(
-            ({ sends }) => sends,
+            ({ sends }) => sends ?? undefined,
             () => undefined,
           );
       },

@@ -2,9 +2,9 @@
  * The day's calls, counted here because no header tells them: how many are left, and whose they are.
  */
 import { Problem } from '../../problems.ts';
+import { StateFile } from '../state-file.ts';
 import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, quotaExhausted, secondsLeft } from './day.ts';
-import { readDay, writeDay } from './day-file.ts';
 import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Share } from './second-limit.ts';
@@ -60,11 +60,21 @@ export class DayBudget {
   /** What may be spent without the others: a part of what was left when they were lost. */
   #alone: { readonly shares: DayShares; readonly share: Share } | undefined;
   readonly #reportedTeams = new Set<string>();
-  #writable = true;
+  readonly #file: StateFile;
 
-  /** @param parts of the day, by team */
-  constructor(options: DayBudgetOptions, parts: ReadonlyMap<string, TeamPart>, events: DayBudgetEvents, nowMs: number) {
+  /**
+   * @param parts of the day, by team
+   * @param file in which the count is kept; where it is given, it tells its troubles itself
+   */
+  constructor(
+    options: DayBudgetOptions,
+    parts: ReadonlyMap<string, TeamPart>,
+    events: DayBudgetEvents,
+    nowMs: number,
+    file = new StateFile(options.stateFile, events),
+  ) {
     this.#options = options;
+    this.#file = file;
     this.#events = events;
     this.#parts = parts;
     this.#day = dayOf(nowMs);
@@ -260,28 +270,14 @@ export class DayBudget {
   }
 
   #load(nowMs: number): void {
-    const { stateFile } = this.#options;
-    if (stateFile === '') return;
-    try {
-      const stored = readDay(stateFile);
-      if (stored && Date.parse(stored.day) === this.#day * dayMs)
-        this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
-    } catch {
-      this.#events.unsaved('unreadable');
-    }
+    const { storedDay } = this.#file;
+    if (storedDay && Date.parse(storedDay.day) === this.#day * dayMs)
+      this.#shares.adopt(storedDay.teams, this.restOfDay(nowMs));
   }
 
   #save(): void {
-    const { stateFile } = this.#options;
-    if (stateFile === '') return;
-    try {
-      const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
-      writeDay(stateFile, { day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
-      this.#writable = true;
-    } catch {
-      if (this.#writable) this.#events.unsaved('unwritable');
-      this.#writable = false;
-    }
+    const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
+    this.#file.keepDay({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
   }
 }
 

@@ -4,6 +4,7 @@
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
 import type { Redis } from '../../redis/redis.ts';
+import type { StateFile } from '../state-file.ts';
 import { DayBudget, type DayBudgetEvents, type DayBudgetOptions, type Now, type TeamDayStatus } from './day-budget.ts';
 import { partsOf, type TeamShare } from './day-shares.ts';
 import { type Demand, type Payer, type Urgency, urgencies } from './demand.ts';
@@ -77,6 +78,7 @@ export class Quota {
   /**
    * @param teams that share it, by name; a team that is not among them has a weight of 1 and no part of the day
    * @param redis what the instances share; undefined where this is the only one
+   * @param file in which the day is kept, where it is not this one's alone
    */
   constructor(
     clock: Clock,
@@ -84,6 +86,7 @@ export class Quota {
     teams: ReadonlyMap<string, TeamShare>,
     events: QuotaEvents,
     redis?: Redis,
+    file?: StateFile,
   ) {
     this.#clock = clock;
     this.#options = options;
@@ -91,7 +94,7 @@ export class Quota {
     this.#events = events;
     this.#second = new SecondLimit(options.perSecond);
     const parts = partsOf(options.perDay, teams);
-    this.#day = new DayBudget(options, parts, events, clock.now());
+    this.#day = new DayBudget(options, parts, events, clock.now(), file);
     const shared = redis && new SharedQuota(redis, options.perDay, parts);
     this.#shared = shared;
     shared?.listen(

@@ -1,0 +1,83 @@
+/**
+ * The sandbox's v3, what there is of campaigns and activities beside their reports: themselves, and their statistics.
+ */
+import type { Campaign } from './campaign.ts';
+import type { SandboxAnswer } from './v2.ts';
+import { activityIdOf, campaignIdOf, v3Errors } from './v3.ts';
+
+/** Activities that one call for statistics may ask for (vendor's documentation). */
+const maxStats = 10;
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const notFound = (what: string) => v3Errors.error(404, 'resource.not_found', `The ${what} was not found.`);
+const json = (value: unknown): SandboxAnswer => ({ status: 200, body: JSON.stringify(value) });
+const statusOf = ({ options: { status = 'DONE' } }: Campaign) => status;
+const roleOf = ({ options: { resendOf, role = resendOf === undefined ? 'primary_email' : 'resend' } }: Campaign) =>
+  role;
+
+/** Whether it has been sent, as far as its report tells. */
+export const hasGoneOut = (campaign: Campaign) => ['EXECUTING', 'DONE'].includes(statusOf(campaign));
+
+/** `GET /v3/emails/{campaign_id}`; the status is in upper case here, and in lower case in the list (recorded traffic). */
+export function v3Campaign(campaigns: ReadonlyMap<string, Campaign>, campaignId: string): SandboxAnswer {
+  const all = [...campaigns.values()];
+  const campaign = all.find(
+    ({ options: { id, resendOf } }) => resendOf === undefined && campaignIdOf(id) === campaignId,
+  );
+  if (!campaign) return notFound('campaign');
+  const { id, newestMs } = campaign.options;
+  const activities = [campaign, ...all.filter(({ options }) => options.resendOf === id)];
+  return json({
+    campaign_id: campaignId,
+    name: `Campaign ${id}`,
+    current_status: statusOf(campaign),
+    type: 'NEWSLETTER',
+    type_code: 10,
+    created_at: new Date(newestMs).toISOString(),
+    updated_at: new Date(newestMs).toISOString(),
+    // One without a report comes first, as a permalink does in the vendor's examples.
+    campaign_activities: [
+      { campaign_activity_id: activityIdOf(`${id} permalink`), role: 'permalink' },
+      ...activities.map((one) => ({ campaign_activity_id: activityIdOf(one.options.id), role: roleOf(one) })),
+    ],
+  });
+}
+
+/** `GET /v3/emails/activities/{campaign_activity_id}` */
+export function v3Activity(campaign: Campaign | undefined, activityId: string): SandboxAnswer {
+  if (!campaign) return notFound('campaign activity');
+  const { id, resendOf = id } = campaign.options;
+  return json({
+    campaign_activity_id: activityId,
+    campaign_id: campaignIdOf(resendOf),
+    role: roleOf(campaign),
+    current_status: statusOf(campaign),
+    subject: `Subject ${id}`,
+    from_name: 'Sandbox',
+    from_email: 'sandbox@example.com',
+    reply_to_email: 'sandbox@example.com',
+  });
+}
+
+/**
+ * `GET /v3/reports/stats/email_campaign_activities/{ids}`. What has no statistics (yet) stands under the errors, and one malformed id
+ * has the whole question refused.
+ */
+export function v3Stats(find: (activityId: string) => Campaign | undefined, list: string): SandboxAnswer {
+  const ids = list.split(',');
+  if (ids.length > maxStats || !ids.every((id) => uuid.test(id))) return notFound('campaign activity');
+  const results = [];
+  const errors = [];
+  for (const id of ids) {
+    const campaign = find(id);
+    if (campaign && statusOf(campaign) === 'DONE') results.push(statsOf(campaign, id));
+    else errors.push({ error_key: 'reports.activity.not_found', error_message: `There is no ${id}.` });
+  }
+  return json({ results, errors });
+}
+
+/** All counts but the sends are made up. */
+function statsOf({ size }: Campaign, id: string) {
+  const stats = { em_sends: size, em_opens: size >> 1, em_clicks: size >> 3, em_forwards: 0, em_bounces: 0 };
+  return { campaign_activity_id: id, stats: { ...stats, em_optouts: 0, em_abuse: 0 } };
+}

@@ -1,0 +1,51 @@
+/**
+ * Has the instances tell each other which activities ids mean, so that one lookup is enough for all that run.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { Digest } from '../redis/digests.ts';
+import type { Redis } from '../redis/redis.ts';
+import { isMeantActivity, type MeantActivity } from './known-ids.ts';
+
+const kind = 'ids';
+/** Pairs in one message, which may have 16 KB. */
+const maxPairs = 100;
+
+/**
+ * What is learned so is kept for good, and Redis is not trusted (decision 25): each message carries a digest that is keyed with
+ * what instances share and Redis does not know.
+ */
+export class SharedIds {
+  readonly #redis: Redis;
+  readonly #digest: Digest;
+
+  constructor(redis: Redis, digest: Digest) {
+    this.#redis = redis;
+    this.#digest = digest;
+  }
+
+  tell(pairs: readonly MeantActivity[]): void {
+    for (let n = 0; n < pairs.length; n += maxPairs) {
+      const texts = pairs.slice(n, n + maxPairs).flat();
+      this.#redis.publish(kind, this.#proofOf(texts), ...texts);
+    }
+  }
+
+  /** Has `listener` told what other instances have looked up. */
+  listen(listener: (pairs: readonly MeantActivity[]) => void): void {
+    this.#redis.on(kind, (proof = '', ...texts) => {
+      if (!isEqual(proof, this.#proofOf(texts))) return;
+      const pairs: unknown[] = [];
+      for (let n = 0; n < texts.length; n += 2) pairs.push(texts.slice(n, n + 2));
+      listener(pairs.filter(isMeantActivity));
+    });
+  }
+
+  #proofOf(texts: readonly string[]): string {
+    return this.#digest('ids', texts.join(' '));
+  }
+}
+
+function isEqual(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,81 @@
+/**
+ * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
+ */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Sandbox, SandboxOptions } from '../src/sandbox/sandbox.ts';
+import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
+import { startSandbox } from './support/harness.ts';
+
+const newestMs = Date.parse('2026-01-01');
+const unknownId = '12345678-1234-4234-8234-123456789012';
+let sandbox: Sandbox;
+
+async function up(options: Partial<SandboxOptions> = {}): Promise<void> {
+  sandbox = await startSandbox(options);
+  sandbox.campaign({ id: '1', size: 5, newestMs });
+  sandbox.campaign({ id: '2', size: 2, newestMs, resendOf: '1' });
+  sandbox.campaign({ id: '3', size: 5, newestMs, status: 'DRAFT' });
+  sandbox.campaign({ id: '4', size: 5, newestMs, status: 'EXECUTING' });
+}
+beforeEach(() => up());
+afterEach(() => sandbox.stop());
+
+async function get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  const { accessToken = '' } = sandbox.oauth?.authorize() ?? {};
+  const answer = await fetch(`${sandbox.url}/v3${path}`, { headers: { authorization: `Bearer ${accessToken}` } });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+}
+const report = (id: string) => get(`/reports/email_reports/${id}/tracking/sends`);
+const stats = (...ids: string[]) => get(`/reports/stats/email_campaign_activities/${ids.join(',')}`);
+
+test('a campaign tells its activities, with their roles, and its status in upper case', async () => {
+  const { body } = await get(`/emails/${campaignIdOf('1')}`);
+  expect(body).toMatchObject({
+    campaign_id: campaignIdOf('1'),
+    current_status: 'DONE',
+    campaign_activities: [
+      { role: 'permalink' },
+      { campaign_activity_id: activityIdOf('1'), role: 'primary_email' },
+      { campaign_activity_id: activityIdOf('2'), role: 'resend' },
+    ],
+  });
+  for (const id of [unknownId, activityIdOf('1'), campaignIdOf('2')])
+    expect((await get(`/emails/${id}`)).status).toBe(404);
+});
+
+test('an activity tells of which campaign it is', async () => {
+  expect((await get(`/emails/activities/${activityIdOf('2')}`)).body).toMatchObject({
+    ...{ campaign_activity_id: activityIdOf('2'), campaign_id: campaignIdOf('1'), role: 'resend' },
+    current_status: 'DONE',
+  });
+  for (const id of [unknownId, campaignIdOf('1')]) expect((await get(`/emails/activities/${id}`)).status).toBe(404);
+});
+
+test('statistics are of what is done, up to ten in a call; the rest stands under the errors', async () => {
+  const { body } = await stats(activityIdOf('1'), activityIdOf('3'), activityIdOf('4'), campaignIdOf('1'), unknownId);
+  expect(body['results']).toMatchObject([{ campaign_activity_id: activityIdOf('1'), stats: { em_sends: 5 } }]);
+  expect(body['errors']).toHaveLength(4);
+  expect((await stats(...Array(10).fill(activityIdOf('1')))).status).toBe(200);
+  expect((await stats(...Array(11).fill(activityIdOf('1')))).status).toBe(404);
+  expect((await stats(activityIdOf('1'), 'malformed')).status).toBe(404);
+});
+
+test('a report of what has not gone out is empty; one of nothing is 404, or empty on request', async () => {
+  expect(await report(activityIdOf('3'))).toEqual({ status: 200, body: { tracking_activities: [] } });
+  expect((await report(activityIdOf('4'))).body['tracking_activities']).toHaveLength(5);
+  for (const id of [unknownId, campaignIdOf('1')]) expect((await report(id)).status).toBe(404);
+  await sandbox.stop();
+  await up({ unknownActivities: 'empty' });
+  for (const id of [unknownId, campaignIdOf('1')]) {
+    expect(await report(id)).toEqual({ status: 200, body: { tracking_activities: [] } });
+    expect((await get(`/emails/activities/${id}`)).status).toBe(404);
+  }
+  expect((await get(`/emails/${unknownId}`)).status).toBe(404);
+});
+
+test('cross references are of what v2 knew: no resends', async () => {
+  const { body } = await get('/emails/campaign_id_xrefs?v2_email_campaign_ids=1,2,9');
+  expect(body['xrefs']).toEqual([
+    { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
+  ]);
+});
