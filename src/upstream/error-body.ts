@@ -4,17 +4,19 @@
 import { z } from 'zod';
 import { parseJson } from '../json.ts';
 
-const failure = z.object({ error_key: z.string() }).partial();
-/** An array, or on some of v3's paths one bare object (vendor's documentation). The first of an array is all that counts. */
-const failures = z.union([z.tuple([failure], z.unknown()), failure.transform((one) => [one])]);
+const failure = z.object({ error_key: z.string() });
 /** Amazon's API Gateway spells it either way. */
 const message = z
   .object({ message: z.string() })
   .or(z.object({ Message: z.string() }).transform(({ Message }) => ({ message: Message })));
 
-/** The `error_key` of a refusal; undefined where there is none to be read. */
+/**
+ * The `error_key` of a refusal; undefined where there is none to be read. Errors come in an array, and on some of v3's paths as
+ * one bare object (vendor's documentation). The first of an array is all that counts.
+ */
 export function errorKey(body: string): string | undefined {
-  return failures.safeParse(read(body)).data?.[0]?.error_key;
+  const json = read(body);
+  return failure.safeParse(Array.isArray(json) ? json[0] : json).data?.error_key;
 }
 
 /** The message of a gateway's JSON; undefined where there is none to be read. */
