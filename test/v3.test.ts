@@ -67,6 +67,29 @@ describe('created_since, which v3 does not know', () => {
     );
   });
 
+  test.each(['oldest-first', 'nearly'] as const)('loses no send, in whatever order they come: %s', async (order) => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 1_234, newestMs, spacingMs: 1000, order });
+    for (const [index, limit] of [
+      [0, 500],
+      [698, 500],
+      [699, 500],
+      [700, 7],
+      [1_233, 500],
+    ] as const) {
+      const since = new Date(campaign.at(index).atMs).toISOString();
+      const all = await walk(sends('1', `?limit=${limit}&created_since=${since}`));
+      expect(all.map(({ send_date }) => send_date).sort()).toEqual(
+        Array.from({ length: index + 1 }, (_, n) => new Date(campaign.at(index - n).atMs).toISOString()),
+      );
+    }
+  });
+
+  test('of a nearly ordered report costs the pages that are new, too', async () => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 200_000, newestMs, order: 'nearly' });
+    expect(await walk(sends('1', `?created_since=${new Date(campaign.at(698).atMs).toISOString()}`))).toHaveLength(699);
+    expect(it.sandbox.callCount).toBe(2);
+  });
+
   test('is refreshed with the page of which it is a view, by one call for all instants', async () => {
     it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
     const instants = ['2020-01-01', '2021-01-01', '2022-01-01'].map((since) => sends('1', `?created_since=${since}`));

@@ -205,3 +205,30 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
     });
   },
 );
+
+describe.each(['oldest-first', 'nearly'] as const)('of a report in another order, %s', (order) => {
+  const size = 1_234;
+  const begin = (id: string) => it.sandbox.campaign({ id, size, newestMs, spacingMs: 1000, order });
+
+  test.each(['', `?created_since=${new Date(newestMs - 300_000).toISOString()}`])(
+    'a walk and an export yield each send once: %j',
+    async (search) => {
+      const id = `8${order.length}`;
+      const campaign = begin(id);
+      const expected = search === '' ? size : campaign.countSince(newestMs - 300_000);
+      const sends = await walk(targetOf(`/ctct/campaigns/${id}/sends${search}`), 'Link');
+      expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(expected);
+      expect(sends).toHaveLength(expected);
+      const lines = (await (await it.get(`/ctct/campaigns/${id}/sends.ndjson${search}`)).text()).trimEnd().split('\n');
+      expect(lines.map((line) => JSON.parse(line) as Send)).toEqual(sends);
+    },
+  );
+
+  test('a page has the date of its newest send, wherever that stands', async () => {
+    const id = `8${order.length}1`;
+    const campaign = begin(id);
+    const answer = await it.get(`/ctct/campaigns/${id}/sends`);
+    const newest = campaign.at(order === 'nearly' ? 0 : size - 500).atMs;
+    expect(answer.headers.get('last-modified')).toBe(new Date(newest).toUTCString());
+  });
+});

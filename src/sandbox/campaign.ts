@@ -39,6 +39,11 @@ export interface CampaignOptions {
   readonly zoneless?: boolean;
   /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
+  /**
+   * In which order sends come: newest first without it, as in the vendor's examples; `nearly` has neighbours change places.
+   * With cursors of a time there is no other order.
+   */
+  readonly order?: 'oldest-first' | 'nearly';
   /** Sends on a page at the most, whatever `limit` says. */
   readonly pageSize?: number;
   /**
@@ -107,6 +112,18 @@ export class Campaign {
       // Later than the send before it by anything up to twice the spacing, and never by nothing.
       atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
     };
+  }
+
+  /** Which of the newest `total` sends comes at a place among them, as its index newest first. */
+  indexOf(place: number, total: number): number {
+    switch (this.options.order) {
+      case 'oldest-first':
+        return total - 1 - place;
+      case 'nearly':
+        return Math.min(place ^ 1, total - 1);
+      default:
+        return place;
+    }
   }
 
   /** A date as the API tells it. */

@@ -40,7 +40,7 @@ export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   const total = since === undefined ? campaign.size : campaign.countSince(Date.parse(since));
   const end = Math.min(start + limit, total);
   const results = [];
-  for (let index = start; index < end; index++) results.push(toV2(campaign, index));
+  for (let index = start; index < end; index++) results.push(toV2(campaign, campaign.indexOf(index, total)));
   const { links = 'relative', lastPage } = campaign.options;
   const next = `next=${writeCursor(campaign, end, limit, since)}`;
   const meta =

@@ -47,7 +47,9 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   const { start, limit } = place;
   const end = Math.min(start + limit, campaign.size);
   const tracking_activities = [];
-  for (let index = start; index < end; index++) tracking_activities.push(toV3(campaign, index));
+  for (let index = start; index < end; index++) {
+    tracking_activities.push(toV3(campaign, campaign.indexOf(index, campaign.size)));
+  }
   const links =
     end < campaign.size ? { _links: { next: { href: hrefTo(campaign, url, place) } } } : lastLinks(campaign);
   return { status: 200, body: JSON.stringify({ tracking_activities, ...links }) };
