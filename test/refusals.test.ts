@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Fault } from '../src/sandbox/fault.ts';
+import { errorShapes, type Fault } from '../src/sandbox/fault.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { cursorOf, type Environment, type Harness, start, startInstance } from './support/harness.ts';
 
@@ -129,6 +129,47 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     expect(told('error')).toEqual([]);
   });
 });
+
+describe.each((['v2', 'v3'] as const).flatMap((version) => errorShapes.map((errorAs) => ({ version, errorAs }))))(
+  'an error that $version tells as $errorAs',
+  ({ version, errorAs }) => {
+    test('means what its status says', async () => {
+      const { sandbox, ask, management, told, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+      expect((await ask(40)).status).toBe(200);
+      for (const [id, status, search, type] of [
+        [1, 404, '', 'campaign-not-found'],
+        [2, 400, '', 'upstream-failed'],
+        [3, 400, `?next=${cursorOf('c3RhcnRBdD0z', version)}`, 'invalid-cursor'],
+        [4, 401, '', 'upstream-failed'],
+        [5, 403, '', 'upstream-failed'],
+        [6, 410, '', 'upstream-failed'],
+        [7, 429, '', 'upstream-busy'],
+        [8, 500, '', 'upstream-failed'],
+      ] as const) {
+        sandbox.fault({ kind: 'status', status, errorAs, campaign: String(id) });
+        expect({ status, type: (await ask(id, search)).type }).toEqual({ status, type });
+      }
+      expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
+      expect(told('error')).toEqual([]);
+      clock.forward(61); // With nothing answered since, what the last probe has found counts for a minute.
+      sandbox.fault({ kind: 'status', status: 403, errorAs });
+      expect((await ask(9)).type).toBe('upstream-credentials-refused');
+      expect(told('error')).toHaveLength(1);
+    });
+
+    if (errorAs === 'array' || errorAs === 'object') {
+      test('is read for its key', async () => {
+        const { sandbox, ask, told, clock } = await up(version);
+        sandbox.fault({ kind: 'access-denied', errorAs, campaign: '1' });
+        expect((await ask(1)).type).toBe('upstream-failed');
+        expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied']);
+        clock.forward(61);
+        sandbox.fault({ kind: 'gone', errorAs });
+        expect((await ask(2)).type).toBe('upstream-gone');
+      });
+    }
+  },
+);
 
 test("the line that tells of v2's end names what to do, and a guide that is there", async () => {
   const { sandbox, ask, told } = await up('v2');

@@ -79,3 +79,8 @@ test('cross references are of what v2 knew: no resends', async () => {
     { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
   ]);
 });
+
+test('a path that is none is answered by the gateway, in its words', async () => {
+  for (const path of ['/elsewhere', `/reports/email_reports/${activityIdOf('1')}/tracking/nothing`, '/emails/'])
+    expect(await get(path)).toEqual({ status: 403, body: { message: 'Forbidden' } });
+});

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { type Clock, systemClock } from '../clock.ts';
 import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
-import { type Fault, strike } from './fault.ts';
+import { type Fault, forbidden, strike } from './fault.ts';
 import type { LimitShape } from './limit-shapes.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
 import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
@@ -168,7 +168,7 @@ export class Sandbox {
     if (refusal) send(req, res, refusal);
     else if (!/application\/json|\*\/\*/.test(accept))
       send(req, res, style.error(406, 'http.status.not_acceptable', 'JSON only.'));
-    else send(req, res, this.#resource(url, id) ?? style.error(404, 'http.status.not_found', 'No such resource.'));
+    else send(req, res, this.#resource(url, id) ?? (isV3 ? forbidden : noSuchResource));
   }
 
   #resource(url: URL, id: string | undefined): SandboxAnswer | undefined {
@@ -303,6 +303,7 @@ export class Sandbox {
   }
 }
 
+const noSuchResource = v2Errors.error(404, 'http.status.not_found', 'No such resource.');
 const emptyReport: SandboxAnswer = { status: 200, body: JSON.stringify({ tracking_activities: [] }) };
 
 async function textOf(req: IncomingMessage): Promise<string> {
