@@ -458,6 +458,15 @@ describe('the summary', () => {
     else expect(call?.query).toEqual({});
   });
 
+  test('is a number, also where Constant Contact writes it as a text', async () => {
+    await begin(1);
+    it.sandbox.campaign({ id: '2', size: 12_345, newestMs: Date.now(), textCounts: true });
+    expect(await (await it.get('/campaigns/2/sends/summary')).json()).toEqual({
+      campaign_id: idOf('2'),
+      sends: 12_345,
+    });
+  });
+
   test('is what it was while Constant Contact fails, and an honest error when it never was', async () => {
     await begin(7);
     await it.get('/campaigns/1/sends/summary');

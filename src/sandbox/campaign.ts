@@ -37,7 +37,7 @@ export interface CampaignOptions {
   readonly odd?: Readonly<Record<number, OddKind>>;
   /** Dates without a zone: they are UTC. */
   readonly zoneless?: boolean;
-  /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
+  /** v2's ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
   /**
    * In which order sends come: newest first without it, as in the vendor's examples; `nearly` has neighbours change places.
@@ -51,6 +51,10 @@ export interface CampaignOptions {
    * says.
    */
   readonly status?: 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE';
+  /** Counts as texts. */
+  readonly textCounts?: boolean;
+  /** v3's statistics have dots in the names of parts (`em_opens.all.mobile`). */
+  readonly dottedStats?: boolean;
   /** v3's, of the activity; `primary_email` without it. */
   readonly role?: string;
   /** v3: it is no campaign, but one more activity of the one that v2 knows by this id. */

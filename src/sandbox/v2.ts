@@ -64,7 +64,14 @@ export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams
     return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
   }
   const sends = query.get('updateSummary') === 'true' ? campaign.size : campaign.sizeAtUpdate;
-  const counts = { sends, opens: sends >> 1, clicks: sends >> 3, forwards: 0, unsubscribes: 0, bounces: 0 };
+  const counts = {
+    sends: campaign.options.textCounts ? String(sends) : sends,
+    opens: sends >> 1,
+    clicks: sends >> 3,
+    forwards: 0,
+    unsubscribes: 0,
+    bounces: 0,
+  };
   return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
 }
 
@@ -101,6 +108,8 @@ function toV2(campaign: Campaign, index: number) {
     contact_id: id(contactId),
     email_address: email,
     send_date: campaign.dateOf(atMs),
+    // Fields that are not documented can appear.
+    ...(index % 3 === 1 ? { undocumented: { of: 'v2' } } : {}),
   };
   return odd ? oddly(row, odd, names) : row;
 }

@@ -133,7 +133,7 @@ export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSear
   const xrefs = ids
     .filter((id) => campaigns.has(id) && campaigns.get(id)?.options.resendOf === undefined)
     .map((id) => ({
-      v2_email_campaign_id: id,
+      v2_email_campaign_id: campaigns.get(id)?.options.numericIds ? Number(id) : id,
       campaign_id: campaignIdOf(id),
       campaign_activity_id: activityIdOf(id),
     }));

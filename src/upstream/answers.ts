@@ -41,6 +41,17 @@ export function rows<T>(row: z.ZodType<T>) {
   });
 }
 
+/** A count. Documented as a number; a text that is one is taken for it. */
+export const count = z
+  .int()
+  .nonnegative()
+  .or(
+    z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .transform(Number),
+  );
+
 /** The reason of a problem with a limit that is not named. */
 export const unnamedLimit = 'limit';
 
