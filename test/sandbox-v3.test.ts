@@ -73,6 +73,17 @@ test('a report of what has not gone out is empty; one of nothing is 404, or empt
   expect((await get(`/emails/${unknownId}`)).status).toBe(404);
 });
 
+test('there is no report of an activity of another role', async () => {
+  for (const [role, status] of [
+    ['survey', 404],
+    ['PRIMARY_EMAIL', 200],
+    ['resend', 200],
+  ] as const) {
+    sandbox.campaign({ id: '5', size: 5, newestMs, role });
+    expect({ role, status: (await report(activityIdOf('5'))).status }).toEqual({ role, status });
+  }
+});
+
 test('cross references are of what v2 knew: no resends', async () => {
   const { body } = await get('/emails/campaign_id_xrefs?v2_email_campaign_ids=1,2,9');
   expect(body['xrefs']).toEqual([

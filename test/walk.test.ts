@@ -125,7 +125,10 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
   });
 });
 
-type Design = Pick<CampaignOptions, 'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'zoneless'>;
+type Design = Pick<
+  CampaignOptions,
+  'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'linkFilter' | 'zoneless'
+>;
 
 /** Each form of cursors, of links and of last pages; with v3 each design besides. */
 const designs: readonly Design[] =
@@ -149,6 +152,7 @@ const designs: readonly Design[] =
         { design: 'page', links: 'relative', lastPage: 'empty-link' },
         { design: 'page', links: 'absolute', linkExtra: 'created_since=2020-01-01', zoneless: true },
         { design: 'page', links: 'query', lastPage: 'null' },
+        { design: 'page', links: 'absolute', linkFilter: 'after_date=2020-01-01T00:00:00Z' },
       ];
 
 describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(design) })))(
@@ -177,7 +181,10 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
         expect(api_key).toBe(api === 'v2' ? apiKey : undefined);
         if (api === 'v2') expect(Object.keys(rest)).toEqual(['next']);
         else if (design.design === 'cursor') expect(Object.keys(rest)).toEqual(['cursor']);
-        else expect(rest).toEqual({ limit, next: expect.any(String) });
+        else {
+          const filter = Object.fromEntries(new URLSearchParams(design.linkFilter));
+          expect(rest).toEqual({ limit, next: expect.any(String), ...filter });
+        }
       }
     };
 

@@ -31,6 +31,8 @@ export interface CampaignOptions {
   readonly design?: 'next' | 'cursor' | 'page';
   /** Another parameter in v3's links, `name=value`. */
   readonly linkExtra?: string;
+  /** A filter in v3's links that has to come back beside the cursor, `after_date=…`. */
+  readonly linkFilter?: string;
   /** What the last page has in place of a link: nothing at all, or null or an empty text at some depth. */
   readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
   /** Rows that are odd, by their index among the sends from the start, newest first. */

@@ -13,7 +13,7 @@ import type { LimitShape } from './limit-shapes.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
 import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
 import { activityIdOf, campaignIdOf, v3Denied, v3Errors, v3Privileges, v3Sends, v3Xrefs } from './v3.ts';
-import { hasGoneOut, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
+import { hasGoneOut, hasReports, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
 
 export interface SandboxOptions {
   /** v2's. */
@@ -187,8 +187,9 @@ export class Sandbox {
     const [, activityId = '', report] = v3Path.exec(pathname) ?? [];
     const activity = this.#activity(activityId);
     if (report !== undefined) {
-      const isEmpty = activity ? !hasGoneOut(activity) : this.#options.unknownActivities === 'empty';
-      return isEmpty ? emptyReport : v3Sends(activity, url);
+      const reported = activity && hasReports(activity) ? activity : undefined;
+      const isEmpty = reported ? !hasGoneOut(reported) : this.#options.unknownActivities === 'empty';
+      return isEmpty ? emptyReport : v3Sends(reported, url);
     }
     if (activityId !== '') return v3Activity(activity, activityId);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;

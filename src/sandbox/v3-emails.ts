@@ -15,6 +15,9 @@ const statusOf = ({ options: { status = 'DONE' } }: Campaign) => status;
 const roleOf = ({ options: { resendOf, role = resendOf === undefined ? 'primary_email' : 'resend' } }: Campaign) =>
   role;
 
+/** Whether there are reports of it, empty ones where it has not been sent. */
+export const hasReports = (campaign: Campaign) => ['primary_email', 'resend'].includes(roleOf(campaign).toLowerCase());
+
 /** Whether it has been sent, as far as its report tells. */
 export const hasGoneOut = (campaign: Campaign) => ['EXECUTING', 'DONE'].includes(statusOf(campaign));
 

@@ -57,8 +57,13 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
 
 /** There is no `created_since` in v3, and what is not known is refused. */
 function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Place | undefined {
-  const { design = 'next' } = campaign.options;
+  const { design = 'next', linkFilter } = campaign.options;
   const cursor = design === 'cursor' ? 'cursor' : 'next';
+  if (linkFilter !== undefined && query.has(cursor)) {
+    const [name = '', value] = linkFilter.split('=');
+    if (query.get(name) !== value) return undefined;
+    query.delete(name);
+  }
   if (![...query.keys()].every((name) => name === 'limit' || name === cursor)) return undefined;
   if (!query.has(cursor)) return firstPage(campaign, query);
   if (design !== 'page') return readCursor(campaign, search, cursor);
@@ -68,11 +73,11 @@ function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Plac
 }
 
 function hrefTo(campaign: Campaign, { pathname }: URL, { start, limit }: Place): string {
-  const { design = 'next', links = 'relative', linkExtra } = campaign.options;
+  const { design = 'next', links = 'relative', linkExtra, linkFilter } = campaign.options;
   const end = start + limit;
   const cursor = design === 'page' ? writePageNumber(end / limit) : writeCursor(campaign, end, limit, undefined);
   const query = design === 'cursor' ? `cursor=${cursor}` : `limit=${limit}&next=${cursor}`;
-  return linkTo(links, pathname, linkExtra === undefined ? query : `${linkExtra}&${query}`);
+  return linkTo(links, pathname, [linkExtra, query, linkFilter].filter((part) => part !== undefined).join('&'));
 }
 
 /** On the last page there are no links, or one that is null: both are documented. */
