@@ -73,6 +73,16 @@ test('a report of what has not gone out is empty; one of nothing is 404, or empt
   expect((await get(`/emails/${unknownId}`)).status).toBe(404);
 });
 
+test.each([
+  ['1', 200],
+  ['500', 200],
+  ['0', 400],
+  ['501', 400],
+  ['x', 400],
+])('pages of reports have 1 to 500 rows: limit=%s', async (limit, status) => {
+  expect((await get(`/reports/email_reports/${activityIdOf('1')}/tracking/sends?limit=${limit}`)).status).toBe(status);
+});
+
 test('there is no report of an activity of another role', async () => {
   for (const [role, status] of [
     ['survey', 404],
@@ -89,6 +99,9 @@ test('cross references are of what v2 knew: no resends', async () => {
   expect(body['xrefs']).toEqual([
     { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
   ]);
+  const many = (count: number) =>
+    get(`/emails/campaign_id_xrefs?v2_email_campaign_ids=${Array(count).fill('1').join()}`);
+  expect([(await many(50)).status, (await many(51)).status]).toEqual([200, 400]);
 });
 
 test('a path that is none is answered by the gateway, in its words', async () => {
