@@ -233,8 +233,10 @@ export class SandboxOAuth {
   }
 
   #beginDevice(form: URLSearchParams): OAuthAnswer {
-    if (form.get('response_type') !== 'code' || !form.get('scope') || !form.get('state'))
-      return fail('invalid_request');
+    if (form.get('response_type') !== 'code' || !form.get('state')) return fail('invalid_request');
+    const scopes = form.get('scope')?.split(' ') ?? [];
+    // Campaigns are read with the one, and refresh tokens come with the other.
+    if (!['campaign_data', 'offline_access'].every((scope) => scopes.includes(scope))) return fail('invalid_scope');
     const { deviceSeconds = 600, intervalSeconds = 5 } = this.#options;
     const code = newToken();
     this.#device = {
