@@ -171,6 +171,40 @@ describe.each((['v2', 'v3'] as const).flatMap((version) => errorShapes.map((erro
   },
 );
 
+describe.each([
+  ['v2', { query: { limit: '1' } }],
+  ['v3', { path: '/v3/account/user/privileges' }],
+] as const)('a neutral call of %s', (version, neutral) => {
+  test.each([400, 404, 406, 409])('that is answered %d finds the credentials well', async (status) => {
+    const { sandbox, ask, clock } = await up(version);
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    sandbox.heal();
+    sandbox.fault({ kind: 'status', status, ...neutral });
+    clock.forward(61);
+    expect((await ask(2)).status).toBe(200);
+  });
+
+  test.each<[string, Fault]>([
+    ['401', { kind: 'status', status: 401 }],
+    ['403', { kind: 'forbidden' }],
+    ['500', { kind: 'status', status: 500 }],
+    ['a limit', { kind: 'over-qps' }],
+  ])('that is answered %s does not, and is made once a minute', async (_, fault) => {
+    const { sandbox, ask, clock } = await up(version);
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    sandbox.heal();
+    sandbox.fault({ ...fault, ...neutral });
+    for (let minute = 1; minute <= 3; minute++) {
+      clock.forward(61);
+      sandbox.forget();
+      for (let id = 2; id <= 6; id++) expect((await ask(id)).type).toBe('upstream-credentials-refused');
+      expect(sandbox.callCount).toBe(1);
+    }
+  });
+});
+
 test("the line that tells of v2's end names what to do, and a guide that is there", async () => {
   const { sandbox, ask, told } = await up('v2');
   sandbox.fault({ kind: 'gone' });
