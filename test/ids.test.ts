@@ -208,6 +208,27 @@ test('A page that arrives while its id is found to mean another one is not held 
   expect(pages.peek(query)).toBeUndefined();
 });
 
+test.each([{ kind: 'forbidden' }, { kind: 'gone', status: 410 }, { kind: 'gone' }] as const)(
+  'When v3 has cross references no more, each is asked for once a minute, with all that come with it: %j',
+  async (fault) => {
+    await up();
+    const v2Ids = Array.from({ length: 50 }, (_, n) => String(1_000 + n));
+    for (const id of v2Ids) it.sandbox.campaign({ id, size: 3, newestMs });
+    expect((await it.get(`/campaigns/${activityIdOf('1000')}/sends`)).status).toBe(200);
+    it.sandbox.fault({ ...fault, path: 'campaign_id_xrefs' });
+    for (let minute = 0; minute < 3; minute++) {
+      it.sandbox.forget();
+      const answers = await Promise.all(v2Ids.map((id) => it.get(`/campaigns/${id}/sends`)));
+      expect(answers.map(({ status }) => status)).toEqual(v2Ids.map(() => 502));
+      const asked = it.sandbox.calls
+        .map(({ query }) => query['v2_email_campaign_ids'] ?? '')
+        .filter((list) => list !== '');
+      expect(asked.flatMap((list) => list.split(',')).sort()).toEqual(v2Ids);
+      it.clock.forward(61);
+    }
+  },
+);
+
 test('When v3 has cross references no more, known ids go on, others fail alone, and no credentials are doubted', async () => {
   const env = { SENDGATE_QUOTA_STATE_FILE: newStateFile() };
   await up(env);
