@@ -43,7 +43,7 @@ function load(): Loaded {
 const endings: Readonly<Record<string, string>> = {
   access_denied: 'Access was denied, so nothing is stored. Run this again when it may be allowed.',
   expired_token: 'The code has expired, so nothing is stored. Run this again, and be quicker.',
-  invalid_client: 'Constant Contact does not know this client: see CONSTANT_CONTACT_CLIENT_ID and its secret.',
+  invalid_client: 'Constant Contact does not know this client: see CONSTANT_CONTACT_CLIENT_ID.',
   unauthorized_client: 'The application may not use the device flow: choose it in the application’s settings.',
 };
 

@@ -66,6 +66,11 @@ describe('the configuration', () => {
     expect(config.log.level).toBe('warn');
   });
 
+  test("takes the limits of Constant Contact's partners", () => {
+    const { config } = load({ SENDGATE_QUOTA_PER_SECOND: '10', SENDGATE_QUOTA_PER_DAY: '250000' });
+    expect(config.quota).toMatchObject({ perSecond: 10, perDay: 250_000 });
+  });
+
   test('takes lists with commas, and empty variables as not set', () => {
     const { config } = load({ SENDGATE_SERVER_ALLOWED_HOSTS: 'a.example, b.example,', HOST: '', SENDGATE_CONFIG: '' });
     expect(config.server.allowedHosts).toEqual(['a.example', 'b.example']);

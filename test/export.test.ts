@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import Papa from 'papaparse';
 import { systemClock } from '../src/clock.ts';
 import { makeBody } from '../src/pages/page.ts';
-import type { Found, Pages } from '../src/pages/pages.ts';
+import type { Found, PageSource, Pages } from '../src/pages/pages.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { renderPage } from '../src/sends/body.ts';
 import { exportFormats } from '../src/sends/formats.ts';
@@ -135,6 +135,30 @@ describe('a whole campaign', () => {
     const sends = fromNdjson(await answer.text()).map(told);
     expect(new Set(sends).size).toBe(sends.length);
     expect(sends.filter((send) => before.includes(send))).toEqual(before);
+  });
+
+  test('tells every send once, also where a page that repeats some begins with an older one', async () => {
+    const sendOf = (second: number): Send => ({
+      ...{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id: String(second), email_address: '' },
+      send_date: `2026-01-01T00:00:${String(second).padStart(2, '0')}.000Z`,
+    });
+    const pages = [
+      [19, 17, 18],
+      [16, 18, 15, 14],
+      [11, 14, 13, 12, 10],
+    ];
+    const get = async ({ cursor = '0' }: { cursor?: string | undefined }) => {
+      const results = (pages[Number(cursor)] ?? []).map(sendOf);
+      const next = Number(cursor) + 1 < pages.length ? String(Number(cursor) + 1) : undefined;
+      const json = JSON.stringify({ meta: { pagination: {} }, results });
+      return { page: { body: await makeBody({ json, next: undefined, cursor: next, newestMs: undefined }) } } as Found;
+    };
+    const parts = { pages: { get } as unknown as PageSource, clock: systemClock, patienceMs: 0 };
+    const ask = { team: 'a', signal: new AbortController().signal };
+    const seconds: number[] = [];
+    for await (const news of await startWalk(parts, { campaign: '1', limit: 4 }, ask))
+      seconds.push(...(JSON.parse(news) as Send[]).map(({ contact_id }) => Number(contact_id)));
+    expect(seconds).toEqual([19, 17, 18, 16, 15, 14, 11, 13, 12, 10]);
   });
 
   test('that has not changed is asked for once, not page by page', async () => {
@@ -456,6 +480,15 @@ describe('the summary', () => {
     const [call] = it.sandbox.calls;
     if (api === 'v2') expect(call?.query).toEqual({ api_key: apiKey, updateSummary: 'true' });
     else expect(call?.query).toEqual({});
+  });
+
+  test('is a number, also where Constant Contact writes it as a text', async () => {
+    await begin(1);
+    it.sandbox.campaign({ id: '2', size: 12_345, newestMs: Date.now(), textCounts: true });
+    expect(await (await it.get('/campaigns/2/sends/summary')).json()).toEqual({
+      campaign_id: idOf('2'),
+      sends: 12_345,
+    });
   });
 
   test('is what it was while Constant Contact fails, and an honest error when it never was', async () => {

@@ -208,6 +208,53 @@ test('A page that arrives while its id is found to mean another one is not held 
   expect(pages.peek(query)).toBeUndefined();
 });
 
+test.each([{ kind: 'forbidden' }, { kind: 'gone', status: 410 }, { kind: 'gone' }] as const)(
+  'When v3 has cross references no more, each is asked for once a minute, with all that come with it: %j',
+  async (fault) => {
+    await up();
+    const v2Ids = Array.from({ length: 50 }, (_, n) => String(1_000 + n));
+    for (const id of v2Ids) it.sandbox.campaign({ id, size: 3, newestMs });
+    expect((await it.get(`/campaigns/${activityIdOf('1000')}/sends`)).status).toBe(200);
+    it.sandbox.fault({ ...fault, path: 'campaign_id_xrefs' });
+    for (let minute = 0; minute < 3; minute++) {
+      it.sandbox.forget();
+      const answers = await Promise.all(v2Ids.map((id) => it.get(`/campaigns/${id}/sends`)));
+      expect(answers.map(({ status }) => status)).toEqual(v2Ids.map(() => 502));
+      const asked = it.sandbox.calls
+        .map(({ query }) => query['v2_email_campaign_ids'] ?? '')
+        .filter((list) => list !== '');
+      expect(asked.flatMap((list) => list.split(',')).sort()).toEqual(v2Ids);
+      it.clock.forward(61);
+    }
+  },
+);
+
+test('When v3 has cross references no more, known ids go on, others fail alone, and no credentials are doubted', async () => {
+  const env = { SENDGATE_QUOTA_STATE_FILE: newStateFile() };
+  await up(env);
+  for (const id of [v2Id, '2', '3']) it.sandbox.campaign({ id, size: 3, newestMs });
+  expect((await it.get(`/campaigns/${v2Id}/sends`)).status).toBe(200);
+  for (const fault of [
+    { kind: 'forbidden' },
+    { kind: 'status', status: 404 },
+    { kind: 'gone', status: 410 },
+  ] as const) {
+    const again = await restart(env);
+    it.sandbox.fault({ ...fault, path: 'campaign_id_xrefs' });
+    it.sandbox.forget();
+    expect((await again.page(`/campaigns/${v2Id}/sends`)).results).toHaveLength(3);
+    expect(lookups()).toEqual([]);
+    const status = fault.kind === 'status' ? 404 : 502;
+    for (const search of ['', '?limit=1']) expect((await again.get(`/campaigns/2/sends${search}`)).status).toBe(status);
+    expect(lookups()).toHaveLength(1);
+    for (const id of [activityIdOf('2'), campaignIdOf('3')])
+      expect((await again.get(`/campaigns/${id}/sends`)).status).toBe(200);
+    const ready = await fetch(`${again.service.managementUrl}/readyz`);
+    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'ok' });
+    it.sandbox.heal();
+  }
+});
+
 describe("A campaign's id", () => {
   test.each(['not-found', 'empty'] as const)('is looked up where nothing is found under it: %s', async (unknown) => {
     await up({}, { unknownActivities: unknown });
@@ -401,6 +448,26 @@ describe('A summary', () => {
     it.sandbox.forget();
     expect(await (await it.get(`/campaigns/${ids.activity}/sends/summary`)).json()).toMatchObject({ sends: null });
     expect(paths()).toHaveLength(1);
+  });
+});
+
+describe('What v3 counts', () => {
+  test.each([{}, { dottedStats: true }, { textCounts: true }, { numericIds: true }])(
+    'is read however it is written: %j',
+    async (options) => {
+      await up();
+      it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
+      for (const id of all)
+        expect(await (await it.get(`/campaigns/${id}/sends/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
+    },
+  );
+
+  test('is not there where v3 takes the id for a malformed one', async () => {
+    await up();
+    it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'DRAFT' });
+    it.sandbox.fault({ kind: 'status', status: 404, path: '/stats/' });
+    expect((await it.get(`/campaigns/${ids.activity}/sends/summary`)).status).toBe(200);
+    expect((await it.get(`/campaigns/${unknownId}/sends/summary`)).status).toBe(404);
   });
 });
 

@@ -124,8 +124,11 @@ describe('a refresh token that is refused', () => {
 
 describe('a refresh', () => {
   let sandbox: Sandbox;
-  async function order(more: Partial<RefreshOrder> = {}): Promise<RefreshOrder> {
-    sandbox = await startSandbox();
+  async function order(
+    more: Partial<RefreshOrder> = {},
+    options: Parameters<typeof startSandbox>[0] = {},
+  ): Promise<RefreshOrder> {
+    sandbox = await startSandbox(options);
     running.push({ close: () => sandbox.stop() });
     return {
       ...oauth,
@@ -199,6 +202,16 @@ describe('a refresh', () => {
     expect(sandbox.tokenCallCount).toBe(5);
     await refreshTokens({ ...wrong, replaces: stored(first)?.accessToken });
     expect(sandbox.tokenCallCount).toBe(6);
+  });
+
+  test('that tries one refresh token after the other makes one call a second, as many as the endpoint takes', async () => {
+    const clock = new ForwardClock();
+    const first = await order({}, { clock, limits: { perSecond: 1_000, perDay: 1_000 } });
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+    clock.forward(1.1);
+    const again = { ...first, refreshToken: 'a-token-of-old', replaces: stored(first)?.accessToken };
+    expect(await refreshTokens(again)).toEqual({ outcome: 'renewed' });
+    expect(sandbox.tokenCallCount).toBe(3);
   });
 
   test("leaves another application's tokens alone", async () => {

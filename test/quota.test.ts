@@ -83,6 +83,16 @@ describe('the second', () => {
     expect(starts).toHaveLength(9);
   });
 
+  test("lets as many start as a partner's has", async () => {
+    build({ perSecond: 10, perDay: 250_000 });
+    for (let n = 0; n < 25; n++) want();
+    await clock.pass(0);
+    expect(starts).toHaveLength(10);
+    await clock.pass(2_200);
+    expect(starts).toHaveLength(25);
+    expect(busiest(starts.map(({ at }) => at))).toBe(10);
+  });
+
   test('never holds more than four starts, wherever it begins; nor does the day; and no turn is wasted', async () => {
     const arrivals = fc.array(fc.tuple(fc.nat(1_500), fc.constantFrom('a', 'b', 'c'), fc.nat(700)), {
       minLength: 1,

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Fault } from '../src/sandbox/fault.ts';
+import { errorShapes, type Fault } from '../src/sandbox/fault.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { cursorOf, type Environment, type Harness, start, startInstance } from './support/harness.ts';
 
@@ -127,6 +127,81 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     expect((await ask(2)).status).toBe(200);
     expect(await management('/metrics')).toContain('sendgate_upstream_gone 0');
     expect(told('error')).toEqual([]);
+  });
+});
+
+describe.each((['v2', 'v3'] as const).flatMap((version) => errorShapes.map((errorAs) => ({ version, errorAs }))))(
+  'an error that $version tells as $errorAs',
+  ({ version, errorAs }) => {
+    test('means what its status says', async () => {
+      const { sandbox, ask, management, told, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
+      expect((await ask(40)).status).toBe(200);
+      for (const [id, status, search, type] of [
+        [1, 404, '', 'campaign-not-found'],
+        [2, 400, '', 'upstream-failed'],
+        [3, 400, `?next=${cursorOf('c3RhcnRBdD0z', version)}`, 'invalid-cursor'],
+        [4, 401, '', 'upstream-failed'],
+        [5, 403, '', 'upstream-failed'],
+        [6, 410, '', 'upstream-failed'],
+        [7, 429, '', 'upstream-busy'],
+        [8, 500, '', 'upstream-failed'],
+      ] as const) {
+        sandbox.fault({ kind: 'status', status, errorAs, campaign: String(id) });
+        expect({ status, type: (await ask(id, search)).type }).toEqual({ status, type });
+      }
+      expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
+      expect(told('error')).toEqual([]);
+      clock.forward(61); // With nothing answered since, what the last probe has found counts for a minute.
+      sandbox.fault({ kind: 'status', status: 403, errorAs });
+      expect((await ask(9)).type).toBe('upstream-credentials-refused');
+      expect(told('error')).toHaveLength(1);
+    });
+
+    if (errorAs === 'array' || errorAs === 'object') {
+      test('is read for its key', async () => {
+        const { sandbox, ask, told, clock } = await up(version);
+        sandbox.fault({ kind: 'access-denied', errorAs, campaign: '1' });
+        expect((await ask(1)).type).toBe('upstream-failed');
+        expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied']);
+        clock.forward(61);
+        sandbox.fault({ kind: 'gone', errorAs });
+        expect((await ask(2)).type).toBe('upstream-gone');
+      });
+    }
+  },
+);
+
+describe.each([
+  ['v2', { query: { limit: '1' } }],
+  ['v3', { path: '/v3/account/user/privileges' }],
+] as const)('a neutral call of %s', (version, neutral) => {
+  test.each([400, 404, 406, 409])('that is answered %d finds the credentials well', async (status) => {
+    const { sandbox, ask, clock } = await up(version);
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    sandbox.heal();
+    sandbox.fault({ kind: 'status', status, ...neutral });
+    clock.forward(61);
+    expect((await ask(2)).status).toBe(200);
+  });
+
+  test.each<[string, Fault]>([
+    ['401', { kind: 'status', status: 401 }],
+    ['403', { kind: 'forbidden' }],
+    ['500', { kind: 'status', status: 500 }],
+    ['a limit', { kind: 'over-qps' }],
+  ])('that is answered %s does not, and is made once a minute', async (_, fault) => {
+    const { sandbox, ask, clock } = await up(version);
+    sandbox.fault({ kind: 'status', status: 403 });
+    expect((await ask(1)).type).toBe('upstream-credentials-refused');
+    sandbox.heal();
+    sandbox.fault({ ...fault, ...neutral });
+    for (let minute = 1; minute <= 3; minute++) {
+      clock.forward(61);
+      sandbox.forget();
+      for (let id = 2; id <= 6; id++) expect((await ask(id)).type).toBe('upstream-credentials-refused');
+      expect(sandbox.callCount).toBe(1);
+    }
   });
 });
 

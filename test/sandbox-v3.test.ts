@@ -2,9 +2,11 @@
  * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { SandboxOAuth } from '../src/sandbox/oauth.ts';
 import type { Sandbox, SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
-import { startSandbox } from './support/harness.ts';
+import { FakeClock } from './support/clock.ts';
+import { oauth, startSandbox } from './support/harness.ts';
 
 const newestMs = Date.parse('2026-01-01');
 const unknownId = '12345678-1234-4234-8234-123456789012';
@@ -73,9 +75,62 @@ test('a report of what has not gone out is empty; one of nothing is 404, or empt
   expect((await get(`/emails/${unknownId}`)).status).toBe(404);
 });
 
+test.each([
+  ['1', 200],
+  ['500', 200],
+  ['0', 400],
+  ['501', 400],
+  ['x', 400],
+])('pages of reports have 1 to 500 rows: limit=%s', async (limit, status) => {
+  expect((await get(`/reports/email_reports/${activityIdOf('1')}/tracking/sends?limit=${limit}`)).status).toBe(status);
+});
+
+test('there is no report of an activity of another role', async () => {
+  for (const [role, status] of [
+    ['survey', 404],
+    ['PRIMARY_EMAIL', 200],
+    ['resend', 200],
+  ] as const) {
+    sandbox.campaign({ id: '5', size: 5, newestMs, role });
+    expect({ role, status: (await report(activityIdOf('5'))).status }).toEqual({ role, status });
+  }
+});
+
 test('cross references are of what v2 knew: no resends', async () => {
   const { body } = await get('/emails/campaign_id_xrefs?v2_email_campaign_ids=1,2,9');
   expect(body['xrefs']).toEqual([
     { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
   ]);
+  const many = (count: number) =>
+    get(`/emails/campaign_id_xrefs?v2_email_campaign_ids=${Array(count).fill('1').join()}`);
+  expect([(await many(50)).status, (await many(51)).status]).toEqual([200, 400]);
+});
+
+test('a path that is none is answered by the gateway, in its words', async () => {
+  for (const path of ['/elsewhere', `/reports/email_reports/${activityIdOf('1')}/tracking/nothing`, '/emails/'])
+    expect(await get(path)).toEqual({ status: 403, body: { message: 'Forbidden' } });
+});
+
+test('the token endpoint takes one call a second', async () => {
+  const clock = new FakeClock();
+  const server = new SandboxOAuth({ ...oauth, rotating: false }, clock);
+  const basic = `Basic ${Buffer.from(`${oauth.clientId}:${oauth.clientSecret}`).toString('base64')}`;
+  const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: oauth.refreshToken }).toString();
+  const call = () => server.answer('/oauth2/default/v1/token', basic, form, true).status;
+  expect([call(), call()]).toEqual([200, 429]);
+  await clock.pass(999);
+  expect(call()).toBe(429);
+  await clock.pass(1_000);
+  expect(call()).toBe(200);
+});
+
+test("the device flow takes what is documented: the client's id, and nothing less", () => {
+  const server = new SandboxOAuth(oauth, new FakeClock());
+  const form = { client_id: oauth.clientId, response_type: 'code', scope: 'campaign_data offline_access', state: 'x' };
+  const begin = (fields: Record<string, string>, authorization?: string) =>
+    server.answer('/oauth2/default/v1/device/authorize', authorization, new URLSearchParams(fields).toString(), false);
+  expect(begin(form).status).toBe(200);
+  for (const name of Object.keys(form)) expect([name, begin({ ...form, [name]: '' }).status]).not.toEqual([name, 200]);
+  expect(begin({ ...form, scope: 'campaign_data' }).status).toBe(400);
+  expect(begin(form, 'Basic x').status).toBe(401);
 });

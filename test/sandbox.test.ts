@@ -119,7 +119,9 @@ describe('the sandbox', () => {
     expect(await told(await get('/v2/elsewhere'))).toEqual([404, expect.any(String)]);
     expect(await told(await get(`${sends('5')}?limit=501`))).toEqual([400, expect.any(String)]);
     expect(await told(await get(`${sends('5')}?next=nonsense`))).toEqual([400, expect.any(String)]);
-    expect(await told(await get(`${sends('5')}?created_since=nonsense`))).toEqual([400, expect.any(String)]);
+    clock.forward(2);
+    for (const since of ['nonsense', 'Jan 1, 2026', '2026-01-01 10:00'])
+      expect(await told(await get(`${sends('5')}?created_since=${since}`))).toEqual([400, expect.any(String)]);
   });
 
   test('answers the neutral call of each version, to those who may ask', async () => {
@@ -143,6 +145,24 @@ describe('the sandbox', () => {
       privilege_name: 'ui:campaign:metrics',
     });
     expect((await privileges('wrong')).status).toBe(401);
+  });
+
+  test('lists campaigns by status and change, as v2 documents it', async () => {
+    const newestMs = Date.parse('2026-02-01');
+    sandbox.campaign({ id: '7', size: 1, newestMs, status: 'EXECUTING' });
+    sandbox.campaign({ id: '8', size: 1, newestMs });
+    const list = async (search: string) => {
+      clock.forward(1.1);
+      const answer = await get(`/v2/emailmarketing/campaigns?${search}`);
+      if (!answer.ok) return answer.status;
+      return ((await answer.json()) as { results: { id: string }[] }).results.map(({ id }) => id).join();
+    };
+    expect(await list('status=SENT')).toBe('8,5,6,1100394165287');
+    expect(await list('status=RUNNING')).toBe('7');
+    expect(await list('status=DELETED')).toBe('');
+    expect(await list('status=ALL&modified_since=2026-01-15')).toBe('7,8');
+    expect(await list('status=OTHER')).toBe(400);
+    expect(await list('modified_since=soon')).toBe(400);
   });
 
   test('strikes only calls with a parameter that contains a text, if told so', async () => {

@@ -262,6 +262,25 @@ describe('an answer', () => {
   });
 });
 
+describe('the device flow', () => {
+  test.each([
+    ['has a secret, which is for refreshes', true],
+    ['has no secret', false],
+  ])("goes by the client's id alone where the application %s", async (_, hasSecret) => {
+    const { clientSecret, ...rest } = oauth;
+    const client = hasSecret ? oauth : rest;
+    sandbox = await startSandbox({ oauth: { ...client, intervalSeconds: 0 } });
+    running.push(() => sandbox.stop());
+    const { clientSecret: _secret, ...order } = orderTo(sandbox.url);
+    const endpoint = new TokenEndpoint(hasSecret ? { ...order, clientSecret } : order);
+    running.push(async () => endpoint.close());
+    const code = await endpoint.deviceCode();
+    sandbox.oauth?.decide('approve');
+    const { refreshToken = '' } = await untilDecided(endpoint, code, async () => {});
+    expect((await endpoint.refresh(refreshToken)).refreshToken).toEqual(expect.any(String));
+  });
+});
+
 describe('the code of a device flow', () => {
   test.each([
     ['as documented', {}, 5, 600],

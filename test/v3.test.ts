@@ -8,7 +8,7 @@ import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
 import type { Call, Send } from '../src/upstream/dialect.ts';
 import { Demand } from '../src/upstream/quota/demand.ts';
-import { parseV3Page } from '../src/upstream/v3.ts';
+import { mayReadReports, parseV3Page } from '../src/upstream/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
@@ -65,6 +65,29 @@ describe('created_since, which v3 does not know', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test.each(['oldest-first', 'nearly'] as const)('loses no send, in whatever order they come: %s', async (order) => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 1_234, newestMs, spacingMs: 1000, order });
+    for (const [index, limit] of [
+      [0, 500],
+      [698, 500],
+      [699, 500],
+      [700, 7],
+      [1_233, 500],
+    ] as const) {
+      const since = new Date(campaign.at(index).atMs).toISOString();
+      const all = await walk(sends('1', `?limit=${limit}&created_since=${since}`));
+      expect(all.map(({ send_date }) => send_date).sort()).toEqual(
+        Array.from({ length: index + 1 }, (_, n) => new Date(campaign.at(index - n).atMs).toISOString()),
+      );
+    }
+  });
+
+  test('of a nearly ordered report costs the pages that are new, too', async () => {
+    const campaign = it.sandbox.campaign({ id: '1', size: 200_000, newestMs, order: 'nearly' });
+    expect(await walk(sends('1', `?created_since=${new Date(campaign.at(698).atMs).toISOString()}`))).toHaveLength(699);
+    expect(it.sandbox.callCount).toBe(2);
   });
 
   test('is refreshed with the page of which it is a view, by one call for all instants', async () => {
@@ -205,6 +228,38 @@ test.each(['123456789012345678901', 'ab', `${activityIdOf('1')}0`, activityIdOf(
     });
   },
 );
+
+describe('the list of privileges', () => {
+  const named = (...names: unknown[]) => names.map((privilege_name, n) => ({ privilege_id: n + 1, privilege_name }));
+  const reads = (list: unknown) => {
+    try {
+      mayReadReports(JSON.stringify(list));
+      return true;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'upstream-credentials-refused', reason: 'privileges' });
+      return false;
+    }
+  };
+
+  test('tells whether reports may be read', () => {
+    expect(reads(named('campaign:list', 'ui:campaign:metrics'))).toBe(true);
+    expect(reads(named('campaign:list', 'campaign:read'))).toBe(false);
+    expect(reads(named('ui:campaign:metrics:none'))).toBe(false);
+  });
+
+  test.each([
+    [[]],
+    [{}],
+    [null],
+    ['ui'],
+    [{ privileges: named('campaign:list') }],
+    [['campaign:list']],
+    [named('campaign:list', null)],
+    [[...named('campaign:list'), null]],
+  ])('tells nothing where it cannot be read: %j', (list) => {
+    expect(reads(list)).toBe(true);
+  });
+});
 
 describe("a page of v3's", () => {
   const activity = {

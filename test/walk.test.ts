@@ -125,7 +125,10 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
   });
 });
 
-type Design = Pick<CampaignOptions, 'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'zoneless'>;
+type Design = Pick<
+  CampaignOptions,
+  'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'linkFilter' | 'zoneless'
+>;
 
 /** Each form of cursors, of links and of last pages; with v3 each design besides. */
 const designs: readonly Design[] =
@@ -149,6 +152,7 @@ const designs: readonly Design[] =
         { design: 'page', links: 'relative', lastPage: 'empty-link' },
         { design: 'page', links: 'absolute', linkExtra: 'created_since=2020-01-01', zoneless: true },
         { design: 'page', links: 'query', lastPage: 'null' },
+        { design: 'page', links: 'absolute', linkFilter: 'after_date=2020-01-01T00:00:00Z' },
       ];
 
 describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(design) })))(
@@ -177,7 +181,10 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
         expect(api_key).toBe(api === 'v2' ? apiKey : undefined);
         if (api === 'v2') expect(Object.keys(rest)).toEqual(['next']);
         else if (design.design === 'cursor') expect(Object.keys(rest)).toEqual(['cursor']);
-        else expect(rest).toEqual({ limit, next: expect.any(String) });
+        else {
+          const filter = Object.fromEntries(new URLSearchParams(design.linkFilter));
+          expect(rest).toEqual({ limit, next: expect.any(String), ...filter });
+        }
       }
     };
 
@@ -205,3 +212,30 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
     });
   },
 );
+
+describe.each(['oldest-first', 'nearly'] as const)('of a report in another order, %s', (order) => {
+  const size = 1_234;
+  const begin = (id: string) => it.sandbox.campaign({ id, size, newestMs, spacingMs: 1000, order });
+
+  test.each(['', `?created_since=${new Date(newestMs - 300_000).toISOString()}`])(
+    'a walk and an export yield each send once: %j',
+    async (search) => {
+      const id = `8${order.length}`;
+      const campaign = begin(id);
+      const expected = search === '' ? size : campaign.countSince(newestMs - 300_000);
+      const sends = await walk(targetOf(`/ctct/campaigns/${id}/sends${search}`), 'Link');
+      expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(expected);
+      expect(sends).toHaveLength(expected);
+      const lines = (await (await it.get(`/ctct/campaigns/${id}/sends.ndjson${search}`)).text()).trimEnd().split('\n');
+      expect(lines.map((line) => JSON.parse(line) as Send)).toEqual(sends);
+    },
+  );
+
+  test('a page has the date of its newest send, wherever that stands', async () => {
+    const id = `8${order.length}1`;
+    const campaign = begin(id);
+    const answer = await it.get(`/ctct/campaigns/${id}/sends`);
+    const newest = campaign.at(order === 'nearly' ? 0 : size - 500).atMs;
+    expect(answer.headers.get('last-modified')).toBe(new Date(newest).toUTCString());
+  });
+});

@@ -584,11 +584,25 @@ const isFailure = (code: RefusalCode) => code !== 'campaign-not-found' && code !
 /** What a walk is told, which asks again whatever is remembered. */
 const walkProblem = ({ code, waitSeconds }: RememberedRefusal) => new Problem(code, { retryAfterSeconds: waitSeconds });
 
-/** What is left of a page from an instant on: nothing behind the first send that is older, neither sends nor pages. */
+/**
+ * What is left of a page from an instant on. Sends come newest first, so that nothing is behind a page that ends with an older
+ * one. That order is all but documented: an older send in between ends nothing, and a page that begins with its oldest neither.
+ *
+ * @param createdSince canonical, as all dates of sends are that are none but empty: they can be compared as texts
+ */
 function since(createdSince: string, sends: readonly Send[], cursor: string | undefined): SendsPage {
-  const sinceMs = Date.parse(createdSince);
-  const end = sends.findIndex(({ send_date }) => Date.parse(send_date) < sinceMs);
-  return end === -1 ? { sends, cursor } : { sends: sends.slice(0, end), cursor: undefined };
+  let isWithin = true;
+  let first = '';
+  let last = '';
+  const kept = sends.filter(({ send_date }) => {
+    if (send_date !== '') {
+      isWithin = send_date >= createdSince;
+      first ||= send_date;
+      last = send_date;
+    }
+    return isWithin; // A send without a date goes with the one before it.
+  });
+  return { sends: kept, cursor: isWithin || first < last ? cursor : undefined };
 }
 
 /** The newest date among the sends, in milliseconds. The first should have it; nothing is lost by looking. */

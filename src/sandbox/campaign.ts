@@ -31,14 +31,21 @@ export interface CampaignOptions {
   readonly design?: 'next' | 'cursor' | 'page';
   /** Another parameter in v3's links, `name=value`. */
   readonly linkExtra?: string;
+  /** A filter in v3's links that has to come back beside the cursor, `after_date=…`. */
+  readonly linkFilter?: string;
   /** What the last page has in place of a link: nothing at all, or null or an empty text at some depth. */
   readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
   /** Rows that are odd, by their index among the sends from the start, newest first. */
   readonly odd?: Readonly<Record<number, OddKind>>;
   /** Dates without a zone: they are UTC. */
   readonly zoneless?: boolean;
-  /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
+  /** v2's ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
+  /**
+   * In which order sends come: newest first without it, as in the vendor's examples; `nearly` has neighbours change places.
+   * With cursors of a time there is no other order.
+   */
+  readonly order?: 'oldest-first' | 'nearly';
   /** Sends on a page at the most, whatever `limit` says. */
   readonly pageSize?: number;
   /**
@@ -46,6 +53,10 @@ export interface CampaignOptions {
    * says.
    */
   readonly status?: 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE';
+  /** Counts as texts. */
+  readonly textCounts?: boolean;
+  /** v3's statistics have dots in the names of parts (`em_opens.all.mobile`). */
+  readonly dottedStats?: boolean;
   /** v3's, of the activity; `primary_email` without it. */
   readonly role?: string;
   /** v3: it is no campaign, but one more activity of the one that v2 knows by this id. */
@@ -107,6 +118,18 @@ export class Campaign {
       // Later than the send before it by anything up to twice the spacing, and never by nothing.
       atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
     };
+  }
+
+  /** Which of the newest `total` sends comes at a place among them, as its index newest first. */
+  indexOf(place: number, total: number): number {
+    switch (this.options.order) {
+      case 'oldest-first':
+        return total - 1 - place;
+      case 'nearly':
+        return Math.min(place ^ 1, total - 1);
+      default:
+        return place;
+    }
   }
 
   /** A date as the API tells it. */

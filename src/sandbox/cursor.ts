@@ -4,6 +4,10 @@
 import type { Campaign, CursorForm, LinkForm } from './campaign.ts';
 
 const maxLimit = 500;
+const iso8601 = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+
+/** Dates of filters are in ISO-8601. */
+export const isInstant = (text: string) => iso8601.test(text) && !Number.isNaN(Date.parse(text));
 
 export interface Place {
   /** Index of the first send, newest first. */
@@ -16,7 +20,7 @@ export function firstPage(campaign: Campaign, query: URLSearchParams): Place | u
   const limit = Number(query.get('limit') ?? maxLimit);
   const since = query.get('created_since') ?? undefined;
   if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) return undefined;
-  if (since !== undefined && Number.isNaN(Date.parse(since))) return undefined;
+  if (since !== undefined && !isInstant(since)) return undefined;
   return { start: 0, limit: Math.min(limit, campaign.options.pageSize ?? maxLimit), since };
 }
 

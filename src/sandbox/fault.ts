@@ -25,6 +25,7 @@ export type FaultKind =
   | 'over-ratelimit'
   | 'gone'
   | 'access-denied'
+  | 'forbidden'
   | 'firewall';
 
 export interface Fault {
@@ -45,6 +46,8 @@ export interface Fault {
   readonly ms?: number;
   /** For `status`; for `gone`, 400 without it; for `firewall`, 403; for v2's limits, 403. */
   readonly status?: number;
+  /** For `status`, `gone` and `access-denied`: in what body; that of the version without it. */
+  readonly errorAs?: ErrorShape;
   /** For `over-qps` and `over-ratelimit`: how they are told. */
   readonly limitsAs?: LimitShape;
   /** `Retry-After` of the answer. */
@@ -54,6 +57,10 @@ export interface Fault {
   /** For `redirect`: where to. */
   readonly location?: string;
 }
+
+/** The bodies that errors have: Constant Contact's own two, that of v3's gateway, and those of gateways in front of v2. */
+export const errorShapes = ['array', 'object', 'gateway', 'html', 'xml', 'nothing'] as const;
+export type ErrorShape = (typeof errorShapes)[number];
 
 /** Bytes of an `oversize` answer: over every sane bound, and endless as far as a client can tell. */
 const oversizeBytes = 64 * 1024 * 1024;
@@ -87,6 +94,8 @@ export async function strike(
     for (const [name, value] of Object.entries(fault.requestIds)) res.setHeader(name, value);
   }
   if (fault.retryAfter !== undefined) res.setHeader('Retry-After', fault.retryAfter);
+  const error = (status: number, key: string, message: string) =>
+    send(fault.errorAs ? errorIn(fault.errorAs, status, key, message) : style.error(status, key, message));
   switch (fault.kind) {
     case 'latency':
       await delay(fault.ms ?? 0);
@@ -130,17 +139,40 @@ export async function strike(
         ),
       );
     case 'status':
-      return send(style.error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`));
+      return error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`);
     case 'over-qps':
       return send(style.over('second', fault.limitsAs ?? 'json', fault.status));
     case 'over-ratelimit':
       return send(style.over('day', fault.limitsAs ?? 'json', fault.status));
     case 'gone':
-      return send(style.error(fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.'));
+      return error(fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.');
     case 'access-denied':
-      return send(style.error(403, 'access_denied', 'You do not have the privilege.'));
+      return error(403, 'access_denied', 'You do not have the privilege.');
+    case 'forbidden':
+      return send(forbidden);
     case 'firewall':
       return answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
+  }
+}
+
+/** What v3's gateway says of a path that is none (recorded traffic). */
+export const forbidden: SandboxAnswer = { status: 403, body: JSON.stringify({ message: 'Forbidden' }) };
+
+function errorIn(shape: ErrorShape, status: number, error_key: string, error_message: string): SandboxAnswer {
+  const error = { error_key, error_message };
+  switch (shape) {
+    case 'array':
+      return { status, body: JSON.stringify([error]) };
+    case 'object':
+      return { status, body: JSON.stringify(error) };
+    case 'gateway':
+      return { status, body: JSON.stringify({ message: error_message }) };
+    case 'html':
+      return { status, type: 'text/html', body: `<html><body><h1>${status}</h1>${error_message}</body></html>` };
+    case 'xml':
+      return { status, type: 'text/xml', body: `<h1>${status} ${error_message}</h1>` };
+    case 'nothing':
+      return { status, body: '' };
   }
 }
 

@@ -91,6 +91,7 @@ export interface OAuthAnswer extends SandboxAnswer {
 /** What the person at the other device does. */
 export type DeviceDecision = 'approve' | 'deny' | 'slow_down';
 
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const newToken = () => randomBytes(24).toString('base64url');
 
 export class SandboxOAuth {
@@ -150,21 +151,27 @@ export class SandboxOAuth {
     this.#lastCallAt = now;
     if (tooSoon) return fail('too_many_requests', 429);
     const form = new URLSearchParams(text);
-    if (!this.#knows(authorization, form)) return fail('invalid_client', 401);
-    if (path.endsWith('/device/authorize')) return this.#beginDevice(form);
-    switch (form.get('grant_type')) {
+    const isBegun = path.endsWith('/device/authorize');
+    const grantType = form.get('grant_type');
+    const isOfDevice = isBegun || grantType === deviceGrant;
+    if (!this.#knows(authorization, form, isOfDevice)) return fail('invalid_client', 401);
+    if (isBegun) return this.#beginDevice(form);
+    switch (grantType) {
       case 'refresh_token':
         return this.#refreshed(form.get('refresh_token') ?? '');
-      case 'urn:ietf:params:oauth:grant-type:device_code':
+      case deviceGrant:
         return this.#pollDevice(form.get('device_code') ?? '');
       default:
         return fail('unsupported_grant_type');
     }
   }
 
-  #knows(authorization: string | undefined, form: URLSearchParams): boolean {
+  /** The device flow takes the client's id and no secret, whether there is one or not (vendor's documentation). */
+  #knows(authorization: string | undefined, form: URLSearchParams, isOfDevice: boolean): boolean {
     const { clientId, clientSecret } = this.#options;
-    if (clientSecret === undefined) return authorization === undefined && form.get('client_id') === clientId;
+    if (isOfDevice || clientSecret === undefined)
+      return authorization === undefined && form.get('client_id') === clientId;
+    if (form.has('client_id')) return false; // One kind of credentials a request (RFC 6749 §2.3).
     const basic = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
     return authorization === `Basic ${basic}`;
   }
@@ -226,7 +233,10 @@ export class SandboxOAuth {
   }
 
   #beginDevice(form: URLSearchParams): OAuthAnswer {
-    if (form.get('response_type') !== 'code' || !form.get('scope')) return fail('invalid_request');
+    if (form.get('response_type') !== 'code' || !form.get('state')) return fail('invalid_request');
+    const scopes = form.get('scope')?.split(' ') ?? [];
+    // Campaigns are read with the one, and refresh tokens come with the other.
+    if (!['campaign_data', 'offline_access'].every((scope) => scopes.includes(scope))) return fail('invalid_scope');
     const { deviceSeconds = 600, intervalSeconds = 5 } = this.#options;
     const code = newToken();
     this.#device = {

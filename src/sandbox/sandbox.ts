@@ -8,12 +8,12 @@ import { gzipSync } from 'node:zlib';
 import { type Clock, systemClock } from '../clock.ts';
 import { listen } from '../server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
-import { type Fault, strike } from './fault.ts';
+import { type Fault, forbidden, strike } from './fault.ts';
 import type { LimitShape } from './limit-shapes.ts';
 import { SandboxOAuth, type SandboxOAuthOptions } from './oauth.ts';
 import { type SandboxAnswer, v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
 import { activityIdOf, campaignIdOf, v3Denied, v3Errors, v3Privileges, v3Sends, v3Xrefs } from './v3.ts';
-import { hasGoneOut, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
+import { hasGoneOut, hasReports, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
 
 export interface SandboxOptions {
   /** v2's. */
@@ -168,7 +168,7 @@ export class Sandbox {
     if (refusal) send(req, res, refusal);
     else if (!/application\/json|\*\/\*/.test(accept))
       send(req, res, style.error(406, 'http.status.not_acceptable', 'JSON only.'));
-    else send(req, res, this.#resource(url, id) ?? style.error(404, 'http.status.not_found', 'No such resource.'));
+    else send(req, res, this.#resource(url, id) ?? (isV3 ? forbidden : noSuchResource));
   }
 
   #resource(url: URL, id: string | undefined): SandboxAnswer | undefined {
@@ -187,8 +187,9 @@ export class Sandbox {
     const [, activityId = '', report] = v3Path.exec(pathname) ?? [];
     const activity = this.#activity(activityId);
     if (report !== undefined) {
-      const isEmpty = activity ? !hasGoneOut(activity) : this.#options.unknownActivities === 'empty';
-      return isEmpty ? emptyReport : v3Sends(activity, url);
+      const reported = activity && hasReports(activity) ? activity : undefined;
+      const isEmpty = reported ? !hasGoneOut(reported) : this.#options.unknownActivities === 'empty';
+      return isEmpty ? emptyReport : v3Sends(reported, url);
     }
     if (activityId !== '') return v3Activity(activity, activityId);
     return pathname === '/v3/emails/campaign_id_xrefs' ? v3Xrefs(this.#campaigns, searchParams) : undefined;
@@ -303,6 +304,7 @@ export class Sandbox {
   }
 }
 
+const noSuchResource = v2Errors.error(404, 'http.status.not_found', 'No such resource.');
 const emptyReport: SandboxAnswer = { status: 200, body: JSON.stringify({ tracking_activities: [] }) };
 
 async function textOf(req: IncomingMessage): Promise<string> {

@@ -2,7 +2,7 @@
  * The sandbox's v2: what Constant Contact answers, as far as it is documented, reported, or seen in SDKs.
  */
 import type { Campaign } from './campaign.ts';
-import { firstPage, linkTo, readCursor, writeCursor } from './cursor.ts';
+import { firstPage, isInstant, linkTo, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './fault.ts';
 import { v2Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
@@ -40,7 +40,7 @@ export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   const total = since === undefined ? campaign.size : campaign.countSince(Date.parse(since));
   const end = Math.min(start + limit, total);
   const results = [];
-  for (let index = start; index < end; index++) results.push(toV2(campaign, index));
+  for (let index = start; index < end; index++) results.push(toV2(campaign, campaign.indexOf(index, total)));
   const { links = 'relative', lastPage } = campaign.options;
   const next = `next=${writeCursor(campaign, end, limit, since)}`;
   const meta =
@@ -64,31 +64,53 @@ export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams
     return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
   }
   const sends = query.get('updateSummary') === 'true' ? campaign.size : campaign.sizeAtUpdate;
-  const counts = { sends, opens: sends >> 1, clicks: sends >> 3, forwards: 0, unsubscribes: 0, bounces: 0 };
+  const counts = {
+    sends: campaign.options.textCounts ? String(sends) : sends,
+    opens: sends >> 1,
+    clicks: sends >> 3,
+    forwards: 0,
+    unsubscribes: 0,
+    bounces: 0,
+  };
   return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
 }
 
 /** Campaigns on one page of the list (vendor's documentation). */
 const maxCampaigns = 50;
 
-/** A page of the list of campaigns. Its cursor is a page's number, as in the vendor's examples. */
+const statuses = { DRAFT: 'DRAFT', SCHEDULED: 'SCHEDULED', EXECUTING: 'RUNNING', DONE: 'SENT' } as const;
+const statusWords = ['ALL', 'DELETED', ...Object.values(statuses)] as readonly string[];
+const statusOf = ({ options: { status = 'DONE' } }: Campaign) => statuses[status];
+
+/**
+ * A page of the list of campaigns, none of which is deleted; those that are sent come by their last run. Its cursor is a page's
+ * number, as in the vendor's examples.
+ */
 export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchParams): SandboxAnswer {
   const place = new URLSearchParams(Buffer.from(query.get('next') ?? '', 'base64url').toString());
   const limit = Number(query.get('limit') ?? place.get('pageSize') ?? maxCampaigns);
   const page = Number(place.get('pageNum') ?? 1);
-  const isKnown = knows(['limit', 'next'], query);
-  const isValid = [limit, page].every((n) => Number.isInteger(n) && n >= 1) && limit <= maxCampaigns;
+  const status = query.get('status') ?? place.get('status') ?? 'ALL';
+  const since = query.get('modified_since') ?? place.get('modified_since') ?? undefined;
+  const isKnown = knows(['limit', 'next', 'status', 'modified_since'], query);
+  const areNumbers = [limit, page].every((n) => Number.isInteger(n) && n >= 1) && limit <= maxCampaigns;
+  const isValid = areNumbers && statusWords.includes(status) && (since === undefined || isInstant(since));
   if (!isKnown || !isValid) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
 
+  const found = campaigns
+    .filter((campaign) => status === 'ALL' || statusOf(campaign) === status)
+    .filter(({ options }) => since === undefined || options.newestMs >= Date.parse(since));
+  if (status === 'SENT') found.sort((a, b) => b.options.newestMs - a.options.newestMs);
   const end = page * limit;
-  const results = campaigns.slice(end - limit, end).map(({ options: { id, newestMs } }) => ({
-    id,
-    name: `Campaign ${id}`,
-    status: 'SENT',
-    modified_date: new Date(newestMs).toISOString(),
+  const results = found.slice(end - limit, end).map((campaign) => ({
+    id: campaign.options.id,
+    name: `Campaign ${campaign.options.id}`,
+    status: statusOf(campaign),
+    modified_date: new Date(campaign.options.newestMs).toISOString(),
   }));
-  const next = Buffer.from(`pageNum=${page + 1}&pageSize=${limit}`).toString('base64url');
-  const pagination = end < campaigns.length ? { next_link: `/v2/emailmarketing/campaigns?next=${next}` } : {};
+  const filters = `${status === 'ALL' ? '' : `&status=${status}`}${since === undefined ? '' : `&modified_since=${since}`}`;
+  const next = Buffer.from(`pageNum=${page + 1}&pageSize=${limit}${filters}`).toString('base64url');
+  const pagination = end < found.length ? { next_link: `/v2/emailmarketing/campaigns?next=${next}` } : {};
   return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
 }
 
@@ -101,6 +123,8 @@ function toV2(campaign: Campaign, index: number) {
     contact_id: id(contactId),
     email_address: email,
     send_date: campaign.dateOf(atMs),
+    // Fields that are not documented can appear.
+    ...(index % 3 === 1 ? { undocumented: { of: 'v2' } } : {}),
   };
   return odd ? oddly(row, odd, names) : row;
 }

@@ -47,7 +47,9 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   const { start, limit } = place;
   const end = Math.min(start + limit, campaign.size);
   const tracking_activities = [];
-  for (let index = start; index < end; index++) tracking_activities.push(toV3(campaign, index));
+  for (let index = start; index < end; index++) {
+    tracking_activities.push(toV3(campaign, campaign.indexOf(index, campaign.size)));
+  }
   const links =
     end < campaign.size ? { _links: { next: { href: hrefTo(campaign, url, place) } } } : lastLinks(campaign);
   return { status: 200, body: JSON.stringify({ tracking_activities, ...links }) };
@@ -55,8 +57,13 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
 
 /** There is no `created_since` in v3, and what is not known is refused. */
 function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Place | undefined {
-  const { design = 'next' } = campaign.options;
+  const { design = 'next', linkFilter } = campaign.options;
   const cursor = design === 'cursor' ? 'cursor' : 'next';
+  if (linkFilter !== undefined && query.has(cursor)) {
+    const [name = '', value] = linkFilter.split('=');
+    if (query.get(name) !== value) return undefined;
+    query.delete(name);
+  }
   if (![...query.keys()].every((name) => name === 'limit' || name === cursor)) return undefined;
   if (!query.has(cursor)) return firstPage(campaign, query);
   if (design !== 'page') return readCursor(campaign, search, cursor);
@@ -66,11 +73,11 @@ function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Plac
 }
 
 function hrefTo(campaign: Campaign, { pathname }: URL, { start, limit }: Place): string {
-  const { design = 'next', links = 'relative', linkExtra } = campaign.options;
+  const { design = 'next', links = 'relative', linkExtra, linkFilter } = campaign.options;
   const end = start + limit;
   const cursor = design === 'page' ? writePageNumber(end / limit) : writeCursor(campaign, end, limit, undefined);
   const query = design === 'cursor' ? `cursor=${cursor}` : `limit=${limit}&next=${cursor}`;
-  return linkTo(links, pathname, linkExtra === undefined ? query : `${linkExtra}&${query}`);
+  return linkTo(links, pathname, [linkExtra, query, linkFilter].filter((part) => part !== undefined).join('&'));
 }
 
 /** On the last page there are no links, or one that is null: both are documented. */
@@ -131,7 +138,7 @@ export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSear
   const xrefs = ids
     .filter((id) => campaigns.has(id) && campaigns.get(id)?.options.resendOf === undefined)
     .map((id) => ({
-      v2_email_campaign_id: id,
+      v2_email_campaign_id: campaigns.get(id)?.options.numericIds ? Number(id) : id,
       campaign_id: campaignIdOf(id),
       campaign_activity_id: activityIdOf(id),
     }));

@@ -118,15 +118,23 @@ class Told {
   }
 }
 
-/** Whether a page begins behind the end of another, by their dates alone, as nearly every page does. */
+/** Whether all of a page is older than all of another, by their dates alone, as nearly every page is. */
 function isOlder(sends: string, before: string): boolean {
-  const first = dateAt(sends, sends.indexOf(dateKey));
-  const last = dateAt(before, before.lastIndexOf(dateKey));
-  return first.length === last.length && first < last;
+  const [oldest = ''] = datesIn(before).toSorted();
+  return datesIn(sends).every((date) => date !== '' && date < oldest);
 }
 
 const dateKey = '"send_date":"';
-const dateAt = (sends: string, at: number) => sends.slice(at + dateKey.length, sends.indexOf('"', at + dateKey.length));
+
+/** The dates of sends, of which there is one at least, all in one spelling; an empty one is older than any. */
+function datesIn(sends: string): readonly string[] {
+  const dates: string[] = [];
+  for (let at = sends.indexOf(dateKey); at !== -1; at = sends.indexOf(dateKey, at)) {
+    at += dateKey.length;
+    dates.push(sends.slice(at, sends.indexOf('"', at)));
+  }
+  return dates;
+}
 const parse = (sends: string) => JSON.parse(sends) as readonly Send[];
 /** All of a send: where its contact is not known, the rest tells it from others. */
 const identity = (send: Send) => JSON.stringify(send);

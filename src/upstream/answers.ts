@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
 import type { PageQuery, Refusal, Reply } from './dialect.ts';
-import { errorKey } from './error-body.ts';
+import { errorKey, gatewayMessage } from './error-body.ts';
 import { limitOf } from './limits.ts';
 
 /** @throws Problem `upstream-failed` */
@@ -41,11 +41,28 @@ export function rows<T>(row: z.ZodType<T>) {
   });
 }
 
+/** A count. Documented as a number; a text that is one is taken for it. */
+export const count = z
+  .int()
+  .nonnegative()
+  .or(
+    z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .transform(Number),
+  );
+
 /** The reason of a problem with a limit that is not named. */
 export const unnamedLimit = 'limit';
 
 /** The reasons of credentials that are good, of a user who may not read reports (vendor's documentation). */
 export const unprivileged: ReadonlySet<string | undefined> = new Set(['access-denied', 'privileges']);
+
+/** The reason of a problem with a path that v3's gateway does not have (recorded traffic), or with credentials. */
+const noSuchPath = 'forbidden';
+
+/** Whether a problem, if it is not everybody's, is the path's and not that of what was asked for. */
+export const isOfPath = ({ reason }: Problem) => reason === noSuchPath || reason === 'gone';
 
 /** Whether the API is withdrawn, as Constant Contact has told it of its Events API and of v1 (vendor's forum). */
 export const isGone = ({ status, body }: Pick<Reply, 'status' | 'body'>) =>
@@ -71,8 +88,7 @@ export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refu
   // A 401 may be v2's way of telling a limit (vendor's forum), or v3's of telling that a token has ended.
   if (status === 401) return { problem: refused('http-401'), again: 'confirm' };
   if (status === 403) {
-    const isDenied = errorKey(reply.body) === 'access_denied';
-    return { problem: refused(isDenied ? 'access-denied' : 'http-403'), again: 'never' };
+    return { problem: refused(reasonOf403(reply)), again: 'never' };
   }
   if (status === 404) return { problem: new Problem('campaign-not-found', { reason: 'http-404' }), again: 'never' };
   if (status === 400 && isBehindCursor) {
@@ -80,6 +96,11 @@ export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refu
   }
   const reason = `http-${Math.floor(status / 100)}xx`;
   return { problem: new Problem('upstream-failed', { reason }), again: status >= 500 ? 'retry' : 'never' };
+}
+
+function reasonOf403({ body }: Reply): string {
+  if (errorKey(body) === 'access_denied') return 'access-denied';
+  return gatewayMessage(body) === 'Forbidden' ? noSuchPath : 'http-403';
 }
 
 const refused = (reason: string) => new Problem('upstream-credentials-refused', { reason });

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem, remembered } from '../problems.ts';
-import { parseAnswer, rows } from './answers.ts';
+import { isOfPath, parseAnswer, rows } from './answers.ts';
 import type { Call, Exchange } from './dialect.ts';
 import { KnownIds, type MeantActivity } from './known-ids.ts';
 import type { Demand } from './quota/demand.ts';
@@ -190,10 +190,13 @@ export class CampaignIds {
         await call(this.#exchange(ids, batch), demand, signal);
       } catch (error) {
         if (!(error instanceof Problem) || (error.code !== 'campaign-not-found' && !error.isLasting)) throw error;
-        // One id that v3 cannot read, or that fails alone, may spoil the batch: the batch is bisected.
+        // One id that v3 cannot read, or that fails alone, may spoil the batch: the batch is bisected. That the call is there
+        // no more, as the vendor has announced, is no id's fault.
         const all = [...ids];
-        const [only] = all;
-        if (only !== undefined && all.length === 1) return this.#fail(only, error);
+        if (all.length === 1 || isOfPath(error)) {
+          for (const id of all) this.#fail(id, error);
+          return;
+        }
         const middle = all.length >> 1;
         await Promise.all([ask(new Set(all.slice(0, middle))), ask(new Set(all.slice(middle)))]);
       }

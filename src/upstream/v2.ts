@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { parseAnswer, refusalOf } from './answers.ts';
+import { count, parseAnswer, refusalOf } from './answers.ts';
 import { cursorOfLink, linksOf } from './cursor.ts';
 import {
   type CampaignSummary,
@@ -38,7 +38,7 @@ const page = z.object({
 });
 
 /** The vendor's documentation counts opens, clicks and more beside them. */
-const summary = z.object({ sends: z.int().nonnegative() });
+const summary = z.object({ sends: count });
 
 export function v2(credentials: V2Credentials): Dialect {
   return {

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { isGone, parseAnswer, refusalOf } from './answers.ts';
+import { count, isGone, parseAnswer, refusalOf } from './answers.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
@@ -50,7 +50,7 @@ const page = z.object({
 const stats = z.object({
   results: z.array(z.object({ campaign_activity_id: z.string().toLowerCase(), stats: z.unknown() })).nullish(),
 });
-const counts = z.object({ em_sends: z.int().nonnegative() });
+const counts = z.object({ em_sends: count });
 
 /** It needs no scope, and tells what the user who authorized Sendgate may do (vendor's documentation). */
 export const privilegesPath = '/v3/account/user/privileges';

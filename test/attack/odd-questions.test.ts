@@ -20,6 +20,7 @@ const kinds: readonly { readonly name: string; readonly fault: Fault; readonly t
   { name: 'refused', fault: { kind: 'status', status: 403 }, type: 'failed' },
   { name: 'unauthorized', fault: { kind: 'status', status: 401 }, type: 'failed' },
   { name: 'denied', fault: { kind: 'access-denied' }, type: 'failed' },
+  { name: 'forbidden', fault: { kind: 'forbidden' }, type: 'failed' },
   { name: 'withdrawn', fault: { kind: 'gone' }, type: 'failed' },
   { name: 'deleted', fault: { kind: 'gone', status: 410 }, type: 'failed' },
   { name: 'blocked', fault: { kind: 'firewall' }, type: 'failed' },

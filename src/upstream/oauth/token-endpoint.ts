@@ -70,6 +70,12 @@ const longestIntervalSeconds = 60;
 const defaultCodeSeconds = 600;
 const longestCodeSeconds = 3_600;
 
+/**
+ * What tells who we are: the device flow takes the client's id and no secret (vendor's documentation); all else takes the secret,
+ * where there is one.
+ */
+type ClientBy = 'id' | 'secret';
+
 export class TokenEndpoint {
   readonly #client: OAuthClient;
   readonly #transport: Transport;
@@ -90,19 +96,19 @@ export class TokenEndpoint {
    * @throws GrantError
    */
   refresh(refreshToken: string): Promise<Grant> {
-    return this.#grant({ grant_type: 'refresh_token', refresh_token: refreshToken });
+    return this.#grant({ grant_type: 'refresh_token', refresh_token: refreshToken }, 'secret');
   }
 
   /** The same. @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
   device(deviceCode: string): Promise<Grant> {
-    return this.#grant({ grant_type: deviceGrant, device_code: deviceCode });
+    return this.#grant({ grant_type: deviceGrant, device_code: deviceCode }, 'id');
   }
 
   /** Begins a device flow (RFC 8628). @throws GrantError */
   async deviceCode(): Promise<DeviceCode> {
     const { href } = new URL('device/authorize', this.#client.tokenUrl);
     const state = randomBytes(24).toString('base64url');
-    const { status, body, failure } = await this.#post(href, { response_type: 'code', scope, state });
+    const { status, body, failure } = await this.#post(href, { response_type: 'code', scope, state }, 'id');
     const fields = fieldsOf(body);
     const reason = reasonOf(status, fields, failure && reasonOfFailure(failure));
     if (reason !== undefined) throw new GrantError(reason);
@@ -133,20 +139,21 @@ export class TokenEndpoint {
     this.#transport.close();
   }
 
-  async #grant(form: Readonly<Record<string, string>>): Promise<Grant> {
-    const { status, body, failure } = await this.#post(this.#client.tokenUrl, form);
+  async #grant(form: Readonly<Record<string, string>>, by: ClientBy): Promise<Grant> {
+    const { status, body, failure } = await this.#post(this.#client.tokenUrl, form, by);
     const grant = readGrant(status, body, failure && reasonOfFailure(failure));
     if (grant.reason !== undefined && grant.refreshToken === undefined) throw new GrantError(grant.reason);
     return grant;
   }
 
   /** @throws GrantError when there is no answer at all */
-  async #post(url: string, form: Readonly<Record<string, string>>): Promise<Salvaged> {
+  async #post(url: string, form: Readonly<Record<string, string>>, by: ClientBy): Promise<Salvaged> {
     const { clientId, clientSecret, timeoutMs, bodyMs = defaultBodyMs } = this.#client;
     const body = new URLSearchParams(form);
     // Uncompressed, so that the part of an answer that broke off can be read.
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-    if (clientSecret === undefined) body.set('client_id', clientId);
+    // One kind of credentials a request (RFC 6749 §2.3).
+    if (by === 'id' || clientSecret === undefined) body.set('client_id', clientId);
     // With id and secret as they are, as the vendor documents it: RFC 6749 §2.3.1 would have them percent-encoded.
     else headers['authorization'] = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
     try {
