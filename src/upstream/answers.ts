@@ -1,7 +1,7 @@
 /**
  * What the answers of both versions have in common: how errors are read, and what they mean.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { Problem } from '../problems.ts';
 import type { PageQuery, Refusal, Reply } from './dialect.ts';
@@ -20,25 +20,6 @@ export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   const parsed = shape.safeParse(json);
   if (!parsed.success) throw new Problem('upstream-failed', { reason: 'schema' });
   return parsed.data;
-}
-
-/**
- * A list of rows, read up to the first that is none: a schema for all of them would describe each mistake in each row, which
- * takes seconds where nothing is a row.
- */
-export function rows<T>(row: z.ZodType<T>) {
-  return z.array(z.unknown()).transform((all, context): T[] => {
-    const read: T[] = [];
-    for (const one of all) {
-      const parsed = row.safeParse(one);
-      if (!parsed.success) {
-        context.addIssue('not a row');
-        return z.NEVER;
-      }
-      read.push(parsed.data);
-    }
-    return read;
-  });
 }
 
 /** The reason of a problem with a limit that is not named. */

@@ -18,9 +18,8 @@ import {
   type Send,
   type SendsPage,
 } from './dialect.ts';
-import { instant } from './instant.ts';
 import type { Demand } from './quota/demand.ts';
-import { id, type OddRows, rowsOf, text } from './rows.ts';
+import { id, instant, type OddRows, text, tolerantRows } from './rows.ts';
 
 /** The access token in use. */
 export interface BearerTokens {
@@ -33,7 +32,7 @@ export interface BearerTokens {
   refused(token: string, isCertain: boolean): void;
 }
 
-const activityRows = rowsOf({
+const activityRows = tolerantRows({
   contact_id: { read: id, name: 'contact_id' },
   tracking_activity_type: { read: text, name: 'activity_type' },
   email_address: { read: text, name: 'email_address' },
@@ -106,7 +105,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       const { known } = campaignIds;
       await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
       const counted = await call(summaryOf(campaign, tokens), demand, signal).catch((error: unknown) => {
-        // What v3 takes for no id at all has the whole question refused.
+        // An id that v3 finds malformed is a 404 of the whole call.
         if (isNotFound(error) && !known.isActivity(campaign)) return undefined;
         throw error;
       });
@@ -125,7 +124,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
 const isNotFound = (error: unknown): error is Problem =>
   error instanceof Problem && error.code === 'campaign-not-found';
 
-/** @throws MeansAnotherId, or what is remembered of an id that cannot be asked by */
+/** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */
 async function hasToBeItsOwn(
   campaignIds: CampaignIds,
   id: string,
@@ -183,7 +182,7 @@ function activityOf(activityId: string, tokens: BearerTokens): Exchange<unknown>
   });
 }
 
-/** Of a question in which the id is all that can be refused. */
+/** What a refusal of a question means that has nothing but an id in it: a 400 is an unknown id. */
 export function refusalOfId(reply: Reply): Refusal {
   return reply.status === 400 && !isGone(reply)
     ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
