@@ -189,6 +189,15 @@ describe('the user who allowed access', () => {
   });
 });
 
+test("it works, too, when the path for v2's ids has been removed", async () => {
+  const { exited, screen, waiting } = await authorize();
+  sandbox.fault({ kind: 'no-such-path', path: 'campaign_id_xrefs' });
+  await waiting();
+  sandbox.oauth?.decide('approve');
+  expect(await exited).toBe(0);
+  expect(screen()).toContain('It works');
+});
+
 describe('a grant', () => {
   test("in Okta's form is stored and works", async () => {
     const { exited, screen, waiting } = await authorize();

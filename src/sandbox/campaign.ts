@@ -39,7 +39,7 @@ export interface CampaignOptions {
   readonly zoneless?: boolean;
   /** Ids as JSON numbers, as some of the SDKs' fixtures have them. */
   readonly numericIds?: boolean;
-  /** Sends on a page at the most, whatever `limit` says. */
+  /** Most sends on a page, whatever `limit` says. */
   readonly pageSize?: number;
   /**
    * v3's; done without it. Only what is done has statistics, and what is not executing or done has no sends, whatever `size`

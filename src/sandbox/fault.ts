@@ -25,6 +25,7 @@ export type FaultKind =
   | 'over-ratelimit'
   | 'gone'
   | 'access-denied'
+  | 'no-such-path'
   | 'firewall';
 
 export interface Fault {
@@ -62,6 +63,8 @@ const chunk = Buffer.alloc(64 * 1024, ' ');
 /** How a version of the API tells errors. */
 export interface ErrorStyle {
   error(status: number, key: string, message: string): SandboxAnswer;
+  /** For a path that there is not. */
+  readonly noSuchPath: SandboxAnswer;
   /** More calls than the account may make. */
   over(limit: 'second' | 'day', shape: LimitShape, status?: number): SandboxAnswer;
 }
@@ -139,6 +142,8 @@ export async function strike(
       return send(style.error(fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.'));
     case 'access-denied':
       return send(style.error(403, 'access_denied', 'You do not have the privilege.'));
+    case 'no-such-path':
+      return send(style.noSuchPath);
     case 'firewall':
       return answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
   }

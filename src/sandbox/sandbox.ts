@@ -76,7 +76,7 @@ export class Sandbox {
   /** The same of calls for tokens. */
   tokenCallCount = 0;
   tokenCallsRunning = 0;
-  /** Answers that told of a limit. */
+  /** Answers for calls over a limit. */
   limitAnswers = 0;
   url = '';
   /** v3's, of the user who authorized Sendgate: some of those that an account's owner has. */
@@ -168,7 +168,7 @@ export class Sandbox {
     if (refusal) send(req, res, refusal);
     else if (!/application\/json|\*\/\*/.test(accept))
       send(req, res, style.error(406, 'http.status.not_acceptable', 'JSON only.'));
-    else send(req, res, this.#resource(url, id) ?? style.error(404, 'http.status.not_found', 'No such resource.'));
+    else send(req, res, this.#resource(url, id) ?? style.noSuchPath);
   }
 
   #resource(url: URL, id: string | undefined): SandboxAnswer | undefined {

@@ -22,6 +22,7 @@ function v2Error(status: number, key: string, message: string): SandboxAnswer {
 
 export const v2Errors: ErrorStyle = {
   error: v2Error,
+  noSuchPath: v2Error(404, 'http.status.not_found', 'No such resource.'),
   over: v2Over,
 };
 

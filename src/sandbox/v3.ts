@@ -19,6 +19,8 @@ function v3Error(status: number, key: string, message: string): SandboxAnswer {
 
 export const v3Errors: ErrorStyle = {
   error: v3Error,
+  // Its gateway's, and no word of the API (observed traffic).
+  noSuchPath: { status: 403, body: JSON.stringify({ message: 'Forbidden' }) },
   over: v3Over,
 };
 
