@@ -16,7 +16,7 @@ export interface Told {
   route: string;
   team: string;
   campaign?: string | undefined;
-  /** How the page was come by. */
+  /** The cache's part in it. */
   cache?: CacheOutcome | undefined;
   problem?: string | undefined;
   /** Why the upstream failed, out of a closed set. */

@@ -28,8 +28,8 @@ export interface Script {
 
 export interface RedisEvents {
   /**
-   * Told once each way, and first when it is known whether Redis is there; while it is not, again of a reason that a person
-   * has to mend.
+   * Called once each way, first when it is known whether Redis is there; while it is not, again for each further reason that
+   * an operator has to act on.
    */
   changed(isUp: boolean, why: Refusal | undefined): void;
   /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
@@ -105,7 +105,7 @@ export class Redis {
   /** Why messages cannot be heard. */
   #whyUnheard: Refusal = { reason: 'unheard' };
   #told: boolean | undefined;
-  /** Reasons that were told since Redis was there last. */
+  /** Reasons that were given since Redis was there last. */
   readonly #toldReasons = new Set<string>();
   #late = 0;
   #goodBeats = 0;
@@ -278,9 +278,9 @@ export class Redis {
   }
 
   /**
-   * Whether access control denies nothing that scripts use; otherwise that is why Redis does not help.
+   * Whether access control permits all that scripts use. If not, Redis counts as down, for that reason.
    *
-   * @param unnamed what is told of a script that was denied something, which cannot be found out
+   * @param unnamed the reason to give when a script was denied something that cannot be found out
    */
   async #isPermitted(unnamed?: Refusal): Promise<boolean> {
     const values = [this.key(`permitted:${this.instance}`), this.channel, JSON.stringify(scriptCommands)];

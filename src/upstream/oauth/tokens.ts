@@ -14,7 +14,7 @@ interface Parts {
   readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
-  /** Told of tokens that are new: they have to be kept out of the logs, and the access token, if it is new, may be tried. */
+  /** Called with new tokens: they have to be kept out of the logs. With a new access token, refused credentials may be tried again. */
   readonly onTokens: (secrets: readonly string[], hasAccessToken: boolean) => void;
   readonly onOutcome: (outcome: RefreshOutcome) => void;
 }
