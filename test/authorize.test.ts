@@ -189,13 +189,16 @@ describe('the user who allowed access', () => {
   });
 });
 
-test("it works, too, when the path for v2's ids has been removed", async () => {
+test.each([
+  ['campaign_id_xrefs', 0, 'It works'],
+  ['/v3/', 1, 'refuses the first call (403)'],
+])('it works, too, when the path for v2 ids has been removed, and not when all have: %s', async (path, code, text) => {
   const { exited, screen, waiting } = await authorize();
-  sandbox.fault({ kind: 'no-such-path', path: 'campaign_id_xrefs' });
+  sandbox.fault({ kind: 'no-such-path', path });
   await waiting();
   sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(0);
-  expect(screen()).toContain('It works');
+  expect(await exited).toBe(code);
+  expect(screen()).toContain(text);
 });
 
 describe('a grant', () => {
