@@ -64,3 +64,10 @@ export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refu
 }
 
 const refused = (reason: string) => new Problem('upstream-credentials-refused', { reason });
+
+/** What a refusal of a question means that has nothing but an id in it: a 400 is an unknown id. */
+export function refusalOfId(reply: Reply): Refusal {
+  return reply.status === 400 && !isGone(reply)
+    ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
+    : refusalOf(reply);
+}

@@ -5,14 +5,14 @@
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem, remembered } from '../problems.ts';
-import { parseAnswer } from './answers.ts';
+import { parseAnswer, refusalOfId } from './answers.ts';
+import { authorized, type BearerTokens } from './bearer.ts';
 import type { Call, Exchange } from './dialect.ts';
 import { KnownIds, type MeantActivity } from './known-ids.ts';
 import type { Demand } from './quota/demand.ts';
 import { Waiters } from './quota/waiters.ts';
 import { askerOf } from './retry-budget.ts';
 import { strictRows } from './rows.ts';
-import { authorized, type BearerTokens, refusalOfId } from './v3.ts';
 
 /** Ids that one call may ask for (vendor's documentation). */
 const maxBatch = 50;
@@ -150,7 +150,6 @@ export class CampaignIds {
   #campaign(id: string): Exchange<readonly z.output<typeof activity>[]> {
     return authorized(this.#parts.tokens, {
       path: `/v3/emails/${id}`,
-      query: () => ({}),
       parse: (body) => {
         const all = parseAnswer(campaign, body).campaign_activities ?? [];
         return all.slice(0, maxActivities).flatMap((one) => activity.safeParse(one).data ?? []);

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
-import type { BearerTokens } from '../v3.ts';
+import type { BearerTokens } from '../bearer.ts';
 import type { RefreshOutcome } from './refresh.ts';
 import type { StoredTokens } from './token-file.ts';
 
