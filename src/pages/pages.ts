@@ -21,7 +21,7 @@ import { lookAgain } from './look-again.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { Rebuilt } from './record.ts';
 import { identityOfSend, newest, since } from './sends.ts';
-import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
+import { type RefusalCode, refusalCodeOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Walks } from './walks.ts';
 
@@ -425,7 +425,7 @@ export class Pages {
         else turn?.failed(undefined);
         throw error;
       }
-      const code = refusalOf(error);
+      const code = refusalCodeOf(error);
       // What fails is no reason to give up a page that is held; that there is nothing any more is one.
       if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;

@@ -25,7 +25,7 @@ const refusalCode = z.enum([
 ]);
 
 /** What to remember of a problem; undefined where the same question may be answered the next time. */
-export function refusalOf({ code, isLasting }: Problem): RefusalCode | undefined {
+export function refusalCodeOf({ code, isLasting }: Problem): RefusalCode | undefined {
   const { data } = refusalCode.safeParse(code);
   return data === 'campaign-not-found' || data === 'invalid-cursor' || isLasting ? data : undefined;
 }

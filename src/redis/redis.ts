@@ -8,8 +8,8 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { parseJson } from '../json.ts';
 import type { RedisAddress } from './address.ts';
+import { aCommand, deniedBy, type Failure, failureOf, isForPerson, Late } from './failures.ts';
 import { permitted, scriptCommands } from './permissions.ts';
-import { aCommand, deniedBy, isForPerson, Late, type Refusal, refusalOf } from './refusals.ts';
 
 export interface RedisOptions {
   /** The longest that an answer may take, in milliseconds. */
@@ -31,7 +31,7 @@ export interface RedisEvents {
    * Called once each way, first when it is known whether Redis is there; while it is not, again for each further reason that
    * an operator has to act on.
    */
-  changed(isUp: boolean, why: Refusal | undefined): void;
+  changed(isUp: boolean, why: Failure | undefined): void;
   /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
   asked(script: string, outcome: string, seconds: number): void;
 }
@@ -101,9 +101,9 @@ export class Redis {
   #instances: readonly string[] = [this.instance];
   #isUp = false;
   /** What went wrong last. */
-  #why: Refusal = { reason: 'connection' };
+  #why: Failure = { reason: 'connection' };
   /** Why messages cannot be heard. */
-  #whyUnheard: Refusal = { reason: 'unheard' };
+  #whyUnheard: Failure = { reason: 'unheard' };
   #told: boolean | undefined;
   /** Reasons that were given since Redis was there last. */
   readonly #toldReasons = new Set<string>();
@@ -125,7 +125,7 @@ export class Redis {
     this.#subscriber = connect(address);
     for (const client of [this.#client, this.#subscriber]) {
       client.on('error', (error: Error) => {
-        this.#failed(refusalOf(error));
+        this.#failed(failureOf(error));
       });
     }
     this.#client.on('close', () => this.#down({ reason: 'connection' }));
@@ -248,7 +248,7 @@ export class Redis {
       this.#late = 0;
       return reply;
     } catch (error) {
-      const why = refusalOf(error);
+      const why = failureOf(error);
       outcome = why.reason;
       if (why.denied === aCommand && script !== permitted) void this.#isPermitted(why);
       else if (outcome !== 'late' || ++this.#late >= maxLate) this.#down(why);
@@ -282,7 +282,7 @@ export class Redis {
    *
    * @param unnamed the reason to give when a script was denied something that cannot be found out
    */
-  async #isPermitted(unnamed?: Refusal): Promise<boolean> {
+  async #isPermitted(unnamed?: Failure): Promise<boolean> {
     const values = [this.key(`permitted:${this.instance}`), this.channel, JSON.stringify(scriptCommands)];
     const reply = await this.#ask(permitted, values);
     if (!Array.isArray(reply)) return false;
@@ -308,7 +308,7 @@ export class Redis {
     for (const listener of this.#onUp) listener();
   }
 
-  #down(why: Refusal): void {
+  #down(why: Failure): void {
     this.#goodBeats = 0;
     this.#late = 0;
     if (!this.#isUp) this.#failed(why);
@@ -320,13 +320,13 @@ export class Redis {
   }
 
   /** Something more went wrong while Redis was not there. A connection that closes says nothing new of what closed it. */
-  #failed(why: Refusal): void {
+  #failed(why: Failure): void {
     if (why.reason !== 'connection') this.#why = why;
     if (this.#told === false && !this.#isClosed && isForPerson(why.reason) && !this.#toldReasons.has(why.reason))
       this.#tell(false, why);
   }
 
-  #tell(isUp: boolean, why: Refusal | undefined): void {
+  #tell(isUp: boolean, why: Failure | undefined): void {
     if (isUp && this.#told) return;
     this.#told = isUp;
     if (isUp) this.#toldReasons.clear();
@@ -341,7 +341,7 @@ export class Redis {
       this.#whyUnheard = { reason: 'unheard' };
     } catch (error) {
       // Where the connection has closed again, there will be another.
-      const why = refusalOf(error);
+      const why = failureOf(error);
       if (why.reason !== 'no-permission') return;
       this.#whyUnheard = why;
       this.#down(why);

@@ -2,7 +2,7 @@
  * Why a call to Redis failed, in words that are safe to log: Redis' own may contain anything.
  */
 
-export interface Refusal {
+export interface Failure {
   /** Out of a closed set. */
   readonly reason: string;
   /** For `no-permission`: what Sendgate's user may not use. */
@@ -28,12 +28,12 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 export const isForPerson = (reason: string) =>
   ['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster'].includes(reason);
 
-export function refusalOf(error: unknown): Refusal {
+export function failureOf(error: unknown): Failure {
   if (error instanceof Late) return { reason: 'late' };
   if (!(error instanceof Error)) return { reason: 'connection' };
   // A cluster's client has an error of its own when all servers that it knows have failed.
   const { lastNodeError } = error as { readonly lastNodeError?: unknown };
-  if (lastNodeError instanceof Error) return refusalOf(lastNodeError);
+  if (lastNodeError instanceof Error) return failureOf(lastNodeError);
   const known = reasons.find(([pattern]) => pattern.test(error.message));
   if (known) return { reason: known[1], denied: known[1] === 'no-permission' ? deniedBy(error.message) : undefined };
   if (error.name === 'ReplyError') return { reason: 'error' };
