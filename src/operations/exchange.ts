@@ -28,7 +28,7 @@ interface Server {
   /** Lines of every answer's head. */
   readonly head: string;
   readonly writer: AnswerWriter;
-  /** Told of an exchange that is over. */
+  /** Called with an exchange that is over. */
   readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What can be told of a page by its sends.
+ * Pure functions of the sends on a page: its newest date, its identity, its part from an instant on.
  */
 import type { Send, SendsPage } from '../upstream/dialect.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What the instances share, if Redis helps. It is help and never a need: whatever goes wrong with it, a question to it
- * comes back unanswered within `timeoutMs`, and the instance goes on alone.
+ * What the instances share, while Redis is available. It is help and never a need: whatever goes wrong with it, a question to it
+ * comes back unanswered within `timeoutMs`, and the instance runs standalone.
  */
 import { randomBytes } from 'node:crypto';
 import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
@@ -50,7 +50,7 @@ const maxInstances = 100;
 const maxMessageLength = 16 * 1024;
 /** A connection that leaves a question unanswered for so long is dead. */
 const deadMs = 2_000;
-/** One late answer may be our own fault; so many in a row are not. */
+/** Late answers in a row until Redis counts as down: a single one may be our own fault. */
 const maxLate = 3;
 /** Keys that are looked at in one step of a scan. */
 const scanCount = 500;
@@ -181,7 +181,7 @@ export class Redis {
   }
 
   /**
-   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis does not help; never rejects.
+   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis is unavailable; never rejects.
    *
    * @param values the keys, then the other arguments
    */
@@ -189,17 +189,17 @@ export class Redis {
     return this.#isUp ? this.#ask(script, values) : Promise.resolve(undefined);
   }
 
-  /** Has `listener` told whenever an instance, this one too, publishes a message of this kind. */
+  /** Calls `listener` whenever an instance, this one too, publishes a message of this kind. */
   on(kind: string, listener: Listener): void {
     this.#listeners.set(kind, [...(this.#listeners.get(kind) ?? []), listener]);
   }
 
-  /** Has `listener` told whenever Redis is there again, or for the first time. */
+  /** Calls `listener` whenever Redis becomes available. */
   onUp(listener: () => void): void {
     this.#onUp.push(listener);
   }
 
-  /** Has `listener` told whenever Redis helps no more. */
+  /** Calls `listener` whenever Redis becomes unavailable. */
   onDown(listener: () => void): void {
     this.#onDown.push(listener);
   }
@@ -210,7 +210,7 @@ export class Redis {
   }
 
   /**
-   * Has `visit` told of all keys that match a glob, some at a time. Resolves with false when Redis did not help to the end.
+   * Calls `visit` with all keys that match a glob, some at a time. Resolves with false when Redis became unavailable meanwhile.
    */
   async eachKey(glob: string, visit: (keys: readonly string[]) => Promise<unknown>): Promise<boolean> {
     if (!this.#isUp) return false;

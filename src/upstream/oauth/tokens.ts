@@ -156,7 +156,7 @@ export class Tokens implements BearerTokens {
   #refresh(): Promise<RefreshOutcome> {
     if (this.#refreshing) return this.#refreshing;
     const pauseMs = this.#notBefore - this.#parts.clock.monotonic();
-    // After a success the pause is a second at the most, and worth waiting for.
+    // After a success the pause is at most a second, and worth waiting for.
     if (pauseMs > 0 && this.#last && this.#last.outcome !== 'renewed') return Promise.resolve(this.#last);
     this.#refreshing = this.#renew(pauseMs).finally(() => {
       this.#refreshing = undefined;
