@@ -56,7 +56,7 @@ export async function settlesWithin(clock: Clock, ms: number, promise: Promise<u
   }
 }
 
-/** The same is told once a minute at the most. */
+/** Tells the same thing at most once a minute. */
 export function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
   const toldAt = new Map<T, number>();
   return (what) => {

@@ -10,7 +10,7 @@ interface Row {
   readonly title: string;
   /** Said when the thrower has nothing more exact to say. */
   readonly detail: string;
-  /** What whoever gets it can do. */
+  /** What the caller can do. */
   readonly remedy: string;
 }
 
@@ -108,7 +108,7 @@ const table = {
     status: 500,
     title: 'Sendgate failed',
     detail: 'An unexpected error; the log has it under this request id.',
-    remedy: 'Try again. If it goes on, tell who operates Sendgate the request id: it stands in `instance`.',
+    remedy: 'Try again. If it persists, send the request id (`instance`) to your operators.',
   },
   'upstream-credentials-refused': {
     status: 502,
@@ -194,7 +194,7 @@ interface ProblemOptions {
 }
 
 /**
- * A problem of a question that is not asked again until `forMs` have passed. Who is told to wait is told to wait for that long.
+ * A problem that is remembered for `forMs`; where it has a `Retry-After`, that is what it says.
  */
 export function remembered(code: ProblemCode, forMs: number, reason?: string): Problem {
   const retryAfterSeconds = code === 'upstream-busy' ? Math.max(1, Math.ceil(forMs / 1000)) : undefined;

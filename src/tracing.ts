@@ -1,5 +1,5 @@
 /**
- * Traces (OpenTelemetry): spans for whoever has loaded an SDK, and next to nothing for everybody else.
+ * Traces (OpenTelemetry): spans where an SDK is loaded, at next to no cost where none is.
  *
  * Names and attributes follow the semantic conventions for HTTP. No query string, no address, no message of an error is
  * in them.

@@ -189,6 +189,18 @@ describe('the user who allowed access', () => {
   });
 });
 
+test.each([
+  ['campaign_id_xrefs', 0, 'It works'],
+  ['/v3/', 1, 'refuses the first call (403)'],
+])('it works, too, when the path for v2 ids has been removed, and not when all have: %s', async (path, code, text) => {
+  const { exited, screen, waiting } = await authorize();
+  sandbox.fault({ kind: 'forbidden', path });
+  await waiting();
+  sandbox.oauth?.decide('approve');
+  expect(await exited).toBe(code);
+  expect(screen()).toContain(text);
+});
+
 describe('a grant', () => {
   test("in Okta's form is stored and works", async () => {
     const { exited, screen, waiting } = await authorize();

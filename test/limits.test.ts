@@ -5,38 +5,15 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import { type LimitShape, limitShapes } from '../src/sandbox/limit-shapes.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
-import { activityIdOf } from '../src/sandbox/v3.ts';
 import { limitOf, retryAfterMs } from '../src/upstream/limits.ts';
+import { asking, type Version } from './support/asking.ts';
 import { FakeClock, type ForwardClock } from './support/clock.ts';
-import {
-  cursorOf,
-  type Environment,
-  type Harness,
-  start,
-  startInstance,
-  startSandbox,
-  until,
-} from './support/harness.ts';
+import { cursorOf, type Environment, start, startInstance, startSandbox, until } from './support/harness.ts';
 
 const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end();
 });
-
-type Version = 'v2' | 'v3';
-
-function asking({ sandbox, clock, url, service, lines }: Harness, version: Version) {
-  for (let id = 1; id <= 40; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: clock.now() });
-  const ask = async (id: number, search = '') => {
-    const path = `/campaigns/${version === 'v3' ? activityIdOf(String(id)) : id}/sends`;
-    const answer = await fetch(`${url}${path}${search}`);
-    const type = answer.ok ? '' : ((await answer.json()) as { type: string }).type.replace('/problems/', '');
-    return { status: answer.status, type, retryAfter: Number(answer.headers.get('retry-after') ?? Number.NaN) };
-  };
-  const management = async (path: string) => (await fetch(`${service.managementUrl}${path}`)).text();
-  const errors = () => lines.filter((line) => line.includes('"level":"error"'));
-  return { ask, management, errors };
-}
 
 async function up(version: Version, env: Environment = {}, options: Partial<SandboxOptions> = {}) {
   const harness = await start(env, options, version);
@@ -130,18 +107,18 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
     const over = (kind: 'over-qps' | 'over-ratelimit'): Fault => ({ kind, limitsAs: shape, status });
 
     test('of the second: the question waits, and all calls go slower', async () => {
-      const { sandbox, ask, service, management, errors } = await up(version);
+      const { sandbox, ask, service, management, told } = await up(version);
       const { perSecond } = service.status().upstream;
       sandbox.fault({ ...over('over-qps'), times: 1 });
       expect((await ask(1)).status).toBe(200);
       expect(service.status().upstream.perSecond).toBeLessThanOrEqual(perSecond / 2 + 1);
       expect(await management('/metrics')).toContain('sendgate_upstream_calls_total{outcome="throttled"} 1');
       expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
-      expect(errors()).toEqual([]);
+      expect(told('error')).toEqual([]);
     });
 
     test('of the day: all are told until midnight, at the cost of one call, and held pages are answered', async () => {
-      const { sandbox, ask, clock, management, errors } = await up(version);
+      const { sandbox, ask, clock, management, told } = await up(version);
       expect((await ask(1)).status).toBe(200);
       clock.forward(61);
       sandbox.fault(over('over-ratelimit'));
@@ -155,8 +132,8 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
       expect(sandbox.callCount).toBe(1);
       expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'degraded', upstream: 'quota-exhausted' });
       expect(await management('/metrics')).toContain('sendgate_upstream_quota_exhausted 1');
-      expect(errors()).toHaveLength(1);
-      expect(errors()[0]).toContain('quota of the day is spent');
+      expect(told('error')).toHaveLength(1);
+      expect(told('error')[0].msg).toContain('quota of the day is spent');
     });
   },
 );
@@ -164,7 +141,7 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
 describe.each(cases)("the account's own limits, which $version tells as $shape", ({ version, shape }) => {
   test('are kept to by asking less, and then until midnight', async () => {
     const limits = { perSecond: 3, perDay: 7 };
-    const { sandbox, ask, errors } = await up(version, { SENDGATE_QUOTA_PER_SECOND: '4' }, { limits, limitsAs: shape });
+    const { sandbox, ask, told } = await up(version, { SENDGATE_QUOTA_PER_SECOND: '4' }, { limits, limitsAs: shape });
     const first = await Promise.all([1, 2, 3, 4].map((id) => ask(id)));
     expect(first.map(({ status }) => status)).toEqual(Array(4).fill(200));
     expect(sandbox.limitAnswers).toBeGreaterThan(0);
@@ -172,7 +149,7 @@ describe.each(cases)("the account's own limits, which $version tells as $shape",
     let last = await ask(id);
     while (last.status === 200 && id < 20) last = await ask(++id);
     expect(last.type).toBe('upstream-quota-exhausted');
-    expect(errors()).toHaveLength(1);
+    expect(told('error')).toHaveLength(1);
   });
 });
 
@@ -180,13 +157,13 @@ test.each(['v2', 'v3'] as const)(
   "the account's own limits, which %s does not name, slow calls down and refuse no credentials",
   async (version) => {
     const limits = { perSecond: 1_000, perDay: 2 };
-    const { ask, service, management, errors } = await up(version, {}, { limits, limitsAs: 'plain' });
+    const { ask, service, management, told } = await up(version, {}, { limits, limitsAs: 'plain' });
     const { perSecond } = service.status().upstream;
     for (const id of [1, 2]) expect((await ask(id)).status).toBe(200);
     expect(await ask(3)).toMatchObject({ status: 503, type: 'upstream-busy' });
     expect(service.status().upstream.perSecond).toBeLessThan(perSecond);
     expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
-    expect(errors()).toEqual([]);
+    expect(told('error')).toEqual([]);
   },
 );
 
@@ -214,12 +191,12 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   const named: LimitShape = version === 'v2' ? 'words' : 'gateway';
 
   test('a limit behind a cursor that may be an echo has the neutral call ask, which finds the day spent', async () => {
-    const { sandbox, ask, errors } = await up(version);
+    const { sandbox, ask, told } = await up(version);
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: version === 'v2' ? 'words' : 'plain', query: { next: 'far' } });
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: named });
     expect((await ask(1, `?next=${cursorOf('far', version)}`)).type).toBe('upstream-quota-exhausted');
     expect((await ask(2)).type).toBe('upstream-quota-exhausted');
-    expect(errors()).toHaveLength(1);
+    expect(told('error')).toHaveLength(1);
   });
 
   test('a 429 to one question alone is 503 for it, remembered, and tells when it is asked again', async () => {

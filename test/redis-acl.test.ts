@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
+import { deniedBy, failureOf, Late } from '../src/redis/failures.ts';
 import { permitted, plainCommands, scriptCommands } from '../src/redis/permissions.ts';
-import { deniedBy, Late, refusalOf } from '../src/redis/refusals.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';
@@ -237,17 +237,17 @@ describe('an error of Redis', () => {
     ['EXECABORT Transaction discarded because of previous errors.', 'error', undefined],
     ['ERR anything with a secret', 'error', undefined],
   ])('%s', (message, reason, denied) => {
-    expect(refusalOf(reply(message))).toEqual({ reason, denied });
+    expect(failureOf(reply(message))).toEqual({ reason, denied });
     const ofCluster = Object.assign(new Error('Failed to refresh slots cache.'), { lastNodeError: reply(message) });
-    expect(refusalOf(ofCluster).reason).toBe(reason);
+    expect(failureOf(ofCluster).reason).toBe(reason);
   });
 
   test('names nothing that is no command', () => {
     expect(deniedBy("NOPERM has no permissions to run the 'x; drop' command")).toBe('a command');
-    expect(refusalOf(new Late())).toEqual({ reason: 'late' });
-    expect(refusalOf(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))).toEqual({
+    expect(failureOf(new Late())).toEqual({ reason: 'late' });
+    expect(failureOf(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))).toEqual({
       reason: 'ECONNREFUSED',
     });
-    expect(refusalOf('odd')).toEqual({ reason: 'connection' });
+    expect(failureOf('odd')).toEqual({ reason: 'connection' });
   });
 });

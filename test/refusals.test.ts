@@ -7,34 +7,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { errorShapes, type Fault } from '../src/sandbox/fault.ts';
-import { activityIdOf } from '../src/sandbox/v3.ts';
-import { cursorOf, type Environment, type Harness, start, startInstance } from './support/harness.ts';
+import { asking, type Version } from './support/asking.ts';
+import { cursorOf, type Environment, start, startInstance } from './support/harness.ts';
 
 const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end();
 });
 
-type Version = 'v2' | 'v3';
-
-function asking({ url, service, lines }: Harness, version: Version) {
-  const ask = async (id: number, search = '') => {
-    const path = `/campaigns/${version === 'v3' ? activityIdOf(String(id)) : id}/sends`;
-    const answer = await fetch(`${url}${path}${search}`);
-    const body = (await answer.json()) as { type?: string; detail?: string };
-    return { status: answer.status, type: body.type?.replace('/problems/', ''), detail: body.detail };
-  };
-  const management = async (path: string) => (await fetch(`${service.managementUrl}${path}`)).text();
-  const told = (level: 'error' | 'warn' | 'info') =>
-    lines.filter((line) => line.includes(`"level":"${level}"`)).map((line) => JSON.parse(line));
-  return { ask, management, told };
-}
-
 async function up(version: Version, env: Environment = {}) {
   const harness = await start(env, {}, version);
   ending.push(() => harness.close());
-  const { sandbox, clock } = harness;
-  for (let id = 1; id <= 40; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: clock.now() });
   return { ...harness, ...asking(harness, version) };
 }
 

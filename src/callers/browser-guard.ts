@@ -11,7 +11,7 @@ const exposed =
 const allowedHeaders =
   'Accept, Authorization, Cache-Control, If-Modified-Since, If-None-Match, Traceparent, Tracestate, X-Request-Id';
 
-/** A day; browsers shorten it to what they keep at the most. */
+/** A day; browsers shorten it to the most that they keep. */
 const preflightSeconds = 86_400;
 
 const preflightLines = headLines(

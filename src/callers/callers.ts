@@ -41,23 +41,23 @@ export class Callers {
   readonly #parts: Parts;
   /** Whose the last request of each connection was. */
   readonly #lastCallers = new WeakMap<Socket, Caller>();
-  /** Of requests whose tokens were taken off them: the team that one of these names. */
+  /** For requests whose tokens were taken off them: the team that one of these belongs to. */
   readonly #named = new WeakMap<IncomingMessage, { readonly place: number | undefined }>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Has to see every request first, whatever becomes of it: nobody after this gets to see credentials that are not for us. */
+  /** Takes foreign credentials off a request. Has to run first, so that nothing after it sees them. */
   receive(req: IncomingMessage): void {
     const tokens = this.#parts.takeForeignTokens(req);
     if (tokens) this.#named.set(req, { place: this.#parts.teams.placeOf(tokens) });
   }
 
   /**
-   * The caller of a request that has been received and may be answered; undefined when it was a preflight, and has been. Gathers what the head
-   * of the answer has to carry, also when the request is refused. Counts nothing but wrong tokens and unknown callers:
-   * who takes the request further counts it.
+   * The caller of a request that has passed `receive` and may be answered; undefined for a preflight, which has been answered.
+   * Gathers what the head of the answer has to carry, also when the request is refused. Counts nothing but wrong tokens and
+   * unknown callers: the handler of the request counts it.
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
@@ -94,7 +94,7 @@ export class Callers {
     if (this.#isPlain(req) && req.headers.authorization === undefined) this.#lastCallers.set(req.socket, caller);
   }
 
-  /** Of another method, with a host in its target, or without the tokens that it came with, a request is not judged by its headers alone. */
+  /** Whether headers alone tell the caller: not with another method, with a host in the target, or after tokens were taken off. */
   #isPlain(req: IncomingMessage): boolean {
     const { method, url } = req;
     return (method === 'GET' || method === 'HEAD') && url?.startsWith('/') === true && !this.#named.has(req);
@@ -130,7 +130,7 @@ export class Callers {
     return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
   }
 
-  /** What the tokens of a request say. One for Constant Contact, which old programs send with every call, is no guess. */
+  /** The team that a request's token belongs to. One for Constant Contact, which old programs send with every call, is no guess. */
   #tokenOf(req: IncomingMessage): { readonly place: number | undefined; readonly isTokenWrong: boolean } {
     const { teams } = this.#parts;
     const named = this.#named.get(req);

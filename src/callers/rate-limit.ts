@@ -152,7 +152,7 @@ export const teamOfClient = (client: string) => client.split(' ', 1)[0] ?? '';
 
 class Count {
   totalHits = 0;
-  /** Hits among them that the other instances have not been told of. */
+  /** Hits among them that other instances do not know of yet. */
   untold = 0;
   /** When its window is over, in milliseconds of the monotonic clock. */
   resetMs: number;
@@ -187,7 +187,7 @@ export interface Counting {
 
 /**
  * They tell each other of their counts this often: asking at every request, as the usual stores do, would put a round
- * trip into every hit. A client that goes to all of them at once gets so much more than its limit at the most.
+ * trip into every hit. A client that goes to all of them at once exceeds its limit by no more than that.
  */
 const tellEveryMs = 100;
 

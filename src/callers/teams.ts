@@ -26,7 +26,7 @@ export interface Team {
   readonly requestsPerMinute: number | undefined;
 }
 
-/** Whoever no team recognises. */
+/** Callers that no team recognises. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
 interface Recognised extends Team {
@@ -67,7 +67,7 @@ export class Teams {
     return [...this.#teams, defaultTeam];
   }
 
-  /** The place in the list of the team that the first of these tokens names that names any. */
+  /** The place in the list of the first team that one of these tokens belongs to. */
   placeOf(tokens: readonly string[]): number | undefined {
     if (!this.takeTokens) return undefined;
     for (const token of tokens) {

@@ -119,7 +119,7 @@ export interface Status {
     calls: number;
   }[];
   /**
-   * Pages answered since the start, by team and by how they were come by
+   * Pages served since start, by team and cache outcome
    */
   served: {
     [k: string]: {

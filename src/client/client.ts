@@ -38,7 +38,7 @@ export interface PagesOptions extends SendsOptions {
 /** A page, and what its headers say of it. */
 export interface ReceivedPage {
   readonly sends: readonly Send[];
-  /** How it was come by (RFC 9211), e.g. `sendgate; hit; ttl=41`. */
+  /** Whether Sendgate's cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`. */
   readonly cacheStatus: string;
   /** Seconds since Constant Contact was asked. */
   readonly ageSeconds: number;

@@ -16,7 +16,7 @@ export interface Told {
   route: string;
   team: string;
   campaign?: string | undefined;
-  /** How the page was come by. */
+  /** The cache's part in it. */
   cache?: CacheOutcome | undefined;
   problem?: string | undefined;
   /** Why the upstream failed, out of a closed set. */
@@ -28,7 +28,7 @@ interface Server {
   /** Lines of every answer's head. */
   readonly head: string;
   readonly writer: AnswerWriter;
-  /** Told of an exchange that is over. */
+  /** Called with an exchange that is over. */
   readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
 }
 

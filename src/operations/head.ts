@@ -40,7 +40,7 @@ export function wholeAnswer(status: number, lines: string, content?: Buffer): Re
 }
 
 /**
- * Node writes a text of 16 KB at the most to a socket in one go. What is short enough to be one with its head is kept as
+ * Node writes a text of up to 16 KB to a socket in one go. What is short enough to be one with its head is kept as
  * text, one character a byte: for a head and a buffer, Node has a list of pieces to make, which was a twentieth of a hit.
  */
 const maxTextLength = 15 * 1024;

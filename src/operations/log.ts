@@ -31,7 +31,7 @@ const redactPaths = [
 /** An email address, wherever it stands; a scoped package in a stack trace is none. */
 const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;
 
-/** What is told of a request. Every text is one of a closed set, or has passed a pattern that lets no quote through. */
+/** What the log has of a request. Every text is one of a closed set, or has passed a pattern that lets no quote through. */
 export interface AccessRecord {
   readonly id: string;
   /** Whether the caller has chosen the id: one of ours is no secret. */

@@ -24,7 +24,7 @@ export interface StatusParts {
 }
 
 const count = z.int().nonnegative();
-/** How a page was come by, in one word. */
+/** The cache's part in an answer, in one word. */
 const cacheOutcome = z.enum(['fresh', 'shared', 'stale', 'miss', 'collapsed']);
 export type CacheOutcome = z.output<typeof cacheOutcome>;
 
@@ -70,7 +70,7 @@ export const publicStatusSchema = z.object({
     .meta({ description: 'Who waits for a call to Constant Contact, and how long it takes' }),
   served: z
     .record(z.string(), z.partialRecord(cacheOutcome, count))
-    .meta({ description: 'Pages answered since the start, by team and by how they were come by' }),
+    .meta({ description: 'Pages served since start, by team and cache outcome' }),
 });
 export type PublicStatus = z.output<typeof publicStatusSchema>;
 

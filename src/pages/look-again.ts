@@ -2,8 +2,8 @@ import { MeansAnotherId } from '../upstream/dialect.ts';
 import { isAbandoned } from '../upstream/quota/waiters.ts';
 
 /**
- * Runs `look`, and once more for each of two reasons: a fetch that its callers have left ends with their leaving, also for those
- * who joined it since; and what an id means becomes known while it is asked for.
+ * Runs `look`, and retries it once for each of two reasons: the fetch that it joined was aborted because all other callers left,
+ * and the id that it asked by has just been found to mean another one.
  *
  * @param signal of the caller, who is not answered once it is aborted
  * @throws what `look` throws

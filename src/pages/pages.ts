@@ -20,7 +20,8 @@ import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { lookAgain } from './look-again.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
 import type { Rebuilt } from './record.ts';
-import { type RefusalCode, refusalOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
+import { identityOfSend, newest, since } from './sends.ts';
+import { type RefusalCode, refusalCodeOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Walks } from './walks.ts';
 
@@ -56,7 +57,7 @@ interface Parts {
   readonly shared?: SharedPages | undefined;
   /** Bounds what clients may ask that does not exist. */
   readonly unknownIds?: UnknownIds;
-  /** Told when a campaign is forgotten, or all are. */
+  /** Called when a campaign is forgotten, or all are (undefined). */
   readonly onForgotten?: (campaign: string | undefined) => void;
   /** Makes what is answered; simulations, which answer nobody, bring their own. */
   readonly encode?: typeof makeBody;
@@ -75,7 +76,7 @@ export interface Ask extends Payer {
   readonly maxAgeSeconds?: number | undefined;
 }
 
-/** A page and how it was come by, in the terms of RFC 9211. */
+/** A page and the cache's part in it, in the terms of RFC 9211. */
 export interface Found {
   readonly page: Page;
   /** Why the upstream was asked for this answer; undefined on a hit. */
@@ -109,13 +110,13 @@ interface Fetch {
   readonly signal: AbortSignal;
   readonly maxAgeSeconds: number | undefined;
   readonly mayBeStale: boolean;
-  /** How the page was come by of which this one is a view. */
+  /** For a view: the page that it is made of. */
   source?: Found;
 }
 
-/** How a page was come by that another instance has fetched. */
+/** Of a page that another instance fetched. */
 interface Origin {
-  /** While we waited for it. */
+  /** Whether we waited for its call; otherwise the page was there. */
   readonly waited: boolean;
 }
 
@@ -292,7 +293,7 @@ export class Pages {
     return held?.kind === 'page' ? held : undefined;
   }
 
-  /** The id under which the rows of a campaign are held: news of it is news of all pages that are made out of them. */
+  /** The id under which the rows of a campaign are held. Whatever invalidates it invalidates all pages made of them. */
   heldUnder({ campaign }: PageQuery): string {
     return this.#ids.activityOf(campaign);
   }
@@ -303,7 +304,7 @@ export class Pages {
     return Math.max(0, cache.getRemainingTTL(key));
   }
 
-  /** Fetches a page that nobody waits for yet. When it does not come, nobody misses it: the upstream reports for itself. */
+  /** Fetches a page ahead of demand. Resolves with undefined on failure, which the upstream has reported. */
   prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     return this.get(query, { ...payer, urgency: 'refresh' }).then(
       ({ page }) => page,
@@ -424,7 +425,7 @@ export class Pages {
         else turn?.failed(undefined);
         throw error;
       }
-      const code = refusalOf(error);
+      const code = refusalCodeOf(error);
       // What fails is no reason to give up a page that is held; that there is nothing any more is one.
       if (code !== undefined && !(error.isLasting && old && !this.#isGone(old))) {
         options.ttl = this.#options.notFoundSeconds * 1000;
@@ -477,7 +478,7 @@ export class Pages {
     const now = this.#parts.clock.monotonic();
     options.ttl = Math.max(1, Math.ceil((seen.kind === 'page' ? seen.page.freshUntil : seen.until) - now));
     if (seen.kind === 'refusal') return { ...seen, at: now };
-    // With a date on it, it has rows.
+    // A page with a date on it has rows.
     if (seen.page.body.lastModified !== undefined) this.#ids.addActivity(fetch.query.campaign);
     this.#origins.set(seen.page, { waited: seen.waited });
     this.#holdToo(key, seen.page, options, fetch);
@@ -492,17 +493,17 @@ export class Pages {
   }
 
   /**
-   * A page that is made out of another one: from an instant on where the upstream knows none, in another form, or by another
-   * id. It is as old as its source, and asked for again when that is.
+   * Makes a page out of another one: from an instant on where the upstream knows none, in another form, or by another id. It is
+   * as old as its source, and refreshed with it.
    */
   async #toView(source: PageQuery, old: Page | undefined, options: { ttl?: number }, fetch: Fetch): Promise<Page> {
-    const { render, readSends, filtersSince, encode = makeBody } = this.#parts;
+    const { render, filtersSince, encode = makeBody } = this.#parts;
     const { query, demand, signal, maxAgeSeconds } = fetch;
     const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal, maxAgeSeconds };
     fetch.source = await this.#get(source, ask, false, demand);
 
     const { page } = fetch.source;
-    const held = readSends((await identityOf(page.body)).toString());
+    const held = await this.#sendsOf(page);
     const { campaign, createdSince = '' } = query;
     const all = campaign === source.campaign ? held : held.map((send) => ({ ...send, campaign_id: campaign }));
     const isFiltered = !filtersSince && createdSince !== '';
@@ -520,8 +521,8 @@ export class Pages {
   }
 
   /**
-   * Whether nothing from an instant on is behind a cursor: v2 ends a walk there, without an empty last page. Takes the page that
-   * its reader would ask for next; when that cannot be had, the reader is to find out.
+   * Whether a walk from an instant on is over at a cursor, where v2 ends it without an empty last page. Looks at the page behind
+   * the cursor, which the reader would ask for next; false when that page cannot be had.
    */
   async #isOver(createdSince: string, source: PageQuery, cursor: string | undefined, fetch: Fetch): Promise<boolean> {
     if (cursor === undefined) return false;
@@ -529,13 +530,16 @@ export class Pages {
     const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal };
     try {
       const { page } = await this.#get({ ...source, cursor }, ask, true, demand);
-      const rows = this.#parts.readSends((await identityOf(page.body)).toString());
-      const left = since(createdSince, rows, page.body.cursor);
+      const left = since(createdSince, await this.#sendsOf(page), page.body.cursor);
       return left.sends.length === 0 && left.cursor === undefined;
     } catch (error) {
       if (error instanceof Problem) return false;
       throw error;
     }
+  }
+
+  async #sendsOf({ body }: Page): Promise<readonly Send[]> {
+    return this.#parts.readSends((await identityOf(body)).toString());
   }
 
   /** A page as it is rendered, and what is known of it by its sends. */
@@ -573,44 +577,7 @@ export class Pages {
   }
 }
 
-/** Contact and date tell a send from all others, unless one of them is missing. */
-function identityOfSend({ contact_id, send_date, email_address, activity_type }: Send): string {
-  const identity = `${contact_id} ${send_date}`;
-  return contact_id === '' || send_date === '' ? `${identity} ${email_address} ${activity_type}` : identity;
-}
-
 const isFailure = (code: RefusalCode) => code !== 'campaign-not-found' && code !== 'invalid-cursor';
 
-/** What a walk is told, which asks again whatever is remembered. */
+/** For a walk, which retries whatever is remembered: it waits no longer than Constant Contact asks. */
 const walkProblem = ({ code, waitSeconds }: RememberedRefusal) => new Problem(code, { retryAfterSeconds: waitSeconds });
-
-/**
- * What is left of a page from an instant on. Sends come newest first, so that nothing is behind a page that ends with an older
- * one. That order is all but documented: an older send in between ends nothing, and a page that begins with its oldest neither.
- *
- * @param createdSince canonical, as all dates of sends are that are none but empty: they can be compared as texts
- */
-function since(createdSince: string, sends: readonly Send[], cursor: string | undefined): SendsPage {
-  let isWithin = true;
-  let first = '';
-  let last = '';
-  const kept = sends.filter(({ send_date }) => {
-    if (send_date !== '') {
-      isWithin = send_date >= createdSince;
-      first ||= send_date;
-      last = send_date;
-    }
-    return isWithin; // A send without a date goes with the one before it.
-  });
-  return { sends: kept, cursor: isWithin || first < last ? cursor : undefined };
-}
-
-/** The newest date among the sends, in milliseconds. The first should have it; nothing is lost by looking. */
-function newest(sends: readonly Send[]): number | undefined {
-  let latest: number | undefined;
-  for (const { send_date } of sends) {
-    const at = Date.parse(send_date);
-    if (!Number.isNaN(at) && (latest === undefined || at > latest)) latest = at;
-  }
-  return latest;
-}

@@ -1,8 +1,8 @@
 /**
- * The pages that instances share: in Redis, behind those in memory. One call for a page, whoever misses it.
+ * The pages that instances share: in Redis, behind those in memory. One call for a page, whichever instance misses it.
  *
- * Whoever asks for a page that is not there gets the call (a lock, held for as long as the holder lives) or waits for
- * the news of it, which every instance hears: that it has come, or why it will not.
+ * The first instance to ask for a page that is not there gets the call (a lock, held for as long as the holder lives). The others
+ * wait for the news of it, which every instance hears: that it has come, or why it will not.
  */
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
@@ -25,7 +25,7 @@ const refusalCode = z.enum([
 ]);
 
 /** What to remember of a problem; undefined where the same question may be answered the next time. */
-export function refusalOf({ code, isLasting }: Problem): RefusalCode | undefined {
+export function refusalCodeOf({ code, isLasting }: Problem): RefusalCode | undefined {
   const { data } = refusalCode.safeParse(code);
   return data === 'campaign-not-found' || data === 'invalid-cursor' || isLasting ? data : undefined;
 }
@@ -40,7 +40,7 @@ interface Parts {
   readonly digest: Digest;
   /** Names of the teams that there are, on whose account a call can be. */
   readonly teams: ReadonlySet<string>;
-  /** Told of records that are of no use. */
+  /** Called with records that are of no use. */
   readonly onUnreadable: (why: Unreadable) => void;
 }
 
@@ -186,7 +186,7 @@ export class SharedPages {
           return redis.run(purge, [key, `${key}:lock`, walk, ...values]);
         };
         const replies = await Promise.all(keys.map(forget));
-        if (replies.includes(undefined)) throw new Error('Redis does not help any more');
+        if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
       });
       if (!isDone) return false;
     }

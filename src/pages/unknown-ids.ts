@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
-import { noOtherIds, type OtherIds } from '../upstream/dialect.ts';
+import type { OtherIds } from '../upstream/dialect.ts';
 
 /** Different ids of one client in an hour that turn out not to exist. */
 export const maxUnknownIds = 60;
@@ -42,7 +42,7 @@ export class UnknownIds {
    * @param notFoundSeconds for which it is remembered that an id does not exist
    * @param ids what else is known of ids
    */
-  constructor(clock: Clock, notFoundSeconds: number, ids: OtherIds = noOtherIds) {
+  constructor(clock: Clock, notFoundSeconds: number, ids: OtherIds) {
     this.#clock = clock;
     this.#rememberedMs = notFoundSeconds * 1000;
     this.#ids = ids;

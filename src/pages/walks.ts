@@ -37,7 +37,7 @@ export interface ArrivedPage extends Omit<ArrivedHead, 'limit'> {
   readonly previousEtag: string | undefined;
 }
 
-/** Limits in use for one walk are few; past this they are forgotten, which costs a refetch of the tail at the most. */
+/** Limits in use for one walk are few; past this they are forgotten, which costs at most a refetch of the tail. */
 const maxHeads = 8;
 const unknown: Walk = { generation: 0, newest: undefined, heads: new Map(), confirmedIn: 0 };
 
@@ -50,7 +50,7 @@ export class Walks {
 
   /**
    * @param max walks remembered; a forgotten one starts a new generation
-   * @param onMoved told of a walk that has come to another generation
+   * @param onMoved called with a walk that has come to another generation
    */
   constructor(max: number, clock: Clock, onMoved: (key: string) => void = () => {}) {
     this.#clock = clock;

@@ -1,6 +1,6 @@
 /**
- * Whether Redis' access control lets Sendgate use all that its scripts use: known before Redis is relied on, and by name,
- * which a script that is refused in its middle does not tell.
+ * Tries every command of Sendgate's scripts against Redis' access control, before Redis is relied on: a script that is refused in
+ * its middle does not name the command.
  */
 import type { Script } from './redis.ts';
 

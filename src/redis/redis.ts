@@ -1,6 +1,6 @@
 /**
- * What the instances share, if Redis helps. It is help and never a need: whatever goes wrong with it, a question to it
- * comes back unanswered within `timeoutMs`, and the instance goes on alone.
+ * What the instances share, while Redis is available. It is help and never a need: whatever goes wrong with it, a question to it
+ * comes back unanswered within `timeoutMs`, and the instance runs standalone.
  */
 import { randomBytes } from 'node:crypto';
 import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
@@ -8,8 +8,8 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { parseJson } from '../json.ts';
 import type { RedisAddress } from './address.ts';
+import { aCommand, deniedBy, type Failure, failureOf, isForPerson, Late } from './failures.ts';
 import { permitted, scriptCommands } from './permissions.ts';
-import { aCommand, deniedBy, isForPerson, Late, type Refusal, refusalOf } from './refusals.ts';
 
 export interface RedisOptions {
   /** The longest that an answer may take, in milliseconds. */
@@ -28,10 +28,10 @@ export interface Script {
 
 export interface RedisEvents {
   /**
-   * Told once each way, and first when it is known whether Redis is there; while it is not, again of a reason that a person
-   * has to mend.
+   * Called once each way, first when it is known whether Redis is there; while it is not, again for each further reason that
+   * an operator has to act on.
    */
-  changed(isUp: boolean, why: Refusal | undefined): void;
+  changed(isUp: boolean, why: Failure | undefined): void;
   /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
   asked(script: string, outcome: string, seconds: number): void;
 }
@@ -50,7 +50,7 @@ const maxInstances = 100;
 const maxMessageLength = 16 * 1024;
 /** A connection that leaves a question unanswered for so long is dead. */
 const deadMs = 2_000;
-/** One late answer may be our own fault; so many in a row are not. */
+/** Late answers in a row until Redis counts as down: a single one may be our own fault. */
 const maxLate = 3;
 /** Keys that are looked at in one step of a scan. */
 const scanCount = 500;
@@ -101,11 +101,11 @@ export class Redis {
   #instances: readonly string[] = [this.instance];
   #isUp = false;
   /** What went wrong last. */
-  #why: Refusal = { reason: 'connection' };
+  #why: Failure = { reason: 'connection' };
   /** Why messages cannot be heard. */
-  #whyUnheard: Refusal = { reason: 'unheard' };
+  #whyUnheard: Failure = { reason: 'unheard' };
   #told: boolean | undefined;
-  /** Reasons that were told since Redis was there last. */
+  /** Reasons that were given since Redis was there last. */
   readonly #toldReasons = new Set<string>();
   #late = 0;
   #goodBeats = 0;
@@ -125,7 +125,7 @@ export class Redis {
     this.#subscriber = connect(address);
     for (const client of [this.#client, this.#subscriber]) {
       client.on('error', (error: Error) => {
-        this.#failed(refusalOf(error));
+        this.#failed(failureOf(error));
       });
     }
     this.#client.on('close', () => this.#down({ reason: 'connection' }));
@@ -181,7 +181,7 @@ export class Redis {
   }
 
   /**
-   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis does not help; never rejects.
+   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis is unavailable; never rejects.
    *
    * @param values the keys, then the other arguments
    */
@@ -189,17 +189,17 @@ export class Redis {
     return this.#isUp ? this.#ask(script, values) : Promise.resolve(undefined);
   }
 
-  /** Has `listener` told whenever an instance, this one too, publishes a message of this kind. */
+  /** Calls `listener` whenever an instance, this one too, publishes a message of this kind. */
   on(kind: string, listener: Listener): void {
     this.#listeners.set(kind, [...(this.#listeners.get(kind) ?? []), listener]);
   }
 
-  /** Has `listener` told whenever Redis is there again, or for the first time. */
+  /** Calls `listener` whenever Redis becomes available. */
   onUp(listener: () => void): void {
     this.#onUp.push(listener);
   }
 
-  /** Has `listener` told whenever Redis helps no more. */
+  /** Calls `listener` whenever Redis becomes unavailable. */
   onDown(listener: () => void): void {
     this.#onDown.push(listener);
   }
@@ -210,7 +210,7 @@ export class Redis {
   }
 
   /**
-   * Has `visit` told of all keys that match a glob, some at a time. Resolves with false when Redis did not help to the end.
+   * Calls `visit` with all keys that match a glob, some at a time. Resolves with false when Redis became unavailable meanwhile.
    */
   async eachKey(glob: string, visit: (keys: readonly string[]) => Promise<unknown>): Promise<boolean> {
     if (!this.#isUp) return false;
@@ -248,7 +248,7 @@ export class Redis {
       this.#late = 0;
       return reply;
     } catch (error) {
-      const why = refusalOf(error);
+      const why = failureOf(error);
       outcome = why.reason;
       if (why.denied === aCommand && script !== permitted) void this.#isPermitted(why);
       else if (outcome !== 'late' || ++this.#late >= maxLate) this.#down(why);
@@ -278,11 +278,11 @@ export class Redis {
   }
 
   /**
-   * Whether access control denies nothing that scripts use; otherwise that is why Redis does not help.
+   * Whether access control permits all that scripts use. If not, Redis counts as down, for that reason.
    *
-   * @param unnamed what is told of a script that was denied something, which cannot be found out
+   * @param unnamed the reason to give when a script was denied something that cannot be found out
    */
-  async #isPermitted(unnamed?: Refusal): Promise<boolean> {
+  async #isPermitted(unnamed?: Failure): Promise<boolean> {
     const values = [this.key(`permitted:${this.instance}`), this.channel, JSON.stringify(scriptCommands)];
     const reply = await this.#ask(permitted, values);
     if (!Array.isArray(reply)) return false;
@@ -308,7 +308,7 @@ export class Redis {
     for (const listener of this.#onUp) listener();
   }
 
-  #down(why: Refusal): void {
+  #down(why: Failure): void {
     this.#goodBeats = 0;
     this.#late = 0;
     if (!this.#isUp) this.#failed(why);
@@ -320,13 +320,13 @@ export class Redis {
   }
 
   /** Something more went wrong while Redis was not there. A connection that closes says nothing new of what closed it. */
-  #failed(why: Refusal): void {
+  #failed(why: Failure): void {
     if (why.reason !== 'connection') this.#why = why;
     if (this.#told === false && !this.#isClosed && isForPerson(why.reason) && !this.#toldReasons.has(why.reason))
       this.#tell(false, why);
   }
 
-  #tell(isUp: boolean, why: Refusal | undefined): void {
+  #tell(isUp: boolean, why: Failure | undefined): void {
     if (isUp && this.#told) return;
     this.#told = isUp;
     if (isUp) this.#toldReasons.clear();
@@ -341,7 +341,7 @@ export class Redis {
       this.#whyUnheard = { reason: 'unheard' };
     } catch (error) {
       // Where the connection has closed again, there will be another.
-      const why = refusalOf(error);
+      const why = failureOf(error);
       if (why.reason !== 'no-permission') return;
       this.#whyUnheard = why;
       this.#down(why);

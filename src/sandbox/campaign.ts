@@ -46,7 +46,7 @@ export interface CampaignOptions {
    * With cursors of a time there is no other order.
    */
   readonly order?: 'oldest-first' | 'nearly';
-  /** Sends on a page at the most, whatever `limit` says. */
+  /** Most sends on a page, whatever `limit` says. */
   readonly pageSize?: number;
   /**
    * v3's; done without it. Only what is done has statistics, and what is not executing or done has no sends, whatever `size`

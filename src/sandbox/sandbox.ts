@@ -76,7 +76,7 @@ export class Sandbox {
   /** The same of calls for tokens. */
   tokenCallCount = 0;
   tokenCallsRunning = 0;
-  /** Answers that told of a limit. */
+  /** Answers for calls over a limit. */
   limitAnswers = 0;
   url = '';
   /** v3's, of the user who authorized Sendgate: some of those that an account's owner has. */

@@ -1,5 +1,5 @@
 /**
- * How a found page is answered: conditional requests, the encoding that the caller takes, and what is told of its age.
+ * How a found page is answered: conditional requests, the encoding that the caller takes, and its age.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';

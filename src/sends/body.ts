@@ -3,8 +3,8 @@
  */
 import { z } from 'zod';
 import { parseJson } from '../json.ts';
-import { rows } from '../upstream/answers.ts';
 import { type Send, type SendsPage, sendSchema } from '../upstream/dialect.ts';
+import { strictRows } from '../upstream/rows.ts';
 import { dropInLink } from './drop-in.ts';
 import { nextLink } from './links.ts';
 import type { SendsQuery } from './query.ts';
@@ -45,5 +45,5 @@ export function resultsOf(json: string): string {
   return json.slice(json.indexOf(resultsKey) + resultsKey.length, -1);
 }
 
-const sendsSchema = rows(sendSchema);
+const sendsSchema = strictRows(sendSchema);
 const resultsKey = '"results":';

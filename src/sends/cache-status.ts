@@ -1,5 +1,5 @@
 /**
- * How an answer was come by, in a `Cache-Status` field (RFC 9211).
+ * The cache's part in an answer, as a `Cache-Status` field (RFC 9211).
  */
 import type { CacheOutcome } from '../operations/status.ts';
 import type { Found } from '../pages/pages.ts';

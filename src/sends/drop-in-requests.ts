@@ -19,8 +19,8 @@ export function dropInRule(basePath: string): (req: IncomingMessage) => boolean 
 const credential = new RegExp(`^(?:${anySpelling('api_key')}|(${anySpelling('access_token')}))(?:=|$)`);
 
 /**
- * Parameters of a request that are looked through, more than any program sends: this is done for requests over their limit, too.
- * What is behind them is thrown away, for there may be credentials in it, and the request is refused for what stands there then.
+ * Parameters of a request that are searched for credentials, more than any program sends: requests over their limit are searched,
+ * too. The rest, which may have credentials in it, is replaced by a parameter that has the request refused.
  */
 const maxParameters = 20;
 const beyond = 'parameters_beyond_20';

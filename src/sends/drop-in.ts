@@ -2,9 +2,9 @@
  * Constant Contact v2's own resource, for programs that were written for it: the same pages in v2's form.
  */
 import { z } from 'zod';
+import { parseInstant, parseInstantInUtc } from '../instant.ts';
 import type { Problem, ProblemCode } from '../problems.ts';
 import { type CampaignIdRule, cursorPattern } from '../upstream/dialect.ts';
-import { parseInstant, parseInstantInUtc } from './instant.ts';
 import type { WalkStep } from './links.ts';
 import { parseSendsQuery, type SendsQuery, sendsParameters } from './query.ts';
 
@@ -15,7 +15,7 @@ export function dropInLink(step: WalkStep): string {
   return `${dropInPath.replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
 }
 
-/** What an URL holds as it is (RFC 3986 §2.3): some SDKs encode the cursor of a link another time. */
+/** Characters that no encoding changes (RFC 3986 §2.3): some SDKs encode the cursor of a link once more. */
 const plainPattern = /^[\w.~-]+$/;
 /** Marks a cursor of ours. */
 const mark = 'sendgate';
@@ -41,7 +41,7 @@ function unwrapped(text: string): Omit<WalkStep, 'campaign'> | undefined {
   return wrapped(step) === text ? step : undefined;
 }
 
-/** The same of a cursor as it arrives. None of ours has a `%`: with some it was encoded too often, or is another's and has them. */
+/** What is in a cursor of ours, also in one that was encoded too often: unencoded, none of ours has a `%`. */
 function received(text: string): Omit<WalkStep, 'campaign'> | undefined {
   let cursor: string | undefined = text;
   for (let decoded = 0; cursor !== undefined && decoded <= maxEncodings; decoded++) {
@@ -95,7 +95,7 @@ const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
   'internal-error': 'http.status.internal_server_error',
 };
 
-/** An error as v2 told them; with a key of our own where v2 had none. */
+/** An error in v2's form; with a key of our own where v2 had none. */
 export function dropInError({ code, message, errors }: Problem): string {
   const details = errors?.map(({ parameter, problem, allowed }) => `${parameter} ${problem}; allowed: ${allowed}`);
   const messages = details ?? [message];

@@ -23,7 +23,7 @@ interface Parts {
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
   readonly places: ExportPlaces;
-  /** Told of errors that nobody has foreseen. */
+  /** Called with unforeseen errors. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 

@@ -2,9 +2,9 @@
  * What a caller asks for, parsed and made canonical: two spellings of one question become one value.
  */
 import { z } from 'zod';
+import { instantSchema, lacksZone, parseInstantInUtc } from '../instant.ts';
 import { type InvalidParameter, Problem } from '../problems.ts';
 import { type CampaignIdRule, cursorPattern, type PageQuery } from '../upstream/dialect.ts';
-import { instantSchema, lacksZone, parseInstantInUtc } from './instant.ts';
 
 export const maxLimit = 500;
 

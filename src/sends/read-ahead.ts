@@ -29,7 +29,7 @@ export class ReadAhead {
   }
 
   /**
-   * Told of every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
+   * Called with every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
    * client has shown that it walks.
    */
   answered(query: SendsQuery, page: Page, payer: Payer, client: string): void {

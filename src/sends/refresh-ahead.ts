@@ -30,7 +30,7 @@ export class RefreshAhead {
     this.#parts = parts;
   }
 
-  /** Told of every page that was answered. One look shows no polling: what has just been fetched is left alone. */
+  /** Called with every page that was answered. One look shows no polling: what has just been fetched is left alone. */
   answered(query: SendsQuery, page: Page, payer: Payer): void {
     if (query.cursor !== undefined || page.failedAt !== undefined) return;
     const leftMs = page.freshUntil - this.#parts.clock.monotonic();

@@ -10,7 +10,7 @@ import { lookAgain } from '../pages/look-again.ts';
 import type { UnknownIds } from '../pages/unknown-ids.ts';
 import { Problem, remembered } from '../problems.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../resource.ts';
-import { type CampaignIdRule, type CampaignSummary, noOtherIds, type OtherIds } from '../upstream/dialect.ts';
+import type { CampaignIdRule, CampaignSummary, OtherIds } from '../upstream/dialect.ts';
 import type { Demand, Payer } from '../upstream/quota/demand.ts';
 import { Waiters } from '../upstream/quota/waiters.ts';
 import { parseCampaign } from './query.ts';
@@ -19,8 +19,8 @@ interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
   /** Bounds what clients may ask that does not exist. */
   readonly unknownIds: UnknownIds;
-  /** The ids by which one campaign can be asked for; without them it has one. */
-  readonly ids?: OtherIds;
+  /** The ids by which one campaign can be asked for. */
+  readonly ids: OtherIds;
   readonly clock: Clock;
   /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
   readonly outageAt: () => number;
@@ -81,11 +81,9 @@ export class Summaries {
   readonly #held = new LRUCache<string, Held>({ max: maxSummaries });
   readonly #fetching = new Map<string, Promise<CampaignSummary>>();
   readonly #waiters = new Waiters();
-  readonly #ids: OtherIds;
 
   constructor(parts: Parts, options: SummaryOptions) {
     this.#parts = parts;
-    this.#ids = parts.ids ?? noOtherIds;
     this.#options = options;
   }
 
@@ -95,8 +93,8 @@ export class Summaries {
    * @throws Problem, or the signal's reason
    */
   async get(campaign: string, payer: Payer, signal: AbortSignal): Promise<CampaignSummary> {
-    const { unknownIds } = this.#parts;
-    const look = () => lookAgain(() => this.#get(this.#ids.activityOf(campaign), payer, signal), signal);
+    const { unknownIds, ids } = this.#parts;
+    const look = () => lookAgain(() => this.#get(ids.activityOf(campaign), payer, signal), signal);
     return payer.client === undefined ? look() : unknownIds.watch(payer.client, campaign, signal, look);
   }
 

@@ -76,7 +76,7 @@ export function describeApi({ version, basePath, campaignIds }: DescriptionOptio
       tags: ['Sends'],
       summary: 'A page of the sends of a campaign',
       description:
-        'Sends come newest first. Follow `next_link` until there is none. A page is answered from the cache where it can be; `Cache-Status` says how it was come by.',
+        'Sends come newest first. Follow `next_link` until there is none. A page is answered from the cache where it can be; `Cache-Status` says whether it was.',
       parameters: [id, ...queryParameters(sendsParameters), ...conditional],
       responses: {
         200: {
@@ -205,7 +205,7 @@ const cached = {
   'Last-Modified': header('When the newest send of the page was'),
   Age: header('Seconds since Constant Contact was asked'),
   Link: header('The same as `next_link`, with `rel="next"`'),
-  'Cache-Status': header('How the page was come by (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
+  'Cache-Status': header('Whether the cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
 };
 const conditional = [
   ['If-None-Match', 'The `ETag` of a page that the caller has'],

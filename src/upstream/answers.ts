@@ -22,25 +22,6 @@ export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   return parsed.data;
 }
 
-/**
- * A list of rows, read up to the first that is none: a schema for all of them would describe each mistake in each row, which
- * takes seconds where nothing is a row.
- */
-export function rows<T>(row: z.ZodType<T>) {
-  return z.array(z.unknown()).transform((all, context): T[] => {
-    const read: T[] = [];
-    for (const one of all) {
-      const parsed = row.safeParse(one);
-      if (!parsed.success) {
-        context.addIssue('not a row');
-        return z.NEVER;
-      }
-      read.push(parsed.data);
-    }
-    return read;
-  });
-}
-
 /** A count. Documented as a number; a text that is one is taken for it. */
 export const count = z
   .int()
@@ -87,9 +68,7 @@ export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refu
   if (isGone(reply)) return { problem: new Problem('upstream-gone', { reason: 'gone' }), again: 'never' };
   // A 401 may be v2's way of telling a limit (vendor's forum), or v3's of telling that a token has ended.
   if (status === 401) return { problem: refused('http-401'), again: 'confirm' };
-  if (status === 403) {
-    return { problem: refused(reasonOf403(reply)), again: 'never' };
-  }
+  if (status === 403) return { problem: refused(reasonOf403(reply)), again: 'never' };
   if (status === 404) return { problem: new Problem('campaign-not-found', { reason: 'http-404' }), again: 'never' };
   if (status === 400 && isBehindCursor) {
     return { problem: new Problem('invalid-cursor', { reason: 'http-400' }), again: 'never' };
@@ -98,9 +77,19 @@ export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refu
   return { problem: new Problem('upstream-failed', { reason }), again: status >= 500 ? 'retry' : 'never' };
 }
 
-function reasonOf403({ body }: Reply): string {
-  if (errorKey(body) === 'access_denied') return 'access-denied';
-  return gatewayMessage(body) === 'Forbidden' ? noSuchPath : 'http-403';
+function reasonOf403(reply: Reply): string {
+  if (errorKey(reply.body) === 'access_denied') return 'access-denied';
+  return hasNoPath(reply) ? noSuchPath : 'http-403';
 }
 
+/** Whether v3's gateway says that there is nothing at the path (observed traffic). */
+export const hasNoPath = ({ status, body }: Reply) => status === 403 && gatewayMessage(body) === 'Forbidden';
+
 const refused = (reason: string) => new Problem('upstream-credentials-refused', { reason });
+
+/** What a refusal of a question means that has nothing but an id in it: a 400 is an unknown id. */
+export function refusalOfId(reply: Reply): Refusal {
+  return reply.status === 400 && !isGone(reply)
+    ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
+    : refusalOf(reply);
+}

@@ -49,7 +49,7 @@ interface Parts {
   readonly keyRing: KeyRing | undefined;
   /** Keyed with what the instances have in common. */
   readonly digest: Digest;
-  /** Told of ids of which it has become known what they mean: what is held of them by themselves is worthless. */
+  /** Called with ids whose activity has just been learned: what is held under the ids themselves is obsolete. */
   readonly onIdsLearned: (ids: readonly string[]) => void;
 }
 

@@ -5,13 +5,14 @@
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem, remembered } from '../problems.ts';
-import { isOfPath, parseAnswer, rows } from './answers.ts';
+import { isOfPath, parseAnswer, refusalOfId } from './answers.ts';
+import { authorized, type BearerTokens } from './bearer.ts';
 import type { Call, Exchange } from './dialect.ts';
 import { KnownIds, type MeantActivity } from './known-ids.ts';
 import type { Demand } from './quota/demand.ts';
 import { Waiters } from './quota/waiters.ts';
 import { askerOf } from './retry-budget.ts';
-import { authorized, type BearerTokens, refusalOfId } from './v3.ts';
+import { strictRows } from './rows.ts';
 
 /** Ids that one call may ask for (vendor's documentation). */
 const maxBatch = 50;
@@ -26,7 +27,7 @@ const emptyRememberedSeconds = 86_400;
 const uuid = z.guid().toLowerCase();
 
 const xrefs = z.object({
-  xrefs: rows(
+  xrefs: strictRows(
     z.object({
       v2_email_campaign_id: z.coerce.string(),
       campaign_id: uuid.optional().catch(undefined),
@@ -99,8 +100,8 @@ export class CampaignIds {
   }
 
   /**
-   * Looks a UUID up as a campaign's, unless it is known what it is. Who asks at the same time waits for one lookup. It means
-   * what `resolve` says afterwards.
+   * Looks a UUID up as a campaign's, unless it is known what it is. Concurrent callers share one lookup. `resolve` says the
+   * result.
    *
    * @throws Problem with any of the upstream codes; none when there is no such campaign
    */
@@ -149,7 +150,6 @@ export class CampaignIds {
   #campaign(id: string): Exchange<readonly z.output<typeof activity>[]> {
     return authorized(this.#parts.tokens, {
       path: `/v3/emails/${id}`,
-      query: () => ({}),
       parse: (body) => {
         const all = parseAnswer(campaign, body).campaign_activities ?? [];
         return all.slice(0, maxActivities).flatMap((one) => activity.safeParse(one).data ?? []);

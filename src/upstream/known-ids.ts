@@ -35,7 +35,7 @@ type Without =
   | { readonly kind: 'failed'; readonly problem: Problem; readonly at: number };
 
 /**
- * Told of ids whose activity has just become known.
+ * Called with ids whose activity has just been learned.
  *
  * @param isOwn whether this instance has looked them up
  */

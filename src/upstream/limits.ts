@@ -1,5 +1,5 @@
 /**
- * How Constant Contact, and the gateways in front of it, say that the account has called too often, and for how long to wait.
+ * Recognises the account's limits in what Constant Contact and the gateways in front of it answer, and reads `Retry-After`.
  */
 import type { Reply } from './dialect.ts';
 import { errorKey, gatewayMessage } from './error-body.ts';
@@ -45,7 +45,7 @@ function keyed(key: string): Limit | undefined {
   return key.endsWith('over.ratelimit') || key === 'quota_exceeded' ? 'day' : undefined;
 }
 
-/** Waits that are believed: a day at most. What is done for longer than makes sense is bounded again where it is done. */
+/** The longest wait that is believed: a day. Each use of it has a closer bound (`upstream.ts`). */
 const maxWaitMs = 86_400_000;
 /** RFC 9110 §5.6.7, the form that is sent; and the two that are obsolete. */
 const httpDate =

@@ -10,11 +10,11 @@ import { retryAfterMs } from './limits.ts';
 import { findingOf } from './prober.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
-/** What is told of a call that failed, for its line in the log. */
+/** Details of a failed call, for its log line. */
 interface Failure {
-  /** Node's, of a connection. */
+  /** Node's code of a connection failure. */
   readonly code?: string;
-  /** By which Constant Contact's support finds the call. */
+  /** Constant Contact's support finds the call by it. */
   readonly upstreamRequestId?: string | undefined;
 }
 
@@ -81,7 +81,7 @@ function mayAskToWait({ status }: Reply, { problem }: Refusal): boolean {
   return status === 429 || status === 503 || ['second', 'day', 'limited'].includes(findingOf(problem));
 }
 
-/** The ids that Constant Contact's support asks for; what does not look like one is not told. */
+/** The headers whose ids Constant Contact's support asks for; a value that does not look like an id is dropped. */
 const requestIds = ['x-amzn-requestid', 'x-eig-tracking-id'] as const;
 const requestIdPattern = /^[A-Za-z0-9_.:=/-]{8,128}$/;
 

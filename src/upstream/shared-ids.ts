@@ -1,5 +1,5 @@
 /**
- * Has the instances tell each other which activities ids mean, so that one lookup is enough for all that run.
+ * Shares what instances learn of ids through Redis, so that one lookup is enough for all that run.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Digest } from '../redis/digests.ts';
@@ -11,8 +11,8 @@ const kind = 'ids';
 const maxPairs = 100;
 
 /**
- * What is learned so is kept for good, and Redis is not trusted (decision 25): each message carries a digest that is keyed with
- * what instances share and Redis does not know.
+ * What is learned is kept for good, and Redis is not trusted (decision 25): each message carries a digest, keyed with a secret
+ * that instances share and Redis does not know.
  */
 export class SharedIds {
   readonly #redis: Redis;
@@ -30,7 +30,7 @@ export class SharedIds {
     }
   }
 
-  /** Has `listener` told what other instances have looked up. */
+  /** Calls `listener` with what other instances have looked up. */
   listen(listener: (pairs: readonly MeantActivity[]) => void): void {
     this.#redis.on(kind, (proof = '', ...texts) => {
       if (!isEqual(proof, this.#proofOf(texts))) return;

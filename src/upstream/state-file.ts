@@ -27,9 +27,9 @@ export interface StoredDay {
 }
 
 interface Events {
-  /** The day in it, or all of it, cannot be read; or it cannot be written: that is told once, until it can. */
+  /** `unreadable`: the day in it, or all of it. `unwritable`: reported once, until a write succeeds again. */
   unsaved(reason: 'unreadable' | 'unwritable'): void;
-  /** So many of the ids in it are none, or too many: they are dropped. */
+  /** Ids in it were dropped: they are not valid, or more than are kept. */
   idsDropped?(count: number): void;
 }
 
@@ -38,9 +38,9 @@ interface Events {
  * so that one which cannot be read costs no other one.
  */
 export class StateFile {
-  /** What was stored of the day last; undefined where nothing was, or nothing that can be read. */
+  /** The day as it was stored last; undefined where none was, or it cannot be read. */
   readonly storedDay: StoredDay | undefined;
-  /** What was stored of ids last, the last used first. */
+  /** The ids as they were stored last, most recently used first. */
   readonly storedIds: readonly MeantActivity[];
   readonly #path: string;
   readonly #events: Events;

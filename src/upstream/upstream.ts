@@ -42,7 +42,7 @@ interface Parts {
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
   readonly observe: CallObserver;
-  /** Told of what was not as it should be on a page that was taken all the same. */
+  /** Called with the odd fields of a page that was accepted. */
   readonly onOdd: (campaign: string, odd: OddRows) => void;
 }
 
@@ -160,7 +160,7 @@ export class Upstream {
     }
   }
 
-  /** In the order in which they are told of: what keeps everything from being asked comes first. */
+  /** By precedence: callers get the problem of the first that is shut. */
   get #gates(): readonly Gate[] {
     const { gone, day, credentials, breaker } = this.#parts.gates;
     return [gone, day, credentials, breaker.gate];
@@ -190,7 +190,7 @@ export class Upstream {
     if (breaker.isSuspect) void this.#judgeOutage();
   }
 
-  /** So many failures in a row are an outage, or one caller's odd questions: then they count anew. */
+  /** A run of failures is an outage or one caller's odd questions. If the probe is answered it is the latter, and the count restarts. */
   async #judgeOutage(): Promise<void> {
     const { breaker } = this.#parts.gates;
     const finding = await breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
@@ -217,7 +217,7 @@ export class Upstream {
     const found = (await settlesWithin(clock, Math.max(0, ms), probing)) ? await probing : undefined;
     const shut = this.#gates.find((gate) => gate.isShut);
     if (shut) return isRefused(finding) && shut === gates.credentials ? problem : shut.problem;
-    // Told to wait, the account is meant, unless the probe was answered.
+    // The limit is taken for the account's, unless the probe was answered.
     if (finding === 'limited') return busy(found === 'answered');
     return new Problem('upstream-failed', { reason, isLasting: found === 'answered' });
   }

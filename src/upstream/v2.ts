@@ -15,15 +15,14 @@ import {
   type SendsPage,
   type UpstreamRequest,
 } from './dialect.ts';
-import { instant } from './instant.ts';
-import { id, rowsOf, text } from './rows.ts';
+import { id, instant, text, tolerantRows } from './rows.ts';
 
 export interface V2Credentials {
   apiKey(): string;
   accessToken(): string | undefined;
 }
 
-const sendRows = rowsOf({
+const sendRows = tolerantRows({
   activity_type: { read: text, name: 'activity_type' },
   campaign_id: { read: id, name: 'campaign_id' },
   contact_id: { read: id, name: 'contact_id' },

@@ -3,7 +3,8 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { count, isGone, parseAnswer, refusalOf } from './answers.ts';
+import { count, parseAnswer, refusalOf, refusalOfId } from './answers.ts';
+import { authorized, type BearerTokens } from './bearer.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
 import {
@@ -13,27 +14,13 @@ import {
   type Exchange,
   MeansAnotherId,
   type PageQuery,
-  type Refusal,
-  type Reply,
   type Send,
   type SendsPage,
 } from './dialect.ts';
-import { instant } from './instant.ts';
 import type { Demand } from './quota/demand.ts';
-import { id, type OddRows, rowsOf, text } from './rows.ts';
+import { id, instant, type OddRows, text, tolerantRows } from './rows.ts';
 
-/** The access token in use. */
-export interface BearerTokens {
-  current(): string;
-  /**
-   * Has a token that was not taken replaced before the next call.
-   *
-   * @param isCertain whether the question was known to be good; on the word of others it is replaced once a minute
-   */
-  refused(token: string, isCertain: boolean): void;
-}
-
-const activityRows = rowsOf({
+const activityRows = tolerantRows({
   contact_id: { read: id, name: 'contact_id' },
   tracking_activity_type: { read: text, name: 'activity_type' },
   email_address: { read: text, name: 'email_address' },
@@ -69,7 +56,6 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       authorized(tokens, {
         path: privilegesPath,
         isNeutral: true,
-        query: () => ({}),
         parse: mayReadReports,
         refusal: (reply) => refusalOf(reply),
       }),
@@ -106,7 +92,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       const { known } = campaignIds;
       await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
       const counted = await call(summaryOf(campaign, tokens), demand, signal).catch((error: unknown) => {
-        // What v3 takes for no id at all has the whole question refused.
+        // An id that v3 finds malformed is a 404 of the whole call.
         if (isNotFound(error) && !known.isActivity(campaign)) return undefined;
         throw error;
       });
@@ -125,7 +111,7 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
 const isNotFound = (error: unknown): error is Problem =>
   error instanceof Problem && error.code === 'campaign-not-found';
 
-/** @throws MeansAnotherId, or what is remembered of an id that cannot be asked by */
+/** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */
 async function hasToBeItsOwn(
   campaignIds: CampaignIds,
   id: string,
@@ -150,7 +136,6 @@ function searchOf({ cursor, limit }: PageQuery): string {
 function sends(activityId: string, query: PageQuery, search: string, tokens: BearerTokens): Exchange<SendsPage> {
   return authorized(tokens, {
     path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
-    query: () => ({}),
     search,
     parse: (body) => parseV3Page(body, query.campaign),
     refusal: (reply) => refusalOf(reply, query),
@@ -161,7 +146,6 @@ function sends(activityId: string, query: PageQuery, search: string, tokens: Bea
 function summaryOf(activityId: string, tokens: BearerTokens): Exchange<number | undefined> {
   return authorized(tokens, {
     path: `/v3/reports/stats/email_campaign_activities/${activityId}`,
-    query: () => ({}),
     parse: (body) => {
       const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
       if (!found) return undefined;
@@ -177,50 +161,9 @@ function summaryOf(activityId: string, tokens: BearerTokens): Exchange<number | 
 function activityOf(activityId: string, tokens: BearerTokens): Exchange<unknown> {
   return authorized(tokens, {
     path: `/v3/emails/activities/${activityId}`,
-    query: () => ({}),
     parse: (body) => parseAnswer(z.object({}), body),
     refusal: refusalOfId,
   });
-}
-
-/** Of a question in which the id is all that can be refused. */
-export function refusalOfId(reply: Reply): Refusal {
-  return reply.status === 400 && !isGone(reply)
-    ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
-    : refusalOf(reply);
-}
-
-interface Question<T> extends Pick<Exchange<T>, 'parse' | 'refusal'> {
-  readonly path: string;
-  readonly query: () => Readonly<Record<string, string>>;
-  /** In place of `query`. */
-  readonly search?: string;
-  /** Whether the question is known to be good. */
-  readonly isNeutral?: boolean;
-}
-
-/** A question that carries the access token, and gives it up when it is refused. */
-export function authorized<T>(
-  tokens: BearerTokens,
-  { path, query, search, parse, refusal, isNeutral = false }: Question<T>,
-): Exchange<T> {
-  let token = '';
-  return {
-    request() {
-      token = tokens.current();
-      return {
-        path,
-        query: query(),
-        ...(search !== undefined && { search }),
-        headers: { authorization: `Bearer ${token}` },
-      };
-    },
-    parse,
-    refusal(reply) {
-      if (reply.status === 401) tokens.refused(token, isNeutral);
-      return refusal(reply);
-    },
-  };
 }
 
 /**

@@ -23,7 +23,7 @@ export type FromWorker<N> =
       /** In which trace. */
       readonly trace: Readonly<Record<string, string>>;
     }
-  /** Nobody waits for the answer any more. */
+  /** The answer is not wanted any more. */
   | { readonly kind: 'leave'; readonly id: number }
   | { readonly kind: 'news'; readonly news: N };
 

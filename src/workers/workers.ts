@@ -1,6 +1,6 @@
 /**
  * Several processes that answer callers (`server.workers`), and one behind them that has the pages and asks Constant Contact:
- * the primary. So there is one quota, one breaker and one set of tokens, and a call is made once, whoever misses a page.
+ * the primary. So there is one quota, one breaker and one set of tokens, and a call is made once, whichever worker misses a page.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';

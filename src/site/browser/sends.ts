@@ -1,5 +1,5 @@
 /**
- * The view of one campaign: a table that goes on as it is scrolled, and what can be told of it.
+ * The view of one campaign: a table that goes on as it is scrolled, and what it shows.
  */
 import { createClient, type ReceivedPage, type Send, SendgateError } from '../../client/client.ts';
 import { chart } from './charts.ts';

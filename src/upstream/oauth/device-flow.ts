@@ -4,7 +4,7 @@
 import type { Grant } from './token-answer.ts';
 import { type DeviceCode, GrantError, type TokenEndpoint } from './token-endpoint.ts';
 
-/** RFC 8628 §3.5: so much slower, from then on, whoever is told to slow down. */
+/** Added to the interval after each `slow_down` (RFC 8628 §3.5). */
 const slowDownSeconds = 5;
 
 /** Begins the flow; the endpoint may be busy with the refreshes of a Sendgate that runs. @throws GrantError */
@@ -25,7 +25,7 @@ export async function begin(
 /**
  * Asks until the person has decided.
  *
- * @param wait waits so many seconds; rejects to end it
+ * @param wait waits that many seconds; rejects to end the flow
  * @throws GrantError: `access_denied`, `expired_token`, or whatever else ends it
  */
 export async function untilDecided(

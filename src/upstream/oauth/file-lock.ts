@@ -1,5 +1,5 @@
 /**
- * A lock between processes that share a file: a file beside it, which whoever holds it touches every second.
+ * A lock between processes that share a file: a file beside it, touched every second by its holder.
  */
 import {
   closeSync,
@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Taken for a dead one's when it is as old as this: earlier versions hold a lock for up to 58 seconds, and never touch it. */
+/** A lock of this age may be broken: earlier versions hold one for up to 58 seconds, and never touch it. */
 const staleMs = 60_000;
 const touchEveryMs = 1_000;
-/** And when nobody has touched it for so long while we looked on: a clock that was set forward makes every lock look old. */
+/** And only if it was not touched for this long while we watched: a clock that was set forward makes every lock look old. */
 const watchedMs = 3_000;
 /** The clocks of a machine and of a volume that it mounts may differ by this. */
 const skewMs = 5_000;
@@ -40,7 +40,7 @@ export async function lock(path: string, forMs: number): Promise<(() => void) | 
     const found = look(path);
     if (found && found.version !== seen) [seen, seenAt] = [found.version, now];
     if (found?.isOld && now - seenAt >= watchedMs) breakLock(path, found.version);
-    // One that looks like a dead one's is worth being watched, however short the patience.
+    // An old lock is watched to the end, however short `forMs` is.
     if (now > giveUpAt + (found?.isOld ? watchedMs + touchEveryMs : 0)) return undefined;
     await delay(pollMs);
   }
@@ -60,7 +60,7 @@ function hold(path: string, file: number): () => void {
       // While it is open no other file has its number: another one there is another process's lock.
       if (statSync(path).ino === fstatSync(file).ino) rmSync(path, { force: true });
     } catch {
-      // It was taken for a dead one's.
+      // Another process has broken it.
     }
     closeSync(file);
   };

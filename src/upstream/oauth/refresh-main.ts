@@ -10,7 +10,7 @@ import { type RefreshOrder, refreshTokens } from './refresh.ts';
 const deadlineMs = 120_000;
 
 setTimeout(() => process.exit(1), deadlineMs).unref();
-// Whoever ends all processes of a service, as systemd does, must not end this one between an answer and the disk.
+// A service manager that signals all processes of a service must not end this one between an answer and the disk.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
 process.stdout.on('error', () => {}); // Who asked is gone; the tokens are on disk.
 

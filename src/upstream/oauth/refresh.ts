@@ -28,13 +28,13 @@ export interface RefreshOutcome {
   readonly reason?: string;
 }
 
-/** However long other calls may take: whoever waits for the lock waits for this. */
+/** Bounds `timeoutMs`: others wait for the lock meanwhile. */
 const longestCallMs = 10_000;
-/** However short they are to be: until tokens are on disk, there is nothing else to give up for. */
+/** Independent of `timeoutMs`: tokens that are not on disk are lost. */
 const storeForMs = 10_000;
 const pollMs = 50;
 
-/** Refreshes, unless somebody else has. One at a time for one file, whoever asks: a refresh token may work only once. */
+/** Refreshes, unless another process has. One at a time for one file: a refresh token may work only once. */
 export async function refreshTokens(given: RefreshOrder, now = Date.now): Promise<RefreshOutcome> {
   const order = { ...given, timeoutMs: Math.min(given.timeoutMs, longestCallMs) };
   const { tokenFile, clientId, replaces } = order;

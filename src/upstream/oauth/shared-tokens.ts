@@ -77,7 +77,7 @@ export class SharedTokens {
   /**
    * Brings what is held here and what the instances share to the later of the two.
    *
-   * @param borrow told of later tokens; returns whether it took them, and so does this
+   * @param borrow called with later tokens; returns whether it took them, and so does this
    */
   async reconcile(own: StoredTokens | undefined, borrow: (theirs: StoredTokens) => Promise<boolean>): Promise<boolean> {
     const sharing = this.#sharing();
@@ -85,7 +85,7 @@ export class SharedTokens {
     const { key, channel } = sharing;
     const theirs = fromRecord(sharing, await this.#redis.run(get, [key]));
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
-      // Whoever has refreshed them himself comes first: his may be later than those that were borrowed from him.
+      // The instance that has refreshed them comes first: its tokens may be later than those borrowed from it.
       if (own.borrowed && !this.#redis.isSettled) return false;
       await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel, this.#clock.now() + maxAheadMs]);
       return false;
@@ -112,7 +112,7 @@ export class SharedRefresh {
     this.#client = client;
   }
 
-  /** Resolves with the lock held; with undefined when Redis does not help, or `locked` when it is not to be had. */
+  /** Resolves with the lock held; with undefined when Redis is unavailable, or `locked` when others hold it for too long. */
   static async begin(sharing: TokenSharing, forMs: number): Promise<SharedRefresh | 'locked' | undefined> {
     const address = parseRedisUrl(sharing.redisUrl);
     if (!address) return undefined;

@@ -52,9 +52,9 @@ export class GrantError extends Error {
   }
 }
 
-/** An answer with an `id_token` has a few KB. What comes of a longer one is looked through for a refresh token all the same. */
+/** An answer with an `id_token` has a few KB. The beginning of a longer one is still searched for a refresh token. */
 const maxAnswerBytes = 1024 * 1024;
-/** However short calls are to be: the token that was sent is spent when an answer has begun, and the next one is on its way. */
+/** Independent of `timeoutMs`: when an answer has begun the token that was sent is spent, and the next one is on its way. */
 const defaultBodyMs = 10_000;
 const scope = 'campaign_data offline_access';
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -66,7 +66,7 @@ const urlPattern = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
 /** RFC 8628 §3.2, where no interval is told. */
 const defaultIntervalSeconds = 5;
 const longestIntervalSeconds = 60;
-/** Where none can be read, as long as codes usually live; longer than an hour nobody waits. */
+/** Life of a code where none can be read, and the longest that is believed. */
 const defaultCodeSeconds = 600;
 const longestCodeSeconds = 3_600;
 

@@ -47,8 +47,8 @@ export function parseTokens(text: string): StoredTokens | undefined {
 }
 
 /**
- * Completes what a process that was killed has begun: tokens that are on disk already, beside the file. Whoever holds the lock
- * may ask for it.
+ * Completes what a process that was killed has begun: tokens that are on disk already, beside the file. Call
+ * it with the lock held.
  */
 export function completeWrite(path: string, clientId: string): void {
   const [left, stored] = [readTokens(newFile(path), clientId), readTokens(path, clientId)];

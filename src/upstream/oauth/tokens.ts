@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
-import type { BearerTokens } from '../v3.ts';
+import type { BearerTokens } from '../bearer.ts';
 import type { RefreshOutcome } from './refresh.ts';
 import type { StoredTokens } from './token-file.ts';
 
@@ -14,7 +14,7 @@ interface Parts {
   readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
-  /** Told of tokens that are new: they have to be kept out of the logs, and the access token, if it is new, may be tried. */
+  /** Called with new tokens: they have to be kept out of the logs. With a new access token, refused credentials may be tried again. */
   readonly onTokens: (secrets: readonly string[], hasAccessToken: boolean) => void;
   readonly onOutcome: (outcome: RefreshOutcome) => void;
 }
@@ -156,7 +156,7 @@ export class Tokens implements BearerTokens {
   #refresh(): Promise<RefreshOutcome> {
     if (this.#refreshing) return this.#refreshing;
     const pauseMs = this.#notBefore - this.#parts.clock.monotonic();
-    // After a success the pause is a second at the most, and worth waiting for.
+    // After a success the pause is at most a second, and worth waiting for.
     if (pauseMs > 0 && this.#last && this.#last.outcome !== 'renewed') return Promise.resolve(this.#last);
     this.#refreshing = this.#renew(pauseMs).finally(() => {
       this.#refreshing = undefined;

@@ -141,7 +141,7 @@ export class FairQueue<T> {
     return count;
   }
 
-  /** Once nobody waits, nobody is owed anything. */
+  /** An empty queue owes nothing to anybody. */
   #shrink(flow: Flow<T>): void {
     flow.size--;
     this.#size--;

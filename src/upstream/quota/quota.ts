@@ -145,7 +145,7 @@ export class Quota {
   /**
    * Resolves when a call may start, which is then counted.
    *
-   * @param waitMs how long the demand can wait at the most; only a bulk walk's may wait for longer than `maxWaitMs`
+   * @param waitMs the longest that the demand can wait; only a bulk walk's may wait for longer than `maxWaitMs`
    * @param signal takes it out of the queue, at no cost
    * @throws Problem `upstream-busy`, at once where the turn is known to come too late; `upstream-quota-exhausted`
    */

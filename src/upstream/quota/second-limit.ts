@@ -1,5 +1,5 @@
 /**
- * At most so many calls in any second, as the upstream sees it.
+ * Limits the calls in any second, as the upstream sees it.
  *
  * When a call arrives there is not known here; only when it was started, and when its answer came. What is certain is
  * that it had arrived by the time of its answer, so a second after that its place is free again. That would cost a
@@ -34,11 +34,14 @@ const doubtMs = 25;
 const remembered = 1_000;
 const convincing = 16;
 
-/** After the upstream told of its limit: nothing for a second or for as long as it asks, then half the rate, and one call a second more in this time. */
+/**
+ * After the upstream reports its limit: no call for a second or for as long as it asks, then half the rate, raised by one call a
+ * second every `recoverEveryMs`.
+ */
 const pauseMs = 1_000;
 const recoverEveryMs = 5_000;
 
-/** What is taken of the whole limit: all of it, or one of so many equal parts. */
+/** What is taken of the whole limit: all of it, or one of `instances` equal parts. */
 export interface Share {
   readonly instances: number;
   /** Which of them this is, from 0: the first ones get what cannot be divided. */

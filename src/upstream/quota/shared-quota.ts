@@ -1,5 +1,5 @@
 /**
- * One quota for all instances: so many calls a second and a day among them, in turns that are fair between the teams
+ * One quota for all instances: one number of calls a second and a day among them, in turns that are fair between the teams
  * wherever their demands wait. Redis gives the turns; each instance keeps its own queue.
  *
  * The turns are those of start-time fair queueing, as in one instance: every instance that asks tells what waits there,
@@ -151,7 +151,7 @@ const prelude = `
   if today == day then
     for _, one in ipairs(report[3]) do
       local name, own, known = one[1], one[2], one[3]
-      -- Calls that are news; after a flush those are not that the others have told of.
+      -- Calls that are new; after a flush, those that other instances have already reported are not.
       local team = teamOf(name)
       local new = math.max(0, own - (number(KEYS[6], ARGV[2] .. ' ' .. name) or 0))
       local covered = math.min(team.r, new)
@@ -370,7 +370,7 @@ export class SharedQuota {
     this.#redis.publish('complaint', this.#redis.instance, String(Math.ceil(pauseMs)));
   }
 
-  /** Calls the functions whenever a turn may be had in so many milliseconds, or another instance has complained. */
+  /** Calls `onTurn` with the milliseconds until a turn may be had, and `onComplaint` when another instance has complained. */
   listen(onTurn: (inMs: number) => void, onComplaint: (pauseMs: number) => void): void {
     const { instance } = this.#redis;
     this.#redis.on('turn', (whose) => {

@@ -13,7 +13,7 @@ interface Group {
 export interface Wait {
   /** As urgent as the most urgent of those who wait. */
   readonly demand: Demand;
-  /** Aborted when nobody waits for the fetch any more. */
+  /** Aborted when the last waiting caller leaves. */
   readonly signal: AbortSignal;
   /** Settles as `fetching` does, or rejects when the caller's own signal comes first. */
   until<T>(fetching: Promise<T>): Promise<T>;

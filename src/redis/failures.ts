@@ -1,8 +1,8 @@
 /**
- * Why Redis did not help, in words that are safe to tell: its own may hold anything.
+ * Why a call to Redis failed, in words that are safe to log: Redis' own may contain anything.
  */
 
-export interface Refusal {
+export interface Failure {
   /** Out of a closed set. */
   readonly reason: string;
   /** For `no-permission`: what Sendgate's user may not use. */
@@ -24,16 +24,16 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^ERR This instance has cluster support disabled/, 'no-cluster'],
 ];
 
-/** What a person has to mend, who has to be told of it also where something else was told before. */
+/** Whether an operator has to act. Such a reason is logged even when another one was logged before. */
 export const isForPerson = (reason: string) =>
   ['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster'].includes(reason);
 
-export function refusalOf(error: unknown): Refusal {
+export function failureOf(error: unknown): Failure {
   if (error instanceof Late) return { reason: 'late' };
   if (!(error instanceof Error)) return { reason: 'connection' };
   // A cluster's client has an error of its own when all servers that it knows have failed.
   const { lastNodeError } = error as { readonly lastNodeError?: unknown };
-  if (lastNodeError instanceof Error) return refusalOf(lastNodeError);
+  if (lastNodeError instanceof Error) return failureOf(lastNodeError);
   const known = reasons.find(([pattern]) => pattern.test(error.message));
   if (known) return { reason: known[1], denied: known[1] === 'no-permission' ? deniedBy(error.message) : undefined };
   if (error.name === 'ReplyError') return { reason: 'error' };
@@ -41,10 +41,10 @@ export function refusalOf(error: unknown): Refusal {
   return { reason: /^[A-Z][A-Z_]{2,40}$/.test(code) ? code : 'connection' };
 }
 
-/** What is denied where the error does not name it. */
+/** Stands for what is denied where the error does not name it. */
 export const aCommand = 'a command';
 
-/** What an ACL error of Redis 6 or later denies. It names commands, and users, of whom nothing is told. */
+/** What an ACL error of Redis 6 or later denies: a command by name, never a user. */
 export function deniedBy(message: string): string {
   const command = /\bto run the '([a-z]{1,30}(?:\|[a-z-]{1,30})?)' command\b/i.exec(message)?.[1];
   if (command !== undefined) return `the command ${command.toLowerCase()}`;

@@ -24,8 +24,8 @@ export function parseInstant(text: string): string | undefined {
   if (parts?.['day'] === undefined) return undefined;
 
   const at = Date.parse(`${parts['day']}T00:00:00.000Z`);
-  // Date.parse takes 30 February for 1 March on some days and NaN on others; the way back tells.
-  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== parts['day']) return undefined;
+  // Date.parse takes 30 February for 1 March on some days and NaN on others: then the day of the month is another one.
+  if (new Date(at).getUTCDate() !== Number(parts['day'].slice(-2))) return undefined;
 
   const number = (name: string) => Number(parts[name] ?? 0);
   if (number('hour') > 23 || number('minute') > 59 || number('second') > 59) return undefined;
