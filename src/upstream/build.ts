@@ -152,10 +152,14 @@ function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, o
  */
 function buildKnownIds(
   stateFile: StateFile,
-  { clock, redis, secrets, keyRing, digest, onIdsLearned }: Pick<
-    Parts,
-    'clock' | 'redis' | 'secrets' | 'keyRing' | 'digest' | 'onIdsLearned'
-  >,
+  {
+    clock,
+    redis,
+    secrets,
+    keyRing,
+    digest,
+    onIdsLearned,
+  }: Pick<Parts, 'clock' | 'redis' | 'secrets' | 'keyRing' | 'digest' | 'onIdsLearned'>,
 ): KnownIds {
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
