@@ -27,6 +27,11 @@ const kinds: readonly { readonly name: string; readonly fault: Fault; readonly t
   // A firewall's page quotes what a caller has sent.
   { name: 'Developer Over Rate', fault: { kind: 'firewall' }, type: 'busy' },
   { name: 'Developer Over Qps', fault: { kind: 'firewall', status: 401 }, type: 'busy' },
+  // And where it is JSON that is put together by hand, the quotation can add to it.
+  { name: '","message":"Limit Exceeded","x":"', fault: { kind: 'firewall', page: 'json', status: 429 }, type: 'busy' },
+  { name: '","error_key":"quota_exceeded","x":"', fault: { kind: 'firewall', page: 'json' }, type: 'busy' },
+  { name: '","error_key":"throttled","x":"', fault: { kind: 'firewall', page: 'json', status: 400 }, type: 'busy' },
+  { name: '","error_key":"http.status.gone","x":"', fault: { kind: 'firewall', page: 'json' }, type: 'failed' },
   { name: 'broken', fault: { kind: 'status', status: 500 }, type: 'failed' },
   { name: 'waiting', fault: { kind: 'status', status: 503, retryAfter: '3600' }, type: 'busy' },
   { name: 'html', fault: { kind: 'html' }, type: 'failed' },
