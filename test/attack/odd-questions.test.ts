@@ -133,6 +133,19 @@ describe.each(versions)('with %s', (version) => {
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 
+  test('a failure that had no time left for a retry, behind many questions of its client, is not remembered', async () => {
+    const { ask, sandbox, clock } = await up(version);
+    expect((await ask(1)).status).toBe(200);
+    sandbox.forget();
+    sandbox.fault({ kind: 'latency', ms: 300, campaign: '2', times: 1 });
+    sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 1 });
+    const late = ask(2);
+    await until(() => sandbox.callCount === 1, 'it is asked');
+    clock.forward(19.95);
+    expect((await late).status).toBe(502);
+    expect((await ask(2, '', 'b')).status).toBe(200);
+  });
+
   test('credentials that are refused are still found out, and tried by probes, whoever asks what', async () => {
     const { sandbox, ask, ready, clock, lines } = await up(version);
     expect((await ask(1)).status).toBe(200);
