@@ -247,7 +247,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const purge = async (given: string | undefined) => {
     const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
     // An id may mean an activity whose pages are held here, or by others, before anybody has asked by that id, or when it meant none.
-    ids.forget(campaign);
+    ids.doubt(campaign);
     const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));
     const purged = await pages.purge(campaign);
     log.info({ campaign, ...purged, problem: problem?.code }, 'purged');

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { digestWith } from '../src/redis/digests.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -135,6 +136,26 @@ describe('Instances that share a Redis', () => {
     });
     const { results } = await a.page(`/campaigns/${ids.campaign}/sends`);
     expect(results).toHaveLength(500);
+  });
+
+  test('believe nothing that is proven with the id of a client alone, which is no secret', async () => {
+    await sandbox.stop();
+    const { clientSecret: _, ...publicClient } = oauth;
+    sandbox = await startSandbox({ clock, oauth: { ...publicClient, rotating: false } });
+    sandbox.campaign({ id: v2Id, size: 1_234, newestMs });
+    sandbox.campaign({ id: '2', size: 3, newestMs });
+    const a = await add({ CONSTANT_CONTACT_CLIENT_SECRET: '' });
+    const pair = [ids.campaign, activityIdOf('2')];
+    const proof = digestWith(() => oauth.clientId)('ids', pair.join(' '));
+    // Messages come in their order: when the second one is followed, the first one has been heard.
+    const told = [JSON.stringify(['ids', proof, ...pair]), JSON.stringify(['purge', 'v3', ''])];
+    await a.page(`/campaigns/${ids.activity}/sends`);
+    await redis.ask(async (client) => {
+      const [channel = ''] = (await client.call('PUBSUB', 'CHANNELS')) as string[];
+      for (const message of told) await client.publish(channel, message);
+    });
+    await until(() => a.service.pages.count === 0, 'both are heard');
+    expect((await a.page(`/campaigns/${ids.campaign}/sends`)).results).toHaveLength(500);
   });
 });
 

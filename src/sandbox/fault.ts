@@ -48,6 +48,8 @@ export interface Fault {
   readonly status?: number;
   /** For `status`, `gone` and `access-denied`: in what body; that of the version without it. */
   readonly errorAs?: ErrorShape;
+  /** For `firewall`: its page; `json` is put together by hand, so that what it quotes can add to it. HTML without it. */
+  readonly page?: 'html' | 'json';
   /** For `over-qps` and `over-ratelimit`: how they are told. */
   readonly limitsAs?: LimitShape;
   /** `Retry-After` of the answer. */
@@ -151,7 +153,9 @@ export async function strike(
     case 'forbidden':
       return send(forbidden);
     case 'firewall':
-      return answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
+      return fault.page === 'json'
+        ? answer(fault.status ?? 403, 'application/json', `{"message":"Request blocked: ${quoted(req.url ?? '')}"}`)
+        : answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
   }
 }
 
@@ -178,9 +182,11 @@ function errorIn(shape: ErrorShape, status: number, error_key: string, error_mes
 
 /** What a firewall in front of the API says, which quotes what it was asked, as it came and decoded. */
 function firewallPage(url: string): string {
-  const decoded = [...new URL(url, 'http://sandbox').searchParams].map(([name, value]) => `${name}=${value}`);
-  return `<html><body><h1>Request blocked</h1><p>${url}</p><p>${decoded.join(' ')}</p></body></html>`;
+  return `<html><body><h1>Request blocked</h1><p>${url}</p><p>${quoted(url)}</p></body></html>`;
 }
+
+const quoted = (url: string) =>
+  [...new URL(url, 'http://sandbox').searchParams].map(([name, value]) => `${name}=${value}`).join(' ');
 
 /** Sends spaces until the client has had enough. */
 function oversize(res: ServerResponse): true {

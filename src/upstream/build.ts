@@ -146,12 +146,23 @@ function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, o
   };
 }
 
-/** What ids mean is kept in the file, and told to the other instances. */
+/**
+ * What ids mean is kept in the file, and told to the other instances. Without a key or a client secret it is not told: the id of
+ * a client is no secret, and what could be proven with it alone would be kept for good.
+ */
 function buildKnownIds(
   stateFile: StateFile,
-  { clock, redis, digest, onIdsLearned }: Pick<Parts, 'clock' | 'redis' | 'digest' | 'onIdsLearned'>,
+  {
+    clock,
+    redis,
+    secrets,
+    keyRing,
+    digest,
+    onIdsLearned,
+  }: Pick<Parts, 'clock' | 'redis' | 'secrets' | 'keyRing' | 'digest' | 'onIdsLearned'>,
 ): KnownIds {
-  const shared = redis && new SharedIds(redis, digest);
+  const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
+  const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn) => {
     stateFile.keepIds(known.kept());
     if (isOwn) shared?.tell(pairs);

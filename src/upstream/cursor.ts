@@ -91,8 +91,12 @@ const valuePattern = /^[\w.~!$'()*+,:@/?%=-]*$/;
 const unencoded = /[ ";<>[\\\]^`{|}]/g;
 const decoded = (value: string) => new URLSearchParams(`=${value}`).get('') ?? '';
 
-/** A link's query; all of it where it is nothing else. */
+/** Characters of a link: one that can be followed has at most half of them, and eight megabytes of one take seconds to read. */
+const maxLinkLength = 16_384;
+
+/** A link's query; all of it where it is nothing else, and nothing of a link that is too long to be followed. */
 function queryOf(link: string): string {
+  if (link.length > maxLinkLength) return '';
   const [withoutFragment = ''] = link.split('#', 1);
   return withoutFragment.slice(withoutFragment.indexOf('?') + 1);
 }

@@ -115,6 +115,8 @@ export interface OtherIds {
   /** Tells that this is the id of an activity: there are rows under it, or a campaign lists it. */
   addActivity(id: string): void;
   /** Forgets that this id, or any, was found to mean nothing. What ids mean never changes, and is kept. */
+  doubt(id?: string): void;
+  /** The same, and that it is an activity's where only rows say so: what instances share may have been false. */
   forget(id?: string): void;
 }
 
@@ -126,6 +128,7 @@ export const noOtherIds: OtherIds = {
   exists: () => false,
   isNowhere: () => false,
   addActivity: () => {},
+  doubt: () => {},
   forget: () => {},
 };
 

@@ -157,9 +157,15 @@ export class KnownIds implements OtherIds {
     }
   }
 
-  forget(id?: string): void {
+  doubt(id?: string): void {
     if (id === undefined) this.#without.clear();
     else this.#without.delete(id);
+  }
+
+  forget(id?: string): void {
+    this.doubt(id);
+    if (id === undefined) this.#activities.clear();
+    else this.#activities.delete(id);
   }
 }
 

@@ -14,15 +14,18 @@ const maxLooked = 8_192;
 const masheryCode = /^ERR_\d{3}_(?:DEVELOPER|ACCOUNT)_OVER_(QPS|RATE)/i;
 /** The same in the words of its XML, HTML and plain text. */
 const masheryWords = /\b(?:developer|account)\s+over\s+(qps|queries\s+per\s+second|rate)\b/i;
-/** The messages of v3's gateway, Amazon's API Gateway; the second is the usage plan's, and so the day's. */
+/** The messages of v3's gateway, Amazon's API Gateway, with a 429; the second is the usage plan's, and so the day's. */
 const gatewayLimit = /^(too many requests|limit exceeded)\.?$/i;
+/** The name with which a body begins. */
+const opening = /^\[?\s*\{\s*"(?:error_key|message)"\s*:\s*"([^"\\]+)"/i;
 
 /**
  * The limit that an answer tells of; undefined where it tells of none. A 429 is not documented in v2, and in v3 it is the
  * answer of both limits: without a name it may be anybody's.
  *
- * Words in a body may be an echo of what a caller has sent, so where a question has any text of a caller's in it they only
- * make a limit without a name. No caller has a say in a header, in an `error_key`, or in the whole of a gateway's message.
+ * A body may be an echo of what a caller has sent, and JSON that is put together by hand lets a quotation add names to it. So
+ * where a question has any text of a caller's in it, words make a limit without a name, and so does a name with which the body
+ * does not begin: what quotes begins with something of its own. No caller has a say in a header.
  *
  * @param hasFreeText whether the question has text in it that a caller has made up
  */
@@ -30,13 +33,22 @@ export function limitOf({ status, headers, body }: Reply, hasFreeText: boolean):
   if (status < 400) return undefined;
   const code = masheryCode.exec(headers['x-mashery-error-code'] ?? '')?.[1];
   if (code !== undefined) return code.toUpperCase() === 'QPS' ? 'second' : 'day';
+  const otherwise = status === 429 ? 'unnamed' : undefined;
+  const isProven = (name: string) => !hasFreeText || opening.exec(body.trimStart().slice(0, maxLooked))?.[1] === name;
   const key = errorKey(body);
-  if (key !== undefined) return keyed(key) ?? (status === 429 ? 'unnamed' : undefined);
-  const message = gatewayLimit.exec(gatewayMessage(body)?.trim() ?? '')?.[1];
-  if (message !== undefined) return message.toLowerCase() === 'limit exceeded' ? 'day' : 'second';
+  if (key !== undefined) {
+    const limit = keyed(key);
+    return limit === undefined || isProven(key) ? (limit ?? otherwise) : 'unnamed';
+  }
+  const message = gatewayMessage(body) ?? '';
+  const said = gatewayLimit.exec(message.trim())?.[1];
+  if (said !== undefined) {
+    if (status !== 429 || !isProven(message)) return 'unnamed';
+    return said.toLowerCase() === 'limit exceeded' ? 'day' : 'second';
+  }
   const words = masheryWords.exec(body.slice(0, maxLooked))?.[1];
   if (words !== undefined && !hasFreeText) return words.toLowerCase() === 'rate' ? 'day' : 'second';
-  return words !== undefined || status === 429 ? 'unnamed' : undefined;
+  return words === undefined ? otherwise : 'unnamed';
 }
 
 /** By v2's gateway (vendor's forum), and by v3 (vendor's documentation). */

@@ -139,6 +139,8 @@ export class Upstream {
       if (!mayPause || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
         if (finding === 'day') throw gates.day.problem;
         if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
+        // Who has waited less may be answered by a retry: this is not remembered.
+        if (finding === 'failed' && canRetry && !mayPause && waitMs === 0) throw problem;
         throw await this.#verdict(outcome, finding, left());
       }
       if (canConfirm) confirmed = true;

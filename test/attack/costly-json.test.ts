@@ -5,6 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJson } from '../../src/json.ts';
 import { errorKey } from '../../src/upstream/error-body.ts';
+import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
 import { parseV3Page } from '../../src/upstream/v3.ts';
 
@@ -55,6 +56,29 @@ test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, 
   const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => errorKey(text.slice(text.indexOf('['))));
   expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));
   expect(all).toBeLessThan(plainly * 20 + 20);
+});
+
+test('Fields of a token answer are read in the time that it takes to read the answer', () => {
+  const blank = ' '.repeat(40_000);
+  for (const name of ['token_type', 'expires_in', 'scope', 'error', 'access_token']) {
+    const fields = { access_token: 'a', refresh_token: 'r', [name]: `${blank}x` };
+    const text = JSON.stringify(fields);
+    expect(readGrant(200, text)).toMatchObject({ refreshToken: 'r' });
+    expect(leastMsOf(() => readGrant(200, text))).toBeLessThan(msOf(() => JSON.parse(text)) * 20 + 20);
+  }
+});
+
+test('Links that are longer than any that can be followed are not looked through', () => {
+  const hrefs = [`?next=${repeated('<', megabytes - 1_000)}`, `?next=1&${repeated('a=1&', megabytes - 1_000)}`];
+  for (const href of hrefs) {
+    const v2 = `{"meta":{"pagination":{"next_link":"${href}"}},"results":[]}`;
+    const v3 = `{"tracking_activities":[],"_links":{"next":{"href":"${href}"}}}`;
+    const plainly = leastMsOf(() => parseJson(v3));
+    for (const read of [() => parseV2Page(v2), () => parseV3Page(v3, '1')]) {
+      expect(read).toThrow(expect.objectContaining({ reason: 'schema' }));
+      expect(leastMsOf(read)).toBeLessThan(plainly * 3 + 20);
+    }
+  }
 });
 
 test('An error of which the first is all that counts is read by it', () => {

@@ -28,6 +28,11 @@ const kinds: readonly { readonly name: string; readonly fault: Fault; readonly t
   // A firewall's page quotes what a caller has sent.
   { name: 'Developer Over Rate', fault: { kind: 'firewall' }, type: 'busy' },
   { name: 'Developer Over Qps', fault: { kind: 'firewall', status: 401 }, type: 'busy' },
+  // And where it is JSON that is put together by hand, the quotation can add to it.
+  { name: '","message":"Limit Exceeded","x":"', fault: { kind: 'firewall', page: 'json', status: 429 }, type: 'busy' },
+  { name: '","error_key":"quota_exceeded","x":"', fault: { kind: 'firewall', page: 'json' }, type: 'busy' },
+  { name: '","error_key":"throttled","x":"', fault: { kind: 'firewall', page: 'json', status: 400 }, type: 'busy' },
+  { name: '","error_key":"http.status.gone","x":"', fault: { kind: 'firewall', page: 'json' }, type: 'failed' },
   { name: 'broken', fault: { kind: 'status', status: 500 }, type: 'failed' },
   { name: 'waiting', fault: { kind: 'status', status: 503, retryAfter: '3600' }, type: 'busy' },
   { name: 'html', fault: { kind: 'html' }, type: 'failed' },
@@ -126,6 +131,19 @@ describe.each(versions)('with %s', (version) => {
     await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, behind(`odd-broken.${n}`, version))));
     expect(sandbox.callCount).toBeLessThanOrEqual(30 + 8 + 1);
     sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 2 });
+    expect((await ask(2, '', 'b')).status).toBe(200);
+  });
+
+  test('a failure that had no time left for a retry, behind many questions of its client, is not remembered', async () => {
+    const { ask, sandbox, clock } = await up(version);
+    expect((await ask(1)).status).toBe(200);
+    sandbox.forget();
+    sandbox.fault({ kind: 'latency', ms: 300, campaign: '2', times: 1 });
+    sandbox.fault({ kind: 'status', status: 500, campaign: '2', times: 1 });
+    const late = ask(2);
+    await until(() => sandbox.callCount === 1, 'it is asked');
+    clock.forward(19.95);
+    expect((await late).status).toBe(502);
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 

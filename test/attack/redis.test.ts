@@ -9,15 +9,16 @@ import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { countingIn } from '../../src/callers/rate-limit.ts';
-import { tagOf } from '../../src/pages/page.ts';
-import { type Rebuilt, readRecord, recordVersion } from '../../src/pages/record.ts';
+import { makeBody, tagOf } from '../../src/pages/page.ts';
+import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/pages/record.ts';
 import { SharedPages } from '../../src/pages/shared-pages.ts';
 import { Walks } from '../../src/pages/walks.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { digestWith } from '../../src/redis/digests.ts';
 import { Redis, type Reply } from '../../src/redis/redis.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
-import { activityIdOf } from '../../src/sandbox/v3.ts';
+import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
+import { renderPage } from '../../src/sends/body.ts';
 import { Demand } from '../../src/upstream/quota/demand.ts';
 import { ForwardClock } from '../support/clock.ts';
 import {
@@ -290,6 +291,28 @@ describe('A forged record', () => {
     expect(await status(c.get(path()))).toBe(404);
     clock.forward(61);
     expect(await status(c.get(path()))).toBe(200);
+  });
+
+  test("that has a campaign's id for an activity's is believed no longer than until a purge", async () => {
+    const it = await add({}, 'v3');
+    const id = campaignIdOf(String(campaign));
+    const date = new Date(clock.now() - 1_000).toISOString();
+    const send = { activity_type: '', campaign_id: id, contact_id: '1', email_address: '', send_date: date };
+    const rendered = renderPage('', { campaign: id, limit: 500 }, { sends: [send], cursor: undefined });
+    const page = { ...rendered, cursor: undefined, newestMs: clock.now() };
+    const walk = `sendgate:1:{${recordVersion}|v3|${id}}`;
+    const key = `${walk}:limit=500`;
+    const record = writeRecord({ body: await makeBody(page, tagOf(page.json)), first: `1 ${date}` }, key, []);
+    const generation = clock.now() * 1_000;
+    await server.ask(async (client) => {
+      await client.hset(walk, { g: generation });
+      await client.hset(key, { f: clock.now(), u: clock.now() + 60_000, g: generation, r: record });
+    });
+    const path = `/campaigns/${id}/sends`;
+    expect((await it.page(path)).results).toHaveLength(1);
+    const purge = await fetch(`${it.service.managementUrl}/purge?campaign=${id}`, { method: 'POST' });
+    expect(purge.status).toBe(200);
+    expect((await it.page(path)).results).toHaveLength(30);
   });
 
   test('whose lock never ends is asked for all the same', async () => {

@@ -72,7 +72,7 @@ export function reasonOf(status: number, fields: Fields | undefined, failure?: s
 
 /** Whether there is a type that is not ours: it would need another header. None is as good as `Bearer`. */
 function isOtherType(type: unknown): boolean {
-  return typeof type === 'string' && !/^\s*(bearer)?\s*$/i.test(type);
+  return typeof type === 'string' && !/^(bearer)?$/i.test(type.trim());
 }
 
 /** Seconds, from 1 to a day. */
