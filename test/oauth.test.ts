@@ -32,6 +32,7 @@ async function up(sandboxOptions: Parameters<typeof start>[1] = {}, env = {}): P
   return it;
 }
 
+const readiness = async ({ service }: Harness) => (await fetch(`${service.managementUrl}/readyz`)).json();
 const sends = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
 
 describe('the access token', () => {
@@ -73,10 +74,12 @@ describe('the access token', () => {
     const refused = await it.get(sends(3));
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
+    expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
     expect((await it.get(sends(1))).status).toBe(200); // stale
     it.sandbox.heal();
     it.clock.forward(120);
     await until(async () => (await it.get(sends(3))).status === 200, 'it works again');
+    expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
   test('may belong to a public client, or to a refresh token that lives long', async () => {

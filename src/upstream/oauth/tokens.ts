@@ -64,6 +64,11 @@ export class Tokens implements BearerTokens {
     return this.#needsPerson;
   }
 
+  /** Whether there is no access token to call with, since it cannot be renewed. */
+  get isMissing(): boolean {
+    return this.#failures > 0 && !this.#isUsable();
+  }
+
   /** Milliseconds until the access token ends; 0 when there is none. */
   get lifeLeftMs(): number {
     return this.#isUsable() ? this.#endsAt - this.#parts.clock.monotonic() : 0;
