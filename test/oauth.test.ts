@@ -1,7 +1,9 @@
 /**
  * The tokens of v3: renewed in time, by one at a time, and never lost.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -160,6 +162,34 @@ describe('a refresh', () => {
   test('spends no refresh token when the next one could not be kept', async () => {
     const first = await order({ tokenFile: join(folder, 'no', 'such', 'folder.json') });
     expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+  });
+
+  test('spends no refresh token when the file is there and cannot be read: a later one may be in it', async () => {
+    const first = await order();
+    mkdirSync(first.tokenFile); // what Docker makes of a file that is to be mounted and is not there
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+    rmdirSync(first.tokenFile);
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+  });
+
+  const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
+  (mayMount ? test : test.skip)('spends none when nothing can be put in the place of the file, mounted by itself', async () => {
+    const first = await order();
+    writeFileSync(first.tokenFile, '');
+    writeFileSync(`${first.tokenFile}.outside`, '');
+    const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
+    const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
+    const { tokenFile } = first;
+    const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
+    let told = '';
+    child.stdout.on('data', (part) => {
+      told += part;
+    });
+    child.stdin.end(JSON.stringify(first));
+    await once(child, 'close');
+    expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
     expect(sandbox.tokenCallCount).toBe(0);
   });
 

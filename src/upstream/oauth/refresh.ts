@@ -8,7 +8,7 @@ import { lock } from './file-lock.ts';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import type { Grant } from './token-answer.ts';
 import { GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
-import { checkWritable, completeWrite, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
+import { checkReadable, checkWritable, completeWrite, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
 
 export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
@@ -44,6 +44,7 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
   const shared = order.sharing && (await SharedRefresh.begin(order.sharing, order.timeoutMs));
   try {
     if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
+    checkReadable(tokenFile);
     completeWrite(tokenFile, clientId);
     const own = readTokens(tokenFile, clientId);
     const theirs = await shared?.read();
