@@ -95,6 +95,25 @@ describe('the access token', () => {
   });
 });
 
+test.each([
+  ['is deleted', (file: string) => rmSync(file)],
+  ['is damaged', (file: string) => writeFileSync(file, '{"clientId":')],
+])(
+  'when the file %s while Sendgate runs, the latest refresh token goes on being used, and is stored again',
+  async (_, harm) => {
+    const tokenFile = join(folder, `harmed-${files++}.json`);
+    const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
+    await it.get(sends(1));
+    const before = readTokens(tokenFile, oauth.clientId);
+    harm(tokenFile);
+    it.service.reloadSecrets();
+    await until(() => it.lines.filter((line) => line.includes('was renewed')).length === 2, 'it is renewed');
+    expect(it.sandbox.tokenCallCount).toBe(2); // with the configured one, which is spent, there would be a third
+    expect(readTokens(tokenFile, oauth.clientId)?.refreshToken).not.toBe(before?.refreshToken);
+    expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });
+  },
+);
+
 describe('a refresh token that is refused', () => {
   test('is told once, with what to run; held pages go on; and a person who authorizes ends it', async () => {
     const tokenFile = join(folder, 'refused.json');
@@ -175,23 +194,26 @@ describe('a refresh', () => {
   });
 
   const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
-  (mayMount ? test : test.skip)('spends none when nothing can be put in the place of the file, mounted by itself', async () => {
-    const first = await order();
-    writeFileSync(first.tokenFile, '');
-    writeFileSync(`${first.tokenFile}.outside`, '');
-    const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
-    const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
-    const { tokenFile } = first;
-    const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
-    let told = '';
-    child.stdout.on('data', (part) => {
-      told += part;
-    });
-    child.stdin.end(JSON.stringify(first));
-    await once(child, 'close');
-    expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
-    expect(sandbox.tokenCallCount).toBe(0);
-  });
+  (mayMount ? test : test.skip)(
+    'spends none when nothing can be put in the place of the file, mounted by itself',
+    async () => {
+      const first = await order();
+      writeFileSync(first.tokenFile, '');
+      writeFileSync(`${first.tokenFile}.outside`, '');
+      const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
+      const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
+      const { tokenFile } = first;
+      const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
+      let told = '';
+      child.stdout.on('data', (part) => {
+        told += part;
+      });
+      child.stdin.end(JSON.stringify(first));
+      await once(child, 'close');
+      expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
+      expect(sandbox.tokenCallCount).toBe(0);
+    },
+  );
 
   test('waits for no lock of somebody who was killed long ago', async () => {
     const first = await order();

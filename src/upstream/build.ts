@@ -211,7 +211,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
       watchFile(tokenFile, { interval: 1_000, persistent: false }, onChange);
       return () => unwatchFile(tokenFile, onChange);
     },
-    refresh: (replaces) =>
+    refresh: (replaces, held) =>
       refreshTokens({
         tokenUrl,
         tokenFile,
@@ -222,6 +222,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
         refreshToken: secrets.get('refreshToken'),
         sharing: tokenSharing(parts),
         replaces,
+        held,
       }),
     onTokens: (values, hasAccessToken) => {
       secrets.learn(values);

@@ -11,7 +11,8 @@ interface Parts {
   readonly clock: Clock;
   /** Undefined when there are none, or none that belong to the configured refresh token. */
   readonly read: () => StoredTokens | undefined;
-  readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
+  /** @param held the latest tokens that `read` has read, in case it reads none any more */
+  readonly refresh: (replaces: string | undefined, held: StoredTokens | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
   /** Told of tokens that are new: they have to be kept out of the logs, and the access token, if it is new, may be tried. */
@@ -36,6 +37,8 @@ export class Tokens implements BearerTokens {
   readonly #parts: Parts;
   /** Those with the access token in use. */
   #stored: StoredTokens | undefined;
+  /** Those with the latest refresh token. */
+  #latest: StoredTokens | undefined;
   /** Both tokens as they were last found in the file. */
   #found: string | undefined;
   /** Monotonic times at which the access token is to be renewed, and ends. */
@@ -141,6 +144,7 @@ export class Tokens implements BearerTokens {
     if (name === this.#found) return false;
     this.#found = name;
     if (!stored) return false;
+    this.#latest = stored;
     const { accessToken, refreshToken } = stored;
     const isNew = accessToken !== '' && accessToken !== this.#stored?.accessToken;
     if (isNew) this.#use(stored);
@@ -172,7 +176,7 @@ export class Tokens implements BearerTokens {
   async #renew(pauseMs: number): Promise<RefreshOutcome> {
     const { clock, refresh, read, onOutcome } = this.#parts;
     if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
-    const result = await refresh(this.#stored?.accessToken);
+    const result = await refresh(this.#stored?.accessToken, this.#latest);
     // The call was made somewhere in between: a second after its end is a second after it.
     this.#endedAt = clock.monotonic();
     if (result.outcome === 'renewed') this.#refused = undefined;
