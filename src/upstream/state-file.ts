@@ -27,8 +27,14 @@ export interface StoredDay {
 }
 
 interface Events {
-  /** The day in it, or all of it, cannot be read; or it cannot be written: that is told once, until it can. */
-  unsaved(reason: 'unreadable' | 'unwritable'): void;
+  /**
+   * The day in it, or all of it, cannot be read; or it cannot be written: that is told once, until it can.
+   *
+   * @param code Node's, such as ENOSPC, where there is one
+   */
+  unsaved(reason: 'unreadable' | 'unwritable', code?: string): void;
+  /** It can be written again, after it was told that it cannot. */
+  saved?(): void;
   /** So many of the ids in it are none, or too many: they are dropped. */
   idsDropped?(count: number): void;
 }
@@ -82,9 +88,10 @@ export class StateFile {
     try {
       writeAll(`${this.#path}.new`, [Buffer.from('{'), this.#day, comma, this.#ids, Buffer.from('}')]);
       renameSync(`${this.#path}.new`, this.#path);
+      if (!this.#isWritable) this.#events.saved?.();
       this.#isWritable = true;
-    } catch {
-      if (this.#isWritable) this.#events.unsaved('unwritable');
+    } catch (error) {
+      if (this.#isWritable) this.#events.unsaved('unwritable', (error as NodeJS.ErrnoException).code);
       this.#isWritable = false;
     }
   }
