@@ -206,7 +206,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     if (await shared?.reconcile(read(), borrow)) tokens.reload();
   };
   shared?.listen(() => void reconcile());
-  let told: RefreshOutcome['outcome'] = 'renewed';
+  let told: RefreshOutcome['outcome'] | 'missing' = 'renewed';
   const tokens: Tokens = new Tokens({
     clock,
     read,
@@ -241,16 +241,22 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     onOutcome: (result) => {
       parts.onRefresh(result);
       const { outcome, reason } = result;
+      const state = outcome === 'failed' && tokens.isMissing ? 'missing' : outcome;
       if (reason === 'redis') void reconcile();
-      if (outcome === 'renewed') log.info('the access token was renewed');
-      else if (outcome === told || told === 'refused')
+      if (state === 'renewed') log.info('the access token was renewed');
+      else if (state === told || told === 'refused')
         return; // It has been said.
-      else if (outcome === 'failed') {
+      else if (state === 'missing') {
+        log.error(
+          { event: 'token.missing', reason, file: tokenFile },
+          'the access token could not be renewed and none is left: calls fail until it is, which is tried again and again',
+        );
+      } else if (state === 'failed') {
         log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
       } else {
         log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
       }
-      told = outcome;
+      told = state;
     },
   });
   return tokens;
