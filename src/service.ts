@@ -187,7 +187,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     quotaExhausted: () => gates.day.isShut || quota.isSpent,
     circuitOpen: () => gates.breaker.isOpen,
   };
-  const health = new Health(state, () => front.processes);
+  const isFailing = () => state.circuitOpen() || tokens?.isMissing === true;
+  const health = new Health({ ...state, isFailing }, () => front.processes);
   const given = () => front.given;
   const status = new StatusBoard({
     ...state,

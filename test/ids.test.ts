@@ -1,7 +1,7 @@
 /**
  * With v3 one campaign is asked for by its own id, by that of its activity, or by v2's digits.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -667,13 +667,30 @@ describe('The file in which ids are kept', () => {
     expect(again.kept()).toEqual(kept);
   });
 
-  test('that cannot be written is told once, and every campaign is answered', async () => {
+  test('that cannot be written is told once each way, and every campaign is answered', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
-    const instance = await restart({ SENDGATE_QUOTA_STATE_FILE: join(folder, 'no', 'such', 'folder') });
+    const away = mkdtempSync(join(folder, 'away-'));
+    rmdirSync(away);
+    const instance = await restart({ SENDGATE_QUOTA_STATE_FILE: join(away, 'state.json') });
     for (const id of all) expect((await instance.page(`/campaigns/${id}/sends`)).results).toHaveLength(3);
-    const told = () => instance.lines.filter((line) => line.includes('unwritable'));
+    const told = () => instance.lines.map((line) => JSON.parse(line)).filter(({ event }) => /^state\./.test(event));
     await until(() => told().length > 0, 'it is told');
-    expect(told()).toHaveLength(1);
+    expect(told()).toMatchObject([{ level: 'error', event: 'state.unwritable', code: 'ENOENT' }]);
+
+    mkdirSync(away);
+    await instance.get(`/campaigns/${all[0]}/sends?limit=7`);
+    await instance.get(`/campaigns/${all[0]}/sends?limit=8`);
+    await until(() => told().length > 1, 'it is told that it can be written again');
+    expect(told().slice(1)).toMatchObject([{ level: 'info', event: 'state.writable' }]);
+  });
+
+  test('that cannot be read is told with what that means', async () => {
+    const file = newStateFile();
+    writeFileSync(file, 'nonsense');
+    const instance = await restart({ SENDGATE_QUOTA_STATE_FILE: file });
+    const told = () => instance.lines.map((line) => JSON.parse(line)).filter(({ event }) => /^state\./.test(event));
+    await until(() => told().length > 0, 'it is told');
+    expect(told()).toMatchObject([{ level: 'error', event: 'state.unreadable', file }]);
   });
 });

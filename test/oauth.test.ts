@@ -1,7 +1,9 @@
 /**
  * The tokens of v3: renewed in time, by one at a time, and never lost.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -32,6 +34,7 @@ async function up(sandboxOptions: Parameters<typeof start>[1] = {}, env = {}): P
   return it;
 }
 
+const readiness = async ({ service }: Harness) => (await fetch(`${service.managementUrl}/readyz`)).json();
 const sends = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
 
 describe('the access token', () => {
@@ -73,10 +76,15 @@ describe('the access token', () => {
     const refused = await it.get(sends(3));
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
+    expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
+    const told = () => it.lines.filter((line) => line.includes('could not be renewed')).map((line) => JSON.parse(line));
+    await until(() => told().length === 2, 'it is told that it could not be renewed, and that none is left');
+    expect(told()).toMatchObject([{ level: 'warn' }, { level: 'error', event: 'token.missing', reason: 'http-5xx' }]);
     expect((await it.get(sends(1))).status).toBe(200); // stale
     it.sandbox.heal();
     it.clock.forward(120);
     await until(async () => (await it.get(sends(3))).status === 200, 'it works again');
+    expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
   test('may belong to a public client, or to a refresh token that lives long', async () => {
@@ -89,6 +97,25 @@ describe('the access token', () => {
     expect(it.sandbox.tokenCallCount).toBeGreaterThanOrEqual(3);
   });
 });
+
+test.each([
+  ['is deleted', (file: string) => rmSync(file)],
+  ['is damaged', (file: string) => writeFileSync(file, '{"clientId":')],
+])(
+  'when the file %s while Sendgate runs, the latest refresh token goes on being used, and is stored again',
+  async (_, harm) => {
+    const tokenFile = join(folder, `harmed-${files++}.json`);
+    const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
+    await it.get(sends(1));
+    const before = readTokens(tokenFile, oauth.clientId);
+    harm(tokenFile);
+    it.service.reloadSecrets();
+    await until(() => it.lines.filter((line) => line.includes('was renewed')).length === 2, 'it is renewed');
+    expect(it.sandbox.tokenCallCount).toBe(2); // with the configured one, which is spent, there would be a third
+    expect(readTokens(tokenFile, oauth.clientId)?.refreshToken).not.toBe(before?.refreshToken);
+    expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });
+  },
+);
 
 describe('a refresh token that is refused', () => {
   test('is told once, with what to run; held pages go on; and a person who authorizes ends it', async () => {
@@ -162,6 +189,37 @@ describe('a refresh', () => {
     expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
     expect(sandbox.tokenCallCount).toBe(0);
   });
+
+  test('spends no refresh token when the file is there and cannot be read: a later one may be in it', async () => {
+    const first = await order();
+    mkdirSync(first.tokenFile); // what Docker makes of a file that is to be mounted and is not there
+    expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+    rmdirSync(first.tokenFile);
+    expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
+  });
+
+  const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
+  (mayMount ? test : test.skip)(
+    'spends none when nothing can be put in the place of the file, mounted by itself',
+    async () => {
+      const first = await order();
+      writeFileSync(first.tokenFile, '');
+      writeFileSync(`${first.tokenFile}.outside`, '');
+      const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
+      const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
+      const { tokenFile } = first;
+      const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
+      let told = '';
+      child.stdout.on('data', (part) => {
+        told += part;
+      });
+      child.stdin.end(JSON.stringify(first));
+      await once(child, 'close');
+      expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
+      expect(sandbox.tokenCallCount).toBe(0);
+    },
+  );
 
   test('waits for no lock of somebody who was killed long ago', async () => {
     const first = await order();

@@ -136,14 +136,14 @@ describe('the management listener', () => {
 });
 
 test('health is told in the order of what an operator has to do', () => {
-  const state = { gone: false, credentialsRefused: false, quotaExhausted: false, circuitOpen: true };
+  const state = { gone: false, credentialsRefused: false, quotaExhausted: false, isFailing: true };
   let answering = 1;
   const health = new Health(
     {
       gone: () => state.gone,
       credentialsRefused: () => state.credentialsRefused,
       quotaExhausted: () => state.quotaExhausted,
-      circuitOpen: () => state.circuitOpen,
+      isFailing: () => state.isFailing,
     },
     () => answering,
   );

@@ -94,7 +94,7 @@ test('every command that a script uses is in the list of those that are tried', 
     .filter((name) => name.endsWith('.ts'))
     .flatMap((name) => [...readFileSync(join(folder, name), 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)])
     .map(([, command]) => command);
-  expect([...new Set(used)].sort()).toEqual(Object.keys(scriptCommands).sort());
+  expect([...new Set([...used, 'SCAN'])].sort()).toEqual(Object.keys(scriptCommands).sort());
 });
 
 test('each command of scripts that is denied is found out by name', async () => {
@@ -118,6 +118,7 @@ const denials: readonly (readonly [string, readonly string[], string])[] = [
   ['EVALSHA', ['-evalsha'], 'the command evalsha'],
   ['EVAL', ['-eval'], 'the command eval'],
   ['SUBSCRIBE', ['-subscribe'], 'the command subscribe'],
+  ['SCAN, as a purge does', ['-scan'], 'the command scan'],
   ['its keys', ['resetkeys', '~other:*'], 'a key'],
   ['its channel', ['resetchannels', '&other:*'], 'a channel'],
 ];
@@ -164,6 +165,19 @@ test.each([
   expect(told(it, down).filter(({ reason }) => reason === 'no-permission')).toHaveLength(1);
   await permit();
   await until(() => told(it, up).length === 2, 'it is back');
+});
+
+test('SCAN, denied while it runs, is told of when a purge needs it', async () => {
+  await permit();
+  const it = await add();
+  await until(() => told(it, up).length === 1, 'it is there');
+  await permit('-scan');
+  const purge = () => fetch(`${it.service.managementUrl}/purge?campaign=1`, { method: 'POST' });
+  expect((await purge()).status).toBe(503);
+  await until(() => told(it, down).some((line) => line.denied === 'the command scan'), 'it is told');
+  await permit();
+  await until(() => told(it, up).length === 2, 'it is back');
+  expect((await purge()).status).toBe(200);
 });
 
 test.each([

@@ -15,7 +15,8 @@ export interface UpstreamState {
   readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
-  readonly circuitOpen: () => boolean;
+  /** Whether it is down, or there is no token to call it with. */
+  readonly isFailing: () => boolean;
 }
 
 export class Health {
@@ -47,6 +48,6 @@ export class Health {
     if (this.#state.gone()) return 'gone';
     if (this.#state.credentialsRefused()) return 'credentials-refused';
     if (this.#state.quotaExhausted()) return 'quota-exhausted';
-    return this.#state.circuitOpen() ? 'failing' : 'ok';
+    return this.#state.isFailing() ? 'failing' : 'ok';
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Script } from './redis.ts';
 
-/** Every command that scripts use, with what it is tried with on a key that is nobody's. */
+/** Every command that scripts use, and that of a purge, with what it is tried with on a key that is nobody's. */
 export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   DEL: ['key'],
   GET: ['key'],
@@ -20,6 +20,7 @@ export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   PEXPIRE: ['key', '1'],
   PTTL: ['key'],
   PUBLISH: ['channel', '["permitted"]'],
+  SCAN: ['0', 'COUNT', '1'],
   SET: ['key', '1'],
   TIME: [],
   ZADD: ['key', '1', 'x'],

@@ -225,8 +225,11 @@ export class Redis {
         } while (cursor !== '0');
       }
       return true;
-    } catch {
-      return false; // What is the matter will be found out, and told, by the next beat.
+    } catch (error) {
+      // No script asks for this, so that no beat finds it out; anything else is found out, and told, by the next one.
+      const why = refusalOf(error);
+      if (why.reason === 'no-permission') await this.#isPermitted(why);
+      return false;
     }
   }
 

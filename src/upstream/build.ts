@@ -67,6 +67,7 @@ export interface BuiltUpstream {
 export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): BuiltUpstream {
   const { constantContact } = config;
   const { api } = constantContact;
+  const file = config.quota.stateFile;
   const quotaEvents: QuotaEvents = {
     waited: parts.onWait,
     passed: (percent) => {
@@ -75,13 +76,14 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
     },
     teamSpent: ({ team, calls, part, borrowed }) =>
       log.warn({ event: 'quota.team_spent', team, calls, part, borrowed }, "a team's part of the daily quota is spent"),
-    unsaved: (reason) => log.error({ reason, file: config.quota.stateFile }, "the day's count cannot be kept"),
+    unsaved: (reason, code) => log.error({ event: `state.${reason}`, code, file }, unsavedMessages[reason]),
   };
-  const stateFile = new StateFile(config.quota.stateFile, {
+  const stateFile = new StateFile(file, {
     unsaved: quotaEvents.unsaved,
+    saved: () => log.info({ event: 'state.writable', file }, 'state file writable again; all is kept'),
     idsDropped: (dropped) =>
       log.warn(
-        { event: 'ids.dropped', dropped, file: config.quota.stateFile },
+        { event: 'ids.dropped', dropped, file },
         'ids in the state file are not valid; they will be looked up again',
       ),
   });
@@ -128,6 +130,11 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
   );
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
+
+const unsavedMessages = {
+  unreadable: "state file unreadable; the day's count begins anew, without the calls that were made before",
+  unwritable: "state file not writable; a restart begins to count anew and looks v3's ids up again",
+};
 
 /** Counts odd rows, and logs the first of each field: where there is one, there are many. */
 function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, odd: OddRows) => void {
@@ -210,7 +217,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     if (await shared?.reconcile(read(), borrow)) tokens.reload();
   };
   shared?.listen(() => void reconcile());
-  let told: RefreshOutcome['outcome'] = 'renewed';
+  let told: RefreshOutcome['outcome'] | 'missing' = 'renewed';
   const tokens: Tokens = new Tokens({
     clock,
     read,
@@ -222,7 +229,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
       watchFile(tokenFile, { interval: 1_000, persistent: false }, onChange);
       return () => unwatchFile(tokenFile, onChange);
     },
-    refresh: (replaces) =>
+    refresh: (replaces, held) =>
       refreshTokens({
         tokenUrl,
         tokenFile,
@@ -233,6 +240,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
         refreshToken: secrets.get('refreshToken'),
         sharing: tokenSharing(parts),
         replaces,
+        held,
       }),
     onTokens: (values, hasAccessToken) => {
       secrets.learn(values);
@@ -244,16 +252,22 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
     onOutcome: (result) => {
       parts.onRefresh(result);
       const { outcome, reason } = result;
+      const state = outcome === 'failed' && tokens.isMissing ? 'missing' : outcome;
       if (reason === 'redis') void reconcile();
-      if (outcome === 'renewed') log.info('the access token was renewed');
-      else if (outcome === told || told === 'refused')
+      if (state === 'renewed') log.info('the access token was renewed');
+      else if (state === told || told === 'refused')
         return; // It has been said.
-      else if (outcome === 'failed') {
+      else if (state === 'missing') {
+        log.error(
+          { event: 'token.missing', reason, file: tokenFile },
+          'the access token could not be renewed and none is left: calls fail until it is, which is tried again and again',
+        );
+      } else if (state === 'failed') {
         log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
       } else {
         log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
       }
-      told = outcome;
+      told = state;
     },
   });
   return tokens;

@@ -27,8 +27,14 @@ export interface StoredDay {
 }
 
 interface Events {
-  /** `unreadable`: the day in it, or all of it. `unwritable`: reported once, until a write succeeds again. */
-  unsaved(reason: 'unreadable' | 'unwritable'): void;
+  /**
+   * `unreadable`: the day in it, or all of it. `unwritable`: reported once, until a write succeeds again.
+   *
+   * @param code Node's, such as ENOSPC, where there is one
+   */
+  unsaved(reason: 'unreadable' | 'unwritable', code?: string): void;
+  /** A write has succeeded after one that was reported as failed. */
+  saved?(): void;
   /** Ids in it were dropped: they are not valid, or more than are kept. */
   idsDropped?(count: number): void;
 }
@@ -82,9 +88,10 @@ export class StateFile {
     try {
       writeAll(`${this.#path}.new`, [Buffer.from('{'), this.#day, comma, this.#ids, Buffer.from('}')]);
       renameSync(`${this.#path}.new`, this.#path);
+      if (!this.#isWritable) this.#events.saved?.();
       this.#isWritable = true;
-    } catch {
-      if (this.#isWritable) this.#events.unsaved('unwritable');
+    } catch (error) {
+      if (this.#isWritable) this.#events.unsaved('unwritable', (error as NodeJS.ErrnoException).code);
       this.#isWritable = false;
     }
   }

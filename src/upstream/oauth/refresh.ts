@@ -8,7 +8,14 @@ import { lock } from './file-lock.ts';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import type { Grant } from './token-answer.ts';
 import { GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
-import { checkWritable, completeWrite, readTokens, type StoredTokens, writeTokens } from './token-file.ts';
+import {
+  checkReadable,
+  checkWritable,
+  completeWrite,
+  readTokens,
+  type StoredTokens,
+  writeTokens,
+} from './token-file.ts';
 
 export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
@@ -18,6 +25,8 @@ export interface RefreshOrder extends OAuthClient {
   readonly sharing?: TokenSharing | undefined;
   /** The access token that is to be replaced: if the file holds another one, somebody else has been quicker. */
   readonly replaces?: string | undefined;
+  /** The latest tokens that whoever orders it has read from the file: they count where it has none any more. */
+  readonly held?: StoredTokens | undefined;
 }
 
 /** What came of it. The tokens are in the file. */
@@ -44,8 +53,9 @@ export async function refreshTokens(given: RefreshOrder, now = Date.now): Promis
   const shared = order.sharing && (await SharedRefresh.begin(order.sharing, order.timeoutMs));
   try {
     if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
+    checkReadable(tokenFile);
     completeWrite(tokenFile, clientId);
-    const own = readTokens(tokenFile, clientId);
+    const own = readTokens(tokenFile, clientId) ?? (order.held?.clientId === clientId ? order.held : undefined);
     const theirs = await shared?.read();
     const stored = newest(own, theirs, order);
     const isNew = stored !== undefined && ![replaces, ''].includes(stored.accessToken) && stored.expiresAt > now();

@@ -1,7 +1,17 @@
 /**
  * The tokens on disk. A refresh token may work only once, so losing the newest one is losing the account.
  */
-import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
@@ -58,14 +68,34 @@ export function completeWrite(path: string, clientId: string): void {
 /** Bytes that tokens take at most. */
 const maxBytes = 64 * 1024;
 
+/** @throws when there is a file that cannot be read: the latest refresh token may be in it, and any other one may be spent */
+export function checkReadable(path: string): void {
+  try {
+    readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
 /** @throws when tokens could not be written: to be known before a refresh token is spent */
 export function checkWritable(path: string): void {
   // Under a name that is nobody else's: somebody may be writing tokens just now.
   const trial = `${path}.${process.pid}.trial`;
   try {
     writeThrough(trial, ' '.repeat(maxBytes));
+    rmSync(trial);
+    checkReplaceable(path, trial);
   } finally {
     rmSync(trial, { force: true });
+  }
+}
+
+/** A file that is mounted by itself can be written, but no other one can take its place: nor can it have a link beside it. */
+function checkReplaceable(path: string, trial: string): void {
+  try {
+    linkSync(path, trial);
+  } catch (error) {
+    if (['EXDEV', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 

@@ -11,7 +11,8 @@ interface Parts {
   readonly clock: Clock;
   /** Undefined when there are none, or none that belong to the configured refresh token. */
   readonly read: () => StoredTokens | undefined;
-  readonly refresh: (replaces: string | undefined) => Promise<RefreshOutcome>;
+  /** @param held the latest tokens that `read` has read, in case it reads none any more */
+  readonly refresh: (replaces: string | undefined, held: StoredTokens | undefined) => Promise<RefreshOutcome>;
   /** Calls back when what `read` reads may have changed. Returns its end. */
   readonly watch: (changed: () => void) => () => void;
   /** Called with new tokens: they have to be kept out of the logs. With a new access token, refused credentials may be tried again. */
@@ -36,6 +37,8 @@ export class Tokens implements BearerTokens {
   readonly #parts: Parts;
   /** Those with the access token in use. */
   #stored: StoredTokens | undefined;
+  /** Those with the latest refresh token. */
+  #latest: StoredTokens | undefined;
   /** Both tokens as they were last found in the file. */
   #found: string | undefined;
   /** Monotonic times at which the access token is to be renewed, and ends. */
@@ -62,6 +65,11 @@ export class Tokens implements BearerTokens {
   /** Whether a person has to authorize again. */
   get needsPerson(): boolean {
     return this.#needsPerson;
+  }
+
+  /** Whether there is no access token to call with, since it cannot be renewed. */
+  get isMissing(): boolean {
+    return this.#failures > 0 && !this.#isUsable();
   }
 
   /** Milliseconds until the access token ends; 0 when there is none. */
@@ -136,6 +144,7 @@ export class Tokens implements BearerTokens {
     if (name === this.#found) return false;
     this.#found = name;
     if (!stored) return false;
+    this.#latest = stored;
     const { accessToken, refreshToken } = stored;
     const isNew = accessToken !== '' && accessToken !== this.#stored?.accessToken;
     if (isNew) this.#use(stored);
@@ -167,7 +176,7 @@ export class Tokens implements BearerTokens {
   async #renew(pauseMs: number): Promise<RefreshOutcome> {
     const { clock, refresh, read, onOutcome } = this.#parts;
     if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
-    const result = await refresh(this.#stored?.accessToken);
+    const result = await refresh(this.#stored?.accessToken, this.#latest);
     // The call was made somewhere in between: a second after its end is a second after it.
     this.#endedAt = clock.monotonic();
     if (result.outcome === 'renewed') this.#refused = undefined;

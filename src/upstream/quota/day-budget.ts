@@ -37,7 +37,7 @@ export interface DayBudgetEvents {
   /** Once a day and team: what the team may call for the time being is spent, though the account's day is not. */
   teamSpent(team: TeamDayStatus): void;
   /** The file cannot be read or written: told once, until it can. */
-  unsaved(reason: 'unreadable' | 'unwritable'): void;
+  unsaved(reason: 'unreadable' | 'unwritable', code?: string): void;
 }
 
 /** Now, on both clocks, in milliseconds. */

@@ -149,7 +149,9 @@ export class SecondLimit {
 
   /** The upstream says that it was called too often: somebody else shares the key. */
   complain(now: number, atLeastMs = 0): void {
+    // Calls of one burst are refused one after the other: they are one complaint.
+    const known = this.#reduced && now < this.#reduced.at ? this.#reduced.to : undefined;
     this.#pausedUntil = Math.max(this.#pausedUntil, now + Math.max(pauseMs, atLeastMs));
-    this.#reduced = { to: Math.max(1, Math.floor(this.limit(now) / 2)), at: this.#pausedUntil };
+    this.#reduced = { to: known ?? Math.max(1, Math.floor(this.limit(now) / 2)), at: this.#pausedUntil };
   }
 }
