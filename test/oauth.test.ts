@@ -51,6 +51,17 @@ describe('the access token', () => {
     expect(it.sandbox.tokenCallCount).toBe(2);
   });
 
+  test('that is ended twice in a minute is renewed each time, and its end is not taken for refused credentials', async () => {
+    const it = await up();
+    for (let n = 1; n <= 3; n++) {
+      expect((await it.get(sends(n))).status).toBe(200);
+      it.sandbox.oauth?.expire();
+      it.clock.forward(5);
+    }
+    expect(await readiness(it)).toMatchObject({ status: 'ready' });
+    expect(it.lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  });
+
   test('is renewed behind the callers from 80 % of its life on, and not much before', async () => {
     const it = await up();
     await it.get(sends(1));

@@ -155,6 +155,18 @@ describe('the second', () => {
     expect(starts).toHaveLength(8);
   });
 
+  test('is halved once for a burst, however many of its calls are refused', async () => {
+    build({ maxWaitMs: 600_000 });
+    for (let n = 0; n < 4; n++) {
+      quota.complain();
+      await clock.pass(100);
+    }
+    expect(quota.status().perSecond).toBe(2);
+    await clock.pass(1_000);
+    quota.complain();
+    expect(quota.status().perSecond).toBe(1);
+  });
+
   test('is given less to after the upstream has complained, and all again bit by bit', async () => {
     build({ maxWaitMs: 600_000 });
     quota.complain();

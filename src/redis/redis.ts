@@ -227,7 +227,7 @@ export class Redis {
       return true;
     } catch (error) {
       // No script asks for this, so that no beat finds it out; anything else is found out, and told, by the next one.
-      const why = refusalOf(error);
+      const why = failureOf(error);
       if (why.reason === 'no-permission') await this.#isPermitted(why);
       return false;
     }

@@ -7,7 +7,7 @@ import { inSpan } from '../tracing.ts';
 import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
 import type { Gate } from './gate.ts';
 import { type Gates, isRefused } from './gates.ts';
-import { type CallObserver, callOnce } from './one-call.ts';
+import { type CallObserver, callOnce, type Outcome } from './one-call.ts';
 import { type Finding, findingOf, type Prober } from './prober.ts';
 import { account } from './quota/day-shares.ts';
 import { Demand } from './quota/demand.ts';
@@ -107,11 +107,12 @@ export class Upstream {
 
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
   async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
-    const { clock, quota, gates, retryBudget } = this.#parts;
+    const { clock, quota, gates, prober, retryBudget } = this.#parts;
     const { breaker } = gates;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
+    let askedAnew = false;
     for (let retries = 0; ; ) {
       await this.#passGates(left());
       await this.#credentials(left());
@@ -121,6 +122,7 @@ export class Upstream {
       );
       if (retries === 0) retryBudget.earn(demand);
       const timeoutMs = Math.min(this.#options.timeoutMs, left());
+      const { timesForgotten } = prober;
       const outcome = await callOnce(this.#parts, exchange, timeoutMs, retries);
       turn.done('answer' in outcome);
       if ('answer' in outcome) {
@@ -141,7 +143,12 @@ export class Upstream {
         if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
         // Who has waited less may be answered by a retry: this is not remembered.
         if (finding === 'failed' && canRetry && !mayPause && waitMs === 0) throw problem;
-        throw await this.#verdict(outcome, finding, left());
+        const verdict = await this.#verdict(outcome, finding, left());
+        // What was refused may be credentials that have been replaced since, by the probe or by a person.
+        const mayAskAnew = finding === 'refused' && prober.timesForgotten !== timesForgotten && !askedAnew;
+        if (!mayAskAnew) throw verdict;
+        askedAnew = true;
+        continue;
       }
       if (canConfirm) confirmed = true;
       else retries++;
@@ -229,18 +236,18 @@ export class Upstream {
    * are told, whatever it was asked for.
    */
   #probe(maxAgeMs: number): Promise<Finding | undefined> {
-    const { prober, quota, dialect, gates } = this.#parts;
-    const { deadlineMs, timeoutMs, breakerProbeMs } = this.#options;
+    const { prober, gates } = this.#parts;
+    const { breakerProbeMs } = this.#options;
     // That it failed, or met a limit, may be over in a moment.
     const isVerdict = prober.last !== undefined && (prober.last === 'answered' || isFinal(prober.last));
     return prober.find(isVerdict ? maxAgeMs : Math.min(maxAgeMs, breakerProbeMs), async () => {
       try {
-        await this.#credentials(deadlineMs);
-        const turn = await quota.take(new Demand(account, 'interactive'), deadlineMs);
-        const { timesForgotten } = prober;
-        const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
-        turn.done(false);
-        if (prober.timesForgotten !== timesForgotten) return undefined;
+        let outcome = await this.#askNeutral();
+        // v3's token may have been ended before its time: what replaces it tells whether the credentials are taken.
+        const isUnauthorized = outcome && 'problem' in outcome && outcome.problem.reason === 'http-401';
+        if (isUnauthorized && !gates.credentials.isShut && (await this.#isTokenReplaced()))
+          outcome = await this.#askNeutral();
+        if (!outcome) return undefined;
         const said = 'answer' in outcome ? 'answered' : findingOf(outcome.problem);
         // What is known to be good meets no firewall's limit.
         const finding = said === 'limited' ? 'second' : said;
@@ -253,6 +260,24 @@ export class Upstream {
         throw error;
       }
     });
+  }
+
+  /** Undefined when the credentials were replaced meanwhile: the answer was to the old ones. */
+  async #askNeutral(): Promise<Outcome<unknown> | undefined> {
+    const { prober, quota, dialect } = this.#parts;
+    const { deadlineMs, timeoutMs } = this.#options;
+    await this.#credentials(deadlineMs);
+    const turn = await quota.take(new Demand(account, 'interactive'), deadlineMs);
+    const { timesForgotten } = prober;
+    const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
+    turn.done(false);
+    return prober.timesForgotten === timesForgotten ? outcome : undefined;
+  }
+
+  async #isTokenReplaced(): Promise<boolean> {
+    const { clock, ready } = this.#parts;
+    const replacing = ready();
+    return replacing !== undefined && settlesWithin(clock, this.#options.deadlineMs, replacing).catch(() => false);
   }
 }
 
