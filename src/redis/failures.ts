@@ -31,7 +31,7 @@ export const isForPerson = (reason: string) =>
 export function failureOf(error: unknown): Failure {
   if (error instanceof Late) return { reason: 'late' };
   if (!(error instanceof Error)) return { reason: 'connection' };
-  // A cluster's client has an error of its own when all servers that it knows have failed.
+  // A cluster's client wraps the last server's error when all servers have failed.
   const { lastNodeError } = error as { readonly lastNodeError?: unknown };
   if (lastNodeError instanceof Error) return failureOf(lastNodeError);
   const known = reasons.find(([pattern]) => pattern.test(error.message));

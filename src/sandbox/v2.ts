@@ -83,7 +83,7 @@ const statusWords = ['ALL', 'DELETED', ...Object.values(statuses)] as readonly s
 const statusOf = ({ options: { status = 'DONE' } }: Campaign) => statuses[status];
 
 /**
- * A page of the list of campaigns, none of which is deleted; those that are sent come by their last run. Its cursor is a page's
+ * A page of the list of campaigns, none of which is deleted; sent ones are ordered by their last run. Its cursor is a page's
  * number, as in the vendor's examples.
  */
 export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchParams): SandboxAnswer {
