@@ -2,16 +2,18 @@
  * `npm run bench:fairness`: a day of five teams under four policies, and one with a greedy sixth team, on virtual time. It
  * runs the cache and the quota that Sendgate runs; only the clock and the upstream are made up.
  */
+
+import { tagOf } from '../src/cache/page.ts';
+import { Pages } from '../src/cache/page-cache.ts';
 import type { Clock } from '../src/clock.ts';
-import { tagOf } from '../src/pages/page.ts';
-import { Pages } from '../src/pages/pages.ts';
+import type { PageQuery } from '../src/model/page-query.ts';
+import type { SendsPage } from '../src/model/sends.ts';
 import { Problem } from '../src/problems.ts';
+import { Demand } from '../src/quota/demand.ts';
+import { Quota } from '../src/quota/quota.ts';
+import { ReadAhead } from '../src/reports/read-ahead.ts';
+import { RefreshAhead } from '../src/reports/refresh-ahead.ts';
 import { Campaign } from '../src/sandbox/campaign.ts';
-import { ReadAhead } from '../src/sends/read-ahead.ts';
-import { RefreshAhead } from '../src/sends/refresh-ahead.ts';
-import type { PageQuery, SendsPage } from '../src/upstream/dialect.ts';
-import { Demand } from '../src/upstream/quota/demand.ts';
-import { Quota } from '../src/upstream/quota/quota.ts';
 import { replaceSection } from './results.ts';
 
 const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];

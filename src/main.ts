@@ -4,12 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
+import { type Service, startService } from './compose/service.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
-import { keepHeapTight } from './operations/heap.ts';
-import { redact } from './operations/log.ts';
-import { exitAfter, logDestination, tolerateStderr, writeToStderr } from './operations/log-destination.ts';
-import { type Service, startService } from './service.ts';
+import { keepHeapTight } from './observability/heap.ts';
+import { redact } from './observability/log.ts';
+import { exitAfter, logDestination, tolerateStderr, writeToStderr } from './observability/log-destination.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
-import { lock } from '../src/upstream/oauth/file-lock.ts';
+import { lock } from '../src/storage/file-lock.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { Addresses } from '../src/callers/address.ts';
-import { RateLimit } from '../src/callers/rate-limit.ts';
+import { RateLimit } from '../src/callers/rate-limit/rate-limit.ts';
 import { defaultTeam } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';

@@ -3,8 +3,8 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { cursorOfHref, cursorRules, queryOfCursor } from '../src/model/cursor.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
-import { cursorOfHref, cursorRules, queryOfCursor } from '../src/upstream/cursor.ts';
 import { accessToken, type Harness, start } from './support/harness.ts';
 
 const encode = (query: string) => Buffer.from(query).toString('base64url');

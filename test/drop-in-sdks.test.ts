@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Send } from '../src/model/sends.ts';
+import { sendFields } from '../src/model/sends.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
-import type { Send } from '../src/upstream/dialect.ts';
-import { sendFields } from '../src/upstream/dialect.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { connection, type FirstPage, type Style, styles } from './support/sdks.ts';
 

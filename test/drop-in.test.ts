@@ -4,9 +4,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { campaignIdRules } from '../src/model/campaign-ids.ts';
+import type { Send } from '../src/model/sends.ts';
+import { dropInLink, parseDropInQuery } from '../src/reports/v2-compat/drop-in.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
-import { dropInLink, parseDropInQuery } from '../src/sends/drop-in.ts';
-import { campaignIdRules, type Send } from '../src/upstream/dialect.ts';
 import { ask } from './support/ask.ts';
 import { type Environment, type Harness, type PageJson, start } from './support/harness.ts';
 import { dial, wire } from './support/raw.ts';

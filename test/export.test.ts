@@ -8,14 +8,15 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import Papa from 'papaparse';
+import { makeBody } from '../src/cache/page.ts';
+import type { Found, PageSource, Pages } from '../src/cache/page-cache.ts';
 import { systemClock } from '../src/clock.ts';
-import { makeBody } from '../src/pages/page.ts';
-import type { Found, PageSource, Pages } from '../src/pages/pages.ts';
+import type { PageQuery } from '../src/model/page-query.ts';
+import type { Send } from '../src/model/sends.ts';
+import { exportFormats } from '../src/reports/export/formats.ts';
+import { startWalk } from '../src/reports/export/walk.ts';
+import { renderPage } from '../src/reports/page-json.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
-import { renderPage } from '../src/sends/body.ts';
-import { exportFormats } from '../src/sends/formats.ts';
-import { startWalk } from '../src/sends/walk.ts';
-import type { PageQuery, Send } from '../src/upstream/dialect.ts';
 import {
   accessToken,
   api,

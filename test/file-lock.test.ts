@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
-import { breakLock, lock } from '../src/upstream/oauth/file-lock.ts';
+import { breakLock, lock } from '../src/storage/file-lock.ts';
 import { until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-lock-'));
@@ -103,7 +103,7 @@ test('of a dead one is taken by one process after the other, of many that find i
   writeFileSync(log, '');
   writeFileSync(path, '');
   age(61);
-  const module = fileURLToPath(new URL('../dist/upstream/oauth/file-lock.js', import.meta.url));
+  const module = fileURLToPath(new URL('../dist/storage/file-lock.js', import.meta.url));
   // Each of them writes two lines while it holds the lock: others' lines must not come in between.
   const program = `
     import { appendFileSync } from 'node:fs';

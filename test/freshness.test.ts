@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { freshForMs } from '../src/pages/freshness.ts';
+import { freshForMs } from '../src/cache/freshness.ts';
 
 const limits = { minFreshSeconds: 60, maxFreshSeconds: 86_400 };
 const now = Date.parse('2026-01-01T12:00:00Z');

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { makeBody } from '../src/pages/page.ts';
-import { Pages } from '../src/pages/pages.ts';
+import { makeBody } from '../src/cache/page.ts';
+import { Pages } from '../src/cache/page-cache.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
+import { StateFile } from '../src/storage/state-file.ts';
 import { KnownIds, maxKeptIds } from '../src/upstream/known-ids.ts';
-import { StateFile } from '../src/upstream/state-file.ts';
 import {
   type Environment,
   type Harness,

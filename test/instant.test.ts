@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { lacksZone, parseInstant, parseInstantInUtc } from '../src/instant.ts';
+import { lacksZone, parseInstant, parseInstantInUtc } from '../src/model/instant.ts';
 
 describe('an instant', () => {
   test.each([

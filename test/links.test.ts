@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { nextLink } from '../src/sends/links.ts';
-import { queryOfCursor } from '../src/upstream/cursor.ts';
+import { queryOfCursor } from '../src/model/cursor.ts';
+import { nextLink } from '../src/reports/links.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
 import { parseV3Page } from '../src/upstream/v3.ts';
 import { api, idOf } from './support/harness.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Secrets } from '../src/config/secrets.ts';
-import { Health } from '../src/operations/health.ts';
-import { createLogs } from '../src/operations/log.ts';
-import { logDestination, wholeLines } from '../src/operations/log-destination.ts';
+import { Health } from '../src/observability/health.ts';
+import { createLogs } from '../src/observability/log.ts';
+import { logDestination, wholeLines } from '../src/observability/log-destination.ts';
 import { type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../src/problems.ts';
-import { Demand, type Urgency } from '../src/upstream/quota/demand.ts';
-import { Quota, type QuotaOptions } from '../src/upstream/quota/quota.ts';
+import { Demand, type Urgency } from '../src/quota/demand.ts';
+import { Quota, type QuotaOptions } from '../src/quota/quota.ts';
 import { FakeClock } from './support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));

@@ -3,9 +3,9 @@
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
-import { contentOf, headLines } from '../src/operations/head.ts';
-import { makeBody, type PageBody } from '../src/pages/page.ts';
-import { type Form, ReadyAnswers } from '../src/sends/ready-answers.ts';
+import { makeBody, type PageBody } from '../src/cache/page.ts';
+import { contentOf, headLines } from '../src/http/response-writer.ts';
+import { type Form, ReadyAnswers } from '../src/reports/prepared-responses.ts';
 
 const json = (n: number) => JSON.stringify({ n, text: 'the same again and again '.repeat(200) });
 const page = (n: number) =>

@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { recordVersion } from '../src/pages/record.ts';
-import { parseRedisUrl } from '../src/redis/address.ts';
+import { recordVersion } from '../src/cache/record.ts';
+import { parseRedisUrl } from '../src/config/redis-url.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';

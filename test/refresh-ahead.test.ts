@@ -2,10 +2,10 @@
  * When a polled head is asked for again: on a clock on which nothing passes by itself.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { Pages } from '../src/pages/pages.ts';
+import { Pages } from '../src/cache/page-cache.ts';
 import { Problem } from '../src/problems.ts';
-import type { SendsQuery } from '../src/sends/query.ts';
-import { RefreshAhead } from '../src/sends/refresh-ahead.ts';
+import type { SendsQuery } from '../src/reports/query.ts';
+import { RefreshAhead } from '../src/reports/refresh-ahead.ts';
 import { FakeClock } from './support/clock.ts';
 import { until } from './support/harness.ts';
 

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { brotli } from '../src/pages/encodings.ts';
+import { brotli } from '../src/cache/compression.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { readTokens, writeTokens } from '../src/upstream/oauth/token-file.ts';

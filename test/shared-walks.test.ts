@@ -2,15 +2,15 @@
  * The generations of walks, kept by instances together: what two of them store, and what each then finds.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { identityOf } from '../src/pages/encodings.ts';
-import { makeBody, type PageBody, tagOf } from '../src/pages/page.ts';
-import { recordVersion } from '../src/pages/record.ts';
-import { type Place, type Seen, SharedPages } from '../src/pages/shared-pages.ts';
-import { Walks } from '../src/pages/walks.ts';
-import { parseRedisUrl } from '../src/redis/address.ts';
+import { identityOf } from '../src/cache/compression.ts';
+import { Walks } from '../src/cache/generations.ts';
+import { makeBody, type PageBody, tagOf } from '../src/cache/page.ts';
+import { recordVersion } from '../src/cache/record.ts';
+import { type Place, type Seen, SharedPages } from '../src/cache/shared-pages.ts';
+import { parseRedisUrl } from '../src/config/redis-url.ts';
+import { Demand } from '../src/quota/demand.ts';
 import { digestWith } from '../src/redis/digests.ts';
 import { Redis } from '../src/redis/redis.ts';
-import { Demand } from '../src/upstream/quota/demand.ts';
 import { ForwardClock } from './support/clock.ts';
 import { until } from './support/harness.ts';
 import { RedisServer } from './support/redis.ts';

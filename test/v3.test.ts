@@ -4,10 +4,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../src/clock.ts';
+import type { Send } from '../src/model/sends.ts';
+import { Demand } from '../src/quota/demand.ts';
 import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
+import type { Call } from '../src/upstream/adapter.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
-import type { Call, Send } from '../src/upstream/dialect.ts';
-import { Demand } from '../src/upstream/quota/demand.ts';
 import { mayReadReports, parseV3Page } from '../src/upstream/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 

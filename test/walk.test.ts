@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Send } from '../src/model/sends.ts';
 import type { CampaignOptions } from '../src/sandbox/campaign.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { contactIdOf } from '../src/sandbox/v3.ts';
-import type { Send } from '../src/upstream/dialect.ts';
 import { api, apiKey, type Harness, idOf, type PageJson, start, targetOf } from './support/harness.ts';
 
 const size = 12_345;

@@ -4,12 +4,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Exchange } from '../operations/exchange.ts';
+import type { Exchange } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import type { Addresses } from './address.ts';
 import type { BrowserGuard } from './browser-guard.ts';
 import type { HostRule } from './host-guard.ts';
-import type { Client, RateLimit } from './rate-limit.ts';
+import type { Client, RateLimit } from './rate-limit/rate-limit.ts';
 import { bearerToken, defaultTeam, type Team, type Teams } from './teams.ts';
 
 interface Parts {

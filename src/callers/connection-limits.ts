@@ -3,11 +3,11 @@
  */
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import type { ConnectionLimits } from '../connections.ts';
-import type { Logger } from '../operations/log.ts';
+import type { ConnectionLimits } from '../http/connections.ts';
+import type { Logger } from '../observability/log.ts';
 import type { Addresses } from './address.ts';
 import { parseIp } from './ip.ts';
-import { networkOf } from './rate-limit.ts';
+import { networkOf } from './rate-limit/rate-limit.ts';
 
 interface Parts {
   readonly clock: Clock;

@@ -2,7 +2,7 @@
  * The credentials: out of the environment or a mounted file, re-read when the file changes.
  */
 import { unwatchFile, watchFile } from 'node:fs';
-import { parseRedisUrl, redisUrlAllowed } from '../redis/address.ts';
+import { parseRedisUrl, redisUrlAllowed } from './redis-url.ts';
 
 /** Secrets by name, with the variable that holds them; `…_FILE` beside it holds a path. */
 export const secretNames = {

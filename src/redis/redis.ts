@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { parseJson } from '../json.ts';
-import type { RedisAddress } from './address.ts';
+import type { RedisAddress } from '../config/redis-url.ts';
+import { parseJson } from '../model/json.ts';
 import { aCommand, deniedBy, type Failure, failureOf, isForPerson, Late } from './failures.ts';
 import { permitted, scriptCommands } from './permissions.ts';
 

@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
+import { startService } from '../compose/service.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
-import { exitAfter, logDestination } from '../operations/log-destination.ts';
-import { startService } from '../service.ts';
+import { exitAfter, logDestination } from '../observability/log-destination.ts';
 import { refreshTokens } from '../upstream/oauth/refresh.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 

@@ -6,7 +6,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { type Clock, systemClock } from '../clock.ts';
-import { listen } from '../server.ts';
+import { listen } from '../http/server.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
 import { type Fault, forbidden, strike } from './fault.ts';
 import type { LimitShape } from './limit-shapes.ts';

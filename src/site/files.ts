@@ -4,12 +4,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { extname } from 'node:path';
-import { chooseEncoding } from '../negotiate.ts';
-import { exchangeOf } from '../operations/exchange.ts';
-import { headLines } from '../operations/head.ts';
-import { brotli, type Encoding, gzip } from '../pages/encodings.ts';
-import { tagOf } from '../pages/page.ts';
-import { isCurrent } from '../sends/answer.ts';
+import { brotli, type Encoding, gzip } from '../cache/compression.ts';
+import { tagOf } from '../cache/page.ts';
+import { chooseEncoding } from '../http/negotiation.ts';
+import { exchangeOf } from '../http/request-context.ts';
+import { headLines } from '../http/response-writer.ts';
+import { isCurrent } from '../reports/answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -2,13 +2,14 @@
  * The description of the API (OpenAPI 3.1), made of the schemas that validate.
  */
 import { z } from 'zod';
-import { publicStatusSchema } from '../operations/status.ts';
+import { summarySchema } from '../campaigns/summary.ts';
+import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import { sendSchema } from '../model/sends.ts';
+import { publicStatusSchema } from '../observability/status.ts';
 import { Problem, type ProblemCode, problemCodes, problemSchema, problems } from '../problems.ts';
-import { pageSchema } from '../sends/body.ts';
-import { type ExportName, exportFormats, exportNames } from '../sends/formats.ts';
-import { exportParameters, sendsParameters, summaryParameters } from '../sends/query.ts';
-import { summarySchema } from '../sends/summary.ts';
-import { type CampaignIdRule, sendSchema } from '../upstream/dialect.ts';
+import { type ExportName, exportFormats, exportNames } from '../reports/export/formats.ts';
+import { pageSchema } from '../reports/page-json.ts';
+import { exportParameters, sendsParameters, summaryParameters } from '../reports/query.ts';
 
 export interface DescriptionOptions {
   readonly version: string;

@@ -6,11 +6,11 @@
  * for as any caller does.
  */
 import express, { type Router } from 'express';
-import { securityHeaders } from '../callers/security-headers.ts';
-import { exchangeOf } from '../operations/exchange.ts';
-import { headLines } from '../operations/head.ts';
+import { exchangeOf } from '../http/request-context.ts';
+import { onlyReads } from '../http/resource.ts';
+import { headLines } from '../http/response-writer.ts';
+import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
-import { onlyReads } from '../resource.ts';
 import { File, readFolder } from './files.ts';
 import { type DescriptionOptions, describeApi } from './openapi.ts';
 import { problemPage } from './problem-page.ts';

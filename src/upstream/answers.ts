@@ -2,9 +2,10 @@
  * What the answers of both versions have in common: how errors are read, and what they mean.
  */
 import { z } from 'zod';
-import { parseJson } from '../json.ts';
+import { parseJson } from '../model/json.ts';
+import type { PageQuery } from '../model/page-query.ts';
 import { Problem } from '../problems.ts';
-import type { PageQuery, Refusal, Reply } from './dialect.ts';
+import type { Refusal, Reply } from './adapter.ts';
 import { errorKey, gatewayMessage } from './error-body.ts';
 import { limitOf } from './limits.ts';
 

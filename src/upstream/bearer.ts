@@ -1,7 +1,7 @@
 /**
  * Questions to v3, which carry the access token.
  */
-import type { Exchange } from './dialect.ts';
+import type { Exchange } from './adapter.ts';
 
 /** The access token in use. */
 export interface BearerTokens {

@@ -4,15 +4,15 @@
  */
 import { z } from 'zod';
 import { type Clock, sleep } from '../clock.ts';
+import { strictRows } from '../model/rows.ts';
 import { Problem, remembered } from '../problems.ts';
+import type { Demand } from '../quota/demand.ts';
+import { Waiters } from '../quota/waiters.ts';
+import type { Call, Exchange } from './adapter.ts';
 import { isOfPath, parseAnswer, refusalOfId } from './answers.ts';
 import { authorized, type BearerTokens } from './bearer.ts';
-import type { Call, Exchange } from './dialect.ts';
 import { KnownIds, type MeantActivity } from './known-ids.ts';
-import type { Demand } from './quota/demand.ts';
-import { Waiters } from './quota/waiters.ts';
 import { askerOf } from './retry-budget.ts';
-import { strictRows } from './rows.ts';
 
 /** Ids that one call may ask for (vendor's documentation). */
 const maxBatch = 50;

@@ -2,7 +2,7 @@
  * The bodies of errors: Constant Contact's own, and those of the gateways in front of it.
  */
 import { z } from 'zod';
-import { parseJson } from '../json.ts';
+import { parseJson } from '../model/json.ts';
 
 const failure = z.object({ error_key: z.string() });
 /** Amazon's API Gateway spells it either way. */

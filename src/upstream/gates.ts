@@ -3,12 +3,12 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import type { Logger } from '../operations/log.ts';
+import type { Logger } from '../observability/log.ts';
 import { Problem } from '../problems.ts';
+import { endOfDay, quotaExhausted } from '../quota/day.ts';
 import { Breaker } from './breaker.ts';
 import { Gate } from './gate.ts';
 import type { Finding } from './prober.ts';
-import { endOfDay, quotaExhausted } from './quota/day.ts';
 
 export interface Gates {
   /** Shut while the API is withdrawn. */

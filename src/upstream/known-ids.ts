@@ -8,8 +8,8 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
+import type { OtherIds } from '../model/campaign-ids.ts';
 import { Problem } from '../problems.ts';
-import type { OtherIds } from './dialect.ts';
 
 /** Ids that are remembered with their activity, activities, and ids that mean none. Past it the longest unused is forgotten. */
 const maxKnown = 100_000;

@@ -1,7 +1,7 @@
 /**
  * Recognises the account's limits in what Constant Contact and the gateways in front of it answer, and reads `Retry-After`.
  */
-import type { Reply } from './dialect.ts';
+import type { Reply } from './adapter.ts';
 import { errorKey, gatewayMessage } from './error-body.ts';
 
 /** Which of the account's limits an answer names; `unnamed`: none that can be believed, as a firewall may answer one question. */

@@ -5,7 +5,7 @@ import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { failed, inClientSpan } from '../tracing.ts';
-import type { Exchange, Refusal, Reply } from './dialect.ts';
+import type { Exchange, Refusal, Reply } from './adapter.ts';
 import { retryAfterMs } from './limits.ts';
 import { findingOf } from './prober.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';

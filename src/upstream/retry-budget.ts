@@ -2,7 +2,7 @@
  * Lets retries be a small part of the calls, so that a failing upstream is not asked three times as often for it.
  */
 import { LRUCache } from 'lru-cache';
-import type { Payer } from './quota/demand.ts';
+import type { Payer } from '../quota/demand.ts';
 
 /** Retries that may be made before any share has been earned, and kept when more was: of all, and of one asker. */
 const most = 10;

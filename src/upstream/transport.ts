@@ -6,7 +6,7 @@ import https from 'node:https';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { Problem } from '../problems.ts';
-import type { Reply, UpstreamRequest } from './dialect.ts';
+import type { Reply, UpstreamRequest } from './adapter.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;

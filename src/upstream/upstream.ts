@@ -2,18 +2,20 @@
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import type { OddRows } from '../model/rows.ts';
+import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
+import { account } from '../quota/day-shares.ts';
+import { Demand } from '../quota/demand.ts';
+import type { Quota } from '../quota/quota.ts';
 import { inSpan } from '../tracing.ts';
-import type { Call, CampaignSummary, Dialect, Exchange, PageQuery, Refusal, SendsPage } from './dialect.ts';
+import type { Call, Dialect, Exchange, Refusal } from './adapter.ts';
 import type { Gate } from './gate.ts';
 import { type Gates, isRefused } from './gates.ts';
 import { type CallObserver, callOnce, type Outcome } from './one-call.ts';
 import { type Finding, findingOf, type Prober } from './prober.ts';
-import { account } from './quota/day-shares.ts';
-import { Demand } from './quota/demand.ts';
-import type { Quota } from './quota/quota.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { OddRows } from './rows.ts';
 import type { Transport } from './transport.ts';
 
 export interface UpstreamOptions {

@@ -2,20 +2,14 @@
  * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
  */
 import { z } from 'zod';
+import { campaignIdRules, noOtherIds } from '../model/campaign-ids.ts';
+import { cursorOfLink, linksOf } from '../model/cursor.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import { id, instant, text, tolerantRows } from '../model/rows.ts';
+import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
+import type { Dialect, Exchange, UpstreamRequest } from './adapter.ts';
 import { count, parseAnswer, refusalOf } from './answers.ts';
-import { cursorOfLink, linksOf } from './cursor.ts';
-import {
-  type CampaignSummary,
-  campaignIdRules,
-  type Dialect,
-  type Exchange,
-  noOtherIds,
-  type PageQuery,
-  type SendsPage,
-  type UpstreamRequest,
-} from './dialect.ts';
-import { id, instant, text, tolerantRows } from './rows.ts';
 
 export interface V2Credentials {
   apiKey(): string;

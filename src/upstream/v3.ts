@@ -2,23 +2,17 @@
  * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/sends`.
  */
 import { z } from 'zod';
+import { campaignIdRules, MeansAnotherId } from '../model/campaign-ids.ts';
+import { cursorOfHref, linksOf, queryOfCursor } from '../model/cursor.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import { id, instant, type OddRows, text, tolerantRows } from '../model/rows.ts';
+import type { Send, SendsPage } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
+import type { Demand } from '../quota/demand.ts';
+import type { Call, Dialect, Exchange } from './adapter.ts';
 import { count, parseAnswer, refusalOf, refusalOfId } from './answers.ts';
 import { authorized, type BearerTokens } from './bearer.ts';
 import type { CampaignIds } from './campaign-ids.ts';
-import { cursorOfHref, linksOf, queryOfCursor } from './cursor.ts';
-import {
-  type Call,
-  campaignIdRules,
-  type Dialect,
-  type Exchange,
-  MeansAnotherId,
-  type PageQuery,
-  type Send,
-  type SendsPage,
-} from './dialect.ts';
-import type { Demand } from './quota/demand.ts';
-import { id, instant, type OddRows, text, tolerantRows } from './rows.ts';
 
 const activityRows = tolerantRows({
   contact_id: { read: id, name: 'contact_id' },

@@ -3,11 +3,11 @@
  * copies have become worthless.
  */
 import { LRUCache } from 'lru-cache';
+import { type Page, pageOf } from '../cache/page.ts';
+import type { Ask, Found, PageSource } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
-import { type Page, pageOf } from '../pages/page.ts';
-import type { Ask, Found, PageSource } from '../pages/pages.ts';
-import type { PageQuery } from '../upstream/dialect.ts';
-import type { Payer } from '../upstream/quota/demand.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import type { Payer } from '../quota/demand.ts';
 import type { Asking } from './channel.ts';
 
 /** A page as the primary has found it. */

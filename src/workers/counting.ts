@@ -2,7 +2,7 @@
  * The requests of all workers, counted by the primary.
  */
 import { LRUCache } from 'lru-cache';
-import type { Counting } from '../callers/rate-limit.ts';
+import type { Counting } from '../callers/rate-limit/rate-limit.ts';
 import type { Clock } from '../clock.ts';
 
 /** As many as there may be in all workers; past it the longest unseen is forgotten. */

@@ -2,19 +2,19 @@
  * A worker: answers callers out of its copies, and asks the primary for everything else.
  */
 import { readFileSync } from 'node:fs';
-import type { Counting } from '../callers/rate-limit.ts';
+import type { Counting } from '../callers/rate-limit/rate-limit.ts';
 import { systemClock as clock } from '../clock.ts';
+import { buildFront } from '../compose/front.ts';
 import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
-import { buildFront } from '../front.ts';
-import { keepHeapTight } from '../operations/heap.ts';
-import { createLogs, redact } from '../operations/log.ts';
-import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../operations/log-destination.ts';
-import type { PublicStatus } from '../operations/status.ts';
-import type { ExportPlaces } from '../sends/export-places.ts';
+import { campaignIdRules } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/sends.ts';
+import { keepHeapTight } from '../observability/heap.ts';
+import { createLogs, redact } from '../observability/log.ts';
+import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
+import type { PublicStatus } from '../observability/status.ts';
+import type { ExportPlaces } from '../reports/export/slots.ts';
 import { flushSpans } from '../tracing.ts';
-import type { CampaignSummary } from '../upstream/dialect.ts';
-import { campaignIdRules } from '../upstream/dialect.ts';
 import { Asking, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import { Copies } from './copies.ts';
 import { bytesOfWorker } from './memory.ts';

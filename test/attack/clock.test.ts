@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
-import type { Page } from '../../src/pages/page.ts';
-import type { Found } from '../../src/pages/pages.ts';
+import type { Page } from '../../src/cache/page.ts';
+import type { Found } from '../../src/cache/page-cache.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
 import { readTokens, type StoredTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../../src/upstream/oauth/tokens.ts';

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parseJson } from '../../src/json.ts';
+import { parseJson } from '../../src/model/json.ts';
 import { errorKey } from '../../src/upstream/error-body.ts';
 import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';

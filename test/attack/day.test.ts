@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../../src/problems.ts';
-import type { TeamShare } from '../../src/upstream/quota/day-shares.ts';
-import { Demand, type Urgency } from '../../src/upstream/quota/demand.ts';
-import { Quota } from '../../src/upstream/quota/quota.ts';
+import type { TeamShare } from '../../src/quota/day-shares.ts';
+import { Demand, type Urgency } from '../../src/quota/demand.ts';
+import { Quota } from '../../src/quota/quota.ts';
 import { FakeClock } from '../support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));

@@ -5,10 +5,10 @@ import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { connectionOf } from '../../src/connection.ts';
-import { Connections } from '../../src/connections.ts';
-import { untilGone } from '../../src/resource.ts';
-import { ExportPlacesHere } from '../../src/sends/export-places.ts';
+import { connectionOf } from '../../src/http/connection.ts';
+import { Connections } from '../../src/http/connections.ts';
+import { untilGone } from '../../src/http/resource.ts';
+import { ExportPlacesHere } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
 import { FakeClock } from '../support/clock.ts';
 import {

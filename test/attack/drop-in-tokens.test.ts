@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { takeCredentials } from '../../src/sends/drop-in-requests.ts';
+import { takeCredentials } from '../../src/reports/v2-compat/drop-in-requests.ts';
 import { ask } from '../support/ask.ts';
 import { type Environment, type Harness, start, until } from '../support/harness.ts';
 import { dial, wire } from '../support/raw.ts';

@@ -3,8 +3,8 @@
  */
 import { expect, test } from '@jest/globals';
 import Papa from 'papaparse';
-import { exportFormats } from '../../src/sends/formats.ts';
-import { sendFields } from '../../src/upstream/dialect.ts';
+import { sendFields } from '../../src/model/sends.ts';
+import { exportFormats } from '../../src/reports/export/formats.ts';
 
 const line = (email: string) =>
   exportFormats.csv.lines(

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { logDestination } from '../../src/operations/log-destination.ts';
+import { logDestination } from '../../src/observability/log-destination.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Environment, startSandbox, until, upstreamEnv } from '../support/harness.ts';
@@ -170,7 +170,7 @@ describe('Lines that could not be written', () => {
     execFileSync('mkfifo', [pipe]);
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
     const program = `
-      import { logDestination } from ${JSON.stringify(new URL('../../dist/operations/log-destination.js', import.meta.url))};
+      import { logDestination } from ${JSON.stringify(new URL('../../dist/observability/log-destination.js', import.meta.url))};
       const destination = logDestination();
       process.stdin.on('data', (line) => destination.pass(line));`;
     const stdout = openSync(pipe, 'w');

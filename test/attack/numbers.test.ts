@@ -3,20 +3,20 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { RateLimit } from '../../src/callers/rate-limit.ts';
+import { Pages } from '../../src/cache/page-cache.ts';
+import { RateLimit } from '../../src/callers/rate-limit/rate-limit.ts';
 import { defaultTeam } from '../../src/callers/teams.ts';
 import { exactMs, systemClock } from '../../src/clock.ts';
-import { Pages } from '../../src/pages/pages.ts';
 import { Problem } from '../../src/problems.ts';
-import { linesNow } from '../../src/sends/answer.ts';
-import { readSends, renderPage } from '../../src/sends/body.ts';
+import { endOfDay, quotaExhausted } from '../../src/quota/day.ts';
+import { Demand } from '../../src/quota/demand.ts';
+import { Quota } from '../../src/quota/quota.ts';
+import { SecondLimit } from '../../src/quota/second-limit.ts';
+import { linesNow } from '../../src/reports/answer.ts';
+import { readSends, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
 import { Gate } from '../../src/upstream/gate.ts';
 import type { Finding } from '../../src/upstream/prober.ts';
-import { endOfDay, quotaExhausted } from '../../src/upstream/quota/day.ts';
-import { Demand } from '../../src/upstream/quota/demand.ts';
-import { Quota } from '../../src/upstream/quota/quota.ts';
-import { SecondLimit } from '../../src/upstream/quota/second-limit.ts';
 import { FakeClock, settled } from '../support/clock.ts';
 
 const dayS = 86_400;

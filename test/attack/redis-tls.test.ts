@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import { parseRedisUrl } from '../../src/redis/address.ts';
+import { parseRedisUrl } from '../../src/config/redis-url.ts';
 import { connect, Redis } from '../../src/redis/redis.ts';
 import { SharedRefresh } from '../../src/upstream/oauth/shared-tokens.ts';
 import { ForwardClock } from '../support/clock.ts';

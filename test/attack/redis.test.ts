@@ -8,18 +8,18 @@ import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import { countingIn } from '../../src/callers/rate-limit.ts';
-import { makeBody, tagOf } from '../../src/pages/page.ts';
-import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/pages/record.ts';
-import { SharedPages } from '../../src/pages/shared-pages.ts';
-import { Walks } from '../../src/pages/walks.ts';
-import { parseRedisUrl } from '../../src/redis/address.ts';
+import { Walks } from '../../src/cache/generations.ts';
+import { makeBody, tagOf } from '../../src/cache/page.ts';
+import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/record.ts';
+import { SharedPages } from '../../src/cache/shared-pages.ts';
+import { countingIn } from '../../src/callers/rate-limit/rate-limit.ts';
+import { parseRedisUrl } from '../../src/config/redis-url.ts';
+import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
 import { Redis, type Reply } from '../../src/redis/redis.ts';
+import { renderPage } from '../../src/reports/page-json.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
-import { renderPage } from '../../src/sends/body.ts';
-import { Demand } from '../../src/upstream/quota/demand.ts';
 import { ForwardClock } from '../support/clock.ts';
 import {
   type Environment,

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lock } from './file-lock.ts';
+import { lock } from '../../storage/file-lock.ts';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import type { Grant } from './token-answer.ts';
 import { GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';

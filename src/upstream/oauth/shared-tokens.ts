@@ -6,9 +6,9 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis as Client, Cluster } from 'ioredis';
 import type { Clock } from '../../clock.ts';
-import { parseRedisUrl } from '../../redis/address.ts';
+import { parseRedisUrl } from '../../config/redis-url.ts';
 import { connect, type Redis, type Script } from '../../redis/redis.ts';
-import { open, type SealingKey, seal, sealingKey } from '../../redis/sealing.ts';
+import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
 import { parseTokens, type StoredTokens } from './token-file.ts';
 
 /** How the tokens are kept, in a form that can be handed to another process. */

@@ -1,7 +1,7 @@
 /**
  * What a token endpoint answers, read so that nothing else in it can cost the refresh token: the one that was sent may be spent.
  */
-import { parseJson } from '../../json.ts';
+import { parseJson } from '../../model/json.ts';
 
 /** What an answer brings. */
 export interface Grant {

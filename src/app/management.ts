@@ -1,0 +1,111 @@
+/**
+ * The management listener: probes, metrics and what operators can order, apart from what callers reach.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BrowserGuard } from '../callers/browser-guard.ts';
+import { allowHostsAndAddresses } from '../callers/host-guard.ts';
+import { closeAfterNewest, keepUntilOver } from '../http/connection.ts';
+import { searchOf } from '../http/resource.ts';
+import type { Listener, Received } from '../http/server.ts';
+import type { Health } from '../observability/health.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { StatusBoard } from '../observability/status.ts';
+import { Problem } from '../problems.ts';
+
+interface Parts {
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly status: StatusBoard;
+  readonly allowedHosts: readonly string[];
+  /**
+   * Forgets a campaign, or everything.
+   *
+   * @throws Problem `invalid-request` when that is no campaign
+   */
+  readonly purge: (campaign: string | undefined) => Promise<Purged>;
+}
+
+export interface Purged {
+  /** Pages that were held by the instance that was asked. */
+  readonly pages: number;
+  /** Whether all instances have been told. */
+  readonly everywhere: boolean;
+}
+
+/** Every page of a browser is foreign here: it may look, if it comes by the name, but order nothing. */
+const guard = new BrowserGuard([]);
+
+/**
+ * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
+ * `POST /purge?campaign=…` or `POST /purge?everything`.
+ */
+export function managementListener({ health, metrics, status, allowedHosts, purge }: Parts): Listener<Received> {
+  const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
+    '/livez': (res) => json(res, 200, { status: 'ok' }),
+    '/readyz': (res) => {
+      const readiness = health.readiness();
+      json(res, health.phase === 'ready' ? 200 : 503, readiness);
+    },
+    '/status': (res) => json(res, 200, status.read()),
+    '/metrics': async (res) => {
+      const text = await metrics.registry.metrics();
+      closeAfterNewest(res);
+      res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);
+    },
+  };
+  const isAllowedHost = allowHostsAndAddresses(allowedHosts);
+  const answer = (req: IncomingMessage, res: ServerResponse) => {
+    if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
+    const path = (req.url ?? '').split('?', 1)[0] ?? '';
+    if (path === '/purge') return void answerPurge(req, res, purge);
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (!route) return json(res, 404, { error: 'not found', paths: [...Object.keys(routes), '/purge'] });
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      res.setHeader('Allow', 'GET, HEAD');
+      return json(res, 405, { error: 'method not allowed' });
+    }
+    Promise.resolve(route(res)).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
+  };
+  return {
+    receive: (_req, res) => ({ watch: () => keepUntilOver(res) }),
+    answer: (req, res, received) => {
+      received.watch();
+      answer(req, res);
+    },
+    refuse: (res, _received, problem) => answerProblem(res, problem),
+  };
+}
+
+async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Parts['purge']): Promise<void> {
+  try {
+    guard.check(req);
+    if (req.method !== 'POST') throw new Problem('method-not-allowed', { allow: 'POST', detail: 'Use POST.' });
+    const query = new URLSearchParams(searchOf(req.url ?? ''));
+    const campaign = query.get('campaign') ?? undefined;
+    if (query.size !== 1 || (campaign === undefined && !query.has('everything'))) {
+      throw new Problem('invalid-request', { detail: 'Say what: ?campaign=<id>, or ?everything' });
+    }
+    const purged = await purge(campaign);
+    const error = 'Redis does not help: only this instance has forgotten its pages';
+    if (purged.everywhere) json(res, 200, purged);
+    else json(res, 503, { error, ...purged });
+  } catch (error) {
+    answerProblem(res, error instanceof Problem ? error : new Problem('internal-error'));
+  }
+}
+
+function answerProblem(res: ServerResponse, { status, message, errors, allow }: Problem): void {
+  if (allow !== undefined) res.setHeader('Allow', allow);
+  json(res, status, { error: message, errors });
+}
+
+function json(res: ServerResponse, status: number, value: unknown): void {
+  closeAfterNewest(res);
+  res.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'X-Content-Type-Options': 'nosniff',
+  });
+  res.end(JSON.stringify(value));
+}

@@ -1,0 +1,142 @@
+/**
+ * Keeps a client from spending the account's calls on campaign ids that do not exist: it may ask for a number of
+ * different ones in an hour.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import type { OtherIds } from '../model/campaign-ids.ts';
+import { Problem } from '../problems.ts';
+
+/** Different ids of one client in an hour that turn out not to exist. */
+export const maxUnknownIds = 60;
+const hourMs = 3_600_000;
+/** Clients that are remembered; past it the one that has not asked for longest is forgotten. */
+const maxClients = 5_000;
+const maxKnown = 50_000;
+
+interface UnknownId {
+  /** When it was asked for, on the monotonic clock. */
+  readonly at: number;
+  /** Whether that was answered, with an empty page: to the next question, too. */
+  readonly isAnswered: boolean;
+}
+
+interface ClientIds {
+  /** The oldest first. */
+  readonly unknown: Map<string, UnknownId>;
+  /** Ids of which it is not known yet. */
+  readonly pending: Set<string>;
+  /** Continue those who wait until one of the pending ids is known. */
+  waiting: (() => void)[];
+}
+
+export class UnknownIds {
+  readonly #clock: Clock;
+  readonly #rememberedMs: number;
+  /** Ids that are known to exist, shared by all clients. */
+  readonly #known = new LRUCache<string, true>({ max: maxKnown });
+  readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
+  readonly #ids: OtherIds;
+
+  /**
+   * @param notFoundSeconds for which it is remembered that an id does not exist
+   * @param ids what else is known of ids
+   */
+  constructor(clock: Clock, notFoundSeconds: number, ids: OtherIds) {
+    this.#clock = clock;
+    this.#rememberedMs = notFoundSeconds * 1000;
+    this.#ids = ids;
+  }
+
+  /** Forgets what is known of an id, or of all. */
+  forget(id?: string): void {
+    if (id === undefined) this.#known.clear();
+    else this.#known.delete(id);
+    for (const { unknown } of this.#clients.values()) {
+      if (id === undefined) unknown.clear();
+      else unknown.delete(id);
+    }
+  }
+
+  /**
+   * Runs `ask`, a question about a campaign. While as many ids of the client are being asked for as could be too many
+   * unknown ones, it waits. What is known to exist is always asked for. What is answered as if it existed, and is known not
+   * to, counts as unknown.
+   *
+   * @throws Problem `rate-limited`, what `ask` throws, or the signal's reason
+   */
+  async watch<T>(client: string, id: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+    if (this.#known.has(id) || this.#ids.exists(id)) return ask();
+    const ids = this.#of(client);
+    if (ids.pending.has(id)) return ask();
+    for (;;) {
+      this.#forgetOld(ids);
+      const unknown = ids.unknown.get(id);
+      // It is remembered for all that can be asked of it.
+      if (unknown && !unknown.isAnswered && this.#clock.monotonic() - unknown.at < this.#rememberedMs) {
+        throw new Problem('campaign-not-found', { reason: 'remembered' });
+      }
+      if (unknown) break;
+      if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, this.#clock.monotonic());
+      if (ids.unknown.size + ids.pending.size < maxUnknownIds) break;
+      await untilNext(ids, signal);
+    }
+    ids.pending.add(id);
+    try {
+      const answer = await ask();
+      if (this.#ids.isNowhere(id)) this.#count(ids, id, true);
+      else {
+        ids.unknown.delete(id);
+        this.#known.set(id, true);
+      }
+      return answer;
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'campaign-not-found') this.#count(ids, id, false);
+      throw error;
+    } finally {
+      ids.pending.delete(id);
+      for (const proceed of ids.waiting.splice(0)) proceed();
+    }
+  }
+
+  #count({ unknown }: ClientIds, id: string, isAnswered: boolean): void {
+    unknown.delete(id);
+    unknown.set(id, { at: this.#clock.monotonic(), isAnswered });
+  }
+
+  #of(client: string): ClientIds {
+    const known = this.#clients.get(client) ?? { unknown: new Map(), pending: new Set(), waiting: [] };
+    this.#clients.set(client, known);
+    return known;
+  }
+
+  #forgetOld({ unknown }: ClientIds): void {
+    const since = this.#clock.monotonic() - hourMs;
+    for (const [id, { at }] of unknown) {
+      if (at > since) return;
+      unknown.delete(id);
+    }
+  }
+}
+
+/** Resolves when one more of the ids that are being asked for is known; rejects with the signal's reason. */
+function untilNext({ waiting }: ClientIds, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal?.reason);
+    if (signal?.aborted) return leave();
+    signal?.addEventListener('abort', leave, { once: true });
+    waiting.push(() => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    });
+  });
+}
+
+function tooMany({ unknown }: ClientIds, now: number): Problem {
+  const [oldest = { at: now }] = unknown.values();
+  return new Problem('rate-limited', {
+    detail: `This client has asked for ${maxUnknownIds} campaign ids within an hour that do not exist. Check the ids.`,
+    retryAfterSeconds: Math.max(1, Math.ceil((oldest.at + hourMs - now) / 1000)),
+    reason: 'unknown-ids',
+  });
+}

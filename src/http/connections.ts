@@ -1,0 +1,113 @@
+/**
+ * The connections of a server: how many there are, how many one peer holds, and which of their readers have stalled.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { Connection } from './connection.ts';
+
+export interface ConnectionLimits {
+  /** Connections open at the same time. One more is closed at once. */
+  readonly maxConnections: number;
+  /** Of these, how many one peer may hold. */
+  readonly maxPerPeer: number;
+  /** Under which name a peer is counted; undefined where it is not, such as a trusted proxy. */
+  readonly peerOf: (socket: Socket) => string | undefined;
+  /** How long an answer waits for a reader that takes next to nothing, before its connection is reset. */
+  readonly patienceMs: number;
+  readonly onRejected: (limit: 'all' | 'peer', peer: string | undefined) => void;
+  readonly onStalled: (peer: string | undefined) => void;
+}
+
+/** How often readers are looked at. A reset is late by as much. */
+const lookEveryMs = 1_000;
+
+/** All connections of one server. */
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #clock: Clock;
+  readonly #all = new Set<Connection>();
+  readonly #busy = new Set<Connection>();
+  readonly #held = new Map<string, number>();
+  #stopLooking: (() => void) | undefined;
+  #quietSince = 0;
+  isDraining = false;
+
+  constructor(limits: ConnectionLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Keeps a new connection, or closes it at once where there are too many. */
+  accept(socket: Socket): void {
+    const { maxConnections, maxPerPeer, peerOf, onRejected } = this.#limits;
+    const peer = peerOf(socket);
+    const held = peer === undefined ? 0 : (this.#held.get(peer) ?? 0);
+    if (this.#all.size >= maxConnections || held >= maxPerPeer) {
+      socket.destroy();
+      onRejected(this.#all.size >= maxConnections ? 'all' : 'peer', peer);
+      return;
+    }
+    if (peer !== undefined) this.#held.set(peer, held + 1);
+    const connection = new Connection(socket, this);
+    this.#all.add(connection);
+    socket.once('close', () => {
+      this.#all.delete(connection);
+      if (peer !== undefined) this.#release(peer);
+      connection.endAsked();
+    });
+  }
+
+  /** From now on, answers are the last of their connections. */
+  startDraining(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    this.#quietSince = this.#clock.monotonic();
+  }
+
+  /** Whether nothing has been asked and not answered for this long. */
+  isQuietFor(ms: number): boolean {
+    return this.#busy.size === 0 && this.#clock.monotonic() - this.#quietSince >= ms;
+  }
+
+  /** Closes those on which no byte has ever come. node:http takes them for requests that are about to arrive. */
+  closeUnused(): void {
+    for (const { socket } of this.#all) if (socket.bytesRead === 0) socket.destroy();
+  }
+
+  closeAll(): void {
+    this.#stopLooking?.();
+    for (const { socket } of this.#all) socket.destroy();
+  }
+
+  markBusy(connection: Connection): void {
+    this.#busy.add(connection);
+    connection.startPatience(this.#clock.monotonic());
+    this.#look();
+  }
+
+  markFree(connection: Connection): void {
+    this.#busy.delete(connection);
+    this.#quietSince = this.#clock.monotonic();
+  }
+
+  #look(): void {
+    if (this.#stopLooking) return;
+    const { patienceMs, onStalled, peerOf } = this.#limits;
+    this.#stopLooking = this.#clock.after(Math.min(lookEveryMs, patienceMs / 10), () => {
+      this.#stopLooking = undefined;
+      const now = this.#clock.monotonic();
+      for (const connection of this.#busy) {
+        if (!connection.hasStalled(now, patienceMs)) continue;
+        onStalled(peerOf(connection.socket));
+        connection.socket.resetAndDestroy();
+      }
+      if (this.#busy.size > 0) this.#look();
+    });
+  }
+
+  #release(peer: string): void {
+    const left = (this.#held.get(peer) ?? 0) - 1;
+    if (left > 0) this.#held.set(peer, left);
+    else this.#held.delete(peer);
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * The day's calls, counted here because no header tells them: how many are left, and whose they are.
+ */
+import { Problem } from '../problems.ts';
+import { StateFile } from '../storage/state-file.ts';
+import { ClientShares } from './client-shares.ts';
+import { dayMs, dayOf, quotaExhausted, secondsLeft } from './day.ts';
+import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
+import type { Payer, Urgency } from './demand.ts';
+import type { Share } from './second-limit.ts';
+import type { DayReport } from './shared-quota.ts';
+
+export interface DayBudgetOptions {
+  readonly perDay: number;
+  /** Percent of the day's calls that only `interactive` demands may spend: the last ones. */
+  readonly reserve: number;
+  /** Where the count is kept; empty: nowhere. */
+  readonly stateFile: string;
+}
+
+/** One team's day, for people. */
+export interface TeamDayStatus {
+  readonly team: string;
+  readonly calls: number;
+  /** Calls that the team is sure of in a day. */
+  readonly part: number;
+  /** Calls beyond its part. */
+  readonly borrowed: number;
+  /** Calls that it may still make now, if the others make none. */
+  readonly available: number;
+}
+
+/** What the count tells of itself. */
+export interface DayBudgetEvents {
+  /** Once a day and threshold. */
+  passed(percent: number): void;
+  /** Once a day and team: what the team may call for the time being is spent, though the account's day is not. */
+  teamSpent(team: TeamDayStatus): void;
+  /** The file cannot be read or written: told once, until it can. */
+  unsaved(reason: 'unreadable' | 'unwritable', code?: string): void;
+}
+
+/** Now, on both clocks, in milliseconds. */
+export interface Now {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+const thresholds = [50, 80, 95, 100];
+
+export class DayBudget {
+  readonly #options: DayBudgetOptions;
+  readonly #events: DayBudgetEvents;
+  readonly #parts: ReadonlyMap<string, TeamPart>;
+  readonly #clients = new ClientShares();
+  #day: number;
+  #shares: DayShares;
+  /** Calls that this process has made, by team. */
+  #own = new Map<string, number>();
+  /** What may be spent without the others: a part of what was left when they were lost. */
+  #alone: { readonly shares: DayShares; readonly share: Share } | undefined;
+  readonly #reportedTeams = new Set<string>();
+  readonly #file: StateFile;
+
+  /**
+   * @param parts of the day, by team
+   * @param file in which the count is kept; where it is given, it tells its troubles itself
+   */
+  constructor(
+    options: DayBudgetOptions,
+    parts: ReadonlyMap<string, TeamPart>,
+    events: DayBudgetEvents,
+    nowMs: number,
+    file = new StateFile(options.stateFile, events),
+  ) {
+    this.#options = options;
+    this.#file = file;
+    this.#events = events;
+    this.#parts = parts;
+    this.#day = dayOf(nowMs);
+    this.#shares = this.#newDay();
+    this.#load(nowMs);
+  }
+
+  used(nowMs: number): number {
+    this.#turn(nowMs);
+    return this.#shares.used;
+  }
+
+  left(nowMs: number): number {
+    this.#turn(nowMs);
+    return Math.floor(Math.min(this.#shares.left, this.#alone?.shares.left ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Wall time in milliseconds at which the day that is counted ends. */
+  endsAt(nowMs: number): number {
+    this.#turn(nowMs);
+    return (this.#day + 1) * dayMs;
+  }
+
+  /** What is left of the day: 1 at its start, 0 at its end. */
+  restOfDay(nowMs: number): number {
+    // A clock that was set back to before this day began does not end it.
+    return Math.min(1, (this.endsAt(nowMs) - nowMs) / dayMs);
+  }
+
+  /** Each team's day, and last the calls that are nobody's, or of teams that are no more. */
+  teams(nowMs: number): readonly TeamDayStatus[] {
+    this.#turn(nowMs);
+    const known = this.#shares.teams.filter(({ team, calls }) => this.#parts.has(team) || calls > 0);
+    return known.map(({ team }) => this.#statusOf(team, nowMs));
+  }
+
+  seen(team: string, client: string, monotonicMs: number): void {
+    this.#clients.seen(team, client, monotonicMs);
+  }
+
+  /** Whether a call of this urgency may be made now on this account. */
+  allows(payer: Payer, urgency: Urgency, now: Now): boolean {
+    return this.#allowsAt(payer, urgency, this.restOfDay(now.wall), now.monotonic);
+  }
+
+  /** Why no call of this urgency may be made now, and when one may. */
+  refusal(payer: Payer, urgency: Urgency, now: Now): Problem {
+    const endsAt = this.endsAt(now.wall);
+    if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
+    const status = this.#statusOf(payer.team, now.wall);
+    if (this.#parts.has(payer.team) && !this.#reportedTeams.has(payer.team)) {
+      this.#reportedTeams.add(payer.team);
+      this.#events.teamSpent(status);
+    }
+    return new Problem('upstream-quota-exhausted', {
+      detail: this.#detailOf(status, urgency, now),
+      retryAfterSeconds: this.#secondsUntilAllowed(payer, urgency, now, secondsLeft(now.wall, endsAt)),
+      reason: 'share',
+    });
+  }
+
+  /** Calls of the day that a demand of this urgency must leave to others. */
+  keptFrom(urgency: Urgency): number {
+    return urgency === 'interactive' ? 0 : (this.#options.perDay * this.#options.reserve) / 100;
+  }
+
+  /** Whether more than half is left of what should be, had the day been spent evenly. */
+  isAmple(nowMs: number): boolean {
+    return this.left(nowMs) > (this.#options.perDay * this.restOfDay(nowMs)) / 2;
+  }
+
+  /** Counts a call. It is written down before the call is made, so that a crash loses none. */
+  spend(payer: Payer, nowMs: number): void {
+    const rest = this.restOfDay(nowMs);
+    this.#addOwn(payer.team, 1);
+    this.#alone?.shares.spend(payer.team, rest);
+    this.#change(() => this.#shares.spend(payer.team, rest));
+    this.charge(payer);
+  }
+
+  /** Has a client pay for a call that is counted already. */
+  charge({ team, client }: Payer): void {
+    if (client !== undefined) this.#clients.spend(team, client);
+  }
+
+  /** A call that was granted by all instances is not made. */
+  giveBack(team: string): void {
+    this.#addOwn(team, -1);
+    this.#change(() => this.#shares.giveBack(team));
+  }
+
+  /** What the other instances are to be told. */
+  report(nowMs: number): DayReport {
+    const rest = this.restOfDay(nowMs);
+    const teams = this.#shares.teams
+      .filter(({ calls }) => calls > 0)
+      .map(({ team, calls }) => ({ team, own: this.#own.get(team) ?? 0, known: calls }));
+    return { day: this.#day, rest, teams };
+  }
+
+  /** The calls of all instances by team, one that was granted to this one among them or not. */
+  reported({ day }: DayReport, teams: readonly TeamCalls[], granted: string | undefined, nowMs: number): void {
+    const rest = this.restOfDay(nowMs);
+    if (day !== this.#day) return;
+    if (granted !== undefined) this.#addOwn(granted, 1);
+    this.#change(() => this.#shares.adopt(teams, rest));
+  }
+
+  /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
+  divide(nowMs: number, share: Share): void {
+    this.#turn(nowMs);
+    this.#alone ??= { shares: this.#divided(share), share };
+  }
+
+  /** The other instances can be asked again. */
+  unite(): void {
+    this.#alone = undefined;
+  }
+
+  #allowsAt({ team, client }: Payer, urgency: Urgency, rest: number, monotonicMs: number): boolean {
+    const shares = this.#alone?.shares ?? this.#shares;
+    const instances = this.#alone?.share.instances ?? 1;
+    const available = shares.available(team, rest, this.keptFrom(urgency) / instances);
+    if (available < 1 || client === undefined || shares.partOf(team).isWhole) return available >= 1;
+    const kept = this.#clients.keptByOthers(
+      team,
+      client,
+      { part: shares.partOf(team).part, calls: shares.callsOf(team), available: shares.available(team, rest), rest },
+      monotonicMs,
+    );
+    return available - kept >= 1;
+  }
+
+  /** A binary search for the first second at which a call is allowed: lending only loosens during the day. */
+  #secondsUntilAllowed(payer: Payer, urgency: Urgency, now: Now, endsInSeconds: number): number {
+    let [refusedIn, allowedIn] = [0, endsInSeconds];
+    while (allowedIn - refusedIn > 1) {
+      const middle = (refusedIn + allowedIn) >> 1;
+      const rest = this.restOfDay(now.wall + middle * 1000);
+      if (this.#allowsAt(payer, urgency, rest, now.monotonic + middle * 1000)) allowedIn = middle;
+      else refusedIn = middle;
+    }
+    return allowedIn;
+  }
+
+  #detailOf({ team, calls, available }: TeamDayStatus, urgency: Urgency, now: Now): string {
+    if (calls >= (this.#parts.get(team)?.cap ?? Number.POSITIVE_INFINITY)) return details.cap;
+    if (available < 1) return details.team;
+    return this.left(now.wall) <= this.keptFrom(urgency) ? details.reserve : details.client;
+  }
+
+  #statusOf(team: string, nowMs: number): TeamDayStatus {
+    const calls = this.#shares.callsOf(team);
+    const part = Math.floor(this.#parts.get(team)?.part ?? 0);
+    const shares = this.#alone?.shares ?? this.#shares;
+    const available = Math.floor(shares.available(team, this.restOfDay(nowMs)));
+    return { team, calls, part, borrowed: team === account ? 0 : Math.max(0, calls - part), available };
+  }
+
+  #addOwn(team: string, calls: number): void {
+    this.#own.set(team, (this.#own.get(team) ?? 0) + calls);
+  }
+
+  #change(count: () => void): void {
+    const before = this.#shares.used;
+    count();
+    const { perDay } = this.#options;
+    for (const percent of thresholds) {
+      const mark = Math.ceil((perDay * percent) / 100);
+      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent);
+    }
+    if (this.#shares.used !== before) this.#save();
+  }
+
+  #turn(nowMs: number): void {
+    // A clock that is set back by a moment does not bring yesterday's calls back.
+    if (dayOf(nowMs) <= this.#day) return;
+    this.#day = dayOf(nowMs);
+    this.#shares = this.#newDay();
+    this.#own = new Map();
+    this.#clients.forgetCalls();
+    this.#reportedTeams.clear();
+    if (this.#alone) this.#alone = { ...this.#alone, shares: this.#divided(this.#alone.share) };
+  }
+
+  #divided({ instances, rank }: Share): DayShares {
+    const { left } = this.#shares;
+    return this.#shares.divide(Math.floor(left / instances) + (rank < left % instances ? 1 : 0), instances);
+  }
+
+  #newDay(): DayShares {
+    return new DayShares(this.#options.perDay, this.#parts);
+  }
+
+  #load(nowMs: number): void {
+    const { storedDay } = this.#file;
+    if (storedDay && Date.parse(storedDay.day) === this.#day * dayMs)
+      this.#shares.adopt(storedDay.teams, this.restOfDay(nowMs));
+  }
+
+  #save(): void {
+    const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
+    this.#file.keepDay({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+  }
+}
+
+const details = {
+  team: "Your team's part of the day's calls is spent, and the other teams keep theirs. Wait as long as `Retry-After` says.",
+  cap: 'Your team has made all the calls that it may make in a day (setting `callsPerDay`).',
+  client:
+    "Your part of your team's calls of the day is spent; the rest is for its other clients. Wait as long as `Retry-After` says.",
+  reserve: "The last of the account's calls of the day are for callers who wait for a page.",
+};

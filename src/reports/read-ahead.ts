@@ -1,0 +1,51 @@
+/**
+ * While a caller works on one page of a walk, the next is fetched.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Page } from '../cache/page.ts';
+import type { PageSource } from '../cache/page-cache.ts';
+import type { Payer } from '../quota/demand.ts';
+import type { SendsQuery } from './query.ts';
+
+interface Parts {
+  readonly pages: PageSource;
+  /** Whether there is quota for calls that nobody has asked for yet. */
+  readonly isAmple: () => boolean;
+}
+
+/** A client that has followed a cursor is taken to walk again for this long. */
+const walkerMs = 10 * 60_000;
+const maxWalkers = 10_000;
+
+export class ReadAhead {
+  readonly #parts: Parts;
+  readonly #depth: number;
+  readonly #walkers = new LRUCache<string, true>({ max: maxWalkers, ttl: walkerMs });
+
+  /** @param depth pages to be ahead; 0 turns it off */
+  constructor(parts: Parts, depth: number) {
+    this.#parts = parts;
+    this.#depth = depth;
+  }
+
+  /**
+   * Called with every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
+   * client has shown that it walks.
+   */
+  answered(query: SendsQuery, page: Page, payer: Payer, client: string): void {
+    if (this.#depth === 0 || (query.cursor === undefined && page.body.cursor === undefined)) return;
+    if (query.cursor !== undefined) this.#walkers.set(client, true);
+    else if (!this.#walkers.has(client)) return;
+
+    void this.#fetchAhead(query, page, payer, this.#depth);
+  }
+
+  async #fetchAhead(query: SendsQuery, page: Page, payer: Payer, depth: number): Promise<void> {
+    const { pages, isAmple } = this.#parts;
+    const { cursor } = page.body;
+    if (depth === 0 || cursor === undefined) return;
+    const following = { ...query, cursor };
+    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, payer) : undefined);
+    if (next) await this.#fetchAhead(following, next, payer, depth - 1);
+  }
+}

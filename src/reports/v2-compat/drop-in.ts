@@ -1,0 +1,105 @@
+/**
+ * Constant Contact v2's own resource, for programs that were written for it: the same pages in v2's form.
+ */
+import { z } from 'zod';
+import type { CampaignIdRule } from '../../model/campaign-ids.ts';
+import { cursorPattern } from '../../model/cursor.ts';
+import { parseInstant, parseInstantInUtc } from '../../model/instant.ts';
+import type { Problem, ProblemCode } from '../../problems.ts';
+import type { WalkStep } from '../links.ts';
+import { parseSendsQuery, type SendsQuery, sendsParameters } from '../query.ts';
+
+export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
+
+/** A link as v2 made them: from the root of its API, with a cursor that carries everything. */
+export function dropInLink(step: WalkStep): string {
+  return `${dropInPath.replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
+}
+
+/** Characters that no encoding changes (RFC 3986 §2.3): some SDKs encode the cursor of a link once more. */
+const plainPattern = /^[\w.~-]+$/;
+/** Marks a cursor of ours. */
+const mark = 'sendgate';
+/** Times that a cursor may have been encoded too often. */
+const maxEncodings = 2;
+
+/**
+ * A cursor that goes alone and survives whatever a client does to it. v2's carried the instant from which a walk goes, so where
+ * there is one it is wrapped in, and so is a cursor that would have to be encoded.
+ */
+function wrapped({ createdSince = '', cursor }: Omit<WalkStep, 'campaign'>): string {
+  if (createdSince === '' && plainPattern.test(cursor)) return cursor;
+  return Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
+}
+
+/** What is in a cursor of ours; undefined for any other text. Each has one spelling, and so one page in the cache. */
+function unwrapped(text: string): Omit<WalkStep, 'campaign'> | undefined {
+  const [first, createdSince = '', ...rest] = Buffer.from(text, 'base64url').toString('latin1').split(' ');
+  const cursor = rest.join(' ');
+  if (first !== mark || !cursorPattern.test(cursor)) return undefined;
+  if (createdSince !== '' && parseInstant(createdSince) !== createdSince) return undefined;
+  const step = { ...(createdSince !== '' && { createdSince }), cursor };
+  return wrapped(step) === text ? step : undefined;
+}
+
+/** What is in a cursor of ours, also in one that was encoded too often: unencoded, none of ours has a `%`. */
+function received(text: string): Omit<WalkStep, 'campaign'> | undefined {
+  let cursor: string | undefined = text;
+  for (let decoded = 0; cursor !== undefined && decoded <= maxEncodings; decoded++) {
+    const step = unwrapped(cursor);
+    if (step) return step;
+    cursor = cursor.includes('%') ? decode(cursor) : undefined;
+  }
+  return undefined;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What such programs send: instants without a zone are in UTC (Python's `isoformat()`), and cursors may be wrapped. */
+const parameters: typeof sendsParameters = {
+  ...sendsParameters,
+  created_since: {
+    ...sendsParameters.created_since,
+    schema: z.string().refine((text) => parseInstantInUtc(text) !== undefined),
+  },
+  // Wrapped, a cursor is longer than one may be by itself.
+  next: {
+    ...sendsParameters.next,
+    schema: z.string().refine((text) => cursorPattern.test(text) || received(text) !== undefined),
+  },
+};
+
+/**
+ * The question that such a program asks. A cursor that only looks like one of ours is Constant Contact's to refuse.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function parseDropInQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+  const query = parseSendsQuery(id, search, ids, parameters);
+  return { ...query, ...(query.cursor !== undefined && received(query.cursor)), form: 'v2' };
+}
+
+const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
+  'invalid-request': 'query.param.invalid',
+  'invalid-cursor': 'query.param.invalid',
+  unauthorized: 'http.status.authentication.invalid_token',
+  'not-found': 'http.status.not_found',
+  'campaign-not-found': 'http.status.not_found',
+  'not-acceptable': 'http.status.not_acceptable',
+  'method-not-allowed': 'http.status.method_not_allowed',
+  'internal-error': 'http.status.internal_server_error',
+};
+
+/** An error in v2's form; with a key of our own where v2 had none. */
+export function dropInError({ code, message, errors }: Problem): string {
+  const details = errors?.map(({ parameter, problem, allowed }) => `${parameter} ${problem}; allowed: ${allowed}`);
+  const messages = details ?? [message];
+  const error_key = keys[code] ?? `sendgate.${code}`;
+  return JSON.stringify(messages.map((error_message) => ({ error_key, error_message })));
+}
