@@ -14,6 +14,7 @@ import { Quota } from '../src/quota/quota.ts';
 import { ReadAhead } from '../src/reports/read-ahead.ts';
 import { RefreshAhead } from '../src/reports/refresh-ahead.ts';
 import { Campaign } from '../src/sandbox/campaign.ts';
+import { firstPage, nextPage } from '../test/support/queries.ts';
 import { replaceSection } from './results.ts';
 
 const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
@@ -141,9 +142,8 @@ function makeCampaigns(): Map<string, Campaign> {
 }
 
 /** A page as the upstream has it at this moment; few sends of it are enough here. */
-function pageOf(campaign: Campaign, { cursor, limit }: PageQuery): SendsPage {
-  const start = Number(cursor?.split('.')[0] ?? 0);
-  const size = Number(cursor?.split('.')[1] ?? limit);
+function pageOf(campaign: Campaign, query: PageQuery): SendsPage {
+  const [start = 0, size = 0] = query.kind === 'next' ? query.cursor.split('.').map(Number) : [0, query.limit];
   const end = Math.min(start + size, campaign.size);
   const shown = Math.min(end, start + 3);
   const sends = [];
@@ -209,7 +209,7 @@ async function run(policy: Policy): Promise<Tally> {
         tally.calls++;
         tally.callsBy.set(demand.team, (tally.callsBy.get(demand.team) ?? 0) + 1);
         const campaign = campaigns.get(query.campaign) as Campaign;
-        const polled = query.cursor === undefined && query.limit === 500;
+        const polled = query.kind === 'first' && query.limit === 500;
         if (polled && clock.now() - campaign.options.newestMs > dayMs && campaign.options.size === 12_000)
           tally.callsForOld++;
         const page = pageOf(campaign, query);
@@ -280,20 +280,20 @@ async function run(policy: Policy): Promise<Tally> {
     const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
     for (const [n, campaign] of watched.entries()) {
       const offset = index * (pollMs / lightTeams.length) + n * 97;
-      every(pollMs, midnight + offset, end, () => void ask(team, { campaign, limit: 500 }));
+      every(pollMs, midnight + offset, end, () => void ask(team, firstPage(campaign)));
     }
     // People: from half past nine to half past three, a page every half minute that nobody has looked at yet.
     let page = 0;
     every(pollMs, midnight + 9.5 * hourMs + index * 7_000, midnight + 15.5 * hourMs, () => {
       page++;
-      void ask(team, { campaign: String((page * 7 + index) % 40), limit: 1 + (page % 499) });
+      void ask(team, firstPage(String((page * 7 + index) % 40), 1 + (page % 499)));
     });
   }
   if (policy.greedy) {
     let page = 0;
     every(secondMs / 2, midnight, end, () => {
       page++;
-      void ask(greedy, { campaign: String(page % 40), limit: 1 + (page % 499), cursor: `${page}.500` });
+      void ask(greedy, nextPage(String(page % 40), `${page}.500`));
     });
   }
   // The autoresponder sends all day; one campaign of 20,000 goes out in the half hour from nine.
@@ -312,7 +312,10 @@ async function run(policy: Policy): Promise<Tally> {
   async function walk(campaign: string, limit: number): Promise<void> {
     let cursor: string | undefined;
     while (isExporting(clock.now())) {
-      const { next, retryMs } = await ask(exporter, { campaign, limit, cursor });
+      const { next, retryMs } = await ask(
+        exporter,
+        cursor === undefined ? firstPage(campaign, limit) : nextPage(campaign, cursor),
+      );
       if (retryMs !== undefined) await new Promise<void>((resolve) => clock.after(retryMs, resolve));
       else if (next === undefined) return walk(campaign, limit - 1);
       else cursor = next;

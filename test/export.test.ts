@@ -29,6 +29,7 @@ import {
   targetOf,
   until,
 } from './support/harness.ts';
+import { firstPage } from './support/queries.ts';
 
 const run = promisify(execFile);
 const hourMs = 3_600_000;
@@ -157,7 +158,7 @@ describe('a whole campaign', () => {
     const parts = { pages: { get } as unknown as PageSource, clock: systemClock, patienceMs: 0 };
     const ask = { team: 'a', signal: new AbortController().signal };
     const seconds: number[] = [];
-    for await (const news of await startWalk(parts, { campaign: '1', limit: 4 }, ask))
+    for await (const news of await startWalk(parts, firstPage('1', 4), ask))
       seconds.push(...(JSON.parse(news) as Send[]).map(({ contact_id }) => Number(contact_id)));
     expect(seconds).toEqual([19, 17, 18, 16, 15, 14, 11, 13, 12, 10]);
   });
@@ -262,9 +263,9 @@ const send = (contact: number): Send => ({
 
 /** All that a walk tells of the pages that are made up so, from page 0 on. */
 async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: number | undefined }): Promise<Send[]> {
-  const get = async ({ cursor = '0' }: PageQuery) => {
-    const { sends, next } = pageAt(Number(cursor));
-    const { json } = renderPage('', { campaign: '1', limit: 2 }, { sends, cursor: undefined });
+  const get = async (query: PageQuery) => {
+    const { sends, next } = pageAt(query.kind === 'next' ? Number(query.cursor) : 0);
+    const { json } = renderPage('', firstPage('1', 2), { sends, cursor: undefined });
     const body = await makeBody({
       ...{ json, next: undefined, newestMs: undefined },
       cursor: next === undefined ? undefined : String(next),
@@ -274,7 +275,7 @@ async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: numb
   const parts = { pages: { get } as unknown as Pages, clock: systemClock, patienceMs: 1 };
   const ask = { team: 'a', signal: new AbortController().signal };
   const told: Send[] = [];
-  for await (const page of await startWalk(parts, { campaign: '1', limit: 2 }, ask)) told.push(...JSON.parse(page));
+  for await (const page of await startWalk(parts, firstPage('1', 2), ask)) told.push(...JSON.parse(page));
   return told;
 }
 
@@ -388,7 +389,7 @@ describe('when Constant Contact fails', () => {
     await begin(2_000);
     const { pages } = it.service;
     const get = pages.get.bind(pages);
-    pages.get = async (query, ask) => (query.cursor === undefined ? get(query, ask) : ({ page: {} } as Found));
+    pages.get = async (query, ask) => (query.kind === 'first' ? get(query, ask) : ({ page: {} } as Found));
     await expect(it.get('/campaigns/1/sends.csv').then((answer) => answer.text())).rejects.toThrow();
     await until(() => it.lines.some((line) => line.includes('"problem":"internal-error"')), 'the request is logged');
     expect(it.lines.filter((line) => line.includes('unexpected error'))).toHaveLength(1);

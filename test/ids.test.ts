@@ -21,6 +21,7 @@ import {
   startInstance,
   until,
 } from './support/harness.ts';
+import { firstPage, nextPage } from './support/queries.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-ids-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -138,7 +139,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     const { pages } = it.service;
-    const queries = all.map((campaign) => ({ campaign, limit: 500 }));
+    const queries = all.map((campaign) => firstPage(campaign));
     for (const query of queries) expect(pages.hit(query)).toBeUndefined();
     for (const query of queries) await pages.get(query, { team: 'default' });
     for (const query of queries) expect(pages.hit(query)?.page).toBe(pages.peek(query));
@@ -203,7 +204,7 @@ test('A page that arrives while its id is found to mean another one is not held 
       ...{ minFreshSeconds: 60, maxFreshSeconds: 60 },
     },
   );
-  const query = { campaign: ids.campaign, limit: 500, cursor: 'x' };
+  const query = nextPage(ids.campaign, 'x');
   await pages.get(query, { team: 'a' });
   expect(pages.peek(query)).toBeUndefined();
 });

@@ -3,14 +3,15 @@
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Pages } from '../src/cache/page-cache.ts';
+import type { PageQuery } from '../src/model/page-query.ts';
 import { Problem } from '../src/problems.ts';
-import type { SendsQuery } from '../src/reports/query.ts';
 import { RefreshAhead } from '../src/reports/refresh-ahead.ts';
 import { FakeClock } from './support/clock.ts';
 import { until } from './support/harness.ts';
+import { firstPage, nextPage } from './support/queries.ts';
 
-const head: SendsQuery = { campaign: '1', limit: 500 };
-const tail: SendsQuery = { ...head, cursor: 'c' };
+const head: PageQuery = firstPage('1');
+const tail: PageQuery = nextPage('1', 'c');
 
 let clock: FakeClock;
 let calls: number[];

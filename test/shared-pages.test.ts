@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';
+import { firstPage } from './support/queries.ts';
 import { RedisServer } from './support/redis.ts';
 
 const campaign = '1100394165299';
@@ -320,7 +321,7 @@ describe('Instances with one Redis', () => {
     const a = await add(env);
     const b = await add(env);
     await a.get(path);
-    void a.service.pages.prefetch({ campaign, limit: 400 }, { team: 'default' });
+    void a.service.pages.prefetch(firstPage(campaign, 400), { team: 'default' });
     await until(
       () => a.service.status().queues.some(({ urgency, waiting }) => urgency === 'refresh' && waiting === 1),
       'it waits',

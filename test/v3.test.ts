@@ -11,6 +11,7 @@ import type { Call } from '../src/upstream/adapter.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
 import { mayReadReports, parseV3Page } from '../src/upstream/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
+import { firstPage } from './support/queries.ts';
 
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
 let it: Harness;
@@ -108,7 +109,7 @@ describe('created_since, which v3 does not know', () => {
   test('is a page like any other: held ready, until the head of the campaign changes', async () => {
     it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
     const { pages } = it.service;
-    const query = { campaign: activityIdOf('1'), limit: 500 };
+    const query = firstPage(activityIdOf('1'));
     const view = { ...query, createdSince: '2020-01-01T00:00:00.000Z' };
     await it.get(sends('1', '?created_since=2020-01-01'));
     expect(pages.hit(view)?.page).toBe(pages.peek(view));

@@ -10,8 +10,8 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../callers/callers.ts';
 import type { RateLimit } from '../callers/rate-limit/rate-limit.ts';
 import type { Exchange } from '../http/request-context.ts';
+import type { PageQuery } from '../model/page-query.ts';
 import type { Preferences, SendsEndpoint } from '../reports/endpoint.ts';
-import type { SendsQuery } from '../reports/query.ts';
 
 interface Parts {
   readonly basePath: string;
@@ -26,7 +26,7 @@ const maxTargetLength = 300;
 export class Lane {
   readonly #parts: Parts;
   readonly #target: RegExp;
-  readonly #queries = new LRUCache<string, SendsQuery>({ max: maxTargets });
+  readonly #queries = new LRUCache<string, PageQuery>({ max: maxTargets });
   /** Of callers whose headers are known. */
   readonly #preferences = new WeakMap<Caller, Preferences>();
 
@@ -54,7 +54,7 @@ export class Lane {
     }
   }
 
-  #queryOf(url: string): SendsQuery | undefined {
+  #queryOf(url: string): PageQuery | undefined {
     const id = this.#target.exec(url)?.[1];
     if (id === undefined) return undefined;
     const query = this.#parts.sends.query(id, url);

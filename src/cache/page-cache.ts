@@ -4,7 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
-import type { PageQuery } from '../model/page-query.ts';
+import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import { identityOfSend, newest, type Send, type SendsPage, since } from '../model/sends.ts';
 import { Problem, remembered } from '../problems.ts';
 import type { Demand, Payer, Urgency } from '../quota/demand.ts';
@@ -236,12 +236,12 @@ export class Pages {
     const isBulk = urgency === 'bulk';
     const held = cache.peek(key, { allowStale: true });
     // A walk goes by cursors that no caller has made up, and waits longer and longer between its tries.
-    const isWalking = isBulk && query.cursor !== undefined;
+    const isWalking = isBulk && query.kind === 'next';
     const isPast = held?.kind === 'refusal' && (this.#mayHavePassed(held) || (isWalking && isFailure(held.code)));
     const hit = isPast ? undefined : this.#held(place, maxAgeSeconds);
     if (hit) return hit;
 
-    if (isBulk && query.cursor !== undefined && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
+    if (isBulk && query.kind === 'next' && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
       return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
     }
     const forceRefresh = isPast || (held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds));
@@ -251,7 +251,7 @@ export class Pages {
     alongWith?.onJoin((another, itsUrgency) => wait.demand.join(another, itsUrgency));
     const status: LRUCache.Status<string, Held, Fetch> = {};
     const { demand, signal: given } = wait;
-    const isWalkBegun = isBulk && query.cursor === undefined;
+    const isWalkBegun = isBulk && query.kind === 'first';
     const context: Fetch = {
       ...{ query, walk, generation, demand, signal: given, maxAgeSeconds },
       mayBeStale: mayBeStale && !isWalkBegun,
@@ -353,17 +353,18 @@ export class Pages {
     return place;
   }
 
-  #walkOf({ campaign, createdSince = '' }: PageQuery): string {
+  #walkOf({ report, campaign, createdSince = '' }: PageQuery): string {
     const activity = this.#ids.activityOf(campaign);
-    return this.#parts.filtersSince ? [activity, createdSince].join('|') : activity;
+    return [activity, report, ...(this.#parts.filtersSince ? [createdSince] : [])].join('|');
   }
 
   /** Joined, a key is held in one piece: a template would hold all of its parts. */
-  #keyOf({ campaign, createdSince = '', cursor, limit, form }: PageQuery, walk: string, generation: number): string {
+  #keyOf(query: PageQuery, walk: string, generation: number): string {
+    const { campaign, createdSince = '', form } = query;
     const askedAs = this.#ids.activityOf(campaign) === campaign ? '' : ` ${campaign}`;
     const view = `${form ?? ''}${this.#parts.filtersSince ? '' : createdSince}${askedAs}`;
-    if (cursor === undefined) return [walk, view, limit].join('|');
-    return [walk, view, generation, cursor].join('|');
+    if (query.kind === 'first') return [walk, view, query.limit].join('|');
+    return [walk, view, generation, query.cursor].join('|');
   }
 
   /** The question whose page is the source of this one's, where the upstream cannot be asked for it as it is. */
@@ -451,12 +452,15 @@ export class Pages {
    */
   #look(old: Page | undefined, heldSince: number | undefined, fetch: Fetch): Promise<Seen> | undefined {
     const { query, walk, maxAgeSeconds, demand, signal } = fetch;
-    const { cursor } = query;
     const mayBeStale = fetch.mayBeStale && maxAgeSeconds === undefined && old === undefined;
     const now = this.#parts.clock.monotonic();
     const seconds = Math.max(maxAgeSeconds ?? Number.POSITIVE_INFINITY, this.#options.minFreshSeconds);
     return this.#parts.shared?.look(
-      { walk, limit: cursor === undefined ? query.limit : undefined, cursor },
+      {
+        walk,
+        limit: query.kind === 'first' ? query.limit : undefined,
+        cursor: query.kind === 'next' ? query.cursor : undefined,
+      },
       {
         notBefore: Math.max(now - seconds * 1000, (heldSince ?? Number.NEGATIVE_INFINITY) + laterMs),
         mayBeStale,
@@ -523,7 +527,7 @@ export class Pages {
     const { demand, signal } = fetch;
     const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal };
     try {
-      const { page } = await this.#get({ ...source, cursor }, ask, true, demand);
+      const { page } = await this.#get(pageBehind(source, cursor), ask, true, demand);
       const left = since(createdSince, await this.#sendsOf(page), page.body.cursor);
       return left.sends.length === 0 && left.cursor === undefined;
     } catch (error) {
@@ -553,7 +557,7 @@ export class Pages {
     const content = this.#contentOf(query, arrived);
     const etag = tagOf(content.json);
     const about = {
-      limit: query.cursor === undefined ? query.limit : undefined,
+      limit: query.kind === 'first' ? query.limit : undefined,
       etag,
       first: content.first,
       askedIn: generation,

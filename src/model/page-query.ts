@@ -2,16 +2,39 @@
  * A question for one page of a report.
  */
 
+/** The reports of a campaign. */
+export type ReportName = 'sends';
+
 /** In whose form a page is: Sendgate's, or that of Constant Contact v2, for programs written for it. */
 export type PageForm = 'v2';
 
-/** One page of a campaign's sends: a walk's first page (`limit`), or the one behind a cursor. */
-export interface PageQuery {
+/** What all pages of one walk have in common. */
+export interface Walk {
+  readonly report: ReportName;
+  /** The id that the caller asked by. */
   readonly campaign: string;
   /** Canonical instant: UTC with milliseconds. */
   readonly createdSince?: string | undefined;
-  /** Sends a page, 1–500. A cursor carries its own, so this decides nothing where there is one. */
-  readonly limit: number;
-  readonly cursor?: string | undefined;
   readonly form?: PageForm | undefined;
+}
+
+/** The page with which a walk begins. */
+export interface FirstPage extends Walk {
+  readonly kind: 'first';
+  /** Rows a page, 1–500. */
+  readonly limit: number;
+}
+
+/** A later page of a walk. Its cursor carries the number of rows. */
+export interface NextPage extends Walk {
+  readonly kind: 'next';
+  readonly cursor: string;
+}
+
+/** Which of the two it is, the parser decides and nobody else. */
+export type PageQuery = FirstPage | NextPage;
+
+/** The page behind a cursor, in the same walk. */
+export function pageBehind({ report, campaign, createdSince, form }: Walk, cursor: string): NextPage {
+  return { kind: 'next', report, campaign, createdSince, form, cursor };
 }

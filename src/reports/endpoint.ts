@@ -12,13 +12,13 @@ import { type Exchange, exchangeOf } from '../http/request-context.ts';
 import { hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../http/resource.ts';
 import type { ReadyAnswer } from '../http/response-writer.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
-import type { PageForm } from '../model/page-query.ts';
+import type { PageForm, PageQuery } from '../model/page-query.ts';
 import { Problem } from '../problems.ts';
 import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import type { ReadyAnswers } from './prepared-responses.ts';
-import { parseSendsQuery, type SendsQuery } from './query.ts';
+import { parseSendsQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
@@ -97,10 +97,10 @@ export class SendsEndpoint {
   }
 
   /** @throws Problem when the campaign, a parameter or the cursor is not valid */
-  query(id: string, url: string): SendsQuery {
+  query(id: string, url: string): PageQuery {
     const { campaignIds, isCursor } = this.#parts;
     const query = this.#parse(id, searchOf(url), campaignIds);
-    if (query.cursor !== undefined && !isCursor(query.cursor)) {
+    if (query.kind === 'next' && !isCursor(query.cursor)) {
       throw new Problem('invalid-cursor', { reason: 'unreadable' });
     }
     return query;
@@ -111,13 +111,13 @@ export class SendsEndpoint {
    *
    * @throws Problem with a remembered refusal
    */
-  hit(query: SendsQuery, preferences: Preferences): Answer | undefined {
+  hit(query: PageQuery, preferences: Preferences): Answer | undefined {
     const found = this.#parts.pages.hit(query, preferences.maxAgeSeconds);
     const ready = found && this.#parts.answers.held(found.page.body, this.#formOf(found, preferences));
     return ready && { found, ready };
   }
 
-  answer(exchange: Exchange, query: SendsQuery, { client }: Preferences, { found, ready }: Answer): void {
+  answer(exchange: Exchange, query: PageQuery, { client }: Preferences, { found, ready }: Answer): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
     const { told } = exchange;

@@ -3,10 +3,10 @@
  */
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
+import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import { strictRows } from '../model/rows.ts';
 import { type Send, type SendsPage, sendSchema } from '../model/sends.ts';
 import { nextLink } from './links.ts';
-import type { SendsQuery } from './query.ts';
 import { dropInLink } from './v2-compat/drop-in.ts';
 
 export const pageSchema = z.object({
@@ -25,8 +25,8 @@ export interface RenderedPage {
 }
 
 /** Renders one page, once, when it arrives. */
-export function renderPage(basePath: string, query: SendsQuery, { sends, cursor }: SendsPage): RenderedPage {
-  const step = cursor === undefined ? undefined : { ...query, cursor };
+export function renderPage(basePath: string, query: PageQuery, { sends, cursor }: SendsPage): RenderedPage {
+  const step = cursor === undefined ? undefined : pageBehind(query, cursor);
   const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
   // A v2 client puts its base address, and with it the base path, in front of a link in a body.
   const next = link && query.form === 'v2' ? `${basePath}${link}` : link;

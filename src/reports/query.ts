@@ -5,13 +5,10 @@ import { z } from 'zod';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorPattern } from '../model/cursor.ts';
 import { instantSchema, lacksZone, parseInstantInUtc } from '../model/instant.ts';
-import type { PageQuery } from '../model/page-query.ts';
+import { type FirstPage, type PageQuery, pageBehind } from '../model/page-query.ts';
 import { type InvalidParameter, Problem } from '../problems.ts';
 
 export const maxLimit = 500;
-
-/** A question that is valid and canonical. */
-export type SendsQuery = PageQuery;
 
 /** A parameter: the schema that it has to pass, which also describes it, and what is said of a text that did not pass. */
 interface Parameter<T> {
@@ -74,20 +71,17 @@ export function parseSendsQuery(
   search: string,
   ids: CampaignIdRule,
   parameters: typeof sendsParameters = sendsParameters,
-): SendsQuery {
+): PageQuery {
   const { campaign, values } = parse(id, search, ids, parameters);
-  return {
-    campaign,
-    createdSince: canonical(values.created_since),
-    limit: values.limit ?? maxLimit,
-    cursor: values.next,
-  };
+  const walk = { report: 'sends', campaign, createdSince: canonical(values.created_since) } as const;
+  if (values.next !== undefined) return pageBehind(walk, values.next);
+  return { kind: 'first', ...walk, limit: values.limit ?? maxLimit };
 }
 
 /** The same of a whole campaign: its first page. */
-export function parseExportQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+export function parseExportQuery(id: string, search: string, ids: CampaignIdRule): FirstPage {
   const { campaign, values } = parse(id, search, ids, exportParameters);
-  return { campaign, createdSince: canonical(values.created_since), limit: maxLimit };
+  return { kind: 'first', report: 'sends', campaign, createdSince: canonical(values.created_since), limit: maxLimit };
 }
 
 /** The same of what takes no parameters. */

@@ -4,8 +4,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-cache.ts';
+import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
-import type { SendsQuery } from './query.ts';
 
 interface Parts {
   readonly pages: PageSource;
@@ -32,19 +32,19 @@ export class ReadAhead {
    * Called with every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
    * client has shown that it walks.
    */
-  answered(query: SendsQuery, page: Page, payer: Payer, client: string): void {
-    if (this.#depth === 0 || (query.cursor === undefined && page.body.cursor === undefined)) return;
-    if (query.cursor !== undefined) this.#walkers.set(client, true);
+  answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
+    if (this.#depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;
+    if (query.kind === 'next') this.#walkers.set(client, true);
     else if (!this.#walkers.has(client)) return;
 
     void this.#fetchAhead(query, page, payer, this.#depth);
   }
 
-  async #fetchAhead(query: SendsQuery, page: Page, payer: Payer, depth: number): Promise<void> {
+  async #fetchAhead(query: PageQuery, page: Page, payer: Payer, depth: number): Promise<void> {
     const { pages, isAmple } = this.#parts;
     const { cursor } = page.body;
     if (depth === 0 || cursor === undefined) return;
-    const following = { ...query, cursor };
+    const following = pageBehind(query, cursor);
     const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, payer) : undefined);
     if (next) await this.#fetchAhead(following, next, payer, depth - 1);
   }

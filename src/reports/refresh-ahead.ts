@@ -6,9 +6,9 @@
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
+import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 import { detached } from '../tracing.ts';
-import type { SendsQuery } from './query.ts';
 
 interface Parts {
   readonly pages: PageSource;
@@ -32,8 +32,8 @@ export class RefreshAhead {
   }
 
   /** Called with every page that was answered. One look shows no polling: what has just been fetched is left alone. */
-  answered(query: SendsQuery, page: Page, payer: Payer): void {
-    if (query.cursor !== undefined || page.failedAt !== undefined) return;
+  answered(query: PageQuery, page: Page, payer: Payer): void {
+    if (query.kind === 'next' || page.failedAt !== undefined) return;
     const leftMs = page.freshUntil - this.#parts.clock.monotonic();
     const lateMs = Math.min(pollMs, (page.freshUntil - page.fetchedAt) / 2);
     if (leftMs <= 0 || leftMs > lateMs || this.#planned.has(page) || this.#planned.size >= maxPlanned) return;

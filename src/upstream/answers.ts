@@ -55,9 +55,9 @@ export const isGone = ({ status, body }: Pick<Reply, 'status' | 'body'>) =>
  *
  * @param query of a page; all other questions have nothing in them that a caller has made up but ids
  */
-export function refusalOf(reply: Reply, query?: Pick<PageQuery, 'cursor'>): Refusal {
+export function refusalOf(reply: Reply, query?: PageQuery): Refusal {
   const { status } = reply;
-  const isBehindCursor = query?.cursor !== undefined;
+  const isBehindCursor = query?.kind === 'next';
   const limit = limitOf(reply, isBehindCursor);
   if (limit === 'second') {
     return { problem: new Problem('upstream-busy', { retryAfterSeconds: 1, reason: 'throttled' }), again: 'retry' };

@@ -54,12 +54,12 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
     // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
     request: () =>
       authorized(credentials, tracking(query.campaign, 'sends'), {
-        ...(query.cursor === undefined
-          ? {
+        ...(query.kind === 'next'
+          ? { next: query.cursor }
+          : {
               limit: String(query.limit),
               ...(query.createdSince === undefined ? {} : { created_since: query.createdSince }),
-            }
-          : { next: query.cursor }),
+            }),
       }),
     parse: parseV2Page,
     refusal: (reply) => refusalOf(reply, query),

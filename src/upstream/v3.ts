@@ -121,8 +121,8 @@ async function hasToBeItsOwn(
  *
  * @throws Problem `invalid-cursor`
  */
-function searchOf({ cursor, limit }: PageQuery): string {
-  const search = cursor === undefined ? `limit=${limit}` : queryOfCursor(cursor);
+function searchOf(query: PageQuery): string {
+  const search = query.kind === 'first' ? `limit=${query.limit}` : queryOfCursor(query.cursor);
   if (search === undefined) throw new Problem('invalid-cursor', { reason: 'unreadable' });
   return search;
 }

@@ -120,5 +120,8 @@ const laterBy = (ms: number, { fetchedAt, freshUntil, generation, failedAt }: Pa
   failedAt: failedAt === undefined ? undefined : failedAt + ms,
 });
 
-const keyOf = ({ campaign, createdSince, form, cursor, limit }: PageQuery) =>
-  [campaign, createdSince, form, cursor === undefined ? limit : `next=${cursor}`].join('|');
+const keyOf = (query: PageQuery) =>
+  [
+    ...[query.campaign, query.report, query.createdSince, query.form],
+    query.kind === 'first' ? query.limit : `next=${query.cursor}`,
+  ].join('|');

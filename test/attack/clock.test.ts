@@ -23,6 +23,7 @@ import {
   startSandbox,
   until,
 } from '../support/harness.ts';
+import { firstPage } from '../support/queries.ts';
 import { RedisServer } from '../support/redis.ts';
 
 const hourMs = 3_600_000;
@@ -118,7 +119,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     const found: Found = { page, forward: undefined, collapsed: false, shared: false, stored: false };
     const primary = { ask: async () => ({ found, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
     const copies = new Copies(primary, clock, 1e6);
-    const query = { campaign: '1', limit: 500 };
+    const query = firstPage('1');
     await copies.get(query, { team: 'a' });
     clock.stepWall(ms);
     await clock.pass(59_999);

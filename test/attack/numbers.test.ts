@@ -18,6 +18,7 @@ import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
 import { Gate } from '../../src/upstream/gate.ts';
 import type { Finding } from '../../src/upstream/prober.ts';
 import { FakeClock, settled } from '../support/clock.ts';
+import { firstPage } from '../support/queries.ts';
 
 const dayS = 86_400;
 
@@ -206,7 +207,7 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
         },
         { ...limits, maxBytes: 1e6, maxViewBytes: 0 },
       );
-      const query = { campaign: '1', limit: 500 };
+      const query = firstPage('1');
       const startedAt = clock.monotonic();
       for (const step of all as Step[]) {
         if (step.complain) isDown = !isDown;

@@ -29,6 +29,7 @@ import {
   startSandbox,
   until,
 } from '../support/harness.ts';
+import { firstPage } from '../support/queries.ts';
 import { RedisServer } from '../support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-redis-attack-'));
@@ -71,7 +72,7 @@ async function add(env: Environment = {}, version: 'v2' | 'v3' = 'v2'): Promise<
 
 const path = () => `/campaigns/${campaign}/sends?limit=10`;
 const pageKey = async () => (await server.ask((client) => client.keys(`*|${campaign}|*limit=10`)))[0] ?? '';
-const walkKey = async () => (await server.ask((client) => client.keys(`*|${campaign}|}`)))[0] ?? '';
+const walkKey = async () => (await server.ask((client) => client.keys(`*|${campaign}|sends|}`)))[0] ?? '';
 const how = (answer: Response) => answer.headers.get('cache-status') ?? '';
 const status = async (answer: Promise<Response>) => (await answer).status;
 
@@ -298,7 +299,7 @@ describe('A forged record', () => {
     const id = campaignIdOf(String(campaign));
     const date = new Date(clock.now() - 1_000).toISOString();
     const send = { activity_type: '', campaign_id: id, contact_id: '1', email_address: '', send_date: date };
-    const rendered = renderPage('', { campaign: id, limit: 500 }, { sends: [send], cursor: undefined });
+    const rendered = renderPage('', firstPage(id), { sends: [send], cursor: undefined });
     const page = { ...rendered, cursor: undefined, newestMs: clock.now() };
     const walk = `sendgate:1:{${recordVersion}|v3|${id}}`;
     const key = `${walk}:limit=500`;

@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
 import { type Harness, start, until } from '../support/harness.ts';
+import { firstPage } from '../support/queries.ts';
 
 let it: Harness;
 afterEach(() => it.close());
@@ -78,7 +79,7 @@ test('an id that does not exist costs one call a minute, whatever is asked of it
 test('a page that is held is answered to a client over its limit, also when it is stale', async () => {
   it = await start(env);
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
-  await it.service.pages.prefetch({ campaign: '1', limit: 500 }, { team: 'default' });
+  await it.service.pages.prefetch(firstPage('1'), { team: 'default' });
   await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, greedy)));
   it.clock.forward(90);
   const answer = await it.get('/campaigns/1/sends', greedy);

@@ -12,8 +12,9 @@ import { exchangeOf } from '../../http/request-context.ts';
 import { onlyReads, payerOf, searchOf, untilGone } from '../../http/resource.ts';
 import { headLines } from '../../http/response-writer.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
+import type { FirstPage } from '../../model/page-query.ts';
 import { Problem } from '../../problems.ts';
-import { parseExportQuery, type SendsQuery } from '../query.ts';
+import { parseExportQuery } from '../query.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
 import type { ExportPlaces } from './slots.ts';
 import { startWalk } from './walk.ts';
@@ -136,7 +137,7 @@ function unacceptable({ mediaType }: ExportFormat) {
   return { detail: `This export comes as ${mediaType}: let \`Accept\` allow it.` };
 }
 
-function fileName({ campaign, createdSince }: SendsQuery, name: ExportName): string {
+function fileName({ campaign, createdSince }: FirstPage, name: ExportName): string {
   const since = createdSince === undefined ? '' : `-since-${createdSince.replaceAll(':', '-')}`;
   return `campaign-${campaign}-sends${since}.${name}`;
 }

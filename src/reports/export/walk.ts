@@ -6,11 +6,11 @@ import { identityOf } from '../../cache/compression.ts';
 import type { PageBody } from '../../cache/page.ts';
 import type { Found, PageSource } from '../../cache/page-cache.ts';
 import { type Clock, sleep } from '../../clock.ts';
+import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
 import type { Send } from '../../model/sends.ts';
 import { Problem, type ProblemCode } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 import { resultsOf } from '../page-json.ts';
-import type { SendsQuery } from '../query.ts';
 
 interface Parts {
   readonly pages: PageSource;
@@ -43,12 +43,12 @@ const maxRememberedPages = 20;
  *
  * @throws Problem when a page cannot be had: the first at once, the others after `patienceMs`; or the signal's reason
  */
-export async function startWalk(parts: Parts, head: SendsQuery, ask: WalkAsk): Promise<AsyncGenerator<string, void>> {
+export async function startWalk(parts: Parts, head: FirstPage, ask: WalkAsk): Promise<AsyncGenerator<string, void>> {
   const first = await parts.pages.get(head, { ...ask, urgency: 'bulk' });
   return walkOn(parts, head, ask, first);
 }
 
-async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Found) {
+async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Found) {
   const told = new Told();
   const circle = new Circle();
   let repeated = 0;
@@ -56,7 +56,7 @@ async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Foun
     const { body }: Found['page'] = found.page;
     const { cursor }: PageBody = body;
     const next: Promise<Found> | undefined =
-      cursor === undefined ? undefined : patiently(parts, { ...head, cursor }, ask);
+      cursor === undefined ? undefined : patiently(parts, pageBehind(head, cursor), ask);
     // Should it fail while this page is being read, that is told when it is wanted.
     next?.catch(() => {});
     const news = told.news(resultsOf((await identityOf(body)).toString()));
@@ -68,7 +68,7 @@ async function* walkOn(parts: Parts, head: SendsQuery, ask: WalkAsk, first: Foun
   }
 }
 
-async function patiently({ pages, clock, patienceMs }: Parts, query: SendsQuery, ask: WalkAsk): Promise<Found> {
+async function patiently({ pages, clock, patienceMs }: Parts, query: PageQuery, ask: WalkAsk): Promise<Found> {
   const giveUpAt = clock.monotonic() + patienceMs;
   for (let waitMs = pauseMs.first; ; waitMs = Math.min(waitMs * 2, pauseMs.most)) {
     try {

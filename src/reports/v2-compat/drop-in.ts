@@ -5,14 +5,14 @@ import { z } from 'zod';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import { cursorPattern } from '../../model/cursor.ts';
 import { parseInstant, parseInstantInUtc } from '../../model/instant.ts';
+import type { NextPage, PageQuery } from '../../model/page-query.ts';
 import type { Problem, ProblemCode } from '../../problems.ts';
-import type { WalkStep } from '../links.ts';
-import { parseSendsQuery, type SendsQuery, sendsParameters } from '../query.ts';
+import { parseSendsQuery, sendsParameters } from '../query.ts';
 
 export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
 
 /** A link as v2 made them: from the root of its API, with a cursor that carries everything. */
-export function dropInLink(step: WalkStep): string {
+export function dropInLink(step: NextPage): string {
   return `${dropInPath.replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
 }
 
@@ -23,17 +23,20 @@ const mark = 'sendgate';
 /** Times that a cursor may have been encoded too often. */
 const maxEncodings = 2;
 
+/** What a cursor of ours carries. */
+type Wrapped = Pick<NextPage, 'createdSince' | 'cursor'>;
+
 /**
  * A cursor that goes alone and survives whatever a client does to it. v2's carried the instant from which a walk goes, so where
  * there is one it is wrapped in, and so is a cursor that would have to be encoded.
  */
-function wrapped({ createdSince = '', cursor }: Omit<WalkStep, 'campaign'>): string {
+function wrapped({ createdSince = '', cursor }: Wrapped): string {
   if (createdSince === '' && plainPattern.test(cursor)) return cursor;
   return Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
 }
 
 /** What is in a cursor of ours; undefined for any other text. Each has one spelling, and so one page in the cache. */
-function unwrapped(text: string): Omit<WalkStep, 'campaign'> | undefined {
+function unwrapped(text: string): Wrapped | undefined {
   const [first, createdSince = '', ...rest] = Buffer.from(text, 'base64url').toString('latin1').split(' ');
   const cursor = rest.join(' ');
   if (first !== mark || !cursorPattern.test(cursor)) return undefined;
@@ -43,7 +46,7 @@ function unwrapped(text: string): Omit<WalkStep, 'campaign'> | undefined {
 }
 
 /** What is in a cursor of ours, also in one that was encoded too often: unencoded, none of ours has a `%`. */
-function received(text: string): Omit<WalkStep, 'campaign'> | undefined {
+function received(text: string): Wrapped | undefined {
   let cursor: string | undefined = text;
   for (let decoded = 0; cursor !== undefined && decoded <= maxEncodings; decoded++) {
     const step = unwrapped(cursor);
@@ -80,9 +83,9 @@ const parameters: typeof sendsParameters = {
  *
  * @throws Problem `invalid-request`
  */
-export function parseDropInQuery(id: string, search: string, ids: CampaignIdRule): SendsQuery {
+export function parseDropInQuery(id: string, search: string, ids: CampaignIdRule): PageQuery {
   const query = parseSendsQuery(id, search, ids, parameters);
-  return { ...query, ...(query.cursor !== undefined && received(query.cursor)), form: 'v2' };
+  return { ...query, ...(query.kind === 'next' && received(query.cursor)), form: 'v2' };
 }
 
 const keys: Readonly<Partial<Record<ProblemCode, string>>> = {

@@ -1,0 +1,14 @@
+/**
+ * Questions to the page cache, as the parser makes them.
+ */
+import { type FirstPage, type NextPage, pageBehind, type Walk } from '../../src/model/page-query.ts';
+
+type Rest = Partial<Pick<Walk, 'createdSince' | 'form'>>;
+
+export const firstPage = (campaign: string, limit = 500, rest: Rest = {}): FirstPage => ({
+  ...{ kind: 'first', report: 'sends', campaign, limit },
+  ...rest,
+});
+
+export const nextPage = (campaign: string, cursor: string, rest: Rest = {}): NextPage =>
+  pageBehind({ report: 'sends', campaign, ...rest }, cursor);
