@@ -176,21 +176,17 @@ export class SharedPages {
    */
   async purge(campaign: string | undefined): Promise<boolean> {
     const { redis, walks } = this.#parts;
-    const of = campaign === undefined ? [''] : [`${campaign}}`, `${campaign}|`];
+    const begin = campaign === undefined ? '' : `${campaign}|`;
     redis.publish('purge', this.#options.namespace, campaign ?? '');
-    for (const begin of of) {
-      const isDone = await redis.eachKey(`${this.#walkPrefix}${begin}*`, async (keys) => {
-        const forget = (key: string) => {
-          const walk = key.slice(0, key.indexOf('}') + 1);
-          const values = [redis.channel, walks.next(), this.#walkLifeMs(), this.#highest()];
-          return redis.run(purge, [key, `${key}:lock`, walk, ...values]);
-        };
-        const replies = await Promise.all(keys.map(forget));
-        if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
-      });
-      if (!isDone) return false;
-    }
-    return true;
+    return redis.eachKey(`${this.#walkPrefix}${begin}*`, async (keys) => {
+      const forget = (key: string) => {
+        const walk = key.slice(0, key.indexOf('}') + 1);
+        const values = [redis.channel, walks.next(), this.#walkLifeMs(), this.#highest()];
+        return redis.run(purge, [key, `${key}:lock`, walk, ...values]);
+      };
+      const replies = await Promise.all(keys.map(forget));
+      if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
+    });
   }
 
   /**

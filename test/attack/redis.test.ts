@@ -301,7 +301,7 @@ describe('A forged record', () => {
     const send = { activity_type: '', campaign_id: id, contact_id: '1', email_address: '', send_date: date };
     const rendered = renderPage('', firstPage(id), { sends: [send], cursor: undefined });
     const page = { ...rendered, cursor: undefined, newestMs: clock.now() };
-    const walk = `sendgate:1:{${recordVersion}|v3|${id}}`;
+    const walk = `sendgate:1:{${recordVersion}|v3|${id}|sends}`;
     const key = `${walk}:limit=500`;
     const record = writeRecord({ body: await makeBody(page, tagOf(page.json)), first: `1 ${date}` }, key, []);
     const generation = clock.now() * 1_000;
