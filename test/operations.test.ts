@@ -52,7 +52,7 @@ describe('the management listener', () => {
     expect((await it.get(`${path}?limit=2`)).status).toBe(200);
     expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
     const log = it.lines.join('');
-    expect(log).toContain('Constant Contact refuses the credentials');
+    expect(log).toContain('upstream.credentials_refused');
     expect(log).toContain('takes the credentials again');
     expect(log).toContain('quota of the day is spent');
     expect(log).toContain('takes calls again');

@@ -111,7 +111,7 @@ describe('on SIGTERM', () => {
     const inFlight = fetch(`${sendgate.url}/campaigns/4/sends`).catch(() => 'cut off');
     await until(() => sandbox.callCount === 1, 'the call is made');
     const exited = sendgate.stop();
-    await until(() => sendgate.output().includes('draining'), 'it drains');
+    await until(() => sendgate.output().includes('service.draining'), 'it drains');
     sendgate.child.kill('SIGTERM');
     expect(await exited).toBe(1);
     expect(await inFlight).toBe('cut off');
@@ -143,7 +143,7 @@ describe('a mounted key', () => {
     signal(() => sendgate.child.kill('SIGHUP'));
     await until(async () => (await fetch(`${sendgate.url}/campaigns/5/sends`)).status === 200, 'the new key is used');
     await sendgate.stop();
-    expect(sendgate.output()).toContain('a secret was replaced');
+    expect(sendgate.output()).toContain('secret.replaced');
     expect(sendgate.output()).not.toContain(apiKey);
     expect(sendgate.output()).not.toContain('old-key-00001');
   });

@@ -53,8 +53,8 @@ interface Line {
 
 const told = ({ lines }: Harness, what: RegExp) =>
   lines.filter((text) => what.test(text)).map((text) => JSON.parse(text) as Line);
-const down = /Redis does not help/;
-const up = /Redis is there/;
+const down = /redis.unavailable/;
+const up = /redis.available/;
 const answers = async (it: Harness) => expect((await it.get('/campaigns/1/sends')).status).toBe(200);
 
 test("what README permits is enough for all that is asked of Redis, and no more than is in the scripts' list", async () => {

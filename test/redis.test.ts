@@ -39,8 +39,8 @@ async function add(url: string, env: Environment = {}): Promise<Harness> {
 }
 
 const told = ({ lines }: Harness, what: RegExp) => lines.filter((line) => what.test(line)).length;
-const down = /Redis does not help/;
-const up = /Redis is there/;
+const down = /redis.unavailable/;
+const up = /redis.available/;
 
 let next = 1_000;
 /** The path of a campaign that was never asked for. */

@@ -72,8 +72,8 @@ describe('the circuit', () => {
     sandbox.heal();
     clock.forward(30);
     await until(async () => (await get('/campaigns/21/sends')).status === 200, 'it recovers by itself');
-    expect(lines.join('')).toContain('Constant Contact is down');
-    expect(lines.join('')).toContain('Constant Contact answers again');
+    expect(lines.join('')).toContain('upstream.down');
+    expect(lines.join('')).toContain('upstream.up');
   });
 
   test('is no matter of single campaigns that are unknown', async () => {

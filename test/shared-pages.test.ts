@@ -115,11 +115,11 @@ describe('A purge', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  test('says so when Redis does not help', async () => {
+  test('says so when redis.unavailable', async () => {
     const a = await add();
     await walk(a);
     await redis.kill();
-    await until(() => a.lines.some((line) => line.includes('Redis does not help')), 'Redis is missed');
+    await until(() => a.lines.some((line) => line.includes('redis.unavailable')), 'Redis is missed');
     const answer = await purge(a, 'everything');
     expect(answer.status).toBe(503);
     expect(await answer.json()).toMatchObject({ pages: 3, everywhere: false });
@@ -222,13 +222,13 @@ describe('Instances with one Redis', () => {
     redis.signal('SIGSTOP');
     const told = (what: string, times: number) =>
       instances.every(({ lines }) => lines.filter((line) => line.includes(what)).length === times);
-    await until(() => told('Redis does not help', 1), 'it is away');
+    await until(() => told('redis.unavailable', 1), 'it is away');
     sandbox.addSends(campaign, 7);
     await a.get(path, { 'Cache-Control': 'no-cache' });
     clock.forward(61);
     await a.get(path, { 'Cache-Control': 'no-cache' });
     redis.signal('SIGCONT');
-    await until(() => told('Redis is there', 2), 'it is back');
+    await until(() => told('redis.available', 2), 'it is back');
     await a.get(path);
     const mixed = await walk(b, a);
     expect(mixed).toHaveLength(1_307);
@@ -246,14 +246,14 @@ describe('Instances with one Redis', () => {
       while (isCutting) await redis.ask((client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
     })();
     const told = ({ lines }: Harness, what: string) => lines.filter((line) => line.includes(what)).length;
-    await until(() => told(b, 'Redis does not help') > 0, 'it is away');
+    await until(() => told(b, 'redis.unavailable') > 0, 'it is away');
     sandbox.addSends(campaign, 7);
     clock.forward(61);
     await a.get(path, { 'Cache-Control': 'no-cache' });
     isCutting = false;
     await cutting;
     for (const one of [a, b]) {
-      await until(() => told(one, 'Redis is there') > told(one, 'Redis does not help'), 'it is back');
+      await until(() => told(one, 'redis.available') > told(one, 'redis.unavailable'), 'it is back');
     }
     await a.get(path);
     const mixed = await walk(b, a);

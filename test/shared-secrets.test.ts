@@ -106,7 +106,7 @@ describe('Pages in Redis', () => {
       return how(await a.get(`/campaigns/3/sends?limit=${files}`)).includes('detail=shared');
     }, 'the new key is known');
     writeFileSync(file, 'nonsense');
-    await until(() => a.lines.some((line) => line.includes('the file of encryption keys holds none')), 'it is told');
+    await until(() => a.lines.some((line) => line.includes('encryption_keys.unreadable')), 'it is told');
     await b.get('/campaigns/4/sends');
     expect(how(await a.get('/campaigns/4/sends'))).toContain('detail=shared');
   });
@@ -275,7 +275,10 @@ describe("v3's tokens in Redis", () => {
     const borrower = readTokens(ofB.CONSTANT_CONTACT_TOKEN_FILE, oauth.clientId)?.borrowed ? b : a;
     const owner = borrower === a ? b : a;
     await redis.kill();
-    await until(() => instances.every(({ lines }) => lines.some((line) => /does not help/.test(line))), 'it is away');
+    await until(
+      () => instances.every(({ lines }) => lines.some((line) => /redis.unavailable/.test(line))),
+      'it is away',
+    );
     clock.forward(86_401);
     const refused = await borrower.get(sends(3));
     expect([refused.status, sandbox.tokenCallCount]).toEqual([502, 1]);
@@ -306,8 +309,8 @@ test('The password of REDIS_URL is not told', async () => {
   const b = await add({ REDIS_URL: redis.url, SENDGATE_LOG_LEVEL: 'trace' });
   await a.get(path);
   await b.get(path);
-  expect(a.lines.some((line) => line.includes('Redis is there'))).toBe(true);
-  expect(b.lines.filter((line) => line.includes('Redis does not help'))).toHaveLength(1);
+  expect(a.lines.some((line) => line.includes('redis.available'))).toBe(true);
+  expect(b.lines.filter((line) => line.includes('redis.unavailable'))).toHaveLength(1);
   a.service.log.info({ what: url }, `a line with ${url} and r3dis-Pa55word`);
   const status = await (await fetch(`${a.service.managementUrl}/status`)).text();
   const metrics = await (await fetch(`${a.service.managementUrl}/metrics`)).text();

@@ -3,15 +3,15 @@
  */
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { Emit } from '../events.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
-import type { Logger } from '../observability/log.ts';
 import type { Addresses } from './address.ts';
 import { parseIp } from './ip.ts';
 import { networkOf } from './rate-limit/rate-limit.ts';
 
 interface Parts {
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly emit: Emit;
   readonly addresses: Addresses;
 }
 
@@ -24,28 +24,16 @@ const partOfPeer = 1 / 4;
  */
 export function connectionLimits(
   { server, exports }: Pick<Config, 'server' | 'exports'>,
-  { clock, log, addresses }: Parts,
+  { clock, emit, addresses }: Parts,
 ): ConnectionLimits {
   const maxConnections = Math.ceil(server.maxConnections / server.workers);
   const maxPerPeer = Math.max(1, Math.floor(maxConnections * partOfPeer));
   const { patienceSeconds } = exports;
-  const onFull = onceAMinute(clock, () =>
-    log.warn({ event: 'connections.full', maxConnections }, 'connection limit reached; rejecting new connections'),
-  );
+  const onFull = onceAMinute(clock, () => emit('connections.full', { maxConnections }));
   /** The last peer to which one of these happened: a line a minute names one. */
   let peer: string | undefined;
-  const onPeerFull = onceAMinute(clock, () =>
-    log.warn(
-      { event: 'connections.peer-full', peer, maxPerPeer },
-      'one peer holds a quarter of the connections; rejecting more from it (if it is a proxy, name it in server.trustProxy; otherwise raise server.maxConnections)',
-    ),
-  );
-  const onStalled = onceAMinute(clock, () =>
-    log.warn(
-      { event: 'connections.stalled', peer, patienceSeconds },
-      'a reader took next to nothing for exports.patienceSeconds; connection reset',
-    ),
-  );
+  const onPeerFull = onceAMinute(clock, () => emit('connections.peer-full', { peer, maxPerPeer }));
+  const onStalled = onceAMinute(clock, () => emit('connections.stalled', { peer, patienceSeconds }));
   return {
     ...{ maxConnections, maxPerPeer, patienceMs: patienceSeconds * 1000 },
     peerOf: (socket) => (addresses.isProxy(socket) ? undefined : networkOf(parseIp(socket.remoteAddress ?? ''))),

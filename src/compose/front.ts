@@ -16,13 +16,14 @@ import { Teams } from '../callers/teams.ts';
 import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { Emit } from '../events.ts';
 import { type Exchange, observeExchanges } from '../http/request-context.ts';
 import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { createServer } from '../http/server.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
-import type { AccessLog, Logger } from '../observability/log.ts';
+import type { AccessLog } from '../observability/log.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import { SendsEndpoint } from '../reports/endpoint.ts';
@@ -37,7 +38,7 @@ import { createSite, sitePaths } from '../site/site.ts';
 interface FrontParts {
   readonly clock: Clock;
   readonly version: string;
-  readonly log: Logger;
+  readonly emit: Emit;
   readonly accessLog: AccessLog;
   readonly pages: PageSource;
   readonly summaries: SummarySource;
@@ -73,9 +74,9 @@ export interface Front {
 }
 
 export function buildFront(config: Config, parts: FrontParts): Front {
-  const { clock, pages, campaignIds, isAmple } = parts;
+  const { clock, emit, pages, campaignIds, isAmple } = parts;
   const { basePath } = config.server;
-  const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(parts.log));
+  const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(emit));
   const teams = new Teams(config.teams, config.callers.required, addresses);
   const { partitionSalt, counting, onSeen } = parts;
   const rateLimit = new RateLimit(config.callers, teams.all, clock, partitionSalt, counting, onSeen);
@@ -96,7 +97,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   const sends = new SendsEndpoint(endpointParts);
   const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
-  const onUnexpected = (error: unknown, id: string) => parts.log.error({ id, err: error }, 'unexpected error');
+  const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
   const exports = new SendsExports(
     { pages, campaignIds, clock, onUnexpected, places: parts.exportPlaces },
     config.exports,
@@ -137,7 +138,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
         }),
       refuse: ({ req }, exchange, problem) => answerError(problem, req, exchange),
     },
-    { clock, ...config.server, ...connectionLimits(config, { clock, log: parts.log, addresses }) },
+    { clock, ...config.server, ...connectionLimits(config, { clock, emit, addresses }) },
   );
   return {
     get given() {
@@ -160,14 +161,11 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 }
 
 /** Warns of a forgotten or wrong `server.trustProxy`, once for each header: requests have it again and again. */
-function warnOfIgnored(log: Logger): (peer: string, header: string) => void {
+function warnOfIgnored(emit: Emit): (peer: string, header: string) => void {
   const warned = new Set<string>();
   return (peer, header) => {
     if (warned.has(header)) return;
     warned.add(header);
-    log.warn(
-      { event: 'proxy.untrusted', header, peer, setting: 'server.trustProxy' },
-      'header ignored from a peer that is not in server.trustProxy; the callers behind it are not told apart',
-    );
+    emit('proxy.untrusted', { header, peer, setting: 'server.trustProxy' });
   };
 }

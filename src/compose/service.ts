@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { managementListener } from '../app/management.ts';
 import { Walks } from '../cache/generations.ts';
 import { campaignOf, maxWalks, Pages } from '../cache/page-cache.ts';
-import type { Unreadable } from '../cache/record.ts';
 import { SharedPages } from '../cache/shared-pages.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { broadRanges } from '../callers/address.ts';
@@ -17,8 +16,10 @@ import type { Loaded } from '../config/load.ts';
 import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Config } from '../config/schema.ts';
 import { Secrets } from '../config/secrets.ts';
+import { type Emit, Events } from '../events.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
 import { serve } from '../http/server.ts';
+import { logEvents } from '../observability/event-log.ts';
 import { Health } from '../observability/health.ts';
 import { createLogs, type Logger } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -73,67 +74,47 @@ const partForViews = ({ constantContact, server }: Config) =>
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
   const { clock } = parts;
   const { basePath } = config.server;
+  const events = new Events();
+  const { emit } = events;
   const secrets = new Secrets(sources, parts.readFile, (name, outcome) => {
-    if (outcome === 'unreadable') {
-      log.error({ secret: name }, 'the file of a secret holds none; the last good one stays in use');
-      return;
-    }
-    if (name === 'redisUrl') {
-      log.warn('a new REDIS_URL counts from the next start');
-      return;
-    }
+    if (outcome === 'unreadable') return emit('secret.unreadable', { secret: name });
+    if (name === 'redisUrl') return emit('secret.needs_restart', { secret: name });
     tokens?.reload();
     credentialsReplaced();
-    log.info({ secret: name }, 'a secret was replaced');
+    emit('secret.replaced', { secret: name });
   });
   const { log, accessLog } = createLogs({
     level: config.log.level,
     destination: parts.logDestination,
     secrets: () => secrets.values(),
   });
+  logEvents(events, log);
   if (config.constantContact.api === 'v2' && secrets.get('accessToken') === undefined) {
-    log.warn('no access token is set: Constant Contact is called with the API key alone');
+    emit('secret.no_access_token', {});
   }
 
-  warnOfBroadTrust(config, log);
+  warnOfBroadTrust(config, emit);
 
   const redis = buildRedis(config, {
-    clock,
-    log,
-    secrets,
-    onAsked: (script, outcome, seconds) => metrics.redisAsked(script, outcome, seconds),
+    ...{ clock, emit, secrets },
     // What others have done meanwhile is not known.
     onBack: () => workers?.moved(undefined),
   });
-  const keyRing = buildKeyRing(config, parts.readFile, log);
+  const keyRing = buildKeyRing(config, parts.readFile, emit);
 
   /** Credentials are what instances have in common, and Redis does not know. */
   const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
   const keyedDigest = digestWith(() => keyRing?.digestKey ?? credential());
 
   const { upstream, quota, tokens, gates, credentialsReplaced } = buildUpstream(config, {
-    clock,
-    log,
-    secrets,
-    redis,
-    keyRing,
+    ...{ clock, emit, secrets, redis, keyRing },
     digest: keyedDigest,
     onIdsLearned: (ids) => {
       for (const id of ids) workers?.moved(id);
     },
     refreshTokens: parts.refreshTokens,
-    onRefresh: ({ outcome }) => metrics.tokenRefreshed(outcome),
     userAgent: `sendgate/${parts.version}`,
     teams: new Map(sharingTeams(config).map((team) => [team.name, team])),
-    onCall: (outcome, seconds, about) => {
-      metrics.upstreamCall(outcome, seconds);
-      if (outcome !== 'ok') log.warn({ outcome, ...about, seconds }, 'a call to Constant Contact failed');
-    },
-    onOddRows: (field, rows) => metrics.oddRows(field, rows),
-    onWait: (team, urgency, seconds) => {
-      metrics.waited(team, urgency, seconds);
-      status.waited(team, urgency, seconds);
-    },
   });
   const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
   const shared =
@@ -146,7 +127,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         keys: keyRing,
         digest: digestWith(() => keyRing?.digestKey),
         teams: new Set([...config.teams, defaultTeam].map(({ name }) => name)),
-        onUnreadable: onceAMinute(clock, (why) => log.warn(unreadableMessages[why])),
+        onUnreadable: onceAMinute(clock, (reason) => emit('redis.page_unreadable', { reason })),
       },
       {
         namespace: `${config.constantContact.api}${basePath}`,
@@ -219,6 +200,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     () => quota.status().teams,
     () => parts.logDestination.lostBytes,
   );
+  metrics.listen(events);
+  events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
 
   const summaries = new Summaries(
     {
@@ -230,7 +213,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     config.cache,
   );
   const behind = {
-    ...{ clock, log, pages, summaries },
+    ...{ clock, emit, pages, summaries },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     counting: redis && countingIn(redis, keyedDigest),
@@ -251,7 +234,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ids.doubt(campaign);
     const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));
     const purged = await pages.purge(campaign);
-    log.info({ campaign, ...purged, problem: problem?.code }, 'purged');
+    emit('cache.purged', { campaign, ...purged, problem: problem?.code });
     if (problem) throw new Problem(problem.code, { detail: notIdentified });
     return purged;
   };
@@ -266,7 +249,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     throw error;
   });
   health.phase = 'ready';
-  log.info({ url, managementUrl, version: parts.version, node: process.version }, 'listening');
+  emit('service.listening', { url, managementUrl, version: parts.version, node: process.version });
 
   return {
     url,
@@ -283,7 +266,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     secretValues: () => secrets.values(),
     stop: async () => {
       health.phase = 'draining';
-      log.info('draining');
+      emit('service.draining', {});
       management.startDraining();
       const { drainTimeoutMs } = config.server;
       // Who ends a container ends every process in it: also the one that refreshes the tokens.
@@ -295,7 +278,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       await flushSpans(clock);
       keyRing?.close();
       secrets.close();
-      log.info('stopped');
+      emit('service.stopped', {});
     },
   };
 }
@@ -323,54 +306,37 @@ const managementLimits = ({ server, exports }: Config, clock: Clock): Connection
 });
 
 /** Every host inside a trusted range may send any address, and any team's header. */
-function warnOfBroadTrust({ server, teams }: Config, log: Logger): void {
+function warnOfBroadTrust({ server, teams }: Config, emit: Emit): void {
   const ranges = broadRanges(server.trustProxy);
   const claimable = teams.filter(({ networks, header }) => networks.length > 0 || header).map(({ name }) => name);
   if (ranges.length === 0 || claimable.length === 0) return;
-  log.warn(
-    { event: 'trust.broad', setting: 'server.trustProxy', ranges, teams: claimable },
-    'whole networks are trusted as proxies; every host in them can claim these teams',
-  );
+  emit('trust.broad', { setting: 'server.trustProxy', ranges, teams: claimable });
 }
 
 interface RedisParts {
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly emit: Emit;
   readonly secrets: Secrets;
-  readonly onAsked: (script: string, outcome: string, seconds: number) => void;
   readonly onBack: () => void;
 }
 
-function buildRedis({ redis }: Config, { clock, log, secrets, onAsked, onBack }: RedisParts): Redis | undefined {
+function buildRedis({ redis }: Config, { clock, emit, secrets, onBack }: RedisParts): Redis | undefined {
   const address = parseRedisUrl(secrets.get('redisUrl') ?? '');
   if (!address) return undefined;
   const built: Redis = new Redis(address, redis, clock, {
-    asked: onAsked,
+    asked: (script, outcome, seconds) => emit('redis.asked', { script, outcome, seconds }),
     changed: (isUp, why) => {
       const { instances } = built;
       if (isUp) onBack();
-      if (isUp) log.info({ instances }, 'Redis is there: pages, quota and limits are shared');
-      else log.warn({ ...why, instances }, redisMessage(why?.denied));
+      if (isUp) emit('redis.available', { instances });
+      else emit('redis.unavailable', { ...why, instances });
     },
   });
   return built;
 }
 
-const redisMessage = (denied: string | undefined) =>
-  denied === undefined
-    ? 'Redis does not help: this instance goes on alone, with its part of the quota'
-    : `Redis does not help: its access control denies ${denied}; this instance goes on alone, with its part of the quota. The section "Several instances" of README.md says what Sendgate needs`;
-
-function buildKeyRing({ cache }: Config, readFile: (path: string) => string, log: Logger): KeyRing | undefined {
+function buildKeyRing({ cache }: Config, readFile: (path: string) => string, emit: Emit): KeyRing | undefined {
   const file = cache.encryptionKeyFile;
   if (file === '') return undefined;
-  return new KeyRing(file, readFile, () =>
-    log.error({ file }, 'the file of encryption keys holds none; the last good ones stay in use'),
-  );
+  return new KeyRing(file, readFile, () => emit('encryption_keys.unreadable', { file }));
 }
-
-const unreadableMessages: Readonly<Record<Unreadable, string>> = {
-  'other-version': 'a page in Redis is of another version, or not encrypted as it should be: it is fetched again',
-  'unknown-key': 'a page in Redis is encrypted with a key that is not in cache.encryptionKeyFile: it is fetched again',
-  damaged: 'a page in Redis is damaged: it is fetched again',
-};

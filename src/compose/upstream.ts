@@ -5,8 +5,8 @@ import { unwatchFile, watchFile } from 'node:fs';
 import type { Clock } from '../clock.ts';
 import { baseUrls, type Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
+import type { Emit } from '../events.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import type { Logger } from '../observability/log.ts';
 import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import { Quota, type QuotaEvents } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
@@ -21,7 +21,6 @@ import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from '..
 import { SharedTokens, type TokenSharing, tokenKeyOf } from '../upstream/oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from '../upstream/oauth/token-file.ts';
 import { Tokens } from '../upstream/oauth/tokens.ts';
-import type { CallObserver } from '../upstream/one-call.ts';
 import { Prober } from '../upstream/prober.ts';
 import { RetryBudget } from '../upstream/retry-budget.ts';
 import { SharedIds } from '../upstream/shared-ids.ts';
@@ -32,17 +31,12 @@ import { v3 } from '../upstream/v3.ts';
 
 interface Parts {
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly emit: Emit;
   readonly secrets: Secrets;
   readonly userAgent: string;
   /** All teams, by name. */
   readonly teams: ReadonlyMap<string, TeamShare>;
-  readonly onCall: CallObserver;
-  readonly onWait: QuotaEvents['waited'];
-  /** @param rows of one page in which the field was not what it should be */
-  readonly onOddRows: (field: OddField, rows: number) => void;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
-  readonly onRefresh: (outcome: RefreshOutcome) => void;
   /** What the instances share; undefined where this is the only one. */
   readonly redis: Redis | undefined;
   /** The keys for what is left there, where there are any. */
@@ -64,38 +58,33 @@ export interface BuiltUpstream {
 }
 
 /** Builds it, with a line in the log for each thing that an operator should hear of. */
-export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): BuiltUpstream {
+export function buildUpstream(config: Config, { clock, emit, ...parts }: Parts): BuiltUpstream {
   const { constantContact } = config;
   const { api } = constantContact;
   const file = config.quota.stateFile;
   const quotaEvents: QuotaEvents = {
-    waited: parts.onWait,
+    waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
     passed: (percent) => {
       const calls = Object.fromEntries(quota.status().teams.map(({ team, calls }) => [team || accountName, calls]));
-      log.warn({ event: 'quota.passed', percent, perDay: config.quota.perDay, calls }, `daily quota at ${percent} %`);
+      emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
     },
-    teamSpent: ({ team, calls, part, borrowed }) =>
-      log.warn({ event: 'quota.team_spent', team, calls, part, borrowed }, "a team's part of the daily quota is spent"),
-    unsaved: (reason, code) => log.error({ event: `state.${reason}`, code, file }, unsavedMessages[reason]),
+    teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
+    unsaved: (reason, code) => emit(`state.${reason}`, { code, file }),
   };
   const stateFile = new StateFile(file, {
     unsaved: quotaEvents.unsaved,
-    saved: () => log.info({ event: 'state.writable', file }, 'state file writable again; all is kept'),
-    idsDropped: (dropped) =>
-      log.warn(
-        { event: 'ids.dropped', dropped, file },
-        'ids in the state file are not valid; they will be looked up again',
-      ),
+    saved: () => emit('state.writable', { file }),
+    idsDropped: (dropped) => emit('ids.dropped', { dropped, file }),
   });
   const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis, stateFile);
   const prober = new Prober(clock);
-  const gates = buildGates(config, { clock, log, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
+  const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
     prober.forget();
     gates.credentials.probeNow();
     gates.gone.probeNow();
   };
-  const tokens = api === 'v3' ? buildTokens(config, { clock, log, credentialsReplaced, ...parts }) : undefined;
+  const tokens = api === 'v3' ? buildTokens(config, { clock, emit, credentialsReplaced, ...parts }) : undefined;
   const dialect: Dialect = tokens
     ? v3(
         tokens,
@@ -123,32 +112,26 @@ export function buildUpstream(config: Config, { clock, log, ...parts }: Parts): 
       prober,
       retryBudget: new RetryBudget(constantContact.retryPercent),
       clock,
-      observe: parts.onCall,
-      onOdd: tellOfOdd(log, parts.onOddRows),
+      observe: (outcome, seconds, about) => {
+        emit('upstream.called', { outcome, seconds });
+        if (outcome !== 'ok') emit('upstream.call_failed', { outcome, ...about, seconds });
+      },
+      onOdd: tellOfOdd(emit),
     },
     { ...constantContact, bulkDeadlineMs: config.exports.patienceSeconds * 1000 },
   );
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 
-const unsavedMessages = {
-  unreadable: "state file unreadable; the day's count begins anew, without the calls that were made before",
-  unwritable: "state file not writable; a restart begins to count anew and looks v3's ids up again",
-};
-
-/** Counts odd rows, and logs the first of each field: where there is one, there are many. */
-function tellOfOdd(log: Logger, count: Parts['onOddRows']): (campaign: string, odd: OddRows) => void {
-  const logged = new Set<OddField>();
+/** Counts odd rows, and tells of the first of each field: where there is one, there are many. */
+function tellOfOdd(emit: Emit): (campaign: string, odd: OddRows) => void {
+  const told = new Set<OddField>();
   return (campaign, odd) => {
     for (const [field, rows] of odd) {
-      count(field, rows);
-      if (logged.has(field)) continue;
-      logged.add(field);
-      const consequence = field === 'link' ? 'parameters that are not known do not go up' : 'rows are kept without it';
-      log.warn(
-        { event: 'upstream.odd_row', field, campaign, rows },
-        `a field of Constant Contact's answer is missing or odd; ${consequence}`,
-      );
+      emit('upstream.odd_rows', { field, rows });
+      if (told.has(field)) continue;
+      told.add(field);
+      emit('upstream.odd_row', { field, campaign, rows });
     }
   };
 }
@@ -180,7 +163,7 @@ function buildKnownIds(
   return known;
 }
 
-interface TokenParts extends Omit<Parts, 'teams' | 'onCall' | 'onWait' | 'onOddRows' | 'digest' | 'onIdsLearned'> {
+interface TokenParts extends Omit<Parts, 'teams' | 'digest' | 'onIdsLearned'> {
   readonly credentialsReplaced: () => void;
 }
 
@@ -196,7 +179,7 @@ function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | u
 }
 
 function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
-  const { clock, log, secrets, userAgent, refreshTokens, credentialsReplaced, redis } = parts;
+  const { clock, emit, secrets, userAgent, refreshTokens, credentialsReplaced, redis } = parts;
   const { tokenUrl, tokenFile } = constantContact.oauth;
   const clientId = () => secrets.get('clientId') ?? '';
   const isOurs = (stored: StoredTokens) =>
@@ -207,9 +190,7 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
   };
   const shared = redis && new SharedTokens(redis, clock, () => tokenSharing(parts));
   if (shared && !tokenSharing(parts)) {
-    log.warn(
-      'without a client secret or cache.encryptionKeyFile the instances do not share tokens: give them one file',
-    );
+    emit('token.not_shared', {});
   }
   const reconcile = async () => {
     const borrow = async (theirs: StoredTokens) =>
@@ -246,27 +227,20 @@ function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
       secrets.learn(values);
       if (!hasAccessToken) return;
       credentialsReplaced();
-      if (told === 'refused') log.info('there are new tokens');
+      if (told === 'refused') emit('token.replaced', {});
       told = 'renewed';
     },
     onOutcome: (result) => {
-      parts.onRefresh(result);
       const { outcome, reason } = result;
+      emit('token.refresh_tried', { outcome });
       const state = outcome === 'failed' && tokens.isMissing ? 'missing' : outcome;
       if (reason === 'redis') void reconcile();
-      if (state === 'renewed') log.info('the access token was renewed');
+      if (state === 'renewed') emit('token.renewed', {});
       else if (state === told || told === 'refused')
         return; // It has been said.
-      else if (state === 'missing') {
-        log.error(
-          { event: 'token.missing', reason, file: tokenFile },
-          'the access token could not be renewed and none is left: calls fail until it is, which is tried again and again',
-        );
-      } else if (state === 'failed') {
-        log.warn({ reason, file: tokenFile }, 'the access token could not be renewed: it is tried again');
-      } else {
-        log.error({ reason }, 'Constant Contact refuses the refresh token: run `npm run authorize`');
-      }
+      else if (state === 'missing') emit('token.missing', { reason, file: tokenFile });
+      else if (state === 'failed') emit('token.refresh_failed', { reason, file: tokenFile });
+      else emit('token.refused', { reason });
       told = state;
     },
   });

@@ -2,11 +2,9 @@
  * Metrics for Prometheus. No label takes a value from a request: teams come from the configuration.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
-import type { OddField } from '../model/rows.ts';
+import type { Events } from '../events.ts';
 import type { TeamDayStatus } from '../quota/day-budget.ts';
 import { accountName } from '../quota/day-shares.ts';
-import type { Urgency } from '../quota/demand.ts';
-import type { RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
 const latencyBuckets = [...bounds];
@@ -186,26 +184,19 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  upstreamCall(outcome: string, seconds: number): void {
-    this.#upstreamCalls.labels(outcome).inc();
-    this.#upstreamLatency.observe(seconds);
-  }
-
-  oddRows(field: OddField, rows: number): void {
-    this.#oddRows.labels(field).inc(rows);
-  }
-
-  redisAsked(script: string, outcome: string, seconds: number): void {
-    this.#redisCommands.labels(script, outcome).inc();
-    this.#redisLatency.observe(seconds);
-  }
-
-  tokenRefreshed(outcome: RefreshOutcome['outcome']): void {
-    this.#refreshes.labels(outcome).inc();
-  }
-
-  waited(team: string, urgency: Urgency, seconds: number): void {
-    this.#waits.labels(team, urgency).observe(seconds);
+  /** Counts what is told from now on. */
+  listen(events: Events): void {
+    events.on('upstream.called', ({ outcome, seconds }) => {
+      this.#upstreamCalls.labels(outcome).inc();
+      this.#upstreamLatency.observe(seconds);
+    });
+    events.on('upstream.odd_rows', ({ field, rows }) => this.#oddRows.labels(field).inc(rows));
+    events.on('redis.asked', ({ script, outcome, seconds }) => {
+      this.#redisCommands.labels(script, outcome).inc();
+      this.#redisLatency.observe(seconds);
+    });
+    events.on('token.refresh_tried', ({ outcome }) => this.#refreshes.labels(outcome).inc());
+    events.on('quota.waited', ({ team, urgency, seconds }) => this.#waits.labels(team, urgency).observe(seconds));
   }
 }
 

@@ -7,8 +7,10 @@ import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
 import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
+import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
 import type { CampaignSummary } from '../model/sends.ts';
+import { logEvents } from '../observability/event-log.ts';
 import { keepHeapTight } from '../observability/heap.ts';
 import { createLogs, redact } from '../observability/log.ts';
 import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
@@ -46,6 +48,9 @@ process.once('disconnect', () => exit(1));
 
 // A primary that has died is noticed by `disconnect`.
 const send = (message: FromWorker<Report>) => process.send?.(message, undefined, undefined, () => {});
+const events = new Events();
+logEvents(events, log);
+const { emit } = events;
 const primary = new Asking(send);
 const counting: Counting = {
   isUp: true,
@@ -60,7 +65,7 @@ const exportPlaces: ExportPlaces = {
 const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, log, accessLog, counting, exportPlaces, answersBytes },
+  ...{ clock, version, emit, accessLog, counting, exportPlaces, answersBytes },
   partitionSalt: process.env[saltVariable] ?? '',
   pages: copies,
   // The primary learns of clients when it counts their requests.

@@ -10,7 +10,7 @@ import type { Counting } from '../callers/rate-limit/rate-limit.ts';
 import type { SummarySource } from '../campaigns/summary.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../compose/front.ts';
-import type { Logger } from '../observability/log.ts';
+import type { Emit } from '../events.ts';
 import { type LogDestination, wholeLines, writeToStderr } from '../observability/log-destination.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
@@ -22,7 +22,7 @@ import { CountingHere } from './counting.ts';
 
 interface Parts {
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly emit: Emit;
   readonly logDestination: LogDestination;
   readonly pages: Pages;
   readonly summaries: SummarySource;
@@ -144,7 +144,7 @@ export class Workers implements Front {
   }
 
   #start(): Promise<string> {
-    const { log } = this.#parts;
+    const { emit } = this.#parts;
     const worker = cluster.fork({ [saltVariable]: this.#parts.partitionSalt });
     const running: Running = { worker, report: { given: [], bytes: 0, exportsRunning: 0 }, places: new Map() };
     this.#running.set(worker.id, running);
@@ -155,7 +155,7 @@ export class Workers implements Front {
         (message) => {
           sendTo(worker, message);
         },
-        (error) => log.error({ err: error }, 'unexpected error'),
+        (err) => emit('service.unexpected_error', { err }),
       );
       worker.on('message', (message: FromWorker<Report>) => {
         if (message.kind !== 'news') return answering.received(message);
@@ -171,22 +171,22 @@ export class Workers implements Front {
         if (this.#isDraining) return;
         if (!hasListened) return reject(new Error(`a worker did not start: ${signal ?? code}`));
         this.#deaths++;
-        log.error({ worker: worker.id, code, signal }, 'a worker has died: another one takes its place');
+        emit('worker.died', { worker: worker.id, code, signal });
         void this.#startAgain();
       });
     });
   }
 
   async #startAgain(): Promise<void> {
-    const { clock, log } = this.#parts;
+    const { clock, emit } = this.#parts;
     for (;;) {
       await sleep(clock, restartMs);
       if (this.#isDraining) return;
       try {
         await this.#start();
         return;
-      } catch (error) {
-        log.error({ err: error }, 'a worker cannot be started: it is tried again');
+      } catch (err) {
+        emit('worker.start_failed', { err });
       }
     }
   }

@@ -8,7 +8,6 @@ import { Addresses } from '../../src/callers/address.ts';
 import { connectionLimits } from '../../src/callers/connection-limits.ts';
 import { connectionOf } from '../../src/http/connection.ts';
 import { type ConnectionLimits, Connections } from '../../src/http/connections.ts';
-import type { Logger } from '../../src/observability/log.ts';
 import { FakeClock, ForwardClock } from '../support/clock.ts';
 import { type Environment, type Harness, start, until } from '../support/harness.ts';
 import { hugeCampaign } from '../support/huge-campaign.ts';
@@ -189,7 +188,7 @@ describe('the connections', () => {
 
   const limitsOf = (maxConnections: number, workers = 1, trustProxy: string[] = []) => {
     const config = { server: { maxConnections, workers }, exports: { patienceSeconds: 120 } };
-    const parts = { clock: new ForwardClock(), log: {} as Logger, addresses: new Addresses(trustProxy) };
+    const parts = { clock: new ForwardClock(), emit: () => {}, addresses: new Addresses(trustProxy) };
     return connectionLimits(config as Parameters<typeof connectionLimits>[0], parts);
   };
 

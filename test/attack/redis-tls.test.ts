@@ -94,5 +94,5 @@ test('Sentinels and a server that speak TLS are used', async () => {
     REDIS_URL: `rediss+sentinel://127.0.0.1:${sentinelPort}/mymaster`,
   });
   ending.push(() => sendgate.stop());
-  await until(() => sendgate.output().includes('Redis is there'), 'it is there');
+  await until(() => sendgate.output().includes('redis.available'), 'it is there');
 });

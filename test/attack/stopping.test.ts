@@ -148,7 +148,7 @@ test('with workers it is the same', async () => {
   slow.socket.write(wire('/campaigns/2/sends'));
   await until(() => sandbox.callCount > asked, 'it is asked for');
   const stopped = sendgate.stop();
-  await until(() => sendgate.output().includes('draining'), 'it drains');
+  await until(() => sendgate.output().includes('service.draining'), 'it drains');
   for (const { socket } of kept) socket.write(wire(hit));
   for (const { closed } of kept) {
     const text = await closed;

@@ -1,0 +1,118 @@
+/**
+ * What happens, by stable keys: rooms tell it here and know nothing of logs and metrics, which listen.
+ */
+
+/** The fields of every event. Keys and fields are what operators grep, chart and alert on: they stay. */
+export interface EventFields {
+  'service.listening': { readonly url: string; readonly managementUrl: string; readonly version: string; node: string };
+  'service.draining': None;
+  'service.stopped': None;
+  /** @property id of the request in which it happened, if it was in one */
+  'service.unexpected_error': { readonly err: unknown; readonly id?: string };
+
+  'secret.replaced': { readonly secret: string };
+  'secret.unreadable': { readonly secret: string };
+  'secret.needs_restart': { readonly secret: string };
+  'secret.no_access_token': None;
+  'encryption_keys.unreadable': { readonly file: string };
+
+  'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
+  'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };
+  'connections.full': { readonly maxConnections: number };
+  'connections.peer-full': { readonly peer: string | undefined; readonly maxPerPeer: number };
+  'connections.stalled': { readonly peer: string | undefined; readonly patienceSeconds: number };
+
+  'redis.available': { readonly instances: number };
+  /** @property denied what its access control denies */
+  'redis.unavailable': { readonly instances: number; readonly reason?: string; readonly denied?: string | undefined };
+  'redis.page_unreadable': { readonly reason: 'other-version' | 'unknown-key' | 'damaged' };
+  /** One round trip. */
+  'redis.asked': { readonly script: string; readonly outcome: string; readonly seconds: number };
+
+  'token.not_shared': None;
+  'token.renewed': None;
+  'token.replaced': None;
+  'token.refresh_failed': { readonly reason: string | undefined; readonly file: string };
+  'token.missing': { readonly reason: string | undefined; readonly file: string };
+  'token.refused': { readonly reason: string | undefined };
+  /** One attempt to refresh the access token, whatever came of it. */
+  'token.refresh_tried': { readonly outcome: string };
+
+  'upstream.call_failed': CallFields;
+  /** One call, whatever came of it. */
+  'upstream.called': Pick<CallFields, 'outcome' | 'seconds'>;
+  'upstream.down': None;
+  'upstream.up': None;
+  'upstream.gone': { readonly api: Api; readonly guide: string | undefined };
+  'upstream.back': { readonly api: Api };
+  'upstream.quota_spent': None;
+  'upstream.quota_available': None;
+  'upstream.credentials_refused': { readonly api: Api };
+  'upstream.credentials_accepted': None;
+  'upstream.access_denied': { readonly privilege: string };
+  /** The first of each field. */
+  'upstream.odd_row': { readonly field: string; readonly campaign: string; readonly rows: number };
+  'upstream.odd_rows': { readonly field: string; readonly rows: number };
+
+  'quota.passed': {
+    readonly percent: number;
+    readonly perDay: number;
+    readonly calls: Readonly<Record<string, number>>;
+  };
+  'quota.team_spent': {
+    readonly team: string;
+    readonly calls: number;
+    readonly part: number;
+    readonly borrowed: number;
+  };
+  'quota.waited': { readonly team: string; readonly urgency: Urgency; readonly seconds: number };
+
+  'state.unreadable': { readonly file: string; readonly code?: string | undefined };
+  'state.unwritable': { readonly file: string; readonly code?: string | undefined };
+  'state.writable': { readonly file: string };
+  'ids.dropped': { readonly file: string; readonly dropped: number };
+
+  'cache.purged': {
+    readonly campaign: string | undefined;
+    readonly pages: number;
+    readonly everywhere: boolean;
+    readonly problem: string | undefined;
+  };
+
+  'worker.died': { readonly worker: number; readonly code: number | null; readonly signal: string | null };
+  'worker.start_failed': { readonly err: unknown };
+}
+
+type None = Readonly<Record<never, never>>;
+type Api = 'v2' | 'v3';
+type Urgency = 'interactive' | 'refresh' | 'bulk';
+
+interface CallFields {
+  readonly outcome: string;
+  readonly seconds: number;
+  /** Node's code of a connection failure. */
+  readonly code?: string;
+  /** Constant Contact's support finds the call by it. */
+  readonly upstreamRequestId?: string | undefined;
+}
+
+export type EventKey = keyof EventFields;
+
+/** Tells that something happened. Never throws. */
+export type Emit = <K extends EventKey>(event: K, fields: EventFields[K]) => void;
+
+type Listener<K extends EventKey> = (fields: EventFields[K]) => void;
+
+/** Calls the listeners of an event, in the order in which they came. */
+export class Events {
+  readonly #listeners = new Map<EventKey, Listener<never>[]>();
+
+  on<K extends EventKey>(event: K, listener: Listener<K>): void {
+    const listeners = this.#listeners.get(event) ?? [];
+    this.#listeners.set(event, [...listeners, listener]);
+  }
+
+  readonly emit: Emit = (event, fields) => {
+    for (const listener of this.#listeners.get(event) ?? []) listener(fields as never);
+  };
+}

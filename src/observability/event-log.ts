@@ -1,0 +1,123 @@
+/**
+ * The log lines of events: event; consequence. `docs/operations.md` lists them, and a test holds the list against this table.
+ */
+import type { EventFields, EventKey, Events } from '../events.ts';
+import type { Logger } from './log.ts';
+
+interface Line<K extends EventKey> {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string | ((fields: EventFields[K]) => string);
+}
+
+/** Events that are only counted. */
+export type MeasuredEvent =
+  | 'redis.asked'
+  | 'quota.waited'
+  | 'token.refresh_tried'
+  | 'upstream.called'
+  | 'upstream.odd_rows';
+
+const info = <M>(message: M) => ({ level: 'info', message }) as const;
+const warn = <M>(message: M) => ({ level: 'warn', message }) as const;
+const error = <M>(message: M) => ({ level: 'error', message }) as const;
+
+export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
+  'service.listening': info('listening'),
+  'service.draining': info('draining'),
+  'service.stopped': info('stopped'),
+  'service.unexpected_error': error('unexpected error'),
+
+  'secret.replaced': info('secret replaced; used from the next call'),
+  'secret.unreadable': error('secret file empty or unreadable; keeping the previous value'),
+  'secret.needs_restart': warn('secret changed; takes effect at the next start'),
+  'secret.no_access_token': warn('no access token set; calling Constant Contact with the API key alone'),
+  'encryption_keys.unreadable': error('encryption key file empty or unreadable; keeping the previous keys'),
+
+  'trust.broad': warn('whole networks are trusted as proxies; every host in them can claim these teams'),
+  'proxy.untrusted': warn(
+    'header ignored from a peer that is not in server.trustProxy; its callers share one identity',
+  ),
+  'connections.full': warn('connection limit reached; rejecting new connections'),
+  'connections.peer-full': warn(
+    'one peer holds a quarter of the connections; rejecting more from it (if it is a proxy, name it in server.trustProxy; otherwise raise server.maxConnections)',
+  ),
+  'connections.stalled': warn('reader stalled for exports.patienceSeconds; connection reset'),
+
+  'redis.available': info('redis available; sharing pages, quota and rate limits'),
+  'redis.unavailable': warn(({ denied, instances }) => {
+    const standalone = `running standalone on 1/${instances} of the quota`;
+    return denied === undefined
+      ? `redis unavailable; ${standalone}`
+      : `redis access control denies ${denied}; ${standalone} (docs/operations.md lists what Sendgate needs)`;
+  }),
+  'redis.page_unreadable': warn(({ reason }) => `${unreadable[reason]}; fetching the page again`),
+
+  'token.not_shared': warn(
+    'no client secret or cache.encryptionKeyFile; instances do not share tokens (give them one token file)',
+  ),
+  'token.renewed': info('access token renewed'),
+  'token.replaced': info('new tokens found; calls resume'),
+  'token.refresh_failed': warn('access token not renewed; retrying, and using the one held until it expires'),
+  'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
+  'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
+
+  'upstream.call_failed': warn('call to Constant Contact failed'),
+  'upstream.down': error('Constant Contact is down (circuit open); serving held pages and probing'),
+  'upstream.up': info('Constant Contact is up again (circuit closed)'),
+  'upstream.gone': error(({ api }) => `Constant Contact has withdrawn its API ${api}; ${goneRemedies[api]}`),
+  'upstream.back': info(({ api }) => `Constant Contact's API ${api} answers again; back in use`),
+  'upstream.quota_spent': error("Constant Contact's daily quota is spent; serving held pages until 00:00 UTC"),
+  'upstream.quota_available': info('Constant Contact accepts calls again; daily quota available'),
+  'upstream.credentials_refused': error(
+    ({ api }) => `credentials refused by Constant Contact; ${credentialRemedies[api]}`,
+  ),
+  'upstream.credentials_accepted': info('credentials accepted by Constant Contact again'),
+  'upstream.access_denied': error(
+    'Constant Contact denies access; the user who authorized Sendgate lacks the privilege ui:campaign:metrics ' +
+      '(Owner and Account Manager have it, Campaign Creator does not): run `npm run authorize` as such a user',
+  ),
+  'upstream.odd_row': warn(
+    ({ field }) =>
+      `a field of Constant Contact's answer is missing or odd; ${field === 'link' ? 'its unknown parameters are dropped' : 'rows are kept without it'}`,
+  ),
+
+  'quota.passed': warn(({ percent }) => `daily quota at ${percent} %`),
+  'quota.team_spent': warn("a team's part of the daily quota is spent; it gets calls that others leave"),
+
+  'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
+  'state.unwritable': error('state file not writable; a restart counts the day from zero and looks up v3 ids again'),
+  'state.writable': info('state file writable again; everything is saved'),
+  'ids.dropped': warn('invalid ids in the state file dropped; looking them up again'),
+
+  'cache.purged': info('cache purged'),
+
+  'worker.died': error('worker died; starting another one'),
+  'worker.start_failed': error('worker failed to start; retrying'),
+};
+
+const unreadable = {
+  'other-version': 'page in redis written by another version, or not encrypted as configured',
+  'unknown-key': 'page in redis encrypted with a key that is not in cache.encryptionKeyFile',
+  damaged: 'page in redis damaged',
+} as const;
+
+const credentialRemedies = {
+  v2: 'replace the API key or the access token',
+  v3: 'let the application read campaign data, or run `npm run authorize`',
+} as const;
+
+const goneRemedies = {
+  v2: 'serving held pages: set CONSTANT_CONTACT_API=v3 and authorize, as docs/first-page-with-v3.md shows',
+  v3: "serving held pages: see Constant Contact's release notes for its successor, and upgrade Sendgate",
+} as const;
+
+/** Writes a log line for every event but those that are only counted. */
+export function logEvents(events: Events, log: Logger): void {
+  for (const key of Object.keys(eventLines) as (keyof typeof eventLines)[]) logEvent(events, log, key);
+}
+
+function logEvent<K extends keyof typeof eventLines>(events: Events, log: Logger, event: K): void {
+  const { level, message }: Line<K> = eventLines[event];
+  const text = typeof message === 'string' ? () => message : message;
+  events.on(event, (fields) => log[level]({ event, ...(fields as object) }, text(fields)));
+}
