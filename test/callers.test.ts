@@ -73,6 +73,15 @@ describe('the Host', () => {
     expect(await status('sendgate.example.com')).toBe(200);
     expect(await status('evil.example', '/metrics')).toBe(421);
   });
+
+  test('is compared without regard to case, with the setting as with the request, on both listeners', async () => {
+    await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'Sendgate.Example.COM' });
+    const { url, managementUrl } = it.service;
+    for (const host of ['sendgate.example.com', 'SENDGATE.example.com:443', 'LocalHost']) {
+      expect([host, (await ask({ host }, url)).status]).toEqual([host, 200]);
+      expect([host, (await ask({ host }, managementUrl, '/livez')).status]).toEqual([host, 200]);
+    }
+  });
 });
 
 describe('a client over its rate', () => {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Exchange } from '../http/request-context.ts';
+import type { Exchange, Identity } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import type { Addresses } from './address.ts';
 import type { BrowserGuard } from './browser-guard.ts';
@@ -31,8 +31,8 @@ interface Parts {
 export interface Caller {
   /** The headers, as they came. */
   readonly rawHeaders: readonly string[];
-  readonly team: Team;
   readonly client: Client;
+  readonly identity: Identity;
   /** Lines of the answer's head. */
   readonly lines: string;
 }
@@ -68,8 +68,7 @@ export class Callers {
     if (known) exchange.head += known.lines;
     const caller = known ?? (isVisit ? this.#visitor(req) : this.#identify(req, exchange));
     if (!caller) return undefined;
-    exchange.told.team = caller.team.name;
-    exchange.client = caller.client;
+    exchange.identify(caller.identity);
     rateLimit.check(caller.client, exchange);
     if (!known && !isVisit) this.#remember(req, caller);
     return caller;
@@ -80,7 +79,7 @@ export class Callers {
     const { isAllowedHost, addresses, rateLimit } = this.#parts;
     if (!isAllowedHost(req)) throw new Problem('misdirected-request');
     const client = rateLimit.visitorOf(addresses.of(req));
-    return { rawHeaders: req.rawHeaders, team: defaultTeam, client, lines: '' };
+    return callerOf(req, defaultTeam, client, '');
   }
 
   /** A client sends the same headers again and again: while they are so to the letter, they are not judged another time. */
@@ -119,7 +118,6 @@ export class Callers {
     // Guesses count for their address, as a client without a team, whatever else recognises the request.
     if (!team || (isTokenWrong && team !== defaultTeam)) {
       const stranger = rateLimit.clientOf(defaultTeam, ip);
-      exchange.client = stranger;
       rateLimit.check(stranger, exchange);
       const limits = rateLimit.count(stranger);
       if (!team) {
@@ -127,7 +125,7 @@ export class Callers {
         throw new Problem('unauthorized', { authenticate: 'Bearer realm="sendgate"' });
       }
     }
-    return { rawHeaders: req.rawHeaders, team, client: rateLimit.clientOf(team, ip), lines };
+    return callerOf(req, team, rateLimit.clientOf(team, ip), lines);
   }
 
   /** The team that a request's token belongs to. One for Constant Contact, which old programs send with every call, is no guess. */
@@ -139,6 +137,10 @@ export class Callers {
     const place = teams.placeOf([token]);
     return { place, isTokenWrong: place === undefined };
   }
+}
+
+function callerOf({ rawHeaders }: IncomingMessage, { name }: Team, client: Client, lines: string): Caller {
+  return { rawHeaders, client, identity: { team: name, client: client.name }, lines };
 }
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {

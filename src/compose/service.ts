@@ -126,7 +126,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
         clock,
         keys: keyRing,
         digest: digestWith(() => keyRing?.digestKey),
-        teams: new Set([...config.teams, defaultTeam].map(({ name }) => name)),
+        teams: new Set(sharingTeams(config).map(({ name }) => name)),
         onUnreadable: onceAMinute(clock, (reason) => emit('redis.page_unreadable', { reason })),
       },
       {

@@ -54,6 +54,7 @@ export class RateLimit {
   readonly #store: BoundedStore;
   readonly #limits: ReadonlyMap<string, number>;
   readonly #limiter: RequestHandler;
+  readonly #checked = new WeakMap<Exchange, Client>();
 
   /**
    * @param salt of the keys by which clients are told apart in `RateLimit-Policy`: an address could be guessed from a plain digest
@@ -105,6 +106,7 @@ export class RateLimit {
 
   /** @throws Problem `rate-limited` when the next request would be one too many; counts nothing */
   check(client: Client, exchange: Exchange): void {
+    this.#checked.set(exchange, client);
     if (this.#store.hasRoom(client)) return;
     exchange.head += this.#store.lines(client);
     throw this.#refusal(client);
@@ -125,7 +127,8 @@ export class RateLimit {
   };
 
   /** Whose request Express has: the one that was checked ahead of it. */
-  #clientIn({ client }: Exchange): Client {
+  #clientIn(exchange: Exchange): Client {
+    const client = this.#checked.get(exchange);
     if (client === undefined) throw new Error('the rate limit has not been checked');
     return client;
   }
