@@ -8,7 +8,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { Addresses } from '../src/callers/address.ts';
-import { RateLimit } from '../src/callers/rate-limit/rate-limit.ts';
+import { clientOf } from '../src/callers/rate-limit/client-key.ts';
+import { Limiter } from '../src/callers/rate-limit/limiter.ts';
 import { defaultTeam } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -222,16 +223,17 @@ describe('a team', () => {
   });
 
   test('a hundred thousand clients take no more memory than the bound', async () => {
-    const limit = new RateLimit({ requestsPerMinute: 5, maxClients: 1_000 }, [defaultTeam], systemClock, 'salt');
+    const limiter = new Limiter({ maxClients: 1_000, clock: systemClock, partitionSalt: 'salt' });
     const addresses = new Addresses(['loopback']);
     const from = (n: number) =>
       ({
         socket: { remoteAddress: '127.0.0.1' },
         headers: { 'x-forwarded-for': `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` },
       }) as unknown as IncomingMessage;
-    const admit = (n: number) => limit.count(limit.clientOf(defaultTeam, addresses.of(from(n)))).split('\r\n')[0];
+    const admit = (n: number) =>
+      limiter.decide(clientOf(defaultTeam, addresses.of(from(n)), 5)).fields.split('\r\n')[0];
     for (let n = 0; n < 100_000; n++) admit(n);
-    expect(limit.clients).toBe(1_000);
+    expect(limiter.clients).toBe(1_000);
     expect(admit(99_999)).toBe('RateLimit: "default"; r=3; t=60');
     expect(admit(0)).toBe('RateLimit: "default"; r=4; t=60');
   });

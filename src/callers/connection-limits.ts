@@ -7,7 +7,7 @@ import type { Emit } from '../events.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
 import type { Addresses } from './address.ts';
 import { parseIp } from './ip.ts';
-import { networkOf } from './rate-limit/rate-limit.ts';
+import { networkOf } from './rate-limit/client-key.ts';
 
 interface Parts {
   readonly clock: Clock;

@@ -8,10 +8,12 @@ import { publicStatus } from '../app/status-endpoint.ts';
 import type { PageSource } from '../cache/page-cache.ts';
 import { Addresses } from '../callers/address.ts';
 import { BrowserGuard } from '../callers/browser-guard.ts';
-import { type Caller, Callers } from '../callers/callers.ts';
+import { type Admission, Callers } from '../callers/callers.ts';
 import { connectionLimits } from '../callers/connection-limits.ts';
 import { allowHosts, loopbackHosts } from '../callers/host-guard.ts';
-import { type Counting, RateLimit } from '../callers/rate-limit/rate-limit.ts';
+import { expressRateLimit } from '../callers/rate-limit/express.ts';
+import { Limiter } from '../callers/rate-limit/limiter.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import { Teams } from '../callers/teams.ts';
 import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
 import type { Clock } from '../clock.ts';
@@ -48,7 +50,7 @@ interface FrontParts {
   /** Of the names that clients have in `RateLimit-Policy`: one for all processes. */
   readonly partitionSalt: string;
   /** What counts the requests of all processes together; undefined where this is the only one. */
-  readonly counting: Counting | undefined;
+  readonly sharedCounter: SharedCounter | undefined;
   /** Called with the key of a client that sends requests, once a minute. */
   readonly onSeen: (client: string) => void;
   readonly exportPlaces: ExportPlaces;
@@ -78,18 +80,20 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const { basePath } = config.server;
   const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(emit));
   const teams = new Teams(config.teams, config.callers.required, addresses);
-  const { partitionSalt, counting, onSeen } = parts;
-  const rateLimit = new RateLimit(config.callers, teams.all, clock, partitionSalt, counting, onSeen);
+  const { maxClients, requestsPerMinute } = config.callers;
+  const { partitionSalt, sharedCounter, onSeen } = parts;
+  const limiter = new Limiter({ maxClients, clock, partitionSalt, shared: sharedCounter, onSeen });
+  const rateLimit = expressRateLimit();
   const isDropIn = config.server.dropInV2 ? dropInRule(basePath) : () => false;
   const callers = new Callers({
     isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
     browserGuard: new BrowserGuard(config.callers.cors.origins),
-    ...{ addresses, teams, rateLimit },
+    ...{ addresses, teams, limiter, requestsPerMinute },
     isOpen: sitePaths(basePath),
     takeForeignTokens: (req) => (isDropIn(req) ? takeCredentials(req) : undefined),
   });
   // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
-  const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
+  const head = `${securityHeaders()}${teams.acceptTokens ? headLines('Vary', 'Authorization') : ''}`;
   const answers = new ReadyAnswers(head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
@@ -104,7 +108,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, rateLimit, sends });
+  const lane = new Lane({ basePath, sends });
   const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
   const app = createApp({
     basePath,
@@ -126,14 +130,15 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       },
       answer: (req, res, exchange) =>
         exchange.trace.run(() => {
-          let caller: Caller | undefined;
+          let admission: Admission | undefined;
           try {
-            caller = callers.admit(req, exchange);
+            admission = callers.admit(req, exchange);
           } catch (error) {
             return answerError(error, req, exchange);
           }
-          if (!caller || lane.answer(req, exchange, caller)) return;
+          if (!admission || lane.answer(req, exchange, admission.caller)) return;
           exchange.watch();
+          rateLimit.tell(req, admission.decision);
           app(req, res);
         }),
       refuse: ({ req }, exchange, problem) => answerError(problem, req, exchange),

@@ -8,7 +8,8 @@ import { campaignOf, maxWalks, Pages } from '../cache/page-cache.ts';
 import { SharedPages } from '../cache/shared-pages.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { broadRanges } from '../callers/address.ts';
-import { countingIn, teamOfClient } from '../callers/rate-limit/rate-limit.ts';
+import { teamOfClient } from '../callers/rate-limit/client-key.ts';
+import { redisCounter } from '../callers/rate-limit/shared-counter.ts';
 import { defaultTeam } from '../callers/teams.ts';
 import { Summaries } from '../campaigns/summary.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
@@ -216,7 +217,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     ...{ clock, emit, pages, summaries },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
-    counting: redis && countingIn(redis, keyedDigest),
+    sharedCounter: redis && redisCounter(redis, keyedDigest),
     partitionSalt: randomBytes(16).toString('hex'),
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: () => status.readPublic(),

@@ -2,7 +2,7 @@
  * A worker: answers callers out of its copies, and asks the primary for everything else.
  */
 import { readFileSync } from 'node:fs';
-import type { Counting } from '../callers/rate-limit/rate-limit.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
 import { loadConfig } from '../config/load.ts';
@@ -52,7 +52,7 @@ const events = new Events();
 logEvents(events, log);
 const { emit } = events;
 const primary = new Asking(send);
-const counting: Counting = {
+const sharedCounter: SharedCounter = {
   isUp: true,
   add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
 };
@@ -65,7 +65,7 @@ const exportPlaces: ExportPlaces = {
 const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit, accessLog, counting, exportPlaces, answersBytes },
+  ...{ clock, version, emit, accessLog, sharedCounter, exportPlaces, answersBytes },
   partitionSalt: process.env[saltVariable] ?? '',
   pages: copies,
   // The primary learns of clients when it counts their requests.

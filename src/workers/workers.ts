@@ -6,7 +6,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Pages } from '../cache/page-cache.ts';
-import type { Counting } from '../callers/rate-limit/rate-limit.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { SummarySource } from '../campaigns/summary.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../compose/front.ts';
@@ -18,7 +18,7 @@ import type { Payer } from '../quota/demand.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
 import { Answering, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import type { AskedPage } from './copies.ts';
-import { CountingHere } from './counting.ts';
+import { PrimaryCounter } from './primary-counter.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -27,7 +27,7 @@ interface Parts {
   readonly pages: Pages;
   readonly summaries: SummarySource;
   readonly isAmple: () => boolean;
-  readonly counting: Counting | undefined;
+  readonly sharedCounter: SharedCounter | undefined;
   readonly onSeen: (client: string) => void;
   readonly partitionSalt: string;
   readonly exportPlaces: ExportPlaces;
@@ -71,7 +71,7 @@ export class Workers implements Front {
   readonly #count: number;
   readonly #drainTimeoutMs: number;
   readonly #parts: Parts;
-  readonly #counting: Counting;
+  readonly #counter: SharedCounter;
   readonly #running = new Map<number, Running>();
   /** What workers that are gone had answered. */
   readonly #gone = new Tally();
@@ -83,7 +83,7 @@ export class Workers implements Front {
     this.#count = workers;
     this.#drainTimeoutMs = drainTimeoutMs;
     this.#parts = parts;
-    this.#counting = parts.counting ?? new CountingHere(parts.clock);
+    this.#counter = parts.sharedCounter ?? new PrimaryCounter(parts.clock);
     cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
   }
 
@@ -216,7 +216,7 @@ export class Workers implements Front {
         summaries.get(campaign, payer, signal),
       count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) => {
         onSeen(key);
-        return this.#counting.add(key, count, leftMs);
+        return this.#counter.add(key, count, leftMs);
       },
       enterExport: async (exporter: Payer) => {
         const leave = await exportPlaces.enter(exporter);

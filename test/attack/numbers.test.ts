@@ -4,8 +4,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Pages } from '../../src/cache/page-cache.ts';
-import { RateLimit } from '../../src/callers/rate-limit/rate-limit.ts';
-import { defaultTeam } from '../../src/callers/teams.ts';
+import { Limiter } from '../../src/callers/rate-limit/limiter.ts';
 import { exactMs, systemClock } from '../../src/clock.ts';
 import { Problem } from '../../src/problems.ts';
 import { endOfDay, quotaExhausted } from '../../src/quota/day.ts';
@@ -159,17 +158,16 @@ test('the rate of a client is told within its limit and its minute', async () =>
       const clock = new FakeClock();
       // Others that count with it may say what they like.
       const counting = { isUp: true, add: async () => ({ total: 7, leftMs: 1e15 }) };
-      const options = { requestsPerMinute: 50, maxClients: 10 };
-      const limit = new RateLimit(options, [defaultTeam], clock, 'salt', counting);
+      const limiter = new Limiter({ maxClients: 10, clock, partitionSalt: 'salt', shared: counting });
       for (const step of all as Step[]) {
         for (let n = 0; n < (step.ask ?? 0); n++) {
-          const lines = limit.count({
+          const { fields } = limiter.decide({
             name: 'default 10.0.0.1',
             key: 'default 10.0.0.1',
             policy: 'default',
             limit: 50,
           });
-          const [, r, t] = /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(lines) ?? [];
+          const [, r, t] = /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(fields) ?? [];
           expect(Number(r)).toBeLessThan(50);
           expect(Number(t)).toBeLessThanOrEqual(60);
         }
