@@ -29,6 +29,9 @@ export interface Team {
 /** The team of callers that no other team recognises. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
+/** The teams that share the quota. Where callers have to be of a team, the default team has no share. */
+export const sharingTeams = <T>(teams: readonly T[], required: boolean) => (required ? teams : [...teams, defaultTeam]);
+
 interface ConfiguredTeam extends Team {
   readonly matches: (req: IncomingMessage, ip: Ip | undefined) => boolean;
 }

@@ -10,6 +10,7 @@ import { Connections } from '../../src/http/connections.ts';
 import { untilGone } from '../../src/http/resource.ts';
 import { ExportPlacesHere } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
+import type { Answers } from '../../src/workers/protocol.ts';
 import { FakeClock } from '../support/clock.ts';
 import {
   type Environment,
@@ -172,7 +173,7 @@ test('a wait that begins when the caller has gone already is over at once', () =
 test('what a worker asks with its last words takes nothing', async () => {
   const entered: unknown[] = [];
   const answering = new Answering(
-    { enterExport: (exporter: never) => void entered.push(exporter) },
+    { enterExport: (exporter: unknown) => entered.push(exporter) } as unknown as Answers,
     () => {},
     () => {},
   );
