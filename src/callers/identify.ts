@@ -20,7 +20,7 @@ export interface IdentifyParts {
   readonly browserGuard: BrowserGuard;
   readonly addresses: Addresses;
   readonly teams: Teams;
-  /** Requests a minute of a client whose team has no limit of its own. */
+  /** Requests a minute of a client whose team has no limit. */
   readonly requestsPerMinute: number;
   /** Whether a target is open to every origin and team. */
   readonly isOpen: (target: string) => boolean;

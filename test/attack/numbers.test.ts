@@ -46,7 +46,7 @@ async function take(clock: FakeClock, { pass = 0, stepWall = 0 }: Step): Promise
   await clock.pass(pass);
 }
 
-test('a second limit is never less than one call, and a wait for it never endless', () => {
+test('the limit of a second is never below one call, and its waits are finite', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(7_000), fc.boolean(), fc.nat(30)), { minLength: 1, maxLength: 40 }),
@@ -78,7 +78,7 @@ test('a second limit is never less than one call, and a wait for it never endles
   );
 });
 
-test('a queue tells waits that pass, whatever the upstream complains of and the clock is set to', async () => {
+test('the queue names finite waits, whatever Constant Contact says and the clock is set to', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -121,7 +121,7 @@ test('a queue tells waits that pass, whatever the upstream complains of and the 
   );
 });
 
-test('gates and the circuit tell when to come back', async () => {
+test('gates and the circuit say when to retry', async () => {
   const findings = fc.constantFrom<Finding>('answered', 'refused', 'failed', 'second', 'day');
   await fc.assert(
     fc.asyncProperty(steps, fc.array(findings, { minLength: 5, maxLength: 5 }), async (all, found) => {
@@ -152,7 +152,7 @@ test('gates and the circuit tell when to come back', async () => {
   );
 });
 
-test('the rate of a client is told within its limit and its minute', async () => {
+test("RateLimit stays within the client's limit and minute", async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();
@@ -177,7 +177,7 @@ test('the rate of a client is told within its limit and its minute', async () =>
   );
 });
 
-test('a page is as old as time has passed, and as fresh as it may be', async () => {
+test("a page's age is the time that has passed, and its freshness within bounds", async () => {
   const dates = fc.integer({ min: -1e12, max: 1e12 });
   await fc.assert(
     fc.asyncProperty(steps, dates, async (all, newestMs) => {
@@ -227,7 +227,7 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
   );
 });
 
-test('a minute has sixty seconds, whenever it begins', () => {
+test('a minute has sixty seconds whenever it begins', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), fc.integer({ min: 1, max: 1e9 }), (ms, duration) => {
       const now = exactMs(ms);

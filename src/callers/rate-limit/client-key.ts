@@ -23,9 +23,9 @@ const sitePolicy = '(site)';
 const siteRequestsPerMinute = 600;
 
 /**
- * The client of a request: its team and its network. A team with a limit of its own is counted as a whole.
+ * The client of a request: its team and its network. A team that has a limit is counted as a whole.
  *
- * @param requestsPerMinute of each client that belongs to no team with a limit of its own
+ * @param requestsPerMinute of each client whose team has no limit
  */
 export function clientOf(team: Team, ip: Ip | undefined, requestsPerMinute: number): Client {
   const { name: policy, requestsPerMinute: limit } = team;
