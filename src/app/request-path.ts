@@ -7,7 +7,7 @@ import type { Admission, Callers } from '../callers/callers.ts';
 import type { ExpressRateLimit } from '../callers/rate-limit/express.ts';
 import type { Exchange, observeExchanges } from '../http/request-context.ts';
 import type { Listener } from '../http/server.ts';
-import type { AnswerError } from './application.ts';
+import type { AnswerError } from './error-handler.ts';
 import type { Lane } from './fast-path.ts';
 
 interface Parts {

@@ -1,7 +1,8 @@
 /**
  * A front in this process: guards, teams, limits, the resources, and the server under them.
  */
-import { answersToErrors, createApp } from '../app/application.ts';
+import { createApp } from '../app/application.ts';
+import { errorHandler } from '../app/error-handler.ts';
 import { Lane } from '../app/fast-path.ts';
 import type { Front } from '../app/front.ts';
 import { requestPath } from '../app/request-path.ts';
@@ -44,7 +45,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 
   const tally = new Tally();
   const rateLimit = expressRateLimit();
-  const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
+  const answerError = errorHandler({ basePath, isDropIn, onUnexpected });
   const app = createApp({
     ...{ basePath, answerError },
     rateLimit: rateLimit.middleware,

@@ -13,7 +13,7 @@ import type { LogDestination } from '../observability/log-destination.ts';
 import type { StatusBoard } from '../observability/status.ts';
 import { ExportPlacesHere } from '../reports/export/slots.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
-import { Workers } from '../workers/workers.ts';
+import { WorkerPool } from '../workers/pool.ts';
 import type { BuiltCache } from './cache.ts';
 import { buildFront } from './front.ts';
 import type { SharedState } from './shared-state.ts';
@@ -43,7 +43,7 @@ export function buildProcesses(config: Config, parts: Parts): Front {
     exportPlaces: new ExportPlacesHere(config.exports.perTeam),
     readStatus: status.readPublic.bind(status),
   };
-  if (config.server.workers > 1) return new Workers(config.server, { ...behind, events, logDestination });
+  if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });
   const { campaignIds } = upstream.dialect;
   const { answersBytes } = bytesOfPrimary(config);
   return buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });

@@ -37,7 +37,7 @@ const restartMs = 1_000;
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
 
-export class Workers implements Front {
+export class WorkerPool implements Front {
   readonly #options: Options;
   readonly #parts: Parts;
   readonly #answerParts: AnswerParts;
