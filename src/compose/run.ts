@@ -16,14 +16,7 @@ import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
-interface Inside {
-  readonly log: Logger;
-  readonly pages: Pages;
-  readonly metrics: Metrics;
-  status(): Status;
-}
-
-interface Parts extends Inside {
+interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly version: string;
@@ -36,9 +29,13 @@ interface Parts extends Inside {
 }
 
 /** A Sendgate that runs. */
-export interface Service extends Inside {
+export interface Service {
   readonly url: string;
   readonly managementUrl: string;
+  readonly log: Logger;
+  readonly pages: Pages;
+  readonly metrics: Metrics;
+  status(): Status;
   /** Reads mounted secrets again. */
   reloadSecrets(): void;
   /** Everything that must not be seen. */
