@@ -19,6 +19,8 @@ import { observeExchanges } from '../src/http/request-context.ts';
 import { Tally } from '../src/observability/tally.ts';
 import { Problem } from '../src/problems.ts';
 import { ask } from './support/ask.ts';
+import { start } from './support/harness.ts';
+import { dial, wire } from './support/raw.ts';
 
 const limiterOf = (clock = systemClock) => new Limiter({ maxClients: 10, clock, partitionSalt: 'salt' });
 
@@ -112,4 +114,17 @@ test('requests that come at once are decided one by one: none is admitted beyond
   const decisions = Array.from({ length: 4 }, () => limiter.decide(client));
   expect(decisions.map(({ refusal }) => refusal?.code)).toEqual([undefined, undefined, 'rate-limited', 'rate-limited']);
   expect(decisions.map(({ fields }) => /r=(\d)/.exec(fields)?.[1])).toEqual(['1', '0', '0', '0']);
+});
+
+test('the responses to pipelined requests have their own counts, in turn', async () => {
+  const it = await start({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '10' });
+  try {
+    const { socket, closed } = await dial(it.url);
+    for (const target of ['/status', '/nothing', '/status']) socket.write(wire(target));
+    socket.write(wire('/status', ['Connection: close']));
+    const text = await closed;
+    expect([...text.matchAll(/RateLimit: "default"; r=(\d)/g)].map(([, r]) => r)).toEqual(['9', '8', '7', '6']);
+  } finally {
+    await it.close();
+  }
 });
