@@ -72,6 +72,13 @@ export interface EventFields {
   'state.writable': { readonly file: string };
   'ids.dropped': { readonly file: string; readonly dropped: number };
 
+  /** The first page of a walk has changed: its later pages, and all copies, are invalid. */
+  'generation.moved': { readonly campaign: string };
+  /** Pages of a campaign, or of all campaigns, are dropped. */
+  'cache.forgotten': { readonly campaign: string | undefined };
+  /** The activities that ids mean have just been learned: what is held under the ids themselves is invalid. */
+  'ids.learned': { readonly ids: readonly string[] };
+
   'cache.purged': {
     readonly campaign: string | undefined;
     readonly pages: number;

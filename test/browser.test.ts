@@ -82,7 +82,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('in a sandboxed frame, whose origin is null, can neither', async () => {
+  test('in a sandboxed frame, whose origin is null, can neither read nor trigger anything', async () => {
     const page = await open(`http://127.0.0.1:${port}`);
     const outcome = await page.evaluate(async (target) => {
       const frame = document.createElement('iframe');
@@ -97,7 +97,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('whose name has been rebound to Sendgate is not answered', async () => {
+  test('whose host name was rebound to Sendgate is refused', async () => {
     const page = await open('about:blank');
     const sendgatePort = new URL(it.url).port;
     const answer = await page.goto(`http://evil.example:${sendgatePort}${path}`);
@@ -117,7 +117,7 @@ describe('a page of another origin', () => {
 });
 
 describe('a page of a listed origin', () => {
-  test('reads the page, its headers, and what went wrong; and revalidates for nothing', async () => {
+  test('reads the page, its headers and problems, and revalidates without a call', async () => {
     const origin = `http://localhost:${port}`;
     const page = await open(origin, { SENDGATE_CALLERS_CORS_ORIGINS: origin });
     const seen = await page.evaluate(async (base) => {

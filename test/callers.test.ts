@@ -8,7 +8,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { Addresses } from '../src/callers/address.ts';
-import { RateLimit } from '../src/callers/rate-limit/rate-limit.ts';
+import { clientOf } from '../src/callers/rate-limit/client-key.ts';
+import { Limiter } from '../src/callers/rate-limit/limiter.ts';
 import { defaultTeam } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -57,13 +58,13 @@ describe('the Host', () => {
     'sendgate.example.com.',
     '10.0.0.1',
     'localhost:80:80',
-  ])('%j is answered 421, before anything is fetched', async (host) => {
+  ])('%j gets 421, and nothing is fetched', async (host) => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' });
     expect((await ask({ host })).status).toBe(421);
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('of the management listener may be any address, or an allowed name, but no other', async () => {
+  test('of the management listener may be any address or an allowed name, and nothing else', async () => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' });
     const status = async (host: string, target = '/livez') =>
       (await ask({ host }, it.service.managementUrl, target)).status;
@@ -73,10 +74,19 @@ describe('the Host', () => {
     expect(await status('sendgate.example.com')).toBe(200);
     expect(await status('evil.example', '/metrics')).toBe(421);
   });
+
+  test('is compared regardless of case, in the setting and in the request, on both listeners', async () => {
+    await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'Sendgate.Example.COM' });
+    const { url, managementUrl } = it.service;
+    for (const host of ['sendgate.example.com', 'SENDGATE.example.com:443', 'LocalHost']) {
+      expect([host, (await ask({ host }, url)).status]).toEqual([host, 200]);
+      expect([host, (await ask({ host }, managementUrl, '/livez')).status]).toEqual([host, 200]);
+    }
+  });
 });
 
 describe('a client over its rate', () => {
-  test('gets 429 with the right headers, until its minute is over', async () => {
+  test('gets 429 with the right headers until its minute ends', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '3' });
     for (let n = 2; n >= 0; n--) expect((await it.get(path)).headers.get('ratelimit')).toBe(`"default"; r=${n}; t=60`);
     it.clock.forward(20);
@@ -100,7 +110,7 @@ describe('a client over its rate', () => {
     expect(statuses).toEqual([200, 200, 429]);
   });
 
-  test('is told from others by a trusted proxy, an IPv6 network being one client', async () => {
+  test('is told apart by the address that a trusted proxy sends; an IPv6 /56 is one client', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1', SENDGATE_SERVER_TRUST_PROXY: 'loopback' });
     const status = async (address: string) => (await ask({ 'x-forwarded-for': address })).status;
     expect(await status('10.0.0.1')).toBe(200);
@@ -111,7 +121,7 @@ describe('a client over its rate', () => {
     expect(await status('2001:db8:0:200::1')).toBe(200);
   });
 
-  test('is forgotten when there are more clients than may be counted', async () => {
+  test('is evicted when more clients are counted than callers.maxClients', async () => {
     await up({
       SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1',
       SENDGATE_CALLERS_MAX_CLIENTS: '100',
@@ -164,7 +174,7 @@ describe('a team', () => {
   const teamOf = async (headers: Record<string, string>) =>
     /^"([^"]+)"/.exec((await ask(headers)).headers['ratelimit-policy'] ?? '')?.[1];
 
-  test('is recognised by network, proxy header or token; the first one wins, and nobody is default', async () => {
+  test('is recognised by network, proxy header or token; the first match wins, and no match is the default team', async () => {
     await up(env);
     const from = (address: string) => ({ 'x-forwarded-for': address });
     expect(await teamOf(from('10.1.2.3'))).toBe('web');
@@ -180,7 +190,7 @@ describe('a team', () => {
     expect(it.lines.join('')).not.toContain('token-of-jobs');
   });
 
-  test('cannot be claimed with a header or an address by a peer that is no trusted proxy', async () => {
+  test('cannot be claimed with a header or an address by a peer that is not a trusted proxy', async () => {
     await up({ ...env, SENDGATE_SERVER_TRUST_PROXY: '10.9.9.9' });
     expect(await teamOf({ 'x-team': 'bi' })).toBe('default');
     expect(await teamOf({ 'x-forwarded-for': '10.1.2.3' })).toBe('default');
@@ -203,7 +213,7 @@ describe('a team', () => {
     expect((await ask({ 'x-forwarded-for': '10.2.0.1', authorization: 'Bearer token-of-jobs' })).status).toBe(200);
   });
 
-  test('may be required: the unrecognised are told how to be known', async () => {
+  test('can be required: unrecognised callers get 401 with WWW-Authenticate', async () => {
     await up({ ...env, SENDGATE_CALLERS_REQUIRED: 'true' });
     const refused = await ask({ 'x-forwarded-for': '10.2.0.1' });
     expect(refused.status).toBe(401);
@@ -212,17 +222,18 @@ describe('a team', () => {
     expect(it.sandbox.callCount).toBe(1);
   });
 
-  test('a hundred thousand clients take no more memory than the bound', async () => {
-    const limit = new RateLimit({ requestsPerMinute: 5, maxClients: 1_000 }, [defaultTeam], systemClock, 'salt');
+  test('a hundred thousand clients are counted within the bound of memory', async () => {
+    const limiter = new Limiter({ maxClients: 1_000, clock: systemClock, partitionSalt: 'salt' });
     const addresses = new Addresses(['loopback']);
     const from = (n: number) =>
       ({
         socket: { remoteAddress: '127.0.0.1' },
         headers: { 'x-forwarded-for': `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` },
       }) as unknown as IncomingMessage;
-    const admit = (n: number) => limit.count(limit.clientOf(defaultTeam, addresses.of(from(n)))).split('\r\n')[0];
+    const admit = (n: number) =>
+      limiter.decide(clientOf(defaultTeam, addresses.of(from(n)), 5)).fields.split('\r\n')[0];
     for (let n = 0; n < 100_000; n++) admit(n);
-    expect(limit.clients).toBe(1_000);
+    expect(limiter.clients).toBe(1_000);
     expect(admit(99_999)).toBe('RateLimit: "default"; r=3; t=60');
     expect(admit(0)).toBe('RateLimit: "default"; r=4; t=60');
   });
@@ -265,7 +276,7 @@ describe('a web page', () => {
     expect((await ask()).headers['vary']).toBe('Origin, Accept-Encoding');
   });
 
-  test('may ask beforehand, and remember the answer for a day', async () => {
+  test('may send a preflight, and cache the response for a day', async () => {
     await up({ SENDGATE_CALLERS_CORS_ORIGINS: listed, SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     const wish = { 'access-control-request-method': 'GET', 'access-control-request-headers': 'if-none-match' };
     for (let n = 0; n < 3; n++) {
@@ -282,7 +293,7 @@ describe('a web page', () => {
     expect((await ask({ origin: listed, host: 'evil.example', ...wish }, it.url, path, 'OPTIONS')).status).toBe(421);
   });
 
-  test('of our own origin, and the address bar, are served', async () => {
+  test('of the same origin, and the address bar, are served', async () => {
     await up({});
     expect((await ask({ 'sec-fetch-site': 'same-origin' })).status).toBe(200);
     expect((await ask({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })).status).toBe(200);

@@ -112,7 +112,7 @@ describe('the configuration', () => {
     },
   );
 
-  test('leaves variables alone that Kubernetes sets for a service named sendgate', () => {
+  test('ignores variables that Kubernetes sets for a service named sendgate', () => {
     expect(() =>
       load({
         SENDGATE_SERVICE_HOST: '10.0.0.1',
@@ -127,7 +127,7 @@ describe('the configuration', () => {
   });
 });
 
-test('REDIS_URL is a secret, and says what it may be', () => {
+test('REDIS_URL is a secret, and its mistakes name the allowed forms', () => {
   expect(load({ REDIS_URL_FILE: 'redis.txt' }).secrets.redisUrl?.value).toBe('rediss://:pass@redis.example');
   expect(JSON.stringify(effectiveConfig(load({ REDIS_URL: 'redis://:pass@a' })))).not.toContain('pass');
   const told = mistakes({ ...key, REDIS_URL: 'https://redis.example' });
@@ -137,7 +137,7 @@ test('REDIS_URL is a secret, and says what it may be', () => {
 });
 
 describe('a bad configuration', () => {
-  test('is told whole, each mistake with its path and what is allowed', () => {
+  test('is reported whole, each mistake with its path and what is allowed', () => {
     const all = mistakes({
       SENDGATE_CONFIG: 'odd.json',
       PORT: '99999',
@@ -281,7 +281,7 @@ describe('a bad configuration', () => {
     expect(mistakes({ ...key, ...env })).toEqual([message]);
   });
 
-  test('an http: upstream is taken on loopback', () => {
+  test('an http: upstream is accepted on loopback', () => {
     for (const host of ['localhost', '127.0.0.1:99', '[::1]']) {
       expect(() => load({ CONSTANT_CONTACT_BASE_URL: `http://${host}` })).not.toThrow();
     }

@@ -1,5 +1,5 @@
 /**
- * IP addresses are read as Node reads them.
+ * IP addresses are parsed as Node parses them.
  */
 import { BlockList, isIP, SocketAddress } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
@@ -43,7 +43,7 @@ const any = fc.oneof(
 );
 
 describe('an address', () => {
-  test('is taken, and spelled, as by Node, whatever it looks like', () => {
+  test('is accepted and formatted as Node does, for any text', () => {
     fc.assert(
       fc.property(any, (text) => {
         expect([text, ours(text)]).toEqual([text, text.includes('%') ? ours(text) : canonical(text)]);
@@ -62,7 +62,7 @@ describe('an address', () => {
     '1:2:3:4:5:6:1.2.3.4',
     '0.0.0.0',
     '::1.2.3.4',
-  ])('%s is one', (text) => expect(ours(text)).toBe(canonical(text)));
+  ])('%s is an address', (text) => expect(ours(text)).toBe(canonical(text)));
 
   test.each([
     '',
@@ -86,13 +86,13 @@ describe('an address', () => {
     '1::2:%eth0',
     '1.2.3.4%eth0',
     '１.2.3.4',
-  ])('%j is none', (text) => {
+  ])('%j is not an address', (text) => {
     expect(parseIp(text)).toBeUndefined();
     expect(isIP(text)).toBe(0);
   });
 });
 
-test('networks have the addresses that they have by Node', () => {
+test("a network contains the addresses that Node's BlockList says", () => {
   const ipv4 = fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 32 }));
   const ipv6 = fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 128 }));
   const range = fc.oneof(ipv4, ipv6).filter(([address]) => !address.includes('%'));

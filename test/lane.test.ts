@@ -39,11 +39,11 @@ function ask(target: string, headers: Record<string, string>, method = 'GET') {
   });
 }
 
-/** The trailing slash and the encoded character mean the same page, and are nothing that the lane takes. */
+/** The trailing slash and the encoded character mean the same page, and are nothing that the fast path takes. */
 const encoded = `%${idOf('1').charCodeAt(0).toString(16)}${idOf('1').slice(1)}`;
 const longWays = [`${path}/`, `/ctct/campaigns/${encoded}/sends`];
 
-describe.each(longWays)('a hit is the same by the lane and by %s', (long) => {
+describe.each(longWays)('a hit is the same on the fast path and by %s', (long) => {
   test.each([
     ['GET', '', {}],
     ['GET', '', { 'accept-encoding': 'gzip, deflate, br' }],
@@ -62,7 +62,7 @@ describe.each(longWays)('a hit is the same by the lane and by %s', (long) => {
   });
 });
 
-test('every request is counted and logged once, whichever way it takes', async () => {
+test('every request is counted and logged once, on the fast path and by Express', async () => {
   const left = async (target: string) =>
     Number(/r=(\d+)/.exec((await it.get(target)).headers.get('ratelimit') ?? '')?.[1]);
   const before = await left(path);
@@ -77,7 +77,7 @@ test('every request is counted and logged once, whichever way it takes', async (
   expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: idOf('1'), cache: 'fresh', status: 200 });
 });
 
-test('a lane that fails leaves the answer to the long way', async () => {
+test('Express answers when the fast path fails', async () => {
   const { hit } = it.service.pages;
   it.service.pages.hit = () => {
     throw new TypeError('unforeseen');
@@ -104,7 +104,7 @@ describe('a connection', () => {
   const get = (...fields: readonly string[]) => `GET ${path} ${fields.join('\r\n')}\r\n\r\n`;
   const headsOf = (text: string) => text.match(/HTTP\/1\.1 [^{]+?\r\n\r\n/g) ?? [];
 
-  test('gets as many answers as it has sent requests at once, with the same head each, and closes when it is told to', async () => {
+  test('gets a response for each pipelined request, with the same header each, and closes on Connection: close', async () => {
     const open = get('HTTP/1.1', 'Host: localhost', 'X-Request-Id: same-for-all');
     const last = get('HTTP/1.1', 'Host: localhost', 'X-Request-Id: same-for-all', 'Connection: close');
     const heads = headsOf(await exchange(open, open, open, last));
@@ -119,13 +119,13 @@ describe('a connection', () => {
     expect(lines[3]).toContain('Connection: close');
   });
 
-  test('of HTTP/1.0 is closed', async () => {
+  test('of HTTP/1.0 is closed after the response', async () => {
     const [head] = headsOf(await exchange(get('HTTP/1.0', 'Host: localhost')));
     expect(head).toContain('HTTP/1.1 200 OK\r\n');
     expect(head).toContain('Connection: close\r\n');
   });
 
-  test('gets the day and the second that it is', async () => {
+  test('gets the current Date', async () => {
     const dates: number[] = [];
     for (let n = 0; n < 3; n++) {
       const { headers } = await fetch(`${it.url}${path}`);
@@ -136,7 +136,7 @@ describe('a connection', () => {
     expect(new Set(dates).size).toBeGreaterThan(1);
   });
 
-  test('is judged by the headers of each request, whatever those before it have come to', async () => {
+  test('has each request judged by its own headers, whatever the requests before it', async () => {
     const sha256 = (token: string) => createHash('sha256').update(token).digest('hex');
     const teams = [
       { name: 'web', tokensSha256: [sha256('token-of-web')] },

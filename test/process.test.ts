@@ -42,14 +42,14 @@ describe('at the start', () => {
     expect(await spawnMain({}, ['--check-config']).exited).toBe(78);
   });
 
-  test('--help helps, and what is no flag is refused', async () => {
+  test('--help prints the usage, and an unknown flag is refused', async () => {
     const help = spawnMain({}, ['--help']);
     expect(await help.exited).toBe(0);
     expect(help.output()).toContain('--check-config');
     expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
   });
 
-  test('a port that is taken ends with an error that says so', async () => {
+  test('a port in use ends the process with an error that says so', async () => {
     const { exited, output } = spawnMain({
       CONSTANT_CONTACT_API_KEY: apiKey,
       PORT: new URL(sandbox.url).port,
@@ -59,15 +59,15 @@ describe('at the start', () => {
     expect(output()).toContain('EADDRINUSE');
   });
 
-  test('a missing access token is told in the log', async () => {
+  test('a missing access token is logged', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });
     await sendgate.stop();
-    expect(sendgate.output()).toContain('no access token is set');
+    expect(sendgate.output()).toContain('"event":"secret.no_access_token"');
   });
 });
 
 describe('on SIGTERM', () => {
-  test('what is in flight is answered, what is idle is closed, and the exit code is 0', async () => {
+  test('requests in flight are answered, idle connections closed, and the exit code is 0', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox) });
     await (await fetch(`${sendgate.url}/campaigns/1/sends`)).text(); // leaves an idle connection behind
     sandbox.forget();
@@ -91,7 +91,7 @@ describe('on SIGTERM', () => {
     expect(sendgate.output().match(/"route":"\/campaigns\/:id\/sends"/g)).toHaveLength(500);
   });
 
-  test('what does not finish is cut off in time', async () => {
+  test('requests that do not finish are cut off in time', async () => {
     const sendgate = await startProcess({
       ...upstreamEnv(sandbox),
       SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '200',
@@ -104,7 +104,7 @@ describe('on SIGTERM', () => {
     expect(await inFlight).toBe('cut off');
   });
 
-  test('a second signal ends it at once', async () => {
+  test('a second signal ends the process at once', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox) });
     sandbox.forget();
     sandbox.fault({ kind: 'hang', times: 1 });
@@ -134,7 +134,7 @@ describe('a mounted key', () => {
   test.each([
     ['on SIGHUP', (hup: () => void) => hup()],
     ['when its file changes', () => {}],
-  ])('is read again %s, and the next call is made with it', async (_, signal) => {
+  ])('is read again %s and used from the next call', async (_, signal) => {
     mount('old-key-00001\n');
     const sendgate = await startProcess(env());
     const refused = await fetch(`${sendgate.url}/campaigns/5/sends`);
@@ -148,12 +148,12 @@ describe('a mounted key', () => {
     expect(sendgate.output()).not.toContain('old-key-00001');
   });
 
-  test('that becomes unreadable is used on, and the log says so', async () => {
+  test('that becomes unreadable stays in use, and the log says so', async () => {
     mount(apiKey);
     const sendgate = await startProcess(env());
     mount('');
     sendgate.child.kill('SIGHUP');
-    await until(() => sendgate.output().includes('the last good one stays in use'), 'the log says so');
+    await until(() => sendgate.output().includes('"event":"secret.unreadable"'), 'the log says so');
     expect((await fetch(`${sendgate.url}/campaigns/6/sends`)).status).toBe(200);
     await sendgate.stop();
   });
@@ -175,7 +175,7 @@ test("the day's count survives a kill", async () => {
   await second.stop();
 });
 
-test('half a request, and garbage, get their answer and harm nobody', async () => {
+test('half a request and garbage get a response, and affect no other caller', async () => {
   const sendgate = await startProcess({
     ...upstreamEnv(sandbox),
     SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '200',

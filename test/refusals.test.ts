@@ -1,5 +1,5 @@
 /**
- * What Constant Contact refuses to everybody, and what operators are told of it: an API that is withdrawn, a user who may not
+ * What Constant Contact refuses to all callers, and what operators read of it: an API that is withdrawn, a user who may not
  * read reports.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -70,7 +70,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     },
   );
 
-  test('those who wait for a turn are told at once, and pages behind cursors like any', async () => {
+  test('waiting requests are refused at once, for later pages too', async () => {
     const { sandbox, ask, told } = await up(version, {
       SENDGATE_QUOTA_PER_SECOND: '2',
       SENDGATE_QUOTA_PER_DAY: '1000',
@@ -84,7 +84,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     expect(told('error')).toHaveLength(1);
   });
 
-  test('a restart finds it out anew, by two calls', async () => {
+  test('a restart finds it out again with two calls', async () => {
     const env = { CONSTANT_CONTACT_TOKEN_FILE: join(mkdtempSync(join(tmpdir(), 'sendgate-gone-')), 'tokens.json') };
     ending.push(async () => rmSync(dirname(env.CONSTANT_CONTACT_TOKEN_FILE), { recursive: true }));
     const { sandbox, clock, ask: before } = await up(version, env);
@@ -100,7 +100,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     }
   });
 
-  test('one question that is told so fails alone, and is remembered', async () => {
+  test('one refused question fails alone, and is remembered', async () => {
     const { sandbox, ask, management, told } = await up(version);
     sandbox.fault({ kind: 'gone', status: 410, campaign: '1' });
     expect(await ask(1)).toMatchObject({ status: 502, type: 'upstream-failed' });
@@ -158,7 +158,7 @@ describe.each([
   ['v2', { query: { limit: '1' } }],
   ['v3', { path: '/v3/account/user/privileges' }],
 ] as const)('a neutral call of %s', (version, neutral) => {
-  test.each([400, 404, 406, 409])('that is answered %d finds the credentials well', async (status) => {
+  test.each([400, 404, 406, 409])('with status %d proves the credentials valid', async (status) => {
     const { sandbox, ask, clock } = await up(version);
     sandbox.fault({ kind: 'status', status: 403 });
     expect((await ask(1)).type).toBe('upstream-credentials-refused');
@@ -173,7 +173,7 @@ describe.each([
     ['403', { kind: 'forbidden' }],
     ['500', { kind: 'status', status: 500 }],
     ['a limit', { kind: 'over-qps' }],
-  ])('that is answered %s does not, and is made once a minute', async (_, fault) => {
+  ])('with status %s proves nothing, and is made once a minute', async (_, fault) => {
     const { sandbox, ask, clock } = await up(version);
     sandbox.fault({ kind: 'status', status: 403 });
     expect((await ask(1)).type).toBe('upstream-credentials-refused');
@@ -188,7 +188,7 @@ describe.each([
   });
 });
 
-test("the line that tells of v2's end names what to do, and a guide that is there", async () => {
+test("the log line of v2's end names what to do, and a guide that exists", async () => {
   const { sandbox, ask, told } = await up('v2');
   sandbox.fault({ kind: 'gone' });
   await ask(1);
@@ -198,7 +198,7 @@ test("the line that tells of v2's end names what to do, and a guide that is ther
   expect(existsSync(new URL(`../${guide}`, import.meta.url))).toBe(true);
 });
 
-test('a question that is refused for its credentials finds the API withdrawn, if it is', async () => {
+test('refused credentials reveal an API that was withdrawn', async () => {
   const { sandbox, ask, told } = await up('v2');
   sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
   sandbox.fault({ kind: 'gone' });
@@ -207,14 +207,14 @@ test('a question that is refused for its credentials finds the API withdrawn, if
 });
 
 describe('a user who may not read reports', () => {
-  test('is told of in words by one error line, once the privileges say so too', async () => {
+  test('is logged once at level error, once the privileges confirm it', async () => {
     const { sandbox, ask, management, told, clock } = await up('v3');
     sandbox.privileges = ['contacts:contact:read'];
     for (const id of [1, 2, 3]) expect((await ask(id)).type).toBe('upstream-credentials-refused');
     const [line, ...others] = told('error');
     expect(others).toEqual([]);
     expect(line).toMatchObject({ event: 'upstream.access_denied', privilege: 'ui:campaign:metrics' });
-    for (const word of ['may not read reports', 'ui:campaign:metrics', 'Campaign Creator', 'npm run authorize'])
+    for (const word of ['denies access', 'ui:campaign:metrics', 'Campaign Creator', 'npm run authorize'])
       expect(line.msg).toContain(word);
     expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied', 'privileges']);
     const metrics = await management('/metrics');
@@ -225,7 +225,7 @@ describe('a user who may not read reports', () => {
     expect((await ask(1)).status).toBe(200);
   });
 
-  test('is told of anew when credentials that were refused are replaced by theirs', async () => {
+  test('is logged again when refused credentials are replaced by theirs', async () => {
     const { sandbox, ask, told, clock } = await up('v3');
     sandbox.fault({ kind: 'status', status: 403 });
     expect((await ask(1)).type).toBe('upstream-credentials-refused');
@@ -234,10 +234,10 @@ describe('a user who may not read reports', () => {
     sandbox.fault({ kind: 'access-denied' });
     clock.forward(61);
     expect((await ask(1)).type).toBe('upstream-credentials-refused');
-    expect(told('error').map(({ event }) => event)).toEqual([undefined, 'upstream.access_denied']);
+    expect(told('error').map(({ event }) => event)).toEqual(['upstream.credentials_refused', 'upstream.access_denied']);
   });
 
-  test('is no conclusion from one question that is denied', async () => {
+  test('is not concluded from one denied question', async () => {
     const { sandbox, ask, told } = await up('v3');
     sandbox.fault({ kind: 'access-denied', campaign: '1' });
     expect((await ask(1)).type).toBe('upstream-failed');
@@ -247,7 +247,7 @@ describe('a user who may not read reports', () => {
   });
 });
 
-describe("the line of a call that failed has the id that Constant Contact's support asks for", () => {
+describe("the log line of a failed call has the id that Constant Contact's support asks for", () => {
   test.each([
     ['a refusal', { kind: 'status', status: 404 }],
     ['a failure', { kind: 'status', status: 500, times: 1 }],
@@ -271,14 +271,14 @@ describe("the line of a call that failed has the id that Constant Contact's supp
     [{ 'x-amzn-requestid': 'someone@example.com', 'x-eig-tracking-id': 'a b c d e f g h' }, undefined],
     [{ 'x-amzn-requestid': 'x'.repeat(129), 'x-request-id': 'not-one-of-theirs' }, undefined],
     [{}, undefined],
-  ])('if it looks like one: %j', async (ids, told) => {
+  ])('if it looks like an id: %j', async (ids, told) => {
     const { sandbox, ask, told: lines } = await up('v2');
     sandbox.fault({ kind: 'status', status: 404, requestIds: ids });
     await ask(1);
     expect(lines('warn')[0].upstreamRequestId).toBe(told);
   });
 
-  test('and a connection that fails has none', async () => {
+  test('and a failed connection has no id', async () => {
     const { sandbox, ask, told } = await up('v2', { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     sandbox.fault({ kind: 'reset' });
     await ask(1);

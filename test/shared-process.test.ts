@@ -48,7 +48,7 @@ const start = (version: 'v2' | 'v3', name = '') =>
     ...(version === 'v3' ? { CONSTANT_CONTACT_TOKEN_FILE: join(folder, `${redis.port}-${name}.json`) } : {}),
   });
 
-test('the others go on within two seconds when the one that makes the call for a page is killed', async () => {
+test('the other instances continue within two seconds when the one that fetches a page is killed', async () => {
   const [a, b, c] = await Promise.all([start('v2'), start('v2'), start('v2')]);
   sandbox.fault({ kind: 'hang', times: 1 });
   const gone = fetch(`${a.url}/campaigns/1/sends`).catch(() => undefined);
@@ -81,7 +81,7 @@ describe('when the one that refreshes the tokens is killed', () => {
     return { a, b, gone, calls };
   }
 
-  test('its refresh is ended by itself, and the others use what it brings', async () => {
+  test('its refresh process finishes, and the others use its tokens', async () => {
     const { a, b, gone, calls } = await refreshing({ kind: 'latency', ms: 1_000 });
     a.child.kill('SIGKILL');
     const killed = performance.now();
@@ -92,7 +92,7 @@ describe('when the one that refreshes the tokens is killed', () => {
     await b.stop();
   });
 
-  test('with all of its machine, the others refresh within two seconds', async () => {
+  test('with its whole machine, the others refresh within two seconds', async () => {
     const { a, b, gone, calls } = await refreshing({ kind: 'hang' });
     const all = childrenOf(a);
     expect(all).toHaveLength(1);

@@ -3,14 +3,14 @@
  */
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '../src/config/load.ts';
-import { CountingHere } from '../src/workers/counting.ts';
 import { bytesOfPrimary, bytesOfWorker } from '../src/workers/memory.ts';
+import { PrimaryCounter } from '../src/workers/primary-counter.ts';
 import { FakeClock } from './support/clock.ts';
 import { accessToken, apiKey } from './support/harness.ts';
 
-test('what workers have counted of a client adds up until its window is over', async () => {
+test('counts of a client from all workers add up until its window ends', async () => {
   const clock = new FakeClock();
-  const counting = new CountingHere(clock);
+  const counting = new PrimaryCounter(clock);
   expect(await counting.add('a', 3, 60_000)).toEqual({ total: 3, leftMs: 60_000 });
   await clock.pass(20_000);
   // A worker that met the client later has a longer window: the first one counts.

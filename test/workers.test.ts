@@ -41,7 +41,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** Over a connection of its own: they go to the workers in turn. */
+/** On a new connection: connections go to the workers in turn. */
 function ask(target: string, headers: Record<string, string> = {}, url = sendgate.url): Promise<Answer> {
   return new Promise((resolve, reject) => {
     httpGet(`${url}${target}`, { agent: false, headers }, async (answer) => {
@@ -75,7 +75,7 @@ const answered = async () => {
   return [...text.matchAll(/^sendgate_requests_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
 };
 
-test('a page is fetched once, whoever misses it, and every worker has hits of its own', async () => {
+test('a page is fetched once, whichever worker misses it, and then every worker has hits', async () => {
   await up();
   const cold = await times(40, () => ask(path));
   expect(new Set(cold.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
@@ -91,7 +91,7 @@ test('a client has one partition key in RateLimit-Policy, whichever worker answe
   expect(new Set(policies)).toEqual(new Set([expect.stringMatching(/pk=:[\w+/]{12}:$/)]));
 });
 
-test('errors are what they are with one process', async () => {
+test('errors are the same as with one process', async () => {
   await up();
   sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
   sandbox.fault({ kind: 'status', status: 403, campaign: '2' });
@@ -103,7 +103,7 @@ test('errors are what they are with one process', async () => {
   expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'ok' });
 });
 
-test('there is one quota', async () => {
+test('all workers share one quota', async () => {
   await up({ SENDGATE_QUOTA_PER_SECOND: '4' }, { perSecond: 4, perDay: 10_000 });
   for (let id = 10; id < 30; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: Date.now() });
   const answers = await times(20, (n) => ask(`/campaigns/${10 + n}/sends`));
@@ -111,7 +111,7 @@ test('there is one quota', async () => {
   expect(sandbox.limitAnswers).toBe(0);
 });
 
-test('when the head changes, no worker answers from the tail that was', async () => {
+test('when the first page changes, no worker serves the later pages from before', async () => {
   // Pages of yesterday are fresh for an hour: it is the news that takes them away.
   await up({ SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
   const walk = async () => {
@@ -145,7 +145,7 @@ test('a purge reaches every worker', async () => {
   expect(sandbox.callCount).toBe(2);
 });
 
-test('a client has one limit, whichever worker it comes to', async () => {
+test('a client has one rate limit across all workers', async () => {
   await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
   const taken: number[] = [];
   for (let round = 0; round < 8; round++) {
@@ -159,7 +159,7 @@ test('a client has one limit, whichever worker it comes to', async () => {
   expect(taken.slice(-2)).toEqual([0, 0]);
 });
 
-test('metrics and status tell of all of them, also of one that has died, and another takes its place', async () => {
+test('metrics and status include all workers, also one that has died and was replaced', async () => {
   await up();
   await inTurn(10, path);
   await until(async () => (await answered()) === 10, 'all are counted');
@@ -167,7 +167,7 @@ test('metrics and status tell of all of them, also of one that has died, and ano
   process.kill(first, 'SIGKILL');
   await until(() => workerPids().length === 2 && !workerPids().includes(first), 'another one is there');
   expect(workerPids()).toContain(second);
-  await until(() => (sendgate.output().match(/worker\.died/g) ?? []).length === 1, 'it is told');
+  await until(() => (sendgate.output().match(/"event":"worker\.died"/g) ?? []).length === 1, 'it is told');
   await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'it answers');
   const answers = await inTurn(10, path);
   expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
@@ -177,7 +177,7 @@ test('metrics and status tell of all of them, also of one that has died, and ano
   expect(sandbox.callCount).toBe(1);
 }, 60_000);
 
-test('where all have died, it is not ready until another one is there', async () => {
+test('it is not ready while all workers are dead, until one is replaced', async () => {
   await up({ PORT: String(await freePort()) });
   const readiness = async () => {
     const answer = await manage('/readyz');
@@ -192,7 +192,7 @@ test('where all have died, it is not ready until another one is there', async ()
   expect(await (await manage('/metrics')).text()).toContain('sendgate_worker_deaths_total 2\n');
 }, 60_000);
 
-test('a stop lets what is in flight finish, in whole lines and without a secret', async () => {
+test('a stop finishes requests in flight; the log has whole lines and no secret', async () => {
   await up();
   sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
   sandbox.fault({ kind: 'latency', ms: 500, campaign: '2' });
@@ -207,11 +207,11 @@ test('a stop lets what is in flight finish, in whole lines and without a secret'
   for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
 });
 
-test.each(['1', '2'])('connections that are too many are closed, and cost nothing (%s processes)', async (workers) => {
+test.each(['1', '2'])('connections past the limit are closed, and affect no other (%s processes)', async (workers) => {
   await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
   const { hostname, port } = new URL(sendgate.url);
   const sockets = Array.from({ length: 10 }, (_, n) => {
-    // Each from an address of its own: one may hold a quarter.
+    // Each from another address: one may hold a quarter.
     const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
     const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
     return socket.on('error', () => {}).resume();
@@ -227,7 +227,7 @@ test.each(['1', '2'])('connections that are too many are closed, and cost nothin
   await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
 });
 
-test('exports of a team are counted together, and those of a worker that has died end with it', async () => {
+test("exports of a team are counted across workers, and a dead worker's slots are given back", async () => {
   await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });
   sandbox.campaign({ id: '2', size: 300_000, newestMs: Date.now() - 86_400_000 });
   const running: ClientRequest[] = [];
@@ -261,7 +261,7 @@ test('exports of a team are counted together, and those of a worker that has die
   for (const request of running) request.destroy();
 }, 60_000);
 
-test('with others that share a Redis, they are one instance', async () => {
+test('workers are one instance among those that share a Redis', async () => {
   const redis = await RedisServer.start();
   const env = {
     REDIS_URL: redis.url,
@@ -301,7 +301,7 @@ test('with others that share a Redis, they are one instance', async () => {
   }
 }, 60_000);
 
-test('a port that is taken ends all of it', async () => {
+test('a port in use ends all processes', async () => {
   await up();
   const taken = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));

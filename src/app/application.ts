@@ -1,17 +1,16 @@
 /**
  * The Express application: which middleware, in which order, and nothing else.
  */
-
-import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { summaryPath } from '../campaigns/summary.ts';
-import { type Exchange, exchangeOf } from '../http/request-context.ts';
-import { answerProblem, answerProblemJson, callerGone } from '../http/resource.ts';
+import { exchangeOf } from '../http/request-context.ts';
+import { callerGone } from '../http/resource.ts';
 import { Problem } from '../problems.ts';
 import { sendsPath } from '../reports/endpoint.ts';
 import { exportPath } from '../reports/export/endpoint.ts';
 import { type ExportName, exportNames } from '../reports/export/formats.ts';
-import { dropInError, dropInPath } from '../reports/v2-compat/drop-in.ts';
+import { dropInPath } from '../reports/v2-compat/drop-in.ts';
+import type { AnswerError } from './error-handler.ts';
 import { statusPath } from './status-endpoint.ts';
 
 export interface AppParts {
@@ -22,12 +21,12 @@ export interface AppParts {
   readonly exports: (name: ExportName) => RequestHandler<{ id: string }>;
   readonly summary: RequestHandler<{ id: string }>;
   readonly status: RequestHandler;
-  /** For programs that were written for Constant Contact v2, where they are served. */
+  /** For programs written for Constant Contact v2; undefined where they are not served. */
   readonly dropIn: RequestHandler<{ id: string }> | undefined;
   readonly answerError: AnswerError;
 }
 
-/** For requests that were admitted: guards and limits come before. */
+/** Its requests are admitted: guards and limits come before it. */
 export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -52,34 +51,3 @@ export function createApp(parts: AppParts): Express {
 }
 
 const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
-
-/** Answers a request with the Problem that an error comes to. */
-export type AnswerError = (error: unknown, req: IncomingMessage, exchange: Exchange) => void;
-
-interface ErrorParts {
-  readonly basePath: string;
-  /** Whether an error has to be in v2's form. */
-  readonly isDropIn: (req: IncomingMessage) => boolean;
-  /** Logs an error that is no Problem. */
-  readonly onUnexpected: (error: unknown, requestId: string) => void;
-}
-
-export function answersToErrors({ basePath, isDropIn, onUnexpected }: ErrorParts): AnswerError {
-  return (error, req, exchange) => {
-    const problem = toProblem(error);
-    if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
-    if (isDropIn(req)) answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
-    else answerProblemJson(exchange, problem, basePath);
-  };
-}
-
-function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  // Express's router refuses a path that cannot be decoded with a URIError of status 400.
-  if (error instanceof URIError) {
-    return new Problem('invalid-request', {
-      errors: [{ parameter: 'id', problem: 'is not valid percent-encoding', allowed: 'a campaign id' }],
-    });
-  }
-  return new Problem('internal-error');
-}

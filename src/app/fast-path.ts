@@ -3,19 +3,17 @@
  * the time it takes.
  *
  * It is made of the same functions as the long way and decides nothing by itself: whatever is not plainly a hit goes on to
- * Express untouched and uncounted.
+ * Express untouched.
  */
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
-import type { Caller } from '../callers/callers.ts';
-import type { RateLimit } from '../callers/rate-limit/rate-limit.ts';
+import type { Caller } from '../callers/caller.ts';
 import type { Exchange } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Preferences, SendsEndpoint } from '../reports/endpoint.ts';
 
 interface Parts {
   readonly basePath: string;
-  readonly rateLimit: RateLimit;
   readonly sends: SendsEndpoint;
 }
 
@@ -43,10 +41,9 @@ export class Lane {
       const query = this.#queries.get(url) ?? this.#queryOf(url);
       if (!query) return false;
       const preferences = this.#preferencesOf(req, caller);
-      const { rateLimit, sends } = this.#parts;
+      const { sends } = this.#parts;
       const hit = sends.hit(query, preferences);
       if (!hit) return false;
-      exchange.head += rateLimit.count(caller.client);
       sends.answer(exchange, query, preferences, hit);
       return true;
     } catch {

@@ -9,13 +9,13 @@ import { searchOf } from '../http/resource.ts';
 import type { Listener, Received } from '../http/server.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { StatusBoard } from '../observability/status.ts';
+import type { Status } from '../observability/status.ts';
 import { Problem } from '../problems.ts';
 
 interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
-  readonly status: StatusBoard;
+  readonly readStatus: () => Status;
   readonly allowedHosts: readonly string[];
   /**
    * Forgets a campaign, or everything.
@@ -39,14 +39,14 @@ const guard = new BrowserGuard([]);
  * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
  * `POST /purge?campaign=…` or `POST /purge?everything`.
  */
-export function managementListener({ health, metrics, status, allowedHosts, purge }: Parts): Listener<Received> {
+export function managementListener({ health, metrics, readStatus, allowedHosts, purge }: Parts): Listener<Received> {
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
       const readiness = health.readiness();
       json(res, health.phase === 'ready' ? 200 : 503, readiness);
     },
-    '/status': (res) => json(res, 200, status.read()),
+    '/status': (res) => json(res, 200, readStatus()),
     '/metrics': async (res) => {
       const text = await metrics.registry.metrics();
       closeAfterNewest(res);

@@ -11,7 +11,7 @@ const exposed =
 const allowedHeaders =
   'Accept, Authorization, Cache-Control, If-Modified-Since, If-None-Match, Traceparent, Tracestate, X-Request-Id';
 
-/** A day; browsers shorten it to the most that they keep. */
+/** A day; browsers shorten it to their own maximum. */
 const preflightSeconds = 86_400;
 
 const preflightLines = headLines(
@@ -21,7 +21,7 @@ const preflightLines = headLines(
 );
 
 export class BrowserGuard {
-  /** What an answer to each origin carries. */
+  /** By origin, header lines of its responses. */
   readonly #lines: ReadonlyMap<string, string>;
   readonly #always: string;
 
@@ -33,7 +33,7 @@ export class BrowserGuard {
     this.#lines = new Map(origins.map((origin) => [origin, linesFor(origin)]));
   }
 
-  /** What the answer has to carry, also when the request is refused. */
+  /** Header lines that the response has to carry, also when the request is refused. */
   lines({ headers: { origin } }: IncomingMessage): string {
     return `${this.#always}${origin === undefined ? '' : (this.#lines.get(origin) ?? '')}`;
   }
@@ -46,7 +46,7 @@ export class BrowserGuard {
     if (origin !== undefined || isForeign) throw new Problem('origin-not-allowed');
   }
 
-  /** What a preflight is answered with, beside `lines`; undefined when the request is none. */
+  /** Header lines of the response to a preflight, beside `lines`; undefined for any other request. */
   preflight({ method, headers }: IncomingMessage): string | undefined {
     const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
     return isPreflight ? preflightLines : undefined;

@@ -1,5 +1,5 @@
 /**
- * How many connections there may be, and how many of them one peer may hold.
+ * Limits of connections, in all and for each peer.
  */
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -7,7 +7,7 @@ import type { Emit } from '../events.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
 import type { Addresses } from './address.ts';
 import { parseIp } from './ip.ts';
-import { networkOf } from './rate-limit/rate-limit.ts';
+import { networkOf } from './rate-limit/client-key.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -15,7 +15,7 @@ interface Parts {
   readonly addresses: Addresses;
 }
 
-/** Of the connections of a process, what one peer may hold. */
+/** The share of a process's connections that one peer may hold. */
 const partOfPeer = 1 / 4;
 
 /**
@@ -30,7 +30,7 @@ export function connectionLimits(
   const maxPerPeer = Math.max(1, Math.floor(maxConnections * partOfPeer));
   const { patienceSeconds } = exports;
   const onFull = onceAMinute(clock, () => emit('connections.full', { maxConnections }));
-  /** The last peer to which one of these happened: a line a minute names one. */
+  /** The last peer affected: a line a minute names one. */
   let peer: string | undefined;
   const onPeerFull = onceAMinute(clock, () => emit('connections.peer-full', { peer, maxPerPeer }));
   const onStalled = onceAMinute(clock, () => emit('connections.stalled', { peer, patienceSeconds }));

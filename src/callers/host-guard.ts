@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 
 export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-/** Whether the Host of a request, without its port, is one that is served. */
+/** Whether the Host of a request, without its port, is allowed. */
 export type HostRule = (req: IncomingMessage) => boolean;
 
 export function allowHosts(allowedHosts: readonly string[]): HostRule {

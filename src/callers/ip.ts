@@ -1,73 +1,54 @@
 /**
- * IP addresses as numbers, ahead of every limit: `net.BlockList` and `net.SocketAddress` take a microsecond each, which is
- * six times as much for the 32 hops that a caller may send. `test/ip.test.ts` compares this with them.
+ * IP addresses as numbers, in one form for both families: `net.isIP` says what is one. `net.BlockList` is not used, since a check
+ * takes several microseconds of every hit; `test/ip.test.ts` compares this with it.
  */
-import { SocketAddress } from 'node:net';
+import { isIP, isIPv6, SocketAddress } from 'node:net';
 
 /** Eight groups of 16 bits; IPv4 is IPv4-mapped IPv6 (RFC 4291 §2.5.5.2). */
 export type Ip = readonly number[];
 
 const groupCount = 8;
 const groupBits = 16;
-/** Of the prefix that IPv4 addresses have in IPv6. */
+/** Groups of the prefix that IPv4 addresses have in IPv6. */
 const mappedGroups = 6;
-
-const [zero, nine, dot, colon, bracket, percent] = [0x30, 0x39, 0x2e, 0x3a, 0x5b, 0x25];
-
-const noDigit = 16;
-/** What a character is worth in hex, by its code. */
-const hexDigits = Uint8Array.from({ length: 128 }, (_, code) => {
-  const digit = Number.parseInt(String.fromCharCode(code), 16);
-  return Number.isNaN(digit) ? noDigit : digit;
-});
+const mappedPrefix: Ip = [0, 0, 0, 0, 0, 0xffff];
 
 /** An address without brackets and port; undefined for anything else. A zone is dropped. */
 export function parseIp(text: string): Ip | undefined {
-  const ip = blankIp();
-  return readIp(text, 0, text.length, ip) ? ip : undefined;
+  const family = isIP(text);
+  if (family === 4) return [...mappedPrefix, ...ipv4Groups(text)];
+  return family === 6 ? ipv6Groups(text) : undefined;
 }
 
-/** To read into. */
-export const blankIp = () => [0, 0, 0, 0, 0, 0, 0, 0];
+const inBrackets = /^\[([^\]]+)\](?::\d{1,5})?$/;
+const ipv4AndPort = /^([\d.]+):\d{1,5}$/;
 
-/**
- * Reads an address out of a part of a text, as gateways write it, into `ip`: `10.1.2.3:5678`, `[2001:db8::1]`,
- * `[2001:db8::1]:4711` too. Returns false, with anything in `ip`, where there is none.
- */
-export function readHop(text: string, start: number, end: number, ip: number[]): boolean {
-  if (text.charCodeAt(start) === bracket) {
-    const close = text.indexOf(']', start);
-    const isWhole = close === end - 1 || (close !== -1 && isPort(text, close + 1, end));
-    return isWhole && readIpv6(text, start + 1, close, ip);
-  }
-  if (isColonFirst(text, start, end)) return readIpv6(text, start, end, ip);
-  const port = text.indexOf(':', start);
-  if (port === -1 || port >= end) return readIpv4(text, start, end, ip);
-  return isPort(text, port, end) && readIpv4(text, start, port, ip);
+/** An address as gateways write it, such as `10.1.2.3:5678`, `[2001:db8::1]` or `[2001:db8::1]:4711`, too. */
+export function parseHop(text: string): Ip | undefined {
+  const bare = inBrackets.exec(text)?.[1];
+  if (bare !== undefined) return isIPv6(bare) ? parseIp(bare) : undefined;
+  return parseIp(ipv4AndPort.exec(text)?.[1] ?? text);
 }
 
-function readIp(text: string, start: number, end: number, ip: number[]): boolean {
-  return isColonFirst(text, start, end) ? readIpv6(text, start, end, ip) : readIpv4(text, start, end, ip);
+function ipv4Groups(text: string): Ip {
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d];
 }
 
-/** Whether the first mark in it is the one of IPv6. */
-function isColonFirst(text: string, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code === dot) return false;
-    if (code === colon) return true;
-  }
-  return false;
+/** Of a text that is an IPv6 address. */
+function ipv6Groups(text: string): Ip {
+  const [address = ''] = text.split('%', 1);
+  const [before = '', behind] = address.split('::');
+  const first = groupsIn(before);
+  if (behind === undefined) return first;
+  const last = groupsIn(behind);
+  return [...first, ...Array<number>(groupCount - first.length - last.length).fill(0), ...last];
 }
 
-/** A colon and one to five digits. */
-function isPort(text: string, start: number, end: number): boolean {
-  if (text.charCodeAt(start) !== colon || end - start < 2 || end - start > 6) return false;
-  for (let at = start + 1; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code < zero || code > nine) return false;
-  }
-  return true;
+/** The last of them may be an IPv4 address. */
+function groupsIn(text: string): Ip {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => (group.includes('.') ? ipv4Groups(group) : Number.parseInt(group, 16)));
 }
 
 export function isIpv4(ip: Ip): boolean {
@@ -87,7 +68,7 @@ export function formatIp(ip: Ip): string {
   return new SocketAddress({ address, family: 'ipv6' }).address;
 }
 
-/** Tells whether an address is one of these, or in one of these CIDR ranges. */
+/** Whether an address is one of these, or in one of these CIDR ranges. */
 export function networkRule(networks: readonly string[]): (ip: Ip) => boolean {
   const ranges = networks.map(rangeOf);
   return (ip) => {
@@ -101,9 +82,9 @@ export function networkRule(networks: readonly string[]): (ip: Ip) => boolean {
 
 interface Range {
   readonly network: Ip;
-  /** Groups that have to be the same from the first bit to the last. */
+  /** Whole groups of the prefix. */
   readonly groups: number;
-  /** How far the group behind them has to be shifted to be left with the bits that have to be the same. */
+  /** By how much the group behind them is shifted to leave the bits of the prefix. */
   readonly shift: number;
 }
 
@@ -116,86 +97,11 @@ function rangeOf(network: string): Range {
   return { network: ip, groups: Math.floor(bits / groupBits), shift: groupBits - (bits % groupBits) };
 }
 
-/** From the last group to the first: that is where most differ. */
+/** Compares from the last group to the first: that is where most addresses differ. */
 function isIn(ip: Ip, { network, groups, shift }: Range): boolean {
   if (shift < groupBits && (ip[groups] ?? 0) >> shift !== (network[groups] ?? 0) >> shift) return false;
   for (let n = groups - 1; n >= 0; n--) {
     if (ip[n] !== network[n]) return false;
   }
-  return true;
-}
-
-/** 32 bits, or -1. */
-function parseIpv4(text: string, start: number, end: number): number {
-  let bits = 0;
-  let octet = -1;
-  let dots = 0;
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code === dot) {
-      if (octet === -1 || ++dots > 3) return -1;
-      bits = bits * 256 + octet;
-      octet = -1;
-    } else {
-      if (code < zero || code > nine || octet === 0) return -1;
-      octet = Math.max(0, octet) * 10 + code - zero;
-      if (octet > 255) return -1;
-    }
-  }
-  return dots === 3 && octet !== -1 ? bits * 256 + octet : -1;
-}
-
-function readIpv4(text: string, start: number, end: number, ip: number[]): boolean {
-  const bits = parseIpv4(text, start, end);
-  ip[0] = ip[1] = ip[2] = ip[3] = ip[4] = 0;
-  ip[5] = 0xffff;
-  ip[6] = bits >>> groupBits;
-  ip[7] = bits & 0xffff;
-  return bits !== -1;
-}
-
-function readIpv6(text: string, start: number, end: number, groups: number[]): boolean {
-  let count = 0;
-  /** Where `::` stands for zeros. */
-  let gap = -1;
-  let group = 0;
-  let digits = 0;
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    const digit = code < hexDigits.length ? (hexDigits[code] ?? noDigit) : noDigit;
-    if (digit !== noDigit) {
-      if (digits++ === 4) return false;
-      group = group * 16 + digit;
-    } else if (code === dot) {
-      const bits = parseIpv4(text, at - digits, end);
-      if (bits === -1 || count > groupCount - 2) return false;
-      groups[count++] = bits >>> groupBits;
-      group = bits & 0xffff;
-      digits = 1;
-      break;
-    } else if (code === percent && at > start && (digits > 0 || gap === count)) {
-      break; // A zone, which is not part of the address.
-    } else if (code !== colon || count === groupCount) {
-      return false;
-    } else if (digits > 0) {
-      if (at === end - 1) return false;
-      groups[count++] = group;
-      group = digits = 0;
-    } else {
-      // No digits between two colons, of which the first may begin the text.
-      if (at === start && (++at === end || text.charCodeAt(at) !== colon)) return false;
-      if (gap !== -1) return false;
-      gap = count;
-    }
-  }
-  if (digits > 0) {
-    if (count === groupCount) return false;
-    groups[count++] = group;
-  }
-  if (gap === -1) return count === groupCount;
-  if (count === groupCount) return false;
-  // By hand: copyWithin leaves compiled code.
-  const zeros = groupCount - count;
-  for (let n = groupCount - 1; n >= gap; n--) groups[n] = n >= gap + zeros ? (groups[n - zeros] ?? 0) : 0;
   return true;
 }

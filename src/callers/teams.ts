@@ -10,11 +10,11 @@ export interface TeamOptions {
   readonly name: string;
   /** Its share of the upstream quota, in proportion to those of others. */
   readonly weight: number;
-  /** Requests a minute of the whole team; without it, of each of its clients, as for everybody. */
+  /** Requests a minute of the whole team; without it, the limit of everybody holds for each of its clients. */
   readonly requestsPerMinute?: number | undefined;
   /** Addresses and CIDR ranges of its clients. */
   readonly networks: readonly string[];
-  /** A header that a trusted proxy sets. From anyone else it means nothing. */
+  /** A header that a trusted proxy sets. From any other peer it is ignored. */
   readonly header?: { readonly name: string; readonly value: string } | undefined;
   /** SHA-256 digests, in hex, of bearer tokens. */
   readonly tokensSha256: readonly string[];
@@ -26,23 +26,23 @@ export interface Team {
   readonly requestsPerMinute: number | undefined;
 }
 
-/** Callers that no team recognises. */
+/** The team of callers that no other team recognises. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
-interface Recognised extends Team {
+/** The teams that share the quota. Where callers have to be of a team, the default team has no share. */
+export const sharingTeams = <T>(teams: readonly T[], required: boolean) => (required ? teams : [...teams, defaultTeam]);
+
+interface ConfiguredTeam extends Team {
   readonly matches: (req: IncomingMessage, ip: Ip | undefined) => boolean;
 }
 
 export class Teams {
-  readonly #teams: readonly Recognised[];
+  readonly #teams: readonly ConfiguredTeam[];
   readonly #required: boolean;
-  /**
-   * Places of teams in the list, by digest. A look-up takes as long as it takes for a digest, which nobody can choose:
-   * its time tells nothing of tokens.
-   */
-  readonly #byToken: ReadonlyMap<string, number>;
+  /** By digest of a token. The time of a look-up depends on the digest, which nobody can choose: it tells nothing of tokens. */
+  readonly #byToken: ReadonlyMap<string, Team>;
 
-  /** @param required whether the unrecognised are refused */
+  /** @param required whether callers that no team recognises are refused */
   constructor(teams: readonly TeamOptions[], required: boolean, addresses: Addresses) {
     this.#required = required;
     this.#teams = teams.map((team) => ({
@@ -51,14 +51,14 @@ export class Teams {
       requestsPerMinute: team.requestsPerMinute,
       matches: matcher(team, addresses),
     }));
-    const tokens = teams.flatMap(({ tokensSha256 }, place) =>
-      tokensSha256.map((digest) => [digest.toLowerCase(), place] as const),
+    const tokens = this.#teams.flatMap((team, n) =>
+      (teams[n]?.tokensSha256 ?? []).map((digest) => [digest.toLowerCase(), team] as const),
     );
     this.#byToken = new Map(tokens.reverse()); // The first team that has a token keeps it.
   }
 
   /** Whether any team is recognised by tokens. */
-  get takeTokens(): boolean {
+  get acceptTokens(): boolean {
     return this.#byToken.size > 0;
   }
 
@@ -67,30 +67,30 @@ export class Teams {
     return [...this.#teams, defaultTeam];
   }
 
-  /** The place in the list of the first team that one of these tokens belongs to. */
-  placeOf(tokens: readonly string[]): number | undefined {
-    if (!this.takeTokens) return undefined;
+  /** The team of the first of these tokens that belongs to one. */
+  byToken(tokens: readonly string[]): Team | undefined {
+    if (!this.acceptTokens) return undefined;
     for (const token of tokens) {
-      const place = this.#byToken.get(digestOf(token));
-      if (place !== undefined) return place;
+      const team = this.#byToken.get(digestOf(token));
+      if (team) return team;
     }
     return undefined;
   }
 
   /**
-   * The first team, in the order of the configuration, that recognises the request; undefined where none does, and one is
-   * required.
+   * The first team, in the order of the configuration, that recognises the request; the default team where none does;
+   * undefined where none does and one is required.
    *
-   * @param ip its address
-   * @param named the place of the team whose token it carries
+   * @param ip the address of the request
+   * @param byToken the team whose token it carries
    */
-  of(req: IncomingMessage, ip: Ip | undefined, named: number | undefined): Team | undefined {
-    const team = this.#teams.find(({ matches }, place) => place === named || matches(req, ip));
+  of(req: IncomingMessage, ip: Ip | undefined, byToken: Team | undefined): Team | undefined {
+    const team = this.#teams.find((one) => one === byToken || one.matches(req, ip));
     return team ?? (this.#required ? undefined : defaultTeam);
   }
 }
 
-function matcher({ networks, header }: TeamOptions, addresses: Addresses): Recognised['matches'] {
+function matcher({ networks, header }: TeamOptions, addresses: Addresses): ConfiguredTeam['matches'] {
   const isInside = networkRule(networks);
   const headerName = header?.name.toLowerCase();
   return (req, ip) =>

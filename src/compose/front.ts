@@ -1,145 +1,67 @@
 /**
- * What callers reach: guards, teams, limits, the resources, and the server under them. Where pages come from is somebody
- * else's business.
+ * A front in this process: guards, teams, limits, the resources, and the server under them.
  */
-import { answersToErrors, createApp } from '../app/application.ts';
+import { createApp } from '../app/application.ts';
+import { errorHandler } from '../app/error-handler.ts';
 import { Lane } from '../app/fast-path.ts';
+import type { Front } from '../app/front.ts';
+import { requestPath } from '../app/request-path.ts';
 import { publicStatus } from '../app/status-endpoint.ts';
-import type { PageSource } from '../cache/page-cache.ts';
-import { Addresses } from '../callers/address.ts';
-import { BrowserGuard } from '../callers/browser-guard.ts';
-import { type Caller, Callers } from '../callers/callers.ts';
 import { connectionLimits } from '../callers/connection-limits.ts';
-import { allowHosts, loopbackHosts } from '../callers/host-guard.ts';
-import { type Counting, RateLimit } from '../callers/rate-limit/rate-limit.ts';
-import { Teams } from '../callers/teams.ts';
-import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
-import type { Clock } from '../clock.ts';
+import { expressRateLimit } from '../callers/rate-limit/express.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
-import { type Exchange, observeExchanges } from '../http/request-context.ts';
+import { observeExchanges } from '../http/request-context.ts';
 import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { createServer } from '../http/server.ts';
-import type { CampaignIdRule } from '../model/campaign-ids.ts';
-import { cursorRules } from '../model/cursor.ts';
 import type { AccessLog } from '../observability/log.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
-import { SendsEndpoint } from '../reports/endpoint.ts';
-import { SendsExports } from '../reports/export/endpoint.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
-import { ReadyAnswers } from '../reports/prepared-responses.ts';
-import { ReadAhead } from '../reports/read-ahead.ts';
-import { RefreshAhead } from '../reports/refresh-ahead.ts';
-import { dropInRule, takeCredentials } from '../reports/v2-compat/drop-in-requests.ts';
-import { createSite, sitePaths } from '../site/site.ts';
+import { dropInRule } from '../reports/v2-compat/drop-in-requests.ts';
+import { createSite } from '../site/site.ts';
+import { buildCallers, type LimiterParts } from './callers.ts';
+import { buildResources, type SourceParts } from './resources.ts';
 
-interface FrontParts {
-  readonly clock: Clock;
+interface FrontParts extends LimiterParts, SourceParts {
   readonly version: string;
   readonly emit: Emit;
   readonly accessLog: AccessLog;
-  readonly pages: PageSource;
-  readonly summaries: SummarySource;
-  readonly campaignIds: CampaignIdRule;
-  /** Whether there is quota for calls that nobody has asked for yet. */
-  readonly isAmple: () => boolean;
-  /** Of the names that clients have in `RateLimit-Policy`: one for all processes. */
-  readonly partitionSalt: string;
-  /** What counts the requests of all processes together; undefined where this is the only one. */
-  readonly counting: Counting | undefined;
-  /** Called with the key of a client that sends requests, once a minute. */
-  readonly onSeen: (client: string) => void;
-  readonly exportPlaces: ExportPlaces;
-  readonly readStatus: () => PublicStatus | Promise<PublicStatus>;
-  /** For answers that are ready. */
-  readonly answersBytes: number;
-}
-
-export interface Front {
-  /** All answers that were given. */
-  readonly given: readonly Tallied[];
-  /** Bytes of what is held to answer with. */
-  readonly bytes: number;
-  readonly exportsRunning: number;
-  /** Processes that answer. */
-  readonly processes: number;
-  /** Processes that have died, and in whose place others were started. */
-  readonly deaths: number;
-  /** Resolves with the URL. Rejects when the address cannot be bound. */
-  listen(): Promise<string>;
-  /** Stops accepting, answers what is in flight, closes what is idle. */
-  drain(): Promise<void>;
+  /** @param given the responses of this front */
+  readonly readStatus: (given: readonly Tallied[]) => PublicStatus | Promise<PublicStatus>;
 }
 
 export function buildFront(config: Config, parts: FrontParts): Front {
-  const { clock, emit, pages, campaignIds, isAmple } = parts;
-  const { basePath } = config.server;
-  const addresses = new Addresses(config.server.trustProxy, warnOfIgnored(emit));
-  const teams = new Teams(config.teams, config.callers.required, addresses);
-  const { partitionSalt, counting, onSeen } = parts;
-  const rateLimit = new RateLimit(config.callers, teams.all, clock, partitionSalt, counting, onSeen);
+  const { clock, emit, version, campaignIds, accessLog, readStatus } = parts;
+  const { basePath, host, port, drainTimeoutMs } = config.server;
   const isDropIn = config.server.dropInV2 ? dropInRule(basePath) : () => false;
-  const callers = new Callers({
-    isAllowedHost: allowHosts([...loopbackHosts, ...config.server.allowedHosts]),
-    browserGuard: new BrowserGuard(config.callers.cors.origins),
-    ...{ addresses, teams, rateLimit },
-    isOpen: sitePaths(basePath),
-    takeForeignTokens: (req) => (isDropIn(req) ? takeCredentials(req) : undefined),
-  });
-  // What came with a token is not for a request without it, in a cache that both share (RFC 9111 §4.1).
-  const head = `${securityHeaders()}${teams.takeTokens ? headLines('Vary', 'Authorization') : ''}`;
-  const answers = new ReadyAnswers(head, parts.answersBytes);
-  const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
-  const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
-  const isCursor = cursorRules[config.constantContact.api];
-  const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
-  const sends = new SendsEndpoint(endpointParts);
-  const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
   const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
-  const exports = new SendsExports(
-    { pages, campaignIds, clock, onUnexpected, places: parts.exportPlaces },
-    config.exports,
-  );
+
+  const { callers, addresses, teams } = buildCallers(config, { ...parts, isDropIn });
+  // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
+  const head = `${securityHeaders()}${teams.acceptTokens ? headLines('Vary', 'Authorization') : ''}`;
+  const resources = buildResources(config, { ...parts, addresses, head, onUnexpected });
+  const { answers, refreshAhead, sends, exports } = resources;
+
   const tally = new Tally();
-  const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, rateLimit, sends });
-  const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
+  const rateLimit = expressRateLimit();
+  const answerError = errorHandler({ basePath, isDropIn, onUnexpected });
   const app = createApp({
-    basePath,
+    ...{ basePath, answerError },
     rateLimit: rateLimit.middleware,
-    site: createSite({ version: parts.version, basePath, campaignIds }),
+    site: createSite({ version, basePath, campaignIds }),
     sends: sends.handle,
     exports: (name) => exports.handler(name),
-    summary: summaryHandler(parts.summaries, campaignIds),
-    status: publicStatus(parts.readStatus),
-    dropIn: dropIn?.handle,
-    answerError,
+    summary: resources.summary,
+    status: publicStatus(() => readStatus(tally.all)),
+    dropIn: resources.dropIn?.handle,
   });
-  const server = createServer<Exchange>(
-    app,
-    {
-      receive: (req, res) => {
-        callers.receive(req);
-        return observe(req, res);
-      },
-      answer: (req, res, exchange) =>
-        exchange.trace.run(() => {
-          let caller: Caller | undefined;
-          try {
-            caller = callers.admit(req, exchange);
-          } catch (error) {
-            return answerError(error, req, exchange);
-          }
-          if (!caller || lane.answer(req, exchange, caller)) return;
-          exchange.watch();
-          app(req, res);
-        }),
-      refuse: ({ req }, exchange, problem) => answerError(problem, req, exchange),
-    },
-    { clock, ...config.server, ...connectionLimits(config, { clock, emit, addresses }) },
-  );
+  const observe = observeExchanges({ log: accessLog, tally, clock, head });
+  const fastPath = new Lane({ basePath, sends });
+  const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
+    ...{ clock, ...config.server },
+    ...connectionLimits(config, { clock, emit, addresses }),
+  });
   return {
     get given() {
       return tally.all;
@@ -152,20 +74,11 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     },
     processes: 1,
     deaths: 0,
-    listen: () => server.listen(config.server.host, config.server.port),
+    listen: () => server.listen(host, port),
+    reloadSecrets: () => {},
     drain: () => {
       refreshAhead.close();
-      return server.drain(config.server.drainTimeoutMs, () => exports.breakOff());
+      return server.drain(drainTimeoutMs, () => exports.breakOff());
     },
-  };
-}
-
-/** Warns of a forgotten or wrong `server.trustProxy`, once for each header: requests have it again and again. */
-function warnOfIgnored(emit: Emit): (peer: string, header: string) => void {
-  const warned = new Set<string>();
-  return (peer, header) => {
-    if (warned.has(header)) return;
-    warned.add(header);
-    emit('proxy.untrusted', { header, peer, setting: 'server.trustProxy' });
   };
 }

@@ -3,7 +3,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Client } from '../callers/rate-limit/rate-limit.ts';
 import type { Clock } from '../clock.ts';
 import type { AccessLog } from '../observability/log.ts';
 import type { CacheOutcome } from '../observability/status.ts';
@@ -11,6 +10,14 @@ import type { Tally } from '../observability/tally.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
 import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './response-writer.ts';
+
+/** Who makes a request. */
+export interface Identity {
+  /** Name of its team. */
+  readonly team: string;
+  /** Which of the team's clients it is: team and network. */
+  readonly client: string;
+}
 
 export interface Told {
   route: string;
@@ -50,12 +57,11 @@ export class Exchange {
     problem: undefined,
     reason: undefined,
   };
-  /** Who asks; undefined until that is known. */
-  client: Client | undefined = undefined;
   readonly startedAt: number;
   readonly trace: RequestTrace;
   readonly #res: ServerResponse;
   readonly #server: Server;
+  #identity: Identity | undefined = undefined;
   #isWatched = false;
 
   constructor(
@@ -75,6 +81,18 @@ export class Exchange {
     this.common = server.head;
     this.#res = res;
     this.#server = server;
+  }
+
+  /** Records who asks. Until then a request has no identity, and what needs one fails. */
+  identify(identity: Identity): void {
+    this.#identity = identity;
+    this.told.team = identity.team;
+  }
+
+  /** @throws Error before the caller is identified, as in a route that is mounted ahead of the guards */
+  get identity(): Identity {
+    if (!this.#identity) throw new Error('the caller of this request has not been identified');
+    return this.#identity;
   }
 
   /** A whole answer. */

@@ -34,10 +34,13 @@ export function untilGone(res: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-/** On whose account a request may cause calls. */
+/**
+ * On whose account a request may cause calls.
+ *
+ * @throws Error before its caller is identified
+ */
 export function payerOf(req: IncomingMessage): Payer {
-  const { told, client } = exchangeOf(req);
-  return { team: told.team, client: client?.name };
+  return exchangeOf(req).identity;
 }
 
 /** The raw query string of a target, without its `?`. */

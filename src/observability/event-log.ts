@@ -9,8 +9,11 @@ interface Line<K extends EventKey> {
   readonly message: string | ((fields: EventFields[K]) => string);
 }
 
-/** Events that are only counted. */
+/** Events without a log line: they are counted, or rooms listen to them. */
 export type MeasuredEvent =
+  | 'generation.moved'
+  | 'cache.forgotten'
+  | 'ids.learned'
   | 'redis.asked'
   | 'quota.waited'
   | 'token.refresh_tried'

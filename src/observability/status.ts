@@ -19,8 +19,14 @@ export interface StatusParts {
   readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
   readonly sharing: () => Status['sharing'];
-  /** All answers that were given. */
-  readonly answers: () => readonly Tallied[];
+}
+
+/** What callers were given since the start. */
+interface Served {
+  /** All responses, counted. */
+  readonly given: readonly Tallied[];
+  /** Bytes held to respond with, beside the page cache. */
+  readonly bytes: number;
 }
 
 const count = z.int().nonnegative();
@@ -98,13 +104,14 @@ export class StatusBoard {
   }
 
   /** What every caller may know. */
-  readPublic(): PublicStatus {
-    const { upstream, teams, queues, served } = this.read();
+  readPublic(given: readonly Tallied[]): PublicStatus {
+    const { upstream, teams, queues, served } = this.read({ given, bytes: 0 });
     return { upstream, teams, queues, served };
   }
 
-  read(): Status {
+  read({ given, bytes }: Served): Status {
     const { queues, teams, ...upstream } = this.#parts.quota();
+    const cache = this.#parts.cache();
     return {
       upstream: {
         ...upstream,
@@ -119,8 +126,8 @@ export class StatusBoard {
         const waits = [...last].sort((a, b) => a - b);
         return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95), calls };
       }),
-      served: servedOf(this.#parts.answers()),
-      cache: this.#parts.cache(),
+      served: servedOf(given),
+      cache: { ...cache, bytes: cache.bytes + bytes },
       sharing: this.#parts.sharing(),
     };
   }

@@ -6,7 +6,7 @@ import { Problem } from '../problems.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { StateFile } from '../storage/state-file.ts';
 import { DayBudget, type DayBudgetEvents, type DayBudgetOptions, type Now, type TeamDayStatus } from './day-budget.ts';
-import { partsOf, type TeamShare } from './day-shares.ts';
+import { account, partsOf, type TeamShare } from './day-shares.ts';
 import { type Demand, type Payer, type Urgency, urgencies } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { holdMs, SecondLimit, type Share } from './second-limit.ts';
@@ -76,7 +76,7 @@ export class Quota {
   #next: { readonly at: number; readonly cancel: () => void } | undefined;
 
   /**
-   * @param teams that share it, by name; a team that is not among them has a weight of 1 and no part of the day
+   * @param teams that share it, by name; a team that is not among them is refused; without any, all teams have a weight of 1
    * @param redis what the instances share; undefined where this is the only one
    * @param file in which the day is kept, where it is not this one's alone
    */
@@ -148,9 +148,11 @@ export class Quota {
    * @param waitMs the longest that the demand can wait; only a bulk walk's may wait for longer than `maxWaitMs`
    * @param signal takes it out of the queue, at no cost
    * @throws Problem `upstream-busy`, at once where the turn is known to come too late; `upstream-quota-exhausted`
+   * @throws Error for a team that has no share
    */
   async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Turn> {
     signal?.throwIfAborted();
+    this.#hasToKnow(demand.team);
     if (!this.#charge(demand)) throw this.#day.refusal(demand, demand.urgency, this.#now());
 
     const mostMs = demand.urgency === 'bulk' ? waitMs : Math.min(waitMs, this.#options.maxWaitMs);
@@ -219,6 +221,12 @@ export class Quota {
 
   close(): void {
     this.#next?.cancel();
+  }
+
+  /** A name that is no team's would be counted in Redis, where the other instances cannot read it. */
+  #hasToKnow(team: string): void {
+    if (this.#teams.size === 0 || team === account || this.#teams.has(team)) return;
+    throw new Error('a call was asked for by a team that has no share of the quota');
   }
 
   #now(): Now {

@@ -414,11 +414,13 @@ const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms
 
 /** Teams of which Redis tells: of as many as can be configured, before and after a change, and the account. */
 const maxTeams = 201;
-const teamName = z.string().regex(/^[\w-]{0,32}$/);
+const teamName = /^[\w-]{0,32}$/;
 
 const teamsShape = z
-  .array(z.tuple([teamName, z.int().nonnegative(), z.number().nonnegative()]))
+  .array(z.tuple([z.string(), z.int().nonnegative(), z.number().nonnegative()]))
   .max(maxTeams)
+  // A count under a name that no team can have is ignored: it must not cost the others their turns.
+  .transform((all) => all.filter(([team]) => teamName.test(team)))
   .transform((all) => all.map(([team, calls, kept]): TeamCalls => ({ team, calls, kept })));
 
 const flowsShape = z

@@ -125,9 +125,8 @@ export class SendsEndpoint {
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
-    const payer = { team: told.team, client: exchange.client?.name };
-    readAhead.answered(query, found.page, payer, client);
-    refreshAhead.answered(query, found.page, payer);
+    readAhead.answered(query, found.page, exchange.identity, client);
+    refreshAhead.answered(query, found.page, exchange.identity);
   }
 
   #formOf({ page }: Found, { headers, encoding }: Preferences) {

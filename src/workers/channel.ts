@@ -1,36 +1,9 @@
 /**
- * What a worker and the primary say to each other: questions with one answer each, and news.
+ * Questions of a worker to the primary, over the channel between the two processes.
  */
-import { Problem, type ProblemCode } from '../problems.ts';
+import { Problem } from '../problems.ts';
 import { inTraceOf, traceHeaders } from '../tracing.ts';
-
-/** The variable in a worker's environment that holds the salt of `RateLimit-Policy`. */
-export const saltVariable = 'PARTITION_SALT';
-
-interface PlainProblem {
-  readonly code: ProblemCode;
-  readonly detail: string;
-  readonly retryAfterSeconds: number | undefined;
-  readonly reason: string | undefined;
-}
-
-export type FromWorker<N> =
-  | {
-      readonly kind: 'ask';
-      readonly id: number;
-      readonly what: string;
-      readonly about: unknown;
-      /** In which trace. */
-      readonly trace: Readonly<Record<string, string>>;
-    }
-  /** The answer is not wanted any more. */
-  | { readonly kind: 'leave'; readonly id: number }
-  | { readonly kind: 'news'; readonly news: N };
-
-export type FromPrimary<N> =
-  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'problem'; readonly id: number; readonly problem: PlainProblem }
-  | { readonly kind: 'news'; readonly news: N };
+import type { Answers, FromPrimary, FromWorker, Question, Questions } from './protocol.ts';
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -39,18 +12,22 @@ interface Waiting {
 
 /** The worker's end: asks. */
 export class Asking {
-  readonly #send: (message: FromWorker<never>) => void;
+  readonly #send: (message: FromWorker) => void;
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
 
-  constructor(send: (message: FromWorker<never>) => void) {
+  constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
   /** @throws Problem with which the primary has answered, or the signal's reason */
-  ask<T>(what: string, about: unknown, signal?: AbortSignal): Promise<T> {
+  ask<Q extends Question>(
+    what: Q,
+    about: Questions[Q]['about'],
+    signal?: AbortSignal,
+  ): Promise<Questions[Q]['answer']> {
     const id = ++this.#last;
-    return new Promise<T>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const leave = () => {
         this.#send({ kind: 'leave', id });
         this.#settle(id)?.reject(signal?.reason);
@@ -61,7 +38,7 @@ export class Asking {
       this.#waiting.set(id, {
         resolve: (value) => {
           done();
-          resolve(value as T);
+          resolve(value as Questions[Q]['answer']);
         },
         reject: (error) => {
           done();
@@ -72,7 +49,7 @@ export class Asking {
     });
   }
 
-  received(message: FromPrimary<unknown>): void {
+  received(message: FromPrimary): void {
     if (message.kind === 'answer') this.#settle(message.id)?.resolve(message.value);
     if (message.kind === 'problem') {
       const { code, ...options } = message.problem;
@@ -87,25 +64,23 @@ export class Asking {
   }
 }
 
-/** What can be asked. An error that is no Problem is told to `onUnexpected`, and to the worker that there was one. */
-export type Answers = Readonly<Record<string, (about: never, signal: AbortSignal) => unknown>>;
-
 /** The primary's end for one worker: answers. */
 export class Answering {
   readonly #answers: Answers;
-  readonly #send: (message: FromPrimary<never>) => void;
+  readonly #send: (message: FromPrimary) => void;
   readonly #onUnexpected: (error: unknown) => void;
   readonly #asked = new Map<number, AbortController>();
   #isClosed = false;
 
-  constructor(answers: Answers, send: (message: FromPrimary<never>) => void, onUnexpected: (error: unknown) => void) {
+  /** @param onUnexpected called with an error that is no Problem; the worker gets an `internal-error` for it */
+  constructor(answers: Answers, send: (message: FromPrimary) => void, onUnexpected: (error: unknown) => void) {
     this.#answers = answers;
     this.#send = send;
     this.#onUnexpected = onUnexpected;
   }
 
-  received(message: FromWorker<unknown>): void {
-    // A worker's last words can arrive after its end: nobody would give back what they take.
+  received(message: FromWorker): void {
+    // Messages of a worker can arrive after its end: what they take would never be given back.
     if (this.#isClosed) return;
     if (message.kind === 'ask') {
       const { id, what, about, trace } = message;
@@ -115,17 +90,17 @@ export class Answering {
       this.#asked.get(message.id)?.abort(new Problem('upstream-busy', { reason: 'abandoned' }));
   }
 
-  /** The worker is gone, and so are those who waited in it. */
+  /** Ends all waits: the worker is gone, and so are the callers that waited in it. */
   close(): void {
     for (const [id] of this.#asked) this.received({ kind: 'leave', id });
     this.#isClosed = true;
   }
 
-  async #answer(id: number, what: string, about: unknown): Promise<void> {
+  async #answer(id: number, what: Question, about: unknown): Promise<void> {
     const left = new AbortController();
     this.#asked.set(id, left);
     try {
-      const value = await this.#answers[what]?.(about as never, left.signal);
+      const value = await this.#answers[what](about as never, left.signal);
       if (!left.signal.aborted) this.#send({ kind: 'answer', id, value });
     } catch (error) {
       if (left.signal.aborted) return;

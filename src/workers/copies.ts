@@ -78,7 +78,7 @@ export class Copies implements PageSource {
     const hit = this.hit(query, ask.maxAgeSeconds);
     if (hit) return hit;
     const about: AskedPage = { query, ask };
-    return this.#take(query, await this.#primary.ask<Given>('page', about, signal));
+    return this.#take(query, await this.#primary.ask('page', about, signal));
   }
 
   peek(query: PageQuery): Page | undefined {
@@ -88,7 +88,7 @@ export class Copies implements PageSource {
   /** The primary decides whether there is quota for it. */
   async prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     const about: AskedPage = { query, ask: payer };
-    const given = await this.#primary.ask<Given | undefined>('prefetch', about);
+    const given = await this.#primary.ask('prefetch', about);
     return given && this.#take(query, given).page;
   }
 

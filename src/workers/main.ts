@@ -2,25 +2,22 @@
  * A worker: answers callers out of its copies, and asks the primary for everything else.
  */
 import { readFileSync } from 'node:fs';
-import type { Counting } from '../callers/rate-limit/rate-limit.ts';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
 import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/sends.ts';
 import { logEvents } from '../observability/event-log.ts';
 import { keepHeapTight } from '../observability/heap.ts';
 import { createLogs, redact } from '../observability/log.ts';
 import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
-import type { PublicStatus } from '../observability/status.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
 import { flushSpans } from '../tracing.ts';
-import { Asking, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
+import { Asking } from './channel.ts';
 import { Copies } from './copies.ts';
 import { bytesOfWorker } from './memory.ts';
-import type { Order, Report } from './workers.ts';
+import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
+import { countedByPrimary, exportSlotsOf, summariesOf } from './remote.ts';
 
 const reportEveryMs = 500;
 
@@ -42,45 +39,37 @@ const die = (error: unknown) => {
 };
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
-// The primary says when it is time: a terminal tells all processes at once.
+// A terminal signals all processes at once; a worker stops when the primary orders it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => exit(1));
 
-// A primary that has died is noticed by `disconnect`.
-const send = (message: FromWorker<Report>) => process.send?.(message, undefined, undefined, () => {});
+// The death of the primary is noticed by `disconnect`.
+const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
 const events = new Events();
 logEvents(events, log);
-const { emit } = events;
 const primary = new Asking(send);
-const counting: Counting = {
-  isUp: true,
-  add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
-};
-const exportPlaces: ExportPlaces = {
-  enter: async (exporter) => {
-    const place = await primary.ask<number>('enterExport', exporter);
-    return () => void primary.ask('leaveExport', place);
-  },
-};
 const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit, accessLog, counting, exportPlaces, answersBytes },
+  ...{ clock, version, emit: events.emit, accessLog, answersBytes },
   partitionSalt: process.env[saltVariable] ?? '',
-  pages: copies,
-  // The primary learns of clients when it counts their requests.
+  sharedCounter: countedByPrimary(primary),
+  // The primary hears of clients when it counts their requests.
   onSeen: () => {},
-  summaries: { get: (campaign, payer, signal) => primary.ask<CampaignSummary>('summary', { campaign, payer }, signal) },
+  pages: copies,
+  summaries: summariesOf(primary),
+  exportPlaces: exportSlotsOf(primary),
   campaignIds: campaignIdRules[config.constantContact.api],
+  // The primary decides whether the quota is ample.
   isAmple: () => true,
-  readStatus: () => primary.ask<PublicStatus>('status', undefined),
+  readStatus: () => primary.ask('status', undefined),
 });
 
 let url: string | undefined;
 const report = () => {
   const { given, bytes, exportsRunning } = front;
-  const news = { ...(url !== undefined && { url }), given, bytes: bytes + copies.bytes, exportsRunning };
-  send({ kind: 'news', news });
+  const at = url === undefined ? {} : { url };
+  send({ kind: 'report', report: { ...at, given, bytes: bytes + copies.bytes, exportsRunning } });
 };
 
 async function drain(): Promise<void> {
@@ -91,11 +80,15 @@ async function drain(): Promise<void> {
   exit(0);
 }
 
-process.on('message', (message: FromPrimary<Order>) => {
-  if (message.kind !== 'news') return primary.received(message);
-  if (message.news === 'drain') drain().catch(die);
-  else if (message.news === 'reload') secrets.reload();
-  else copies.moved(message.news.moved);
+function obey(order: Order): void {
+  if (order === 'drain') drain().catch(die);
+  else if (order === 'reload') secrets.reload();
+  else copies.moved(order.moved);
+}
+
+process.on('message', (message: FromPrimary) => {
+  if (message.kind === 'order') obey(message.order);
+  else primary.received(message);
 });
 url = await front.listen();
 report();

@@ -3,7 +3,7 @@
  */
 import type { Config } from '../config/schema.ts';
 
-/** Of the bytes of a process, what is for answers that are ready. */
+/** The share of a process's bytes that is for prepared responses. */
 const partForAnswers = 1 / 8;
 
 interface Bytes {
@@ -11,14 +11,14 @@ interface Bytes {
   readonly answersBytes: number;
 }
 
-/** Of the only process; with workers, half is for the primary, which has every page and answers nobody. */
+/** Of the only process; with workers, of the primary: half of the bytes, all for pages, since it answers no caller. */
 export function bytesOfPrimary({ cache, server }: Config): Bytes {
   if (server.workers > 1) return { pagesBytes: Math.floor(cache.maxBytes / 2), answersBytes: 0 };
   const answersBytes = Math.floor(cache.maxBytes * partForAnswers);
   return { pagesBytes: cache.maxBytes - answersBytes, answersBytes };
 }
 
-/** The other half is theirs, in equal parts. */
+/** Of each worker: an equal part of the other half. */
 export function bytesOfWorker({ cache, server }: Config): { copiesBytes: number; answersBytes: number } {
   const all = Math.floor(cache.maxBytes / 2 / server.workers);
   const answersBytes = Math.floor(all * partForAnswers * 2);

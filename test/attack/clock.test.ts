@@ -12,7 +12,7 @@ import { readTokens, type StoredTokens, writeTokens } from '../../src/upstream/o
 import { Tokens } from '../../src/upstream/oauth/tokens.ts';
 import type { Asking } from '../../src/workers/channel.ts';
 import { Copies } from '../../src/workers/copies.ts';
-import { CountingHere } from '../../src/workers/counting.ts';
+import { PrimaryCounter } from '../../src/workers/primary-counter.ts';
 import { FakeClock, ForwardClock } from '../support/clock.ts';
 import {
   type Environment,
@@ -101,7 +101,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect((await get(path)).status).toBe(200);
 
     const fake = new FakeClock();
-    const counting = new CountingHere(fake);
+    const counting = new PrimaryCounter(fake);
     await counting.add('a', 2, 60_000);
     fake.stepWall(ms);
     await fake.pass(20_000);

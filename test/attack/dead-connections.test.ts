@@ -10,6 +10,7 @@ import { Connections } from '../../src/http/connections.ts';
 import { untilGone } from '../../src/http/resource.ts';
 import { ExportPlacesHere } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
+import type { Answers } from '../../src/workers/protocol.ts';
 import { FakeClock } from '../support/clock.ts';
 import {
   type Environment,
@@ -63,7 +64,7 @@ const exportStatus = async () => {
 };
 
 describe('a connection that reads nothing and is reset', () => {
-  test('gives the place of an export back that was queued behind four big answers', async () => {
+  test('gives back the slot of an export that was queued behind four big responses', async () => {
     await begin();
     const big = wire('/assets/site/vendor/swagger-ui-bundle.js');
     for (let n = 0; n < 4; n++) {
@@ -75,7 +76,7 @@ describe('a connection that reads nothing and is reset', () => {
     await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
   });
 
-  test('leaves a line and a count for each of forty misses, and ends their waits', async () => {
+  test('has forty misses logged and counted, and ends their waits', async () => {
     await begin({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     it.sandbox.fault({ kind: 'hang' });
     const socket = await dialDeaf(it.url);
@@ -88,7 +89,7 @@ describe('a connection that reads nothing and is reset', () => {
   });
 });
 
-test('with workers, places are given back in the process that has them', async () => {
+test('with workers, slots are given back in the process that holds them', async () => {
   const sandbox = await startSandbox();
   sandbox.campaign({ id: '1', size: 300_000, newestMs: Date.now() - 86_400_000 });
   const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_EXPORTS_PER_TEAM: '2' };
@@ -97,7 +98,7 @@ test('with workers, places are given back in the process that has them', async (
   for (let n = 0; n < 4; n++) {
     const asked = sandbox.callCount;
     const socket = await dialDeaf(url);
-    // Behind a miss, so that it has no socket of its own yet.
+    // Behind a miss, so that it has no socket yet.
     sandbox.fault({ kind: 'hang' });
     socket.write(
       wire(`/campaigns/1/sends?limit=${n + 1}`) + wire(`/campaigns/1/sends.csv?created_since=2026-01-0${n + 1}`),
@@ -114,7 +115,7 @@ test('with workers, places are given back in the process that has them', async (
   await sandbox.stop();
 });
 
-test('an answer that was cut off is logged as such, also where it was written to the end', async () => {
+test('a response that was cut off is logged as such, even where it was written to the end', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
   expect((await it.get('/campaigns/2/sends')).status).toBe(200);
@@ -147,7 +148,7 @@ test.each([0, 2])(
   },
 );
 
-test('node:http tells the response at the head, and Sendgate those behind it', () => {
+test('node:http closes the first response of a connection, and Sendgate those queued behind it', () => {
   const limits = { maxConnections: 1, maxPerPeer: 1, patienceMs: 1_000, peerOf: () => 'a' };
   const connections = new Connections({ ...limits, onRejected: () => {}, onStalled: () => {} }, new FakeClock());
   const socket = new Socket();
@@ -162,17 +163,17 @@ test('node:http tells the response at the head, and Sendgate those behind it', (
   expect(told).toEqual(['second true', 'third true']);
 });
 
-test('a wait that begins when the caller has gone already is over at once', () => {
+test('a wait that begins after the caller has disconnected ends at once', () => {
   const res = new ServerResponse(new IncomingMessage(new Socket()));
   expect(untilGone(res).aborted).toBe(false);
   res.destroy();
   expect(untilGone(res).aborted).toBe(true);
 });
 
-test('what a worker asks with its last words takes nothing', async () => {
+test("a question that arrives after a worker's end takes no slot", async () => {
   const entered: unknown[] = [];
   const answering = new Answering(
-    { enterExport: (exporter: never) => void entered.push(exporter) },
+    { enterExport: (exporter: unknown) => entered.push(exporter) } as unknown as Answers,
     () => {},
     () => {},
   );
@@ -188,7 +189,7 @@ describe('one client', () => {
   const enter = (places: ExportPlacesHere, client: string, team = 'web') => places.enter({ team, client });
   const refused = { code: 'rate-limited', retryAfterSeconds: 10 };
 
-  test('leaves the last export place of its team to another one', async () => {
+  test('leaves the last export slot of its team to another client', async () => {
     const places = new ExportPlacesHere(4);
     const own = [await enter(places, 'a'), await enter(places, 'a'), await enter(places, 'a')];
     await expect(enter(places, 'a')).rejects.toMatchObject(refused);
@@ -203,11 +204,11 @@ describe('one client', () => {
     await enter(places, 'd');
   });
 
-  test('has the place where there is only one', async () => {
+  test('gets the slot where there is only one', async () => {
     await expect(enter(new ExportPlacesHere(1), 'a')).resolves.toBeDefined();
   });
 
-  test.each([undefined, 3_000])('is told that the place is kept, in a team with %j requests a minute', async (rate) => {
+  test.each([undefined, 3_000])('reads that the slot is kept, in a team with %j requests a minute', async (rate) => {
     const teams = [{ name: 'c', networks: ['127.0.0.0/8'], ...(rate && { requestsPerMinute: rate }) }];
     await begin({ SENDGATE_EXPORTS_PER_TEAM: '2', SENDGATE_TEAMS: JSON.stringify(teams) });
     const running = await dialDeaf(it.url);

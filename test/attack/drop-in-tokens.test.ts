@@ -89,7 +89,7 @@ describe("a team's token", () => {
     expect(teamOf(await to(target, { 'x-forwarded-for': '10.9.0.1', ...headers }, 'HEAD'))).toBe(team);
   });
 
-  test.each([true, false])('is good for no other request of its connection (sent at once: %s)', async (isAtOnce) => {
+  test.each([true, false])('holds for no other request of its connection (pipelined: %s)', async (isAtOnce) => {
     await up();
     const token = ['Authorization: Bearer token-of-jobs'];
     const sequence: [string, readonly string[], string][] = [
@@ -115,7 +115,7 @@ describe("a team's token", () => {
     expect(given).toEqual(twice.map(([, , team]) => team));
   });
 
-  test('is needed where teams are required, and nothing else will do', async () => {
+  test('is needed where teams are required; nothing else is accepted', async () => {
     await up({ SENDGATE_CALLERS_REQUIRED: 'true', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '4' });
     expect((await to(dropIn, bearer('token-of-jobs'))).status).toBe(200);
     expect((await to(`${dropIn}?access_token=token-of-jobs`)).status).toBe(200);
@@ -139,7 +139,7 @@ describe("a team's token", () => {
   });
 });
 
-test('what is taken off a request is in no part of it any more', async () => {
+test('a credential that is taken off a request is in no part of it any more', async () => {
   await up();
   const server = createServer({ joinDuplicateHeaders: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -170,7 +170,7 @@ test('what is taken off a request is in no part of it any more', async () => {
   server.close();
 });
 
-test('no credential of a request stays anywhere, whatever becomes of it', async () => {
+test('no credential of a request is kept, whatever its outcome', async () => {
   await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
   const secret = '5ecret-of-a-caller';
   const query = `api_key=${secret}-1&access_token=${secret}-2`;
@@ -213,7 +213,7 @@ test('no credential of a request stays anywhere, whatever becomes of it', async 
   }
 });
 
-test('of a query with more parameters than any program sends, the first twenty are looked at', async () => {
+test('only the first twenty parameters of a query are searched', async () => {
   await up();
   const filled = (count: number) => 'api_key=x&'.repeat(count);
   const within = await to(`${dropIn}?${filled(19)}access_token=token-of-jobs`);

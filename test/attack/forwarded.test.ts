@@ -1,5 +1,5 @@
 /**
- * `X-Forwarded-For`: what gateways and attackers write into it, and a trust in proxies that is missing or too broad.
+ * `X-Forwarded-For`: what gateways and attackers write into it, and a server.trustProxy that is missing or too broad.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -54,7 +54,7 @@ describe('the address of a client', () => {
     ['10.1.2.3, garbage', '10.9.9.9'],
     ['10.1.2.3, garbage, 10.9.1.1', '10.9.1.1'],
     ['x'.repeat(15_000), '10.9.9.9'],
-  ])('is that of the nearest trusted hop where the next one is no address: %.40j', (forwarded, address) => {
+  ])('is the nearest trusted hop where the next one is no address: %.40j', (forwarded, address) => {
     expect(addressOf(forwarded)).toBe(address);
   });
 
@@ -65,7 +65,7 @@ describe('the address of a client', () => {
     expect(addressOf(`10.1.2.3,${','.repeat(31)}`)).toBe('10.9.9.9');
   });
 
-  test("is the peer's, one spelling for each, where the peer is not trusted, or unknown once it has gone", () => {
+  test("is the peer's, in one spelling, where the peer is not trusted; unknown once it has disconnected", () => {
     expect(addressOf('10.1.2.3', '::ffff:192.0.2.1')).toBe('192.0.2.1');
     expect(addressOf('10.1.2.3', 'fe80::1%eth0')).toBe('fe80::1');
     expect(addressOf('10.1.2.3', '192.0.2.1', [])).toBe('192.0.2.1');
@@ -74,7 +74,7 @@ describe('the address of a client', () => {
     expect(addressOf('10.1.2.3', 'fe80::1%eth0', ['linklocal'])).toBe('10.1.2.3');
   });
 
-  test('is an address whatever is sent, and never read out of more than the hops', () => {
+  test('is always an address, whatever is sent', () => {
     const piece = fc.oneof(
       fc.ipV4(),
       fc.ipV6(),
@@ -102,7 +102,7 @@ describe('over HTTP', () => {
   const warnings = (event: string) =>
     it.lines.filter((line) => line.includes(`"event":"${event}"`)).map((line) => JSON.parse(line));
 
-  test('a port does not keep a client out of its team, and garbage makes no new client', async () => {
+  test("a port does not change a client's team, and garbage makes no new client", async () => {
     await up({ SENDGATE_SERVER_TRUST_PROXY: 'loopback', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' });
     for (const [n, address] of ['10.1.2.3:5678', '10.1.2.3:5679', '::ffff:10.1.2.3', '10.1.2.3'].entries()) {
       const { headers } = await to({ 'x-forwarded-for': address });
@@ -116,7 +116,7 @@ describe('over HTTP', () => {
     expect(statuses).toEqual([200, 200, 200, 200, 200, 429, 429]);
   });
 
-  test('a forgotten trust is warned of once, naming peer and setting; without the header, never', async () => {
+  test('a missing server.trustProxy is warned about once, with peer and setting; never without the header', async () => {
     await up({ SENDGATE_TEAMS: '[]' });
     await to({});
     for (let n = 0; n < 3; n++) await to({ 'x-forwarded-for': `10.1.2.${n}` });
@@ -128,7 +128,7 @@ describe('over HTTP', () => {
     ]);
   });
 
-  test("so is a team's header from a peer that is not trusted; a trusted one is not warned of", async () => {
+  test("a team's header from an untrusted peer is warned about; from a trusted peer, it is not", async () => {
     await up({ SENDGATE_SERVER_TRUST_PROXY: '10.9.9.9' });
     for (let n = 0; n < 3; n++) expect(await teamOf({ 'x-team': 'bi' })).toBe('default');
     expect(warnings('proxy.untrusted')).toEqual([expect.objectContaining({ peer: '127.0.0.1', header: 'x-team' })]);
@@ -138,7 +138,7 @@ describe('over HTTP', () => {
     expect(warnings('proxy.untrusted')).toEqual([]);
   });
 
-  test('broad trust is warned of at start, where teams can be claimed through it', async () => {
+  test('broad trust is warned about at the start where teams can be claimed through it', async () => {
     await up({ SENDGATE_SERVER_TRUST_PROXY: 'loopback,uniquelocal,10.0.0.1' });
     expect(warnings('trust.broad')).toEqual([
       expect.objectContaining({
@@ -155,7 +155,7 @@ describe('over HTTP', () => {
   });
 });
 
-test('broad are whole networks, and not some proxies', () => {
+test('whole networks are broad; a few proxies are not', () => {
   const narrow = ['loopback', '10.0.0.1', '10.0.0.0/24', '2001:db8::1', '2001:db8::/64'];
   const broad = ['uniquelocal', 'linklocal', '10.0.0.0/8', '10.0.0.0/23', '2001:db8::/63'];
   expect(broadRanges([...narrow, ...broad])).toEqual(broad);

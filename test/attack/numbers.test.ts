@@ -4,8 +4,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Pages } from '../../src/cache/page-cache.ts';
-import { RateLimit } from '../../src/callers/rate-limit/rate-limit.ts';
-import { defaultTeam } from '../../src/callers/teams.ts';
+import { Limiter } from '../../src/callers/rate-limit/limiter.ts';
 import { exactMs, systemClock } from '../../src/clock.ts';
 import { Problem } from '../../src/problems.ts';
 import { endOfDay, quotaExhausted } from '../../src/quota/day.ts';
@@ -47,7 +46,7 @@ async function take(clock: FakeClock, { pass = 0, stepWall = 0 }: Step): Promise
   await clock.pass(pass);
 }
 
-test('a second limit is never less than one call, and a wait for it never endless', () => {
+test('the limit of a second is never below one call, and its waits are finite', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(7_000), fc.boolean(), fc.nat(30)), { minLength: 1, maxLength: 40 }),
@@ -79,7 +78,7 @@ test('a second limit is never less than one call, and a wait for it never endles
   );
 });
 
-test('a queue tells waits that pass, whatever the upstream complains of and the clock is set to', async () => {
+test('the queue names finite waits, whatever Constant Contact says and the clock is set to', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -122,7 +121,7 @@ test('a queue tells waits that pass, whatever the upstream complains of and the 
   );
 });
 
-test('gates and the circuit tell when to come back', async () => {
+test('gates and the circuit say when to retry', async () => {
   const findings = fc.constantFrom<Finding>('answered', 'refused', 'failed', 'second', 'day');
   await fc.assert(
     fc.asyncProperty(steps, fc.array(findings, { minLength: 5, maxLength: 5 }), async (all, found) => {
@@ -153,23 +152,22 @@ test('gates and the circuit tell when to come back', async () => {
   );
 });
 
-test('the rate of a client is told within its limit and its minute', async () => {
+test("RateLimit stays within the client's limit and minute", async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();
       // Others that count with it may say what they like.
       const counting = { isUp: true, add: async () => ({ total: 7, leftMs: 1e15 }) };
-      const options = { requestsPerMinute: 50, maxClients: 10 };
-      const limit = new RateLimit(options, [defaultTeam], clock, 'salt', counting);
+      const limiter = new Limiter({ maxClients: 10, clock, partitionSalt: 'salt', shared: counting });
       for (const step of all as Step[]) {
         for (let n = 0; n < (step.ask ?? 0); n++) {
-          const lines = limit.count({
+          const { fields } = limiter.decide({
             name: 'default 10.0.0.1',
             key: 'default 10.0.0.1',
             policy: 'default',
             limit: 50,
           });
-          const [, r, t] = /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(lines) ?? [];
+          const [, r, t] = /^RateLimit: "default"; r=(\d+); t=(\d+)\r\n/.exec(fields) ?? [];
           expect(Number(r)).toBeLessThan(50);
           expect(Number(t)).toBeLessThanOrEqual(60);
         }
@@ -179,7 +177,7 @@ test('the rate of a client is told within its limit and its minute', async () =>
   );
 });
 
-test('a page is as old as time has passed, and as fresh as it may be', async () => {
+test("a page's age is the time that has passed, and its freshness within bounds", async () => {
   const dates = fc.integer({ min: -1e12, max: 1e12 });
   await fc.assert(
     fc.asyncProperty(steps, dates, async (all, newestMs) => {
@@ -229,7 +227,7 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
   );
 });
 
-test('a minute has sixty seconds, whenever it begins', () => {
+test('a minute has sixty seconds whenever it begins', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), fc.integer({ min: 1, max: 1e9 }), (ms, duration) => {
       const now = exactMs(ms);

@@ -81,7 +81,7 @@ async function up(version: Version, env: Environment = {}) {
 }
 
 describe.each(versions)('with %s', (version) => {
-  test('a thousand odd questions of one client shut nothing for another one, and cost few probes', async () => {
+  test('a thousand odd questions of one client close no gate for others, and cost few probes', async () => {
     const { sandbox, ask, ready, probes, lines, service } = await up(version);
     expect((await ask(1)).status).toBe(200);
     const { perSecond } = service.status().upstream;
@@ -108,7 +108,7 @@ describe.each(versions)('with %s', (version) => {
     if (version === 'v3') expect(sandbox.tokenCallCount).toBeLessThanOrEqual(2);
   });
 
-  test('an odd question costs no call when it is asked again, for a minute', async () => {
+  test('an odd question asked again within a minute costs no call', async () => {
     const env = { SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const { sandbox, ask, clock, ready } = await up(version, env);
     for (const { name, type } of [...kinds, silent]) {
@@ -125,7 +125,7 @@ describe.each(versions)('with %s', (version) => {
     expect(await ready()).toMatchObject({ upstream: 'ok' });
   });
 
-  test('questions that always fail leave retries to others', async () => {
+  test('questions that always fail leave retries for others', async () => {
     const { sandbox, ask } = await up(version);
     sandbox.forget();
     await Promise.all(Array.from({ length: 30 }, (_, n) => ask(1, behind(`odd-broken.${n}`, version))));
@@ -134,7 +134,7 @@ describe.each(versions)('with %s', (version) => {
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 
-  test('a failure that had no time left for a retry, behind many questions of its client, is not remembered', async () => {
+  test('a failure without time for a retry is not remembered', async () => {
     const { ask, sandbox, clock } = await up(version);
     expect((await ask(1)).status).toBe(200);
     sandbox.forget();
@@ -147,7 +147,7 @@ describe.each(versions)('with %s', (version) => {
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 
-  test('credentials that are refused are still found out, and tried by probes, whoever asks what', async () => {
+  test('refused credentials are still detected, and tried by probes, among odd questions', async () => {
     const { sandbox, ask, ready, clock, lines } = await up(version);
     expect((await ask(1)).status).toBe(200);
     sandbox.fault({ kind: 'status', status: 403 });
@@ -166,7 +166,7 @@ describe.each(versions)('with %s', (version) => {
     expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
   });
 
-  test('an outage is still noticed, and its end by a probe, though an odd question comes first each time', async () => {
+  test('an outage and its end are still detected though an odd question comes first each time', async () => {
     const { sandbox, ask, ready, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     expect((await ask(1)).status).toBe(200);
     sandbox.fault({ kind: 'status', status: 500 });
@@ -200,7 +200,7 @@ describe("ids of v2's that v3 answers oddly", () => {
     expect(await ready()).toMatchObject({ upstream: 'ok' });
   });
 
-  test('with silence hold nobody else up', async () => {
+  test('with silence delay no other id', async () => {
     const { sandbox } = await up('v3', { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' });
     sandbox.fault({ kind: 'hang', query: { v2_email_campaign_ids: '9000' } });
     const asked = [askById('9000', 'a'), ...['1', '2', '3'].map((id) => askById(id, 'b'))];
@@ -210,7 +210,7 @@ describe("ids of v2's that v3 answers oddly", () => {
   });
 });
 
-test('a probe that was sent with credentials which are replaced meanwhile keeps nobody waiting', async () => {
+test('a probe whose credentials are replaced meanwhile delays no caller', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'sendgate-token-')), 'token');
   writeFileSync(file, 'token-before');
   const env = { CONSTANT_CONTACT_ACCESS_TOKEN: '', CONSTANT_CONTACT_ACCESS_TOKEN_FILE: file };
@@ -241,20 +241,17 @@ test("v3's privileges tell a user who may not read reports from an odd question"
   expect((await ask(1)).type).toBe('/problems/upstream-credentials-refused');
 });
 
-test.each(versions)(
-  'a 429 that names no limit slows nobody down, unless the probe gets one too: %s',
-  async (version) => {
-    const { ask, sandbox, service, probes } = await up(version);
-    const { perSecond } = service.status().upstream;
-    for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited.', version))).status).toBe(503);
-    expect(service.status().upstream.perSecond).toBe(perSecond);
-    expect(probes()).toBeLessThanOrEqual(1);
-    const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited.').length;
-    expect(asked).toBeLessThanOrEqual(3); // It is remembered.
+test.each(versions)('a 429 that names no limit changes no rate, unless the probe gets one too: %s', async (version) => {
+  const { ask, sandbox, service, probes } = await up(version);
+  const { perSecond } = service.status().upstream;
+  for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited.', version))).status).toBe(503);
+  expect(service.status().upstream.perSecond).toBe(perSecond);
+  expect(probes()).toBeLessThanOrEqual(1);
+  const asked = sandbox.calls.filter(({ query }) => query['next'] === 'odd-limited.').length;
+  expect(asked).toBeLessThanOrEqual(3); // It is remembered.
 
-    it?.clock.forward(61);
-    sandbox.fault({ kind: 'status', status: 429 });
-    expect((await ask(2)).status).toBe(503);
-    expect(service.status().upstream.perSecond).toBeLessThan(perSecond);
-  },
-);
+  it?.clock.forward(61);
+  sandbox.fault({ kind: 'status', status: 429 });
+  expect((await ask(2)).status).toBe(503);
+  expect(service.status().upstream.perSecond).toBeLessThan(perSecond);
+});

@@ -46,7 +46,7 @@ describe('over the limit', () => {
     ["v2's path with a query of 15 KB", `${dropInPath}?${long('a&')}`, {}],
   ];
 
-  test('every request is refused, uncounted, and asks nothing of Constant Contact', async () => {
+  test('every request is refused, uncounted, and causes no call', async () => {
     await up({
       SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '2',
       SENDGATE_SERVER_TRUST_PROXY: 'loopback',
@@ -66,7 +66,7 @@ describe('over the limit', () => {
     expect(left(await to(path))).toBe(1);
   });
 
-  test('what a refused request is refused for is logged with its team, and without a route', async () => {
+  test('a refused request is logged with its team and without a route', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     await to(path);
     await to(`${path}?limit=0`);
@@ -76,7 +76,7 @@ describe('over the limit', () => {
   });
 });
 
-test('every admitted request is counted once: hits, misses, refusals of what it asks, and errors', async () => {
+test('every admitted request is counted once: hits, misses, problems and errors', async () => {
   await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000', SENDGATE_SERVER_DROP_IN_V2: 'true' });
   let expected = 1000;
   const kinds: [string, Record<string, string>?, string?][] = [
@@ -99,7 +99,7 @@ test('every admitted request is counted once: hits, misses, refusals of what it 
   }
 });
 
-test('requests that arrive in one piece are counted one by one', async () => {
+test('pipelined requests are counted one by one', async () => {
   await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' });
   const { hostname, port } = new URL(it.url);
   const socket = connect(Number(port), hostname);
@@ -144,26 +144,26 @@ describe('wrong tokens', () => {
     expect(await statuses('10.9.0.1', 'a')).toEqual([answer]);
   });
 
-  test('are limited though the network would be recognised without them', async () => {
+  test('are limited even where the network alone would be recognised', async () => {
     await up(env);
     expect(await statuses('10.1.0.1', 'a', 'b', 'c', 'd')).toEqual([200, 200, 200, 429]);
     expect(await statuses('10.1.0.1', undefined, 'token-of-jobs', undefined)).toEqual([200, 200, 200]);
   });
 
-  test('and no token at all, where one is required, run into the limit too', async () => {
+  test('and missing tokens, where one is required, are limited too', async () => {
     await up({ ...env, SENDGATE_CALLERS_REQUIRED: 'true' });
     expect(await statuses('10.9.0.1', undefined, undefined, undefined, undefined)).toEqual([401, 401, 401, 429]);
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('the token of a team counts though another team comes first', async () => {
+  test('a valid token is no wrong one though another team comes first', async () => {
     await up({ ...env, SENDGATE_TEAMS: JSON.stringify([...teams, { name: 'late', tokensSha256: [sha256('x')] }]) });
     const { headers } = await to(path, from('10.1.0.1', 'x'));
     expect(headers['ratelimit']).toMatch(/^"web"/);
     expect(await statuses('10.1.0.1', 'x', 'x', 'x', 'x')).toEqual([200, 200, 200, 200]);
   });
 
-  test("are not the tokens that v2's programs have for Constant Contact; and only v2's own path makes them so", async () => {
+  test("are not the tokens that v2's programs send to Constant Contact, on v2's path alone", async () => {
     await up({ ...env, SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000' });
     const dropIn = await to(dropInPath, from('10.1.0.1', 'token-of-jobs'));
     expect(dropIn.headers['ratelimit']).toMatch(/^"web"/);
@@ -211,7 +211,7 @@ describe("the site's pages", () => {
     expect(left(await to(`${basePath}${path}`))).toBe(2);
   });
 
-  test('open no way around the guards', async () => {
+  test('cannot be used to get around the guards', async () => {
     await up({ SENDGATE_TEAMS: '[{"name":"web","networks":["10.1.0.0/16"]}]', SENDGATE_CALLERS_REQUIRED: 'true' });
     const ways = [
       ...['/problems/..%2Fcampaigns', '/problems/x/../../campaigns', '/assets/client/../../..', '/docs/..'].map(
@@ -233,7 +233,7 @@ describe("the site's pages", () => {
   });
 });
 
-describe('what is known of a connection', () => {
+describe('a remembered caller of a connection', () => {
   /** The answers to requests with the same headers on one connection. */
   async function onOneConnection(lines: readonly string[], fields: readonly string[]): Promise<string[]> {
     const { hostname, port } = new URL(it.url);
@@ -247,7 +247,7 @@ describe('what is known of a connection', () => {
     return text.split(/(?=HTTP\/1\.1 \d)/);
   }
 
-  test('takes no preflight for a request, though their headers are the same', async () => {
+  test('is not used for a preflight, though its headers are the same', async () => {
     await up({ SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
     const fields = ['Host: localhost', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'];
     const [read, preflight] = await onOneConnection([`GET ${path}`, `OPTIONS ${path}`], fields);
@@ -255,7 +255,7 @@ describe('what is known of a connection', () => {
     expect(preflight).toMatch(/^HTTP\/1\.1 204 [\s\S]*Access-Control-Allow-Methods: GET, HEAD/);
   });
 
-  test("takes no token for another's, though on v2's path it is taken off the request", async () => {
+  test("is not used for a request whose token was taken off on v2's path", async () => {
     await up({
       SENDGATE_TEAMS: JSON.stringify([{ name: 'jobs', tokensSha256: [sha256('token-of-jobs')] }]),
       SENDGATE_SERVER_DROP_IN_V2: 'true',
@@ -267,7 +267,7 @@ describe('what is known of a connection', () => {
   });
 });
 
-test('headers too long to negotiate by are disregarded, and short ones are not', async () => {
+test('overlong Accept headers are ignored, short ones are not', async () => {
   await up({});
   expect((await to(path, { accept: long('text/a;q=0.1,') })).status).toBe(200);
   expect((await to(path, { accept: 'text/a;q=0.1,'.repeat(50) })).status).toBe(406);
@@ -275,7 +275,7 @@ test('headers too long to negotiate by are disregarded, and short ones are not',
   expect((await to(path, { 'accept-encoding': `${'a,'.repeat(200)}br` })).headers['content-encoding']).toBe('br');
 });
 
-test('a host in the target counts, whatever the header says', async () => {
+test('a host in the target takes precedence over the Host header', async () => {
   await up({});
   const { socket, closed } = await dial(it.url);
   for (const target of [path, `http://evil.example${path}`, `http://localhost:1${path}`]) socket.write(wire(target));

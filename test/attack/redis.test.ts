@@ -12,7 +12,7 @@ import { Walks } from '../../src/cache/generations.ts';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
 import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/record.ts';
 import { SharedPages } from '../../src/cache/shared-pages.ts';
-import { countingIn } from '../../src/callers/rate-limit/rate-limit.ts';
+import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { parseRedisUrl } from '../../src/config/redis-url.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
@@ -497,7 +497,7 @@ describe('Forged counts', () => {
   ] as readonly (readonly [string, Reply])[])('that are %s are not counted', async (_, reply) => {
     const redis = { isUp: true, key: (name: string) => name, run: async () => reply } as unknown as Redis;
     expect(
-      await countingIn(
+      await redisCounter(
         redis,
         digestWith(() => 'key'),
       ).add('client', 1, 1_000),
@@ -509,7 +509,7 @@ describe('Forged counts', () => {
     [-5, 1],
   ])('whose window has %d ms left have %d', async (leftMs, expected) => {
     const redis = { isUp: true, key: (name: string) => name, run: async () => [7, leftMs] } as unknown as Redis;
-    const counted = await countingIn(
+    const counted = await redisCounter(
       redis,
       digestWith(() => 'key'),
     ).add('client', 1, 1_000);

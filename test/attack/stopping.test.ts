@@ -49,7 +49,7 @@ async function stopInMidRequest(prepare: () => Promise<void> = async () => {}) {
 }
 
 describe('while it drains', () => {
-  test('what comes on a connection that is kept alive is answered, whichever way, and is its last', async () => {
+  test('a request on a kept-alive connection is answered, and is its last', async () => {
     const targets = [
       hit,
       `${hit}/`,
@@ -88,7 +88,7 @@ describe('while it drains', () => {
     await stopped;
   });
 
-  test('of pipelined requests all are answered, and the last answer says so', async () => {
+  test('all pipelined requests are answered, and the last response closes the connection', async () => {
     it = await start();
     fill(it.sandbox);
     const { socket, closed } = await connection();
@@ -100,7 +100,7 @@ describe('while it drains', () => {
     await it.sandbox.stop();
   });
 
-  test('a request that has half arrived may arrive, and is answered', async () => {
+  test('a request that has arrived in part is answered', async () => {
     let half: Raw | undefined;
     const { slow, stopped } = await stopInMidRequest(async () => {
       half = await connection();
@@ -115,7 +115,7 @@ describe('while it drains', () => {
     await stopped;
   });
 
-  test('the probes are told, and not to ask on that connection again', async () => {
+  test('probes are answered, with Connection: close', async () => {
     const { stopped } = await stopInMidRequest();
     const { socket, closed } = await connection(it.service.managementUrl);
     socket.write(wire('/readyz'));
@@ -126,7 +126,7 @@ describe('while it drains', () => {
   });
 });
 
-test('a connection on which nothing was ever asked holds nothing up', async () => {
+test('a connection without a request delays nothing', async () => {
   it = await start({ SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '600000' });
   const { closed } = await connection();
   const { closed: management } = await connection(it.service.managementUrl);
@@ -137,7 +137,7 @@ test('a connection on which nothing was ever asked holds nothing up', async () =
   await it.sandbox.stop();
 });
 
-test('with workers it is the same', async () => {
+test('the same holds with workers', async () => {
   const sandbox = await startSandbox();
   fill(sandbox);
   sandbox.fault({ kind: 'latency', ms: 1_500, campaign: '2' });

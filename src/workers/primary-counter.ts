@@ -1,14 +1,14 @@
 /**
- * The requests of all workers, counted by the primary.
+ * The requests of all workers, added up by the primary where there is no Redis.
  */
 import { LRUCache } from 'lru-cache';
-import type { Counting } from '../callers/rate-limit/rate-limit.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
 
-/** As many as there may be in all workers; past it the longest unseen is forgotten. */
+/** Clients counted at the same time; past it, the one not seen for longest is forgotten. */
 const maxCounted = 100_000;
 
-export class CountingHere implements Counting {
+export class PrimaryCounter implements SharedCounter {
   readonly isUp = true;
   readonly #clock: Clock;
   readonly #counts = new LRUCache<string, { readonly total: number; readonly endsAt: number }>({ max: maxCounted });

@@ -1,0 +1,39 @@
+/**
+ * Answers errors as Problems: in Sendgate's form, or in v2's for programs that were written for v2.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Exchange } from '../http/request-context.ts';
+import { answerProblem, answerProblemJson } from '../http/resource.ts';
+import { Problem } from '../problems.ts';
+import { dropInError } from '../reports/v2-compat/drop-in.ts';
+
+/** Answers a request with the Problem that an error stands for. */
+export type AnswerError = (error: unknown, req: IncomingMessage, exchange: Exchange) => void;
+
+interface ErrorParts {
+  readonly basePath: string;
+  /** Whether the program reads errors in v2's form. */
+  readonly isDropIn: (req: IncomingMessage) => boolean;
+  /** Logs an error that is no Problem. */
+  readonly onUnexpected: (error: unknown, requestId: string) => void;
+}
+
+export function errorHandler({ basePath, isDropIn, onUnexpected }: ErrorParts): AnswerError {
+  return (error, req, exchange) => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
+    if (isDropIn(req)) answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
+    else answerProblemJson(exchange, problem, basePath);
+  };
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  // Express's router refuses a path that cannot be decoded with a URIError of status 400.
+  if (error instanceof URIError) {
+    return new Problem('invalid-request', {
+      errors: [{ parameter: 'id', problem: 'is not valid percent-encoding', allowed: 'a campaign id' }],
+    });
+  }
+  return new Problem('internal-error');
+}

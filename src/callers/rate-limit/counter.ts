@@ -1,0 +1,54 @@
+/**
+ * Requests of each client in its present minute, in memory of a fixed size.
+ */
+import { LRUCache } from 'lru-cache';
+
+export const windowMs = 60_000;
+
+/** One client's minute. It begins with the client's first request, not on the clock's minute. */
+export class Window {
+  /** Requests that were admitted. */
+  used = 0;
+  /** Of these, the requests that the shared counter does not have yet. */
+  unreported = 0;
+  /** Monotonic time in milliseconds. */
+  endsAt: number;
+  /** The client's `RateLimit-Policy`, which costs a digest to make. */
+  policyField: string | undefined;
+
+  constructor(endsAt: number, policyField: string | undefined) {
+    this.endsAt = endsAt;
+    this.policyField = policyField;
+  }
+
+  /** Whole seconds until it ends. */
+  secondsLeft(now: number): number {
+    return Math.max(0, Math.ceil((this.endsAt - now) / 1000));
+  }
+}
+
+/** express-rate-limit's own memory store grows with the number of clients; this one evicts the client not seen for longest. */
+export class Windows {
+  readonly #windows: LRUCache<string, Window>;
+  readonly #onBegin: (key: string) => void;
+
+  /** @param onBegin called with a client's key when its window begins: once a minute while it sends requests */
+  constructor(maxClients: number, onBegin: (key: string) => void) {
+    this.#windows = new LRUCache({ max: maxClients });
+    this.#onBegin = onBegin;
+  }
+
+  get size(): number {
+    return this.#windows.size;
+  }
+
+  /** @param now monotonic time in milliseconds */
+  current(key: string, now: number): Window {
+    const known = this.#windows.get(key);
+    if (known && known.endsAt > now) return known;
+    const window = new Window(now + windowMs, known?.policyField);
+    this.#windows.set(key, window);
+    this.#onBegin(key);
+    return window;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The page cache and the summaries, with Redis behind them where there is one.
+ */
+import { Walks } from '../cache/generations.ts';
+import { campaignOf, maxWalks, Pages } from '../cache/page-cache.ts';
+import { SharedPages } from '../cache/shared-pages.ts';
+import { UnknownIds } from '../cache/unknown-ids.ts';
+import { sharingTeams } from '../callers/teams.ts';
+import { Summaries } from '../campaigns/summary.ts';
+import { type Clock, onceAMinute } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Events } from '../events.ts';
+import { readSends, renderPage } from '../reports/page-json.ts';
+import { bytesOfPrimary } from '../workers/memory.ts';
+import type { SharedState } from './shared-state.ts';
+import type { BuiltUpstream } from './upstream.ts';
+
+interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly shared: SharedState;
+}
+
+export interface BuiltCache {
+  readonly pages: Pages;
+  readonly summaries: Summaries;
+}
+
+/** Pages are made out of others where the upstream knows no `created_since`, and in v2's form. */
+const partForViews = ({ constantContact, server }: Config) =>
+  constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 0;
+
+export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): BuiltCache {
+  const { emit } = events;
+  const { basePath } = config.server;
+  const { ids } = upstream.dialect;
+  const outageAt = () => gates.breaker.openedAt;
+  const { pagesBytes } = bytesOfPrimary(config);
+  const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
+  const walks = new Walks(maxWalks, clock, (walk) => emit('generation.moved', { campaign: campaignOf(walk) }));
+  const pages = new Pages(
+    {
+      ...{ clock, unknownIds, ids, walks, outageAt, readSends },
+      fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
+      render: (query, page) => renderPage(basePath, query, page),
+      filtersSince: upstream.dialect.filtersSince,
+      shared: buildSharedPages(config, { clock, events, shared, walks }),
+      onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
+    },
+    { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
+  );
+  const summaries = new Summaries(
+    {
+      ...{ clock, unknownIds, ids, outageAt },
+      fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
+    },
+    config.cache,
+  );
+  events.on('cache.forgotten', ({ campaign }) => summaries.forget(campaign));
+  return { pages, summaries };
+}
+
+function buildSharedPages(
+  config: Config,
+  { clock, events, shared, walks }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly walks: Walks },
+): SharedPages | undefined {
+  const { redis, keyRing, pageDigest } = shared;
+  if (!redis) return undefined;
+  const teams = sharingTeams(config.teams, config.callers.required);
+  return new SharedPages(
+    {
+      ...{ redis, walks, clock, keys: keyRing, digest: pageDigest },
+      teams: new Set(teams.map(({ name }) => name)),
+      onUnreadable: onceAMinute(clock, (reason) => events.emit('redis.page_unreadable', { reason })),
+    },
+    {
+      namespace: `${config.constantContact.api}${config.server.basePath}`,
+      staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
+      maxFreshSeconds: config.cache.maxFreshSeconds,
+      notFoundSeconds: config.cache.notFoundSeconds,
+      // With v3, our names of the fields and the id of the campaign can make a content longer than it came.
+      maxPageBytes: config.constantContact.maxResponseBytes * 2,
+      maxWaitMs: config.constantContact.deadlineMs,
+    },
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * The management listener, and the purge that it offers.
+ */
+import { managementListener, type Purged } from '../app/management.ts';
+import type { Pages } from '../cache/page-cache.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Emit } from '../events.ts';
+import type { ConnectionLimits } from '../http/connections.ts';
+import { type Server, serve } from '../http/server.ts';
+import type { Health } from '../observability/health.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Status } from '../observability/status.ts';
+import { Problem } from '../problems.ts';
+import { parseCampaign } from '../reports/query.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly readStatus: () => Status;
+  readonly upstream: Upstream;
+  readonly pages: Pages;
+}
+
+export function buildManagement(config: Config, parts: Parts): Server {
+  const { health, metrics, readStatus, clock } = parts;
+  const { allowedHosts } = config.server;
+  return serve(managementListener({ health, metrics, readStatus, allowedHosts, purge: purgeOf(parts) }), {
+    ...config.server,
+    ...limitsOf(config, clock),
+  });
+}
+
+type Purge = (campaign: string | undefined) => Promise<Purged>;
+
+function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | 'emit'>): Purge {
+  const { campaignIds, ids } = upstream.dialect;
+  return async (given) => {
+    const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
+    // An id may mean an activity whose pages are held, here or elsewhere, before anybody has asked by that id, or when it meant none.
+    ids.doubt(campaign);
+    const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));
+    const purged = await pages.purge(campaign);
+    emit('cache.purged', { campaign, ...purged, problem: problem?.code });
+    if (problem) throw new Problem(problem.code, { detail: notIdentified });
+    return purged;
+  };
+}
+
+const notIdentified =
+  'The pages that are held under this very id are purged. Whether the id means a campaign that is held under another one could not be found out: try again, or purge everything.';
+
+async function problemOf(doing: Promise<void>): Promise<Problem | undefined> {
+  try {
+    await doing;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+/** Nobody shares the management listener: its peers are not told apart. */
+const limitsOf = ({ server, exports }: Config, clock: Clock): ConnectionLimits & { clock: Clock } => ({
+  ...{ clock, maxConnections: server.maxConnections, maxPerPeer: server.maxConnections, peerOf: () => undefined },
+  ...{ patienceMs: exports.patienceSeconds * 1000, onRejected: () => {}, onStalled: () => {} },
+});

@@ -1,0 +1,94 @@
+/**
+ * Logs, metrics, status and health. They read the state of other rooms, and listen to what happens.
+ */
+import type { FrontReport } from '../app/front.ts';
+import type { Pages } from '../cache/page-cache.ts';
+import type { Config } from '../config/schema.ts';
+import type { Secrets } from '../config/secrets.ts';
+import type { Events } from '../events.ts';
+import { logEvents } from '../observability/event-log.ts';
+import { Health, type UpstreamState } from '../observability/health.ts';
+import { createLogs, type Logs } from '../observability/log.ts';
+import type { LogDestination } from '../observability/log-destination.ts';
+import { Metrics } from '../observability/metrics.ts';
+import { StatusBoard } from '../observability/status.ts';
+import type { Redis } from '../redis/redis.ts';
+import type { BuiltUpstream } from './upstream.ts';
+
+export function buildLogs({ log }: Config, destination: LogDestination, secrets: Secrets, events: Events): Logs {
+  const logs = createLogs({ level: log.level, destination, secrets: () => secrets.values() });
+  logEvents(events, logs.log);
+  return logs;
+}
+
+interface StateParts {
+  readonly events: Events;
+  readonly built: BuiltUpstream;
+  readonly pages: Pages;
+  readonly redis: Redis | undefined;
+}
+
+/** What is known without the front, which shows it to callers. */
+export function buildStatus({ events, built, pages, redis }: StateParts): StatusBoard {
+  const status = new StatusBoard({
+    ...upstreamState(built),
+    quota: () => built.quota.status(),
+    cache: () => ({ bytes: pages.bytes, pages: pages.count }),
+    sharing: () => ({
+      redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
+      instances: redis?.instances ?? 1,
+    }),
+  });
+  events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
+  return status;
+}
+
+export function buildHealth(built: BuiltUpstream, front: FrontReport): Health {
+  return new Health(upstreamState(built), () => front.processes);
+}
+
+interface MetricsParts extends StateParts {
+  readonly front: FrontReport;
+  readonly logDestination: LogDestination;
+}
+
+export function buildMetrics({ events, built, pages, redis, front, logDestination }: MetricsParts): Metrics {
+  const { quota, tokens } = built;
+  const metrics = new Metrics(
+    {
+      ...upstreamState(built),
+      cacheBytes: () => pages.bytes + front.bytes,
+      cachePages: () => pages.count,
+      quotaWaiting: () => quota.waiting,
+      exportsRunning: () => front.exportsRunning,
+      workers: () => front.processes,
+      callsToday: () => quota.status().callsToday,
+      callsLeftToday: () => quota.status().leftToday,
+      instances: () => redis?.instances ?? 1,
+      redisDown: () => redis !== undefined && !redis.isUp,
+      tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
+    },
+    () => front.given,
+    () => front.deaths,
+    () => quota.status().teams,
+    () => logDestination.lostBytes,
+  );
+  metrics.listen(events);
+  return metrics;
+}
+
+/** What keeps Constant Contact from being called. */
+function upstreamState({
+  gates,
+  quota,
+  tokens,
+}: BuiltUpstream): UpstreamState & { readonly circuitOpen: () => boolean } {
+  const circuitOpen = () => gates.breaker.isOpen;
+  return {
+    gone: () => gates.gone.isShut,
+    credentialsRefused: () => gates.credentials.isShut || tokens?.needsPerson === true,
+    quotaExhausted: () => gates.day.isShut || quota.isSpent,
+    circuitOpen,
+    isFailing: () => circuitOpen() || tokens?.isMissing === true,
+  };
+}

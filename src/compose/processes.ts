@@ -1,0 +1,50 @@
+/**
+ * The processes that callers reach: this one alone, or several workers with this one behind them.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Front } from '../app/front.ts';
+import { teamOfClient } from '../callers/rate-limit/client-key.ts';
+import { redisCounter } from '../callers/rate-limit/shared-counter.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Events } from '../events.ts';
+import type { AccessLog } from '../observability/log.ts';
+import type { LogDestination } from '../observability/log-destination.ts';
+import type { StatusBoard } from '../observability/status.ts';
+import { ExportPlacesHere } from '../reports/export/slots.ts';
+import { bytesOfPrimary } from '../workers/memory.ts';
+import { WorkerPool } from '../workers/pool.ts';
+import type { BuiltCache } from './cache.ts';
+import { buildFront } from './front.ts';
+import type { SharedState } from './shared-state.ts';
+import type { BuiltUpstream } from './upstream.ts';
+
+interface Parts extends BuiltCache {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly version: string;
+  readonly accessLog: AccessLog;
+  readonly logDestination: LogDestination;
+  readonly shared: SharedState;
+  readonly built: BuiltUpstream;
+  readonly status: StatusBoard;
+}
+
+export function buildProcesses(config: Config, parts: Parts): Front {
+  const { clock, events, version, accessLog, logDestination, pages, summaries, status } = parts;
+  const { redis, digest } = parts.shared;
+  const { quota, upstream } = parts.built;
+  const behind = {
+    ...{ clock, pages, summaries, emit: events.emit },
+    isAmple: () => quota.isAmple,
+    onSeen: (client: string) => quota.seen(teamOfClient(client), client),
+    sharedCounter: redis && redisCounter(redis, digest),
+    partitionSalt: randomBytes(16).toString('hex'),
+    exportPlaces: new ExportPlacesHere(config.exports.perTeam),
+    readStatus: status.readPublic.bind(status),
+  };
+  if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });
+  const { campaignIds } = upstream.dialect;
+  const { answersBytes } = bytesOfPrimary(config);
+  return buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
+}

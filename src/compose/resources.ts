@@ -1,0 +1,57 @@
+/**
+ * The resources of a campaign, out of a source of pages.
+ */
+import type { PageSource } from '../cache/page-cache.ts';
+import type { Addresses } from '../callers/address.ts';
+import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import { cursorRules } from '../model/cursor.ts';
+import { SendsEndpoint } from '../reports/endpoint.ts';
+import { SendsExports } from '../reports/export/endpoint.ts';
+import type { ExportPlaces } from '../reports/export/slots.ts';
+import { ReadyAnswers } from '../reports/prepared-responses.ts';
+import { ReadAhead } from '../reports/read-ahead.ts';
+import { RefreshAhead } from '../reports/refresh-ahead.ts';
+
+/** Where pages and summaries come from: the cache of this process, or the primary. */
+export interface SourceParts {
+  readonly clock: Clock;
+  readonly pages: PageSource;
+  readonly summaries: SummarySource;
+  readonly campaignIds: CampaignIdRule;
+  /** Whether the quota is ample enough for calls that no caller has asked for yet. */
+  readonly isAmple: () => boolean;
+  readonly exportPlaces: ExportPlaces;
+  /** Bytes for prepared responses. */
+  readonly answersBytes: number;
+}
+
+interface Parts extends SourceParts {
+  readonly addresses: Addresses;
+  /** Lines that the header of every response carries. */
+  readonly head: string;
+  readonly onUnexpected: (error: unknown, requestId: string) => void;
+}
+
+export function buildResources(config: Config, parts: Parts) {
+  const { clock, pages, summaries, campaignIds, isAmple, addresses } = parts;
+  const answers = new ReadyAnswers(parts.head, parts.answersBytes);
+  const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
+  const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
+  const isCursor = cursorRules[config.constantContact.api];
+  const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
+  return {
+    answers,
+    refreshAhead,
+    sends: new SendsEndpoint(endpointParts),
+    /** For programs written for Constant Contact v2. */
+    dropIn: config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined,
+    exports: new SendsExports(
+      { pages, campaignIds, clock, onUnexpected: parts.onUnexpected, places: parts.exportPlaces },
+      config.exports,
+    ),
+    summary: summaryHandler(summaries, campaignIds),
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * What instances share: Redis, the keys that encrypt what is kept there, and digests for its names.
+ */
+import type { Clock } from '../clock.ts';
+import { parseRedisUrl } from '../config/redis-url.ts';
+import type { Config } from '../config/schema.ts';
+import type { Secrets } from '../config/secrets.ts';
+import type { Emit } from '../events.ts';
+import { type Digest, digestWith } from '../redis/digests.ts';
+import { Redis, type RedisEvents } from '../redis/redis.ts';
+import { KeyRing } from '../storage/key-ring.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly secrets: Secrets;
+  readonly readFile: (path: string) => string;
+}
+
+export interface SharedState {
+  /** Undefined where this is the only instance. */
+  readonly redis: Redis | undefined;
+  /** Undefined where no file of encryption keys is configured. */
+  readonly keyRing: KeyRing | undefined;
+  /** Keyed with the encryption keys or, without them, with a credential: all instances have it, and Redis does not. */
+  readonly digest: Digest;
+  /** Keyed with the encryption keys alone. */
+  readonly pageDigest: Digest;
+}
+
+export function buildSharedState(config: Config, { clock, emit, secrets, readFile }: Parts): SharedState {
+  const redis = buildRedis(config, clock, secrets.get('redisUrl'), emit);
+  const keyRing = buildKeyRing(config, readFile, emit);
+  const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
+  return {
+    redis,
+    keyRing,
+    digest: digestWith(() => keyRing?.digestKey ?? credential()),
+    pageDigest: digestWith(() => keyRing?.digestKey),
+  };
+}
+
+function buildRedis({ redis: options }: Config, clock: Clock, url: string | undefined, emit: Emit): Redis | undefined {
+  const address = parseRedisUrl(url ?? '');
+  if (!address) return undefined;
+  const events: { -readonly [K in keyof RedisEvents]: RedisEvents[K] } = {
+    asked: (script, outcome, seconds) => emit('redis.asked', { script, outcome, seconds }),
+    changed: () => {},
+  };
+  const redis = new Redis(address, options, clock, events);
+  events.changed = (isUp, why) => {
+    const { instances } = redis;
+    if (isUp) emit('redis.available', { instances });
+    else emit('redis.unavailable', { ...why, instances });
+  };
+  return redis;
+}
+
+function buildKeyRing({ cache }: Config, readFile: (path: string) => string, emit: Emit): KeyRing | undefined {
+  const file = cache.encryptionKeyFile;
+  if (file === '') return undefined;
+  return new KeyRing(file, readFile, () => emit('encryption_keys.unreadable', { file }));
+}

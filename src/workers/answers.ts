@@ -1,0 +1,69 @@
+/**
+ * What the primary answers to the questions of one worker.
+ */
+import type { Pages } from '../cache/page-cache.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
+import type { SummarySource } from '../campaigns/summary.ts';
+import type { Clock } from '../clock.ts';
+import type { PublicStatus } from '../observability/status.ts';
+import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { AskedPage, Given } from './copies.ts';
+import type { Answers } from './protocol.ts';
+
+export interface AnswerParts {
+  readonly clock: Clock;
+  readonly pages: Pages;
+  readonly summaries: SummarySource;
+  /** Whether the quota is ample enough for calls that no caller has asked for yet. */
+  readonly isAmple: () => boolean;
+  readonly counter: SharedCounter;
+  /** Called with the key of a client that sends requests. */
+  readonly onSeen: (key: string) => void;
+  readonly exportPlaces: ExportPlaces;
+  readonly readStatus: () => PublicStatus;
+}
+
+/** The slots of the exports that one worker runs. */
+export class HeldSlots {
+  readonly #leave = new Map<number, () => void>();
+  #last = 0;
+
+  add(leave: () => void): number {
+    this.#leave.set(++this.#last, leave);
+    return this.#last;
+  }
+
+  leave(slot: number): void {
+    this.#leave.get(slot)?.();
+    this.#leave.delete(slot);
+  }
+
+  /** The worker is gone. */
+  leaveAll(): void {
+    for (const slot of [...this.#leave.keys()]) this.leave(slot);
+  }
+}
+
+export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
+  const { clock, pages, summaries, isAmple, counter, onSeen, exportPlaces, readStatus } = parts;
+  const page = async ({ query, ask }: AskedPage, signal?: AbortSignal): Promise<Given> => {
+    const found = await pages.get(query, { ...ask, ...(signal && { signal }) });
+    return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
+  };
+  return {
+    page,
+    prefetch: async ({ query, ask }) =>
+      isAmple() ? page({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
+    summary: ({ campaign, payer }, signal) => summaries.get(campaign, payer, signal),
+    count: ({ key, count, leftMs }) => {
+      onSeen(key);
+      return counter.add(key, count, leftMs);
+    },
+    enterExport: async (exporter) => slots.add(await exportPlaces.enter(exporter)),
+    leaveExport: (slot) => {
+      slots.leave(slot);
+      return undefined;
+    },
+    status: readStatus,
+  };
+}

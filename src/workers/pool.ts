@@ -1,0 +1,176 @@
+/**
+ * Several processes that answer callers (`server.workers`), with the primary behind them, which has the pages and calls Constant
+ * Contact. So there is one quota, one circuit and one set of tokens, and one call, whichever worker misses a page.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Front } from '../app/front.ts';
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
+import { settlesWithin, sleep } from '../clock.ts';
+import type { Events } from '../events.ts';
+import { type LogDestination, wholeLines, writeToStderr } from '../observability/log-destination.ts';
+import type { PublicStatus } from '../observability/status.ts';
+import type { Tallied } from '../observability/tally.ts';
+import { type AnswerParts, answersFor, HeldSlots } from './answers.ts';
+import { Answering } from './channel.ts';
+import { PrimaryCounter } from './primary-counter.ts';
+import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
+import { WorkerReports } from './reports.ts';
+
+interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
+  readonly events: Events;
+  readonly logDestination: LogDestination;
+  readonly sharedCounter: SharedCounter | undefined;
+  readonly partitionSalt: string;
+  /** @param given the responses of all workers */
+  readonly readStatus: (given: readonly Tallied[]) => PublicStatus;
+}
+
+interface Options {
+  readonly workers: number;
+  readonly drainTimeoutMs: number;
+}
+
+/** A worker that has died is replaced after this. */
+const restartMs = 1_000;
+
+const program = fileURLToPath(new URL('./main.js', import.meta.url));
+
+export class WorkerPool implements Front {
+  readonly #options: Options;
+  readonly #parts: Parts;
+  readonly #answerParts: AnswerParts;
+  readonly #running = new Set<Worker>();
+  readonly #reports = new WorkerReports();
+  #deaths = 0;
+  #isDraining = false;
+
+  constructor(options: Options, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#answerParts = {
+      ...parts,
+      counter: parts.sharedCounter ?? new PrimaryCounter(parts.clock),
+      readStatus: () => parts.readStatus(this.given),
+    };
+    this.#invalidateCopiesOn(parts.events);
+    cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
+  }
+
+  get given(): readonly Tallied[] {
+    return this.#reports.given;
+  }
+
+  get bytes(): number {
+    return this.#reports.bytes;
+  }
+
+  get exportsRunning(): number {
+    return this.#reports.exportsRunning;
+  }
+
+  get processes(): number {
+    return this.#reports.listening;
+  }
+
+  get deaths(): number {
+    return this.#deaths;
+  }
+
+  /** Resolves when all of them listen. Rejects when one of them cannot. */
+  async listen(): Promise<string> {
+    const urls = await Promise.all(Array.from({ length: this.#options.workers }, () => this.#start()));
+    return urls[0] ?? '';
+  }
+
+  reloadSecrets(): void {
+    this.#order('reload');
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const { clock } = this.#parts;
+    const exits = Promise.all([...this.#running].map((worker) => once(worker, 'exit')));
+    this.#order('drain');
+    // A worker cuts off what it cannot finish in this time, and reports it: that takes a moment more.
+    if (await settlesWithin(clock, this.#options.drainTimeoutMs + 1_000, exits)) return;
+    for (const worker of this.#running) worker.process.kill('SIGKILL');
+    await exits;
+  }
+
+  #invalidateCopiesOn(events: Events): void {
+    events.on('generation.moved', ({ campaign }) => this.#order({ moved: campaign }));
+    events.on('cache.forgotten', ({ campaign }) => this.#order({ moved: campaign }));
+    events.on('ids.learned', ({ ids }) => {
+      for (const id of ids) this.#order({ moved: id });
+    });
+    // What other instances have changed meanwhile is not known.
+    events.on('redis.available', () => this.#order({ moved: undefined }));
+  }
+
+  #order(order: Order): void {
+    for (const worker of this.#running) sendTo(worker, { kind: 'order', order });
+  }
+
+  /** Resolves with the worker's URL when it listens. Rejects when it ends before that. */
+  #start(): Promise<string> {
+    const { events, partitionSalt, logDestination } = this.#parts;
+    const worker = cluster.fork({ [saltVariable]: partitionSalt });
+    this.#running.add(worker);
+    this.#reports.started(worker.id);
+    passOutputOn(worker, logDestination);
+    const slots = new HeldSlots();
+    const answering = new Answering(
+      answersFor(slots, this.#answerParts),
+      (message) => sendTo(worker, message),
+      (err) => events.emit('service.unexpected_error', { err }),
+    );
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind !== 'report') return answering.received(message);
+        this.#reports.reported(worker.id, message.report);
+        if (message.report.url !== undefined) resolve(message.report.url);
+      });
+      worker.once('exit', (code, signal) => {
+        answering.close();
+        slots.leaveAll();
+        this.#running.delete(worker);
+        const { url } = this.#reports.ended(worker.id);
+        if (this.#isDraining) return;
+        if (url === undefined) return reject(new Error(`a worker did not start: ${signal ?? code}`));
+        this.#deaths++;
+        events.emit('worker.died', { worker: worker.id, code, signal });
+        void this.#replace();
+      });
+    });
+  }
+
+  async #replace(): Promise<void> {
+    const { clock, events } = this.#parts;
+    for (;;) {
+      await sleep(clock, restartMs);
+      if (this.#isDraining) return;
+      try {
+        await this.#start();
+        return;
+      } catch (err) {
+        events.emit('worker.start_failed', { err });
+      }
+    }
+  }
+}
+
+/** To a worker that has died and is not known to have, a message fails: without the callback, that would end the primary. */
+function sendTo(worker: Worker, message: FromPrimary): void {
+  if (worker.isConnected()) worker.send(message, () => {});
+}
+
+/** What a worker writes goes where the primary's lines go, whole lines at a time. */
+function passOutputOn(worker: Worker, logDestination: LogDestination): void {
+  worker.process.stdout?.on(
+    'data',
+    wholeLines((lines) => logDestination.pass(lines)),
+  );
+  worker.process.stderr?.on('data', writeToStderr);
+}

@@ -1,0 +1,23 @@
+/**
+ * What a worker has only by asking the primary.
+ */
+import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
+import type { SummarySource } from '../campaigns/summary.ts';
+import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { Asking } from './channel.ts';
+
+export const countedByPrimary = (primary: Asking): SharedCounter => ({
+  isUp: true,
+  add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
+});
+
+export const summariesOf = (primary: Asking): SummarySource => ({
+  get: (campaign, payer, signal) => primary.ask('summary', { campaign, payer }, signal),
+});
+
+export const exportSlotsOf = (primary: Asking): ExportPlaces => ({
+  enter: async (exporter) => {
+    const slot = await primary.ask('enterExport', exporter);
+    return () => void primary.ask('leaveExport', slot);
+  },
+});

@@ -1,0 +1,50 @@
+/**
+ * What all workers have done since the start, those that are gone included.
+ */
+import { type Tallied, Tally } from '../observability/tally.ts';
+import type { WorkerReport } from './protocol.ts';
+
+const nothing: WorkerReport = { given: [], bytes: 0, exportsRunning: 0 };
+
+export class WorkerReports {
+  readonly #latest = new Map<number, WorkerReport>();
+  readonly #gone = new Tally();
+
+  /** @param worker its number */
+  started(worker: number): void {
+    this.#latest.set(worker, nothing);
+  }
+
+  reported(worker: number, report: WorkerReport): void {
+    if (this.#latest.has(worker)) this.#latest.set(worker, report);
+  }
+
+  /** Returns the last report of a worker that has ended. */
+  ended(worker: number): WorkerReport {
+    const last = this.#latest.get(worker) ?? nothing;
+    this.#latest.delete(worker);
+    this.#gone.include(last.given);
+    return last;
+  }
+
+  get given(): readonly Tallied[] {
+    return [...this.#gone.all, ...this.#all.flatMap(({ given }) => given)];
+  }
+
+  get bytes(): number {
+    return this.#all.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get exportsRunning(): number {
+    return this.#all.reduce((sum, { exportsRunning }) => sum + exportsRunning, 0);
+  }
+
+  /** Workers that listen. */
+  get listening(): number {
+    return this.#all.filter(({ url }) => url !== undefined).length;
+  }
+
+  get #all(): WorkerReport[] {
+    return [...this.#latest.values()];
+  }
+}

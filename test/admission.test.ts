@@ -1,0 +1,130 @@
+/**
+ * A request is identified and counted once, ahead of the fast path and of Express.
+ */
+import { once } from 'node:events';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import express from 'express';
+import { Addresses } from '../src/callers/address.ts';
+import { BrowserGuard } from '../src/callers/browser-guard.ts';
+import { Callers } from '../src/callers/callers.ts';
+import { allowHosts } from '../src/callers/host-guard.ts';
+import { clientOf } from '../src/callers/rate-limit/client-key.ts';
+import { expressRateLimit } from '../src/callers/rate-limit/express.ts';
+import { type Decision, Limiter } from '../src/callers/rate-limit/limiter.ts';
+import { defaultTeam, Teams } from '../src/callers/teams.ts';
+import { systemClock } from '../src/clock.ts';
+import { observeExchanges } from '../src/http/request-context.ts';
+import { Tally } from '../src/observability/tally.ts';
+import { Problem } from '../src/problems.ts';
+import { ask } from './support/ask.ts';
+import { start } from './support/harness.ts';
+import { dial, wire } from './support/raw.ts';
+
+const limiterOf = (clock = systemClock) => new Limiter({ maxClients: 10, clock, partitionSalt: 'salt' });
+
+describe('a caller whose header fields are the same as before on its connection', () => {
+  const observe = observeExchanges({ log: () => {}, tally: new Tally(), clock: systemClock, head: '' });
+
+  /** Identifies two requests with these fields on one connection. Resolves with how often the team was looked for. */
+  function identifiedTwice(fields: Readonly<Record<string, string>>): number {
+    const addresses = new Addresses([]);
+    const digest = '0'.repeat(64);
+    const jobs = { name: 'jobs', weight: 1, networks: [], tokensSha256: [digest] };
+    const teams = new Teams([jobs], false, addresses);
+    const lookedFor = jest.spyOn(teams, 'of');
+    const callers = new Callers({
+      isAllowedHost: allowHosts(['localhost']),
+      browserGuard: new BrowserGuard([]),
+      ...{ addresses, teams, limiter: limiterOf(), requestsPerMinute: 100 },
+      isOpen: () => false,
+      takeForeignTokens: () => undefined,
+    });
+    const socket = { remoteAddress: '127.0.0.1' };
+    const headers = { host: 'localhost', ...fields };
+    for (let n = 0; n < 2; n++) {
+      const rawHeaders = Object.entries(headers).flat();
+      const req = {
+        method: 'GET',
+        url: '/campaigns/1/sends',
+        headers,
+        rawHeaders,
+        socket,
+      } as unknown as IncomingMessage;
+      expect(callers.admit(req, observe(req, {} as ServerResponse))).toBeDefined();
+    }
+    return lookedFor.mock.calls.length;
+  }
+
+  test('is not identified again', () => expect(identifiedTwice({})).toBe(1));
+
+  test('is identified again where it has sent a token, which is not kept', () => {
+    expect(identifiedTwice({ authorization: 'Bearer any' })).toBe(2);
+  });
+});
+
+describe('express-rate-limit', () => {
+  const closers: (() => unknown)[] = [];
+  afterEach(() => {
+    for (const close of closers.splice(0)) close();
+  });
+
+  /** Asks an Express application that is told this decision. */
+  async function told(decision: Decision | undefined) {
+    const rateLimit = expressRateLimit();
+    const app = express();
+    app.use(rateLimit.middleware);
+    app.use((req, res) => res.json((req as unknown as { rateLimit: unknown }).rateLimit));
+    app.use(((error, _req, res, _next) => {
+      res.status(error instanceof Problem ? error.status : 500).end();
+    }) satisfies express.ErrorRequestHandler);
+    const server = http.createServer((req, res) => {
+      if (decision) rateLimit.tell(req, decision);
+      app(req, res);
+    });
+    closers.push(() => server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return ask(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  }
+  const client = clientOf(defaultTeam, undefined, 3);
+
+  test('is told what the limiter has counted, and counts nothing itself', async () => {
+    const limiter = limiterOf();
+    for (let used = 1; used <= 3; used++) {
+      const { status, body } = await told(limiter.decide(client));
+      expect([status, JSON.parse(body)]).toEqual([
+        200,
+        expect.objectContaining({ limit: 3, used, remaining: 3 - used }),
+      ]);
+    }
+    expect(limiter.decide(client).refusal?.code).toBe('rate-limited');
+  });
+
+  test('refuses what is over the limit, and fails where nothing was decided', async () => {
+    const decided = { client, fields: '', refusal: undefined };
+    expect((await told({ ...decided, used: 4 })).status).toBe(429);
+    expect((await told(undefined)).status).toBe(500);
+  });
+});
+
+test('requests that come at once are decided one by one: none is admitted beyond the limit', () => {
+  const limiter = limiterOf();
+  const client = clientOf(defaultTeam, undefined, 2);
+  const decisions = Array.from({ length: 4 }, () => limiter.decide(client));
+  expect(decisions.map(({ refusal }) => refusal?.code)).toEqual([undefined, undefined, 'rate-limited', 'rate-limited']);
+  expect(decisions.map(({ fields }) => /r=(\d)/.exec(fields)?.[1])).toEqual(['1', '0', '0', '0']);
+});
+
+test('the responses to pipelined requests have their own counts, in turn', async () => {
+  const it = await start({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '10' });
+  try {
+    const { socket, closed } = await dial(it.url);
+    for (const target of ['/status', '/nothing', '/status']) socket.write(wire(target));
+    socket.write(wire('/status', ['Connection: close']));
+    const text = await closed;
+    expect([...text.matchAll(/RateLimit: "default"; r=(\d)/g)].map(([, r]) => r)).toEqual(['9', '8', '7', '6']);
+  } finally {
+    await it.close();
+  }
+});
