@@ -248,7 +248,7 @@ async function run(policy: Policy): Promise<Tally> {
       const found = await pages.get(query, { team });
       readAhead.answered(query, found.page, { team }, team);
       refreshAhead.answered(query, found.page, { team });
-      if (found.forward) {
+      if (found.outcome.kind === 'forwarded') {
         const waits = tally.waits.get(team) ?? [];
         tally.waits.set(team, waits);
         waits.push((clock.now() - started) / 1000);

@@ -74,7 +74,7 @@ describe('a head', () => {
     expect(calls).toEqual([0, 60.01]);
     const held = () => pages.get(head, { team: 'default' });
     await until(async () => (await held()).page.fetchedAt === clock.monotonic(), 'the new one is held');
-    expect((await held()).forward).toBeUndefined();
+    expect((await held()).outcome.kind).toBe('hit');
     expect(calls).toEqual([0, 60.01]);
   });
 

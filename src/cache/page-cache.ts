@@ -7,7 +7,7 @@ import { MeansAnotherId, noOtherIds, type OtherIds } from '../model/campaign-ids
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import { identityOfSend, newest, type Send, type SendsPage, since } from '../model/sends.ts';
 import { Problem, remembered } from '../problems.ts';
-import type { Demand, Payer, Urgency } from '../quota/demand.ts';
+import type { Demand, Payer } from '../quota/demand.ts';
 import { Waiters } from '../quota/waiters.ts';
 import { inSpan } from '../tracing.ts';
 import { identityOf } from './compression.ts';
@@ -15,6 +15,7 @@ import { type FreshnessLimits, freshForMs } from './freshness.ts';
 import { Walks } from './generations.ts';
 import { lookAgain } from './look-again.ts';
 import { makeBody, type Page, pageOf, tagOf } from './page.ts';
+import { type Ask, hitInMemory, hitInShared, type Lookup, type PageSource } from './page-source.ts';
 import type { Rebuilt } from './record.ts';
 import { type RefusalCode, refusalCodeOf, type Seen, type SharedPages, type Turn } from './shared-pages.ts';
 import type { UnknownIds } from './unknown-ids.ts';
@@ -57,31 +58,6 @@ interface Parts {
   readonly encode?: typeof makeBody;
 }
 
-/** A question on somebody's account. */
-export interface Ask extends Payer {
-  /**
-   * How much it matters when; `interactive` where somebody waits. With `bulk` a walk costs no more calls than it has to:
-   * its head is as fresh as any, and pages behind it, which an unchanged head has confirmed, are taken however old.
-   */
-  readonly urgency?: Urgency;
-  /** Ends this caller's wait, and nobody else's. */
-  readonly signal?: AbortSignal;
-  /** The caller wants nothing older; granted at most once in `minFreshSeconds` a key. */
-  readonly maxAgeSeconds?: number | undefined;
-}
-
-/** A page and the cache's part in it, in the terms of RFC 9211. */
-export interface Found {
-  readonly page: Page;
-  /** Why the upstream was asked for this answer; undefined on a hit. */
-  readonly forward: 'uri-miss' | 'stale' | 'request' | undefined;
-  /** The call was somebody else's, for the same page. */
-  readonly collapsed: boolean;
-  /** It was not in memory, but among the pages of all instances. */
-  readonly shared: boolean;
-  readonly stored: boolean;
-}
-
 /** What the upstream said no to, remembered so that it is not asked again at once. */
 interface RememberedRefusal {
   readonly kind: 'refusal';
@@ -105,7 +81,7 @@ interface Fetch {
   readonly maxAgeSeconds: number | undefined;
   readonly mayBeStale: boolean;
   /** For a view: the page that it is made of. */
-  source?: Found;
+  source?: Lookup;
 }
 
 /** Of a page that another instance fetched. */
@@ -124,9 +100,6 @@ interface Place {
   readonly idsVersion: number;
 }
 
-/** Where pages come from. */
-export type PageSource = Pick<Pages, 'hit' | 'get' | 'peek' | 'prefetch'>;
-
 /** The campaign of a walk, by the id under which its rows are held. */
 export const campaignOf = (walk: string) => walk.split('|', 1)[0] ?? '';
 
@@ -136,7 +109,7 @@ const entryOverheadBytes = 600;
 const laterMs = 5;
 export const maxWalks = 50_000;
 
-export class Pages {
+export class Pages implements PageSource {
   readonly #parts: Parts;
   readonly #options: PagesOptions;
   readonly #ids: OtherIds;
@@ -189,13 +162,13 @@ export class Pages {
    *
    * @throws Problem with a remembered refusal
    */
-  hit(query: PageQuery, maxAgeSeconds?: number): Found | undefined {
+  hit(query: PageQuery, maxAgeSeconds?: number): Lookup | undefined {
     const place = this.#place(query);
     if (this.#parts.shared?.isDoubtful(place.walk)) return undefined;
     return this.#held(place, maxAgeSeconds);
   }
 
-  #held({ cache, key, generation }: Place, maxAgeSeconds: number | undefined): Found | undefined {
+  #held({ cache, key, generation }: Place, maxAgeSeconds: number | undefined): Lookup | undefined {
     const held = cache.get(key);
     if (held === undefined) return undefined;
     if (held.kind === 'refusal') {
@@ -203,7 +176,7 @@ export class Pages {
       throw this.#problemOf(held);
     }
     if (this.#wantsRefresh(held, generation, maxAgeSeconds)) return undefined;
-    return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
+    return { page: held, outcome: hitInMemory };
   }
 
   /**
@@ -211,7 +184,7 @@ export class Pages {
    *
    * @throws Problem when there is no page to answer with, or the signal's reason
    */
-  get(query: PageQuery, ask: Ask): Promise<Found> {
+  get(query: PageQuery, ask: Ask): Promise<Lookup> {
     const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
       const { client, signal } = ask;
@@ -219,13 +192,16 @@ export class Pages {
       const { unknownIds } = this.#parts;
       const isWatched = unknownIds && client !== undefined && !this.peek(query);
       const found = await (isWatched ? unknownIds.watch(client, query.campaign, signal, look) : look());
-      span.setAttributes({ 'sendgate.forward': found.forward ?? 'none', 'sendgate.collapsed': found.collapsed });
+      const { outcome } = found;
+      const isForwarded = outcome.kind === 'forwarded';
+      const why = isForwarded ? outcome.why : 'none';
+      span.setAttributes({ 'sendgate.forward': why, 'sendgate.collapsed': isForwarded && outcome.collapsed });
       return found;
     });
   }
 
   /** @param alongWith another demand, with which this one becomes more urgent */
-  async #get(query: PageQuery, ask: Ask, mayBeStale: boolean, alongWith?: Demand): Promise<Found> {
+  async #get(query: PageQuery, ask: Ask, mayBeStale: boolean, alongWith?: Demand): Promise<Lookup> {
     const { team, client, urgency = 'interactive', signal, maxAgeSeconds } = ask;
     const { shared } = this.#parts;
     const asked = this.#place(query);
@@ -242,7 +218,7 @@ export class Pages {
     if (hit) return hit;
 
     if (isBulk && query.kind === 'next' && held?.kind === 'page' && !this.#wantsRefresh(held, generation)) {
-      return { page: held, forward: undefined, collapsed: false, shared: false, stored: false };
+      return { page: held, outcome: hitInMemory };
     }
     const forceRefresh = isPast || (held?.kind === 'page' && this.#wantsRefresh(held, generation, maxAgeSeconds));
     const allowStale = mayBeStale && !isBulk && held?.kind === 'page' && !forceRefresh;
@@ -261,23 +237,19 @@ export class Pages {
     if (found === undefined) throw new Problem('internal-error');
     if (found.kind === 'refusal') throw isWalking ? walkProblem(found) : this.#problemOf(found);
 
-    const { source } = context;
+    const source = context.source?.outcome;
     const origin = status.returnedStale ? undefined : this.#origins.get(found);
-    const isShared = origin?.waited === false || source?.shared === true;
+    const isShared = origin?.waited === false || (source?.kind === 'hit' && source.shared);
     const isNews = !isShared && !status.returnedStale && found.failedAt === undefined && found !== held;
-    const fetched = isNews && (!source || source.forward !== undefined);
+    const fetched = isNews && source?.kind !== 'hit';
     // What another instance has left to go stale is answered at once, and asked for behind it.
     if (origin && !source && !isBulk && this.#parts.clock.monotonic() >= found.freshUntil)
       void this.prefetch(query, payer);
     const wasWanted = forceRefresh && held?.kind === 'page' && !this.#isGone(held);
-    const forward = status.fetch === 'miss' || held?.kind !== 'page' ? 'uri-miss' : wasWanted ? 'request' : 'stale';
-    return {
-      page: found,
-      forward: fetched ? forward : undefined,
-      collapsed: fetched && (status.fetch === 'inflight' || origin?.waited === true || source?.collapsed === true),
-      shared: isShared,
-      stored: fetched && cache.peek(key) === found,
-    };
+    const why = status.fetch === 'miss' || held?.kind !== 'page' ? 'uri-miss' : wasWanted ? 'request' : 'stale';
+    if (!fetched) return { page: found, outcome: isShared ? hitInShared : hitInMemory };
+    const collapsed = status.fetch === 'inflight' || origin?.waited === true || source?.collapsed === true;
+    return { page: found, outcome: { kind: 'forwarded', why, collapsed, stored: cache.peek(key) === found } };
   }
 
   /** The page that is held, however old. */

@@ -5,7 +5,7 @@
 import { answersToErrors, createApp } from '../app/application.ts';
 import { Lane } from '../app/fast-path.ts';
 import { publicStatus } from '../app/status-endpoint.ts';
-import type { PageSource } from '../cache/page-cache.ts';
+import type { PageSource } from '../cache/page-source.ts';
 import { Addresses } from '../callers/address.ts';
 import { BrowserGuard } from '../callers/browser-guard.ts';
 import { type Caller, Callers } from '../callers/callers.ts';

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { type Page, pageOf } from '../cache/page.ts';
-import type { Ask, Found, PageSource } from '../cache/page-cache.ts';
+import { type Ask, hitInMemory, type Lookup, type PageSource } from '../cache/page-source.ts';
 import type { Clock } from '../clock.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
@@ -12,7 +12,7 @@ import type { Asking } from './channel.ts';
 
 /** A page as the primary has found it. */
 export interface Given {
-  readonly found: Found;
+  readonly found: Lookup;
   /** Monotonic time at the primary, of which the page's times are. */
   readonly at: number;
   /** How long it may be answered without asking again, in milliseconds. */
@@ -66,15 +66,15 @@ export class Copies implements PageSource {
     return this.#copies.calculatedSize;
   }
 
-  hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Found | undefined {
+  hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Lookup | undefined {
     const copy = this.#copies.get(keyOf(query));
     if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(copy.heldUnder) ?? 0)) return undefined;
     const now = this.#clock.monotonic();
     if (now >= copy.goodUntil || now - copy.page.fetchedAt > maxAgeSeconds * 1000) return undefined;
-    return { page: copy.page, forward: undefined, collapsed: false, shared: false, stored: false };
+    return { page: copy.page, outcome: hitInMemory };
   }
 
-  async get(query: PageQuery, { signal, ...ask }: Ask): Promise<Found> {
+  async get(query: PageQuery, { signal, ...ask }: Ask): Promise<Lookup> {
     const hit = this.hit(query, ask.maxAgeSeconds);
     if (hit) return hit;
     const about: AskedPage = { query, ask };
@@ -99,7 +99,7 @@ export class Copies implements PageSource {
     else this.#moved.set(campaign, this.#news);
   }
 
-  #take(query: PageQuery, { found, at, goodForMs, heldUnder }: Given): Found {
+  #take(query: PageQuery, { found, at, goodForMs, heldUnder }: Given): Lookup {
     const now = this.#clock.monotonic();
     const { page } = found;
     const known = this.#copies.peek(keyOf(query))?.page.body;
@@ -108,7 +108,7 @@ export class Copies implements PageSource {
     const copy = pageOf(body, laterBy(now - at, page));
     const goodUntil = now + goodForMs;
     if (goodForMs > 0) this.#copies.set(keyOf(query), { page: copy, goodUntil, heldUnder, after: this.#news });
-    return { ...found, page: copy };
+    return { page: copy, outcome: found.outcome };
   }
 }
 
