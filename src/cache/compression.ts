@@ -3,7 +3,6 @@
  */
 import { promisify } from 'node:util';
 import zlib, { constants } from 'node:zlib';
-import type { PageBody } from './page.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'br';
 
@@ -17,8 +16,14 @@ const decompressBrotli = promisify(zlib.brotliDecompress);
  */
 const brotliQuality = 4;
 
+interface Compressed {
+  readonly br: Buffer;
+  /** Bytes of the content when it is not encoded. */
+  readonly identityBytes: number;
+}
+
 /** The content of a page as it is. */
-export function identityOf({ br, identityBytes }: Pick<PageBody, 'br' | 'identityBytes'>): Promise<Buffer> {
+export function identityOf({ br, identityBytes }: Compressed): Promise<Buffer> {
   return decompressBrotli(br, { maxOutputLength: identityBytes, chunkSize: Math.max(64, identityBytes) });
 }
 

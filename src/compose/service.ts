@@ -3,14 +3,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import { managementListener } from '../app/management.ts';
-import { Walks } from '../cache/generations.ts';
-import { campaignOf, maxWalks, Pages } from '../cache/page-cache.ts';
-import { SharedPages } from '../cache/shared-pages.ts';
+import { Generations, maxWalks } from '../cache/generations.ts';
+import { campaignOf } from '../cache/keys.ts';
+import { PageCache } from '../cache/page-cache.ts';
+import { RedisPageKeys } from '../cache/redis/redis-page-keys.ts';
+import { RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { broadRanges } from '../callers/address.ts';
 import { countingIn, teamOfClient } from '../callers/rate-limit/rate-limit.ts';
 import { defaultTeam } from '../callers/teams.ts';
-import { Summaries } from '../campaigns/summary.ts';
+import { Summaries } from '../campaigns/summaries.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { parseRedisUrl } from '../config/redis-url.ts';
@@ -52,7 +54,7 @@ export interface Service {
   readonly url: string;
   readonly managementUrl: string;
   readonly log: Logger;
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
   /** Reads mounted secrets again. */
@@ -116,21 +118,20 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     userAgent: `sendgate/${parts.version}`,
     teams: new Map(sharingTeams(config).map((team) => [team.name, team])),
   });
-  const walks = new Walks(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
-  const shared =
+  const generations = new Generations(maxWalks, clock, (walk) => workers?.moved(campaignOf(walk)));
+  const secondLevel =
     redis &&
-    new SharedPages(
+    new RedisSecondLevel(
       {
-        redis,
-        walks,
-        clock,
-        keys: keyRing,
-        digest: digestWith(() => keyRing?.digestKey),
+        ...{ redis, generations, clock, keyRing },
+        keys: new RedisPageKeys(
+          { key: (name) => redis.key(name), digest: digestWith(() => keyRing?.digestKey), clock },
+          { ...config.cache, namespace: `${config.constantContact.api}${basePath}` },
+        ),
         teams: new Set([...config.teams, defaultTeam].map(({ name }) => name)),
         onUnreadable: onceAMinute(clock, (reason) => emit('redis.page_unreadable', { reason })),
       },
       {
-        namespace: `${config.constantContact.api}${basePath}`,
         staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
         maxFreshSeconds: config.cache.maxFreshSeconds,
         notFoundSeconds: config.cache.notFoundSeconds,
@@ -142,7 +143,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const { pagesBytes, answersBytes } = bytesOfPrimary(config);
   const { ids } = upstream.dialect;
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
-  const pages = new Pages(
+  const pages = new PageCache(
     {
       unknownIds,
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
@@ -150,8 +151,8 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       readSends,
       filtersSince: upstream.dialect.filtersSince,
       ids,
-      walks,
-      shared,
+      generations,
+      secondLevel,
       onForgotten: (campaign) => {
         workers?.moved(campaign);
         summaries.forget(campaign);

@@ -5,9 +5,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Pages } from '../cache/page-cache.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import type { Counting } from '../callers/rate-limit/rate-limit.ts';
-import type { SummarySource } from '../campaigns/summary.ts';
+import type { SummarySource } from '../campaigns/summaries.ts';
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
 import type { Front } from '../compose/front.ts';
 import type { Emit } from '../events.ts';
@@ -24,7 +24,7 @@ interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly logDestination: LogDestination;
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly summaries: SummarySource;
   readonly isAmple: () => boolean;
   readonly counting: Counting | undefined;
@@ -204,9 +204,9 @@ export class Workers implements Front {
   #answers({ places }: Running) {
     const { clock, pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
-      const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
+      const lookup = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
       const { query } = asked;
-      return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
+      return { lookup, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
     };
     return {
       page: given,

@@ -116,8 +116,8 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     // The primary was started long ago: its clock has another beginning.
     const times = { fetchedAt: 1_000_000, freshUntil: 1_070_000, generation: 1, failedAt: undefined };
     const page: Page = { kind: 'page', body: { ...body, identityBytes: 1 }, ...times };
-    const found: Lookup = { page, outcome: hitInMemory };
-    const primary = { ask: async () => ({ found, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
+    const lookup: Lookup = { page, outcome: hitInMemory };
+    const primary = { ask: async () => ({ lookup, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
     const copies = new Copies(primary, clock, 1e6);
     const query = firstPage('1');
     await copies.get(query, { team: 'a' });

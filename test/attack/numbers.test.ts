@@ -3,7 +3,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Pages } from '../../src/cache/page-cache.ts';
+import { PageCache } from '../../src/cache/page-cache.ts';
 import { RateLimit } from '../../src/callers/rate-limit/rate-limit.ts';
 import { defaultTeam } from '../../src/callers/teams.ts';
 import { exactMs, systemClock } from '../../src/clock.ts';
@@ -194,7 +194,7 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
         send_date,
       };
       let isDown = false;
-      const pages = new Pages(
+      const pages = new PageCache(
         {
           fetchPage: async () => {
             if (isDown) throw new Problem('upstream-failed', { reason: 'http-5xx' });
