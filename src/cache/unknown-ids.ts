@@ -69,18 +69,7 @@ export class UnknownIds {
     if (this.#known.has(id) || this.#ids.exists(id)) return ask();
     const ids = this.#of(client);
     if (ids.pending.has(id)) return ask();
-    for (;;) {
-      this.#forgetOld(ids);
-      const unknown = ids.unknown.get(id);
-      // It is remembered for all that can be asked of it.
-      if (unknown && !unknown.isAnswered && this.#clock.monotonic() - unknown.at < this.#rememberedMs) {
-        throw new Problem('campaign-not-found', { reason: 'remembered' });
-      }
-      if (unknown) break;
-      if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, this.#clock.monotonic());
-      if (ids.unknown.size + ids.pending.size < maxUnknownIds) break;
-      await untilNext(ids, signal);
-    }
+    while (!this.#mayAsk(ids, id)) await untilNext(ids, signal);
     ids.pending.add(id);
     try {
       const answer = await ask();
@@ -97,6 +86,24 @@ export class UnknownIds {
       ids.pending.delete(id);
       for (const proceed of ids.waiting.splice(0)) proceed();
     }
+  }
+
+  /**
+   * Whether one more id may be asked for now; false while it depends on ids that are being asked for.
+   *
+   * @throws Problem when it may not
+   */
+  #mayAsk(ids: ClientIds, id: string): boolean {
+    const now = this.#clock.monotonic();
+    this.#forgetOld(ids);
+    const unknown = ids.unknown.get(id);
+    if (unknown) {
+      // It is remembered for all that can be asked of it.
+      if (unknown.isAnswered || now - unknown.at >= this.#rememberedMs) return true;
+      throw new Problem('campaign-not-found', { reason: 'remembered' });
+    }
+    if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, now);
+    return ids.unknown.size + ids.pending.size < maxUnknownIds;
   }
 
   #count({ unknown }: ClientIds, id: string, isAnswered: boolean): void {

@@ -17,8 +17,8 @@ import { type Tallied, Tally } from '../observability/tally.ts';
 import type { Payer } from '../quota/demand.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
 import { Answering, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
-import type { AskedPage } from './copies.ts';
 import { CountingHere } from './counting.ts';
+import { pageAnswers } from './page-answers.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -202,16 +202,9 @@ export class Workers implements Front {
   }
 
   #answers({ places }: Running) {
-    const { clock, pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
-    const given = async (asked: AskedPage, signal?: AbortSignal) => {
-      const lookup = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
-      const { query } = asked;
-      return { lookup, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
-    };
+    const { summaries, onSeen, exportPlaces, readStatus } = this.#parts;
     return {
-      page: given,
-      prefetch: async ({ query, ask }: AskedPage) =>
-        isAmple() ? given({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
+      ...pageAnswers(this.#parts),
       summary: ({ campaign, payer }: { campaign: string; payer: Payer }, signal: AbortSignal) =>
         summaries.get(campaign, payer, signal),
       count: ({ key, count, leftMs }: { key: string; count: number; leftMs: number }) => {
