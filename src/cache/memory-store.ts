@@ -7,6 +7,8 @@ import type { Clock } from '../clock.ts';
 /** Objects, map slots and list links around an entry, roughly. */
 export const entryOverheadBytes = 600;
 
+const inTime = { allowStale: false };
+
 export class MemoryStore<V extends object> {
   readonly #entries: LRUCache<string, V>;
 
@@ -22,6 +24,8 @@ export class MemoryStore<V extends object> {
       ttl: 1,
       ttlResolution: 0,
       perf: { now: () => clock.monotonic() },
+      // Without it, `keys` leaves out what is stale, and a purge would leave it in.
+      allowStale: true,
       noDeleteOnStaleGet: true,
     });
   }
@@ -36,12 +40,12 @@ export class MemoryStore<V extends object> {
 
   /** The value, while its time is not over. It counts as used. */
   get(key: string): V | undefined {
-    return this.#entries.get(key);
+    return this.#entries.get(key, inTime);
   }
 
   /** The value, however old. It does not count as used. */
   peek(key: string): V | undefined {
-    return this.#entries.peek(key, { allowStale: true });
+    return this.#entries.peek(key);
   }
 
   /** @param forMs how long `get` returns it; at least a millisecond */

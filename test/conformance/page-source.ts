@@ -44,11 +44,12 @@ export function cacheOf(
   clock: FakeClock,
   { fetchPage }: Pick<HeldUpstream, 'fetchPage'>,
   behind: { readonly secondLevel?: SecondLevel; readonly generations?: Generations } = {},
+  { filtersSince = true, maxBytes = 2 ** 20, maxViewBytes = 2 ** 18 } = {},
 ) {
   return new PageCache(
-    { clock, fetchPage, readSends, filtersSince: true, ...behind, render: (...page) => renderPage('', ...page) },
+    { clock, fetchPage, readSends, filtersSince, ...behind, render: (...page) => renderPage('', ...page) },
     {
-      ...{ maxBytes: 2 ** 20, maxViewBytes: 2 ** 18, notFoundSeconds: 60 },
+      ...{ maxBytes, maxViewBytes, notFoundSeconds: 60 },
       ...{ minFreshSeconds: 60, maxFreshSeconds: 86_400, staleIfErrorSeconds: 3_600 },
     },
   );
