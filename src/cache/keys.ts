@@ -11,8 +11,6 @@ export interface PageKey {
   readonly generation: number;
   /** It is made out of another page, and costs no call. */
   readonly isView: boolean;
-  /** What was known of the ids of campaigns. */
-  readonly idsVersion: number;
 }
 
 /** The campaign of a walk, by the id under which its rows are held. */
@@ -31,12 +29,11 @@ export const questionKey = (query: PageQuery) =>
 
 export const summaryKey = (campaign: string) => `${campaign}|summary`;
 
+/** Joined, keys are held in one piece: a template would hold all of its parts. */
 export class PageKeys {
   readonly #ids: OtherIds;
   readonly #generations: Generations;
   readonly #filtersSince: boolean;
-  /** Of questions that are asked again and again as the same object. */
-  readonly #known = new WeakMap<PageQuery, PageKey>();
 
   /** @param filtersSince whether the upstream understands `created_since` */
   constructor(ids: OtherIds, generations: Generations, filtersSince: boolean) {
@@ -47,35 +44,36 @@ export class PageKeys {
 
   /** Two spellings of one question have one key. */
   of(query: PageQuery): PageKey {
-    const known = this.#known.get(query);
-    const idsVersion = this.#ids.version;
-    const walk = known?.idsVersion === idsVersion ? known.walk : this.#walkOf(query);
+    const activity = this.#ids.activityOf(query.campaign);
+    const walk = this.#walkOf(query, activity);
     const { generation } = this.#generations.of(walk);
-    if (known?.generation === generation && known.idsVersion === idsVersion) return known;
-    const text = this.#textOf(query, walk, generation);
-    const key = { text, walk, generation, isView: this.sourceOf(query) !== undefined, idsVersion };
-    this.#known.set(query, key);
-    return key;
+    return {
+      text: this.#textOf(query, activity, walk, generation),
+      walk,
+      generation,
+      isView: this.#isView(query, activity),
+    };
   }
 
   /** The question whose page a view is made of; undefined where the upstream can be asked for the page as it is. */
   sourceOf(query: PageQuery): PageQuery | undefined {
     const campaign = this.#ids.activityOf(query.campaign);
-    const isItself = query.form === undefined && (this.#filtersSince || query.createdSince === undefined);
-    if (isItself && campaign === query.campaign) return undefined;
+    if (!this.#isView(query, campaign)) return undefined;
     return { ...query, campaign, form: undefined, createdSince: this.#filtersSince ? query.createdSince : undefined };
   }
 
-  #walkOf({ report, campaign, createdSince = '' }: PageQuery): string {
-    const activity = this.#ids.activityOf(campaign);
-    return [activity, report, ...(this.#filtersSince ? [createdSince] : [])].join('|');
+  #isView({ campaign, createdSince, form }: PageQuery, activity: string): boolean {
+    return form !== undefined || campaign !== activity || (!this.#filtersSince && createdSince !== undefined);
   }
 
-  /** Joined, a key is held in one piece: a template would hold all of its parts. */
-  #textOf(query: PageQuery, walk: string, generation: number): string {
-    const { campaign, createdSince = '', form } = query;
-    const askedAs = this.#ids.activityOf(campaign) === campaign ? '' : ` ${campaign}`;
-    const view = `${form ?? ''}${this.#filtersSince ? '' : createdSince}${askedAs}`;
+  #walkOf({ report, createdSince = '' }: PageQuery, activity: string): string {
+    return (this.#filtersSince ? [activity, report, createdSince] : [activity, report]).join('|');
+  }
+
+  #textOf(query: PageQuery, activity: string, walk: string, generation: number): string {
+    const { campaign, createdSince = '', form = '' } = query;
+    const askedAs = activity === campaign ? '' : ` ${campaign}`;
+    const view = `${form}${this.#filtersSince ? '' : createdSince}${askedAs}`;
     if (query.kind === 'first') return [walk, view, query.limit].join('|');
     return [walk, view, generation, query.cursor].join('|');
   }
