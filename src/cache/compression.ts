@@ -33,15 +33,15 @@ export async function brotli(identity: Buffer): Promise<Buffer> {
     [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
     [constants.BROTLI_PARAM_SIZE_HINT]: identity.length,
   };
-  return ofItsOwn(await compressBrotli(identity, { params }));
+  return copyOf(await compressBrotli(identity, { params }));
 }
 
 export async function gzip(identity: Buffer): Promise<Buffer> {
-  return ofItsOwn(await compressGzip(identity));
+  return copyOf(await compressGzip(identity));
 }
 
-/** What a compressor returns lies in a larger piece of memory, which would be held with it. */
-function ofItsOwn(part: Buffer): Buffer {
+/** What a compressor returns is part of a larger buffer, which would be held with it. */
+function copyOf(part: Buffer): Buffer {
   const whole = Buffer.allocUnsafeSlow(part.length);
   part.copy(whole);
   return whole;

@@ -9,11 +9,12 @@ import type { PageQuery } from '../model/page-query.ts';
 import type { SendsPage } from '../model/sends.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { inSpan } from '../tracing.ts';
+import { type Decision, decide, isWalking, type LookupAsk, wantedOf } from './decision.ts';
 import type { Fetched, Held, Miss } from './fetched.ts';
-import { type AgeLimits, type FreshnessLimits, isGone, mustRevalidate } from './freshness.ts';
+import { type AgeLimits, type FreshnessLimits, mustRevalidate } from './freshness.ts';
 import { Generations, maxWalks } from './generations.ts';
+import { HeldPages, type HeldPagesOptions } from './held-pages.ts';
 import { isOfCampaign, type PageKey, PageKeys } from './keys.ts';
-import { MemoryStore } from './memory-store.ts';
 import type { Page } from './page.ts';
 import { PageFetcher } from './page-fetcher.ts';
 import type { PageFormat } from './page-format.ts';
@@ -26,21 +27,14 @@ import {
   type Outcome,
   type PageSource,
 } from './page-source.ts';
-import { isFailure, problemForWalk, type Refusal, Refusals } from './refusals.ts';
+import { problemForWalk, Refusals } from './refusals.ts';
 import { retryLookup } from './retry-lookup.ts';
 import { noSecondLevel, type SecondLevel } from './second-level.ts';
 import { type Call, SingleFlight } from './single-flight.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Views } from './views.ts';
 
-export interface PageCacheOptions extends FreshnessLimits, AgeLimits {
-  /** Bytes of all that is held: contents, the keys, and what it takes to keep them. */
-  readonly maxBytes: number;
-  /**
-   * Bytes among them for views. They cost no call, so without a bound of their own a caller who asks from one instant after
-   * the other could push everybody's pages out.
-   */
-  readonly maxViewBytes: number;
+export interface PageCacheOptions extends FreshnessLimits, AgeLimits, HeldPagesOptions {
   /** How long it is remembered that a question cannot be answered. */
   readonly notFoundSeconds: number;
 }
@@ -63,20 +57,7 @@ interface Parts extends PageFormat {
   readonly onForgotten?: (campaign: string | undefined) => void;
 }
 
-/** How a page is looked up for a view of it. */
-interface ViewAsk {
-  /** The page may be stale; true where nothing is said. */
-  readonly mayBeStale?: boolean;
-  /** All who want the view want its source, too. */
-  readonly onBehalfOf?: Demand;
-}
-
-/** What to do about a question. */
-type Decision =
-  | { readonly kind: 'hit'; readonly page: Page }
-  /** `stale` is answered at once, and fetched behind it; without it the caller waits. */
-  | { readonly kind: 'miss'; readonly why: ForwardReason; readonly stale: Page | undefined };
-
+/** What a fetch came to, and whether it is held. */
 type Arrived = Fetched & { readonly isStored: boolean };
 
 export class PageCache implements PageSource {
@@ -88,8 +69,7 @@ export class PageCache implements PageSource {
   readonly #secondLevel: SecondLevel;
   readonly #keys: PageKeys;
   readonly #refusals: Refusals;
-  readonly #pages: MemoryStore<Held>;
-  readonly #views: MemoryStore<Held>;
+  readonly #held: HeldPages;
   readonly #flights = new SingleFlight<Arrived>();
   readonly #fetcher: PageFetcher;
 
@@ -104,9 +84,7 @@ export class PageCache implements PageSource {
     this.#secondLevel = secondLevel;
     this.#keys = new PageKeys(ids, generations, filtersSince);
     this.#refusals = new Refusals(clock, options.notFoundSeconds, parts.outageAt);
-    const bytesOf = (held: Held) => (held.kind === 'page' ? held.body.br.length : 0);
-    this.#pages = new MemoryStore(clock, options.maxBytes - options.maxViewBytes, bytesOf);
-    this.#views = new MemoryStore(clock, options.maxViewBytes, bytesOf);
+    this.#held = new HeldPages(clock, options);
     const views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
       goodForMs: (source) => this.goodForMs(source),
@@ -120,23 +98,24 @@ export class PageCache implements PageSource {
   }
 
   get bytes(): number {
-    return this.#pages.bytes + this.#views.bytes;
+    return this.#held.bytes;
   }
 
   get count(): number {
-    return this.#pages.count + this.#views.count;
+    return this.#held.count;
   }
 
   hit(query: PageQuery, maxAgeSeconds?: number): Lookup | undefined {
     const key = this.#keys.of(query);
     if (this.#secondLevel.isDoubtful(key.walk)) return undefined;
-    const held = this.#storeOf(key).get(key.text);
+    const held = this.#held.get(key);
     if (held === undefined) return undefined;
     if (held.kind === 'refusal') {
       if (this.#refusals.mayHavePassed(held)) return undefined;
       throw this.#refusals.problemOf(held);
     }
-    if (this.#mustRevalidate(held, key, maxAgeSeconds)) return undefined;
+    const now = this.#clock.monotonic();
+    if (mustRevalidate(held, key.generation, maxAgeSeconds, now, this.#options)) return undefined;
     return { page: held, outcome: hitInMemory };
   }
 
@@ -159,7 +138,7 @@ export class PageCache implements PageSource {
 
   peek(query: PageQuery): Page | undefined {
     const key = this.#keys.of(query);
-    const held = this.#storeOf(key).peek(key.text);
+    const held = this.#held.peek(key);
     return held?.kind === 'page' ? held : undefined;
   }
 
@@ -173,7 +152,7 @@ export class PageCache implements PageSource {
   /** How long the page that is held may be answered without asking again, in milliseconds. */
   goodForMs(query: PageQuery): number {
     const key = this.#keys.of(query);
-    return this.#storeOf(key).remainingMs(key.text);
+    return this.#held.remainingMs(key);
   }
 
   /** The id under which the rows of a campaign are held. Whatever invalidates it invalidates all pages made of them. */
@@ -192,11 +171,12 @@ export class PageCache implements PageSource {
     return { pages, everywhere: done.every(Boolean) };
   }
 
-  async #lookUp(query: PageQuery, ask: Ask & ViewAsk): Promise<Lookup> {
+  async #lookUp(query: PageQuery, ask: LookupAsk): Promise<Lookup> {
     const key = await this.#confirmedKey(query);
-    const held = this.#storeOf(key).peek(key.text);
+    const held = this.#held.peek(key);
     const decision = this.#decide(query, key, held, ask);
     if (decision.kind === 'hit') return { page: decision.page, outcome: hitInMemory };
+    if (decision.kind === 'refused') throw this.#refusals.problemOf(decision.refusal);
 
     const { stale, why } = decision;
     const flight = this.#fetch({ query, key, held, ...wantedOf(query, ask) }, ask, stale !== undefined);
@@ -214,36 +194,15 @@ export class PageCache implements PageSource {
   /** The key, in the present generation of its walk. */
   async #confirmedKey(query: PageQuery): Promise<PageKey> {
     const key = this.#keys.of(query);
-    if (!this.#secondLevel.isDoubtful(key.walk) || !this.#storeOf(key).peek(key.text)) return key;
+    if (!this.#secondLevel.isDoubtful(key.walk) || !this.#held.peek(key)) return key;
     await this.#secondLevel.confirm(key.walk);
     return this.#keys.of(query);
   }
 
-  /** @throws Problem with a remembered refusal */
-  #decide(query: PageQuery, key: PageKey, held: Held | undefined, ask: Ask & ViewAsk): Decision {
-    if (held?.kind !== 'page') {
-      if (held && !this.#isPast(held, key, isWalking(query, ask))) throw this.#refusals.problemOf(held);
-      return { kind: 'miss', why: 'uri-miss', stale: undefined };
-    }
-    const { maxAgeSeconds, mayBeStale = true } = ask;
-    const isInTime = this.#storeOf(key).get(key.text) !== undefined;
-    const isRefused = this.#mustRevalidate(held, key, maxAgeSeconds);
-    if (isInTime && !isRefused) return { kind: 'hit', page: held };
-    // Later pages, which an unchanged first page has confirmed, are taken however old.
-    if (isWalking(query, ask) && !this.#mustRevalidate(held, key)) return { kind: 'hit', page: held };
-    const why = isRefused && !isGone(held, this.#clock.monotonic(), this.#options) ? 'request' : 'stale';
-    const canBeStale = mayBeStale && ask.urgency !== 'bulk' && !isRefused;
-    return { kind: 'miss', why, stale: canBeStale ? held : undefined };
-  }
-
-  /** Whether a refusal is not to be answered. A walk, which waits longer and longer between its tries, retries every failure. */
-  #isPast(refusal: Refusal, key: PageKey, isWalking: boolean): boolean {
-    const isInTime = this.#storeOf(key).get(key.text) !== undefined;
-    return !isInTime || this.#refusals.mayHavePassed(refusal) || (isWalking && isFailure(refusal.code));
-  }
-
-  #mustRevalidate(page: Page, { generation }: PageKey, maxAgeSeconds?: number): boolean {
-    return mustRevalidate(page, generation, maxAgeSeconds, this.#clock.monotonic(), this.#options);
+  #decide(query: PageQuery, key: PageKey, held: Held | undefined, ask: LookupAsk): Decision {
+    const isInTime = this.#held.get(key) !== undefined;
+    const [nowMs, limits, refusals] = [this.#clock.monotonic(), this.#options, this.#refusals];
+    return decide(query, ask, { held, isInTime, generation: key.generation, nowMs, limits, refusals });
   }
 
   /** Fetches a page, once for all who miss it. */
@@ -253,7 +212,7 @@ export class PageCache implements PageSource {
       try {
         return this.#hold(miss, call, await this.#fetcher.fetch(miss, call));
       } catch (error) {
-        if (!call.isForgotten) this.#storeOf(miss.key).delete(miss.key.text);
+        if (!call.isForgotten) this.#held.delete(miss.key);
         throw error;
       }
     });
@@ -262,16 +221,15 @@ export class PageCache implements PageSource {
   /** Holds what a fetch came to: a call that has been made is paid for, also when all who waited for it have left. */
   #hold({ query, key }: Miss, call: Call, fetched: Fetched): Arrived {
     const { held, origin, forMs } = fetched;
-    const store = this.#storeOf(key);
     if (call.isForgotten) return { ...fetched, isStored: false };
-    store.set(key.text, held, forMs);
+    const isStored = this.#held.set(key, held, forMs);
     const present = this.#keys.of(query);
     // A generation that was learned on the way has moved the page to another key; what its id means may have become known, too.
     const hasMoved = !key.isView && present.text !== key.text && present.walk === key.walk;
     if (hasMoved && origin !== undefined && origin !== 'held' && held.generation === present.generation) {
-      this.#storeOf(present).set(present.text, held, forMs);
+      this.#held.set(present, held, forMs);
     }
-    return { ...fetched, isStored: store.peek(key.text) === held };
+    return { ...fetched, isStored };
   }
 
   /** What another instance has let go stale is answered at once, and revalidated behind. */
@@ -279,10 +237,6 @@ export class PageCache implements PageSource {
     const isFromOthers = origin === 'second-level' || origin === 'other-call';
     if (key.isView || !isFromOthers || urgency === 'bulk') return;
     if (this.#clock.monotonic() >= held.freshUntil) void this.prefetch(query, { team, client });
-  }
-
-  #storeOf({ isView }: PageKey): MemoryStore<Held> {
-    return isView ? this.#views : this.#pages;
   }
 
   /** All ids of a campaign; undefined is all campaigns. */
@@ -296,22 +250,13 @@ export class PageCache implements PageSource {
 
   /** Forgets what is held, and what is on its way. */
   #forget(campaign: string | undefined): number {
-    const isOne = isOfCampaign(campaign);
     this.#unknownIds?.forget(campaign);
     this.#ids.forget(campaign);
-    this.#flights.forget(isOne);
-    const pages = this.#pages.deleteAll(isOne) + this.#views.deleteAll(isOne);
+    this.#flights.forget(isOfCampaign(campaign));
+    const pages = this.#held.forget(campaign);
     this.#onForgotten(campaign);
     return pages;
   }
-}
-
-/** A walk goes by cursors that no caller has made up. */
-const isWalking = ({ kind }: PageQuery, { urgency }: Ask) => urgency === 'bulk' && kind === 'next';
-
-/** A walk begins with a first page that is fresh. */
-function wantedOf({ kind }: PageQuery, { urgency, maxAgeSeconds, mayBeStale = true }: Ask & ViewAsk) {
-  return { maxAgeSeconds, mayBeStale: mayBeStale && !(urgency === 'bulk' && kind === 'first') };
 }
 
 function outcomeOf({ origin, isStored }: Arrived, why: ForwardReason, isJoined: boolean): Outcome {

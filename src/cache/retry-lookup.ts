@@ -3,7 +3,7 @@ import { isAbandoned } from '../quota/waiters.ts';
 
 /**
  * Runs `lookup`, and retries it once for each of two reasons: the call that it joined was aborted because all other callers left,
- * and the id that it asked by has just been found to mean another one.
+ * and the id that it asked by has just turned out to mean another one.
  *
  * @param signal of the caller, who is not answered once it is aborted
  * @throws what `lookup` throws

@@ -61,7 +61,7 @@ export type SecondLevelReply =
   /** The call is the asker's to make, and its outcome to be reported. `fallback` is a stale page that is there. */
   | { readonly kind: 'lease'; readonly lease: Lease; readonly fallback: Page | undefined };
 
-/** Whoever has it makes the call, and reports its outcome once, with one of these. None of them rejects. */
+/** The right to make the call. Its holder reports the outcome once, with one of these; none of them rejects. */
 export interface Lease {
   /** Resolves with the page's generation; undefined where the page was not taken. */
   stored(page: Omit<Page, 'kind' | 'generation' | 'failedAt'>, arrived: ArrivedPage): Promise<number | undefined>;

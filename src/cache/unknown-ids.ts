@@ -1,6 +1,5 @@
 /**
- * Keeps a client from spending the account's calls on campaign ids that do not exist: it may ask for a number of
- * different ones in an hour.
+ * Bounds the calls that a client can spend on campaign ids that do not exist: `maxUnknownIds` different ones an hour.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
@@ -10,21 +9,21 @@ import { Problem } from '../problems.ts';
 /** Different ids of one client in an hour that turn out not to exist. */
 export const maxUnknownIds = 60;
 const hourMs = 3_600_000;
-/** Clients that are remembered; past it the one that has not asked for longest is forgotten. */
+/** Clients that are remembered; the least recently seen is evicted. */
 const maxClients = 5_000;
 const maxKnown = 50_000;
 
 interface UnknownId {
-  /** When it was asked for, on the monotonic clock. */
+  /** When it was asked for; monotonic, in milliseconds. */
   readonly at: number;
-  /** Whether that was answered, with an empty page: to the next question, too. */
+  /** Whether the answer was an empty page, and not an error. */
   readonly isAnswered: boolean;
 }
 
 interface ClientIds {
   /** The oldest first. */
   readonly unknown: Map<string, UnknownId>;
-  /** Ids of which it is not known yet. */
+  /** Ids whose answers are awaited. */
   readonly pending: Set<string>;
   /** Continue those who wait until one of the pending ids is known. */
   waiting: (() => void)[];
@@ -59,9 +58,8 @@ export class UnknownIds {
   }
 
   /**
-   * Runs `ask`, a question about a campaign. While as many ids of the client are being asked for as could be too many
-   * unknown ones, it waits. What is known to exist is always asked for. What is answered as if it existed, and is known not
-   * to, counts as unknown.
+   * Runs `ask`, a question about a campaign. It waits while the ids that the client is asking for could exceed the bound if all
+   * were unknown. An id that is known to exist is always asked for. One that has an empty page, and is known not to exist, counts.
    *
    * @throws Problem `rate-limited`, what `ask` throws, or the signal's reason
    */

@@ -6,17 +6,17 @@ import type { Clock } from '../clock.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import { newest, since } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
-import type { Demand } from '../quota/demand.ts';
+import type { LookupAsk } from './decision.ts';
 import type { Fetched, Miss, Origin } from './fetched.ts';
 import type { PageKeys } from './keys.ts';
 import { type Page, pageOf, tagOf } from './page.ts';
 import { bodyFor, type PageFormat, rowsOf } from './page-format.ts';
-import type { Ask, Lookup, Outcome } from './page-source.ts';
+import type { Lookup, Outcome } from './page-source.ts';
 import type { Call } from './single-flight.ts';
 
 interface Parts {
   /** The source, on the account of all who want the view. */
-  readonly lookUp: (source: PageQuery, ask: Ask & { mayBeStale: boolean; onBehalfOf: Demand }) => Promise<Lookup>;
+  readonly lookUp: (source: PageQuery, ask: LookupAsk) => Promise<Lookup>;
   readonly goodForMs: (source: PageQuery) => number;
   readonly keys: PageKeys;
   readonly format: PageFormat;

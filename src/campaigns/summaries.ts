@@ -86,9 +86,9 @@ export class Summaries {
     if (held && !this.#refusals.mayHavePassed(held)) throw this.#refusals.problemOf(held);
 
     const asker = { ...payer, urgency: 'interactive' as const, signal };
-    const found = await this.#flights.join(key, asker, (call) => this.#fetch(campaign, key, call)).result();
-    if (found.kind === 'refusal') throw this.#refusals.problemOf(found);
-    return found.summary;
+    const arrived = await this.#flights.join(key, asker, (call) => this.#fetch(campaign, key, call)).result();
+    if (arrived.kind === 'refusal') throw this.#refusals.problemOf(arrived);
+    return arrived.summary;
   }
 
   async #fetch(campaign: string, key: string, call: Call): Promise<Held> {

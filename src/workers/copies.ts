@@ -111,12 +111,12 @@ export class Copies implements PageSource {
   }
 }
 
-/** What has arrived lies in the memory of a whole message: the body that is held, or one in memory of its own. */
+/** What has arrived is part of a whole message's buffer, which is not to be held: returns the body that is held, or a copy. */
 function ownBody(arrived: PageBody, held: PageBody | undefined): PageBody {
   return held?.etag === arrived.etag ? held : { ...arrived, br: Buffer.from(arrived.br) };
 }
 
-/** Every process has a monotonic clock of its own. */
+/** The monotonic clocks of two processes have nothing in common. */
 const laterBy = (ms: number, { fetchedAt, freshUntil, generation, failedAt }: Page) => ({
   fetchedAt: fetchedAt + ms,
   freshUntil: freshUntil + ms,

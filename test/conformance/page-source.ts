@@ -1,5 +1,5 @@
 /**
- * What every `PageSource` promises, whoever makes its calls.
+ * What every `PageSource` promises.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../../src/cache/compression.ts';

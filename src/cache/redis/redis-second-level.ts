@@ -31,7 +31,7 @@ interface Parts {
   readonly keyRing: KeyRing | undefined;
   /** Names of the teams that there are, on whose account a call can be. */
   readonly teams: ReadonlySet<string>;
-  /** Called with records that are of no use. */
+  /** Called with what is wrong with a record that cannot be used. */
   readonly onUnreadable: (why: Unreadable) => void;
 }
 
@@ -98,12 +98,12 @@ export class RedisSecondLevel implements SecondLevel {
   async purge(campaign: string | undefined): Promise<boolean> {
     const { redis, generations, keys } = this.#parts;
     redis.publish('purge', keys.namespace, campaign ?? '');
-    return redis.eachKey(keys.patternOf(campaign), async (found) => {
+    return redis.eachKey(keys.patternOf(campaign), async (stored) => {
       const forget = (key: string) => {
         const values = [redis.channel, generations.next(), keys.walkLifeMs, keys.highest()];
         return redis.run(purge, [key, `${key}:lock`, keys.walkKeyIn(key), ...values]);
       };
-      const replies = await Promise.all(found.map(forget));
+      const replies = await Promise.all(stored.map(forget));
       if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
     });
   }
