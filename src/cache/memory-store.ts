@@ -11,12 +11,14 @@ const inTime = { allowStale: false };
 
 export class MemoryStore<V extends object> {
   readonly #entries: LRUCache<string, V>;
+  readonly #clock: Clock;
 
   /**
    * @param maxBytes of all entries; one that is larger by itself is not held
    * @param bytesOf what a value takes beside its key and the entry around it
    */
   constructor(clock: Clock, maxBytes: number, bytesOf: (value: V) => number) {
+    this.#clock = clock;
     this.#entries = new LRUCache<string, V>({
       maxSize: Math.max(1, Math.floor(maxBytes)),
       sizeCalculation: (value, key) => entryOverheadBytes + key.length * 2 + bytesOf(value),
@@ -48,9 +50,10 @@ export class MemoryStore<V extends object> {
     return this.#entries.peek(key);
   }
 
-  /** @param forMs how long `get` returns it; at least a millisecond */
+  /** @param forMs how long `get` returns it; not at all if that is not positive */
   set(key: string, value: V, forMs: number): void {
-    this.#entries.set(key, value, { ttl: Math.max(1, Math.ceil(forMs)) });
+    if (forMs > 0) this.#entries.set(key, value, { ttl: Math.ceil(forMs) });
+    else this.#entries.set(key, value, { ttl: 1, start: this.#clock.monotonic() - 2 });
   }
 
   /** How long `get` will return the value, in milliseconds; 0 when there is none. */

@@ -3,10 +3,9 @@
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../../src/cache/compression.ts';
-import type { Generations } from '../../src/cache/generations.ts';
 import { PageCache } from '../../src/cache/page-cache.ts';
 import type { Lookup, PageSource } from '../../src/cache/page-source.ts';
-import type { SecondLevel } from '../../src/cache/second-level.ts';
+import type { PageQuery } from '../../src/model/page-query.ts';
 import type { SendsPage } from '../../src/model/sends.ts';
 import { Problem } from '../../src/problems.ts';
 import { readSends, renderPage } from '../../src/reports/page-json.ts';
@@ -20,14 +19,14 @@ const ask = { team: 'team', client: 'client' };
 export class HeldUpstream {
   readonly calls: { readonly answer: (page: SendsPage) => void; readonly fail: (problem: Problem) => void }[] = [];
   /** Says what is answered without being told to. */
-  always: (() => SendsPage) | undefined;
+  always: ((query: PageQuery) => SendsPage) | undefined;
 
-  readonly fetchPage = (): Promise<SendsPage> =>
+  readonly fetchPage = (query: PageQuery): Promise<SendsPage> =>
     new Promise((resolve, reject) => {
       this.calls.push({ answer: resolve, fail: reject });
       if (!this.always) return;
       try {
-        resolve(this.always());
+        resolve(this.always(query));
       } catch (error) {
         reject(error);
       }
@@ -43,7 +42,7 @@ export const pageOfOne = (contact_id: string): SendsPage => ({
 export function cacheOf(
   clock: FakeClock,
   { fetchPage }: Pick<HeldUpstream, 'fetchPage'>,
-  behind: { readonly secondLevel?: SecondLevel; readonly generations?: Generations } = {},
+  behind: Pick<ConstructorParameters<typeof PageCache>[0], 'secondLevel' | 'generations' | 'outageAt'> = {},
   { filtersSince = true, maxBytes = 2 ** 20, maxViewBytes = 2 ** 18 } = {},
 ) {
   return new PageCache(
