@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Generations } from '../src/cache/generations.ts';
 import type { PageCache } from '../src/cache/page-cache.ts';
+import { MeansAnotherId } from '../src/model/campaign-ids.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
 import { Problem } from '../src/problems.ts';
 import { cacheOf, HeldUpstream, pageOfOne } from './conformance/page-source.ts';
@@ -26,10 +27,9 @@ beforeEach(() => {
   pages = cacheOf(clock, upstream);
 });
 
-/** Lets everything run that waits for no clock and for no upstream; compressors run on threads. */
+/** Lets everything run that waits for no clock and for no upstream. */
 async function idle(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  await settled();
+  for (let n = 0; n < 20; n++) await settled();
 }
 
 async function hold(contact: string, of: PageQuery = query): Promise<void> {
@@ -279,6 +279,26 @@ describe('With a second level', () => {
       [false, true].map((collapsed) => expect.objectContaining({ kind: 'forwarded', collapsed })),
     );
   });
+
+  test('a later page is held in the generation that was learned with it', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => pageOfOne('a');
+    await a.get(query, ask);
+    await a.get(later, ask);
+    expect((await b.get(later, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    expect(b.hit(later)).toBeDefined();
+  });
+
+  test('the lease is free again when a call has only found out what the id means', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => {
+      upstream.always = () => pageOfOne('a');
+      throw new MeansAnotherId();
+    };
+    await a.get(query, ask);
+    expect((await b.get(query, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    expect(upstream.calls).toHaveLength(2);
+  }, 5_000);
 
   test('a page whose generation another instance has ended is not answered', async () => {
     const [a, b] = [join(), join()];

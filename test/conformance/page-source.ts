@@ -1,9 +1,12 @@
 /**
  * What every `PageSource` promises.
  */
+import { brotliCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../../src/cache/compression.ts';
+import { bodyOf, tagOf } from '../../src/cache/page.ts';
 import { PageCache } from '../../src/cache/page-cache.ts';
+import type { PageFormat } from '../../src/cache/page-format.ts';
 import type { Lookup, PageSource } from '../../src/cache/page-source.ts';
 import type { PageQuery } from '../../src/model/page-query.ts';
 import type { SendsPage } from '../../src/model/sends.ts';
@@ -38,6 +41,10 @@ export const pageOfOne = (contact_id: string): SendsPage => ({
   cursor: undefined,
 });
 
+/** Without the thread pool, so that a test can tell when there is nothing left to wait for. */
+const encodeAtOnce: NonNullable<PageFormat['encode']> = async (content, etag = tagOf(content.json)) =>
+  bodyOf(content, etag, brotliCompressSync(content.json), Buffer.byteLength(content.json));
+
 /** A page cache in front of such an upstream, whose pages are fresh for a minute. */
 export function cacheOf(
   clock: FakeClock,
@@ -46,7 +53,15 @@ export function cacheOf(
   { filtersSince = true, maxBytes = 2 ** 20, maxViewBytes = 2 ** 18 } = {},
 ) {
   return new PageCache(
-    { clock, fetchPage, readSends, filtersSince, ...behind, render: (...page) => renderPage('', ...page) },
+    {
+      clock,
+      fetchPage,
+      readSends,
+      filtersSince,
+      ...behind,
+      encode: encodeAtOnce,
+      render: (...page) => renderPage('', ...page),
+    },
     {
       ...{ maxBytes, maxViewBytes, notFoundSeconds: 60 },
       ...{ minFreshSeconds: 60, maxFreshSeconds: 86_400, staleIfErrorSeconds: 3_600 },
