@@ -300,18 +300,32 @@ describe('With a second level', () => {
     expect(upstream.calls).toHaveLength(2);
   }, 5_000);
 
-  test('a page whose generation another instance has ended is not answered', async () => {
+  test('a fresh page whose generation another instance has ended is not answered', async () => {
     const [a, b] = [join(), join()];
     upstream.always = () => pageOfOne('a');
     await a.get(query, ask);
     await b.get(query, ask);
-    await clock.pass(61_000);
+    await clock.pass(30_000);
+    expect(b.hit(query)).toBeDefined();
     upstream.always = () => pageOfOne('new');
-    await a.get(query, bulk);
+    await a.get(firstPage('1', 10), ask);
     expect(b.hit(query)).toBeUndefined();
-    const { page } = await b.get(query, ask);
-    expect(page.body.etag).toBe(a.peek(query)?.body.etag);
+    const old = b.peek(query)?.body.etag;
+    expect((await b.get(query, ask)).page.body.etag).not.toBe(old);
   });
+});
+
+test('Who wants a view wants its source as urgently', async () => {
+  const view = firstPage('1', 500, { form: 'v2' });
+  const first = pages.get(view, { team: 'team', urgency: 'refresh' });
+  await idle();
+  expect(upstream.calls[0]?.demand.urgency).toBe('refresh');
+  const second = pages.get(view, { team: 'other' });
+  await idle();
+  expect(upstream.calls[0]?.demand).toMatchObject({ urgency: 'interactive', team: 'other' });
+  upstream.calls[0]?.answer(pageOfOne('a'));
+  await Promise.all([first, second]);
+  expect(upstream.calls).toHaveLength(1);
 });
 
 test('Views have bytes of their own: they evict each other, and no page that costs a call', async () => {

@@ -11,6 +11,7 @@ import type { Lookup, PageSource } from '../../src/cache/page-source.ts';
 import type { PageQuery } from '../../src/model/page-query.ts';
 import type { SendsPage } from '../../src/model/sends.ts';
 import { Problem } from '../../src/problems.ts';
+import type { Demand } from '../../src/quota/demand.ts';
 import { readSends, renderPage } from '../../src/reports/page-json.ts';
 import { FakeClock, settled } from '../support/clock.ts';
 import { firstPage } from '../support/queries.ts';
@@ -20,13 +21,17 @@ const ask = { team: 'team', client: 'client' };
 
 /** An upstream that answers when the test says so. */
 export class HeldUpstream {
-  readonly calls: { readonly answer: (page: SendsPage) => void; readonly fail: (problem: Problem) => void }[] = [];
+  readonly calls: {
+    readonly demand: Demand;
+    readonly answer: (page: SendsPage) => void;
+    readonly fail: (problem: Problem) => void;
+  }[] = [];
   /** Says what is answered without being told to. */
   always: ((query: PageQuery) => SendsPage) | undefined;
 
-  readonly fetchPage = (query: PageQuery): Promise<SendsPage> =>
+  readonly fetchPage = (query: PageQuery, demand: Demand): Promise<SendsPage> =>
     new Promise((resolve, reject) => {
-      this.calls.push({ answer: resolve, fail: reject });
+      this.calls.push({ demand, answer: resolve, fail: reject });
       if (!this.always) return;
       try {
         resolve(this.always(query));
