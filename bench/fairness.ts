@@ -4,7 +4,7 @@
  */
 
 import { tagOf } from '../src/cache/page.ts';
-import { Pages } from '../src/cache/page-cache.ts';
+import { PageCache } from '../src/cache/page-cache.ts';
 import type { Clock } from '../src/clock.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
 import type { SendsPage } from '../src/model/sends.ts';
@@ -201,7 +201,7 @@ async function run(policy: Policy): Promise<Tally> {
     new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
     { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
   );
-  const pages = new Pages(
+  const pages = new PageCache(
     {
       clock,
       fetchPage: async (query, demand) => {
@@ -248,7 +248,7 @@ async function run(policy: Policy): Promise<Tally> {
       const found = await pages.get(query, { team });
       readAhead.answered(query, found.page, { team }, team);
       refreshAhead.answered(query, found.page, { team });
-      if (found.forward) {
+      if (found.outcome.kind === 'forwarded') {
         const waits = tally.waits.get(team) ?? [];
         tally.waits.set(team, waits);
         waits.push((clock.now() - started) / 1000);

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import Papa from 'papaparse';
 import { makeBody } from '../src/cache/page.ts';
-import type { Found, PageSource, Pages } from '../src/cache/page-cache.ts';
+import type { Lookup, PageSource } from '../src/cache/page-source.ts';
 import { systemClock } from '../src/clock.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
 import type { Send } from '../src/model/sends.ts';
@@ -153,7 +153,7 @@ describe('a whole campaign', () => {
       const results = (pages[Number(cursor)] ?? []).map(sendOf);
       const next = Number(cursor) + 1 < pages.length ? String(Number(cursor) + 1) : undefined;
       const json = JSON.stringify({ meta: { pagination: {} }, results });
-      return { page: { body: await makeBody({ json, next: undefined, cursor: next, newestMs: undefined }) } } as Found;
+      return { page: { body: await makeBody({ json, next: undefined, cursor: next, newestMs: undefined }) } } as Lookup;
     };
     const parts = { pages: { get } as unknown as PageSource, clock: systemClock, patienceMs: 0 };
     const ask = { team: 'a', signal: new AbortController().signal };
@@ -270,9 +270,9 @@ async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: numb
       ...{ json, next: undefined, newestMs: undefined },
       cursor: next === undefined ? undefined : String(next),
     });
-    return { page: { body } } as unknown as Found;
+    return { page: { body } } as unknown as Lookup;
   };
-  const parts = { pages: { get } as unknown as Pages, clock: systemClock, patienceMs: 1 };
+  const parts = { pages: { get } as unknown as PageSource, clock: systemClock, patienceMs: 1 };
   const ask = { team: 'a', signal: new AbortController().signal };
   const told: Send[] = [];
   for await (const page of await startWalk(parts, firstPage('1', 2), ask)) told.push(...JSON.parse(page));
@@ -389,7 +389,7 @@ describe('when Constant Contact fails', () => {
     await begin(2_000);
     const { pages } = it.service;
     const get = pages.get.bind(pages);
-    pages.get = async (query, ask) => (query.kind === 'first' ? get(query, ask) : ({ page: {} } as Found));
+    pages.get = async (query, ask) => (query.kind === 'first' ? get(query, ask) : ({ page: {} } as Lookup));
     await expect(it.get('/campaigns/1/sends.csv').then((answer) => answer.text())).rejects.toThrow();
     await until(() => it.lines.some((line) => line.includes('"problem":"internal-error"')), 'the request is logged');
     expect(it.lines.filter((line) => line.includes('unexpected error'))).toHaveLength(1);

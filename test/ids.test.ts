@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeBody } from '../src/cache/page.ts';
-import { Pages } from '../src/cache/page-cache.ts';
+import { PageCache } from '../src/cache/page-cache.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { StateFile } from '../src/storage/state-file.ts';
@@ -186,7 +186,7 @@ test('A page that arrives while its id is found to mean another one is not held 
   await up();
   const { clock } = it;
   const known = new KnownIds(clock);
-  const pages = new Pages(
+  const pages = new PageCache(
     {
       fetchPage: async () => ({ sends: [], cursor: undefined }),
       render: () => ({ json: '{"results":[]}', next: undefined }),

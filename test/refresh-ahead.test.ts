@@ -2,7 +2,7 @@
  * When a polled head is asked for again: on a clock on which nothing passes by itself.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { Pages } from '../src/cache/page-cache.ts';
+import { PageCache } from '../src/cache/page-cache.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
 import { Problem } from '../src/problems.ts';
 import { RefreshAhead } from '../src/reports/refresh-ahead.ts';
@@ -17,7 +17,7 @@ let clock: FakeClock;
 let calls: number[];
 let ample: boolean;
 let broken: boolean;
-let pages: Pages;
+let pages: PageCache;
 let refreshAhead: RefreshAhead;
 
 beforeEach(() => {
@@ -26,7 +26,7 @@ beforeEach(() => {
   ample = true;
   broken = false;
   const startedAt = clock.now();
-  pages = new Pages(
+  pages = new PageCache(
     {
       clock,
       fetchPage: async () => {
@@ -74,7 +74,7 @@ describe('a head', () => {
     expect(calls).toEqual([0, 60.01]);
     const held = () => pages.get(head, { team: 'default' });
     await until(async () => (await held()).page.fetchedAt === clock.monotonic(), 'the new one is held');
-    expect((await held()).forward).toBeUndefined();
+    expect((await held()).outcome.kind).toBe('hit');
     expect(calls).toEqual([0, 60.01]);
   });
 

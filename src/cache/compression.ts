@@ -3,7 +3,6 @@
  */
 import { promisify } from 'node:util';
 import zlib, { constants } from 'node:zlib';
-import type { PageBody } from './page.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'br';
 
@@ -17,8 +16,14 @@ const decompressBrotli = promisify(zlib.brotliDecompress);
  */
 const brotliQuality = 4;
 
+interface Compressed {
+  readonly br: Buffer;
+  /** Bytes of the content when it is not encoded. */
+  readonly identityBytes: number;
+}
+
 /** The content of a page as it is. */
-export function identityOf({ br, identityBytes }: Pick<PageBody, 'br' | 'identityBytes'>): Promise<Buffer> {
+export function identityOf({ br, identityBytes }: Compressed): Promise<Buffer> {
   return decompressBrotli(br, { maxOutputLength: identityBytes, chunkSize: Math.max(64, identityBytes) });
 }
 
@@ -28,15 +33,15 @@ export async function brotli(identity: Buffer): Promise<Buffer> {
     [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
     [constants.BROTLI_PARAM_SIZE_HINT]: identity.length,
   };
-  return ofItsOwn(await compressBrotli(identity, { params }));
+  return copyOf(await compressBrotli(identity, { params }));
 }
 
 export async function gzip(identity: Buffer): Promise<Buffer> {
-  return ofItsOwn(await compressGzip(identity));
+  return copyOf(await compressGzip(identity));
 }
 
-/** What a compressor returns lies in a larger piece of memory, which would be held with it. */
-function ofItsOwn(part: Buffer): Buffer {
+/** What a compressor returns is part of a larger buffer, which would be held with it. */
+function copyOf(part: Buffer): Buffer {
   const whole = Buffer.allocUnsafeSlow(part.length);
   part.copy(whole);
   return whole;

@@ -1,5 +1,5 @@
 /**
- * A page as it is held: everything that can be made once, when it arrives, is in here.
+ * A page as it is held: everything that can be made once, when it arrives.
  */
 import { createHash } from 'node:crypto';
 import { brotli } from './compression.ts';
@@ -35,7 +35,7 @@ export interface Page {
   readonly failedAt: number | undefined;
 }
 
-/** Made here alone, and written out: so all pages have one hidden class, and no spread that makes them one each. */
+/** Made here alone, without a spread, so that all pages share one hidden class in V8. */
 export function pageOf(
   body: PageBody,
   { fetchedAt, freshUntil, generation, failedAt }: Omit<Page, 'kind' | 'body'>,
@@ -71,6 +71,6 @@ export function bodyOf(
   identityBytes: number,
 ): PageBody {
   const lastModified = newestMs === undefined ? undefined : new Date(newestMs).toUTCString();
-  // Written out: with a spread in it, V8 would give every body a hidden class of its own.
+  // Written out: with a spread in it, V8 would give every body another hidden class.
   return { etag, lastModified, next, cursor, br, identityBytes };
 }

@@ -1,5 +1,5 @@
 /**
- * A page as it is kept in Redis: compressed, and encrypted where there is a key for it.
+ * A page as it is stored in Redis: compressed, and encrypted where an encryption key is configured.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -11,20 +11,20 @@ import { bodyOf, type PageBody, type PageContent, tagOf } from './page.ts';
 
 export interface PageRecord {
   readonly body: PageBody;
-  /** Identity of the page's first send, or an empty string. */
+  /** Identity of the page's first row, or an empty text. */
   readonly first: string;
 }
 
-/** Why a record is of no use. */
+/** Why a record cannot be used. */
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
-/** Of the layout below; in the keys of pages too, so that two versions leave each other's alone. */
+/** Of the layout below. It is part of the keys of pages, so that two versions never read each other's records. */
 export const recordVersion = 4;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;
 
-/** All that cannot be made again out of the content. */
+/** What cannot be derived from the content. */
 const header = z.object({
   etag: z.string().regex(/^W\/"[\w-]{22}"$/),
   cursor: z.string().regex(cursorPattern).optional(),
@@ -35,20 +35,20 @@ const header = z.object({
 /** How records are encrypted, the key in use first; without any they are not. */
 type Keys = readonly SealingKey[];
 
-/** @param key under which it is kept: a record that is moved to another one cannot be read there */
+/** @param key under which it is stored: a record that is copied to another key cannot be read there */
 export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
   const { etag, cursor, br, identityBytes } = body;
-  const head = Buffer.from(JSON.stringify({ etag, cursor, first, identityBytes }));
-  const headBytes = Buffer.alloc(4);
-  headBytes.writeUInt32BE(head.length);
-  const content = Buffer.concat([headBytes, head, br]);
+  const fields = Buffer.from(JSON.stringify({ etag, cursor, first, identityBytes }));
+  const fieldsLength = Buffer.alloc(4);
+  fieldsLength.writeUInt32BE(fields.length);
+  const content = Buffer.concat([fieldsLength, fields, br]);
   const [inUse] = keys;
   return inUse
     ? Buffer.concat([Buffer.of(recordVersion, sealed), seal(inUse, content, key)])
     : Buffer.concat([Buffer.of(recordVersion, plain), digest(content, key), content]);
 }
 
-/** What a page is made of, when it is made again out of its content. */
+/** What a page is made of, rendered again from its content. */
 export interface Rebuilt extends PageContent {
   readonly first: string;
 }
@@ -56,15 +56,15 @@ export interface Rebuilt extends PageContent {
 export interface ReadOptions {
   /** Bytes of the largest content that can be ours. */
   readonly maxIdentityBytes: number;
-  /** A body that is held: where the record has the same, it is not unpacked again. */
+  /** A body that is held: where the record has the same content, it is not decompressed again. */
   readonly known: PageBody | undefined;
-  /** Makes the page again, out of its content and its cursor. @throws when the content is no page */
+  /** Renders the page again, from its content and its cursor. @throws when the content is not a page */
   readonly rebuild: (json: string, cursor: string | undefined) => Rebuilt;
 }
 
 /**
- * What a record holds, or why it is of no use. It is ours if the page that is made out of its content is this content, to the
- * letter: so no link, no date and no field is answered that we would not have written.
+ * Reads a record, or says why it cannot be used. It is accepted only if rendering its rows again gives the same content, byte for
+ * byte: no link, date or field is answered that Sendgate would not have written.
  */
 export async function readRecord(
   record: Buffer,
@@ -75,11 +75,11 @@ export async function readRecord(
   const content = unwrap(record, key, keys);
   if (typeof content === 'string') return content;
   try {
-    const headEnd = 4 + content.readUInt32BE();
-    const { etag, cursor, first, identityBytes } = header.parse(parseJson(content.subarray(4, headEnd).toString()));
+    const fieldsEnd = 4 + content.readUInt32BE();
+    const { etag, cursor, first, identityBytes } = header.parse(parseJson(content.subarray(4, fieldsEnd).toString()));
     if (known?.etag === etag) return { body: known, first };
     if (identityBytes > maxIdentityBytes) return 'damaged';
-    const br = content.subarray(headEnd);
+    const br = content.subarray(fieldsEnd);
     const identity = await identityOf({ br, identityBytes });
     const json = identity.toString();
     const page = rebuild(json, cursor);
@@ -91,7 +91,7 @@ export async function readRecord(
   }
 }
 
-/** The content, in memory of its own: a reply's belongs to whatever else came with it. */
+/** Returns the content in memory that is not part of the whole reply's. */
 function unwrap(record: Buffer, key: string, keys: Keys): Buffer | Unreadable {
   if (record[0] !== recordVersion) return 'other-version';
   const rest = record.subarray(2);

@@ -1,6 +1,5 @@
 /**
- * Keeps a client from spending the account's calls on campaign ids that do not exist: it may ask for a number of
- * different ones in an hour.
+ * Bounds the calls that a client can spend on campaign ids that do not exist: `maxUnknownIds` different ones an hour.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
@@ -10,21 +9,21 @@ import { Problem } from '../problems.ts';
 /** Different ids of one client in an hour that turn out not to exist. */
 export const maxUnknownIds = 60;
 const hourMs = 3_600_000;
-/** Clients that are remembered; past it the one that has not asked for longest is forgotten. */
+/** Clients that are remembered; the least recently seen is evicted. */
 const maxClients = 5_000;
 const maxKnown = 50_000;
 
 interface UnknownId {
-  /** When it was asked for, on the monotonic clock. */
+  /** When it was asked for; monotonic, in milliseconds. */
   readonly at: number;
-  /** Whether that was answered, with an empty page: to the next question, too. */
+  /** Whether the answer was an empty page, and not an error. */
   readonly isAnswered: boolean;
 }
 
 interface ClientIds {
   /** The oldest first. */
   readonly unknown: Map<string, UnknownId>;
-  /** Ids of which it is not known yet. */
+  /** Ids whose answers are awaited. */
   readonly pending: Set<string>;
   /** Continue those who wait until one of the pending ids is known. */
   waiting: (() => void)[];
@@ -59,9 +58,8 @@ export class UnknownIds {
   }
 
   /**
-   * Runs `ask`, a question about a campaign. While as many ids of the client are being asked for as could be too many
-   * unknown ones, it waits. What is known to exist is always asked for. What is answered as if it existed, and is known not
-   * to, counts as unknown.
+   * Runs `ask`, a question about a campaign. It waits while the ids that the client is asking for could exceed the bound if all
+   * were unknown. An id that is known to exist is always asked for. One that has an empty page, and is known not to exist, counts.
    *
    * @throws Problem `rate-limited`, what `ask` throws, or the signal's reason
    */
@@ -69,18 +67,7 @@ export class UnknownIds {
     if (this.#known.has(id) || this.#ids.exists(id)) return ask();
     const ids = this.#of(client);
     if (ids.pending.has(id)) return ask();
-    for (;;) {
-      this.#forgetOld(ids);
-      const unknown = ids.unknown.get(id);
-      // It is remembered for all that can be asked of it.
-      if (unknown && !unknown.isAnswered && this.#clock.monotonic() - unknown.at < this.#rememberedMs) {
-        throw new Problem('campaign-not-found', { reason: 'remembered' });
-      }
-      if (unknown) break;
-      if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, this.#clock.monotonic());
-      if (ids.unknown.size + ids.pending.size < maxUnknownIds) break;
-      await untilNext(ids, signal);
-    }
+    while (!this.#mayAsk(ids, id)) await untilNext(ids, signal);
     ids.pending.add(id);
     try {
       const answer = await ask();
@@ -97,6 +84,24 @@ export class UnknownIds {
       ids.pending.delete(id);
       for (const proceed of ids.waiting.splice(0)) proceed();
     }
+  }
+
+  /**
+   * Whether one more id may be asked for now; false while it depends on ids that are being asked for.
+   *
+   * @throws Problem when it may not
+   */
+  #mayAsk(ids: ClientIds, id: string): boolean {
+    const now = this.#clock.monotonic();
+    this.#forgetOld(ids);
+    const unknown = ids.unknown.get(id);
+    if (unknown) {
+      // It is remembered for all that can be asked of it.
+      if (unknown.isAnswered || now - unknown.at >= this.#rememberedMs) return true;
+      throw new Problem('campaign-not-found', { reason: 'remembered' });
+    }
+    if (ids.unknown.size >= maxUnknownIds) throw tooMany(ids, now);
+    return ids.unknown.size + ids.pending.size < maxUnknownIds;
   }
 
   #count({ unknown }: ClientIds, id: string, isAnswered: boolean): void {

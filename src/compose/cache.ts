@@ -1,12 +1,15 @@
 /**
  * The page cache and the summaries, with Redis behind them where there is one.
  */
-import { Walks } from '../cache/generations.ts';
-import { campaignOf, maxWalks, Pages } from '../cache/page-cache.ts';
-import { SharedPages } from '../cache/shared-pages.ts';
+import { Generations, maxWalks } from '../cache/generations.ts';
+import { campaignOf } from '../cache/keys.ts';
+import { PageCache } from '../cache/page-cache.ts';
+import { RedisPageKeys } from '../cache/redis/redis-page-keys.ts';
+import { RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
+import type { SecondLevel } from '../cache/second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
-import { sharingTeams } from '../callers/teams.ts';
-import { Summaries } from '../campaigns/summary.ts';
+import { defaultTeam } from '../callers/teams.ts';
+import { Summaries } from '../campaigns/summaries.ts';
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
@@ -22,7 +25,7 @@ interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
 }
 
 export interface BuiltCache {
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly summaries: Summaries;
 }
 
@@ -37,14 +40,16 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
   const outageAt = () => gates.breaker.openedAt;
   const { pagesBytes } = bytesOfPrimary(config);
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
-  const walks = new Walks(maxWalks, clock, (walk) => emit('generation.moved', { campaign: campaignOf(walk) }));
-  const pages = new Pages(
+  const generations = new Generations(maxWalks, clock, (walk) =>
+    emit('generation.moved', { campaign: campaignOf(walk) }),
+  );
+  const pages = new PageCache(
     {
-      ...{ clock, unknownIds, ids, walks, outageAt, readSends },
+      ...{ clock, unknownIds, ids, generations, outageAt, readSends },
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       filtersSince: upstream.dialect.filtersSince,
-      shared: buildSharedPages(config, { clock, events, shared, walks }),
+      secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },
     { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
@@ -60,21 +65,29 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
   return { pages, summaries };
 }
 
-function buildSharedPages(
+function buildSecondLevel(
   config: Config,
-  { clock, events, shared, walks }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly walks: Walks },
-): SharedPages | undefined {
+  {
+    clock,
+    events,
+    shared,
+    generations,
+  }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly generations: Generations },
+): SecondLevel | undefined {
   const { redis, keyRing, pageDigest } = shared;
   if (!redis) return undefined;
-  const teams = sharingTeams(config.teams, config.callers.required);
-  return new SharedPages(
+  const namespace = `${config.constantContact.api}${config.server.basePath}`;
+  const keys = new RedisPageKeys(
+    { key: (name) => redis.key(name), digest: pageDigest, clock },
+    { ...config.cache, namespace },
+  );
+  const teams = [...config.teams, defaultTeam].map(({ name }) => name);
+  return new RedisSecondLevel(
     {
-      ...{ redis, walks, clock, keys: keyRing, digest: pageDigest },
-      teams: new Set(teams.map(({ name }) => name)),
+      ...{ redis, generations, clock, keyRing, keys, teams: new Set(teams) },
       onUnreadable: onceAMinute(clock, (reason) => events.emit('redis.page_unreadable', { reason })),
     },
     {
-      namespace: `${config.constantContact.api}${config.server.basePath}`,
       staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
       maxFreshSeconds: config.cache.maxFreshSeconds,
       notFoundSeconds: config.cache.notFoundSeconds,

@@ -2,7 +2,7 @@
  * The management listener, and the purge that it offers.
  */
 import { managementListener, type Purged } from '../app/management.ts';
-import type { Pages } from '../cache/page-cache.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
@@ -22,7 +22,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
   readonly upstream: Upstream;
-  readonly pages: Pages;
+  readonly pages: PageCache;
 }
 
 export function buildManagement(config: Config, parts: Parts): Server {

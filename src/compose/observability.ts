@@ -2,7 +2,7 @@
  * Logs, metrics, status and health. They read the state of other rooms, and listen to what happens.
  */
 import type { FrontReport } from '../app/front.ts';
-import type { Pages } from '../cache/page-cache.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Events } from '../events.ts';
@@ -24,7 +24,7 @@ export function buildLogs({ log }: Config, destination: LogDestination, secrets:
 interface StateParts {
   readonly events: Events;
   readonly built: BuiltUpstream;
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly redis: Redis | undefined;
 }
 

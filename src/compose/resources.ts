@@ -1,9 +1,10 @@
 /**
  * The resources of a campaign, out of a source of pages.
  */
-import type { PageSource } from '../cache/page-cache.ts';
+import type { PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
-import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
+import type { SummarySource } from '../campaigns/summaries.ts';
+import { summaryHandler } from '../campaigns/summary.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';

@@ -2,7 +2,7 @@
  * The start and the end of a Sendgate that is built.
  */
 import type { Front } from '../app/front.ts';
-import type { Pages } from '../cache/page-cache.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import { type Clock, settlesWithin } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
@@ -33,7 +33,7 @@ export interface Service {
   readonly url: string;
   readonly managementUrl: string;
   readonly log: Logger;
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
   /** Reads mounted secrets again. */

@@ -7,8 +7,6 @@
  * for by another one is a view of it.
  */
 export interface OtherIds {
-  /** Changes whenever the activity of an id becomes known. */
-  readonly version: number;
   /** The id under which rows are held: that of the activity which `id` is known to mean, or `id` itself. Never two steps. */
   activityOf(id: string): string;
   /** All ids that are known to mean the same, `id` among them. */
@@ -27,7 +25,6 @@ export interface OtherIds {
 
 /** Where a campaign has one id. */
 export const noOtherIds: OtherIds = {
-  version: 0,
   activityOf: (id) => id,
   allOf: (id) => [id],
   exists: () => false,

@@ -1,11 +1,11 @@
 /**
- * How a found page is answered: conditional requests, the encoding that the caller takes, and its age.
+ * How a page is answered: conditional requests, the encoding that the caller takes, and its age.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';
 import type { Encoding } from '../cache/compression.ts';
 import type { PageBody } from '../cache/page.ts';
-import type { Found } from '../cache/page-cache.ts';
+import type { Lookup } from '../cache/page-source.ts';
 import { cacheStatus } from './cache-status.ts';
 import type { Form } from './prepared-responses.ts';
 
@@ -18,9 +18,9 @@ export function formOf({ etag, lastModified }: PageBody, headers: IncomingHttpHe
  *
  * @param nowMs monotonic
  */
-export function linesNow(found: Found, nowMs: number): string {
-  const age = Math.max(0, Math.floor((nowMs - found.page.fetchedAt) / 1000));
-  return `Age: ${age}\r\nCache-Status: ${cacheStatus(found, nowMs)}\r\n`;
+export function linesNow(lookup: Lookup, nowMs: number): string {
+  const age = Math.max(0, Math.floor((nowMs - lookup.page.fetchedAt) / 1000));
+  return `Age: ${age}\r\nCache-Status: ${cacheStatus(lookup, nowMs)}\r\n`;
 }
 
 /** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */

@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Encoding } from '../cache/compression.ts';
-import type { Found, PageSource } from '../cache/page-cache.ts';
+import type { Lookup, PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
@@ -48,7 +48,7 @@ export interface Preferences {
 
 /** A page that answers a question, and that as an answer. */
 interface Answer {
-  readonly found: Found;
+  readonly found: Lookup;
   readonly ready: ReadyAnswer;
 }
 
@@ -129,7 +129,7 @@ export class SendsEndpoint {
     refreshAhead.answered(query, found.page, exchange.identity);
   }
 
-  #formOf({ page }: Found, { headers, encoding }: Preferences) {
+  #formOf({ page }: Lookup, { headers, encoding }: Preferences) {
     return formOf(page.body, headers, encoding);
   }
 }

@@ -3,7 +3,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
-import type { PageSource } from '../cache/page-cache.ts';
+import type { PageSource } from '../cache/page-source.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 

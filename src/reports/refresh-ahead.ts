@@ -4,7 +4,7 @@
  */
 
 import type { Page } from '../cache/page.ts';
-import type { PageSource } from '../cache/page-cache.ts';
+import type { PageSource } from '../cache/page-source.ts';
 import type { Clock } from '../clock.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';

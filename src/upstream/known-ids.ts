@@ -49,7 +49,6 @@ export class KnownIds implements OtherIds {
   readonly #askedAs = new Map<string, Set<string>>();
   readonly #activities = new LRUCache<string, true>({ max: maxKnown });
   readonly #without: LRUCache<string, Without>;
-  #version = 0;
 
   constructor(clock: Clock, onLearned: OnLearned = () => {}) {
     this.#clock = clock;
@@ -63,10 +62,6 @@ export class KnownIds implements OtherIds {
       },
     });
     this.#without = new LRUCache({ max: maxKnown, ttlResolution: 0, perf: { now: () => clock.monotonic() } });
-  }
-
-  get version(): number {
-    return this.#version;
   }
 
   activityOf(id: string): string {
@@ -133,7 +128,6 @@ export class KnownIds implements OtherIds {
     this.#askedAs.set(activity, all.add(asked));
     this.#without.delete(asked);
     this.#without.delete(activity);
-    this.#version++;
     return true;
   }
 

@@ -1,18 +1,18 @@
 /**
  * What the primary answers to the questions of one worker.
  */
-import type { Pages } from '../cache/page-cache.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
-import type { SummarySource } from '../campaigns/summary.ts';
+import type { SummarySource } from '../campaigns/summaries.ts';
 import type { Clock } from '../clock.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
-import type { AskedPage, Given } from './copies.ts';
+import { pageAnswers } from './page-answers.ts';
 import type { Answers } from './protocol.ts';
 
 export interface AnswerParts {
   readonly clock: Clock;
-  readonly pages: Pages;
+  readonly pages: PageCache;
   readonly summaries: SummarySource;
   /** Whether the quota is ample enough for calls that no caller has asked for yet. */
   readonly isAmple: () => boolean;
@@ -45,15 +45,9 @@ export class HeldSlots {
 }
 
 export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
-  const { clock, pages, summaries, isAmple, counter, onSeen, exportPlaces, readStatus } = parts;
-  const page = async ({ query, ask }: AskedPage, signal?: AbortSignal): Promise<Given> => {
-    const found = await pages.get(query, { ...ask, ...(signal && { signal }) });
-    return { found, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
-  };
+  const { summaries, counter, onSeen, exportPlaces, readStatus } = parts;
   return {
-    page,
-    prefetch: async ({ query, ask }) =>
-      isAmple() ? page({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
+    ...pageAnswers(parts),
     summary: ({ campaign, payer }, signal) => summaries.get(campaign, payer, signal),
     count: ({ key, count, leftMs }) => {
       onSeen(key);

@@ -1,23 +1,25 @@
 /**
- * A worker's copies of pages. The primary has the pages themselves: it is asked for what there is no copy of, and tells when
- * copies have become worthless.
+ * A worker's copies of pages. The primary has the pages themselves: it is asked for what there is no copy of, makes one call for
+ * all who ask, and says when copies are invalid.
  */
 import { LRUCache } from 'lru-cache';
-import { type Page, pageOf } from '../cache/page.ts';
-import type { Ask, Found, PageSource } from '../cache/page-cache.ts';
+import { questionKey } from '../cache/keys.ts';
+import { MemoryStore } from '../cache/memory-store.ts';
+import { type Page, type PageBody, pageOf } from '../cache/page.ts';
+import { type Ask, hitInMemory, type Lookup, type PageSource } from '../cache/page-source.ts';
 import type { Clock } from '../clock.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 import type { Asking } from './channel.ts';
 
-/** A page as the primary has found it. */
+/** A page, as the primary answers with it. */
 export interface Given {
-  readonly found: Found;
-  /** Monotonic time at the primary, of which the page's times are. */
+  readonly lookup: Lookup;
+  /** Monotonic time at the primary, which is that of the page's times. */
   readonly at: number;
   /** How long it may be answered without asking again, in milliseconds. */
   readonly goodForMs: number;
-  /** The campaign id whose news is news of this page, too. */
+  /** The campaign id whose invalidation is that of this page, too. */
   readonly heldUnder: string;
 }
 
@@ -28,53 +30,47 @@ export interface AskedPage {
 
 interface Copy {
   readonly page: Page;
-  readonly goodUntil: number;
   readonly heldUnder: string;
-  /** How much news had come before it. */
+  /** The number of the last invalidation before it. */
   readonly after: number;
 }
 
-/** Objects, map slots and list links around a copy, roughly. */
-const entryOverheadBytes = 600;
-/** Campaigns of which it is remembered when they moved on. */
-const maxMoved = 50_000;
+/** Campaigns whose last invalidation is remembered. */
+const maxInvalidated = 50_000;
 
 export class Copies implements PageSource {
   readonly #primary: Asking;
   readonly #clock: Clock;
-  readonly #copies: LRUCache<string, Copy>;
-  /** By campaign, the news of it. Of campaigns that are forgotten, the last news counts. */
-  readonly #moved = new LRUCache<string, number>({
-    max: maxMoved,
-    dispose: (at, _, reason) => {
-      if (reason === 'evict') this.#allMoved = Math.max(this.#allMoved, at);
+  readonly #copies: MemoryStore<Copy>;
+  /** By campaign, the number of its last invalidation. What is evicted counts for all campaigns. */
+  readonly #invalidated = new LRUCache<string, number>({
+    max: maxInvalidated,
+    dispose: (number, _, reason) => {
+      if (reason === 'evict') this.#allInvalidated = Math.max(this.#allInvalidated, number);
     },
   });
-  #allMoved = 0;
-  #news = 0;
+  #allInvalidated = 0;
+  #lastInvalidation = 0;
 
   constructor(primary: Asking, clock: Clock, maxBytes: number) {
     this.#primary = primary;
     this.#clock = clock;
-    this.#copies = new LRUCache({
-      maxSize: maxBytes,
-      sizeCalculation: ({ page }, key) => entryOverheadBytes + key.length + page.body.br.length,
-    });
+    this.#copies = new MemoryStore(clock, maxBytes, ({ page }) => page.body.br.length);
   }
 
   get bytes(): number {
-    return this.#copies.calculatedSize;
+    return this.#copies.bytes;
   }
 
-  hit(query: PageQuery, maxAgeSeconds = Number.POSITIVE_INFINITY): Found | undefined {
-    const copy = this.#copies.get(keyOf(query));
-    if (!copy || copy.after < Math.max(this.#allMoved, this.#moved.get(copy.heldUnder) ?? 0)) return undefined;
-    const now = this.#clock.monotonic();
-    if (now >= copy.goodUntil || now - copy.page.fetchedAt > maxAgeSeconds * 1000) return undefined;
-    return { page: copy.page, forward: undefined, collapsed: false, shared: false, stored: false };
+  hit(query: PageQuery, maxAgeSeconds?: number): Lookup | undefined {
+    const copy = this.#copies.get(questionKey(query));
+    if (!copy || copy.after < this.#lastInvalidationOf(copy.heldUnder)) return undefined;
+    const { page } = copy;
+    const isTooOld = maxAgeSeconds !== undefined && this.#clock.monotonic() - page.fetchedAt > maxAgeSeconds * 1000;
+    return isTooOld ? undefined : { page, outcome: hitInMemory };
   }
 
-  async get(query: PageQuery, { signal, ...ask }: Ask): Promise<Found> {
+  async get(query: PageQuery, { signal, ...ask }: Ask): Promise<Lookup> {
     const hit = this.hit(query, ask.maxAgeSeconds);
     if (hit) return hit;
     const about: AskedPage = { query, ask };
@@ -82,46 +78,48 @@ export class Copies implements PageSource {
   }
 
   peek(query: PageQuery): Page | undefined {
-    return this.#copies.peek(keyOf(query))?.page;
+    return this.#copies.peek(questionKey(query))?.page;
   }
 
-  /** The primary decides whether there is quota for it. */
+  /** The primary decides whether there is quota for it, and reports what fails. */
   async prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     const about: AskedPage = { query, ask: payer };
-    const given = await this.#primary.ask('prefetch', about);
+    const given = await this.#primary.ask('prefetch', about).catch(() => undefined);
     return given && this.#take(query, given).page;
   }
 
-  /** What was copied of a campaign, or of all, is not to be answered without asking. */
+  /** Copies of a campaign, or of all, are not answered any more without asking. */
   moved(campaign: string | undefined): void {
-    this.#news++;
-    if (campaign === undefined) this.#allMoved = this.#news;
-    else this.#moved.set(campaign, this.#news);
+    this.#lastInvalidation++;
+    if (campaign === undefined) this.#allInvalidated = this.#lastInvalidation;
+    else this.#invalidated.set(campaign, this.#lastInvalidation);
   }
 
-  #take(query: PageQuery, { found, at, goodForMs, heldUnder }: Given): Found {
-    const now = this.#clock.monotonic();
-    const { page } = found;
-    const known = this.#copies.peek(keyOf(query))?.page.body;
-    // What has arrived lies in the memory of a whole message.
-    const body = known?.etag === page.body.etag ? known : { ...page.body, br: Buffer.from(page.body.br) };
-    const copy = pageOf(body, laterBy(now - at, page));
-    const goodUntil = now + goodForMs;
-    if (goodForMs > 0) this.#copies.set(keyOf(query), { page: copy, goodUntil, heldUnder, after: this.#news });
-    return { ...found, page: copy };
+  #lastInvalidationOf(campaign: string): number {
+    return Math.max(this.#allInvalidated, this.#invalidated.get(campaign) ?? 0);
+  }
+
+  #take(query: PageQuery, { lookup, at, goodForMs, heldUnder }: Given): Lookup {
+    const key = questionKey(query);
+    const { page, outcome } = lookup;
+    const body = ownBody(page.body, this.#copies.peek(key)?.page.body);
+    const copy = pageOf(body, laterBy(this.#clock.monotonic() - at, page));
+    // `get` still returns an entry in the last millisecond of its time, in which the primary does not.
+    const forMs = Math.ceil(goodForMs) - 1;
+    if (forMs > 0) this.#copies.set(key, { page: copy, heldUnder, after: this.#lastInvalidation }, forMs);
+    return { page: copy, outcome };
   }
 }
 
-/** Every process has a monotonic clock of its own. */
+/** What has arrived is part of a whole message's buffer, which is not to be held: returns the body that is held, or a copy. */
+function ownBody(arrived: PageBody, held: PageBody | undefined): PageBody {
+  return held?.etag === arrived.etag ? held : { ...arrived, br: Buffer.from(arrived.br) };
+}
+
+/** The monotonic clocks of two processes have nothing in common. */
 const laterBy = (ms: number, { fetchedAt, freshUntil, generation, failedAt }: Page) => ({
   fetchedAt: fetchedAt + ms,
   freshUntil: freshUntil + ms,
   generation,
   failedAt: failedAt === undefined ? undefined : failedAt + ms,
 });
-
-const keyOf = (query: PageQuery) =>
-  [
-    ...[query.campaign, query.report, query.createdSince, query.form],
-    query.kind === 'first' ? query.limit : `next=${query.cursor}`,
-  ].join('|');

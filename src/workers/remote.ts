@@ -2,7 +2,7 @@
  * What a worker has only by asking the primary.
  */
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
-import type { SummarySource } from '../campaigns/summary.ts';
+import type { SummarySource } from '../campaigns/summaries.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
 import type { Asking } from './channel.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { Page } from '../../src/cache/page.ts';
-import type { Found } from '../../src/cache/page-cache.ts';
+import { hitInMemory, type Lookup } from '../../src/cache/page-source.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
 import { readTokens, type StoredTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../../src/upstream/oauth/tokens.ts';
@@ -116,8 +116,8 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     // The primary was started long ago: its clock has another beginning.
     const times = { fetchedAt: 1_000_000, freshUntil: 1_070_000, generation: 1, failedAt: undefined };
     const page: Page = { kind: 'page', body: { ...body, identityBytes: 1 }, ...times };
-    const found: Found = { page, forward: undefined, collapsed: false, shared: false, stored: false };
-    const primary = { ask: async () => ({ found, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
+    const lookup: Lookup = { page, outcome: hitInMemory };
+    const primary = { ask: async () => ({ lookup, at: 1_010_000, goodForMs: 60_000 }) } as unknown as Asking;
     const copies = new Copies(primary, clock, 1e6);
     const query = firstPage('1');
     await copies.get(query, { team: 'a' });

@@ -3,7 +3,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Pages } from '../../src/cache/page-cache.ts';
+import { PageCache } from '../../src/cache/page-cache.ts';
 import { Limiter } from '../../src/callers/rate-limit/limiter.ts';
 import { exactMs, systemClock } from '../../src/clock.ts';
 import { Problem } from '../../src/problems.ts';
@@ -192,7 +192,7 @@ test("a page's age is the time that has passed, and its freshness within bounds"
         send_date,
       };
       let isDown = false;
-      const pages = new Pages(
+      const pages = new PageCache(
         {
           fetchPage: async () => {
             if (isDown) throw new Problem('upstream-failed', { reason: 'http-5xx' });

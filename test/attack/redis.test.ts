@@ -8,15 +8,12 @@ import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import { Walks } from '../../src/cache/generations.ts';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
 import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/record.ts';
-import { SharedPages } from '../../src/cache/shared-pages.ts';
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
-import { parseRedisUrl } from '../../src/config/redis-url.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
-import { Redis, type Reply } from '../../src/redis/redis.ts';
+import type { Redis, Reply } from '../../src/redis/redis.ts';
 import { renderPage } from '../../src/reports/page-json.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
@@ -31,6 +28,7 @@ import {
 } from '../support/harness.ts';
 import { firstPage } from '../support/queries.ts';
 import { RedisServer } from '../support/redis.ts';
+import { joinRedis } from '../support/second-level.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-redis-attack-'));
 const channel = 'sendgate:1:events';
@@ -408,7 +406,7 @@ describe('Hostile messages', () => {
     sandbox.fault({ kind: 'latency', ms: 150 });
     const answers = [a.get(path()), b.get(path())];
     await until(async () => sandbox.callCount === 1, 'it is under way');
-    const key = `sendgate:1:{${recordVersion}|v2|${campaign}|}:limit=10`;
+    const key = `sendgate:1:{${recordVersion}|v2|${campaign}|sends|}:limit=10`;
     for (let n = 0; n < 8; n++) {
       await server.ask((client) => client.publish(channel, JSON.stringify(['page', key, JSON.stringify(problem)])));
     }
@@ -417,22 +415,11 @@ describe('Hostile messages', () => {
   });
 
   test('raise a call on the account of no team that there is not', async () => {
-    const address = parseRedisUrl(server.url);
-    if (!address) throw new Error('no address');
-    const events = { changed: () => {}, asked: () => {} };
-    const redis = new Redis(address, { timeoutMs: 2_000, keyPrefix: 't:' }, clock, events);
+    const { redis, secondLevel } = joinRedis(server.url, clock, { teams: ['team', 'other'] });
     closing.push(() => redis.close());
     await until(() => redis.isUp, 'it is there');
-    const parts = { redis, walks: new Walks(100, clock), clock, keys: undefined, onUnreadable: () => {} };
-    const pages = new SharedPages(
-      { ...parts, digest: digestWith(() => undefined), teams: new Set(['team', 'other']) },
-      {
-        ...{ namespace: 'v2', staleIfErrorSeconds: 1_000, maxFreshSeconds: 1_000, notFoundSeconds: 60 },
-        ...{ maxPageBytes: 10_000, maxWaitMs: 1_000 },
-      },
-    );
     const demand = new Demand('team', 'bulk');
-    const wish = {
+    const wanted = {
       notBefore: 0,
       mayBeStale: true,
       known: undefined,
@@ -440,8 +427,8 @@ describe('Hostile messages', () => {
         throw new Error('it is not read');
       },
     };
-    const place = { walk: 'walk', limit: 500, cursor: undefined };
-    const seen = await pages.look(place, wish as never, demand, new AbortController().signal);
+    const page = { kind: 'first', walk: 'walk', limit: 500 } as const;
+    const reply = await secondLevel.look(page, wanted, demand, new AbortController().signal);
     const raise = (team: string, rank: number) =>
       server.ask((c) =>
         c.publish('t:1:events', JSON.stringify(['raise', `t:1:{${recordVersion}|v2|walk}:limit=500`, team, rank])),
@@ -458,7 +445,7 @@ describe('Hostile messages', () => {
       await raised('other', 0, 'interactive');
       expect(demand.team).toBe('other');
     } finally {
-      if (seen.kind === 'turn') seen.turn.failed(undefined);
+      if (reply.kind === 'lease') reply.lease.failed(undefined);
     }
   });
 });

@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RequestHandler } from 'express';
-import type { PageSource } from '../../cache/page-cache.ts';
+import type { PageSource } from '../../cache/page-source.ts';
 import type { Clock } from '../../clock.ts';
 import { accepts } from '../../http/negotiation.ts';
 import { exchangeOf } from '../../http/request-context.ts';

@@ -4,7 +4,7 @@
 
 import { identityOf } from '../../cache/compression.ts';
 import type { PageBody } from '../../cache/page.ts';
-import type { Found, PageSource } from '../../cache/page-cache.ts';
+import type { Lookup, PageSource } from '../../cache/page-source.ts';
 import { type Clock, sleep } from '../../clock.ts';
 import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
 import type { Send } from '../../model/sends.ts';
@@ -48,14 +48,14 @@ export async function startWalk(parts: Parts, head: FirstPage, ask: WalkAsk): Pr
   return walkOn(parts, head, ask, first);
 }
 
-async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Found) {
+async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Lookup) {
   const told = new Told();
   const circle = new Circle();
   let repeated = 0;
-  for (let found: Found | undefined = first; found; ) {
-    const { body }: Found['page'] = found.page;
+  for (let found: Lookup | undefined = first; found; ) {
+    const { body }: Lookup['page'] = found.page;
     const { cursor }: PageBody = body;
-    const next: Promise<Found> | undefined =
+    const next: Promise<Lookup> | undefined =
       cursor === undefined ? undefined : patiently(parts, pageBehind(head, cursor), ask);
     // Should it fail while this page is being read, that is told when it is wanted.
     next?.catch(() => {});
@@ -68,7 +68,7 @@ async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Found
   }
 }
 
-async function patiently({ pages, clock, patienceMs }: Parts, query: PageQuery, ask: WalkAsk): Promise<Found> {
+async function patiently({ pages, clock, patienceMs }: Parts, query: PageQuery, ask: WalkAsk): Promise<Lookup> {
   const giveUpAt = clock.monotonic() + patienceMs;
   for (let waitMs = pauseMs.first; ; waitMs = Math.min(waitMs * 2, pauseMs.most)) {
     try {

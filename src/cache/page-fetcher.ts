@@ -1,0 +1,138 @@
+/**
+ * Fetches a page that is not held, or not good enough: from the second level, else from the upstream. What fails is remembered,
+ * or answered with the page that is held.
+ */
+import type { Clock } from '../clock.ts';
+import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import type { SendsPage } from '../model/sends.ts';
+import { Problem } from '../problems.ts';
+import type { Demand } from '../quota/demand.ts';
+import type { Fetched, Miss } from './fetched.ts';
+import { type AgeLimits, type FreshnessLimits, freshForMs, isGone } from './freshness.ts';
+import type { Generations } from './generations.ts';
+import { type Page, pageOf, tagOf } from './page.ts';
+import { bodyFor, contentOf, type PageFormat } from './page-format.ts';
+import { pageOfWalk } from './page-of-walk.ts';
+import { pauseMs, type Refusals } from './refusals.ts';
+import { type Lease, noLease, type SecondLevel, type SecondLevelReply } from './second-level.ts';
+import type { Call } from './single-flight.ts';
+import type { Views } from './views.ts';
+
+interface Parts {
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
+  readonly format: PageFormat;
+  readonly ids: OtherIds;
+  readonly generations: Generations;
+  readonly secondLevel: SecondLevel;
+  readonly refusals: Refusals;
+  readonly views: Views;
+  readonly clock: Clock;
+}
+
+/** A page that was fetched later than another one was so by more than the wall clock is off by, which counts whole milliseconds. */
+const laterMs = 5;
+
+export class PageFetcher {
+  readonly #parts: Parts;
+  readonly #limits: AgeLimits & FreshnessLimits;
+
+  constructor(parts: Parts, limits: AgeLimits & FreshnessLimits) {
+    this.#parts = parts;
+    this.#limits = limits;
+  }
+
+  /** @throws Problem when there is no page to answer with and nothing to remember, or MeansAnotherId */
+  async fetch(miss: Miss, call: Call): Promise<Fetched> {
+    let old = miss.held?.kind === 'page' ? miss.held : undefined;
+    let lease = noLease;
+    try {
+      if (miss.key.isView) return await this.#parts.views.make(miss, old, call);
+      const reply = await this.#look(miss, old, call);
+      if (reply.kind !== 'lease') return this.#fromSecondLevel(reply, miss);
+      lease = reply.lease;
+      old ??= reply.fallback;
+      return await this.#call(miss, old, lease, call);
+    } catch (error) {
+      return this.#failed(error, old, lease);
+    }
+  }
+
+  /** Looks for the page in the second level: as fresh as it has to be, and later than what is held. */
+  #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
+    const { secondLevel, format, clock } = this.#parts;
+    const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
+    const seconds = Math.max(maxAgeSeconds, this.#limits.minFreshSeconds);
+    const heldSince = held?.kind === 'refusal' ? held.at : (held?.fetchedAt ?? Number.NEGATIVE_INFINITY);
+    return secondLevel.look(
+      pageOfWalk(key.walk, query),
+      {
+        notBefore: Math.max(clock.monotonic() - seconds * 1000, heldSince + laterMs),
+        mayBeStale: wanted.mayBeStale && wanted.maxAgeSeconds === undefined && old === undefined,
+        known: old?.body,
+        rebuild: (json, cursor) => contentOf(format, query, { sends: format.readSends(json), cursor }),
+      },
+      call.demand,
+      call.signal,
+    );
+  }
+
+  #fromSecondLevel(reply: Exclude<SecondLevelReply, { kind: 'lease' }>, { query }: Miss): Fetched {
+    const { clock, ids } = this.#parts;
+    const now = clock.monotonic();
+    if (reply.kind === 'refusal') return { held: { ...reply, at: now }, forMs: reply.until - now };
+    const { page, waited } = reply;
+    // A page with a date on it has rows.
+    if (page.body.lastModified !== undefined) ids.addActivity(query.campaign);
+    return { held: page, origin: waited ? 'other-call' : 'second-level', forMs: page.freshUntil - now };
+  }
+
+  async #call({ query, key }: Miss, old: Page | undefined, lease: Lease, { demand, signal }: Call): Promise<Fetched> {
+    const { fetchPage, format, generations, clock } = this.#parts;
+    const askedIn = generations.of(key.walk).generation;
+    const rows = await fetchPage(query, demand, signal);
+    const fetchedAt = clock.monotonic();
+    const content = contentOf(format, query, rows);
+    const etag = tagOf(content.json);
+    const arrived = {
+      of: pageOfWalk(key.walk, query),
+      etag,
+      firstRow: content.first,
+      askedIn,
+      previousEtag: old?.body.etag,
+    };
+    const unshared = {
+      body: await bodyFor(format, content, etag, [old]),
+      fetchedAt,
+      freshUntil: fetchedAt + freshForMs(content.newestMs, clock.now(), this.#limits),
+    };
+    const shared = await lease.stored(unshared, arrived);
+    const generation = shared ?? generations.arrived(arrived);
+    const page = pageOf(unshared.body, { ...unshared, failedAt: undefined, generation });
+    return { held: page, origin: 'call', forMs: page.freshUntil - page.fetchedAt };
+  }
+
+  /** A page that is held, however stale within `staleIfErrorSeconds`, beats a failure. */
+  #failed(error: unknown, old: Page | undefined, lease: Lease): Fetched {
+    if (!(error instanceof Problem)) {
+      if (error instanceof MeansAnotherId) lease.released();
+      else lease.failed(undefined);
+      throw error;
+    }
+    const now = this.#parts.clock.monotonic();
+    const fallback = old && !isGone(old, now, this.#limits) ? old : undefined;
+    const { refusals } = this.#parts;
+    const refusal = refusals.of(error);
+    // What fails is no reason to give up a page that is held; that there is nothing any more is one.
+    if (refusal && !(error.isLasting && fallback)) {
+      lease.refused(refusal.code, refusals.forMs);
+      return { held: refusal, forMs: refusals.forMs };
+    }
+    lease.failed(error);
+    if (!fallback) throw error;
+    // A team that has spent its share keeps nobody else from asking: the next caller may be of another team.
+    if (error.reason === 'share') return { held: fallback, origin: 'held', forMs: 1 };
+    const failed = pageOf(fallback.body, { ...fallback, failedAt: now });
+    return { held: failed, origin: 'held', forMs: pauseMs(error, this.#limits.minFreshSeconds) };
+  }
+}

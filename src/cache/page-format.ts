@@ -1,0 +1,42 @@
+/**
+ * How pages are written and read, which is their report's business, and what the cache takes from it.
+ */
+import type { PageQuery } from '../model/page-query.ts';
+import { identityOfSend, newest, type Send, type SendsPage } from '../model/sends.ts';
+import { identityOf } from './compression.ts';
+import { makeBody, type Page } from './page.ts';
+import type { Rebuilt } from './record.ts';
+
+export interface PageFormat {
+  readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
+  /** The rows out of what was rendered. @throws when it is no page */
+  readonly readSends: (json: string) => readonly Send[];
+  /** Makes what is answered; simulations, which answer nobody, bring their own. */
+  readonly encode?: typeof makeBody;
+}
+
+/** A page as it is rendered, and what is known of it by its rows. */
+export function contentOf({ render }: PageFormat, query: PageQuery, page: SendsPage): Rebuilt {
+  const { json, next } = render(query, page);
+  const [first] = page.sends;
+  return {
+    ...{ json, next, cursor: page.cursor, newestMs: newest(page.sends) },
+    first: first === undefined ? '' : identityOfSend(first),
+  };
+}
+
+/** The rows of a page that is held. */
+export async function rowsOf({ readSends }: PageFormat, { body }: Page): Promise<readonly Send[]> {
+  return readSends((await identityOf(body)).toString());
+}
+
+/** The body of a content: one that is held, where it has the same content, is kept. */
+export async function bodyFor(
+  { encode = makeBody }: PageFormat,
+  content: Parameters<typeof makeBody>[0],
+  etag: string,
+  held: readonly (Page | undefined)[],
+) {
+  const same = held.find((page) => page?.body.etag === etag);
+  return same ? same.body : encode(content, etag);
+}

@@ -1,0 +1,11 @@
+import type { PageQuery } from '../model/page-query.ts';
+
+/** Which page of which walk, wherever pages are held. */
+export type PageOfWalk =
+  | { readonly kind: 'first'; readonly walk: string; readonly limit: number }
+  | { readonly kind: 'next'; readonly walk: string; readonly cursor: string };
+
+export function pageOfWalk(walk: string, query: PageQuery): PageOfWalk {
+  if (query.kind === 'first') return { kind: 'first', walk, limit: query.limit };
+  return { kind: 'next', walk, cursor: query.cursor };
+}

@@ -1,0 +1,126 @@
+/**
+ * The leases of this instance: to make the call for a page, and to report what came of it.
+ */
+import type { Clock } from '../../clock.ts';
+import type { Problem } from '../../problems.ts';
+import { type Demand, urgencies } from '../../quota/demand.ts';
+import type { Redis, Reply, Script } from '../../redis/redis.ts';
+import type { KeyRing } from '../../storage/key-ring.ts';
+import { type ArrivedPage, differs, type Generations, isUnchanged } from '../generations.ts';
+import type { Page } from '../page.ts';
+import type { PageOfWalk } from '../page-of-walk.ts';
+import { refuse, release, renew, store } from '../page-scripts.ts';
+import { writeRecord } from '../record.ts';
+import type { Lease } from '../second-level.ts';
+import { writeFailure } from './failure-message.ts';
+import type { RedisPageKeys } from './redis-page-keys.ts';
+
+interface Parts {
+  readonly redis: Redis;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly keys: RedisPageKeys;
+  readonly keyRing: KeyRing | undefined;
+  readonly teams: ReadonlySet<string>;
+}
+
+type Values = readonly (string | number | Buffer)[];
+type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
+
+/** A lock whose holder has not renewed it for this long is free: the holder has died, or stood still. */
+export const lockMs = 1_200;
+const renewEveryMs = 400;
+
+export class LeasesInRedis {
+  readonly #parts: Parts;
+  readonly #staleIfErrorMs: number;
+  /** Demands of the calls that this instance makes, by page. */
+  readonly #demands = new Map<string, Demand>();
+
+  constructor(parts: Parts, staleIfErrorSeconds: number) {
+    const { redis, teams } = parts;
+    this.#parts = parts;
+    this.#staleIfErrorMs = staleIfErrorSeconds * 1000;
+    // Another instance waits for the call, and is in more of a hurry.
+    redis.on('raise', (key = '', team = '', rank) => {
+      const demand = this.#demands.get(key);
+      const { team: payingTeam, client } = demand ?? { team };
+      const payer = teams.has(team) ? { team } : { team: payingTeam, client };
+      demand?.join(payer, urgencies[Number(rank)] ?? 'bulk');
+    });
+  }
+
+  /** The lease under a lock that was just taken: it is renewed until the outcome is reported. */
+  take(page: PageOfWalk, token: string, demand: Demand): Lease {
+    const [key] = this.#parts.keys.of(page);
+    const cancelRenewal = this.#renew(page, token);
+    this.#demands.set(key, demand);
+    return this.#lease(page, token, () => {
+      cancelRenewal();
+      if (this.#demands.get(key) === demand) this.#demands.delete(key);
+    });
+  }
+
+  /** The lease where Redis is unavailable and nothing is locked; it may be back when the outcome is reported. */
+  unshared(page: PageOfWalk): Lease {
+    return this.#lease(page, '-', () => {});
+  }
+
+  #renew(page: PageOfWalk, token: string): () => void {
+    const { redis, keys, clock } = this.#parts;
+    let cancel = () => {};
+    const renewal = () => {
+      cancel = clock.after(renewEveryMs, () => {
+        void redis.run(renew, [...keys.of(page), redis.channel, token, lockMs, keys.highest()]);
+        renewal();
+      });
+    };
+    renewal();
+    return () => cancel();
+  }
+
+  #lease(page: PageOfWalk, token: string, done: () => void): Lease {
+    const { redis, keys, clock } = this.#parts;
+    const report: Report = async (script, values) => {
+      const reply = await redis.run(script, [...keys.of(page), redis.channel, token, ...values, keys.highest()]);
+      done();
+      return reply;
+    };
+    return {
+      stored: (stored, arrived) => this.#store(stored, arrived, report),
+      refused: (code, forMs) => {
+        const now = clock.now();
+        void report(refuse, [code, now, now + forMs, forMs]);
+      },
+      failed: (problem: Problem | undefined) => void report(release, [writeFailure(problem)]),
+      released: () => void report(release, ['']),
+    };
+  }
+
+  async #store(page: Parameters<Lease['stored']>[0], arrived: ArrivedPage, report: Report) {
+    const { generations, keys } = this.#parts;
+    const { of } = arrived;
+    const reply = await report(store, this.#valuesOf(page, arrived));
+    if (!Array.isArray(reply)) return undefined;
+    const [generation = 0, belongs = 0] = reply.map((one) => keys.generationOf(one));
+    if (of.kind === 'next') generations.adopt(of.walk, generation);
+    else generations.firstPageArrived(of.walk, of.limit, arrived, generation);
+    return belongs;
+  }
+
+  #valuesOf(page: Pick<Page, 'body' | 'fetchedAt' | 'freshUntil'>, arrived: ArrivedPage): Values {
+    const { generations, clock, keys, keyRing } = this.#parts;
+    const { body, fetchedAt, freshUntil } = page;
+    const { of, etag, firstRow, askedIn } = arrived;
+    const [key] = keys.of(of);
+    const known = generations.of(of.walk);
+    const same = of.kind === 'first' && isUnchanged(known, of.limit, arrived) ? known.generation : 0;
+    return [
+      ...[keys.fieldOf(of), keys.digestOfTag(etag), keys.digestOfRow(firstRow)],
+      ...[askedIn, Number(differs(arrived)), same, generations.next()],
+      ...[keys.toWall(fetchedAt), keys.toWall(freshUntil)],
+      Math.ceil(freshUntil - clock.monotonic() + this.#staleIfErrorMs),
+      ...[keys.walkLifeMs, writeRecord({ body, first: firstRow }, key, keyRing?.keys ?? [])],
+    ];
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The pages that instances share, in Redis. One call for a page, whichever instance misses it.
+ *
+ * The first instance to ask for a page that is not there gets the lease (a lock, held for as long as the holder lives). The others
+ * wait for the news of it, which every instance hears: that the page has come, or why it will not.
+ */
+import type { Clock } from '../../clock.ts';
+import { Problem } from '../../problems.ts';
+import { type Demand, urgencies } from '../../quota/demand.ts';
+import type { Redis } from '../../redis/redis.ts';
+import type { KeyRing } from '../../storage/key-ring.ts';
+import type { Generations } from '../generations.ts';
+import { type Page, pageOf } from '../page.ts';
+import type { PageOfWalk } from '../page-of-walk.ts';
+import { confirm, look, purge } from '../page-scripts.ts';
+import { readRecord, type Unreadable } from '../record.ts';
+import { isRefusalCode } from '../refusals.ts';
+import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
+import { throwFailure } from './failure-message.ts';
+import { LeasesInRedis, lockMs } from './leases.ts';
+import { type LookReply, parseLookReply } from './look-reply.ts';
+import { PageNews } from './page-news.ts';
+import type { RedisPageKeys } from './redis-page-keys.ts';
+
+interface Parts {
+  readonly redis: Redis;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly keys: RedisPageKeys;
+  /** Undefined where pages are kept as they are. */
+  readonly keyRing: KeyRing | undefined;
+  /** Names of the teams that there are, on whose account a call can be. */
+  readonly teams: ReadonlySet<string>;
+  /** Called with what is wrong with a record that cannot be used. */
+  readonly onUnreadable: (why: Unreadable) => void;
+}
+
+export interface RedisPagesOptions {
+  /** How long a page is kept past its freshness, and a walk's generation past its last first page. */
+  readonly staleIfErrorSeconds: number;
+  readonly maxFreshSeconds: number;
+  /** How long a refusal is remembered. */
+  readonly notFoundSeconds: number;
+  /** Bytes of the largest content that a page can have. */
+  readonly maxPageBytes: number;
+  /** The longest wait for another instance's call. */
+  readonly maxWaitMs: number;
+}
+
+/** The news may be a moment behind the lock's end. */
+const slackMs = 10;
+/** A time that no page is fetched after. */
+const never = Number.MAX_SAFE_INTEGER;
+/** A record is its content, in Brotli at the worst a little longer, and a header with a cursor. */
+const recordOverheadBytes = 64 * 1024;
+
+export class RedisSecondLevel implements SecondLevel {
+  readonly #parts: Parts;
+  readonly #options: RedisPagesOptions;
+  readonly #news: PageNews;
+  readonly #leases: LeasesInRedis;
+  #lastToken = 0;
+  #onPurge: (campaign: string | undefined) => void = () => {};
+
+  constructor(parts: Parts, options: RedisPagesOptions) {
+    const { redis, generations, keys, clock } = parts;
+    this.#parts = parts;
+    this.#options = options;
+    this.#news = new PageNews(redis, clock);
+    this.#leases = new LeasesInRedis(parts, options.staleIfErrorSeconds);
+    redis.on('walk', (key = '', generation) => {
+      const walk = keys.walkIn(key);
+      if (walk !== undefined) generations.adopt(walk, keys.generationOf(generation));
+    });
+    redis.on('purge', (namespace, campaign = '') => {
+      if (namespace === keys.namespace) this.#onPurge(campaign === '' ? undefined : campaign);
+    });
+  }
+
+  isDoubtful(walk: string): boolean {
+    const { redis, generations } = this.#parts;
+    return redis.isUp && generations.of(walk).confirmedIn !== redis.session;
+  }
+
+  async confirm(walk: string): Promise<void> {
+    const { redis, generations, keys } = this.#parts;
+    const { session } = redis;
+    const page = { kind: 'next', walk, cursor: '' } as const;
+    const reply = await redis.run(confirm, [...keys.of(page), ...this.#ownView(page), keys.highest()]);
+    if (reply !== undefined) generations.confirm(walk, keys.generationOf(reply), session);
+  }
+
+  onPurge(listener: (campaign: string | undefined) => void): void {
+    this.#onPurge = listener;
+  }
+
+  /** An instance that cannot be reached at the moment learns of the new generations when it is back. */
+  async purge(campaign: string | undefined): Promise<boolean> {
+    const { redis, generations, keys } = this.#parts;
+    redis.publish('purge', keys.namespace, campaign ?? '');
+    return redis.eachKey(keys.patternOf(campaign), async (stored) => {
+      const forget = (key: string) => {
+        const values = [redis.channel, generations.next(), keys.walkLifeMs, keys.highest()];
+        return redis.run(purge, [key, `${key}:lock`, keys.walkKeyIn(key), ...values]);
+      };
+      const replies = await Promise.all(stored.map(forget));
+      if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
+    });
+  }
+
+  async look(page: PageOfWalk, wanted: Wanted, demand: Demand, signal: AbortSignal): Promise<SecondLevelReply> {
+    const { redis, clock } = this.#parts;
+    const [key] = this.#parts.keys.of(page);
+    const token = `${redis.instance}-${this.#lastToken++}`;
+    const giveUpAt = clock.monotonic() + this.#options.maxWaitMs;
+    let { notBefore } = wanted;
+    for (let waited = false; ; ) {
+      const news = this.#news.listen(key);
+      try {
+        const reply = await this.#ask(page, { ...wanted, notBefore }, demand, token);
+        if (!reply) return { kind: 'lease', lease: this.#leases.unshared(page), fallback: undefined };
+        if (reply.kind === 'wait') {
+          waited = true;
+          if (clock.monotonic() > giveUpAt) throw new Problem('upstream-timeout', { reason: 'other-instance' });
+          throwFailure(await news.wait(reply.lockMs + slackMs, signal));
+          continue;
+        }
+        const answer = await this.#answer(page, reply, wanted, () => this.#leases.take(page, token, demand));
+        if (answer) return answer.kind === 'page' ? { ...answer, waited } : answer;
+        notBefore = never; // It cannot be read: we go for another.
+      } finally {
+        news.cancel();
+      }
+    }
+  }
+
+  async #ask(page: PageOfWalk, wanted: Wanted, demand: Demand, token: string): Promise<LookReply | undefined> {
+    const { redis, generations, keys, clock } = this.#parts;
+    const { maxPageBytes, maxFreshSeconds, notFoundSeconds } = this.#options;
+    const { session } = redis;
+    const notBefore = Math.min(Math.max(0, keys.toWall(wanted.notBefore)), never);
+    const reply = await redis.run(look, [
+      ...keys.of(page),
+      ...this.#ownView(page),
+      ...[clock.now(), notBefore, Number(wanted.mayBeStale)],
+      ...[token, lockMs, urgencies.indexOf(demand.urgency), demand.team],
+      ...[maxPageBytes + recordOverheadBytes, maxFreshSeconds * 1000, notFoundSeconds * 1000, keys.highest()],
+    ]);
+    const parsed = parseLookReply(reply, keys, clock.now(), this.#options);
+    if (parsed) generations.confirm(page.walk, parsed.generation, session);
+    return parsed;
+  }
+
+  /** What a reply comes to; undefined when the page in it cannot be read. */
+  async #answer(
+    of: PageOfWalk,
+    reply: LookReply,
+    wanted: Wanted,
+    lease: () => ReturnType<LeasesInRedis['take']>,
+  ): Promise<SecondLevelReply | undefined> {
+    const { generations, clock } = this.#parts;
+    const page = await this.#read(of, reply, wanted);
+    if (reply.kind === 'lease') {
+      const isPresent = page?.generation === generations.of(of.walk).generation;
+      return { kind: 'lease', lease: lease(), fallback: of.kind === 'first' || isPresent ? page : undefined };
+    }
+    if (isRefusalCode(reply.refusal)) {
+      return { kind: 'refusal', code: reply.refusal, until: clock.monotonic() + reply.until - clock.now() };
+    }
+    return page && { kind: 'page', page, waited: false };
+  }
+
+  async #read(of: PageOfWalk, reply: LookReply, { known, rebuild }: Wanted): Promise<Page | undefined> {
+    const { keys, keyRing, generations, clock, onUnreadable } = this.#parts;
+    if (reply.record.length === 0 || !Number.isFinite(reply.fetchedAt + reply.until)) return undefined;
+    const [key] = keys.of(of);
+    const options = { known, rebuild, maxIdentityBytes: this.#options.maxPageBytes };
+    const record = await readRecord(reply.record, key, keyRing?.keys ?? [], options);
+    if (typeof record === 'string') {
+      onUnreadable(record);
+      return undefined;
+    }
+    const { body, first } = record;
+    if (of.kind === 'first' && reply.pageGeneration === reply.generation) {
+      generations.firstPageArrived(of.walk, of.limit, { etag: body.etag, firstRow: first }, reply.generation);
+    }
+    const now = clock.monotonic();
+    return pageOf(body, {
+      fetchedAt: now - Math.max(0, clock.now() - reply.fetchedAt),
+      freshUntil: now + reply.until - clock.now(),
+      generation: reply.pageGeneration,
+      failedAt: undefined,
+    });
+  }
+
+  /** What this instance knows of the walk. */
+  #ownView(page: PageOfWalk): (string | number)[] {
+    const { redis, generations, keys } = this.#parts;
+    const { generation, newest, firstPages } = generations.of(page.walk);
+    const etag = page.kind === 'first' ? firstPages.get(page.limit) : undefined;
+    const newestKnown = newest === undefined ? '' : keys.digestOfRow(newest);
+    const tag = etag === undefined ? '' : keys.digestOfTag(etag);
+    return [redis.channel, generation, newestKnown, keys.fieldOf(page), tag, keys.walkLifeMs];
+  }
+}

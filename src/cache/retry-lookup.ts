@@ -1,0 +1,22 @@
+import { MeansAnotherId } from '../model/campaign-ids.ts';
+import { isAbandoned } from '../quota/waiters.ts';
+
+/**
+ * Runs `lookup`, and retries it once for each of two reasons: the call that it joined was aborted because all other callers left,
+ * and the id that it asked by has just turned out to mean another one.
+ *
+ * @param signal of the caller, who is not answered once it is aborted
+ * @throws what `lookup` throws
+ */
+export async function retryLookup<T>(lookup: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const reasons = new Set(['abandoned', 'another id']);
+  for (;;) {
+    try {
+      return await lookup();
+    } catch (error) {
+      const isToRetry = isAbandoned(error) && !signal?.aborted;
+      const reason = error instanceof MeansAnotherId ? 'another id' : isToRetry ? 'abandoned' : '';
+      if (!reasons.delete(reason)) throw error;
+    }
+  }
+}

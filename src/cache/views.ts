@@ -1,0 +1,85 @@
+/**
+ * Pages made out of other pages, which costs no call: from an instant on where the upstream knows none, in another form, or by
+ * another id of the same campaign.
+ */
+import type { Clock } from '../clock.ts';
+import { type PageQuery, pageBehind } from '../model/page-query.ts';
+import { newest, since } from '../model/sends.ts';
+import { Problem } from '../problems.ts';
+import type { LookupAsk } from './decision.ts';
+import type { Fetched, Miss, Origin } from './fetched.ts';
+import type { PageKeys } from './keys.ts';
+import { type Page, pageOf, tagOf } from './page.ts';
+import { bodyFor, type PageFormat, rowsOf } from './page-format.ts';
+import type { Lookup, Outcome } from './page-source.ts';
+import type { Call } from './single-flight.ts';
+
+interface Parts {
+  /** The source, on the account of all who want the view. */
+  readonly lookUp: (source: PageQuery, ask: LookupAsk) => Promise<Lookup>;
+  readonly goodForMs: (source: PageQuery) => number;
+  readonly keys: PageKeys;
+  readonly format: PageFormat;
+  readonly filtersSince: boolean;
+  readonly clock: Clock;
+}
+
+export class Views {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Makes the view. It is as old as its source, and revalidated with it.
+   *
+   * @throws as a lookup of its source
+   */
+  async make({ query, maxAgeSeconds }: Miss, old: Page | undefined, call: Call): Promise<Fetched> {
+    const { keys, format, filtersSince, clock } = this.#parts;
+    const source = keys.sourceOf(query) ?? query;
+    const { page, outcome } = await this.#lookUp(source, call, false, maxAgeSeconds);
+
+    const held = await rowsOf(format, page);
+    const { campaign, createdSince = '' } = query;
+    const all = campaign === source.campaign ? held : held.map((row) => ({ ...row, campaign_id: campaign }));
+    const isFiltered = !filtersSince && createdSince !== '';
+    const { sends, cursor: following } = isFiltered
+      ? since(createdSince, all, page.body.cursor)
+      : { sends: all, cursor: page.body.cursor };
+    const isLast = isFiltered && query.form === 'v2' && (await this.#isOver(createdSince, source, following, call));
+    const cursor = isLast ? undefined : following;
+    const { json, next } = format.render(query, { sends, cursor });
+    const body = await bodyFor(format, { json, next, cursor, newestMs: newest(sends) }, tagOf(json), [old, page]);
+    const forMs = this.#parts.goodForMs(source) || page.freshUntil - clock.monotonic();
+    return { held: pageOf(body, page), origin: originOf(outcome), forMs };
+  }
+
+  #lookUp(source: PageQuery, { demand, signal }: Call, mayBeStale: boolean, maxAgeSeconds?: number): Promise<Lookup> {
+    const { team, client, urgency } = demand;
+    const ask = { team, client, urgency, signal, maxAgeSeconds };
+    return this.#parts.lookUp(source, { ...ask, mayBeStale, onBehalfOf: demand });
+  }
+
+  /**
+   * Whether a walk from an instant on is over at a cursor, where v2 ends it without an empty last page. Looks at the page behind
+   * the cursor, which the reader would ask for next; false when that page cannot be had.
+   */
+  async #isOver(createdSince: string, source: PageQuery, cursor: string | undefined, call: Call): Promise<boolean> {
+    if (cursor === undefined) return false;
+    try {
+      const { page } = await this.#lookUp(pageBehind(source, cursor), call, true);
+      const left = since(createdSince, await rowsOf(this.#parts.format, page), page.body.cursor);
+      return left.sends.length === 0 && left.cursor === undefined;
+    } catch (error) {
+      if (error instanceof Problem) return false;
+      throw error;
+    }
+  }
+}
+
+function originOf(source: Outcome): Origin {
+  if (source.kind === 'hit') return source.shared ? 'second-level' : 'held';
+  return source.collapsed ? 'other-call' : 'call';
+}

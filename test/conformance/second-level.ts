@@ -1,0 +1,261 @@
+/**
+ * What every `SecondLevel` promises. It may forget anything: then the lease is granted, which is always a right reply.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { identityOf } from '../../src/cache/compression.ts';
+import type { Generations } from '../../src/cache/generations.ts';
+import { makeBody, type PageBody } from '../../src/cache/page.ts';
+import type { PageOfWalk } from '../../src/cache/page-of-walk.ts';
+import type { Lease, SecondLevel, SecondLevelReply, Wanted } from '../../src/cache/second-level.ts';
+import { Problem } from '../../src/problems.ts';
+import { Demand, type Urgency } from '../../src/quota/demand.ts';
+import type { ForwardClock } from '../support/clock.ts';
+import { until } from '../support/harness.ts';
+
+export interface Instance {
+  readonly secondLevel: SecondLevel;
+  readonly generations: Generations;
+}
+
+export interface SecondLevelUnderTest {
+  /** One more instance that shares with the others. */
+  join(): Promise<Instance>;
+  /** Makes unavailable what is behind it. */
+  readonly breakDown?: () => Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface Options {
+  /** Whether what an instance has stored is there for the others, if nothing goes wrong. */
+  readonly remembers: boolean;
+}
+
+const walk = '1|sends|';
+const firstPage: PageOfWalk = { kind: 'first', walk, limit: 500 };
+const laterPage: PageOfWalk = { kind: 'next', walk, cursor: 'c' };
+const never = Number.MAX_SAFE_INTEGER;
+/** It answers in this time, also where what is behind it does not: more than any time limit, and than a busy machine takes. */
+const patienceMs = 10_000;
+
+export function secondLevelSuite(
+  name: string,
+  clock: ForwardClock,
+  open: () => Promise<SecondLevelUnderTest>,
+  { remembers }: Options,
+): void {
+  describe(name, () => {
+    let it: SecondLevelUnderTest;
+    let a: Instance;
+    let b: Instance;
+    beforeEach(async () => {
+      it = await open();
+      [a, b] = [await it.join(), await it.join()];
+    });
+    afterEach(async () => {
+      // A lease whose outcome nobody reports is held for as long as its instance lives.
+      for (const lease of granted.splice(0)) lease.released();
+      await it.stop();
+    });
+
+    test('grants the lease for a page that is not there', async () => {
+      expect((await look(a, firstPage)).kind).toBe('lease');
+    });
+
+    test('gives a stored page to the others, as old and as fresh as it is', async () => {
+      const { fetchedAt, freshUntil } = await store(a, firstPage, 'rows');
+      const reply = pageOr('lease', await look(b, firstPage));
+      if (!reply) return;
+      expect(await textOf(reply)).toBe('rows');
+      expect(Math.abs(reply.fetchedAt - fetchedAt)).toBeLessThanOrEqual(2);
+      expect(Math.abs(reply.freshUntil - freshUntil)).toBeLessThanOrEqual(2);
+    });
+
+    test('never gives a page that is older than asked', async () => {
+      const { fetchedAt } = await store(a, firstPage, 'rows');
+      expect((await look(b, firstPage, { notBefore: fetchedAt + 5 })).kind).toBe('lease');
+    });
+
+    test('gives a stale page only to those whom it will do', async () => {
+      await store(a, firstPage, 'rows');
+      clock.forward(61);
+      pageOr('lease', await look(b, firstPage, { mayBeStale: true }));
+      const reply = await look(b, firstPage, { mayBeStale: false });
+      expect(reply.kind).toBe('lease');
+      // It is better than an error.
+      if (remembers && reply.kind === 'lease') expect(reply.fallback && (await textOf(reply.fallback))).toBe('rows');
+    });
+
+    test('never gives a page of another generation', async () => {
+      const before = await store(a, firstPage, 'rows');
+      await store(a, laterPage, 'more rows', before.generation);
+      pageOr('lease', await look(b, laterPage));
+      const after = await store(a, firstPage, 'new rows');
+      expect(after.generation ?? 1).toBeGreaterThan(before.generation ?? 0);
+      expect((await look(b, laterPage)).kind).toBe('lease');
+    });
+
+    test('does not take a later page that was asked for in an earlier generation', async () => {
+      const { generation } = await store(a, firstPage, 'rows');
+      await store(a, firstPage, 'new rows');
+      await store(a, laterPage, 'more rows', generation);
+      expect((await look(b, laterPage)).kind).toBe('lease');
+    });
+
+    test('remembers a refusal for its time at most', async () => {
+      const { lease } = await leaseOf(a, firstPage);
+      lease.refused('campaign-not-found', 10_000);
+      const reply = await reported(b);
+      if (reply.kind === 'refusal') {
+        expect(reply.code).toBe('campaign-not-found');
+        expect(reply.until - clock.monotonic()).toBeLessThanOrEqual(10_000);
+      }
+      clock.forward(11);
+      expect((await look(b, firstPage)).kind).toBe('lease');
+    });
+
+    test('gives the page of a call to those who wait for it, and makes the call as urgent as they are', async () => {
+      const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
+      const waiting = look(b, firstPage);
+      await hasAsked(waiting, demand);
+      await report(lease, a, firstPage, 'rows');
+      const page = pageOr('lease', await waiting);
+      if (page) expect(await textOf(page)).toBe('rows');
+    });
+
+    test('tells those who wait why a call has failed', async () => {
+      const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
+      const waiting = look(b, firstPage).catch((error: unknown) => error);
+      await hasAsked(waiting, demand);
+      lease.failed(new Problem('upstream-quota-exhausted', { reason: 'spent', retryAfterSeconds: 60 }));
+      const outcome = await waiting;
+      if (remembers) expect(outcome).toBeInstanceOf(Problem);
+      if (outcome instanceof Problem) {
+        expect(outcome).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'spent', retryAfterSeconds: 60 });
+      }
+    });
+
+    test.each<[string, (lease: Lease) => void]>([
+      ['its callers have left', (lease) => lease.failed(new Problem('upstream-busy', { reason: 'abandoned' }))],
+      [
+        'its team has spent its share',
+        (lease) => lease.failed(new Problem('upstream-quota-exhausted', { reason: 'share' })),
+      ],
+      ['it was of no use for the page', (lease) => lease.released()],
+    ])('passes the lease on when a call has ended because %s', async (_, end) => {
+      const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
+      const waiting = look(b, firstPage);
+      await hasAsked(waiting, demand);
+      end(lease);
+      expect((await waiting).kind).toBe('lease');
+    });
+
+    test("ends a wait with the signal's reason", async () => {
+      const { demand } = await leaseOf(a, firstPage, 'bulk');
+      const leaving = new AbortController();
+      const waiting = look(b, firstPage, {}, leaving.signal).catch((error: unknown) => error);
+      await hasAsked(waiting, demand);
+      leaving.abort(new Error('left'));
+      const outcome = await waiting;
+      if (remembers) expect(outcome).toEqual(new Error('left'));
+    });
+
+    test('gives nothing of a campaign after it was purged, and tells every instance', async () => {
+      const told: unknown[] = [];
+      for (const { secondLevel } of [a, b]) secondLevel.onPurge((campaign) => told.push(campaign));
+      await store(a, firstPage, 'rows');
+      expect(await a.secondLevel.purge('2')).toBe(true);
+      pageOr('lease', await look(b, firstPage));
+      expect(await a.secondLevel.purge('1')).toBe(true);
+      expect((await look(b, firstPage)).kind).toBe('lease');
+      if (remembers) await until(() => told.length === 4, 'every instance is told of both');
+      expect(new Set(told).size).toBeLessThanOrEqual(2);
+    });
+
+    test('learns the present generation of a walk', async () => {
+      await store(a, firstPage, 'rows');
+      await store(a, firstPage, 'new rows');
+      await b.secondLevel.confirm(walk);
+      expect(b.secondLevel.isDoubtful(walk)).toBe(false);
+      if (remembers) expect(b.generations.of(walk).generation).toBe(a.generations.of(walk).generation);
+    });
+
+    test('grants the lease, and rejects nothing, while what is behind it is unavailable', async () => {
+      const { lease } = await leaseOf(a, laterPage);
+      await it.breakDown?.();
+      const startedAt = performance.now();
+      const reply = await look(b, firstPage);
+      expect(performance.now() - startedAt).toBeLessThan(patienceMs);
+      if (reply.kind !== 'lease') throw new Error(reply.kind);
+      await report(reply.lease, b, firstPage, 'rows');
+      lease.failed(new Problem('upstream-failed'));
+      await b.secondLevel.confirm(walk);
+      expect(b.secondLevel.isDoubtful(walk)).toBe(false);
+      expect(await a.secondLevel.purge('1')).toBe(it.breakDown === undefined);
+    });
+
+    /** What another instance replies after a report that nobody can wait for. */
+    async function reported(instance: Instance): Promise<SecondLevelReply> {
+      return look(instance, firstPage);
+    }
+
+    function pageOr(other: 'lease', reply: SecondLevelReply) {
+      if (reply.kind === 'page') return reply.page;
+      expect([reply.kind, remembers]).toEqual([other, false]);
+      return undefined;
+    }
+
+    /** Resolves when it is certain that a look waits for the call: it has made it more urgent. */
+    async function hasAsked(waiting: Promise<unknown>, demand: Demand): Promise<void> {
+      if (!remembers) return void (await waiting);
+      await until(() => demand.urgency === 'interactive', 'it waits');
+    }
+
+    async function store(instance: Instance, page: PageOfWalk, text: string, askedIn = 0) {
+      const { lease } = await leaseOf(instance, page);
+      return report(lease, instance, page, text, askedIn);
+    }
+
+    async function report(lease: Lease, { generations }: Instance, of: PageOfWalk, text: string, askedIn = 0) {
+      const fetchedAt = clock.monotonic();
+      const times = { fetchedAt, freshUntil: fetchedAt + 60_000 };
+      const body = await bodyOf(text);
+      const arrived = { of, etag: body.etag, firstRow: text, askedIn, previousEtag: undefined };
+      const generation = await lease.stored({ body, ...times }, arrived);
+      return { ...times, generation: generation ?? generations.arrived(arrived) };
+    }
+  });
+}
+
+const bodyOf = (text: string): Promise<PageBody> =>
+  makeBody({ json: text.padEnd(100), next: undefined, cursor: undefined, newestMs: 1 });
+const textOf = async ({ body }: { readonly body: PageBody }) => (await identityOf(body)).toString().trimEnd();
+
+const granted: Lease[] = [];
+
+async function look(
+  { secondLevel }: Instance,
+  page: PageOfWalk,
+  wanted: Partial<Wanted> = {},
+  signal = new AbortController().signal,
+  demand = new Demand('team', 'interactive'),
+): Promise<SecondLevelReply> {
+  const rebuild: Wanted['rebuild'] = (json) => ({
+    ...{ json, next: undefined, cursor: undefined, newestMs: 1 },
+    first: json.trimEnd(),
+  });
+  const reply = await secondLevel.look(
+    page,
+    { notBefore: 0, mayBeStale: true, known: undefined, rebuild, ...wanted },
+    demand,
+    signal,
+  );
+  if (reply.kind === 'lease') granted.push(reply.lease);
+  return reply;
+}
+
+async function leaseOf(instance: Instance, page: PageOfWalk, urgency: Urgency = 'interactive') {
+  const demand = new Demand('team', urgency);
+  const reply = await look(instance, page, { notBefore: never, mayBeStale: false }, undefined, demand);
+  if (reply.kind !== 'lease') throw new Error(reply.kind);
+  return { lease: reply.lease, demand };
+}

@@ -1,0 +1,66 @@
+/**
+ * When a worker's copy of a page is answered without asking the primary.
+ */
+import { beforeEach, expect, test } from '@jest/globals';
+import { makeBody, pageOf } from '../src/cache/page.ts';
+import { hitInMemory } from '../src/cache/page-source.ts';
+import type { Asking } from '../src/workers/channel.ts';
+import { Copies, type Given } from '../src/workers/copies.ts';
+import { FakeClock } from './support/clock.ts';
+import { firstPage } from './support/queries.ts';
+
+const ask = { team: 'team' };
+let clock: FakeClock;
+let asked: number;
+let copies: Copies;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  asked = 0;
+  const body = await makeBody({ json: '{}', next: undefined, cursor: undefined, newestMs: undefined });
+  const answer = (campaign: string): Given => {
+    const at = clock.monotonic();
+    const page = pageOf(body, { fetchedAt: at - 10_000, freshUntil: at + 60_000, generation: 1, failedAt: undefined });
+    return { lookup: { page, outcome: hitInMemory }, at, goodForMs: 60_000, heldUnder: campaign };
+  };
+  const primary = {
+    ask: async (_: string, { query }: { query: { campaign: string } }) => {
+      asked++;
+      return answer(query.campaign);
+    },
+  } as unknown as Asking;
+  copies = new Copies(primary, clock, 2 ** 30);
+});
+
+test('A copy is answered for as long as the primary has said', async () => {
+  await copies.get(firstPage('1'), ask);
+  await clock.pass(59_999);
+  expect(copies.hit(firstPage('1'))).toBeDefined();
+  await clock.pass(1);
+  expect(copies.hit(firstPage('1'))).toBeUndefined();
+});
+
+test('A copy is not answered to who wants it fresher than it is', async () => {
+  await copies.get(firstPage('1'), ask);
+  expect(copies.hit(firstPage('1'), 10)).toBeDefined();
+  expect(copies.hit(firstPage('1'), 9)).toBeUndefined();
+});
+
+test('A copy is not answered after its campaign was invalidated, and those of others are', async () => {
+  for (const campaign of ['1', '2']) await copies.get(firstPage(campaign), ask);
+  copies.moved('1');
+  expect(copies.hit(firstPage('1'))).toBeUndefined();
+  expect(copies.hit(firstPage('2'))).toBeDefined();
+  await copies.get(firstPage('1'), ask);
+  expect(copies.hit(firstPage('1'))).toBeDefined();
+  copies.moved(undefined);
+  for (const campaign of ['1', '2']) expect(copies.hit(firstPage(campaign))).toBeUndefined();
+  expect(asked).toBe(3);
+});
+
+test('More invalidations than are remembered leave no copy that was invalidated', async () => {
+  await copies.get(firstPage('1'), ask);
+  copies.moved('1');
+  for (let n = 0; n <= 50_000; n++) copies.moved(`other ${n}`);
+  expect(copies.hit(firstPage('1'))).toBeUndefined();
+});

@@ -1,0 +1,345 @@
+/**
+ * The policy of the page cache, with an upstream that answers when the test says so and a clock on which nothing passes by itself.
+ */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { Generations } from '../src/cache/generations.ts';
+import type { PageCache } from '../src/cache/page-cache.ts';
+import { MeansAnotherId } from '../src/model/campaign-ids.ts';
+import type { PageQuery } from '../src/model/page-query.ts';
+import { Problem } from '../src/problems.ts';
+import { cacheOf, HeldUpstream, pageOfOne } from './conformance/page-source.ts';
+import { FakeClock, settled } from './support/clock.ts';
+import { MemorySecondLevel, SharedMemory } from './support/memory-second-level.ts';
+import { firstPage, nextPage } from './support/queries.ts';
+
+const query = firstPage('1');
+const later = nextPage('1', 'c');
+const ask = { team: 'team' };
+const bulk = { team: 'team', urgency: 'bulk' } as const;
+
+let clock: FakeClock;
+let upstream: HeldUpstream;
+let pages: PageCache;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  upstream = new HeldUpstream();
+  pages = cacheOf(clock, upstream);
+});
+
+/** Lets everything run that waits for no clock and for no upstream. */
+async function idle(): Promise<void> {
+  for (let n = 0; n < 20; n++) await settled();
+}
+
+async function hold(contact: string, of: PageQuery = query): Promise<void> {
+  upstream.always = () => pageOfOne(contact);
+  await pages.get(of, ask);
+  upstream.always = undefined;
+}
+
+function failWith(problem: Problem): void {
+  upstream.always = () => {
+    throw problem;
+  };
+}
+
+describe('A stale page whose refresh has failed', () => {
+  const busy = (options: ConstructorParameters<typeof Problem>[1]) => new Problem('upstream-busy', options);
+
+  test.each([
+    ['3 s, as the queue asks, after it was full', busy({ retryAfterSeconds: 3, reason: 'queue' }), 3],
+    ['1 s after a busy queue that does not say how long', busy({ reason: 'queue' }), 1],
+    ['minFreshSeconds after a busy queue that asks for longer', busy({ retryAfterSeconds: 600, reason: 'queue' }), 60],
+    ['minFreshSeconds after the upstream has failed', new Problem('upstream-failed', { retryAfterSeconds: 3 }), 60],
+    ['minFreshSeconds after it has throttled', busy({ retryAfterSeconds: 3, reason: 'throttled' }), 60],
+    ['minFreshSeconds after it has asked to wait', busy({ retryAfterSeconds: 3, isLasting: true }), 60],
+  ])('is tried again %s', async (_, problem, seconds) => {
+    await hold('a');
+    await clock.pass(61_000);
+    failWith(problem);
+    await pages.get(query, ask);
+    await idle();
+    expect(upstream.calls).toHaveLength(2);
+    await clock.pass(seconds * 1000 - 1);
+    const { page } = await pages.get(query, ask);
+    await idle();
+    expect(upstream.calls).toHaveLength(2);
+    expect(page.failedAt).toBeDefined();
+    await clock.pass(2);
+    await pages.get(query, ask);
+    await idle();
+    expect(upstream.calls).toHaveLength(3);
+  });
+
+  test('because a team has spent its share may be refreshed by the next one', async () => {
+    await hold('a');
+    await clock.pass(61_000);
+    failWith(new Problem('upstream-quota-exhausted', { reason: 'share', retryAfterSeconds: 3_600 }));
+    await pages.get(query, ask);
+    await idle();
+    await clock.pass(2);
+    await pages.get(query, { team: 'other' });
+    await idle();
+    expect(upstream.calls).toHaveLength(3);
+    expect(pages.peek(query)?.failedAt).toBeUndefined();
+  });
+
+  test('is answered until staleIfErrorSeconds are over, and the error from then on', async () => {
+    await hold('a');
+    failWith(new Problem('upstream-failed'));
+    await clock.pass(3_659_999);
+    expect((await pages.get(query, ask)).page).toBeDefined();
+    await idle();
+    await clock.pass(2);
+    await expect(pages.get(query, ask)).rejects.toMatchObject({ code: 'upstream-failed' });
+  });
+});
+
+describe('A purge', () => {
+  test('forgets a page that is being refreshed, and what the refresh brings', async () => {
+    await hold('a');
+    await clock.pass(61_000);
+    await pages.get(query, ask);
+    expect(await pages.purge('1')).toEqual({ pages: 1, everywhere: true });
+    expect(pages.peek(query)).toBeUndefined();
+    upstream.calls[1]?.answer(pageOfOne('as it was before'));
+    await idle();
+    expect(pages.peek(query)).toBeUndefined();
+    await hold('b');
+    expect(upstream.calls).toHaveLength(3);
+    expect(pages.peek(query)).toBeDefined();
+  });
+
+  test('leaves those who wait their page, and has the next ones ask anew', async () => {
+    const waiting = pages.get(query, ask);
+    await idle();
+    await pages.purge();
+    const next = pages.get(query, ask);
+    await idle();
+    expect(upstream.calls).toHaveLength(2);
+    upstream.calls[1]?.answer(pageOfOne('after'));
+    const { page, outcome } = await next;
+    expect(outcome).toMatchObject({ kind: 'forwarded', stored: true });
+    upstream.calls[0]?.answer(pageOfOne('before'));
+    expect((await waiting).outcome).toMatchObject({ kind: 'forwarded', stored: false });
+    expect(pages.peek(query)).toBe(page);
+  });
+
+  test('of another campaign changes nothing', async () => {
+    await hold('a');
+    expect(await pages.purge('11')).toEqual({ pages: 0, everywhere: true });
+    expect(pages.hit(query)).toBeDefined();
+  });
+});
+
+describe('A caller who wants no old page', () => {
+  const noOld = { ...ask, maxAgeSeconds: 0 };
+
+  test('has it revalidated at most once in minFreshSeconds', async () => {
+    await hold('a');
+    await clock.pass(59_999);
+    expect((await pages.get(query, noOld)).outcome.kind).toBe('hit');
+    expect(upstream.calls).toHaveLength(1);
+    await clock.pass(1);
+    upstream.always = () => pageOfOne('a');
+    expect((await pages.get(query, noOld)).outcome).toMatchObject({ why: 'request' });
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  test('gets the page that is held after a try that has failed, for minFreshSeconds', async () => {
+    await hold('a');
+    await clock.pass(60_000);
+    failWith(new Problem('upstream-failed'));
+    for (let n = 0; n < 3; n++) {
+      expect((await pages.get(query, noOld)).outcome.kind).toBe('hit');
+      await clock.pass(1_000);
+    }
+    expect(upstream.calls).toHaveLength(2);
+  });
+});
+
+describe('A first page', () => {
+  test('is revalidated when a later page has changed: it belongs to an earlier generation', async () => {
+    await hold('a');
+    await hold('b', later);
+    await clock.pass(30_000);
+    expect(pages.hit(query)).toBeDefined();
+    await clock.pass(30_001);
+    await hold('a');
+    await idle();
+    await hold('c', later);
+    await idle();
+    expect(pages.hit(query)).toBeUndefined();
+    // Where that fails, it is answered all the same, and not tried again with every question.
+    failWith(new Problem('upstream-failed'));
+    await pages.get(query, ask);
+    const tried = upstream.calls.length;
+    expect(pages.hit(query)?.page.failedAt).toBeDefined();
+    await pages.get(query, ask);
+    expect(upstream.calls).toHaveLength(tried);
+  });
+
+  test('that changes makes later pages unreachable', async () => {
+    await hold('a');
+    await hold('b', later);
+    expect(pages.hit(later)).toBeDefined();
+    await clock.pass(60_001);
+    await hold('new');
+    await idle();
+    expect(pages.peek(later)).toBeUndefined();
+  });
+});
+
+describe('An export', () => {
+  test('begins with a fresh first page, and takes later pages however old', async () => {
+    await hold('a');
+    await hold('b', later);
+    await clock.pass(600_000);
+    upstream.always = () => pageOfOne('a');
+    expect((await pages.get(query, bulk)).outcome).toMatchObject({ kind: 'forwarded', why: 'stale' });
+    expect((await pages.get(later, bulk)).outcome.kind).toBe('hit');
+    expect(upstream.calls).toHaveLength(3);
+  });
+
+  test('retries a failure that is remembered, which others are told, and waits as long as Constant Contact asks', async () => {
+    failWith(new Problem('upstream-busy', { isLasting: true, retryAfterSeconds: 5 }));
+    const told = (of: PageQuery, asked: typeof ask) => pages.get(of, asked).catch((error: unknown) => error);
+    expect(await told(later, ask)).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 60 });
+    expect(await told(later, ask)).toMatchObject({ retryAfterSeconds: 60 });
+    expect(upstream.calls).toHaveLength(1);
+    expect(await told(later, bulk)).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 5 });
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  test('does not retry what is not there', async () => {
+    failWith(new Problem('invalid-cursor'));
+    for (let n = 0; n < 2; n++) await expect(pages.get(later, bulk)).rejects.toMatchObject({ code: 'invalid-cursor' });
+    expect(upstream.calls).toHaveLength(1);
+  });
+});
+
+describe('A refusal from before an outage', () => {
+  test.each([
+    ['is not remembered where it was a failure', 'upstream-failed', 2],
+    ['is remembered where the campaign does not exist', 'campaign-not-found', 1],
+  ] as const)('%s', async (_, code, calls) => {
+    let outageAt = Number.NEGATIVE_INFINITY;
+    pages = cacheOf(clock, upstream, { outageAt: () => outageAt });
+    failWith(new Problem(code, { isLasting: true }));
+    await expect(pages.get(query, ask)).rejects.toMatchObject({ code });
+    await expect(pages.get(query, ask)).rejects.toMatchObject({ code });
+    expect(upstream.calls).toHaveLength(1);
+    outageAt = clock.monotonic();
+    await clock.pass(1);
+    await expect(pages.get(query, ask)).rejects.toMatchObject({ code });
+    expect(upstream.calls).toHaveLength(calls);
+  });
+});
+
+describe('With a second level', () => {
+  let shared: SharedMemory;
+  beforeEach(() => {
+    shared = new SharedMemory(clock);
+  });
+  function join(): PageCache {
+    const generations = new Generations(100, clock);
+    return cacheOf(clock, upstream, { generations, secondLevel: new MemorySecondLevel(shared, generations) });
+  }
+
+  test('a page of another instance is a hit, and one that is stale is revalidated behind', async () => {
+    const [a, b, c] = [join(), join(), join()];
+    upstream.always = () => pageOfOne('a');
+    await a.get(query, ask);
+    expect((await b.get(query, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    expect(b.hit(query)?.outcome).toEqual({ kind: 'hit', shared: false });
+    await clock.pass(61_000);
+    upstream.always = undefined;
+    expect((await c.get(query, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    await idle();
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  test('an export begins with a fresh first page, also where another instance holds a stale one', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => pageOfOne('a');
+    await a.get(query, ask);
+    await clock.pass(61_000);
+    expect((await b.get(query, bulk)).outcome).toMatchObject({ kind: 'forwarded', why: 'uri-miss' });
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  test('callers of one page in two instances cost one call', async () => {
+    const all = [join(), join()].map((one) => one.get(query, ask));
+    await idle();
+    expect(upstream.calls).toHaveLength(1);
+    upstream.calls[0]?.answer(pageOfOne('a'));
+    const outcomes = (await Promise.all(all)).map(({ outcome }) => outcome);
+    expect(outcomes).toEqual(
+      [false, true].map((collapsed) => expect.objectContaining({ kind: 'forwarded', collapsed })),
+    );
+  });
+
+  test('a later page is held in the generation that was learned with it', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => pageOfOne('a');
+    await a.get(query, ask);
+    await a.get(later, ask);
+    expect((await b.get(later, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    expect(b.hit(later)).toBeDefined();
+  });
+
+  test('the lease is free again when a call has only found out what the id means', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => {
+      upstream.always = () => pageOfOne('a');
+      throw new MeansAnotherId();
+    };
+    await a.get(query, ask);
+    expect((await b.get(query, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    expect(upstream.calls).toHaveLength(2);
+  }, 5_000);
+
+  test('a fresh page whose generation another instance has ended is not answered', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => pageOfOne('a');
+    await a.get(query, ask);
+    await b.get(query, ask);
+    await clock.pass(30_000);
+    expect(b.hit(query)).toBeDefined();
+    upstream.always = () => pageOfOne('new');
+    await a.get(firstPage('1', 10), ask);
+    expect(b.hit(query)).toBeUndefined();
+    const old = b.peek(query)?.body.etag;
+    expect((await b.get(query, ask)).page.body.etag).not.toBe(old);
+  });
+});
+
+test('Who wants a view wants its source as urgently', async () => {
+  const view = firstPage('1', 500, { form: 'v2' });
+  const first = pages.get(view, { team: 'team', urgency: 'refresh' });
+  await idle();
+  expect(upstream.calls[0]?.demand.urgency).toBe('refresh');
+  const second = pages.get(view, { team: 'other' });
+  await idle();
+  expect(upstream.calls[0]?.demand).toMatchObject({ urgency: 'interactive', team: 'other' });
+  upstream.calls[0]?.answer(pageOfOne('a'));
+  await Promise.all([first, second]);
+  expect(upstream.calls).toHaveLength(1);
+});
+
+test('Views have bytes of their own: they evict each other, and no page that costs a call', async () => {
+  const [maxBytes, maxViewBytes] = [20_000, 5_000];
+  pages = cacheOf(clock, upstream, {}, { filtersSince: false, maxBytes, maxViewBytes });
+  await hold('a');
+  for (let day = 1; day <= 28; day++) {
+    await pages.get(
+      firstPage('1', 500, { createdSince: `2020-01-${String(day).padStart(2, '0')}T00:00:00.000Z` }),
+      ask,
+    );
+  }
+  expect(upstream.calls).toHaveLength(1);
+  expect(pages.hit(query)).toBeDefined();
+  expect(pages.bytes).toBeLessThanOrEqual(maxViewBytes + 1_000);
+  expect(pages.count).toBeLessThan(10);
+});
