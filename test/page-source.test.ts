@@ -27,7 +27,7 @@ pageSourceSuite("A worker's copies", (upstream, clock) => {
   const asking: Asking = new Asking((message) => setImmediate(() => answering.received(copied(message))));
   const answering: Answering = new Answering(
     // Copies ask for nothing else.
-    pageAnswers({ pages, clock, isAmple: () => true }) as Answers,
+    pageAnswers({ pages, clock, isAmple: () => true }) as unknown as Answers,
     (message) => setImmediate(() => asking.received(copied(message))),
     (error) => {
       throw error;
