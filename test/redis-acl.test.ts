@@ -91,7 +91,7 @@ const metricsOf = async ({ service }: Harness) => (await fetch(`${service.manage
 test('every command that a script uses is in the list of those that are tried', () => {
   const folder = fileURLToPath(new URL('src', root));
   const used = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.lua'))
     .flatMap((name) => [...readFileSync(join(folder, name), 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)])
     .map(([, command]) => command);
   expect([...new Set([...used, 'SCAN'])].sort()).toEqual(Object.keys(scriptCommands).sort());

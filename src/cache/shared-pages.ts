@@ -10,11 +10,13 @@ import { parseJson } from '../model/json.ts';
 import { Problem } from '../problems.ts';
 import { type Demand, urgencies } from '../quota/demand.ts';
 import type { Digest } from '../redis/digests.ts';
-import type { Redis, Reply, Script } from '../redis/redis.ts';
+import { HeldLock, lockMs } from '../redis/lock.ts';
+import type { Redis } from '../redis/redis.ts';
+import type { Reply, Script } from '../redis/scripts.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import { type ArrivedPage, differs, isUnchanged, type Walks } from './generations.ts';
 import { type Page, type PageBody, pageOf } from './page.ts';
-import { confirm, look, maxAheadMs, purge, refuse, release, renew, store } from './page-scripts.ts';
+import { confirm, look, maxAheadMs, purge, refuse, release, store } from './page-scripts.ts';
 import { type ReadOptions, readRecord, recordVersion, type Unreadable, writeRecord } from './record.ts';
 
 /** What is remembered of a question that cannot be answered. */
@@ -96,9 +98,6 @@ export interface Turn {
   released(): void;
 }
 
-/** A lock whose holder has not renewed it for so long is free: it has died, or stood still. */
-const lockMs = 1_200;
-const renewEveryMs = 400;
 /** The news may be a moment behind the lock's end. */
 const slackMs = 10;
 /** A time that no page is fetched after. */
@@ -211,7 +210,7 @@ export class SharedPages {
           ...[clock.now(), Math.min(Math.max(0, this.#toWall(notBefore)), never), Number(wish.mayBeStale)],
           ...[token, lockMs, urgencies.indexOf(demand.urgency), demand.team],
           ...[this.#options.maxPageBytes + recordOverheadBytes, this.#options.maxFreshSeconds * 1000],
-          ...[this.#options.notFoundSeconds * 1000, this.#highest()],
+          ...[this.#options.notFoundSeconds * 1000, maxAheadMs, this.#highest()],
         ]);
         const found = this.#parse(reply);
         if (!found) return this.#turn(place, keys, undefined, demand, undefined);
@@ -270,20 +269,14 @@ export class SharedPages {
 
   #turn(place: Place, keys: Keys, token: string | undefined, demand: Demand, found: Page | undefined): Seen {
     const { redis, clock, walks } = this.#parts;
-    const [page] = keys;
-    let cancelRenewal = () => {};
-    const renewal = () => {
-      cancelRenewal = clock.after(renewEveryMs, () => {
-        void redis.run(renew, [...keys, redis.channel, token ?? '', lockMs, this.#highest()]);
-        renewal();
-      });
-    };
-    if (token !== undefined) {
-      renewal();
-      this.#demands.set(page, demand);
-    }
+    const [page, lockKey] = keys;
+    const lock =
+      token === undefined
+        ? undefined
+        : new HeldLock((script, values) => redis.run(script, values), clock, lockKey, token);
+    if (lock) this.#demands.set(page, demand);
     const done = () => {
-      cancelRenewal();
+      lock?.stopRenewing();
       if (this.#demands.get(page) === demand) this.#demands.delete(page);
     };
     const tell = async (script: Script, values: readonly (string | number | Buffer)[]) => {

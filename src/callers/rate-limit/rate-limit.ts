@@ -10,7 +10,8 @@ import { type Exchange, exchangeOf } from '../../http/request-context.ts';
 import { inOnePiece } from '../../http/response-writer.ts';
 import { Problem } from '../../problems.ts';
 import type { Digest } from '../../redis/digests.ts';
-import type { Redis, Script } from '../../redis/redis.ts';
+import type { Redis } from '../../redis/redis.ts';
+import { loadScript } from '../../redis/scripts.ts';
 import { formatIp, type Ip, isIpv4 } from '../ip.ts';
 import type { Team } from '../teams.ts';
 
@@ -191,24 +192,7 @@ export interface Counting {
  */
 const tellEveryMs = 100;
 
-const countTogether: Script = {
-  name: 'sendgateCount',
-  keys: 1,
-  lua: `
-    local total = redis.pcall('INCRBY', KEYS[1], ARGV[1])
-    if type(total) ~= 'number' then
-      redis.call('SET', KEYS[1], ARGV[1])
-      total = tonumber(ARGV[1])
-    end
-    local left = redis.call('PTTL', KEYS[1])
-    -- No count lives for longer than its window: that one is none of ours.
-    if left > ${windowMs} then
-      redis.call('SET', KEYS[1], ARGV[1])
-      total, left = tonumber(ARGV[1]), -1
-    end
-    if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return {total, redis.call('PTTL', KEYS[1])}`,
-};
+const countTogether = loadScript(import.meta.url, 'lua/count-1.lua');
 
 /**
  * The counts of all instances.
@@ -222,7 +206,7 @@ export function countingIn(redis: Redis, digest: Digest): Counting {
     },
     add: async (key, count, leftMs) => {
       const name = redis.key(`rate:${digest('client', key)}`);
-      const reply = await redis.run(countTogether, [name, count, Math.min(leftMs, windowMs)]);
+      const reply = await redis.run(countTogether, [name, count, Math.min(leftMs, windowMs), windowMs]);
       const [total, left] = Array.isArray(reply) ? reply : [];
       if (!Number.isSafeInteger(total) || !Number.isSafeInteger(left)) return undefined;
       return { total: Number(total), leftMs: Math.min(Math.max(1, Number(left)), windowMs) };
