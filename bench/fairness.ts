@@ -196,10 +196,12 @@ async function run(policy: Policy): Promise<Tally> {
   };
 
   const quota = new Quota(
-    clock,
-    { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000 },
-    new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
-    { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
+    {
+      clock,
+      teams: new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
+      events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+    },
+    { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000 },
   );
   const pages = new Pages(
     {

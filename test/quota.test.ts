@@ -9,6 +9,8 @@ import fc from 'fast-check';
 import { Problem } from '../src/problems.ts';
 import { Demand, type Urgency } from '../src/quota/demand.ts';
 import { Quota, type QuotaOptions } from '../src/quota/quota.ts';
+import { dayPart } from '../src/quota/stored-day.ts';
+import { StateFile } from '../src/storage/state-file.ts';
 import { FakeClock } from './support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));
@@ -20,17 +22,24 @@ let starts: { at: number; team: string; urgency: Urgency }[];
 let waits: { team: string; seconds: number }[];
 let events: string[];
 
-function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}) {
+function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}, stateFile = '') {
+  const file = new StateFile(stateFile, {
+    unreadable: () => events.push('unreadable'),
+    unwritable: () => events.push('unwritable'),
+    writable: () => events.push('writable'),
+  });
   quota = new Quota(
-    clock,
-    { perSecond: 4, perDay: 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000, ...options },
-    new Map(Object.entries(weights).map(([team, weight]) => [team, { weight }])),
     {
-      waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
-      passed: (percent) => events.push(`passed ${percent}`),
-      teamSpent: ({ team }) => events.push(`spent ${team}`),
-      unsaved: (reason) => events.push(reason),
+      clock,
+      keptDay: file.open(dayPart),
+      teams: new Map(Object.entries(weights).map(([team, weight]) => [team, { weight }])),
+      events: {
+        waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
+        passed: (percent) => events.push(`passed ${percent}`),
+        teamSpent: ({ team }) => events.push(`spent ${team}`),
+      },
     },
+    { perSecond: 4, perDay: 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
   );
 }
 
@@ -397,23 +406,23 @@ describe('the day', () => {
   });
 
   test('is remembered over a restart, also one that nobody has announced', async () => {
-    build({ stateFile: state });
+    build({}, {}, state);
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
     expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ day: '2026-01-01', calls: 4 });
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(quota.status().callsToday).toBe(4);
     await clock.pass(86_400_000);
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(quota.status().callsToday).toBe(0);
     expect(events).toEqual([]);
   });
 
   test('says so when it cannot be remembered, and goes on', async () => {
     writeFileSync(state, 'nonsense');
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(events).toEqual(['unreadable']);
-    build({ stateFile: join(folder, 'no', 'such', 'folder') });
+    build({}, {}, join(folder, 'no', 'such', 'folder'));
     for (let n = 0; n < 3; n++) want();
     await clock.pass(10);
     expect(starts).toHaveLength(3);

@@ -243,3 +243,19 @@ test('A client has one limit, whichever instance it asks', async () => {
   expect(refused.status).toBe(429);
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
 });
+
+test("A client's window ends at the same time on every instance", async () => {
+  const [first, second] = [await add(), await add()];
+  await first.get('/campaigns/1/sends');
+  const count = async () => (await redis.ask((client) => client.keys('sendgate:1:rate:*')))[0];
+  await until(async () => (await count()) !== undefined, 'it is counted by all');
+  const key = (await count()) ?? '';
+  await redis.ask((client) => client.pexpire(key, 20_000));
+  for (const one of [second, first]) {
+    const secondsLeft = async () => {
+      const line = (await one.get('/campaigns/1/sends')).headers.get('ratelimit');
+      return Number(/t=(\d+)/.exec(line ?? '')?.[1]);
+    };
+    await until(async () => (await secondsLeft()) <= 20, 'its window ends with the one in Redis');
+  }
+});

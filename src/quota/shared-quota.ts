@@ -1,24 +1,12 @@
 /**
- * One quota for all instances: one number of calls a second and a day among them, in turns that are fair between the teams
- * wherever their demands wait. Redis gives the turns; each instance keeps its own queue.
- *
- * The turns are those of start-time fair queueing, as in one instance: every instance that asks tells what waits there,
- * and the turn goes to the flow with the lowest start tag of all. If that one waits elsewhere, its instance is told.
+ * What the instances ask and tell each other about their common quota, through Redis: the scripts in `lua/`, and what comes back.
  */
 import { z } from 'zod';
 import type { Redis } from '../redis/redis.ts';
 import { loadScript, type Script } from '../redis/scripts.ts';
 import type { TeamCalls, TeamPart } from './day-shares.ts';
-import { othersMs } from './second-limit.ts';
-
-/** What waits in one instance for one flow. */
-export interface WaitingFlow {
-  readonly name: string;
-  readonly weight: number;
-  readonly waiting: number;
-  /** Calls of the day that it must leave to others. */
-  readonly kept: number;
-}
+import type { WaitingFlow } from './flows.ts';
+import { holdMs, othersMs, type Share } from './second-limit.ts';
 
 /** The day's calls by team, as an instance knows them. */
 export interface DayReport {
@@ -34,27 +22,27 @@ export interface Question {
   readonly flows: readonly WaitingFlow[];
   readonly perSecond: number;
   readonly day: DayReport;
-  /** Milliseconds until this instance could call if it were alone, within its part of the whole. */
+  /** Milliseconds until this instance could call if it were alone, within its share of the whole. */
   readonly aloneMs: number;
 }
 
-export type Ruling = {
+export type SharedAnswer = {
   /** The day's calls of all instances. */
   readonly teams: readonly TeamCalls[];
 } & (
   | { readonly kind: 'granted'; readonly flow: string; readonly call: string }
-  /** Nothing is free, or it is somebody else's turn. `elsewhere`: what waits in the other instances. */
+  /** No slot is free, or another instance comes first. `elsewhere`: what waits on the other instances. */
   | { readonly kind: 'wait'; readonly ms: number; readonly elsewhere: readonly WaitingFlow[] }
 );
 
-/** A call that is under way, or has been lately. */
-export interface Place {
+/** A call that is under way, or was lately. */
+export interface CountedCall {
   readonly call: string;
   /** Milliseconds until it counts no more. */
   readonly freeInMs: number;
 }
 
-/** Instances that have lost each other can overrun a day by a little; a count of this many days is not ours. */
+/** Instances that have lost each other can overrun a day by a little; a count of this many days is none. */
 const mostOverrun = 10;
 
 const take = loadScript(import.meta.url, 'lua/take-6.lua');
@@ -77,6 +65,7 @@ export class SharedQuota {
     this.#perDay = perDay;
     this.#maxCount = mostOverrun * (perDay + 1);
     this.#parts = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
+    // What include/day calls slots and reported has older names in Redis.
     this.#keys = ['places', 'state', 'tags', 'waiting', 'calls', 'told'].map((name) => redis.key(`{quota}:${name}`));
   }
 
@@ -84,8 +73,8 @@ export class SharedQuota {
     return this.#redis.isUp;
   }
 
-  /** The part of the whole that this instance takes while it is alone. */
-  get share(): { readonly instances: number; readonly rank: number } {
+  /** What this instance takes of the whole while Redis is down. */
+  get share(): Share {
     return this.#redis;
   }
 
@@ -93,49 +82,57 @@ export class SharedQuota {
     return `${this.#redis.instance}-${this.#calls++}`;
   }
 
-  /** Asks for a turn. Undefined when Redis is unavailable, or answers what is no answer. */
-  async ask({ flows, perSecond, day, aloneMs }: Question, holdMs: number): Promise<Ruling | undefined> {
+  /** Asks for a permit. Undefined when Redis is unavailable, or its answer makes no sense. */
+  async ask({ flows, perSecond, day, aloneMs }: Question): Promise<SharedAnswer | undefined> {
     const waiting = flows.map(({ name, weight, waiting, kept }) => [name, weight, waiting, kept]);
     const call = this.newCall();
     const values = [perSecond, holdMs, call, JSON.stringify(waiting), Math.ceil(aloneMs), othersMs];
     const reply = await this.#run(take, day, values);
     if (!Array.isArray(reply)) return undefined;
-    const [kind, teams = '', ms, elsewhere = '', flow = ''] = reply.map(String);
-    const told = this.#teamsOf(teams);
-    if (!told) return undefined;
-    if (kind === 'granted') return { teams: told, kind, flow, call };
-    return { teams: told, kind: 'wait', ms: clampWait(Number(ms)), elsewhere: read(flowsShape, elsewhere) ?? [] };
+    const [kind, teamsText = '', ms, elsewhere = '', flow = ''] = reply.map(String);
+    const teams = this.#teamsOf(teamsText);
+    if (!teams) return undefined;
+    if (kind === 'granted') return { teams, kind, flow, call };
+    return { teams, kind: 'wait', ms: clampWait(Number(ms)), elsewhere: read(flowsShape, elsewhere) ?? [] };
   }
 
-  /** Tells that a call has been answered, and counts for so much longer. */
-  ended({ call, freeInMs }: Place): void {
-    const [places = '', , , waiting = ''] = this.#keys;
-    void this.#redis.run(end, [places, waiting, this.#redis.channel, call, Math.max(0, Math.ceil(freeInMs))]);
+  /** A call has ended, and counts for this much longer. */
+  ended({ call, freeInMs }: CountedCall): void {
+    const [slots = '', , , waiting = ''] = this.#keys;
+    void this.#redis.run(end, [slots, waiting, this.#redis.channel, call, Math.max(0, Math.ceil(freeInMs))]);
   }
 
   giveBack(call: string, team: string, day: DayReport): void {
     void this.#run(giveBack, day, [call, team]);
   }
 
-  /** Redis is back: tells of the calls that it may not know of. Resolves with the day's calls of all instances. */
-  async settle(places: readonly Place[], unseen: boolean, day: DayReport): Promise<readonly TeamCalls[] | undefined> {
-    const told = places.flatMap(({ call, freeInMs }) => [call, Math.ceil(freeInMs)]);
-    const reply = await this.#run(settle, day, [Number(unseen), ...told]);
+  /**
+   * Redis is back: reports the calls that it may not know. Resolves with the day's calls of all instances.
+   *
+   * @param unseen whether calls were made meanwhile
+   */
+  async settle(
+    calls: readonly CountedCall[],
+    unseen: boolean,
+    day: DayReport,
+  ): Promise<readonly TeamCalls[] | undefined> {
+    const values = calls.flatMap(({ call, freeInMs }) => [call, Math.ceil(freeInMs)]);
+    const reply = await this.#run(settle, day, [Number(unseen), ...values]);
     return reply === undefined ? undefined : this.#teamsOf(String(reply));
   }
 
-  /** Tells all instances that Constant Contact says that it was called too often. */
+  /** Tells all instances that Constant Contact says it was called too often. */
   complain(pauseMs: number): void {
     this.#redis.publish('complaint', this.#redis.instance, String(Math.ceil(pauseMs)));
   }
 
-  /** Calls `onTurn` with the milliseconds until a turn may be had, and `onComplaint` when another instance has complained. */
-  listen(onTurn: (inMs: number) => void, onComplaint: (pauseMs: number) => void): void {
+  /** Calls `onFree` with the milliseconds until a permit may be had, and `onComplaint` when another instance has complained. */
+  listen(onFree: (inMs: number) => void, onComplaint: (pauseMs: number) => void): void {
     const { instance } = this.#redis;
     this.#redis.on('turn', (whose) => {
-      if (whose === instance) onTurn(0);
+      if (whose === instance) onFree(0);
     });
-    this.#redis.on('place', (ms) => onTurn(clampWait(Number(ms))));
+    this.#redis.on('place', (ms) => onFree(clampWait(Number(ms))));
     this.#redis.on('complaint', (whose, ms) => {
       const pauseMs = Number(ms ?? 0);
       if (whose !== instance) onComplaint(pauseMs >= 0 ? Math.min(pauseMs, longestPauseMs) : 0);
@@ -172,10 +169,10 @@ const longestWaitMs = 5_000;
 /** The longest pause that another instance can ask for: as long as Constant Contact can. */
 const longestPauseMs = 60_000;
 
-/** A wait that Redis names. What is none is asked again soon. */
+/** A wait out of Redis; a second where it is no number. */
 const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);
 
-/** Teams of which Redis tells: of as many as can be configured, before and after a change, and the account. */
+/** As many as can be configured, before and after a change, and the account. */
 const maxTeams = 201;
 const teamName = z.string().regex(/^[\w-]{0,32}$/);
 

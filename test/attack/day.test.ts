@@ -11,6 +11,8 @@ import { Problem } from '../../src/problems.ts';
 import type { TeamShare } from '../../src/quota/day-shares.ts';
 import { Demand, type Urgency } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
+import { dayPart } from '../../src/quota/stored-day.ts';
+import { StateFile } from '../../src/storage/state-file.ts';
 import { FakeClock } from '../support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));
@@ -21,23 +23,29 @@ const hourMs = 3_600_000;
 let clock: FakeClock;
 let quota: Quota;
 let teams: Record<string, TeamShare>;
-let options: { perDay: number; reserve: number; stateFile: string };
+let options: { perDay: number; reserve: number };
+let stateFile: string;
 let spent: string[];
 
 /** Starts a quota, or starts it again. */
 function build(): void {
+  const file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
   quota = new Quota(
-    clock,
+    {
+      clock,
+      keptDay: file.open(dayPart),
+      teams: new Map(Object.entries(teams)),
+      events: { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team) },
+    },
     { perSecond: 1_000, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
-    new Map(Object.entries(teams)),
-    { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team), unsaved: () => {} },
   );
 }
 
 beforeEach(() => {
   clock = new FakeClock(midnight);
   teams = { a: { weight: 1 }, b: { weight: 1 } };
-  options = { perDay: 100, reserve: 0, stateFile: '' };
+  options = { perDay: 100, reserve: 0 };
+  stateFile = '';
   spent = [];
 });
 
@@ -192,10 +200,12 @@ describe('the queue', () => {
   beforeEach(() => {
     options = { ...options, perDay: 10_000 };
     quota = new Quota(
-      clock,
+      {
+        clock,
+        teams: new Map(Object.entries(teams)),
+        events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+      },
       { perSecond: 4, maxWaitMs: 8_000, maxQueue: 10, ...options },
-      new Map(Object.entries(teams)),
-      { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
     );
   });
 
@@ -271,15 +281,15 @@ test('calls that belong to no team are taken from all alike', async () => {
 
 describe('after a restart', () => {
   test('what every team has called and keeps is known, in a file for the owner alone', async () => {
-    options = { ...options, stateFile: join(folder, 'day.json') };
+    stateFile = join(folder, 'day.json');
     process.umask(0o022);
     build();
     await drain('a');
     build();
     expect(await drain('a')).toBe(0);
     expect(await drain('b')).toBe(50);
-    expect(statSync(options.stateFile).mode & 0o777).toBe(0o600);
-    expect(JSON.parse(readFileSync(options.stateFile, 'utf8'))).toMatchObject({ calls: 100 });
+    expect(statSync(stateFile).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toMatchObject({ calls: 100 });
   });
 });
 
@@ -303,7 +313,8 @@ test('whatever the others do, a team may make the calls that it keeps: random we
     fc.asyncProperty(weights, steps, async (all, visits) => {
       clock = new FakeClock(midnight);
       teams = Object.fromEntries(all.map((weight, n) => [`t${n}`, { weight }]));
-      options = { perDay: 200, reserve: 0, stateFile: join(folder, `${runs++}.json`) };
+      options = { perDay: 200, reserve: 0 };
+      stateFile = join(folder, `${runs++}.json`);
       build();
       const sum = all.reduce((total, weight) => total + weight, 0);
       const part = (team: number) => (200 * (all[team] ?? 0)) / sum;

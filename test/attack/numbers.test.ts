@@ -71,7 +71,7 @@ test('a second limit is never less than one call, and a wait for it never endles
             expect(waitMs).toBeLessThan((ahead + 3) * 1_200 * instances + 3_000);
           }
           if (second.waitMs(now, share) > 0) continue;
-          const freeInMs = second.take(now, '', share)(now + (ms % 300), !complains);
+          const freeInMs = second.take(now, '', share).end(now + (ms % 300), !complains);
           expect(freeInMs).toBeLessThan(4_000 * instances);
         }
       },
@@ -87,16 +87,18 @@ test('a queue tells waits that pass, whatever the upstream complains of and the 
       fc.constantFrom(0, 100, 8_000),
       async (all, perDay, maxWaitMs) => {
         const clock = new FakeClock();
-        const options = { perSecond: 4, perDay, reserve: 5, stateFile: '', maxWaitMs, maxQueue: 30 };
-        const events = { waited: () => {}, passed: () => {}, unsaved: () => {}, teamSpent: () => {} };
+        const options = { perSecond: 4, perDay, reserve: 5, maxWaitMs, maxQueue: 30 };
+        const events = { waited: () => {}, passed: () => {}, teamSpent: () => {} };
         const quota = new Quota(
-          clock,
+          {
+            clock,
+            events,
+            teams: new Map([
+              ['a', { weight: 1 }],
+              ['b', { weight: 0.01 }],
+            ]),
+          },
           options,
-          new Map([
-            ['a', { weight: 1 }],
-            ['b', { weight: 0.01 }],
-          ]),
-          events,
         );
         const refusals: unknown[] = [];
         for (const step of all as Step[]) {

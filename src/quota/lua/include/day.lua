@@ -26,6 +26,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function publish(...) redis.call('PUBLISH', channel, cjson.encode({...})) end
 local function number(key, name) return tonumber(redis.call('HGET', key, name) or nil) end
 local function exact(value) return string.format('%.9f', value) end
+-- As day-shares.ts rounds, so that both decide alike where half a call matters.
+local function rounded(calls) return tonumber(exact(calls)) end
 local function teamOf(flow) return string.match(flow, '^%S+ (.*)$') or '' end
 
 local parts, teams, used, changed = {}, {}, 0, {}
@@ -71,7 +73,7 @@ local function level()
     sum = sum + all[name]
   end
   for name, keeps in pairs(all) do
-    teams[name].k, changed[name] = keeps * left() / sum, true
+    teams[name].k, changed[name] = rounded(keeps * left() / sum), true
   end
 end
 
@@ -79,7 +81,7 @@ local function add(name, calls)
   local its = team(name)
   its.c, used, changed[name] = math.max(0, its.c + calls), math.max(0, used + calls), true
   if calls < 0 then its.k = its.k - calls end
-  if calls > 0 and name ~= '' then its.k = math.max(0, kept(name) - missing()) end
+  if calls > 0 and name ~= '' then its.k = rounded(math.max(0, kept(name) - missing())) end
   level()
 end
 
