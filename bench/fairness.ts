@@ -207,7 +207,7 @@ async function run(policy: Policy): Promise<Tally> {
     {
       clock,
       fetchPage: async (query, demand) => {
-        const turn = await quota.take(policy.fair ? demand : new Demand('all', 'interactive'), 20_000);
+        const permit = await quota.take(policy.fair ? demand : new Demand('all', 'interactive'), 20_000);
         tally.calls++;
         tally.callsBy.set(demand.team, (tally.callsBy.get(demand.team) ?? 0) + 1);
         const campaign = campaigns.get(query.campaign) as Campaign;
@@ -216,7 +216,7 @@ async function run(policy: Policy): Promise<Tally> {
           tally.callsForOld++;
         const page = pageOf(campaign, query);
         await new Promise<void>((resolve) => clock.after(latencyMs(tally.calls), resolve));
-        turn.done(true);
+        permit.done(true);
         if (query.campaign === 'nine' && polled)
           report(unheld, Date.parse(page.sends[0]?.send_date ?? ''), tally.heldAfter);
         return page;

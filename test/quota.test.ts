@@ -1,5 +1,5 @@
 /**
- * Turns at Constant Contact, on a clock on which nothing passes by itself.
+ * The quota of one instance, on a fake clock.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,9 +66,9 @@ interface Wish {
 }
 
 async function ask({ team = 'a', urgency = 'interactive', waitMs = 1e9, signal, latencyMs = 50, demand }: Wish = {}) {
-  const turn = await quota.take(demand ?? new Demand(team, urgency), waitMs, signal);
+  const permit = await quota.take(demand ?? new Demand(team, urgency), waitMs, signal);
   starts.push({ at: clock.now(), team, urgency });
-  clock.after(latencyMs, () => turn.done(true));
+  clock.after(latencyMs, () => permit.done(true));
 }
 
 /** Asks without waiting for it; a refusal is remembered as an event. */
@@ -81,7 +81,7 @@ function busiest(times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
 }
 
-describe('the second', () => {
+describe('the limit of a second', () => {
   test('lets four calls start at once, and the others when it is over, in their order', async () => {
     for (let n = 0; n < 9; n++) want();
     await clock.pass(0);
@@ -102,7 +102,7 @@ describe('the second', () => {
     expect(busiest(starts.map(({ at }) => at))).toBe(10);
   });
 
-  test('never holds more than four starts, wherever it begins; nor does the day; and no turn is wasted', async () => {
+  test('is kept wherever the second begins, as is the limit of the day, and no permit is wasted', async () => {
     const arrivals = fc.array(fc.tuple(fc.nat(1_500), fc.constantFrom('a', 'b', 'c'), fc.nat(700)), {
       minLength: 1,
       maxLength: 50,
@@ -132,7 +132,7 @@ describe('the second', () => {
     );
   });
 
-  test('holds no more than four arrivals either, when calls are held up on their way', async () => {
+  test('is kept for arrivals, too, when calls are held up on their way', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(900), { minLength: 20, maxLength: 40 }), fc.nat(15), async (delays, lucky) => {
         reset();
@@ -141,9 +141,9 @@ describe('the second', () => {
         const arrived: number[] = [];
         for (const delay of delays) {
           quota.take(new Demand('a', 'interactive'), 1e9).then(
-            (turn) => {
+            (permit) => {
               arrived.push(clock.now() + 20 + delay);
-              clock.after(20 + delay + 30, () => turn.done(true));
+              clock.after(20 + delay + 30, () => permit.done(true));
             },
             () => {},
           );
@@ -156,7 +156,7 @@ describe('the second', () => {
     );
   });
 
-  test('is given up to calls that never answer for no longer than a second more', async () => {
+  test('is held by calls that never end for one more second', async () => {
     for (let n = 0; n < 8; n++) want({ latencyMs: 1e6 });
     await clock.pass(1_900);
     expect(starts).toHaveLength(4);
@@ -176,7 +176,7 @@ describe('the second', () => {
     expect(quota.status().perSecond).toBe(1);
   });
 
-  test('is given less to after the upstream has complained, and all again bit by bit', async () => {
+  test('is lowered when the upstream complains, and recovers step by step', async () => {
     build({ maxWaitMs: 600_000 });
     quota.complain();
     for (let n = 0; n < 400; n++) want();
@@ -194,7 +194,7 @@ describe('the second', () => {
 });
 
 describe('a wait', () => {
-  test('that would be too long is refused at once, with the time that it would take', async () => {
+  test('that would be too long is refused immediately, with `Retry-After`', async () => {
     const waiting = Array.from({ length: 32 }, () => ask());
     await expect(ask()).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
     await expect(ask({ waitMs: 500 })).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
@@ -231,7 +231,7 @@ describe('a wait', () => {
     expect(quota.status().callsToday).toBe(5);
   });
 
-  test('is one of a bounded number', async () => {
+  test('needs room in a bounded queue', async () => {
     build({ maxQueue: 3, maxWaitMs: 600_000 });
     for (let n = 0; n < 8; n++) want();
     want({ team: 'b' });
@@ -240,7 +240,7 @@ describe('a wait', () => {
     expect(quota.waiting).toBe(4);
   });
 
-  test('that has become pointless ends for all', async () => {
+  test('ends for all when calls would be in vain', async () => {
     for (let n = 0; n < 10; n++) want();
     await clock.pass(0);
     quota.refuseWaiting(new Problem('upstream-credentials-refused'));
@@ -284,7 +284,7 @@ describe('teams', () => {
     expect(starts.length).toBeGreaterThan(235); // what the light one leaves, the greedy one takes
   });
 
-  test('that come back from a pause have nothing saved up', async () => {
+  test('that were idle have no credit', async () => {
     build({ maxWaitMs: 1e9 }, { a: 1, b: 1 });
     for (let n = 0; n < 200; n++) want({ team: 'a' });
     await clock.pass(20_000);
@@ -296,7 +296,7 @@ describe('teams', () => {
 });
 
 describe('urgency', () => {
-  test('puts those who wait first, and starves nobody', async () => {
+  test('serves interactive requests first, and starves no other', async () => {
     build({ maxWaitMs: 1e9 });
     for (let n = 0; n < 300; n++) for (const urgency of ['bulk', 'refresh', 'interactive'] as const) want({ urgency });
     await clock.pass(60_000);
@@ -306,7 +306,7 @@ describe('urgency', () => {
     expect(share('bulk')).toBeGreaterThan(0.03);
   });
 
-  test('can rise while a demand waits, on the account of who wants it so', async () => {
+  test('rises when a more urgent caller joins a demand, and that caller pays', async () => {
     build({ maxWaitMs: 1e9 });
     for (let n = 0; n < 40; n++) want({ urgency: 'interactive' });
     const demand = new Demand('a', 'bulk');
@@ -333,7 +333,7 @@ describe('a bulk walk', () => {
     keepAsking();
   }
 
-  test('waits for longer than a caller can, as long as it wants to', async () => {
+  test('may wait for longer than a caller', async () => {
     crowd();
     const waiting = ask({ team: 'b', urgency: 'bulk', waitMs: 120_000 });
     const ofB = () => starts.filter(({ team }) => team === 'b').length;
@@ -346,7 +346,7 @@ describe('a bulk walk', () => {
     await expect(ask({ team: 'b', urgency: 'bulk', waitMs: 1_000 })).rejects.toMatchObject({ code: 'upstream-busy' });
   });
 
-  test('is in a hurry as soon as somebody waits for its page', async () => {
+  test('waits no longer than a caller once a caller has joined it', async () => {
     build({ perSecond: 1 });
     await ask();
     const demand = new Demand('a', 'bulk');
@@ -374,7 +374,7 @@ describe('a bulk walk', () => {
 describe('the day', () => {
   const state = join(folder, 'quota.json');
 
-  test('has so many calls, the last of them for those who wait, and ends at midnight UTC', async () => {
+  test('has a limit, keeps a reserve for interactive requests, and ends at midnight UTC', async () => {
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
     clock = new FakeClock(Date.parse('2026-01-01T23:58:00Z'));
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
@@ -393,7 +393,7 @@ describe('the day', () => {
     expect(quota.status()).toMatchObject({ callsToday: 1, leftToday: 39 });
   });
 
-  test('tells once when it has passed 50, 80, 95 and 100 percent', async () => {
+  test('reports 50, 80, 95 and 100 percent once each', async () => {
     build({ perDay: 40, reserve: 0, maxWaitMs: 1e9 });
     for (let n = 0; n < 60; n++) want();
     await clock.pass(30_000);
@@ -405,7 +405,7 @@ describe('the day', () => {
     ]);
   });
 
-  test('is remembered over a restart, also one that nobody has announced', async () => {
+  test('survives a restart, also an abrupt one', async () => {
     build({}, {}, state);
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
@@ -418,7 +418,7 @@ describe('the day', () => {
     expect(events).toEqual([]);
   });
 
-  test('says so when it cannot be remembered, and goes on', async () => {
+  test('is counted without its file when that cannot be read or written, which is reported', async () => {
     writeFileSync(state, 'nonsense');
     build({}, {}, state);
     expect(events).toEqual(['unreadable']);
@@ -429,7 +429,7 @@ describe('the day', () => {
     expect(events).toEqual(['unreadable', 'unwritable']);
   });
 
-  test('is ample while more is left than half of what should be, and nobody waits', async () => {
+  test('is ample while more than half of what should be left is left, and nothing waits', async () => {
     build({ perDay: 10, reserve: 0, maxWaitMs: 1e9 });
     expect(quota.isAmple).toBe(true);
     for (let n = 0; n < 7; n++) want();

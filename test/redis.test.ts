@@ -1,5 +1,5 @@
 /**
- * Redis is help, and never a need.
+ * Sendgate answers without Redis, and uses it again when it is back.
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -76,7 +76,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 };
 
 describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) => {
-  test('is done without, told of once each way, and shared through again within 5 s', async () => {
+  test('costs no answer, is reported once each way, and is used again within 5 s', async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     expect(await share(a, b)).toBe(true);
@@ -116,7 +116,7 @@ test('Redis that is flushed loses its pages, and nothing else', async () => {
   expect(told(a, down)).toBe(0);
 });
 
-test('Redis that is slow is not waited for, and not asked again while it is', async () => {
+test('Redis that is slow is given up in time, and not asked again while it is', async () => {
   const redis = await startRedis();
   const a = await add(redis.url, { SENDGATE_REDIS_TIMEOUT_MS: '20' });
   const late = async () => {
@@ -137,7 +137,7 @@ test('Redis that is slow is not waited for, and not asked again while it is', as
   await until(helps, 'it is back');
 });
 
-test('Redis that is not there at the start is done without until it is', async () => {
+test('Redis that is down at the start is used as soon as it is up', async () => {
   const redis = await startRedis();
   await redis.kill();
   const a = await add(redis.url);
@@ -149,7 +149,7 @@ test('Redis that is not there at the start is done without until it is', async (
   expect(await share(a, b)).toBe(true);
 });
 
-test('what is no Redis at all is done without', async () => {
+test('a server that is no Redis costs no answer', async () => {
   const server: Server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n<html>\u0000'));
@@ -161,7 +161,7 @@ test('what is no Redis at all is done without', async () => {
   expect(told(a, down)).toBe(1);
 });
 
-describe('What stands in Redis and is not ours', () => {
+describe('What is in Redis and is not ours', () => {
   const garbage: Readonly<Record<string, (redis: RedisServer, key: string) => Promise<unknown>>> = {
     'a record of another version': (redis, key) =>
       redis.ask(async (client) => {
@@ -219,7 +219,7 @@ describe('What stands in Redis and is not ours', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test("a walk's generation that is none: it is told anew", async () => {
+  test("a walk's generation that is none is replaced", async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     await a.get('/campaigns/5/sends');
@@ -228,7 +228,7 @@ describe('What stands in Redis and is not ours', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test('messages that say nothing are not listened to', async () => {
+  test('messages that make no sense are ignored', async () => {
     const redis = await startRedis();
     const a = await add(redis.url);
     await redis.ask(async (client) => {

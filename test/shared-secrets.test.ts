@@ -75,7 +75,7 @@ describe('Pages in Redis', () => {
     expect(await b.page(path)).toEqual({ results, meta });
   });
 
-  test('can be unpacked by whoever reads them, where there is none', async () => {
+  test('can be read in Redis, where there is none', async () => {
     const a = await add();
     await a.page(path);
     expect((await redis.dump()).toString('latin1')).toContain(await packed(a));
@@ -94,7 +94,7 @@ describe('Pages in Redis', () => {
     expect(sandbox.callCount).toBe(3);
   });
 
-  test('are read again with keys that the file has come to hold', async () => {
+  test('are read again with keys that were added to the file', async () => {
     const [old, fresh] = [newKey(), newKey()];
     const file = keyFile(old);
     const a = await add({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file });
@@ -126,7 +126,7 @@ describe('Pages in Redis', () => {
     expect(sandbox.callCount).toBe(10);
   });
 
-  test('cannot be put in the place of others', async () => {
+  test('cannot be put under the key of another', async () => {
     const key = newKey();
     const [a, b] = [await add(encrypted(key)), await add(encrypted(key))];
     await a.get('/campaigns/1/sends');
@@ -174,7 +174,7 @@ describe("v3's tokens in Redis", () => {
     }
   });
 
-  test('are renewed in time without anybody asking, once for all', async () => {
+  test('are renewed in time without a request, once for all', async () => {
     const [a, b] = [await add(tokenFile(), 'v3'), await add(tokenFile(), 'v3')];
     await a.get(sends(1));
     await b.get(sends(2));
@@ -187,7 +187,7 @@ describe("v3's tokens in Redis", () => {
     expect(sandbox.tokenCallCount).toBe(2);
   });
 
-  test('go on with the refresh token of an answer that had no access token, on any of the instances', async () => {
+  test('use the refresh token of an answer without an access token, on every instance', async () => {
     const [ofA, ofB] = [tokenFile(), tokenFile()];
     const [a, b] = [await add(ofA, 'v3'), await add(ofB, 'v3')];
     await Promise.all([a.get(sends(1)), b.get(sends(2))]);
@@ -266,7 +266,7 @@ describe("v3's tokens in Redis", () => {
     for (const one of [a, b]) await until(async () => (await one.get(sends(1))).status === 200, 'they are there');
   });
 
-  test('may be used up where they were refreshed elsewhere and Redis is away: nobody tries', async () => {
+  test('may be used up where they were refreshed elsewhere and Redis is down: no instance tries them', async () => {
     const [ofA, ofB] = [tokenFile(), tokenFile()];
     const a = await add(ofA, 'v3');
     await a.get(sends(1));
@@ -289,7 +289,7 @@ describe("v3's tokens in Redis", () => {
     expect(sandbox.tokenCallCount).toBe(2);
   });
 
-  test('are not shared without anything to encrypt them with, which is told', async () => {
+  test('are not shared without a key to encrypt them, which is reported', async () => {
     const { clientSecret: _, ...publicClient } = oauth;
     await sandbox.stop();
     sandbox = await startSandbox({ clock, oauth: { ...publicClient, rotating: false } });
@@ -302,7 +302,7 @@ describe("v3's tokens in Redis", () => {
   });
 });
 
-test('The password of REDIS_URL is not told', async () => {
+test('The password of REDIS_URL is not logged', async () => {
   await redis.ask((client) => client.config('SET', 'requirepass', 'r3dis-Pa55word'));
   const url = redis.url.replace('//', '//:r3dis-Pa55word@');
   const a = await add({ REDIS_URL: url, SENDGATE_LOG_LEVEL: 'trace' });

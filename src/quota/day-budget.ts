@@ -1,5 +1,5 @@
 /**
- * The day's calls, counted here because no header tells them: how many are left, and whose they are.
+ * The day's calls, counted here because no header tells how many are left; and whose they were.
  */
 
 import type { Clock } from '../clock.ts';
@@ -79,7 +79,7 @@ export class DayBudget {
     return Math.min(1, (this.endsAt(nowMs) - nowMs) / dayMs);
   }
 
-  /** Each team's day, and last the calls that are nobody's, or of teams that are no more. */
+  /** Each team's day, and last that of the account, and of teams that are no longer configured. */
   teams(nowMs: number): readonly TeamDayStatus[] {
     this.#advance(nowMs);
     const known = this.#shares.teams.filter(({ team, calls }) => this.#parts.has(team) || calls > 0);
@@ -141,7 +141,7 @@ export class DayBudget {
     this.#change(() => this.#shares.giveBack(team));
   }
 
-  /** What the other instances are to be told. */
+  /** What the other instances have to know. */
   report(nowMs: number): DayReport {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams

@@ -1,5 +1,5 @@
 /**
- * What a caller is told when its part of the day is spent: whose calls they were, and when one may be had again.
+ * The refusal of a call when a part of the day is spent: whose part it was, and when a call is possible again.
  */
 
 /** Why a call may not be made, though the account's day is not spent. */

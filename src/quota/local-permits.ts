@@ -11,7 +11,7 @@ interface Parts {
   readonly second: SecondLimit;
   /** What it takes of the limit; all of it without. */
   readonly share?: () => Share;
-  /** Names a call, so that the other instances can be told about it. */
+  /** Names a call, for the report to the other instances. */
   readonly nameCall?: () => string;
   /** Called with the milliseconds for which a call that has ended still counts. */
   readonly onEnded?: (call: string, freeInMs: number) => void;

@@ -26,8 +26,8 @@ export interface Permits {
   /** What waits on other instances, as far as that is known. */
   readonly elsewhere: readonly WaitingFlow[];
   /**
-   * Asks for one permit for what waits here; without flows, withdraws what was asked before. An answer that needs nobody else comes
-   * at once, and not as a promise. Never rejects.
+   * Asks for one permit for what waits here; without flows, withdraws what was asked before. An answer that needs no other
+   * process comes at once, and not as a promise. Never rejects.
    *
    * @param flows the next in line first
    */
@@ -35,7 +35,7 @@ export interface Permits {
   /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
   expectedMs(ahead: number): number;
   /**
-   * The upstream says that it was called too often: nobody calls for a while, then fewer do.
+   * The upstream says that it was called too often: no call starts for a while, then fewer than before.
    *
    * @param pauseMs for how long it asks to be left alone
    */

@@ -3,7 +3,7 @@
  * wherever their demands wait.
  *
  * They are granted by start-time fair queueing, as on one instance: every instance that asks says what waits there, and the permit
- * goes to the flow with the lowest start tag of all. If that one waits elsewhere, its instance is told.
+ * goes to the flow with the lowest start tag of all. If that one waits elsewhere, a message wakes its instance.
  */
 import type { Clock } from '../clock.ts';
 import type { DayBudget } from './day-budget.ts';

@@ -171,7 +171,7 @@ export class Scheduler {
     return { wall: clock.now(), monotonic: clock.monotonic() };
   }
 
-  /** Has the first of those who want a call pay that may. Returns false when none may. */
+  /** Charges the first of those who want a call and may pay for it. Returns false when none may. */
   #charge(demand: Demand): boolean {
     const { day } = this.#parts;
     const now = this.#now();
@@ -201,7 +201,7 @@ export class Scheduler {
     return permits.expectedMs(this.#queue.aheadAmong(this.#spotOf(demand, demand), permits.elsewhere));
   }
 
-  /** Another one wants the same call. Where it would have it sooner by itself, it has it so, and pays. */
+  /** Another payer wants the same call. Where it would have it sooner by itself, the call moves to its flow, and it pays. */
   #joined(waiter: Waiter, payer: Payer): void {
     const { demand, spot } = waiter;
     const its = this.#spotOf(demand, payer);

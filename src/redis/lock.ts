@@ -58,7 +58,7 @@ export class HeldLock {
 /**
  * Waits for the lock, `forMs` milliseconds at most. Resolves with undefined when others hold it for longer.
  *
- * @param token that nobody else uses
+ * @param token unique to this holder
  * @throws when `run` does
  */
 export async function acquire(

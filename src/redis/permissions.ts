@@ -5,7 +5,7 @@
 import { aCommand, deniedBy, type Failure } from './failures.ts';
 import { loadScript, type Reply } from './scripts.ts';
 
-/** Every command of scripts and of a purge, with the arguments of its trial on a key that nobody uses. */
+/** Every command of scripts and of a purge, with the arguments of its trial on an unused key. */
 export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   DEL: ['key'],
   GET: ['key'],

@@ -13,7 +13,7 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** What the owner of a part knows about it. */
 export interface Part<T> {
-  /** Names of the file's members that are its own, and nobody else's. */
+  /** Names of the file's members that belong to this part alone. */
   readonly members: readonly string[];
   /** @throws when it cannot be read: the part then counts as not stored */
   parse(members: Members): T;

@@ -1,6 +1,5 @@
 /**
- * The day's calls are shared: whatever one team or client does, the others get their part. On a clock on which nothing
- * passes by itself.
+ * The day's calls are shared: whatever one team or client does, the others get their share. On a fake clock.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,9 +57,9 @@ interface Wish {
 async function call(team: string, { client, urgency = 'interactive' }: Wish = {}): Promise<Problem | undefined> {
   if (client !== undefined) quota.seen(team, client);
   const taking = quota.take(new Demand(team, urgency, client), 1e9);
-  const turn = await Promise.race([taking, clock.pass(1).then(() => taking)]).catch((error: unknown) => error);
-  if (turn instanceof Problem) return turn;
-  (turn as Awaited<typeof taking>).done(true);
+  const permit = await Promise.race([taking, clock.pass(1).then(() => taking)]).catch((error: unknown) => error);
+  if (permit instanceof Problem) return permit;
+  (permit as Awaited<typeof taking>).done(true);
   await clock.pass(2);
   return undefined;
 }
@@ -111,7 +110,7 @@ describe('a greedy team from the first second', () => {
     expect(await drain('c')).toBeGreaterThanOrEqual(49);
   });
 
-  test('is told whose calls are spent, and when lending allows one more', async () => {
+  test('learns whose calls are spent, and when lending allows one more', async () => {
     options = { ...options, perDay: 400 };
     build();
     await drain('a');
@@ -172,7 +171,7 @@ describe('clients of one team', () => {
     expect(await drain('default', { client: 'y' })).toBe(50);
   });
 
-  test('that were not seen for a day are kept nothing', async () => {
+  test('that were not seen for a day have nothing kept for them', async () => {
     build();
     quota.seen('default', 'y');
     quota.seen('default', 'x');
@@ -211,18 +210,18 @@ describe('the queue', () => {
 
   test('of one client holds up no other one of its team', async () => {
     const order: string[] = [];
-    const ask = (client: string) => void wait('a', client).then((turn) => order.push(client) && turn.done(true));
+    const ask = (client: string) => void wait('a', client).then((permit) => order.push(client) && permit.done(true));
     for (let n = 0; n < 12; n++) ask('x');
     ask('y');
     await clock.pass(1_100);
     expect(order.indexOf('y')).toBeLessThan(8);
   });
 
-  test('keeps its last place for another client', async () => {
+  test('keeps its last position for another client', async () => {
     const outcomes: string[] = [];
     const ask = (client: string) =>
       void wait('a', client).then(
-        (turn) => turn.done(true),
+        (permit) => permit.done(true),
         ({ code }: Problem) => outcomes.push(`${client} ${code}`),
       );
     for (let n = 0; n < 15; n++) ask('x');
@@ -231,15 +230,15 @@ describe('the queue', () => {
     expect(outcomes).toEqual(['x upstream-busy', 'x upstream-busy']);
   });
 
-  test('lets a team that joins a call of a crowded one have it in its own turn', async () => {
-    for (let n = 0; n < 8; n++) void wait('a').then((turn) => turn.done(true));
+  test('moves a call to the flow of a team that joins it and would have it sooner', async () => {
+    for (let n = 0; n < 8; n++) void wait('a').then((permit) => permit.done(true));
     const demand = new Demand('a', 'interactive');
     let at = Number.NaN;
-    void quota.take(demand, 1e9).then((turn) => {
+    void quota.take(demand, 1e9).then((permit) => {
       at = clock.now();
-      turn.done(true);
+      permit.done(true);
     });
-    for (let n = 0; n < 2; n++) void wait('a').then((turn) => turn.done(true));
+    for (let n = 0; n < 2; n++) void wait('a').then((permit) => permit.done(true));
     await clock.pass(10);
     demand.join({ team: 'b' }, 'interactive');
     await clock.pass(5_000);
@@ -248,15 +247,15 @@ describe('the queue', () => {
   });
 });
 
-describe('a call that two want', () => {
-  test('is not refused to the second because the first may not make it', async () => {
+describe('a call that two teams want', () => {
+  test('is made for the second team when the first has spent its share', async () => {
     options = { ...options, perDay: 10 };
     build();
     await drain('a');
     const demand = new Demand('a', 'interactive');
     demand.join({ team: 'b' }, 'interactive');
-    const turn = await quota.take(demand, 1e9);
-    turn.done(true);
+    const permit = await quota.take(demand, 1e9);
+    permit.done(true);
     expect(dayOf('b')?.calls).toBe(1);
   });
 });

@@ -79,7 +79,7 @@ test('a second limit is never less than one call, and a wait for it never endles
   );
 });
 
-test('a queue tells waits that pass, whatever the upstream complains of and the clock is set to', async () => {
+test('a queue says how long to wait, whatever the upstream complains of and the clock is set to', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -106,7 +106,7 @@ test('a queue tells waits that pass, whatever the upstream complains of and the 
           for (let n = 0; n < (step.ask ?? 0); n++) {
             const demand = new Demand(n % 3 === 0 ? 'b' : 'a', n % 5 === 0 ? 'refresh' : 'interactive');
             quota.take(demand, 60_000).then(
-              (turn) => clock.after(50, () => turn.done(true)),
+              (permit) => clock.after(50, () => permit.done(true)),
               (error) => refusals.push(error),
             );
           }
@@ -124,7 +124,7 @@ test('a queue tells waits that pass, whatever the upstream complains of and the 
   );
 });
 
-test('gates and the circuit tell when to come back', async () => {
+test('gates and the circuit say when to retry', async () => {
   const findings = fc.constantFrom<Finding>('answered', 'refused', 'failed', 'second', 'day');
   await fc.assert(
     fc.asyncProperty(steps, fc.array(findings, { minLength: 5, maxLength: 5 }), async (all, found) => {
@@ -155,7 +155,7 @@ test('gates and the circuit tell when to come back', async () => {
   );
 });
 
-test('the rate of a client is told within its limit and its minute', async () => {
+test('`RateLimit` is within the limit and the minute of the client', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();

@@ -48,7 +48,7 @@ const urls = {
   sentinels: (port: number) => `rediss+sentinel://:secret-password@127.0.0.1:${port}/mymaster`,
 };
 
-test.each(Object.entries(urls))('%s: nothing is said in plain text', async (_, urlOf) => {
+test.each(Object.entries(urls))('%s: nothing is sent in plain text', async (_, urlOf) => {
   const { port, first } = await listen();
   const url = urlOf(port);
   const address = parseRedisUrl(url);

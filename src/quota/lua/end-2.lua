@@ -1,5 +1,5 @@
 --[[
-  A call has ended: its slot is free sooner than was assumed, and who waits is told.
+  A call has ended: its slot is free sooner than was assumed, and a message wakes who waits.
 
   Input:
     KEYS[1] slots: the calls that count, by the time until which they do

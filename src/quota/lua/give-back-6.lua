@@ -1,5 +1,5 @@
 --[[
-  Gives back a permit that nobody wants any more: no call was made.
+  Gives back a permit that is not used: no call was made.
 
   Input:
     KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)

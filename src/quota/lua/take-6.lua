@@ -1,6 +1,6 @@
 --[[
   Asks for a permit to call. It goes to the flow with the lowest start tag of all instances' (start-time fair queueing); if that
-  one waits elsewhere, its instance is told, and has a moment to ask for it.
+  one waits elsewhere, a message wakes its instance, which has a moment to ask for it.
 
   Input:
     KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)
@@ -20,7 +20,7 @@
 ]]
 local limit, holdMs, call, ownText, aloneMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
 local othersMs = tonumber(ARGV[12])
--- So long after Redis has come back or was flushed, calls may count that it does not know: nobody goes beyond its part then.
+-- For this long after Redis has come back or was flushed, calls count that it does not know: each instance keeps to its share.
 local settleMs = 2100
 -- What has not been asked for again in this time is gone, with its instance.
 local goneMs = 2000

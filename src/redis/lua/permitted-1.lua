@@ -3,7 +3,7 @@
   Redis is full.
 
   Input:
-    KEYS[1] a key that nobody uses
+    KEYS[1] an unused key
     ARGV[1] channel of the messages
     ARGV[2] JSON: arguments by command; "key" and "channel" stand for those two
   Output:

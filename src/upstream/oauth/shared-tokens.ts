@@ -109,7 +109,7 @@ export class SharedRefresh {
   async write(tokens: StoredTokens, nowMs: number): Promise<void> {
     const { key, channel } = this.#sharing;
     const values = [key, tokens.issuedAt, toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
-    // What cannot be told now is told by the service, when Redis is back.
+    // The service puts them when Redis is back.
     await this.#run(put, values).catch(() => {});
   }
 
