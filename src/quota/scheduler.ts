@@ -8,7 +8,7 @@ import type { DayBudget } from './day-budget.ts';
 import type { Demand, Payer, Urgency } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
-import type { Permit, Permits } from './permits.ts';
+import type { Answer, Permit, Permits } from './permits.ts';
 import { Waiter } from './waiter.ts';
 
 export interface SchedulerOptions {
@@ -125,16 +125,23 @@ export class Scheduler {
         const asked = permits.ask(this.#flows());
         // What comes at once is granted at once: the next demand sees a shorter queue.
         const answer = asked instanceof Promise ? await asked : asked;
-        if (answer.kind === 'granted') this.#granted(answer.permit);
-        else {
-          if (permits.decidesDay) this.#refuseSpent();
-          if (answer.ms > 0 && !this.#askAgain) return this.serveIn(answer.ms);
-        }
-        this.#askAgain = true;
+        const waitMs = this.#use(answer, permits);
+        if (waitMs > 0 && !this.#askAgain) this.serveIn(waitMs);
+        else this.#askAgain = true;
       }
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  /** Returns the milliseconds until it is worth asking again. */
+  #use(answer: Answer, { decidesDay }: Permits): number {
+    if (answer.kind === 'granted') {
+      this.#granted(answer.permit);
+      return 0;
+    }
+    if (decidesDay) this.#refuseSpent();
+    return answer.ms;
   }
 
   #granted(permit: Permit): void {
