@@ -2,14 +2,14 @@
  * The queue for calls: demands wait here for a permit, in fair order, each for a bounded time.
  */
 import type { Clock } from '../clock.ts';
-import { Problem } from '../problems.ts';
+import type { Problem } from '../problems.ts';
 import type { Now } from './day.ts';
 import type { DayBudget } from './day-budget.ts';
 import type { Demand, Payer, Urgency } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
 import type { Answer, Permit, Permits } from './permits.ts';
-import { Waiter } from './waiter.ts';
+import { busy, Waiter } from './waiter.ts';
 
 export interface SchedulerOptions {
   /** The longest wait of a caller for a permit, in milliseconds; longer waits are refused at once. */
@@ -242,11 +242,4 @@ export class Scheduler {
     const { demand } = waiter;
     waiter.refuse(this.#parts.day.refusal(demand, demand.urgency, this.#now()));
   }
-}
-
-function busy(expectedMs: number): Problem {
-  return new Problem('upstream-busy', {
-    retryAfterSeconds: Math.max(1, Math.ceil(expectedMs / 1000)),
-    reason: 'queue',
-  });
 }

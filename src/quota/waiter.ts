@@ -2,6 +2,7 @@
  * A demand in the queue: it is granted or refused once, at the latest when its time is over or its caller hangs up.
  */
 import type { Clock } from '../clock.ts';
+import { Problem } from '../problems.ts';
 import type { Demand } from './demand.ts';
 import type { Spot } from './fair-queue.ts';
 import type { Permit } from './permits.ts';
@@ -62,4 +63,12 @@ export class Waiter {
     signal?.removeEventListener('abort', this.#onAbort);
     onOver((clock.monotonic() - this.#startedAt) / 1000);
   }
+}
+
+/** The refusal of a wait that would be too long. */
+export function busy(expectedMs: number): Problem {
+  return new Problem('upstream-busy', {
+    retryAfterSeconds: Math.max(1, Math.ceil(expectedMs / 1000)),
+    reason: 'queue',
+  });
 }

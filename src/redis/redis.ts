@@ -7,13 +7,12 @@ import type { Redis as Client, Cluster } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import { connect } from './connection.ts';
-import { aCommand, type Failure, failureOf } from './failures.ts';
+import { failureOf } from './failures.ts';
 import { beatMs, type Changed, goneMs, Liveness } from './liveness.ts';
 import { Messages } from './messages.ts';
-import { deniedIn, permitted, scriptCommands } from './permissions.ts';
+import { Questions } from './questions.ts';
 import { scanKeys } from './scan.ts';
-import { loadScript, type Reply, runScript, type Script } from './scripts.ts';
-import { within } from './time-limit.ts';
+import { loadScript, type Reply, type Script } from './scripts.ts';
 
 export interface RedisOptions {
   /** The longest that an answer may take, in milliseconds. */
@@ -44,9 +43,9 @@ export class Redis {
   readonly channel: string;
   readonly #clock: Clock;
   readonly #options: RedisOptions;
-  readonly #events: RedisEvents;
   readonly #client: Client | Cluster;
   readonly #subscriber: Client | Cluster;
+  readonly #questions: Questions;
   readonly #liveness: Liveness;
   readonly #messages: Messages;
   readonly #ready: Promise<void>;
@@ -56,7 +55,6 @@ export class Redis {
   constructor(address: RedisAddress, options: RedisOptions, clock: Clock, events: RedisEvents) {
     this.#clock = clock;
     this.#options = options;
-    this.#events = events;
     this.channel = this.key('events');
     const liveness = new Liveness(this.instance, (isUp, why) => events.changed(isUp, why));
     this.#liveness = liveness;
@@ -66,6 +64,11 @@ export class Redis {
       client.on('error', (error: Error) => liveness.failed(failureOf(error)));
     }
     this.#client.on('close', () => liveness.down({ reason: 'connection' }));
+    this.#questions = new Questions(this.#client, {
+      ...{ clock, liveness, timeoutMs: options.timeoutMs, channel: this.channel },
+      unusedKey: this.key(`permitted:${this.instance}`),
+      asked: (script, outcome, seconds) => events.asked(script, outcome, seconds),
+    });
     this.#messages = new Messages(this.#subscriber, this.channel, {
       subscribed: () => liveness.subscribed(),
       lost: (why) => liveness.down(why),
@@ -120,7 +123,7 @@ export class Redis {
    * @param values the keys, then the other arguments
    */
   run(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply | undefined> {
-    return this.isUp ? this.#ask(script, values) : Promise.resolve(undefined);
+    return this.isUp ? this.#questions.ask(script, values) : Promise.resolve(undefined);
   }
 
   /** Calls `listener` whenever an instance, this one too, publishes a message of this kind. */
@@ -152,7 +155,7 @@ export class Redis {
     } catch (error) {
       // No script asks for this, so no beat finds it out; the next beat finds and reports anything else.
       const why = failureOf(error);
-      if (why.reason === 'no-permission') await this.#isPermitted(why);
+      if (why.reason === 'no-permission') await this.#questions.areAllPermitted(why);
       return false;
     }
   }
@@ -167,50 +170,18 @@ export class Redis {
     this.#subscriber.disconnect();
   }
 
-  async #ask(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply | undefined> {
-    const startedAt = this.#clock.monotonic();
-    let outcome = 'ok';
-    try {
-      const reply = await within(this.#clock, this.#options.timeoutMs, runScript(this.#client, script, values));
-      this.#liveness.answered();
-      return reply;
-    } catch (error) {
-      const why = failureOf(error);
-      outcome = why.reason;
-      if (why.denied === aCommand && script !== permitted) void this.#isPermitted(why);
-      else if (outcome === 'late') this.#liveness.answeredLate(why);
-      else this.#liveness.down(why);
-      return undefined;
-    } finally {
-      this.#events.asked(script.name, outcome, (this.#clock.monotonic() - startedAt) / 1000);
-    }
-  }
-
   #scheduleBeat(ms: number): void {
     if (!this.#isClosed) this.#cancelBeat = this.#clock.after(ms, () => void this.#beat());
   }
 
   /** Says that this instance is alive, and sees whether Redis is: that it can be written, and that messages arrive. */
   async #beat(): Promise<void> {
-    const reply = await this.#ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
+    const reply = await this.#questions.ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
     if (!Array.isArray(reply)) this.#liveness.beatFailed();
     else if (!this.#messages.areHeard) this.#messages.tellUnheard();
-    else if (this.isUp || (await this.#isPermitted())) this.#liveness.beat(reply.filter(Buffer.isBuffer).map(String));
+    else if (this.isUp || (await this.#questions.areAllPermitted()))
+      this.#liveness.beat(reply.filter(Buffer.isBuffer).map(String));
     this.#messages.beat();
     this.#scheduleBeat(!this.#liveness.isKnown ? startingBeatMs : this.isUp ? beatMs : beatMs / 2);
-  }
-
-  /**
-   * Whether access control permits all that scripts use. If not, Redis counts as down, for that reason.
-   *
-   * @param unnamed the reason to give when a script was denied something that cannot be found out
-   */
-  async #isPermitted(unnamed?: Failure): Promise<boolean> {
-    const values = [this.key(`permitted:${this.instance}`), this.channel, JSON.stringify(scriptCommands)];
-    const reply = await this.#ask(permitted, values);
-    if (!Array.isArray(reply)) return false;
-    const why = deniedIn(reply) ?? unnamed;
-    if (why) this.#liveness.down(why);
-    return why === undefined;
   }
 }
