@@ -277,7 +277,7 @@ async function run(policy: Policy): Promise<Tally> {
   };
   const end = midnight + dayMs;
 
-  // Dashboards: every team polls ten campaigns of its own and the two lively ones, all day.
+  // Dashboards: every team polls ten campaigns that only it reads and the two lively ones, all day.
   for (const [index, team] of lightTeams.entries()) {
     const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
     for (const [n, campaign] of watched.entries()) {

@@ -123,7 +123,7 @@ describe('the limit of a second', () => {
           calls.length - starts.length,
         );
         if (!steady) return;
-        // Work-conserving: whoever had to wait started as soon as the fourth start before it was a second old.
+        // Work-conserving: a call that had to wait started as soon as the fourth start before it was a second old.
         const due = [...waits.keys()].filter((n) => (waits[n]?.seconds ?? 0) > 0);
         for (const n of due)
           if (n >= 4 && n < times.length) expect((times[n] ?? 0) - (times[n - 4] ?? 0)).toBeLessThanOrEqual(1_120);

@@ -84,7 +84,7 @@ describe('Instances with one Redis', () => {
 
   test('grant a permit that its instance does not ask for to another one', async () => {
     const [first, second] = [await add(), await add()];
-    await Promise.all([cold('a', first), cold('b', second)]); // Whoever was not served yet comes first now.
+    await Promise.all([cold('a', first), cold('b', second)]); // The flow that was not served yet comes first now.
     await delay(2_200);
     await redis.ask((client) =>
       client.hset(

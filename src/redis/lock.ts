@@ -15,7 +15,7 @@ const acquireLock = loadScript(import.meta.url, 'lua/acquire-lock-1.lua');
 const renewLock = loadScript(import.meta.url, 'lua/renew-lock-1.lua');
 const releaseLock = loadScript(import.meta.url, 'lua/release-lock-1.lua');
 
-/** Runs a script within a time limit: the lock has none of its own for a single question. */
+/** Runs a script within a time limit: the lock adds none for a single question. */
 type Run = (script: Script, values: readonly (string | number)[]) => Promise<Reply | undefined>;
 
 /** A lock that is held, and renewed until it is released or given up. */
