@@ -196,16 +196,18 @@ async function run(policy: Policy): Promise<Tally> {
   };
 
   const quota = new Quota(
-    clock,
-    { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000 },
-    new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
-    { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
+    {
+      clock,
+      teams: new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
+      events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+    },
+    { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000 },
   );
   const pages = new PageCache(
     {
       clock,
       fetchPage: async (query, demand) => {
-        const turn = await quota.take(policy.fair ? demand : new Demand('all', 'interactive'), 20_000);
+        const permit = await quota.take(policy.fair ? demand : new Demand('all', 'interactive'), 20_000);
         tally.calls++;
         tally.callsBy.set(demand.team, (tally.callsBy.get(demand.team) ?? 0) + 1);
         const campaign = campaigns.get(query.campaign) as Campaign;
@@ -214,7 +216,7 @@ async function run(policy: Policy): Promise<Tally> {
           tally.callsForOld++;
         const page = pageOf(campaign, query);
         await new Promise<void>((resolve) => clock.after(latencyMs(tally.calls), resolve));
-        turn.done(true);
+        permit.done(true);
         if (query.campaign === 'nine' && polled)
           report(unheld, Date.parse(page.sends[0]?.send_date ?? ''), tally.heldAfter);
         return page;
@@ -275,7 +277,7 @@ async function run(policy: Policy): Promise<Tally> {
   };
   const end = midnight + dayMs;
 
-  // Dashboards: every team polls ten campaigns of its own and the two lively ones, all day.
+  // Dashboards: every team polls ten campaigns that only it reads and the two lively ones, all day.
   for (const [index, team] of lightTeams.entries()) {
     const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
     for (const [n, campaign] of watched.entries()) {

@@ -1,5 +1,5 @@
 /**
- * The lock beside the token file: one holder at a time, also when one of them has died with it.
+ * The lock beside the token file: one holder at a time, also when a holder has died.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,7 +45,7 @@ test('is held by one, and released for the next', async () => {
   expect(leftovers()).toEqual([]);
 });
 
-test('of somebody who lives is respected, however old a clock that was set makes it look', async () => {
+test('of a live holder is respected, however old a clock that was set makes it look', async () => {
   const release = await lock(path, 100);
   age(3_600);
   expect(await lock(path, 100)).toBeUndefined();
@@ -53,7 +53,7 @@ test('of somebody who lives is respected, however old a clock that was set makes
   release?.();
 });
 
-test('of somebody who has died is taken over, however short the patience', async () => {
+test('of a dead holder is taken over, however short the wait', async () => {
   writeFileSync(path, '');
   age(61);
   const release = await lock(path, 10);
@@ -76,7 +76,7 @@ test('that was found stale is not broken once another one has taken its place', 
   release?.();
 });
 
-test('is broken by one at a time, and by the next one when that one has died at it', async () => {
+test('is broken by one at a time, and by the next when that one dies meanwhile', async () => {
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
@@ -98,7 +98,7 @@ test('that was taken away from its holder is not released by that one', async ()
   expect(existsSync(path)).toBe(false);
 });
 
-test('of a dead one is taken by one process after the other, of many that find it at once', async () => {
+test('of a dead holder is taken by one process after the other, of many that find it at once', async () => {
   const log = join(folder, 'log');
   writeFileSync(log, '');
   writeFileSync(path, '');

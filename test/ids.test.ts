@@ -11,6 +11,7 @@ import { PageCache } from '../src/cache/page-cache.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { StateFile } from '../src/storage/state-file.ts';
+import { idsPart } from '../src/upstream/kept-ids.ts';
 import { KnownIds, maxKeptIds } from '../src/upstream/known-ids.ts';
 import {
   type Environment,
@@ -658,11 +659,12 @@ describe('The file in which ids are kept', () => {
 
     const file = newStateFile();
     const dropped: number[] = [];
-    const open = () => new StateFile(file, { unsaved: () => {}, idsDropped: (count) => dropped.push(count) });
-    open().keepIds(kept);
-    expect([open().storedIds, dropped]).toEqual([kept, []]);
-    open().keepIds([...kept, ['2', activityIdOf('2')]]);
-    expect([open().storedIds, dropped]).toEqual([kept, [1]]);
+    const events = { unreadable: () => {}, unwritable: () => {}, writable: () => {} };
+    const open = () => new StateFile(file, events).open(idsPart((count) => dropped.push(count)));
+    open().keep(kept);
+    expect([open().stored, dropped]).toEqual([kept, []]);
+    open().keep([...kept, ['2', activityIdOf('2')]]);
+    expect([open().stored, dropped]).toEqual([kept, [1]]);
     const again = new KnownIds(it.clock);
     again.restore(kept);
     expect(again.kept()).toEqual(kept);

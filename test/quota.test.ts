@@ -1,5 +1,5 @@
 /**
- * Turns at Constant Contact, on a clock on which nothing passes by itself.
+ * The quota of one instance, on a fake clock.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,8 @@ import fc from 'fast-check';
 import { Problem } from '../src/problems.ts';
 import { Demand, type Urgency } from '../src/quota/demand.ts';
 import { Quota, type QuotaOptions } from '../src/quota/quota.ts';
+import { dayPart } from '../src/quota/stored-day.ts';
+import { StateFile } from '../src/storage/state-file.ts';
 import { FakeClock } from './support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));
@@ -20,17 +22,24 @@ let starts: { at: number; team: string; urgency: Urgency }[];
 let waits: { team: string; seconds: number }[];
 let events: string[];
 
-function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}) {
+function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}, stateFile = '') {
+  const file = new StateFile(stateFile, {
+    unreadable: () => events.push('unreadable'),
+    unwritable: () => events.push('unwritable'),
+    writable: () => events.push('writable'),
+  });
   quota = new Quota(
-    clock,
-    { perSecond: 4, perDay: 10_000, reserve: 5, stateFile: '', maxWaitMs: 8_000, maxQueue: 1_000, ...options },
-    new Map(Object.entries(weights).map(([team, weight]) => [team, { weight }])),
     {
-      waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
-      passed: (percent) => events.push(`passed ${percent}`),
-      teamSpent: ({ team }) => events.push(`spent ${team}`),
-      unsaved: (reason) => events.push(reason),
+      clock,
+      keptDay: file.open(dayPart),
+      teams: new Map(Object.entries(weights).map(([team, weight]) => [team, { weight }])),
+      events: {
+        waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
+        passed: (percent) => events.push(`passed ${percent}`),
+        teamSpent: ({ team }) => events.push(`spent ${team}`),
+      },
     },
+    { perSecond: 4, perDay: 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
   );
 }
 
@@ -57,9 +66,9 @@ interface Wish {
 }
 
 async function ask({ team = 'a', urgency = 'interactive', waitMs = 1e9, signal, latencyMs = 50, demand }: Wish = {}) {
-  const turn = await quota.take(demand ?? new Demand(team, urgency), waitMs, signal);
+  const permit = await quota.take(demand ?? new Demand(team, urgency), waitMs, signal);
   starts.push({ at: clock.now(), team, urgency });
-  clock.after(latencyMs, () => turn.done(true));
+  clock.after(latencyMs, () => permit.done(true));
 }
 
 /** Asks without waiting for it; a refusal is remembered as an event. */
@@ -72,7 +81,7 @@ function busiest(times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
 }
 
-describe('the second', () => {
+describe('the limit of a second', () => {
   test('lets four calls start at once, and the others when it is over, in their order', async () => {
     for (let n = 0; n < 9; n++) want();
     await clock.pass(0);
@@ -93,7 +102,7 @@ describe('the second', () => {
     expect(busiest(starts.map(({ at }) => at))).toBe(10);
   });
 
-  test('never holds more than four starts, wherever it begins; nor does the day; and no turn is wasted', async () => {
+  test('is kept wherever the second begins, as is the limit of the day, and no permit is wasted', async () => {
     const arrivals = fc.array(fc.tuple(fc.nat(1_500), fc.constantFrom('a', 'b', 'c'), fc.nat(700)), {
       minLength: 1,
       maxLength: 50,
@@ -114,7 +123,7 @@ describe('the second', () => {
           calls.length - starts.length,
         );
         if (!steady) return;
-        // Work-conserving: whoever had to wait started as soon as the fourth start before it was a second old.
+        // Work-conserving: a call that had to wait started as soon as the fourth start before it was a second old.
         const due = [...waits.keys()].filter((n) => (waits[n]?.seconds ?? 0) > 0);
         for (const n of due)
           if (n >= 4 && n < times.length) expect((times[n] ?? 0) - (times[n - 4] ?? 0)).toBeLessThanOrEqual(1_120);
@@ -123,7 +132,7 @@ describe('the second', () => {
     );
   });
 
-  test('holds no more than four arrivals either, when calls are held up on their way', async () => {
+  test('is kept for arrivals, too, when calls are held up on their way', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(900), { minLength: 20, maxLength: 40 }), fc.nat(15), async (delays, lucky) => {
         reset();
@@ -132,9 +141,9 @@ describe('the second', () => {
         const arrived: number[] = [];
         for (const delay of delays) {
           quota.take(new Demand('a', 'interactive'), 1e9).then(
-            (turn) => {
+            (permit) => {
               arrived.push(clock.now() + 20 + delay);
-              clock.after(20 + delay + 30, () => turn.done(true));
+              clock.after(20 + delay + 30, () => permit.done(true));
             },
             () => {},
           );
@@ -147,7 +156,7 @@ describe('the second', () => {
     );
   });
 
-  test('is given up to calls that never answer for no longer than a second more', async () => {
+  test('is held by calls that never end for one more second', async () => {
     for (let n = 0; n < 8; n++) want({ latencyMs: 1e6 });
     await clock.pass(1_900);
     expect(starts).toHaveLength(4);
@@ -167,7 +176,7 @@ describe('the second', () => {
     expect(quota.status().perSecond).toBe(1);
   });
 
-  test('is given less to after the upstream has complained, and all again bit by bit', async () => {
+  test('is lowered when the upstream complains, and recovers step by step', async () => {
     build({ maxWaitMs: 600_000 });
     quota.complain();
     for (let n = 0; n < 400; n++) want();
@@ -185,7 +194,7 @@ describe('the second', () => {
 });
 
 describe('a wait', () => {
-  test('that would be too long is refused at once, with the time that it would take', async () => {
+  test('that would be too long is refused immediately, with `Retry-After`', async () => {
     const waiting = Array.from({ length: 32 }, () => ask());
     await expect(ask()).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
     await expect(ask({ waitMs: 500 })).rejects.toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 9 });
@@ -222,7 +231,7 @@ describe('a wait', () => {
     expect(quota.status().callsToday).toBe(5);
   });
 
-  test('is one of a bounded number', async () => {
+  test('needs room in a bounded queue', async () => {
     build({ maxQueue: 3, maxWaitMs: 600_000 });
     for (let n = 0; n < 8; n++) want();
     want({ team: 'b' });
@@ -231,7 +240,7 @@ describe('a wait', () => {
     expect(quota.waiting).toBe(4);
   });
 
-  test('that has become pointless ends for all', async () => {
+  test('ends for all when calls would be in vain', async () => {
     for (let n = 0; n < 10; n++) want();
     await clock.pass(0);
     quota.refuseWaiting(new Problem('upstream-credentials-refused'));
@@ -275,7 +284,7 @@ describe('teams', () => {
     expect(starts.length).toBeGreaterThan(235); // what the light one leaves, the greedy one takes
   });
 
-  test('that come back from a pause have nothing saved up', async () => {
+  test('that were idle have no credit', async () => {
     build({ maxWaitMs: 1e9 }, { a: 1, b: 1 });
     for (let n = 0; n < 200; n++) want({ team: 'a' });
     await clock.pass(20_000);
@@ -287,7 +296,7 @@ describe('teams', () => {
 });
 
 describe('urgency', () => {
-  test('puts those who wait first, and starves nobody', async () => {
+  test('serves interactive requests first, and starves no other', async () => {
     build({ maxWaitMs: 1e9 });
     for (let n = 0; n < 300; n++) for (const urgency of ['bulk', 'refresh', 'interactive'] as const) want({ urgency });
     await clock.pass(60_000);
@@ -297,7 +306,7 @@ describe('urgency', () => {
     expect(share('bulk')).toBeGreaterThan(0.03);
   });
 
-  test('can rise while a demand waits, on the account of who wants it so', async () => {
+  test('rises when a more urgent caller joins a demand, and that caller pays', async () => {
     build({ maxWaitMs: 1e9 });
     for (let n = 0; n < 40; n++) want({ urgency: 'interactive' });
     const demand = new Demand('a', 'bulk');
@@ -324,7 +333,7 @@ describe('a bulk walk', () => {
     keepAsking();
   }
 
-  test('waits for longer than a caller can, as long as it wants to', async () => {
+  test('may wait for longer than a caller', async () => {
     crowd();
     const waiting = ask({ team: 'b', urgency: 'bulk', waitMs: 120_000 });
     const ofB = () => starts.filter(({ team }) => team === 'b').length;
@@ -337,7 +346,7 @@ describe('a bulk walk', () => {
     await expect(ask({ team: 'b', urgency: 'bulk', waitMs: 1_000 })).rejects.toMatchObject({ code: 'upstream-busy' });
   });
 
-  test('is in a hurry as soon as somebody waits for its page', async () => {
+  test('waits no longer than a caller once a caller has joined it', async () => {
     build({ perSecond: 1 });
     await ask();
     const demand = new Demand('a', 'bulk');
@@ -365,7 +374,7 @@ describe('a bulk walk', () => {
 describe('the day', () => {
   const state = join(folder, 'quota.json');
 
-  test('has so many calls, the last of them for those who wait, and ends at midnight UTC', async () => {
+  test('has a limit, keeps a reserve for interactive requests, and ends at midnight UTC', async () => {
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
     clock = new FakeClock(Date.parse('2026-01-01T23:58:00Z'));
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
@@ -384,7 +393,7 @@ describe('the day', () => {
     expect(quota.status()).toMatchObject({ callsToday: 1, leftToday: 39 });
   });
 
-  test('tells once when it has passed 50, 80, 95 and 100 percent', async () => {
+  test('reports 50, 80, 95 and 100 percent once each', async () => {
     build({ perDay: 40, reserve: 0, maxWaitMs: 1e9 });
     for (let n = 0; n < 60; n++) want();
     await clock.pass(30_000);
@@ -396,31 +405,31 @@ describe('the day', () => {
     ]);
   });
 
-  test('is remembered over a restart, also one that nobody has announced', async () => {
-    build({ stateFile: state });
+  test('survives a restart, also an abrupt one', async () => {
+    build({}, {}, state);
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
     expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ day: '2026-01-01', calls: 4 });
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(quota.status().callsToday).toBe(4);
     await clock.pass(86_400_000);
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(quota.status().callsToday).toBe(0);
     expect(events).toEqual([]);
   });
 
-  test('says so when it cannot be remembered, and goes on', async () => {
+  test('is counted without its file when that cannot be read or written, which is reported', async () => {
     writeFileSync(state, 'nonsense');
-    build({ stateFile: state });
+    build({}, {}, state);
     expect(events).toEqual(['unreadable']);
-    build({ stateFile: join(folder, 'no', 'such', 'folder') });
+    build({}, {}, join(folder, 'no', 'such', 'folder'));
     for (let n = 0; n < 3; n++) want();
     await clock.pass(10);
     expect(starts).toHaveLength(3);
     expect(events).toEqual(['unreadable', 'unwritable']);
   });
 
-  test('is ample while more is left than half of what should be, and nobody waits', async () => {
+  test('is ample while more than half of what should be left is left, and nothing waits', async () => {
     build({ perDay: 10, reserve: 0, maxWaitMs: 1e9 });
     expect(quota.isAmple).toBe(true);
     for (let n = 0; n < 7; n++) want();

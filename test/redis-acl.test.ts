@@ -1,5 +1,5 @@
 /**
- * Redis with access control: what Sendgate needs, and what is told where it does not have it.
+ * Redis with access control: what Sendgate needs, and what it reports where that is denied.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +91,7 @@ const metricsOf = async ({ service }: Harness) => (await fetch(`${service.manage
 test('every command that a script uses is in the list of those that are tried', () => {
   const folder = fileURLToPath(new URL('src', root));
   const used = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.lua'))
     .flatMap((name) => [...readFileSync(join(folder, name), 'utf8').matchAll(/redis\.p?call\('(\w+)'/g)])
     .map(([, command]) => command);
   expect([...new Set([...used, 'SCAN'])].sort()).toEqual(Object.keys(scriptCommands).sort());
@@ -124,7 +124,7 @@ const denials: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 test.each(denials)(
-  'a user who is denied %s is told of by name, once, and helped by being given it',
+  'a user who is denied %s is reported with what is denied, once, and works when it is permitted',
   async (_, changes, denied) => {
     await permit(...changes);
     const it = await add();
@@ -152,7 +152,7 @@ test.each([
   ['the scripts themselves', ['-evalsha'], 'the command evalsha'],
   ['the keys', ['resetkeys'], 'a key'],
   ['the channel', ['resetchannels'], 'a channel'],
-])('%s, denied while it runs, is told of, and what is given back is used', async (_, changes, denied) => {
+])('%s, denied while it runs, is reported, and used again when it is permitted', async (_, changes, denied) => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');
@@ -167,7 +167,7 @@ test.each([
   await until(() => told(it, up).length === 2, 'it is back');
 });
 
-test('SCAN, denied while it runs, is told of when a purge needs it', async () => {
+test('SCAN, denied while it runs, is reported when a purge needs it', async () => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');
@@ -182,9 +182,9 @@ test('SCAN, denied while it runs, is told of when a purge needs it', async () =>
 
 test.each([
   ['a wrong password', 'sendgate:other@'],
-  ['a user that there is not', 'nobody:password@'],
+  ['an unknown user', 'nobody:password@'],
   ['no password', ''],
-])('%s is told of as refused', async (_, user) => {
+])('%s is reported as refused', async (_, user) => {
   await permit();
   await redis.ask((client) => client.call('CONFIG', 'SET', 'requirepass', 'another'));
   const it = await add({}, user);
@@ -192,7 +192,7 @@ test.each([
   await answers(it);
 });
 
-test('a cluster whose slots nobody serves is told of as not ready', async () => {
+test('a cluster whose slots are not served is reported as not ready', async () => {
   await redis.stop();
   redis = await RedisServer.start(['--cluster-enabled', 'yes']);
   ending.push(() => redis.stop());
@@ -256,7 +256,7 @@ describe('an error of Redis', () => {
     expect(failureOf(ofCluster).reason).toBe(reason);
   });
 
-  test('names nothing that is no command', () => {
+  test('names commands only', () => {
     expect(deniedBy("NOPERM has no permissions to run the 'x; drop' command")).toBe('a command');
     expect(failureOf(new Late())).toEqual({ reason: 'late' });
     expect(failureOf(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))).toEqual({

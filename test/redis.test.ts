@@ -1,5 +1,5 @@
 /**
- * Redis is help, and never a need.
+ * Sendgate answers without Redis, and uses it again when it is back.
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -76,7 +76,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 };
 
 describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) => {
-  test('is run without, logged once each way, and used again within 5 s', async () => {
+  test('costs no answer, is reported once each way, and is used again within 5 s', async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     expect(await share(a, b)).toBe(true);
@@ -116,7 +116,7 @@ test('a flushed Redis loses its pages, and nothing else', async () => {
   expect(told(a, down)).toBe(0);
 });
 
-test('a slow Redis is not waited for, and not asked again while it is slow', async () => {
+test('Redis that is slow is given up in time, and not asked again while it is', async () => {
   const redis = await startRedis();
   const a = await add(redis.url, { SENDGATE_REDIS_TIMEOUT_MS: '20' });
   const late = async () => {
@@ -137,7 +137,7 @@ test('a slow Redis is not waited for, and not asked again while it is slow', asy
   await until(helps, 'it is back');
 });
 
-test('without Redis at the start, Sendgate runs standalone until it is up', async () => {
+test('Redis that is down at the start is used as soon as it is up', async () => {
   const redis = await startRedis();
   await redis.kill();
   const a = await add(redis.url);
@@ -149,7 +149,7 @@ test('without Redis at the start, Sendgate runs standalone until it is up', asyn
   expect(await share(a, b)).toBe(true);
 });
 
-test('a server that is not Redis is run without', async () => {
+test('a server that is no Redis costs no answer', async () => {
   const server: Server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n<html>\u0000'));
@@ -161,7 +161,7 @@ test('a server that is not Redis is run without', async () => {
   expect(told(a, down)).toBe(1);
 });
 
-describe('Foreign data in Redis', () => {
+describe('What is in Redis and is not ours', () => {
   const garbage: Readonly<Record<string, (redis: RedisServer, key: string) => Promise<unknown>>> = {
     'a record of another version': (redis, key) =>
       redis.ask(async (client) => {
@@ -219,7 +219,7 @@ describe('Foreign data in Redis', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test('an invalid generation is replaced', async () => {
+  test("a walk's generation that is none is replaced", async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     await a.get('/campaigns/5/sends');
@@ -228,7 +228,7 @@ describe('Foreign data in Redis', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test('malformed messages are ignored', async () => {
+  test('messages that make no sense are ignored', async () => {
     const redis = await startRedis();
     const a = await add(redis.url);
     await redis.ask(async (client) => {

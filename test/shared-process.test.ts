@@ -48,7 +48,7 @@ const start = (version: 'v2' | 'v3', name = '') =>
     ...(version === 'v3' ? { CONSTANT_CONTACT_TOKEN_FILE: join(folder, `${redis.port}-${name}.json`) } : {}),
   });
 
-test('the other instances continue within two seconds when the one that fetches a page is killed', async () => {
+test('another instance makes the call for a page within two seconds when the one that holds its lock is killed', async () => {
   const [a, b, c] = await Promise.all([start('v2'), start('v2'), start('v2')]);
   sandbox.fault({ kind: 'hang', times: 1 });
   const gone = fetch(`${a.url}/campaigns/1/sends`).catch(() => undefined);

@@ -82,9 +82,9 @@ describe('Instances with one Redis', () => {
     expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(0.35 * ((a + b + c) / 3));
   });
 
-  test('give a turn that its instance does not take to another one', async () => {
+  test('grant a permit that its instance does not ask for to another one', async () => {
     const [first, second] = [await add(), await add()];
-    await Promise.all([cold('a', first), cold('b', second)]); // Whoever was not served yet comes first now.
+    await Promise.all([cold('a', first), cold('b', second)]); // The flow that was not served yet comes first now.
     await delay(2_200);
     await redis.ask((client) =>
       client.hset(
@@ -99,7 +99,7 @@ describe('Instances with one Redis', () => {
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 
-  test('refuse nobody for a crowd elsewhere that is gone', async () => {
+  test('refuse no request for a queue elsewhere that is gone', async () => {
     const one = await add();
     await delay(2_200);
     for (let n = 0; n < 4; n++) await cold('a', one);
@@ -134,7 +134,7 @@ describe('Instances with one Redis', () => {
     expect(second.service.status().upstream.callsToday).toBe(6);
   });
 
-  test('add up what each of them tells after that, and count no call twice', async () => {
+  test('add up what each of them reports after that, and count no call twice', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];
     const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:calls', 'c:a'));
@@ -146,7 +146,7 @@ describe('Instances with one Redis', () => {
     expect(await used()).toBe('8');
   });
 
-  test('count together what each has called while Redis was away', async () => {
+  test('add up what each has called while Redis was down', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 3; n++) await cold('a', first);
@@ -165,14 +165,14 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(12);
   });
 
-  test('hear of a complaint that another one got', async () => {
+  test('slow down when the upstream complains to one of them', async () => {
     const [first, second] = [await add(), await add()];
     sandbox.fault({ kind: 'over-qps', times: 1 });
     await cold('a', first);
     await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
   });
 
-  test('wait as long as another one was asked to, and a minute at the most, whatever Redis says', async () => {
+  test('pause for as long as one of them was asked to, a minute at most, whatever Redis says', async () => {
     const [first, second] = [await add(), await add()];
     const retryAfter = async (on: Harness) => Number((await cold('a', on)).headers.get('retry-after'));
     sandbox.fault({ kind: 'over-qps', retryAfter: '40', times: 1 });
@@ -191,7 +191,7 @@ describe('Instances with one Redis', () => {
 });
 
 describe('Instances that have lost their Redis', () => {
-  test('each take their part of the quota, and share it again when Redis is back', async () => {
+  test('each use their share of the quota, and share it again when Redis is back', async () => {
     const [first, second] = [await add(), await add()];
     await delay(900);
     await redis.kill();
@@ -214,7 +214,7 @@ describe('Instances that have lost their Redis', () => {
     expect(sandbox.limitAnswers).toBe(0);
   });
 
-  test('spend no more than their part of what is left of the day', async () => {
+  test('spend no more than their share of what is left of the day', async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '10' };
     const [first] = [await add(env), await add(env)];
     await delay(900);
@@ -242,4 +242,20 @@ test('A client has one limit, whichever instance it asks', async () => {
   const refused = await second.get('/campaigns/1/sends');
   expect(refused.status).toBe(429);
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
+});
+
+test("A client's window ends at the same time on every instance", async () => {
+  const [first, second] = [await add(), await add()];
+  await first.get('/campaigns/1/sends');
+  const count = async () => (await redis.ask((client) => client.keys('sendgate:1:rate:*')))[0];
+  await until(async () => (await count()) !== undefined, 'it is counted by all');
+  const key = (await count()) ?? '';
+  await redis.ask((client) => client.pexpire(key, 20_000));
+  for (const one of [second, first]) {
+    const secondsLeft = async () => {
+      const line = (await one.get('/campaigns/1/sends')).headers.get('ratelimit');
+      return Number(/t=(\d+)/.exec(line ?? '')?.[1]);
+    };
+    await until(async () => (await secondsLeft()) <= 20, 'its window ends with the one in Redis');
+  }
 });

@@ -397,7 +397,7 @@ describe('a process that is killed', () => {
   });
 });
 
-test('Sendgate goes on through odd answers and a restart, and tells nothing of them', async () => {
+test('Sendgate keeps serving through odd answers and a restart, and logs nothing of them', async () => {
   await orderToSandbox({ accessTokenSeconds: 1 });
   sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   const env: Environment = {

@@ -9,14 +9,16 @@ import type { Emit } from '../events.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
 import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import { Quota, type QuotaEvents } from '../quota/quota.ts';
+import { dayPart } from '../quota/stored-day.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
-import { StateFile } from '../storage/state-file.ts';
+import { type Kept, StateFile } from '../storage/state-file.ts';
 import type { Dialect } from '../upstream/adapter.ts';
 import { CampaignIds } from '../upstream/campaign-ids.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
-import { KnownIds } from '../upstream/known-ids.ts';
+import { idsPart } from '../upstream/kept-ids.ts';
+import { KnownIds, type MeantActivity } from '../upstream/known-ids.ts';
 import { borrowTokens, isFrom, type RefreshOrder, type RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { SharedTokens, type TokenSharing, tokenKeyOf } from '../upstream/oauth/shared-tokens.ts';
 import { readTokens, type StoredTokens } from '../upstream/oauth/token-file.ts';
@@ -62,21 +64,21 @@ export function buildUpstream(config: Config, { clock, emit, ...parts }: Parts):
   const { constantContact } = config;
   const { api } = constantContact;
   const file = config.quota.stateFile;
-  const quotaEvents: QuotaEvents = {
+  const stateFile = new StateFile(file, {
+    unreadable: () => emit('state.unreadable', { file }),
+    unwritable: (code) => emit('state.unwritable', { code, file }),
+    writable: () => emit('state.writable', { file }),
+  });
+  const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
     passed: (percent) => {
       const calls = Object.fromEntries(quota.status().teams.map(({ team, calls }) => [team || accountName, calls]));
       emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
     },
     teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
-    unsaved: (reason, code) => emit(`state.${reason}`, { code, file }),
   };
-  const stateFile = new StateFile(file, {
-    unsaved: quotaEvents.unsaved,
-    saved: () => emit('state.writable', { file }),
-    idsDropped: (dropped) => emit('ids.dropped', { dropped, file }),
-  });
-  const quota: Quota = new Quota(clock, config.quota, parts.teams, quotaEvents, parts.redis, stateFile);
+  const { teams, redis } = parts;
+  const quota: Quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -91,7 +93,10 @@ export function buildUpstream(config: Config, { clock, emit, ...parts }: Parts):
         new CampaignIds({
           ...{ tokens, clock, notFoundSeconds: config.cache.notFoundSeconds },
           outageAt: () => gates.breaker.openedAt,
-          known: buildKnownIds(stateFile, { clock, ...parts }),
+          known: buildKnownIds(stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file }))), {
+            clock,
+            ...parts,
+          }),
         }),
       )
     : v2({
@@ -141,7 +146,7 @@ function tellOfOdd(emit: Emit): (campaign: string, odd: OddRows) => void {
  * a client is no secret, and what could be proven with it alone would be kept for good.
  */
 function buildKnownIds(
-  stateFile: StateFile,
+  kept: Kept<readonly MeantActivity[]>,
   {
     clock,
     redis,
@@ -154,11 +159,11 @@ function buildKnownIds(
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn) => {
-    stateFile.keepIds(known.kept());
+    kept.keep(known.kept());
     if (isOwn) shared?.tell(pairs);
     onIdsLearned(pairs.map(([asked]) => asked));
   });
-  known.restore(stateFile.storedIds);
+  known.restore(kept.stored ?? []);
   shared?.listen((pairs) => known.learn(pairs, false));
   return known;
 }

@@ -3,8 +3,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { Events } from '../events.ts';
-import type { TeamDayStatus } from '../quota/day-budget.ts';
 import { accountName } from '../quota/day-shares.ts';
+import type { TeamDayStatus } from '../quota/team-day.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
 const latencyBuckets = [...bounds];

@@ -1,52 +1,36 @@
 /**
- * The day's calls, counted here because no header tells them: how many are left, and whose they are.
+ * The day's calls, counted here because no header tells how many are left; and whose they were.
  */
+
+import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
-import { StateFile } from '../storage/state-file.ts';
+import type { Kept } from '../storage/state-file.ts';
 import { ClientShares } from './client-shares.ts';
-import { dayMs, dayOf, quotaExhausted, secondsLeft } from './day.ts';
+import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
+import { details, type Spent, secondsUntil } from './day-refusal.ts';
 import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Share } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
+import type { StoredDay } from './stored-day.ts';
+import type { DayBudgetEvents, TeamDayStatus } from './team-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
   /** Percent of the day's calls that only `interactive` demands may spend: the last ones. */
   readonly reserve: number;
-  /** Where the count is kept; empty: nowhere. */
-  readonly stateFile: string;
-}
-
-/** One team's day, for people. */
-export interface TeamDayStatus {
-  readonly team: string;
-  readonly calls: number;
-  /** Calls that the team is sure of in a day. */
-  readonly part: number;
-  /** Calls beyond its part. */
-  readonly borrowed: number;
-  /** Calls that it may still make now, if the others make none. */
-  readonly available: number;
-}
-
-/** What the count tells of itself. */
-export interface DayBudgetEvents {
-  /** Once a day and threshold. */
-  passed(percent: number): void;
-  /** Once a day and team: what the team may call for the time being is spent, though the account's day is not. */
-  teamSpent(team: TeamDayStatus): void;
-  /** The file cannot be read or written: told once, until it can. */
-  unsaved(reason: 'unreadable' | 'unwritable', code?: string): void;
-}
-
-/** Now, on both clocks, in milliseconds. */
-export interface Now {
-  readonly wall: number;
-  readonly monotonic: number;
 }
 
 const thresholds = [50, 80, 95, 100];
+
+interface Parts {
+  /** Of the day, by team. */
+  readonly parts: ReadonlyMap<string, TeamPart>;
+  readonly events: DayBudgetEvents;
+  readonly clock: Clock;
+  /** Where the count survives a restart. */
+  readonly kept: Kept<StoredDay> | undefined;
+}
 
 export class DayBudget {
   readonly #options: DayBudgetOptions;
@@ -60,41 +44,32 @@ export class DayBudget {
   /** What may be spent without the others: a part of what was left when they were lost. */
   #alone: { readonly shares: DayShares; readonly share: Share } | undefined;
   readonly #reportedTeams = new Set<string>();
-  readonly #file: StateFile;
+  readonly #kept: Kept<StoredDay> | undefined;
 
-  /**
-   * @param parts of the day, by team
-   * @param file in which the count is kept; where it is given, it tells its troubles itself
-   */
-  constructor(
-    options: DayBudgetOptions,
-    parts: ReadonlyMap<string, TeamPart>,
-    events: DayBudgetEvents,
-    nowMs: number,
-    file = new StateFile(options.stateFile, events),
-  ) {
+  constructor({ parts, events, clock, kept }: Parts, options: DayBudgetOptions) {
     this.#options = options;
-    this.#file = file;
     this.#events = events;
     this.#parts = parts;
-    this.#day = dayOf(nowMs);
+    this.#kept = kept;
+    const now = clock.now();
+    this.#day = dayOf(now);
     this.#shares = this.#newDay();
-    this.#load(nowMs);
+    this.#load(now);
   }
 
   used(nowMs: number): number {
-    this.#turn(nowMs);
+    this.#advance(nowMs);
     return this.#shares.used;
   }
 
   left(nowMs: number): number {
-    this.#turn(nowMs);
+    this.#advance(nowMs);
     return Math.floor(Math.min(this.#shares.left, this.#alone?.shares.left ?? Number.POSITIVE_INFINITY));
   }
 
   /** Wall time in milliseconds at which the day that is counted ends. */
   endsAt(nowMs: number): number {
-    this.#turn(nowMs);
+    this.#advance(nowMs);
     return (this.#day + 1) * dayMs;
   }
 
@@ -104,9 +79,9 @@ export class DayBudget {
     return Math.min(1, (this.endsAt(nowMs) - nowMs) / dayMs);
   }
 
-  /** Each team's day, and last the calls that are nobody's, or of teams that are no more. */
+  /** Each team's day, and last that of the account, and of teams that are no longer configured. */
   teams(nowMs: number): readonly TeamDayStatus[] {
-    this.#turn(nowMs);
+    this.#advance(nowMs);
     const known = this.#shares.teams.filter(({ team, calls }) => this.#parts.has(team) || calls > 0);
     return known.map(({ team }) => this.#statusOf(team, nowMs));
   }
@@ -130,7 +105,7 @@ export class DayBudget {
       this.#events.teamSpent(status);
     }
     return new Problem('upstream-quota-exhausted', {
-      detail: this.#detailOf(status, urgency, now),
+      detail: details[this.#spentBy(status, urgency, now)],
       retryAfterSeconds: this.#secondsUntilAllowed(payer, urgency, now, secondsLeft(now.wall, endsAt)),
       reason: 'share',
     });
@@ -166,7 +141,7 @@ export class DayBudget {
     this.#change(() => this.#shares.giveBack(team));
   }
 
-  /** What the other instances are to be told. */
+  /** What the other instances have to know. */
   report(nowMs: number): DayReport {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams
@@ -185,7 +160,7 @@ export class DayBudget {
 
   /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
   divide(nowMs: number, share: Share): void {
-    this.#turn(nowMs);
+    this.#advance(nowMs);
     this.#alone ??= { shares: this.#divided(share), share };
   }
 
@@ -208,22 +183,16 @@ export class DayBudget {
     return available - kept >= 1;
   }
 
-  /** A binary search for the first second at which a call is allowed: lending only loosens during the day. */
   #secondsUntilAllowed(payer: Payer, urgency: Urgency, now: Now, endsInSeconds: number): number {
-    let [refusedIn, allowedIn] = [0, endsInSeconds];
-    while (allowedIn - refusedIn > 1) {
-      const middle = (refusedIn + allowedIn) >> 1;
-      const rest = this.restOfDay(now.wall + middle * 1000);
-      if (this.#allowsAt(payer, urgency, rest, now.monotonic + middle * 1000)) allowedIn = middle;
-      else refusedIn = middle;
-    }
-    return allowedIn;
+    const isAllowedIn = (seconds: number) =>
+      this.#allowsAt(payer, urgency, this.restOfDay(now.wall + seconds * 1000), now.monotonic + seconds * 1000);
+    return secondsUntil(isAllowedIn, endsInSeconds);
   }
 
-  #detailOf({ team, calls, available }: TeamDayStatus, urgency: Urgency, now: Now): string {
-    if (calls >= (this.#parts.get(team)?.cap ?? Number.POSITIVE_INFINITY)) return details.cap;
-    if (available < 1) return details.team;
-    return this.left(now.wall) <= this.keptFrom(urgency) ? details.reserve : details.client;
+  #spentBy({ team, calls, available }: TeamDayStatus, urgency: Urgency, now: Now): Spent {
+    if (calls >= (this.#parts.get(team)?.cap ?? Number.POSITIVE_INFINITY)) return 'cap';
+    if (available < 1) return 'team';
+    return this.left(now.wall) <= this.keptFrom(urgency) ? 'reserve' : 'client';
   }
 
   #statusOf(team: string, nowMs: number): TeamDayStatus {
@@ -249,7 +218,7 @@ export class DayBudget {
     if (this.#shares.used !== before) this.#save();
   }
 
-  #turn(nowMs: number): void {
+  #advance(nowMs: number): void {
     // A clock that is set back by a moment does not bring yesterday's calls back.
     if (dayOf(nowMs) <= this.#day) return;
     this.#day = dayOf(nowMs);
@@ -270,21 +239,12 @@ export class DayBudget {
   }
 
   #load(nowMs: number): void {
-    const { storedDay } = this.#file;
-    if (storedDay && Date.parse(storedDay.day) === this.#day * dayMs)
-      this.#shares.adopt(storedDay.teams, this.restOfDay(nowMs));
+    const stored = this.#kept?.stored;
+    if (stored && Date.parse(stored.day) === this.#day * dayMs) this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
   }
 
   #save(): void {
     const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
-    this.#file.keepDay({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    this.#kept?.keep({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
   }
 }
-
-const details = {
-  team: "Your team's part of the day's calls is spent, and the other teams keep theirs. Wait as long as `Retry-After` says.",
-  cap: 'Your team has made all the calls that it may make in a day (setting `callsPerDay`).',
-  client:
-    "Your part of your team's calls of the day is spent; the rest is for its other clients. Wait as long as `Retry-After` says.",
-  reserve: "The last of the account's calls of the day are for callers who wait for a page.",
-};

@@ -3,7 +3,8 @@
  * the others, the more freely the less of the day is left.
  *
  * A team keeps `min(part − calls, part × rest of the day)` of its part, and less once it has made calls out of what it
- * kept. It may call while that leaves the others what they keep. See docs/decisions/0022.
+ * kept. It may call while that leaves the others what they keep. See docs/decisions/0022. lua/include/day does the same for all
+ * instances; test/conformance/day-shares.ts runs for both.
  */
 
 /** What a team is sure of in a day. */
@@ -40,6 +41,9 @@ export interface TeamShare {
   /** Of the team as a whole; without it, its clients share the day with each other. */
   readonly requestsPerMinute?: number | undefined;
 }
+
+/** To nine digits, as lua/include/day does: both decide alike where half a call matters. */
+const rounded = (calls: number) => Math.round(calls * 1e9) / 1e9;
 
 /** Parts of a day by weight, with the teams' own caps. */
 export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): ReadonlyMap<string, TeamPart> {
@@ -107,7 +111,7 @@ export class DayShares {
   spend(team: string, rest: number): void {
     this.#count(team, 1);
     const mine = this.#teams.get(team);
-    if (mine && team !== account) mine.kept = Math.max(0, this.#kept(team, rest) - this.#missing(rest));
+    if (mine && team !== account) mine.kept = rounded(Math.max(0, this.#kept(team, rest) - this.#missing(rest)));
     this.#level(rest);
   }
 
@@ -167,6 +171,6 @@ export class DayShares {
     if (this.#missing(rest) === 0) return;
     const all = [...this.#teams].map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));
     const sum = all.reduce((total, { kept }) => total + kept, 0);
-    for (const { state, kept } of all) state.kept = (kept * this.left) / sum;
+    for (const { state, kept } of all) state.kept = rounded((kept * this.left) / sum);
   }
 }

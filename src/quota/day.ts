@@ -5,6 +5,12 @@ import { Problem } from '../problems.ts';
 
 export const dayMs = 86_400_000;
 
+/** Now, on both clocks, in milliseconds. */
+export interface Now {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
 /** Number of the day since 1970-01-01 UTC. */
 export const dayOf = (nowMs: number) => Math.floor(nowMs / dayMs);
 

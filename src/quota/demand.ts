@@ -19,7 +19,7 @@ export interface Payer {
 /** Payers of one demand that are remembered. */
 const maxPayers = 32;
 
-/** A wish for one call, of one payer at first, then of all who come to want the same. The first pays, or the most urgent. */
+/** A demand for one call, of one payer at first, then of all who join it. The first pays, or the most urgent. */
 export class Demand implements Payer {
   #payers: readonly Payer[];
   #urgency: Urgency;
@@ -47,7 +47,7 @@ export class Demand implements Payer {
     return this.#urgency;
   }
 
-  /** One more wants the same: at least as urgently as before, and on the account of the one that is in more of a hurry. */
+  /** Another payer joins: the demand becomes as urgent as the more urgent of the two, who pays. */
   join(payer: Payer, urgency: Urgency): void {
     const isMoreUrgent = urgencies.indexOf(urgency) < urgencies.indexOf(this.#urgency);
     const isKnown = this.#payers.some((known) => isSame(known, payer));
@@ -59,7 +59,7 @@ export class Demand implements Payer {
     this.#onJoin?.(payer, urgency);
   }
 
-  /** Has this one pay. */
+  /** Makes this one the payer. */
   charge(payer: Payer): void {
     this.#payers = [payer, ...this.#payers.filter((known) => !isSame(known, payer))].slice(0, maxPayers);
   }

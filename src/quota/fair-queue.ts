@@ -1,7 +1,7 @@
 /**
- * Start-time fair queueing (Goyal, Vin and Cheng, 1996): flows get turns in proportion to their weights, whatever is
+ * Start-time fair queueing (Goyal, Vin and Cheng, 1996): flows are served in proportion to their weights, whatever is
  * queued in the others; an unused share goes to the flows that want it; and one that has been idle has nothing saved up.
- * Inside a flow its members take turns, one item each.
+ * Within a flow its members are served in rotation, one item each.
  */
 interface Flow<T> {
   readonly weight: number;
@@ -10,6 +10,13 @@ interface Flow<T> {
   size: number;
   /** Virtual time at which its first item is due. */
   start: number;
+}
+
+/** What waits in a flow somewhere else. */
+interface Elsewhere {
+  readonly name: string;
+  readonly weight: number;
+  readonly waiting: number;
 }
 
 /** Where an item is queued. */
@@ -36,10 +43,11 @@ export class FairQueue<T> {
     return (member === undefined ? flow?.size : flow?.members.get(member)?.size) ?? 0;
   }
 
-  /** The flows in which something waits. */
+  /** The flows in which something waits, the next in line first. */
   waiting(): { readonly name: string; readonly weight: number; readonly size: number }[] {
-    const all = [...this.#flows].map(([name, { weight, size }]) => ({ name, weight, size }));
-    return all.filter(({ size }) => size > 0);
+    const waiting = [...this.#flows].filter(([, { size }]) => size > 0);
+    waiting.sort(([, one], [, other]) => one.start - other.start);
+    return waiting.map(([name, { weight, size }]) => ({ name, weight, size }));
   }
 
   /** Where something waits, member by member. */
@@ -76,16 +84,7 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** Takes out the item whose turn it is. */
-  next(): T | undefined {
-    let first: Flow<T> | undefined;
-    for (const flow of this.#flows.values()) {
-      if (flow.size > 0 && (!first || flow.start < first.start)) first = flow;
-    }
-    return first && this.#takeFrom(first);
-  }
-
-  /** Takes out the first item of a flow whose turn it is by somebody else's reckoning. */
+  /** Takes out the next item of a flow. */
   nextOf(name: string): T | undefined {
     const flow = this.#flows.get(name);
     return flow && flow.size > 0 ? this.#takeFrom(flow) : undefined;
@@ -139,6 +138,23 @@ export class FairQueue<T> {
       count += Math.min(flow.size, Math.floor((start - flow.start) * flow.weight) + 1);
     }
     return count;
+  }
+
+  /** The same as `ahead` for a new item, in this queue and elsewhere together, where flows advance in proportion to their weights. */
+  aheadAmong(spot: Spot, elsewhere: readonly Elsewhere[]): number {
+    if (elsewhere.length === 0) return this.ahead(spot);
+    const all = new Map<string, { weight: number; waiting: number }>();
+    const here = this.waiting().map(({ name, weight, size }) => ({ name, weight, waiting: size }));
+    for (const { name, weight, waiting } of [...here, ...elsewhere]) {
+      all.set(name, { weight, waiting: waiting + (all.get(name)?.waiting ?? 0) });
+    }
+    const ofFlow = (all.get(spot.flow)?.waiting ?? 0) - this.sizeOf(spot.flow);
+    const own = this.aheadInFlow(spot) + ofFlow;
+    all.delete(spot.flow);
+    return [...all.values()].reduce(
+      (ahead, other) => ahead + Math.min(other.waiting, Math.floor(((own + 1) * other.weight) / spot.weight)),
+      own,
+    );
   }
 
   /** An empty queue owes nothing to anybody. */

@@ -2,23 +2,23 @@
  * Limits the calls in any second, as the upstream sees it.
  *
  * When a call arrives there is not known here; only when it was started, and when its answer came. What is certain is
- * that it had arrived by the time of its answer, so a second after that its place is free again. That would cost a
+ * that it had arrived by the time of its answer, so a second after that its slot is free again. That would cost a
  * fifth of the calls where an answer takes a quarter of a second; but a page that takes longer than the fastest can
- * have lost no more than the difference on its way there. So its place is free a second after its answer, less the
- * shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its place as long as it
+ * have lost no more than the difference on its way there. So its slot is free a second after its answer, less the
+ * shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its slot for as long as it
  * must.
  */
 
 /** A second, and what the clocks and timers of two machines may disagree by. */
 const windowMs = 1_005;
 
-/** A call that has no answer holds its place for this long beyond the second; whatever it waits for, it has arrived. */
+/** A call that has no answer holds its slot for this long beyond the second; whatever it waits for, it has arrived. */
 const longestWayMs = 1_000;
 
-/** So long a call counts that another instance has made, on its way and for a second. */
+/** For how long a call counts that another instance has made: on its way, and for a second. */
 export const othersMs = windowMs + 95;
 
-/** For how long a place is taken at first, in milliseconds. */
+/** For how long a slot is taken at first, in milliseconds. */
 export const holdMs = windowMs + longestWayMs;
 
 /**
@@ -50,16 +50,24 @@ export interface Share {
 
 const whole: Share = { instances: 1, rank: 0 };
 
-interface Place {
+interface TakenSlot {
   readonly call: string;
   readonly start: number;
   /** Monotonic time from which it may be taken again. */
   freeAt: number;
 }
 
+/** A slot that a call takes in the second. */
+export interface Slot {
+  /** The call has ended. Returns the milliseconds for which its slot still counts. */
+  end(now: number, gotPage: boolean): number;
+  /** No call was made: the slot is free at once. */
+  giveBack(): void;
+}
+
 export class SecondLimit {
   readonly #perSecond: number;
-  #places: Place[] = [];
+  #slots: TakenSlot[] = [];
   readonly #roundTrips: number[] = [];
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #reduced: { readonly to: number; readonly at: number } | undefined;
@@ -87,21 +95,21 @@ export class SecondLimit {
   }
 
   /** The calls that count, with the milliseconds for which they still do. */
-  places(now: number): { readonly call: string; readonly freeInMs: number }[] {
+  slots(now: number): { readonly call: string; readonly freeInMs: number }[] {
     this.taken(now);
-    return this.#places.map(({ call, freeAt }) => ({ call, freeInMs: freeAt - now }));
+    return this.#slots.map(({ call, freeAt }) => ({ call, freeInMs: freeAt - now }));
   }
 
   /** Calls that count at this moment. */
   taken(now: number): number {
-    this.#places = this.#places.filter(({ freeAt }) => freeAt > now);
-    return this.#places.length;
+    this.#slots = this.#slots.filter(({ freeAt }) => freeAt > now);
+    return this.#slots.length;
   }
 
   /** Milliseconds until a call may start. */
   waitMs(now: number, share = whole): number {
     const over = this.taken(now) - this.#own(now, share).limit;
-    const frees = this.#places.map(({ freeAt }) => freeAt).sort((a, b) => a - b);
+    const frees = this.#slots.map(({ freeAt }) => freeAt).sort((a, b) => a - b);
     return Math.max(0, this.pausedMs(now), over < 0 ? 0 : (frees[over] ?? now) - now);
   }
 
@@ -119,25 +127,27 @@ export class SecondLimit {
   expectedMs(now: number, ahead: number, share = whole): number {
     const { limit, windowMs } = this.#own(now, share);
     const taken = this.taken(now);
-    const frees = this.#places.map(({ start, freeAt }) => Math.max(0, Math.min(freeAt, start + windowMs) - now));
-    const places = [...new Array<number>(Math.max(0, limit - taken)).fill(0), ...frees.sort((a, b) => a - b)];
-    const place = places[Math.max(0, taken - limit) + (ahead % limit)] ?? 0;
-    return this.pausedMs(now) + place + Math.floor(ahead / limit) * windowMs;
+    const frees = this.#slots.map(({ start, freeAt }) => Math.max(0, Math.min(freeAt, start + windowMs) - now));
+    const slots = [...new Array<number>(Math.max(0, limit - taken)).fill(0), ...frees.sort((a, b) => a - b)];
+    const slotMs = slots[Math.max(0, taken - limit) + (ahead % limit)] ?? 0;
+    return this.pausedMs(now) + slotMs + Math.floor(ahead / limit) * windowMs;
   }
 
-  /**
-   * Takes a place. The returned function is to be called when the call has ended, and told whether with a page; it
-   * returns the milliseconds for which the place still counts.
-   */
-  take(now: number, call = '', share = whole): (endedAt: number, gotPage: boolean) => number {
+  /** Takes a slot for a call that starts now. */
+  take(now: number, call = '', share = whole): Slot {
     const { windowMs } = this.#own(now, share);
-    const place: Place = { call, start: now, freeAt: now + windowMs + longestWayMs };
-    this.#places.push(place);
-    return (endedAt, gotPage) => {
-      // What is refused is answered faster than a page, which says nothing about the way.
-      const shortest = gotPage ? this.#shortestRoundTrip(endedAt - now) : 0;
-      place.freeAt = Math.min(place.freeAt, endedAt - shortest + windowMs);
-      return place.freeAt - endedAt;
+    const slot: TakenSlot = { call, start: now, freeAt: now + windowMs + longestWayMs };
+    this.#slots.push(slot);
+    return {
+      end: (endedAt, gotPage) => {
+        // What is refused is answered faster than a page, which says nothing about the way.
+        const shortest = gotPage ? this.#shortestRoundTrip(endedAt - now) : 0;
+        slot.freeAt = Math.min(slot.freeAt, endedAt - shortest + windowMs);
+        return slot.freeAt - endedAt;
+      },
+      giveBack: () => {
+        this.#slots = this.#slots.filter((one) => one !== slot);
+      },
     };
   }
 

@@ -1,5 +1,5 @@
 /**
- * Who waits for which fetch, so that a caller who hangs up ends its own wait, and the last one the fetch's.
+ * Who waits for which fetch: a caller who hangs up ends its own wait, and the last one to leave ends the fetch.
  */
 import { Problem } from '../problems.ts';
 import { Demand, type Payer, type Urgency } from './demand.ts';

@@ -1,10 +1,11 @@
 /**
- * Tries every command of Sendgate's scripts against Redis' access control, before Redis is relied on: a script that is refused in
- * its middle does not name the command.
+ * Tries every command of Sendgate's scripts against Redis' access control before Redis is used: when a script is denied a command
+ * half way through, the error does not name it.
  */
-import type { Script } from './redis.ts';
+import { aCommand, deniedBy, type Failure } from './failures.ts';
+import { loadScript, type Reply } from './scripts.ts';
 
-/** Every command that scripts use, and that of a purge, with what it is tried with on a key that is nobody's. */
+/** Every command of scripts and of a purge, with the arguments of its trial on an unused key. */
 export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   DEL: ['key'],
   GET: ['key'],
@@ -34,25 +35,12 @@ export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
 /** Commands that are sent by themselves. */
 export const plainCommands = ['EVAL', 'EVALSHA', 'PUBLISH', 'SCAN', 'SUBSCRIBE'] as const;
 
-/**
- * Keys: one that is nobody's. ARGV: channel, the commands as JSON. Returns what is denied first and the error, or nothing.
- * Other errors are no matter: that a value has another type, or that Redis is full, which is found out without this.
- */
-export const permitted: Script = {
-  name: 'sendgatePermitted',
-  keys: 1,
-  lua: `
-    local places = {key = KEYS[1], channel = ARGV[1]}
-    for name, given in pairs(cjson.decode(ARGV[2])) do
-      local values = {}
-      for n, value in ipairs(given) do values[n] = places[value] or value end
-      local reply = redis.pcall(name, unpack(values))
-      local err = type(reply) == 'table' and reply.err
-      if err and (string.find(err, 'NOPERM', 1, true) or string.find(err, 'ACL failure', 1, true)
-        or string.find(err, 'The user executing the script', 1, true)) then
-        return {name, err}
-      end
-    end
-    redis.pcall('DEL', KEYS[1])
-    return {}`,
-};
+export const permitted = loadScript(import.meta.url, 'lua/permitted-1.lua');
+
+/** What the script found to be denied, if anything. */
+export function deniedIn(reply: readonly Reply[]): Failure | undefined {
+  const [name, error] = reply.map(String);
+  if (name === undefined || error === undefined || !Object.hasOwn(scriptCommands, name)) return undefined;
+  const denied = deniedBy(error);
+  return { reason: 'no-permission', denied: denied === aCommand ? `the command ${name.toLowerCase()}` : denied };
+}

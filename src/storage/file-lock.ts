@@ -31,11 +31,8 @@ export async function lock(path: string, forMs: number): Promise<(() => void) | 
   let seen: string | undefined;
   let seenAt = 0;
   for (;;) {
-    try {
-      return hold(path, openSync(path, 'wx', 0o600));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return undefined;
-    }
+    const held = tryHold(path);
+    if (held !== 'taken') return held;
     const now = performance.now();
     const found = look(path);
     if (found && found.version !== seen) [seen, seenAt] = [found.version, now];
@@ -43,6 +40,15 @@ export async function lock(path: string, forMs: number): Promise<(() => void) | 
     // An old lock is watched to the end, however short `forMs` is.
     if (now > giveUpAt + (found?.isOld ? watchedMs + touchEveryMs : 0)) return undefined;
     await delay(pollMs);
+  }
+}
+
+/** @returns undefined when there can be no lock there */
+function tryHold(path: string): (() => void) | 'taken' | undefined {
+  try {
+    return hold(path, openSync(path, 'wx', 0o600));
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'taken' : undefined;
   }
 }
 

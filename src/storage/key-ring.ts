@@ -14,7 +14,7 @@ export class KeyRing {
   #keys: readonly SealingKey[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onUnreadable told when the file has come to hold no keys: the last good ones then stay in use */
+  /** @param onUnreadable called when the file holds no keys any more: the previous ones stay in use */
   constructor(file: string, readFile: (path: string) => string, onUnreadable: () => void) {
     this.#file = file;
     this.#readFile = readFile;

@@ -1,5 +1,5 @@
 /**
- * What callers see when their team's part of the day is spent, and that nobody else sees anything of it.
+ * What callers see when their team's share of the day is spent; no other team sees any of it.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { type Harness, start, until } from '../support/harness.ts';
@@ -30,7 +30,7 @@ async function drain(team: string): Promise<Response> {
   }
 }
 
-test('a refused caller is told that its team has spent its part, and when it may call again', async () => {
+test('a refused caller learns that its team has spent its share, and when it may call again', async () => {
   await up();
   const refused = await drain('a');
   expect(it.sandbox.callCount).toBe(10);

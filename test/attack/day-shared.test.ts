@@ -127,7 +127,7 @@ describe('three instances with Redis, from the first second of a day', () => {
     expect(statusOf('b').map((team) => team?.calls)).toEqual(Array(3).fill(fromB));
   });
 
-  test('counts that cannot be are no answer, and calls go on', async () => {
+  test('impossible counts are ignored, and calls continue', async () => {
     const urls = await up();
     await drain(urls, { 'x-team': 'a' });
     await redis.ask((client) => client.hset('sendgate:1:{quota}:calls', 'c:a', '9007199254740991', 'k:b', 'nonsense'));

@@ -1,6 +1,5 @@
 /**
- * The day's calls are shared: whatever one team or client does, the others get their part. On a clock on which nothing
- * passes by itself.
+ * The day's calls are shared: whatever one team or client does, the others get their share. On a fake clock.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +10,8 @@ import { Problem } from '../../src/problems.ts';
 import type { TeamShare } from '../../src/quota/day-shares.ts';
 import { Demand, type Urgency } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
+import { dayPart } from '../../src/quota/stored-day.ts';
+import { StateFile } from '../../src/storage/state-file.ts';
 import { FakeClock } from '../support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));
@@ -21,23 +22,29 @@ const hourMs = 3_600_000;
 let clock: FakeClock;
 let quota: Quota;
 let teams: Record<string, TeamShare>;
-let options: { perDay: number; reserve: number; stateFile: string };
+let options: { perDay: number; reserve: number };
+let stateFile: string;
 let spent: string[];
 
 /** Starts a quota, or starts it again. */
 function build(): void {
+  const file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
   quota = new Quota(
-    clock,
+    {
+      clock,
+      keptDay: file.open(dayPart),
+      teams: new Map(Object.entries(teams)),
+      events: { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team) },
+    },
     { perSecond: 1_000, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
-    new Map(Object.entries(teams)),
-    { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team), unsaved: () => {} },
   );
 }
 
 beforeEach(() => {
   clock = new FakeClock(midnight);
   teams = { a: { weight: 1 }, b: { weight: 1 } };
-  options = { perDay: 100, reserve: 0, stateFile: '' };
+  options = { perDay: 100, reserve: 0 };
+  stateFile = '';
   spent = [];
 });
 
@@ -50,9 +57,9 @@ interface Wish {
 async function call(team: string, { client, urgency = 'interactive' }: Wish = {}): Promise<Problem | undefined> {
   if (client !== undefined) quota.seen(team, client);
   const taking = quota.take(new Demand(team, urgency, client), 1e9);
-  const turn = await Promise.race([taking, clock.pass(1).then(() => taking)]).catch((error: unknown) => error);
-  if (turn instanceof Problem) return turn;
-  (turn as Awaited<typeof taking>).done(true);
+  const permit = await Promise.race([taking, clock.pass(1).then(() => taking)]).catch((error: unknown) => error);
+  if (permit instanceof Problem) return permit;
+  (permit as Awaited<typeof taking>).done(true);
   await clock.pass(2);
   return undefined;
 }
@@ -103,7 +110,7 @@ describe('a greedy team from the first second', () => {
     expect(await drain('c')).toBeGreaterThanOrEqual(49);
   });
 
-  test('is told whose calls are spent, and when lending allows one more', async () => {
+  test('learns whose calls are spent, and when lending allows one more', async () => {
     options = { ...options, perDay: 400 };
     build();
     await drain('a');
@@ -164,7 +171,7 @@ describe('clients of one team', () => {
     expect(await drain('default', { client: 'y' })).toBe(50);
   });
 
-  test('that were not seen for a day are kept nothing', async () => {
+  test('that were not seen for a day have nothing kept for them', async () => {
     build();
     quota.seen('default', 'y');
     quota.seen('default', 'x');
@@ -192,27 +199,29 @@ describe('the queue', () => {
   beforeEach(() => {
     options = { ...options, perDay: 10_000 };
     quota = new Quota(
-      clock,
+      {
+        clock,
+        teams: new Map(Object.entries(teams)),
+        events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+      },
       { perSecond: 4, maxWaitMs: 8_000, maxQueue: 10, ...options },
-      new Map(Object.entries(teams)),
-      { waited: () => {}, passed: () => {}, teamSpent: () => {}, unsaved: () => {} },
     );
   });
 
   test('of one client holds up no other one of its team', async () => {
     const order: string[] = [];
-    const ask = (client: string) => void wait('a', client).then((turn) => order.push(client) && turn.done(true));
+    const ask = (client: string) => void wait('a', client).then((permit) => order.push(client) && permit.done(true));
     for (let n = 0; n < 12; n++) ask('x');
     ask('y');
     await clock.pass(1_100);
     expect(order.indexOf('y')).toBeLessThan(8);
   });
 
-  test('keeps its last place for another client', async () => {
+  test('keeps its last position for another client', async () => {
     const outcomes: string[] = [];
     const ask = (client: string) =>
       void wait('a', client).then(
-        (turn) => turn.done(true),
+        (permit) => permit.done(true),
         ({ code }: Problem) => outcomes.push(`${client} ${code}`),
       );
     for (let n = 0; n < 15; n++) ask('x');
@@ -221,15 +230,15 @@ describe('the queue', () => {
     expect(outcomes).toEqual(['x upstream-busy', 'x upstream-busy']);
   });
 
-  test('lets a team that joins a call of a crowded one have it in its own turn', async () => {
-    for (let n = 0; n < 8; n++) void wait('a').then((turn) => turn.done(true));
+  test('moves a call to the flow of a team that joins it and would have it sooner', async () => {
+    for (let n = 0; n < 8; n++) void wait('a').then((permit) => permit.done(true));
     const demand = new Demand('a', 'interactive');
     let at = Number.NaN;
-    void quota.take(demand, 1e9).then((turn) => {
+    void quota.take(demand, 1e9).then((permit) => {
       at = clock.now();
-      turn.done(true);
+      permit.done(true);
     });
-    for (let n = 0; n < 2; n++) void wait('a').then((turn) => turn.done(true));
+    for (let n = 0; n < 2; n++) void wait('a').then((permit) => permit.done(true));
     await clock.pass(10);
     demand.join({ team: 'b' }, 'interactive');
     await clock.pass(5_000);
@@ -238,15 +247,15 @@ describe('the queue', () => {
   });
 });
 
-describe('a call that two want', () => {
-  test('is not refused to the second because the first may not make it', async () => {
+describe('a call that two teams want', () => {
+  test('is made for the second team when the first has spent its share', async () => {
     options = { ...options, perDay: 10 };
     build();
     await drain('a');
     const demand = new Demand('a', 'interactive');
     demand.join({ team: 'b' }, 'interactive');
-    const turn = await quota.take(demand, 1e9);
-    turn.done(true);
+    const permit = await quota.take(demand, 1e9);
+    permit.done(true);
     expect(dayOf('b')?.calls).toBe(1);
   });
 });
@@ -271,15 +280,15 @@ test('calls that belong to no team are taken from all alike', async () => {
 
 describe('after a restart', () => {
   test('what every team has called and keeps is known, in a file for the owner alone', async () => {
-    options = { ...options, stateFile: join(folder, 'day.json') };
+    stateFile = join(folder, 'day.json');
     process.umask(0o022);
     build();
     await drain('a');
     build();
     expect(await drain('a')).toBe(0);
     expect(await drain('b')).toBe(50);
-    expect(statSync(options.stateFile).mode & 0o777).toBe(0o600);
-    expect(JSON.parse(readFileSync(options.stateFile, 'utf8'))).toMatchObject({ calls: 100 });
+    expect(statSync(stateFile).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toMatchObject({ calls: 100 });
   });
 });
 
@@ -303,7 +312,8 @@ test('whatever the others do, a team may make the calls that it keeps: random we
     fc.asyncProperty(weights, steps, async (all, visits) => {
       clock = new FakeClock(midnight);
       teams = Object.fromEntries(all.map((weight, n) => [`t${n}`, { weight }]));
-      options = { perDay: 200, reserve: 0, stateFile: join(folder, `${runs++}.json`) };
+      options = { perDay: 200, reserve: 0 };
+      stateFile = join(folder, `${runs++}.json`);
       build();
       const sum = all.reduce((total, weight) => total + weight, 0);
       const part = (team: number) => (200 * (all[team] ?? 0)) / sum;

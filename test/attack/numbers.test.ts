@@ -70,7 +70,7 @@ test('the limit of a second is never below one call, and its waits are finite', 
             expect(waitMs).toBeLessThan((ahead + 3) * 1_200 * instances + 3_000);
           }
           if (second.waitMs(now, share) > 0) continue;
-          const freeInMs = second.take(now, '', share)(now + (ms % 300), !complains);
+          const freeInMs = second.take(now, '', share).end(now + (ms % 300), !complains);
           expect(freeInMs).toBeLessThan(4_000 * instances);
         }
       },
@@ -78,7 +78,7 @@ test('the limit of a second is never below one call, and its waits are finite', 
   );
 });
 
-test('the queue names finite waits, whatever Constant Contact says and the clock is set to', async () => {
+test('a queue says how long to wait, whatever the upstream complains of and the clock is set to', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -86,16 +86,18 @@ test('the queue names finite waits, whatever Constant Contact says and the clock
       fc.constantFrom(0, 100, 8_000),
       async (all, perDay, maxWaitMs) => {
         const clock = new FakeClock();
-        const options = { perSecond: 4, perDay, reserve: 5, stateFile: '', maxWaitMs, maxQueue: 30 };
-        const events = { waited: () => {}, passed: () => {}, unsaved: () => {}, teamSpent: () => {} };
+        const options = { perSecond: 4, perDay, reserve: 5, maxWaitMs, maxQueue: 30 };
+        const events = { waited: () => {}, passed: () => {}, teamSpent: () => {} };
         const quota = new Quota(
-          clock,
+          {
+            clock,
+            events,
+            teams: new Map([
+              ['a', { weight: 1 }],
+              ['b', { weight: 0.01 }],
+            ]),
+          },
           options,
-          new Map([
-            ['a', { weight: 1 }],
-            ['b', { weight: 0.01 }],
-          ]),
-          events,
         );
         const refusals: unknown[] = [];
         for (const step of all as Step[]) {
@@ -103,7 +105,7 @@ test('the queue names finite waits, whatever Constant Contact says and the clock
           for (let n = 0; n < (step.ask ?? 0); n++) {
             const demand = new Demand(n % 3 === 0 ? 'b' : 'a', n % 5 === 0 ? 'refresh' : 'interactive');
             quota.take(demand, 60_000).then(
-              (turn) => clock.after(50, () => turn.done(true)),
+              (permit) => clock.after(50, () => permit.done(true)),
               (error) => refusals.push(error),
             );
           }
@@ -152,7 +154,7 @@ test('gates and the circuit say when to retry', async () => {
   );
 });
 
-test("RateLimit stays within the client's limit and minute", async () => {
+test('`RateLimit` is within the limit and the minute of the client', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();

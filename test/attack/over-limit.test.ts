@@ -1,5 +1,5 @@
 /**
- * A client over its limit costs a refusal, whatever it sends: nothing is looked at before the limit but who asks.
+ * A client over its limit costs a refusal, whatever it sends: only who asks is looked at before the limit.
  */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { parseRedisUrl } from '../../src/config/redis-url.ts';
-import { connect, Redis } from '../../src/redis/redis.ts';
+import { connect } from '../../src/redis/connection.ts';
+import { Redis } from '../../src/redis/redis.ts';
 import { SharedRefresh } from '../../src/upstream/oauth/shared-tokens.ts';
 import { ForwardClock } from '../support/clock.ts';
 import { freePort } from '../support/free-port.ts';
@@ -47,7 +48,7 @@ const urls = {
   sentinels: (port: number) => `rediss+sentinel://:secret-password@127.0.0.1:${port}/mymaster`,
 };
 
-test.each(Object.entries(urls))('%s: nothing is said in plain text', async (_, urlOf) => {
+test.each(Object.entries(urls))('%s: nothing is sent in plain text', async (_, urlOf) => {
   const { port, first } = await listen();
   const url = urlOf(port);
   const address = parseRedisUrl(url);

@@ -1,5 +1,5 @@
 /**
- * A Redis in which somebody else writes, and that somebody else reads.
+ * A Redis that an attacker can read, and write.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,8 @@ import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
-import type { Redis, Reply } from '../../src/redis/redis.ts';
+import type { Redis } from '../../src/redis/redis.ts';
+import type { Reply } from '../../src/redis/scripts.ts';
 import { renderPage } from '../../src/reports/page-json.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
@@ -84,7 +85,7 @@ async function walk(instance: Harness): Promise<string[]> {
   return seen;
 }
 
-describe('Whoever reads Redis', () => {
+describe('A reader of Redis', () => {
   test('where pages are encrypted, can confirm no guess of what is in them, nor of who asks', async () => {
     const file = join(folder, 'keys');
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`);
@@ -211,27 +212,24 @@ const forgeries: Readonly<Record<string, Forgery>> = {
 describe('A forged record', () => {
   const env = { SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '2000000' };
 
-  test.each(Object.entries(forgeries))(
-    '%s is fetched again, and answered to nobody',
-    async (name, { json, head, br }) => {
-      const a = await add(env);
-      const right = await (await a.get(path())).text();
-      const key = await pageKey();
-      const header = { etag: tagOf(json), first, identityBytes: Buffer.byteLength(json), ...head };
-      const record = forged(key, header, br ?? brotliCompressSync(json));
-      await server.ask((client) => client.hset(key, 'r', record));
-      const b = await add(env);
-      const calls = sandbox.callCount;
-      const answer = await b.get(path());
-      const isHarmless = name.includes('date in the header'); // It is not read any more.
-      expect([answer.status, answer.headers.get('set-cookie'), answer.headers.get('y')]).toEqual([200, null, null]);
-      if (isHarmless) return expect(answer.headers.get('link')).toBeNull();
-      expect(await answer.text()).toBe(right);
-      expect(sandbox.callCount).toBe(calls + 1);
-    },
-  );
+  test.each(Object.entries(forgeries))('%s is fetched again, and never served', async (name, { json, head, br }) => {
+    const a = await add(env);
+    const right = await (await a.get(path())).text();
+    const key = await pageKey();
+    const header = { etag: tagOf(json), first, identityBytes: Buffer.byteLength(json), ...head };
+    const record = forged(key, header, br ?? brotliCompressSync(json));
+    await server.ask((client) => client.hset(key, 'r', record));
+    const b = await add(env);
+    const calls = sandbox.callCount;
+    const answer = await b.get(path());
+    const isHarmless = name.includes('date in the header'); // It is not read any more.
+    expect([answer.status, answer.headers.get('set-cookie'), answer.headers.get('y')]).toEqual([200, null, null]);
+    if (isHarmless) return expect(answer.headers.get('link')).toBeNull();
+    expect(await answer.text()).toBe(right);
+    expect(sandbox.callCount).toBe(calls + 1);
+  });
 
-  test('that says that it is larger than any page is not even unpacked', async () => {
+  test('that claims to be larger than any page is not decompressed', async () => {
     const br = brotliCompressSync(Buffer.alloc(50 << 20));
     const record = forged('key', { etag: tagOf(''), first, identityBytes: 50 << 20 }, br);
     expect(record.length).toBeLessThan(250);
@@ -245,7 +243,7 @@ describe('A forged record', () => {
     expect(unpacked).toBe(0);
   });
 
-  test('that is longer than any page is not even sent', async () => {
+  test('that is longer than any page is not transferred', async () => {
     const a = await add(env);
     await a.get(path());
     const key = await pageKey();
@@ -314,7 +312,7 @@ describe('A forged record', () => {
     expect((await it.page(path)).results).toHaveLength(30);
   });
 
-  test('whose lock never ends is asked for all the same', async () => {
+  test('whose lock never expires holds up no call', async () => {
     const env = { SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '3000', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const a = await add(env);
     await a.get(path());
@@ -503,7 +501,7 @@ describe('Forged counts', () => {
     expect(counted).toEqual({ total: 7, leftMs: expected });
   });
 
-  test('of instances leave everyone of a hundred its part', async () => {
+  test('of instances leave each of a hundred its share', async () => {
     const a = await add();
     const forgedOnes = Array.from({ length: 10_000 }, (_, n) => [clock.now() + day, `forged-${n}`]).flat();
     await server.ask((client) => client.zadd('sendgate:1:instances', ...forgedOnes));
@@ -515,7 +513,7 @@ describe('Forged tokens', () => {
   const sends = () => `/campaigns/${activityIdOf(String(campaign))}/sends`;
   const tokens = 'sendgate:1:{tokens}';
 
-  test('that were issued far ahead are replaced, and a lock without an end locks nothing', async () => {
+  test('that were issued far ahead are replaced, and a lock that never expires locks nothing', async () => {
     await server.ask(async (client) => {
       await client.hset(tokens, 't', '9e15', 'r', randomBytes(100));
       await client.set(`${tokens}:lock`, 'x');

@@ -4,12 +4,14 @@
 import type { Clock } from '../../clock.ts';
 import type { Problem } from '../../problems.ts';
 import { type Demand, urgencies } from '../../quota/demand.ts';
-import type { Redis, Reply, Script } from '../../redis/redis.ts';
+import { HeldLock } from '../../redis/lock.ts';
+import type { Redis } from '../../redis/redis.ts';
+import type { Reply, Script } from '../../redis/scripts.ts';
 import type { KeyRing } from '../../storage/key-ring.ts';
 import { type ArrivedPage, differs, type Generations, isUnchanged } from '../generations.ts';
 import type { Page } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import { refuse, release, renew, store } from '../page-scripts.ts';
+import { refuse, release, store } from '../page-scripts.ts';
 import { writeRecord } from '../record.ts';
 import type { Lease } from '../second-level.ts';
 import { writeFailure } from './failure-message.ts';
@@ -26,10 +28,6 @@ interface Parts {
 
 type Values = readonly (string | number | Buffer)[];
 type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
-
-/** A lock whose holder has not renewed it for this long is free: the holder has died, or stood still. */
-export const lockMs = 1_200;
-const renewEveryMs = 400;
 
 export class LeasesInRedis {
   readonly #parts: Parts;
@@ -52,11 +50,12 @@ export class LeasesInRedis {
 
   /** The lease under a lock that was just taken: it is renewed until the outcome is reported. */
   take(page: PageOfWalk, token: string, demand: Demand): Lease {
-    const [key] = this.#parts.keys.of(page);
-    const cancelRenewal = this.#renew(page, token);
+    const { redis, keys, clock } = this.#parts;
+    const [key, lockKey] = keys.of(page);
+    const lock = new HeldLock((script, values) => redis.run(script, values), clock, lockKey, token);
     this.#demands.set(key, demand);
     return this.#lease(page, token, () => {
-      cancelRenewal();
+      lock.stopRenewing();
       if (this.#demands.get(key) === demand) this.#demands.delete(key);
     });
   }
@@ -64,19 +63,6 @@ export class LeasesInRedis {
   /** The lease where Redis is unavailable and nothing is locked; it may be back when the outcome is reported. */
   unshared(page: PageOfWalk): Lease {
     return this.#lease(page, '-', () => {});
-  }
-
-  #renew(page: PageOfWalk, token: string): () => void {
-    const { redis, keys, clock } = this.#parts;
-    let cancel = () => {};
-    const renewal = () => {
-      cancel = clock.after(renewEveryMs, () => {
-        void redis.run(renew, [...keys.of(page), redis.channel, token, lockMs, keys.highest()]);
-        renewal();
-      });
-    };
-    renewal();
-    return () => cancel();
   }
 
   #lease(page: PageOfWalk, token: string, done: () => void): Lease {

@@ -1,10 +1,10 @@
 /**
  * What Redis replies when a page is looked for: input, which is parsed and bounded.
  */
-import type { Reply } from '../../redis/redis.ts';
+import { lockMs } from '../../redis/lock.ts';
+import type { Reply } from '../../redis/scripts.ts';
 import { maxAheadMs } from '../page-scripts.ts';
 import { isRefusalCode } from '../refusals.ts';
-import { lockMs } from './leases.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
 export interface LookReply {

@@ -7,17 +7,18 @@
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
 import { type Demand, urgencies } from '../../quota/demand.ts';
+import { lockMs } from '../../redis/lock.ts';
 import type { Redis } from '../../redis/redis.ts';
 import type { KeyRing } from '../../storage/key-ring.ts';
 import type { Generations } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import { confirm, look, purge } from '../page-scripts.ts';
+import { confirm, look, maxAheadMs, purge } from '../page-scripts.ts';
 import { readRecord, type Unreadable } from '../record.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
 import { throwFailure } from './failure-message.ts';
-import { LeasesInRedis, lockMs } from './leases.ts';
+import { LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
@@ -144,7 +145,13 @@ export class RedisSecondLevel implements SecondLevel {
       ...this.#ownView(page),
       ...[clock.now(), notBefore, Number(wanted.mayBeStale)],
       ...[token, lockMs, urgencies.indexOf(demand.urgency), demand.team],
-      ...[maxPageBytes + recordOverheadBytes, maxFreshSeconds * 1000, notFoundSeconds * 1000, keys.highest()],
+      ...[
+        maxPageBytes + recordOverheadBytes,
+        maxFreshSeconds * 1000,
+        notFoundSeconds * 1000,
+        maxAheadMs,
+        keys.highest(),
+      ],
     ]);
     const parsed = parseLookReply(reply, keys, clock.now(), this.#options);
     if (parsed) generations.confirm(page.walk, parsed.generation, session);

@@ -3,7 +3,8 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Digest } from '../../redis/digests.ts';
-import type { Redis, Script } from '../../redis/redis.ts';
+import type { Redis } from '../../redis/redis.ts';
+import { loadScript } from '../../redis/scripts.ts';
 import { type Window, windowMs } from './counter.ts';
 
 /** Where several processes add up what each of them has counted. */
@@ -63,24 +64,7 @@ export class CountReports {
   }
 }
 
-const countTogether: Script = {
-  name: 'sendgateCount',
-  keys: 1,
-  lua: `
-    local total = redis.pcall('INCRBY', KEYS[1], ARGV[1])
-    if type(total) ~= 'number' then
-      redis.call('SET', KEYS[1], ARGV[1])
-      total = tonumber(ARGV[1])
-    end
-    local left = redis.call('PTTL', KEYS[1])
-    -- No count lives for longer than its window: that one is none of ours.
-    if left > ${windowMs} then
-      redis.call('SET', KEYS[1], ARGV[1])
-      total, left = tonumber(ARGV[1]), -1
-    end
-    if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return {total, redis.call('PTTL', KEYS[1])}`,
-};
+const countTogether = loadScript(import.meta.url, 'lua/count-1.lua');
 
 /**
  * The counts of all instances, in Redis.
@@ -94,7 +78,7 @@ export function redisCounter(redis: Redis, digest: Digest): SharedCounter {
     },
     add: async (key, count, leftMs) => {
       const name = redis.key(`rate:${digest('client', key)}`);
-      const reply = await redis.run(countTogether, [name, count, Math.min(leftMs, windowMs)]);
+      const reply = await redis.run(countTogether, [name, count, Math.min(leftMs, windowMs), windowMs]);
       const [total, left] = Array.isArray(reply) ? reply : [];
       if (!Number.isSafeInteger(total) || !Number.isSafeInteger(left)) return undefined;
       return { total: Number(total), leftMs: Math.min(Math.max(1, Number(left)), windowMs) };

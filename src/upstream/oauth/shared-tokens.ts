@@ -3,11 +3,14 @@
  * only the instances know.
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis as Client, Cluster } from 'ioredis';
-import type { Clock } from '../../clock.ts';
+import { type Clock, systemClock } from '../../clock.ts';
 import { parseRedisUrl } from '../../config/redis-url.ts';
-import { connect, type Redis, type Script } from '../../redis/redis.ts';
+import { connect } from '../../redis/connection.ts';
+import { acquire, type HeldLock } from '../../redis/lock.ts';
+import type { Redis } from '../../redis/redis.ts';
+import { loadScript, type Reply, runScript, type Script } from '../../redis/scripts.ts';
+import { within } from '../../redis/time-limit.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
 import { parseTokens, type StoredTokens } from './token-file.ts';
 
@@ -21,40 +24,13 @@ export interface TokenSharing {
   readonly sealingKeys: readonly string[];
 }
 
-/** A lock that has not been renewed for so long is a dead one's. */
-const lockMs = 1_200;
-const renewEveryMs = 400;
-const pollMs = 50;
 /** There is no hurry: a refresh takes longer. */
 const patienceMs = 1_000;
 
 /** Clocks of instances differ by seconds: tokens that were issued later than this are none of ours. */
 const maxAheadMs = 3_600_000;
-/** Bytes of tokens, sealed. */
-const maxRecordBytes = 64 * 1024;
-
-/** KEYS: the tokens. ARGV: when they were issued, the tokens, channel, the latest that any can be. Newer ones are not replaced. */
-const putLua = `
-  local held = redis.pcall('HGET', KEYS[1], 't')
-  held = type(held) == 'string' and tonumber(held) or nil
-  if held and held >= tonumber(ARGV[1]) and held <= tonumber(ARGV[4]) then return 0 end
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 't', ARGV[1], 'r', ARGV[2])
-  redis.call('PUBLISH', ARGV[3], '["tokens"]')
-  return 1`;
-const put: Script = { name: 'sendgatePutTokens', keys: 1, lua: putLua };
-const getLua = `
-  local record = redis.pcall('HGET', KEYS[1], 'r')
-  return type(record) == 'string' and #record <= ${maxRecordBytes} and record or false`;
-const get: Script = { name: 'sendgateGetTokens', keys: 1, lua: getLua };
-
-/** KEYS: the lock. ARGV: token, life. One that lives for longer than a lock, or for ever, is nobody's. */
-const lockLua = `
-  local left = redis.call('PTTL', KEYS[1])
-  if left == -1 or left > tonumber(ARGV[2]) then redis.call('DEL', KEYS[1]) end
-  return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')`;
-const unlockLua = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
-const renewLua = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
+const put = loadScript(import.meta.url, 'lua/put-tokens-1.lua');
+const get = loadScript(import.meta.url, 'lua/get-tokens-1.lua');
 
 /** The key that instances have in common without being given one. */
 export function tokenKeyOf(clientSecret: string): string {
@@ -104,8 +80,7 @@ export class SharedTokens {
 export class SharedRefresh {
   readonly #sharing: TokenSharing;
   readonly #client: Client | Cluster;
-  readonly #token = randomBytes(12).toString('hex');
-  #renewal: NodeJS.Timeout | undefined;
+  #lock: HeldLock | undefined;
 
   private constructor(sharing: TokenSharing, client: Client | Cluster) {
     this.#sharing = sharing;
@@ -119,46 +94,39 @@ export class SharedRefresh {
     const client = connect(address);
     client.on('error', () => {}); // What is asked says so itself.
     const refresh = new SharedRefresh(sharing, client);
-    const outcome = await refresh.#lock(forMs).catch(() => undefined);
+    const outcome = await refresh.#acquire(forMs).catch(() => undefined);
     if (outcome === true) return refresh;
     client.disconnect();
     return outcome === false ? 'locked' : undefined;
   }
 
   async read(): Promise<StoredTokens | undefined> {
-    const asked = this.#client.callBuffer('EVAL', getLua, 1, this.#sharing.key);
-    const record = await patiently(asked).catch(() => undefined);
+    const record = await this.#run(get, [this.#sharing.key]).catch(() => undefined);
     return fromRecord(this.#sharing, record);
   }
 
   /** @param nowMs wall time */
   async write(tokens: StoredTokens, nowMs: number): Promise<void> {
     const { key, channel } = this.#sharing;
-    const values = [key, String(tokens.issuedAt), toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
-    // What cannot be told now is told by the service, when Redis is back.
-    await patiently(this.#client.eval(putLua, 1, ...values)).catch(() => {});
+    const values = [key, tokens.issuedAt, toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
+    // The service puts them when Redis is back.
+    await this.#run(put, values).catch(() => {});
   }
 
   async end(): Promise<void> {
-    clearInterval(this.#renewal);
-    await patiently(this.#client.eval(unlockLua, 1, this.#lockKey, this.#token)).catch(() => {});
+    await this.#lock?.release().catch(() => {});
     this.#client.disconnect();
   }
 
-  get #lockKey(): string {
-    return `${this.#sharing.key}:lock`;
+  async #acquire(forMs: number): Promise<boolean> {
+    await patiently(ready(this.#client));
+    const lock = { key: `${this.#sharing.key}:lock`, token: randomBytes(12).toString('hex'), forMs };
+    this.#lock = await acquire((script, values) => this.#run(script, values), systemClock, lock);
+    return this.#lock !== undefined;
   }
 
-  async #lock(forMs: number): Promise<boolean> {
-    await patiently(ready(this.#client));
-    for (const giveUpAt = performance.now() + forMs; performance.now() < giveUpAt; await delay(pollMs)) {
-      if (await patiently(this.#client.eval(lockLua, 1, this.#lockKey, this.#token, lockMs))) {
-        const renew = () => this.#client.eval(renewLua, 1, this.#lockKey, this.#token, lockMs).catch(() => {});
-        this.#renewal = setInterval(renew, renewEveryMs);
-        return true;
-      }
-    }
-    return false;
+  #run(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply> {
+    return patiently(runScript(this.#client, script, values));
   }
 }
 
@@ -166,13 +134,7 @@ function ready(client: Client | Cluster): Promise<void> {
   return client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => client.once('ready', resolve));
 }
 
-function patiently<T>(promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis is late')), patienceMs);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const patiently = <T>(promise: Promise<T>): Promise<T> => within(systemClock, patienceMs, promise);
 
 const keysOf = ({ sealingKeys }: TokenSharing): SealingKey[] =>
   sealingKeys.map((key) => sealingKey(Buffer.from(key, 'base64')));

@@ -1,0 +1,114 @@
+--[[
+  Asks for a permit to call. It goes to the flow with the lowest start tag of all instances' (start-time fair queueing); if that
+  one waits elsewhere, a message wakes its instance, which has a moment to ask for it.
+
+  Input:
+    KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)
+    ARGV[1] … ARGV[6] channel, instance, report of the day, parts, calls of a day, highest count (include/day)
+    ARGV[7] calls in a second
+    ARGV[8] milliseconds that the permit's slot is taken at first
+    ARGV[9] name of the call
+    ARGV[10] JSON: what waits here, by flow: name, weight, waiting, calls of the day that it must leave to others
+    ARGV[11] milliseconds until this instance could call if it were alone
+    ARGV[12] milliseconds that a call of another instance counts
+  Output:
+    'granted' or 'wait'
+    the day's calls by team, as JSON
+    milliseconds to wait
+    what waits on the other instances, as JSON
+    the flow that is granted
+]]
+local limit, holdMs, call, ownText, aloneMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local othersMs = tonumber(ARGV[12])
+-- For this long after Redis has come back or was flushed, calls count that it does not know: each instance keeps to its share.
+local settleMs = 2100
+-- What has not been asked for again in this time is gone, with its instance.
+local goneMs = 2000
+-- For how long a permit is kept for an instance that does not ask for it.
+local offerMs, offerAgainMs = 60, 20
+local idleMs = 1000
+
+-- @include "include/day"
+local since = number(stateKey, 'since')
+if not since then
+  since = now
+  redis.call('HSET', stateKey, 'since', now, 'lost', now)
+end
+local own = cjson.decode(ownText)
+local waitMs = now - since < settleMs and aloneMs or 0
+if #own > 0 and waitMs == 0 then
+  redis.call('HSET', waitingKey, me, now .. ' ' .. ownText)
+else
+  redis.call('HDEL', waitingKey, me)
+end
+local lostMs = now - (number(stateKey, 'lost') or 0)
+if lostMs < othersMs then waitMs = othersMs - lostMs end
+if waitMs > 0 then return {'wait', saveDay(), waitMs, '[]', ''} end
+
+local function areFlows(flows)
+  if type(flows) ~= 'table' then return false end
+  for _, flow in pairs(flows) do
+    if type(flow) ~= 'table' or type(flow[1]) ~= 'string' then return false end
+    for n = 2, 4 do if type(flow[n]) ~= 'number' then return false end end
+    if flow[2] <= 0 then return false end
+  end
+  return true
+end
+
+local virtual = number(stateKey, 'virtual') or 0
+local elsewhere, first, mine = {}, nil, nil
+local all = redis.call('HGETALL', waitingKey)
+for i = 1, #all, 2 do
+  local instance = all[i]
+  local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
+  local isJson, flows = pcall(cjson.decode, text)
+  if not at or not isJson or not areFlows(flows) or now - at > goneMs then
+    redis.call('HDEL', waitingKey, instance)
+  else
+    for _, flow in ipairs(flows) do
+      local name, weight, reserve = flow[1], flow[2], flow[4]
+      if instance ~= me then elsewhere[#elsewhere + 1] = flow end
+      if allows(teamOf(name), reserve) then
+        local start = math.max(number(tagsKey, name) or 0, virtual)
+        local candidate = {name = name, weight = weight, start = start, instance = instance}
+        if not first or start < first.start then first = candidate end
+        if instance == me and (not mine or start < mine.start) then mine = candidate end
+      end
+    end
+  end
+end
+elsewhere = #elsewhere > 0 and cjson.encode(elsewhere) or '[]'
+
+redis.call('ZREMRANGEBYSCORE', slotsKey, '-inf', now)
+local taken = redis.call('ZCARD', slotsKey)
+if taken >= limit then
+  local free = redis.call('ZRANGE', slotsKey, taken - limit, taken - limit, 'WITHSCORES')[2]
+  return {'wait', saveDay(), math.ceil(free - now), elsewhere, ''}
+end
+if not mine then return {'wait', saveDay(), idleMs, elsewhere, ''} end
+if first.start < mine.start then
+  local offered = number(stateKey, 'offered')
+  if not offered then
+    redis.call('HSET', stateKey, 'offered', now)
+    publish('turn', first.instance)
+  end
+  if not offered or now - offered < offerMs then return {'wait', saveDay(), offerAgainMs, elsewhere, ''} end
+end
+
+redis.call('HDEL', stateKey, 'offered')
+redis.call('HSET', stateKey, 'virtual', exact(mine.start))
+redis.call('HSET', tagsKey, mine.name, exact(mine.start + 1 / mine.weight))
+redis.call('ZADD', slotsKey, now + holdMs, call)
+count(teamOf(mine.name), 1)
+local waiting = {}
+for _, flow in ipairs(own) do
+  if flow[1] == mine.name then flow[3] = flow[3] - 1 end
+  if flow[3] > 0 then waiting[#waiting + 1] = flow end
+end
+if #waiting > 0 then
+  redis.call('HSET', waitingKey, me, now .. ' ' .. cjson.encode(waiting))
+else
+  redis.call('HDEL', waitingKey, me)
+end
+keepTurns()
+return {'granted', saveDay(), 0, '[]', mine.name}

@@ -1,0 +1,100 @@
+/**
+ * Permits that all instances share: one number of calls a second and a day among them, granted by Redis, fair between the teams
+ * wherever their demands wait.
+ *
+ * They are granted by start-time fair queueing, as on one instance: every instance that asks says what waits there, and the permit
+ * goes to the flow with the lowest start tag of all. If that one waits elsewhere, a message wakes its instance.
+ */
+import type { Clock } from '../clock.ts';
+import type { DayBudget } from './day-budget.ts';
+import { teamOf, type WaitingFlow } from './flows.ts';
+import { type Answer, nothingWaits, type Permit, type Permits, permit } from './permits.ts';
+import type { SecondLimit } from './second-limit.ts';
+import type { SharedQuota } from './shared-quota.ts';
+
+/** After an answer of Redis that was late. */
+const askAgainMs = 20;
+/** What waits is announced to the other instances this often; after twice that time they forget it. */
+const announceEveryMs = 1_000;
+
+interface Parts {
+  readonly clock: Clock;
+  readonly second: SecondLimit;
+  readonly day: DayBudget;
+  readonly shared: SharedQuota;
+}
+
+export class RedisPermits implements Permits {
+  readonly decidesDay = true;
+  readonly #parts: Parts;
+  #elsewhere: { readonly flows: readonly WaitingFlow[]; readonly at: number } = { flows: [], at: 0 };
+  /** Whether the other instances believe that something waits here. */
+  #isAnnounced = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Empty where it is so old that it says nothing any more: while something waits here it is heard anew every second. */
+  get elsewhere(): readonly WaitingFlow[] {
+    const { flows, at } = this.#elsewhere;
+    return this.#parts.clock.monotonic() - at < 2 * announceEveryMs ? flows : [];
+  }
+
+  ask(flows: readonly WaitingFlow[]): Answer | Promise<Answer> {
+    const own = flows.reduce((sum, { waiting }) => sum + waiting, 0);
+    if (own === 0 && !this.#isAnnounced) return nothingWaits;
+    const { clock, second } = this.#parts;
+    const pausedMs = second.pausedMs(clock.monotonic());
+    return pausedMs > 0 ? { kind: 'wait', ms: pausedMs } : this.#ask(flows, own);
+  }
+
+  expectedMs(ahead: number): number {
+    const { clock, second } = this.#parts;
+    return second.expectedMs(clock.monotonic(), ahead);
+  }
+
+  complain(pauseMs: number): void {
+    const { clock, second, shared } = this.#parts;
+    second.complain(clock.monotonic(), pauseMs);
+    shared.complain(pauseMs);
+  }
+
+  async #ask(flows: readonly WaitingFlow[], own: number): Promise<Answer> {
+    const { clock, second, day, shared } = this.#parts;
+    const report = day.report(clock.now());
+    const now = clock.monotonic();
+    this.#isAnnounced = own > 0;
+    const answer = await shared.ask({
+      ...{ flows, day: report, perSecond: second.limit(now) },
+      aloneMs: second.waitMs(now, shared.share),
+    });
+    // Where Redis is down now, the next permits are local.
+    if (!answer) return { kind: 'wait', ms: shared.isUp ? askAgainMs : 0 };
+    const team = answer.kind === 'granted' ? teamOf(answer.flow) : undefined;
+    day.reported(report, answer.teams, team, clock.now());
+    day.unite();
+    if (answer.kind === 'granted') {
+      this.#isAnnounced = own > 1;
+      return { kind: 'granted', permit: this.#permit(answer.flow, answer.call) };
+    }
+    this.#elsewhere = { flows: answer.elsewhere, at: clock.monotonic() };
+    return own === 0 ? nothingWaits : { kind: 'wait', ms: Math.min(answer.ms, announceEveryMs) };
+  }
+
+  #permit(flow: string, call: string): Permit {
+    const { clock, second, day, shared } = this.#parts;
+    const slot = second.take(clock.monotonic(), call, shared.isUp ? undefined : shared.share);
+    return permit(
+      { flow, isCounted: true },
+      {
+        done: (gotPage) => shared.ended({ call, freeInMs: slot.end(clock.monotonic(), gotPage) }),
+        giveBack: () => {
+          slot.giveBack();
+          day.giveBack(teamOf(flow));
+          shared.giveBack(call, teamOf(flow), day.report(clock.now()));
+        },
+      },
+    );
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The queue for calls: demands wait here for a permit, in fair order, each for a bounded time.
+ */
+import type { Clock } from '../clock.ts';
+import type { Problem } from '../problems.ts';
+import type { Now } from './day.ts';
+import type { DayBudget } from './day-budget.ts';
+import type { Demand, Payer, Urgency } from './demand.ts';
+import { FairQueue, type Spot } from './fair-queue.ts';
+import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
+import type { Answer, Permit, Permits } from './permits.ts';
+import { busy, Waiter } from './waiter.ts';
+
+export interface SchedulerOptions {
+  /** The longest wait of a caller for a permit, in milliseconds; longer waits are refused at once. */
+  readonly maxWaitMs: number;
+  /** Demands of one team and urgency that wait at the same time. */
+  readonly maxQueue: number;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly day: DayBudget;
+  /** The permits in use at present: they change when Redis is lost, and when it is back. */
+  readonly permits: () => Permits;
+  readonly teamWeight: (team: string) => number;
+  /** Called when a wait is over, whatever came of it. */
+  readonly waited: (team: string, urgency: Urgency, seconds: number) => void;
+  /** Called when a call has been granted that the other instances do not know. */
+  readonly grantedLocally: () => void;
+}
+
+export class Scheduler {
+  readonly #parts: Parts;
+  readonly #options: SchedulerOptions;
+  readonly #queue = new FairQueue<Waiter>();
+  #isAsking = false;
+  #askAgain = false;
+  #next: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  constructor(parts: Parts, options: SchedulerOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  waitingOf(urgency: Urgency, team: string): number {
+    return this.#queue.sizeOf(flowOf(urgency, team));
+  }
+
+  /** See `Quota.take`. */
+  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Permit> {
+    signal?.throwIfAborted();
+    if (!this.#charge(demand)) throw this.#parts.day.refusal(demand, demand.urgency, this.#now());
+
+    const { maxWaitMs } = this.#options;
+    const longestMs = demand.urgency === 'bulk' ? waitMs : Math.min(waitMs, maxWaitMs);
+    const expectedMs = this.#expectedMs(demand);
+    if (expectedMs > longestMs || this.#isFullFor(demand)) throw busy(expectedMs);
+    return this.#wait(demand, longestMs, signal);
+  }
+
+  #wait(demand: Demand, longestMs: number, signal: AbortSignal | undefined): Promise<Permit> {
+    const { clock, waited } = this.#parts;
+    const { maxWaitMs } = this.#options;
+    const waiter = new Waiter(demand, this.#spotOf(demand, demand), {
+      ...{ clock, signal },
+      onLeave: (waiter, reason) => {
+        this.#queue.remove(waiter.spot, waiter);
+        waiter.refuse(reason ?? busy(this.#expectedMs(demand)));
+        this.serve();
+      },
+      onOver: (seconds) => waited(demand.team, demand.urgency, seconds),
+    });
+    waiter.leaveIn(longestMs);
+    demand.onJoin((payer, urgency) => {
+      // A caller cannot wait for as long as a bulk walk does.
+      if (urgency !== 'bulk' && longestMs > maxWaitMs) waiter.leaveIn(maxWaitMs);
+      this.#joined(waiter, payer);
+    });
+    this.#queue.add(waiter.spot, waiter);
+    this.serve();
+    return waiter.permit;
+  }
+
+  /** Ends every wait: it has become known that the calls would be in vain. */
+  refuseWaiting(problem: Problem): void {
+    for (const waiter of this.#queue.clear()) waiter.refuse(problem);
+    this.serve();
+  }
+
+  /** Asks for permits, one after the other, as long as there are some to be had. */
+  readonly serve = (): void => {
+    this.#askAgain = true;
+    if (!this.#isAsking) void this.#askWhileGranted();
+  };
+
+  /** Asks `ms` milliseconds from now, unless it is done earlier anyway. */
+  serveIn(ms: number): void {
+    const { clock } = this.#parts;
+    const at = clock.monotonic() + ms;
+    if (ms === Number.POSITIVE_INFINITY || (this.#next && this.#next.at <= at)) return;
+    this.#next?.cancel();
+    const cancel = clock.after(ms, () => {
+      this.#next = undefined;
+      this.serve();
+    });
+    this.#next = { at, cancel };
+  }
+
+  close(): void {
+    this.#next?.cancel();
+  }
+
+  async #askWhileGranted(): Promise<void> {
+    this.#isAsking = true;
+    try {
+      while (this.#askAgain) {
+        this.#askAgain = false;
+        const permits = this.#parts.permits();
+        if (permits.decidesDay) this.#refuseSpent();
+        const asked = permits.ask(this.#flows());
+        // What comes at once is granted at once: the next demand sees a shorter queue.
+        const answer = asked instanceof Promise ? await asked : asked;
+        const waitMs = this.#use(answer, permits);
+        if (waitMs > 0 && !this.#askAgain) this.serveIn(waitMs);
+        else this.#askAgain = true;
+      }
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** Returns the milliseconds until it is worth asking again. */
+  #use(answer: Answer, { decidesDay }: Permits): number {
+    if (answer.kind === 'granted') {
+      this.#granted(answer.permit);
+      return 0;
+    }
+    if (decidesDay) this.#refuseSpent();
+    return answer.ms;
+  }
+
+  #granted(permit: Permit): void {
+    const { day, clock, grantedLocally } = this.#parts;
+    const waiter = this.#queue.nextOf(permit.flow);
+    if (!waiter || !(permit.isCounted || this.#charge(waiter.demand))) {
+      permit.giveBack();
+      if (waiter) this.#refuse(waiter);
+      return;
+    }
+    if (permit.isCounted) day.charge(waiter.demand);
+    else {
+      day.spend(waiter.demand, clock.now());
+      grantedLocally();
+    }
+    waiter.grant({
+      ...permit,
+      done: (gotPage) => {
+        permit.done(gotPage);
+        this.serve();
+      },
+    });
+  }
+
+  #flows() {
+    const { day } = this.#parts;
+    return this.#queue
+      .waiting()
+      .map(({ name, weight, size }) => ({ name, weight, waiting: size, kept: day.keptFrom(urgencyOf(name)) }));
+  }
+
+  #now(): Now {
+    const { clock } = this.#parts;
+    return { wall: clock.now(), monotonic: clock.monotonic() };
+  }
+
+  /** Charges the first of those who want a call and may pay for it. Returns false when none may. */
+  #charge(demand: Demand): boolean {
+    const { day } = this.#parts;
+    const now = this.#now();
+    const payer = demand.payers.find((one) => day.allows(one, demand.urgency, now));
+    if (payer && payer !== demand.payers[0]) demand.charge(payer);
+    return payer !== undefined;
+  }
+
+  #spotOf({ urgency }: Demand, { team, client = '' }: Payer): Spot {
+    return {
+      flow: flowOf(urgency, team),
+      weight: weightOf(urgency, this.#parts.teamWeight(team)),
+      member: client,
+    };
+  }
+
+  /** Whether a flow holds all that it may; its last position is kept for another client than the one that has all others. */
+  #isFullFor(demand: Demand): boolean {
+    const { flow, member } = this.#spotOf(demand, demand);
+    const waiting = this.#queue.sizeOf(flow);
+    const hasAll = member !== '' && waiting > 0 && this.#queue.sizeOf(flow, member) === waiting;
+    return waiting >= this.#options.maxQueue - (hasAll ? 1 : 0);
+  }
+
+  #expectedMs(demand: Demand): number {
+    const permits = this.#parts.permits();
+    return permits.expectedMs(this.#queue.aheadAmong(this.#spotOf(demand, demand), permits.elsewhere));
+  }
+
+  /** Another payer wants the same call. Where it would have it sooner by itself, the call moves to its flow, and it pays. */
+  #joined(waiter: Waiter, payer: Payer): void {
+    const { demand, spot } = waiter;
+    const its = this.#spotOf(demand, payer);
+    const isSooner = () => this.#queue.ahead(its) < this.#queue.ahead(spot, waiter);
+    if (demand.payers[0] !== payer && isSooner() && this.#parts.day.allows(payer, demand.urgency, this.#now())) {
+      demand.charge(payer);
+    }
+    const present = this.#spotOf(demand, demand);
+    if ((present.flow === spot.flow && present.member === spot.member) || !this.#queue.remove(spot, waiter)) return;
+    waiter.spot = present;
+    this.#queue.add(present, waiter);
+    this.serve();
+  }
+
+  /** Refuses those for whom nothing is left of the day, unless another one who wants the same may pay. */
+  #refuseSpent(): void {
+    for (const spot of this.#queue.spots()) {
+      const payer = { team: teamOf(spot.flow), client: spot.member || undefined };
+      if (this.#parts.day.allows(payer, urgencyOf(spot.flow), this.#now())) continue;
+      for (const waiter of this.#queue.itemsOf(spot)) {
+        this.#queue.remove(spot, waiter);
+        if (this.#charge(waiter.demand)) {
+          waiter.spot = this.#spotOf(waiter.demand, waiter.demand);
+          this.#queue.add(waiter.spot, waiter);
+        } else this.#refuse(waiter);
+      }
+    }
+  }
+
+  #refuse(waiter: Waiter): void {
+    const { demand } = waiter;
+    waiter.refuse(this.#parts.day.refusal(demand, demand.urgency, this.#now()));
+  }
+}

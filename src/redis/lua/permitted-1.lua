@@ -1,0 +1,26 @@
+--[[
+  Tries commands against Redis' access control. Errors of another kind do not matter here: that a value has another type, or that
+  Redis is full.
+
+  Input:
+    KEYS[1] an unused key
+    ARGV[1] channel of the messages
+    ARGV[2] JSON: arguments by command; "key" and "channel" stand for those two
+  Output:
+    the first command that is denied and its error, or an empty list
+]]
+local probeKey, channel, commands = KEYS[1], ARGV[1], cjson.decode(ARGV[2])
+
+local given = {key = probeKey, channel = channel}
+for name, arguments in pairs(commands) do
+  local values = {}
+  for n, value in ipairs(arguments) do values[n] = given[value] or value end
+  local reply = redis.pcall(name, unpack(values))
+  local err = type(reply) == 'table' and reply.err
+  if err and (string.find(err, 'NOPERM', 1, true) or string.find(err, 'ACL failure', 1, true)
+    or string.find(err, 'The user executing the script', 1, true)) then
+    return {name, err}
+  end
+end
+redis.pcall('DEL', probeKey)
+return {}

@@ -1,0 +1,17 @@
+/**
+ * What ids mean, as it survives a restart: a part of `quota.stateFile`.
+ */
+import type { Part } from '../storage/state-file.ts';
+import { isMeantActivity, type MeantActivity, maxKeptIds } from './known-ids.ts';
+
+/** @param onDropped called with the number of ids in it that are not valid, or more than are kept */
+export const idsPart = (onDropped: (count: number) => void): Part<readonly MeantActivity[]> => ({
+  members: ['ids'],
+  parse: ({ ids }) => {
+    const all: readonly unknown[] = Array.isArray(ids) ? ids : [ids];
+    const valid = all.slice(0, maxKeptIds).filter(isMeantActivity);
+    if (valid.length < all.length) onDropped(all.length - valid.length);
+    return valid;
+  },
+  serialise: (ids) => (ids.length === 0 ? {} : { ids }),
+});

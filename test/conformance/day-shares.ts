@@ -1,0 +1,69 @@
+/**
+ * What every implementation of the day's shares promises: a team may spend what weights, spent calls, reserve and time of day say.
+ */
+import { describe, expect, test } from '@jest/globals';
+import type { TeamCalls, TeamPart } from '../../src/quota/day-shares.ts';
+
+export interface Step {
+  readonly team: string;
+  /** What is left of the day: 1 at its start, 0 at its end. */
+  readonly rest: number;
+  readonly reserve: number;
+}
+
+/** A day on which nothing was spent yet. */
+export interface Day {
+  /** Counts a call if it is allowed. Resolves with whether it was. */
+  spend(step: Step): Promise<boolean>;
+  /** All teams that have spent something or keep less than their part, by name. */
+  teams(): readonly TeamCalls[];
+}
+
+export type NewDay = (perDay: number, parts: ReadonlyMap<string, TeamPart>) => Promise<Day>;
+
+export const part = (calls: number, cap = Number.MAX_SAFE_INTEGER): TeamPart => ({ part: calls, cap, isWhole: true });
+
+export function testDayShares(name: string, newDay: NewDay): void {
+  describe(`the day's shares, ${name}`, () => {
+    /** Spends until it is refused. Resolves with the calls that were made. */
+    async function drain(day: Day, team: string, rest: number, reserve = 0): Promise<number> {
+      let made = 0;
+      while (await day.spend({ team, rest, reserve })) made++;
+      return made;
+    }
+
+    const halves = new Map([
+      ['a', part(20)],
+      ['b', part(20)],
+    ]);
+
+    test('leave a team its part, whatever others want', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 1)).toBe(20);
+      expect(await drain(day, 'b', 1)).toBe(20);
+      expect(await drain(day, 'a', 1)).toBe(0);
+    });
+
+    test('lend what is not used, the more the later it is', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 1)).toBe(20);
+      expect(await drain(day, 'a', 0.5)).toBe(10);
+      expect(await drain(day, 'a', 0)).toBe(10);
+    });
+
+    test('stop at the cap of a team, and leave the reserve', async () => {
+      const day = await newDay(40, new Map([['a', part(20, 25)]]));
+      expect(await drain(day, 'a', 0, 30)).toBe(10);
+      expect(await drain(day, 'a', 0)).toBe(15);
+      expect(await drain(day, '', 0)).toBe(15);
+    });
+
+    test('say what each team has spent and keeps', async () => {
+      const day = await newDay(40, halves);
+      await drain(day, 'a', 0.5);
+      expect(day.teams().filter(({ calls }) => calls > 0)).toEqual([
+        { team: 'a', calls: 30, kept: expect.any(Number) },
+      ]);
+    });
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * The file of what survives a restart: parts with an owner each.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { dayPart } from '../src/quota/stored-day.ts';
+import { type Part, StateFile } from '../src/storage/state-file.ts';
+import { idsPart } from '../src/upstream/kept-ids.ts';
+
+let folder: string;
+let path: string;
+let events: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sendgate-state-'));
+  path = join(folder, 'state.json');
+  events = [];
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const open = (at = path) =>
+  new StateFile(at, {
+    unreadable: () => events.push('unreadable'),
+    unwritable: (code) => events.push(`unwritable ${code}`),
+    writable: () => events.push('writable'),
+  });
+const ids = idsPart((count) => events.push(`dropped ${count}`));
+const text = () => readFileSync(path, 'utf8');
+
+const numbers: Part<number> = {
+  members: ['least', 'most'],
+  parse: (members) => z.object({ least: z.int(), most: z.int() }).parse(members).most,
+  serialise: (most) => ({ least: 0, most }),
+};
+const words: Part<string> = {
+  members: ['words'],
+  parse: ({ words }) => z.string().parse(words),
+  serialise: (words) => ({ words }),
+};
+
+test('a part that changes is written with all others, opened or not', () => {
+  writeFileSync(path, '{"least":0,"most":7,"later":[1]}');
+  const file = open();
+  const [most, word] = [file.open(numbers), file.open(words)];
+  expect([most.stored, word.stored]).toEqual([7, undefined]);
+  word.keep('new');
+  expect(JSON.parse(text())).toEqual({ least: 0, most: 7, later: [1], words: 'new' });
+  most.keep(8);
+  expect(JSON.parse(text())).toEqual({ least: 0, most: 8, later: [1], words: 'new' });
+  expect(events).toEqual([]);
+});
+
+test('a part that cannot be read costs no other part, is reported and not written again', () => {
+  writeFileSync(path, '{"least":0,"most":"x","words":"old"}');
+  const file = open();
+  expect(file.open(numbers).stored).toBeUndefined();
+  const word = file.open(words);
+  expect([word.stored, events]).toEqual(['old', ['unreadable']]);
+  word.keep('new');
+  expect(text()).toBe('{"words":"new"}');
+});
+
+test.each([
+  ['no JSON', 'nonsense'],
+  ['no object', '[1]'],
+  ['longer than any of ours', `{"words":"${'x'.repeat(5_000_000)}"}`],
+])('a file that is %s is reported, and written anew', (_, content) => {
+  writeFileSync(path, content);
+  const word = open().open(words);
+  expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
+  word.keep('new');
+  expect(text()).toBe('{"words":"new"}');
+});
+
+test('without a path nothing is written, and a file that is missing is no trouble', () => {
+  open('').open(words).keep('new');
+  expect(open().open(words).stored).toBeUndefined();
+  expect([existsSync(path), events]).toEqual([false, []]);
+});
+
+test('a file that cannot be written is reported once each way', () => {
+  const away = join(folder, 'away');
+  const word = open(join(away, 'state.json')).open(words);
+  for (const text of ['a', 'b']) word.keep(text);
+  expect(events).toEqual(['unwritable ENOENT']);
+  mkdirSync(away);
+  for (const text of ['c', 'd']) word.keep(text);
+  expect(events).toEqual(['unwritable ENOENT', 'writable']);
+});
+
+test('the day and the ids stand in it as every version since the first has written and read them', () => {
+  const activity = '00000000-0000-0000-0000-000000000001';
+  const stored = `{"day":"2026-01-01","calls":3,"teams":[{"team":"a","calls":3,"kept":1.5}],"ids":[["7","${activity}"]]}`;
+  writeFileSync(path, stored);
+  const file = open();
+  const [day, known] = [file.open(dayPart), file.open(ids)];
+  expect(day.stored).toEqual({ day: '2026-01-01', teams: [{ team: 'a', calls: 3, kept: 1.5 }] });
+  expect(known.stored).toEqual([['7', activity]]);
+  if (day.stored) day.keep(day.stored);
+  if (known.stored) known.keep(known.stored);
+  expect(JSON.parse(text())).toEqual(JSON.parse(stored));
+
+  // The first version counted no teams.
+  writeFileSync(path, '{"day":"2026-01-01","calls":3}');
+  expect(open().open(dayPart).stored).toEqual({ day: '2026-01-01', teams: [{ team: '', calls: 3, kept: 0 }] });
+  writeFileSync(path, '{"day":"2026-01-01","calls":3,"ids":[["7","x"],"y"]}');
+  expect(open().open(ids).stored).toEqual([]);
+  expect(events).toEqual(['dropped 2']);
+});
