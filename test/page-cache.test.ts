@@ -7,7 +7,7 @@ import type { PageCache } from '../src/cache/page-cache.ts';
 import { MeansAnotherId } from '../src/model/campaign-ids.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
 import { Problem } from '../src/problems.ts';
-import { cacheOf, HeldUpstream, pageOfOne } from './conformance/page-source.ts';
+import { cacheOf, datedPage, HeldUpstream, pageOfOne } from './conformance/page-source.ts';
 import { FakeClock, settled } from './support/clock.ts';
 import { MemorySecondLevel, SharedMemory } from './support/memory-second-level.ts';
 import { firstPage, nextPage } from './support/queries.ts';
@@ -289,16 +289,24 @@ describe('With a second level', () => {
     expect(b.hit(later)).toBeDefined();
   });
 
-  test('the lease is free again when a call has only found out what the id means', async () => {
+  test('the lease is passed on when a call has only found out what the id means', async () => {
     const [a, b] = [join(), join()];
-    upstream.always = () => {
-      upstream.always = () => pageOfOne('a');
-      throw new MeansAnotherId();
-    };
-    await a.get(query, ask);
-    expect((await b.get(query, ask)).outcome).toEqual({ kind: 'hit', shared: true });
+    const all = [a.get(query, ask), b.get(query, ask)];
+    await idle();
+    upstream.always = () => pageOfOne('a');
+    upstream.calls[0]?.fail(new MeansAnotherId());
+    for (const { page } of await Promise.all(all)) expect(page).toBeDefined();
     expect(upstream.calls).toHaveLength(2);
-  }, 5_000);
+  });
+
+  test('a caller who wants it fresher than any instance has it waits for a call', async () => {
+    const [a, b] = [join(), join()];
+    upstream.always = () => datedPage(clock);
+    await a.get(query, ask);
+    await clock.pass(90_000);
+    expect((await b.get(query, { ...ask, maxAgeSeconds: 60 })).outcome).toMatchObject({ kind: 'forwarded' });
+    expect(upstream.calls).toHaveLength(2);
+  });
 
   test('a fresh page whose generation another instance has ended is not answered', async () => {
     const [a, b] = [join(), join()];
@@ -313,6 +321,16 @@ describe('With a second level', () => {
     const old = b.peek(query)?.body.etag;
     expect((await b.get(query, ask)).page.body.etag).not.toBe(old);
   });
+});
+
+test('A page that is unchanged keeps its body', async () => {
+  await hold('a');
+  const body = pages.peek(query)?.body;
+  await clock.pass(60_001);
+  await hold('a');
+  await idle();
+  expect(pages.peek(query)?.fetchedAt).toBe(clock.monotonic());
+  expect(pages.peek(query)?.body).toBe(body);
 });
 
 test('Who wants a view wants its source as urgently', async () => {

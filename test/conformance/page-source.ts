@@ -24,7 +24,7 @@ export class HeldUpstream {
   readonly calls: {
     readonly demand: Demand;
     readonly answer: (page: SendsPage) => void;
-    readonly fail: (problem: Problem) => void;
+    readonly fail: (error: Error) => void;
   }[] = [];
   /** Says what is answered without being told to. */
   always: ((query: PageQuery) => SendsPage) | undefined;
@@ -186,7 +186,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
     });
 
     test('a caller who wants it fresher than it is waits for a call', async () => {
-      upstream.always = () => ({ ...pageOfOne('a'), sends: datedSends(clock) });
+      upstream.always = () => datedPage(clock);
       await pages.get(query, ask);
       await clock.pass(90_000);
       expect(pages.hit(query, 120)).toBeDefined();
@@ -214,5 +214,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
 }
 
 /** Old enough to be fresh for an hour. */
-const datedSends = (clock: FakeClock): SendsPage['sends'] =>
-  pageOfOne('a').sends.map((send) => ({ ...send, send_date: new Date(clock.now() - 36_000_000).toISOString() }));
+export const datedPage = (clock: FakeClock): SendsPage => ({
+  sends: pageOfOne('a').sends.map((send) => ({ ...send, send_date: new Date(clock.now() - 36_000_000).toISOString() })),
+  cursor: undefined,
+});
