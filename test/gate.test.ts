@@ -49,26 +49,26 @@ const passes = async () => {
 describe('a gate', () => {
   test('is shut and opened by probes alone, one in its time, whoever asks', async () => {
     expect(await passes()).toBe(true);
-    await gate.judge(probe);
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 1]);
+    gate.learn('refused');
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 0]);
     await clock.pass(60_000);
     expect(await Promise.all([passes(), passes(), passes()])).toEqual([false, false, false]);
-    expect(probes).toBe(2);
+    expect(probes).toBe(1);
     finding = 'answered';
     await clock.pass(60_000);
     // The one who has it probed waits for what comes of it; the others do not.
     expect(await Promise.all([passes(), passes()])).toEqual([true, false]);
-    expect([await passes(), probes]).toEqual([true, 3]);
+    expect([await passes(), probes]).toEqual([true, 2]);
     expect(changes).toEqual([true, false]);
   });
 
   test('stays as it is when a probe says nothing of it, or cannot be made, which leaves it due', async () => {
-    await gate.judge(probe);
+    gate.learn('refused');
     await clock.pass(60_000);
     finding = undefined;
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 3]);
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 2]);
     finding = 'failed';
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 4]);
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 3]);
     finding = 'answered';
     await clock.pass(60_000);
     expect(await passes()).toBe(true);

@@ -8,14 +8,14 @@ import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
 import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
-import type { Quota } from '../quota/quota.ts';
+import type { Quota, Turn } from '../quota/quota.ts';
 import { inSpan } from '../tracing.ts';
 import type { Call, Dialect, Exchange, Refusal } from './adapter.ts';
 import type { Gate } from './gate.ts';
 import { type Gates, isRefused } from './gates.ts';
 import { type CallObserver, callOnce, type Outcome } from './one-call.ts';
 import { type Finding, findingOf, type Prober } from './prober.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import type { Retry, RetryBudget } from './retry-budget.ts';
 import type { Transport } from './transport.ts';
 
 export interface UpstreamOptions {
@@ -107,26 +107,39 @@ export class Upstream {
     return (exchange, demand, signal) => this.#inTurn(exchange, demand, signal, deadline);
   }
 
+  /** Waits until the gates are open, for credentials and for a permit. */
+  async #acquire(demand: Demand, left: () => number, signal: AbortSignal): Promise<Turn> {
+    await this.#passGates(left());
+    await this.#credentials(left());
+    const { team, urgency } = demand;
+    return inSpan('quota wait', { 'sendgate.team': team, 'sendgate.urgency': urgency }, () =>
+      this.#parts.quota.take(demand, left(), signal),
+    );
+  }
+
   /** Waits for the quota, calls, and calls again where that helps, until the deadline. */
   async #inTurn<T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
-    const { clock, quota, gates, prober, retryBudget } = this.#parts;
+    const { clock, gates, prober, retryBudget } = this.#parts;
     const { breaker } = gates;
     const left = () => deadline - clock.monotonic();
 
     let confirmed = false;
     let askedAnew = false;
+    let retry: Retry | undefined;
+    const takeRetry = () => {
+      retry = retryBudget.take(demand);
+      return retry !== undefined;
+    };
     for (let retries = 0; ; ) {
-      await this.#passGates(left());
-      await this.#credentials(left());
-      const { team, urgency } = demand;
-      const turn = await inSpan('quota wait', { 'sendgate.team': team, 'sendgate.urgency': urgency }, () =>
-        quota.take(demand, left(), signal),
-      );
+      const turn = await this.#acquire(demand, left, signal).catch((error: unknown) => {
+        retry?.giveBack();
+        throw error;
+      });
+      retry = undefined;
       if (retries === 0) retryBudget.earn(demand);
       const timeoutMs = Math.min(this.#options.timeoutMs, left());
       const { timesForgotten } = prober;
-      const outcome = await callOnce(this.#parts, exchange, timeoutMs, retries);
-      turn.done('answer' in outcome);
+      const outcome = await inTurn(turn, () => callOnce(this.#parts, exchange, timeoutMs, retries));
       if ('answer' in outcome) {
         breaker.answered();
         this.#answeredAt = clock.monotonic();
@@ -140,7 +153,7 @@ export class Upstream {
       const canRetry = again === 'retry' && retries < this.#options.retries && !breaker.isOpen && !breaker.isSuspect;
       // Others may have joined a walk's question, who do not wait for as long as a walk does.
       const mayPause = pauseMs < Math.min(left(), this.#options.deadlineMs);
-      if (!mayPause || !(canConfirm || (canRetry && retryBudget.spend(demand)))) {
+      if (!mayPause || !(canConfirm || (canRetry && takeRetry()))) {
         if (finding === 'day') throw gates.day.problem;
         if (timeoutMs < this.#options.timeoutMs && problem.code === 'upstream-timeout') throw problem;
         // Who has waited less may be answered by a retry: this is not remembered.
@@ -154,7 +167,10 @@ export class Upstream {
       }
       if (canConfirm) confirmed = true;
       else retries++;
-      await sleep(clock, pauseMs, signal);
+      await sleep(clock, pauseMs, signal).catch((error: unknown) => {
+        retry?.giveBack();
+        throw error;
+      });
     }
   }
 
@@ -204,7 +220,8 @@ export class Upstream {
   /** A run of failures is an outage or one caller's odd questions. If the probe is answered it is the latter, and the count restarts. */
   async #judgeOutage(): Promise<void> {
     const { breaker } = this.#parts.gates;
-    const finding = await breaker.gate.judge(() => this.#probe(this.#options.breakerProbeMs));
+    const finding = await this.#probe(this.#options.breakerProbeMs);
+    if (finding) breaker.gate.learn(finding);
     if (finding === 'answered') breaker.answered();
   }
 
@@ -271,8 +288,7 @@ export class Upstream {
     await this.#credentials(deadlineMs);
     const turn = await quota.take(new Demand(account, 'interactive'), deadlineMs);
     const { timesForgotten } = prober;
-    const outcome = await callOnce(this.#parts, dialect.neutral(), timeoutMs, 0);
-    turn.done(false);
+    const outcome = await inTurn(turn, () => callOnce(this.#parts, dialect.neutral(), timeoutMs, 0), false);
     return prober.timesForgotten === timesForgotten ? outcome : undefined;
   }
 
@@ -280,6 +296,18 @@ export class Upstream {
     const { clock, ready } = this.#parts;
     const replacing = ready();
     return replacing !== undefined && settlesWithin(clock, this.#options.deadlineMs, replacing).catch(() => false);
+  }
+}
+
+/** Makes the call that a turn was granted for, and ends the turn, whatever comes of it. */
+async function inTurn<T>(turn: Turn, call: () => Promise<Outcome<T>>, isPage = true): Promise<Outcome<T>> {
+  let gotPage = false;
+  try {
+    const outcome = await call();
+    gotPage = isPage && 'answer' in outcome;
+    return outcome;
+  } finally {
+    turn.done(gotPage);
   }
 }
 
