@@ -7,15 +7,17 @@ import yoctoSpinner from 'yocto-spinner';
 import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
 import { baseUrls } from './config/schema.ts';
 import { Problem } from './problems.ts';
-import type { Reply } from './upstream/adapter.ts';
-import { hasNoPath } from './upstream/answers.ts';
-import { errorKey } from './upstream/error-body.ts';
+import type { ErrorReply } from './upstream/adapter.ts';
+import { readErrorBody } from './upstream/error-body.ts';
 import { begin, untilDecided } from './upstream/oauth/device-flow.ts';
-import { refreshTokens, sha256, storeTokens, toStored } from './upstream/oauth/refresh.ts';
+import { storeTokens } from './upstream/oauth/persist.ts';
+import { refreshTokens } from './upstream/oauth/refresh.ts';
+import { sha256, toStored } from './upstream/oauth/stored-tokens.ts';
 import { GrantError, TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
 import { checkWritable, readTokens } from './upstream/oauth/token-file.ts';
+import { mayReadReports, privilegesPath } from './upstream/privileges.ts';
+import { hasNoPath, isAccessDenied } from './upstream/refusal.ts';
 import { Transport } from './upstream/transport.ts';
-import { mayReadReports, privilegesPath } from './upstream/v3.ts';
 
 const exConfig = 78; // sysexits.h, as in main.ts
 const interrupted = 130; // 128 and the number of SIGINT, as shells have it
@@ -131,7 +133,8 @@ async function tryOut(accessToken: string): Promise<void> {
   const transport = new Transport({ baseUrl, userAgent, maxResponseBytes: constantContact.maxResponseBytes });
   const headers = { authorization: `Bearer ${accessToken}` };
   const ask = async (path: string, query: Readonly<Record<string, string>>) => {
-    const reply = await transport.send({ path, query, headers }, timeoutMs).catch(() => undefined);
+    const answer = await transport.send({ path, query, headers }, timeoutMs).catch(() => undefined);
+    const reply = answer && { ...answer, error: readErrorBody(answer.body) };
     if (reply && !(path === idsPath && hasNoPath(reply))) endIfRefused(reply);
     return reply && reply.status < 500 && reply.status !== 429 ? reply : undefined;
   };
@@ -146,8 +149,9 @@ async function tryOut(accessToken: string): Promise<void> {
   );
 }
 
-function endIfRefused({ status, body }: Reply): void {
-  if (status === 403 && errorKey(body) === 'access_denied') end(1, noReports);
+function endIfRefused(reply: ErrorReply): void {
+  if (isAccessDenied(reply)) end(1, noReports);
+  const { status } = reply;
   if (status !== 401 && status !== 403) return;
   end(
     1,

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
 import { endOfDay, quotaExhausted } from '../src/quota/day.ts';
+import { type Finding, findingOf } from '../src/upstream/finding.ts';
 import { Gate } from '../src/upstream/gate.ts';
-import type { Finding } from '../src/upstream/prober.ts';
-import { findingOf, Prober } from '../src/upstream/prober.ts';
+import { Prober } from '../src/upstream/prober.ts';
 import { FakeClock, settled } from './support/clock.ts';
 
 let clock: FakeClock;

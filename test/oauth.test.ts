@@ -12,8 +12,9 @@ import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { untilDecided } from '../src/upstream/oauth/device-flow.ts';
 import { type RefreshOrder, type RefreshOutcome, refreshTokens } from '../src/upstream/oauth/refresh.ts';
+import type { StoredTokens } from '../src/upstream/oauth/stored-tokens.ts';
 import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
-import { readTokens, type StoredTokens } from '../src/upstream/oauth/token-file.ts';
+import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../src/upstream/oauth/tokens.ts';
 import { FakeClock, ForwardClock, settled } from './support/clock.ts';
 import { type Harness, oauth, start, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
@@ -88,7 +89,8 @@ describe('the access token', () => {
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
     expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
-    const told = () => it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
+    const told = () =>
+      it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
     await until(() => told().length === 2, 'it is told that it could not be renewed, and that none is left');
     expect(told()).toMatchObject([{ level: 'warn' }, { level: 'error', event: 'token.missing', reason: 'http-5xx' }]);
     expect((await it.get(sends(1))).status).toBe(200); // stale

@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Breaker } from '../src/upstream/breaker.ts';
-import type { Finding } from '../src/upstream/prober.ts';
+import type { Finding } from '../src/upstream/finding.ts';
 import { RetryBudget } from '../src/upstream/retry-budget.ts';
 import { FakeClock } from './support/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';

@@ -15,9 +15,11 @@ import type { SandboxOAuthOptions, TokenOddity, TokenShape } from '../src/sandbo
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { untilDecided } from '../src/upstream/oauth/device-flow.ts';
-import { type RefreshOrder, refreshTokens, storeTokens, toStored } from '../src/upstream/oauth/refresh.ts';
+import { storeTokens } from '../src/upstream/oauth/persist.ts';
+import { type RefreshOrder, refreshTokens } from '../src/upstream/oauth/refresh.ts';
+import { type StoredTokens, toStored } from '../src/upstream/oauth/stored-tokens.ts';
 import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
-import { readTokens, type StoredTokens, writeTokens } from '../src/upstream/oauth/token-file.ts';
+import { readTokens, writeTokens } from '../src/upstream/oauth/token-file.ts';
 import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-answers-'));

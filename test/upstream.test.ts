@@ -4,7 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
 import { Demand } from '../src/quota/demand.ts';
-import type { Finding } from '../src/upstream/prober.ts';
+import type { Finding } from '../src/upstream/finding.ts';
 import { ConnectionFailure } from '../src/upstream/transport.ts';
 import { settled } from './support/clock.ts';
 import { firstPage } from './support/queries.ts';

@@ -140,7 +140,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       },
     );
   const { pagesBytes, answersBytes } = bytesOfPrimary(config);
-  const { ids } = upstream.dialect;
+  const { ids } = upstream;
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
   const pages = new Pages(
     {
@@ -148,7 +148,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       readSends,
-      filtersSince: upstream.dialect.filtersSince,
+      filtersSince: upstream.adapter.filtersSince,
       ids,
       walks,
       shared,
@@ -226,7 +226,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       ? new Workers(config.server, { ...behind, logDestination: parts.logDestination })
       : undefined;
   const { version } = parts;
-  const { campaignIds } = upstream.dialect;
+  const { campaignIds } = upstream.adapter;
   const front: Front = workers ?? buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
   const purge = async (given: string | undefined) => {
     const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);

@@ -4,8 +4,8 @@
 import { closeSync, openSync, readFileSync, renameSync, statSync, writevSync } from 'node:fs';
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
+import { isMeantActivity, type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import { account, type TeamCalls } from '../quota/day-shares.ts';
-import { isMeantActivity, type MeantActivity, maxKeptIds } from '../upstream/known-ids.ts';
 
 const calls = z.int().nonnegative();
 const storedDay = z.object({

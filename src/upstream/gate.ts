@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
-import type { Finding } from './prober.ts';
+import type { Finding } from './finding.ts';
 
 interface GateOptions {
   /** While shut, one probe in this time finds out whether things have changed. */

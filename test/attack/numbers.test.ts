@@ -15,8 +15,8 @@ import { SecondLimit } from '../../src/quota/second-limit.ts';
 import { linesNow } from '../../src/reports/answer.ts';
 import { readSends, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
+import type { Finding } from '../../src/upstream/finding.ts';
 import { Gate } from '../../src/upstream/gate.ts';
-import type { Finding } from '../../src/upstream/prober.ts';
 import { FakeClock, settled } from '../support/clock.ts';
 import { firstPage } from '../support/queries.ts';
 

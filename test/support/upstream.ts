@@ -6,6 +6,9 @@ import { Problem } from '../../src/problems.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import type { Reply, UpstreamRequest } from '../../src/upstream/adapter.ts';
+import { oneIdEach } from '../../src/upstream/campaign-ids.ts';
+import { Client } from '../../src/upstream/client.ts';
+import { apiKeyCredentials } from '../../src/upstream/credentials.ts';
 import { buildGates } from '../../src/upstream/gates.ts';
 import { Prober } from '../../src/upstream/prober.ts';
 import { RetryBudget } from '../../src/upstream/retry-budget.ts';
@@ -68,16 +71,16 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     describe: () => ({}),
     close: () => {},
   };
-  const upstream = new Upstream(
+  const { sign } = apiKeyCredentials({ apiKey: () => 'key', accessToken: () => undefined });
+  const client = new Client(
     {
-      dialect: v2({ apiKey: () => 'key', accessToken: () => undefined }),
-      ready: () => it.ready(),
-      ...{ transport: transport as Transport, quota, gates, prober, retryBudget, clock },
+      ...{ adapter: v2, transport, quota, gates, prober, retryBudget, clock },
+      credentials: { sign, ready: () => it.ready() },
       observe: () => {},
-      onOdd: () => {},
     },
     { ...options, ...given },
   );
+  const upstream = new Upstream({ adapter: v2, campaignIds: oneIdEach, client, onOdd: () => {} });
   const ask = (query: PageQuery = firstPage('1'), demand = new Demand('a', 'interactive'), signal = never) =>
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {

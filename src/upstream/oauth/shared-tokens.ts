@@ -9,7 +9,7 @@ import type { Clock } from '../../clock.ts';
 import { parseRedisUrl } from '../../config/redis-url.ts';
 import { connect, type Redis, type Script } from '../../redis/redis.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
-import { parseTokens, type StoredTokens } from './token-file.ts';
+import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** How the tokens are kept, in a form that can be handed to another process. */
 export interface TokenSharing {
