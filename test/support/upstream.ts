@@ -19,7 +19,7 @@ import { FakeClock } from './clock.ts';
 import { firstPage } from './queries.ts';
 
 /** Headers and body are optional in a script. */
-type Scripted = { readonly status: number; readonly body?: string; readonly headers?: Reply['headers'] } | Error;
+export type Scripted = { readonly status: number; readonly body?: string; readonly headers?: Reply['headers'] } | Error;
 
 export const page: Scripted = { status: 200, body: '{"meta":{"pagination":{}},"results":[]}' };
 export const isNeutral = ({ path }: UpstreamRequest) => path === '/v2/emailmarketing/campaigns';
@@ -37,15 +37,23 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
   const { perSecond = 1_000, maxQueue = 100, ...given } = overrides;
   const clock = new FakeClock();
   const requests: UpstreamRequest[] = [];
+  const timeouts: number[] = [];
   const events: string[] = [];
+  const refused: boolean[] = [];
   const it = {
     clock,
     requests,
+    /** The longest that each call may take, in milliseconds. */
+    timeouts,
     events,
+    /** What was told of 401s: whether the question was known to be good. */
+    refused,
     /** What Constant Contact answers. */
     answer: (_request: UpstreamRequest): Scripted | Promise<Scripted> => page,
     ready: (): Promise<void> | undefined => undefined,
     neutralCalls: () => requests.filter(isNeutral).length,
+    /** All others. */
+    calls: () => requests.filter((request) => !isNeutral(request)).length,
   };
   const quota: Quota = new Quota(
     clock,
@@ -62,8 +70,9 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
   const prober = new Prober(clock);
   const retryBudget = new RetryBudget(10);
   const transport: Pick<Transport, 'send' | 'describe' | 'close'> = {
-    async send(request) {
+    async send(request, timeoutMs) {
       requests.push(request);
+      timeouts.push(timeoutMs);
       const answer = await it.answer(request);
       if (answer instanceof Error) throw answer;
       return { body: '', headers: {}, ...answer };
@@ -75,7 +84,10 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
   const client = new Client(
     {
       ...{ adapter: v2, transport, quota, gates, prober, retryBudget, clock },
-      credentials: { sign, ready: () => it.ready() },
+      credentials: {
+        sign: (request) => ({ ...sign(request), refused: (isCertain) => void refused.push(isCertain) }),
+        ready: () => it.ready(),
+      },
       observe: () => {},
     },
     { ...options, ...given },
