@@ -1,5 +1,5 @@
 /**
- * What Constant Contact refuses to everybody, and what operators are told of it: an API that is withdrawn, a user who may not
+ * What Constant Contact refuses to everybody, and what operators read in the log: an API that is withdrawn, a user who may not
  * read reports.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

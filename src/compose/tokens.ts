@@ -78,24 +78,24 @@ function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | u
   return { redisUrl, key: redis.key('{tokens}'), channel: redis.channel, sealingKeys };
 }
 
-/** Tells of each change once: not of every refresh that fails as the one before. */
+/** Logs each change once, and not every refresh that fails as the one before. */
 function logOfRefreshes(emit: Emit, file: string) {
-  let told: RefreshOutcome['outcome'] | 'missing' = 'renewed';
+  let logged: RefreshOutcome['outcome'] | 'missing' = 'renewed';
   return {
     /** There is another access token. */
     replaced(): void {
-      if (told === 'refused') emit('token.replaced', {});
-      told = 'renewed';
+      if (logged === 'refused') emit('token.replaced', {});
+      logged = 'renewed';
     },
     tried({ outcome, reason }: RefreshOutcome, isMissing: boolean): void {
       emit('token.refresh_tried', { outcome });
       const state = outcome === 'failed' && isMissing ? 'missing' : outcome;
       if (state === 'renewed') emit('token.renewed', {});
-      else if (state === told || told === 'refused') return;
+      else if (state === logged || logged === 'refused') return;
       else if (state === 'missing') emit('token.missing', { reason, file });
       else if (state === 'failed') emit('token.refresh_failed', { reason, file });
       else emit('token.refused', { reason });
-      told = state;
+      logged = state;
     },
   };
 }

@@ -103,7 +103,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 
-/** Counts odd rows, and tells of the first of each field: where there is one, there are many. */
+/** Counts odd rows, and logs the first of each field: where there is one, there are many. */
 function logOfOddRows(emit: Emit): (campaign: string, odd: OddRows) => void {
   const logged = new Set<OddField>();
   return (campaign, odd) => {
@@ -117,7 +117,7 @@ function logOfOddRows(emit: Emit): (campaign: string, odd: OddRows) => void {
 }
 
 /**
- * What ids mean is kept in the file, and told to the other instances. Without a key or a client secret it is not told: the id of
+ * What ids mean is kept in the file, and published to the other instances. Without a key or a client secret it is not published: the id of
  * a client is no secret, and what could be proven with it alone would be kept for good.
  */
 function buildKnownIds(

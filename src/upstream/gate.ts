@@ -11,11 +11,11 @@ interface GateOptions {
   readonly probeEveryMs: number;
   /** What a finding means for this gate; undefined where it means nothing. */
   readonly reads: (finding: Finding) => 'shut' | 'open' | undefined;
-  /** What callers are told while it is shut. */
+  /** The problem that callers get while it is shut. */
   readonly problem: (probeInMs: number) => Problem;
   /** Wall time in milliseconds at which a gate that shuts now opens by itself; never without it. */
   readonly until?: () => number;
-  /** Told once when the gate shuts, and again when it is shut for something else; and once when it opens. */
+  /** Called once when the gate shuts, again when it is shut for something else, and once when it opens. */
   readonly onChange: (shut: boolean, finding: Finding | undefined) => void;
 }
 
@@ -74,8 +74,8 @@ export class Gate {
   }
 
   /**
-   * Shuts or opens as a finding has it, whoever had the call made. What says nothing of this gate leaves its probe due. To be
-   * told the same twice changes nothing.
+   * Shuts or opens as a finding has it, whichever probe found it. What says nothing of this gate leaves its probe due. Learning
+   * the same twice changes nothing.
    *
    * @param probeInMs when the next probe may be made, if not in the usual time
    */
@@ -111,7 +111,7 @@ export class Gate {
     this.#probeAt = this.#clock.monotonic() + probeInMs;
   }
 
-  /** What callers are told while it is shut. */
+  /** The problem that callers get while it is shut. */
   get problem(): Problem {
     return this.#options.problem(Math.max(0, this.#probeAt - this.#clock.monotonic()));
   }

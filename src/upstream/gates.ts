@@ -1,5 +1,5 @@
 /**
- * What keeps everybody from asking Constant Contact in vain, and tells of each change, once each way.
+ * The four gates in front of Constant Contact: each refuses all calls while they would fail, and emits an event when it shuts or opens.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -25,7 +25,7 @@ export interface Gates {
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
-  /** Ends every wait for a permit: the calls would be in vain. */
+  /** Ends every wait for a permit: the calls would fail. */
   readonly refuseWaiting: (problem: Problem) => void;
 }
 

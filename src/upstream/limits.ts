@@ -19,12 +19,12 @@ const gatewayLimit = /^(too many requests|limit exceeded)\.?$/i;
 const opening = /^\[?\s*\{\s*"(?:error_key|message)"\s*:\s*"([^"\\]+)"/i;
 
 /**
- * The limit that an answer tells of; undefined where it tells of none. A 429 is not documented in v2, and in v3 it is the
+ * The limit that an answer names; undefined where it names none. A 429 is not documented in v2, and in v3 it is the
  * answer of both limits: without a name it may be anybody's.
  *
  * A body may be an echo of what a caller has sent, and JSON that is put together by hand lets a quotation add names to it. So
  * where a question has any text of a caller's in it, words make a limit without a name, and so does a name with which the body
- * does not begin: what quotes begins with something of its own. No caller has a say in a header.
+ * does not begin: a quotation stands behind the quoter's own words. No caller has a say in a header.
  *
  * @param hasFreeText whether the question has text in it that a caller has made up
  */

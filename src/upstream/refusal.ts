@@ -17,7 +17,7 @@ const noSuchPath = 'forbidden';
 /** Whether a problem, if it is not everybody's, is the path's and not that of what was asked for. */
 export const isOfPath = ({ reason }: Problem) => reason === noSuchPath || reason === 'gone';
 
-/** Whether the API is withdrawn, as Constant Contact has told it of its Events API and of v1 (vendor's forum). */
+/** Whether the API is withdrawn, as Constant Contact said it of its Events API and of v1 (vendor's forum). */
 const isGone = ({ status, error }: ErrorReply) => status === 410 || (status >= 400 && error.key === 'http.status.gone');
 
 /** Whether v3's gateway says that there is nothing at the path (observed traffic). */

@@ -18,7 +18,7 @@ interface Parts {
   readonly answeredAt: number;
 }
 
-/** The longest that one question's caller is told to wait. */
+/** The longest `Retry-After` for the callers of one question. */
 const longestToldMs = 3_600_000;
 
 /**

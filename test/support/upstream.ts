@@ -46,7 +46,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     /** The longest that each call may take, in milliseconds. */
     timeouts,
     events,
-    /** What was told of 401s: whether the question was known to be good. */
+    /** For each 401: whether the question was known to be good. */
     refused,
     /** What Constant Contact answers. */
     answer: (_request: UpstreamRequest): Scripted | Promise<Scripted> => page,

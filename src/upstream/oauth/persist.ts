@@ -17,9 +17,11 @@ export interface RefreshTime {
   /** Wall time, in milliseconds. */
   readonly now: () => number;
   readonly wait: (ms: number) => Promise<unknown>;
+  /** Bounds `timeoutMs` of an order: others wait for the lock meanwhile. */
+  readonly longestCallMs: number;
 }
 
-export const realTime: RefreshTime = { now: Date.now, wait: delay };
+export const realTime: RefreshTime = { now: Date.now, wait: delay, longestCallMs: 10_000 };
 
 /** Writes tokens whose refresh token is the only one that works: a disk that is full for a moment must not cost the account. */
 export async function persist(

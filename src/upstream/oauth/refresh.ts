@@ -18,7 +18,7 @@ export interface RefreshOrder extends OAuthClient {
   readonly sharing?: TokenSharing | undefined;
   /** The access token that is to be replaced: if the file holds another one, somebody else has been quicker. */
   readonly replaces?: string | undefined;
-  /** The latest tokens that whoever orders it has read from the file: they count where it has none any more. */
+  /** The latest tokens that the service has read from the file: they count where the file has none any more. */
   readonly held?: StoredTokens | undefined;
 }
 
@@ -30,14 +30,13 @@ export interface RefreshOutcome {
   readonly reason?: string;
 }
 
-/** Bounds `timeoutMs`: others wait for the lock meanwhile. */
-const longestCallMs = 10_000;
 /** The endpoint takes one call a second (vendor's documentation). */
 const betweenCallsMs = 1_000;
 
 /** Refreshes, unless another process has. One at a time for one file: a refresh token may work only once. */
-export async function refreshTokens(given: RefreshOrder, time: Partial<RefreshTime> = {}): Promise<RefreshOutcome> {
-  const order = { ...given, timeoutMs: Math.min(given.timeoutMs, longestCallMs) };
+export async function refreshTokens(given: RefreshOrder, other: Partial<RefreshTime> = {}): Promise<RefreshOutcome> {
+  const time = { ...realTime, ...other };
+  const order = { ...given, timeoutMs: Math.min(given.timeoutMs, time.longestCallMs) };
   const { tokenFile, sharing, timeoutMs } = order;
   const unlock = await lock(`${tokenFile}.lock`, timeoutMs * 2);
   if (!unlock) return { outcome: 'failed', reason: existsSync(`${tokenFile}.lock`) ? 'locked' : 'token-file' };
@@ -45,7 +44,7 @@ export async function refreshTokens(given: RefreshOrder, time: Partial<RefreshTi
   const shared = sharing && (await SharedRefresh.begin(sharing, timeoutMs));
   try {
     if (shared === 'locked') return { outcome: 'failed', reason: 'locked' };
-    return await refreshLocked(order, endpoint, shared, { ...realTime, ...time });
+    return await refreshLocked(order, endpoint, shared, time);
   } catch (error) {
     if (error instanceof GrantError) return { outcome: 'failed', reason: error.reason };
     return { outcome: 'failed', reason: 'token-file' };

@@ -54,7 +54,7 @@ export function isFrom(configured: string | undefined, { beganWith }: Pick<Store
 }
 
 /**
- * Which tokens are the latest is told by when they were issued: on a clock that was set back, those that replace others would
+ * Of two tokens, the ones that were issued later are the latest: on a clock that was set back, those that replace others would
  * be taken for the earlier ones, and a refresh token that is spent for the one to use.
  */
 export function laterThan(replaced: StoredTokens | undefined, now: number): number {
