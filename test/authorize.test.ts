@@ -1,5 +1,6 @@
 /**
- * `npm run authorize` as a person meets it: in a terminal (util-linux's `script` makes one), against the sandbox.
+ * `npm run authorize` as a person meets it, against the sandbox: the program in a terminal (util-linux's `script` makes one), and all
+ * that can come of it in this process, where waits are over at once.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,11 +8,17 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
-import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
+import type { Fault } from '../src/sandbox/fault.ts';
+import type { SandboxOAuthOptions, TokenShape } from '../src/sandbox/oauth.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { lock } from '../src/storage/file-lock.ts';
+import { Authorization } from '../src/upstream/oauth/authorization.ts';
+import { sha256 } from '../src/upstream/oauth/stored-tokens.ts';
+import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
+import { Transport } from '../src/upstream/transport.ts';
 import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
+import { InstantClock } from './support/instant-clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-authorize-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -45,8 +52,8 @@ async function authorize(options: Partial<SandboxOAuthOptions> = {}, env: Enviro
   };
 }
 
-describe('a person', () => {
-  test('who approves is told that it works, and Sendgate starts with what was stored', async () => {
+describe('the program', () => {
+  test('says that it works when access is allowed, and Sendgate starts with what was stored', async () => {
     const { tokenFile, env, exited, screen, waiting } = await authorize();
     await waiting();
     expect(screen()).toContain('Open  https://identity.example.com/activate?user_code=SAND-BOXX');
@@ -68,22 +75,7 @@ describe('a person', () => {
     expect(sandbox.oauth).toBeDefined();
   });
 
-  test('who denies, or takes too long, is told so, and nothing is stored', async () => {
-    const denied = await authorize();
-    await denied.waiting();
-    sandbox.oauth?.decide('deny');
-    expect(await denied.exited).toBe(1);
-    expect(denied.screen()).toContain('Access was denied, so nothing is stored.');
-    expect(existsSync(denied.tokenFile)).toBe(false);
-    await sandbox.stop();
-
-    const late = await authorize({ deviceSeconds: 2 });
-    expect(await late.exited).toBe(1);
-    expect(late.screen()).toContain('The code has expired, so nothing is stored.');
-    expect(existsSync(late.tokenFile)).toBe(false);
-  });
-
-  test('who presses Ctrl-C is let go at once, and nothing is stored', async () => {
+  test('ends at once at Ctrl-C, and nothing is stored', async () => {
     const { exited, screen, type, tokenFile, waiting } = await authorize();
     await waiting();
     type('\u0003');
@@ -91,150 +83,8 @@ describe('a person', () => {
     expect(screen()).toContain('Cancelled: nothing is stored.');
     expect(existsSync(tokenFile)).toBe(false);
   });
-});
 
-test('it asks no more often than it is told, and more slowly when it is told to slow down', async () => {
-  const { exited, waiting } = await authorize();
-  await waiting();
-  const calls = () => sandbox.tokenCallCount;
-  await until(() => calls() === 3, 'it has asked twice'); // The first call was for the code.
-  sandbox.oauth?.decide('slow_down');
-  await until(() => calls() === 4, 'it is told to slow down');
-  const toldAt = performance.now();
-  sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(0);
-  expect(performance.now() - toldAt).toBeGreaterThan(5_900);
-  expect(calls()).toBe(5);
-});
-
-test('an endpoint that is busy at first does not end it', async () => {
-  const { exited, waiting } = await authorize();
-  sandbox.fault({ target: 'token', kind: 'over-qps', times: 1 });
-  await waiting();
-  sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(0);
-});
-
-test('a connection that breaks meanwhile does not end it', async () => {
-  const { exited, waiting } = await authorize();
-  await waiting();
-  sandbox.fault({ target: 'token', kind: 'reset', times: 1 });
-  const before = sandbox.tokenCallCount;
-  await until(() => sandbox.tokenCallCount > before, 'it has asked');
-  sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(0);
-});
-
-test('a first call that is refused is told, with what to look at', async () => {
-  const { exited, screen, waiting } = await authorize();
-  sandbox.fault({ kind: 'status', status: 403 });
-  await waiting();
-  sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(1);
-  expect(screen()).toContain('Constant Contact refuses the first call (403)');
-});
-
-/** As another process tells the sandbox. */
-const control = (order: object) => fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(order) });
-
-describe('the user who allowed access', () => {
-  const campaignCreator = ['campaign:read', 'campaign:list', 'contacts:list:read'];
-
-  test('and may not read reports is told so in words; the tokens are stored all the same', async () => {
-    const { exited, screen, waiting, tokenFile } = await authorize();
-    await control({ privileges: campaignCreator });
-    await waiting();
-    sandbox.oauth?.decide('approve');
-    expect(await exited).toBe(1);
-    expect(screen()).toContain('may not read reports (a Campaign Creator may not)');
-    expect(screen()).toContain("allow access as the account's Owner or as an Account Manager");
-    expect(screen()).toContain('The tokens are stored all the same.');
-    expect(screen()).not.toContain('It works');
-    expect(sandbox.oauth?.takes(readTokens(tokenFile, oauth.clientId)?.accessToken ?? '')).toBe(true);
-    expect(sandbox.calls.map(({ path }) => path)).toEqual(['/v3/account/user/privileges']);
-  });
-
-  test.each([
-    ['none', []],
-    ['what has no names', [{ name: 7 }]],
-  ])('is told that it works where the list says nothing: %s', async (_, privileges) => {
-    const { exited, screen, waiting } = await authorize();
-    await control({ privileges });
-    await waiting();
-    sandbox.oauth?.decide('approve');
-    expect(await exited).toBe(0);
-    expect(screen()).toContain('It works');
-  });
-
-  test.each([
-    ['malformed', {}, 0, 'It works'],
-    ['status', { status: 401 }, 1, 'refuses the first call (401)'],
-    ['status', { status: 500 }, 0, 'could not be tried just now; the tokens are good'],
-    ['over-qps', {}, 0, 'could not be tried just now; the tokens are good'],
-    ['reset', {}, 0, 'could not be tried just now; the tokens are good'],
-    ['hang', {}, 0, 'could not be tried just now; the tokens are good'],
-    ['access-denied', {}, 1, 'may not read reports (a Campaign Creator may not)'],
-  ] as const)('is told what is known when the call for the list meets a %s %j', async (kind, more, code, text) => {
-    const { exited, screen, waiting, tokenFile } = await authorize(
-      {},
-      { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' },
-    );
-    sandbox.fault({ kind, ...more, times: 1 });
-    await waiting();
-    sandbox.oauth?.decide('approve');
-    expect(await exited).toBe(code);
-    expect(screen()).toContain(text);
-    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
-    if (code === 1) expect(screen()).toContain('The tokens are stored');
-  });
-});
-
-test.each([
-  ['campaign_id_xrefs', 0, 'It works'],
-  ['/v3/', 1, 'refuses the first call (403)'],
-])('it works, too, when the path for v2 ids has been removed, and not when all have: %s', async (path, code, text) => {
-  const { exited, screen, waiting } = await authorize();
-  sandbox.fault({ kind: 'forbidden', path });
-  await waiting();
-  sandbox.oauth?.decide('approve');
-  expect(await exited).toBe(code);
-  expect(screen()).toContain(text);
-});
-
-describe('a grant', () => {
-  test("in Okta's form is stored and works", async () => {
-    const { exited, screen, waiting } = await authorize();
-    await waiting();
-    await control({ tokens: { answers: 'okta', oddities: ['id-token-broken'] } });
-    sandbox.oauth?.decide('approve');
-    expect(await exited).toBe(0);
-    expect(screen()).toContain('It works');
-    expect(screen()).not.toContain('eyJ');
-  });
-
-  test('without an access token is stored, and one is asked for', async () => {
-    const { exited, screen, waiting, tokenFile } = await authorize();
-    await waiting();
-    sandbox.oauth?.shape({ oddities: ['access-missing'], fields: { hint: 1 } });
-    sandbox.oauth?.decide('approve');
-    await until(() => readTokens(tokenFile, oauth.clientId) !== undefined, 'it is stored');
-    sandbox.oauth?.shape({});
-    expect(await exited).toBe(0);
-    expect(screen()).toContain('It works');
-    expect(sandbox.oauth?.takes(readTokens(tokenFile, oauth.clientId)?.accessToken ?? '')).toBe(true);
-  });
-
-  test('without an access token time after time is kept, which is told', async () => {
-    const { exited, screen, waiting, tokenFile } = await authorize();
-    await waiting();
-    sandbox.oauth?.shape({ oddities: ['access-missing'] });
-    sandbox.oauth?.decide('approve');
-    expect(await exited).toBe(1);
-    expect(screen()).toContain('no access token that can be used yet (no-access-token). They are kept');
-    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
-  });
-
-  test('is stored although somebody presses Ctrl-C while the lock is waited for, and says so afterwards', async () => {
+  test('stores what was granted at Ctrl-C while it waits for the lock, and says so afterwards', async () => {
     const { exited, screen, type, waiting, tokenFile } = await authorize();
     await waiting();
     const release = await lock(`${tokenFile}.lock`, 100);
@@ -252,17 +102,203 @@ describe('a grant', () => {
     expect(await exited).toBe(130);
     expect(screen()).toContain('Cancelled: the tokens are stored.');
   });
-});
 
-describe('before anybody is asked', () => {
   test.each([
     ['a client that is unknown', { CONSTANT_CONTACT_CLIENT_ID: 'another-client' }, 1, 'does not know this client'],
     ['no client', { CONSTANT_CONTACT_CLIENT_ID: '' }, 78, 'CONSTANT_CONTACT_CLIENT_ID: is missing'],
     ['a file that cannot be written', { CONSTANT_CONTACT_TOKEN_FILE: '/no/such/folder/t' }, 78, 'cannot be written'],
     ['v2', { CONSTANT_CONTACT_API: 'v2', CONSTANT_CONTACT_API_KEY: 'a-v2-api-key' }, 78, 'Only v3 is authorized'],
-  ])('%s is told', async (_, env, code, text) => {
+  ])('refuses to begin with %s', async (_, env, code, text) => {
     const { exited, screen } = await authorize({}, env);
     expect(await exited).toBe(code);
     expect(screen()).toContain(text);
   });
 });
+
+interface Scene {
+  readonly oauth?: Partial<SandboxOAuthOptions>;
+  /** Called before the first call. */
+  readonly before?: (sandbox: Sandbox) => unknown;
+  /** Called with every second of waiting, from 1; access is allowed in the first without it. */
+  readonly second?: (second: number, sandbox: Sandbox) => void;
+  readonly configured?: string;
+}
+
+/** One authorization, from its start to its end. */
+async function authorization({ oauth: more, before, second, configured }: Scene = {}) {
+  const clock = new InstantClock();
+  sandbox = await startSandbox({ clock, oauth: { ...oauth, intervalSeconds: 5, ...more } });
+  const tokenFile = join(folder, `tokens-${files++}.json`);
+  const tokenUrl = `${sandbox.url}/oauth2/default/v1/token`;
+  const client = { ...oauth, tokenUrl, userAgent: 'test', timeoutMs: 300 };
+  const endpoint = new TokenEndpoint(client);
+  const transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
+  const shown: string[] = [];
+  const waits: string[] = [];
+  const show = (text: string) => void shown.push(text);
+  const waiting = (text: string) => {
+    waits.push(text);
+    if (second) second(waits.length, sandbox);
+    else sandbox.oauth?.decide('approve');
+  };
+  await before?.(sandbox);
+  const run = new Authorization({
+    ...{ client, endpoint, transport, tokenFile, configured, clock },
+    terminal: { say: show, waiting, succeed: show },
+  });
+  const { code, text } = await run.run();
+  endpoint.close();
+  transport.close();
+  const tokens = () => readTokens(tokenFile, oauth.clientId);
+  const works = () => sandbox.oauth?.takes(tokens()?.accessToken ?? '') === true;
+  return { code, text, shown, waits, tokens, works, state: run.state };
+}
+
+describe('an authorization', () => {
+  test('shows where to go, the code and the time that is left, and nothing secret', async () => {
+    const { code, text, shown, waits, tokens, works } = await authorization();
+    expect([code, text]).toEqual([0, 'It works: Constant Contact answers.']);
+    expect(shown[0]).toContain('Open  https://identity.example.com/activate?user_code=SAND-BOXX');
+    expect(shown[0]).toContain('shows the code  SAND-BOXX');
+    expect(waits.slice(0, 3).join()).toMatch(/^(Waiting for you, (10:00|9:5\d) left,?){3}$/);
+    expect(works()).toBe(true);
+    const { accessToken = '-', refreshToken = '-' } = tokens() ?? {};
+    for (const secret of [oauth.clientSecret, accessToken, refreshToken]) {
+      expect([text, ...shown].join()).not.toContain(secret);
+    }
+  });
+
+  test.each([
+    ['is denied', { second: (_: number, { oauth }: Sandbox) => oauth?.decide('deny') }, 'Access was denied.'],
+    ['comes too late', { oauth: { deviceSeconds: 20 }, second: () => {} }, 'The code has expired.'],
+  ])('that %s says so, and stores nothing', async (_, scene, text) => {
+    const ended = await authorization(scene);
+    expect(ended).toMatchObject({ code: 1, text: expect.stringContaining(text), state: 'waiting' });
+    expect(ended.text).toContain('Nothing was stored.');
+    expect(ended.tokens()).toBeUndefined();
+  });
+
+  test('asks in the interval that it is told, and more slowly when it is told to slow down', async () => {
+    const calls: number[] = [];
+    const { code, waits } = await authorization({
+      second: (second, { oauth, tokenCallCount }) => {
+        calls[second] = tokenCallCount;
+        if (second === 11) oauth?.decide('slow_down');
+        if (second === 16) oauth?.decide('approve');
+      },
+    });
+    expect(code).toBe(0);
+    expect(waits).toHaveLength(25); // 5 + 5 + 5 + 10
+    // The first call was for the code.
+    expect([5, 6, 10, 11, 15, 16, 25].map((second) => calls[second])).toEqual([1, 2, 2, 3, 3, 4, 4]);
+  });
+
+  test.each([
+    ['an endpoint that is busy at first', { before: (one: Sandbox) => one.fault(busyOnce) }],
+    [
+      'a connection that breaks meanwhile',
+      {
+        second: (second: number, one: Sandbox) => {
+          if (second === 1) one.fault({ target: 'token', kind: 'reset', times: 1 });
+          if (second === 6) one.oauth?.decide('approve');
+        },
+      },
+    ],
+  ])('goes on after %s', async (_, scene) => {
+    expect(await authorization(scene)).toMatchObject({ code: 0, text: expect.stringContaining('It works') });
+  });
+
+  test('by a user who may not read reports says so in words; the tokens are stored all the same', async () => {
+    const { code, text, works } = await authorization({
+      before: () => control({ privileges: ['campaign:read', 'campaign:list', 'contacts:list:read'] }),
+    });
+    expect(code).toBe(1);
+    expect(text).toContain('may not read reports (a Campaign Creator may not)');
+    expect(text).toContain("allow access as the account's Owner or as an Account Manager");
+    expect(text).toContain('The tokens are stored all the same.');
+    expect(works()).toBe(true);
+    expect(sandbox.calls.map(({ path }) => path)).toEqual(['/v3/account/user/privileges']);
+  });
+
+  test.each([
+    ['none', []],
+    ['what has no names', [{ name: 7 }]],
+  ])('works where the list of privileges says nothing: %s', async (_, privileges) => {
+    const before = () => control({ privileges });
+    expect(await authorization({ before })).toMatchObject({ code: 0, text: expect.stringContaining('It works') });
+  });
+
+  test.each([
+    ['malformed', {}, 0, 'It works'],
+    ['status', { status: 403 }, 1, 'refuses the first call (403)'],
+    ['status', { status: 401 }, 1, 'refuses the first call (401)'],
+    ['status', { status: 500 }, 0, 'gave no answer to try them with'],
+    ['over-qps', {}, 0, 'gave no answer to try them with'],
+    ['reset', {}, 0, 'gave no answer to try them with'],
+    ['hang', {}, 0, 'gave no answer to try them with'],
+    ['access-denied', {}, 1, 'may not read reports (a Campaign Creator may not)'],
+  ] as const)('says what is known when the first call meets a %s %j', async (kind, more, code, text) => {
+    const ended = await authorization({ before: (one) => one.fault({ kind, ...more, times: 1 }) });
+    expect(ended).toMatchObject({ code, text: expect.stringContaining(text), state: 'stored' });
+    expect(ended.tokens()).toBeDefined();
+    if (code === 1) expect(ended.text).toContain('The tokens are stored');
+  });
+
+  test.each([
+    ['campaign_id_xrefs', 0, 'It works'],
+    ['/v3/', 1, 'refuses the first call (403)'],
+  ])('works when the path for v2 ids has been removed, and not when all have: %s', async (path, code, text) => {
+    const ended = await authorization({ before: (one) => one.fault({ kind: 'forbidden', path }) });
+    expect(ended).toMatchObject({ code, text: expect.stringContaining(text) });
+  });
+
+  test("by a grant in Okta's form works", async () => {
+    const ended = await authorization({
+      oauth: { shape: { answers: 'okta', oddities: ['id-token-broken'] } },
+    });
+    expect(ended).toMatchObject({ code: 0, text: expect.stringContaining('It works') });
+    expect(ended.shown.join()).not.toContain('eyJ');
+  });
+
+  /** Allowed, with the answers from then on of this shape. */
+  const allowedWith = (shape: TokenShape) => (second: number, one: Sandbox) => {
+    if (second > 1) return;
+    one.oauth?.decide('approve');
+    one.oauth?.shape(shape);
+  };
+
+  test('by a grant without an access token has one asked for', async () => {
+    const { code, text, works } = await authorization({
+      second: allowedWith({ oddities: ['access-missing'], fields: { hint: 1 }, times: 1 }),
+    });
+    expect([code, text]).toEqual([0, expect.stringContaining('It works')]);
+    expect(works()).toBe(true);
+  });
+
+  test('by a grant without an access token time after time says that it is kept', async () => {
+    const { code, text, tokens } = await authorization({ second: allowedWith({ oddities: ['access-missing'] }) });
+    expect(code).toBe(1);
+    expect(text).toContain('no access token that can be used yet (no-access-token). They are kept');
+    expect(tokens()).toBeDefined();
+  });
+
+  test('without a refresh token stores nothing, and says why', async () => {
+    const { code, text, state } = await authorization({
+      second: (_, one) => {
+        one.oauth?.decide('approve');
+        one.oauth?.shape({ answers: 'minimal', fields: { refresh_token: null } });
+      },
+    });
+    expect([code, state]).toEqual([1, 'storing']);
+    expect(text).toContain('No refresh token came');
+  });
+
+  test('is not taken for the chain of a configured refresh token', async () => {
+    const { tokens } = await authorization({ configured: 'configured' });
+    expect(tokens()?.beganWith).toBe(sha256('configured'));
+  });
+});
+
+const busyOnce: Fault = { target: 'token', kind: 'over-qps', times: 1 };
+/** As another process tells the sandbox. */
+const control = (order: object) => fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(order) });

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
 import { endOfDay, quotaExhausted } from '../src/quota/day.ts';
+import { type Finding, findingOf } from '../src/upstream/finding.ts';
 import { Gate } from '../src/upstream/gate.ts';
-import type { Finding } from '../src/upstream/prober.ts';
-import { findingOf, Prober } from '../src/upstream/prober.ts';
+import { Prober } from '../src/upstream/prober.ts';
 import { FakeClock, settled } from './support/clock.ts';
 
 let clock: FakeClock;
@@ -47,28 +47,28 @@ const passes = async () => {
 };
 
 describe('a gate', () => {
-  test('is shut and opened by probes alone, one in its time, whoever asks', async () => {
+  test('is shut and opened by probes alone, one in its time, however many ask', async () => {
     expect(await passes()).toBe(true);
-    await gate.judge(probe);
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 1]);
+    gate.learn('refused');
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 0]);
     await clock.pass(60_000);
     expect(await Promise.all([passes(), passes(), passes()])).toEqual([false, false, false]);
-    expect(probes).toBe(2);
+    expect(probes).toBe(1);
     finding = 'answered';
     await clock.pass(60_000);
     // The one who has it probed waits for what comes of it; the others do not.
     expect(await Promise.all([passes(), passes()])).toEqual([true, false]);
-    expect([await passes(), probes]).toEqual([true, 3]);
+    expect([await passes(), probes]).toEqual([true, 2]);
     expect(changes).toEqual([true, false]);
   });
 
   test('stays as it is when a probe says nothing of it, or cannot be made, which leaves it due', async () => {
-    await gate.judge(probe);
+    gate.learn('refused');
     await clock.pass(60_000);
     finding = undefined;
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 3]);
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 2]);
     finding = 'failed';
-    expect([await passes(), await passes(), probes]).toEqual([false, false, 4]);
+    expect([await passes(), await passes(), probes]).toEqual([false, false, 3]);
     finding = 'answered';
     await clock.pass(60_000);
     expect(await passes()).toBe(true);

@@ -8,11 +8,12 @@ import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeBody } from '../src/cache/page.ts';
 import { PageCache } from '../src/cache/page-cache.ts';
+import { maxKeptIds } from '../src/model/meant-activity.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { StateFile } from '../src/storage/state-file.ts';
 import { idsPart } from '../src/upstream/kept-ids.ts';
-import { KnownIds, maxKeptIds } from '../src/upstream/known-ids.ts';
+import { KnownIds } from '../src/upstream/known-ids.ts';
 import {
   type Environment,
   type Harness,

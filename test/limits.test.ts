@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import { type LimitShape, limitShapes } from '../src/sandbox/limit-shapes.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
+import { readErrorBody } from '../src/upstream/error-body.ts';
 import { limitOf, retryAfterMs } from '../src/upstream/limits.ts';
 import { asking, type Version } from './support/asking.ts';
 import { FakeClock, type ForwardClock } from './support/clock.ts';
@@ -23,7 +24,10 @@ async function up(version: Version, env: Environment = {}, options: Partial<Sand
 
 describe('a limit is known', () => {
   const json = (value: unknown) => JSON.stringify(value);
-  const reply = (status: number, body: string, headers: Record<string, string> = {}) => ({ status, body, headers });
+  const reply = (status: number, body: string, headers: Record<string, string> = {}) => ({
+    ...{ status, body, headers },
+    error: readErrorBody(body),
+  });
   test.each([
     ["v2's key", reply(403, json([{ error_key: 'mashery.not.authorized.over.qps' }])), 'second', 'second'],
     ["v2's key on a 401", reply(401, json([{ error_key: 'mashery.not.authorized.over.ratelimit' }])), 'day', 'day'],

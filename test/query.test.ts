@@ -1,24 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../src/clock.ts';
 import { Problem } from '../src/problems.ts';
 import { nextLink } from '../src/reports/links.ts';
 import { parseSendsQuery } from '../src/reports/query.ts';
-import { CampaignIds } from '../src/upstream/campaign-ids.ts';
 import { v2 } from '../src/upstream/v2.ts';
 import { v3 } from '../src/upstream/v3.ts';
 import { api, idOf } from './support/harness.ts';
 import { firstPage } from './support/queries.ts';
 
 const id = idOf('1100394165287');
-const dialects = {
-  v2: () => v2({ apiKey: () => '', accessToken: () => undefined }),
-  v3: () => {
-    const tokens = { current: () => '', refused: () => {} };
-    return v3(tokens, new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 }));
-  },
-};
-const { campaignIds } = dialects[api]();
+const { campaignIds } = { v2, v3 }[api];
 const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, campaignIds);
 
 function mistakes(search: string, campaign = id) {

@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Breaker } from '../src/upstream/breaker.ts';
-import type { Finding } from '../src/upstream/prober.ts';
+import type { Finding } from '../src/upstream/finding.ts';
 import { RetryBudget } from '../src/upstream/retry-budget.ts';
 import { FakeClock } from './support/clock.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -33,16 +33,16 @@ describe('the circuit', () => {
     expect(breaker.isSuspect).toBe(false);
     breaker.failed();
     expect([breaker.isSuspect, breaker.isOpen]).toEqual([true, false]);
-    const found = (finding: Finding) => breaker.gate.judge(() => Promise.resolve(finding));
-    await found('answered');
-    await found('failed');
+    const found = (finding: Finding) => breaker.gate.learn(finding);
+    found('answered');
+    found('failed');
     expect(breaker.isOpen).toBe(true);
     expect(() => breaker.gate.check(() => Promise.resolve('answered'))).toThrow(
       expect.objectContaining({ code: 'upstream-busy', retryAfterSeconds: 5 }),
     );
     for (const finding of ['answered', 'refused', 'second', 'day'] as const) {
-      await found('failed');
-      await found(finding);
+      found('failed');
+      found(finding);
       expect(breaker.isOpen).toBe(false);
     }
     expect(changes).toEqual([true, false, true, false, true, false, true, false]);
@@ -102,7 +102,7 @@ describe('retries', () => {
     let granted = 0;
     for (let n = 0; n < 1000; n++) {
       budget.earn(a);
-      if (budget.spend(a)) granted++;
+      if (budget.take(a)) granted++;
     }
     expect(granted).toBeGreaterThanOrEqual(104);
     expect(granted).toBeLessThanOrEqual(105);
@@ -110,7 +110,7 @@ describe('retries', () => {
 
   test('are ten for all, of which one asker has half: what always fails leaves some to the others', () => {
     const budget = new RetryBudget(10);
-    const spend = (asker: { team: string }) => Array.from({ length: 20 }, () => budget.spend(asker)).filter(Boolean);
+    const spend = (asker: { team: string }) => Array.from({ length: 20 }, () => budget.take(asker)).filter(Boolean);
     expect(spend(a)).toHaveLength(5);
     expect(spend(b)).toHaveLength(5);
     expect(spend(ofA)).toHaveLength(0);

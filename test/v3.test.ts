@@ -7,9 +7,11 @@ import { systemClock } from '../src/clock.ts';
 import type { Send } from '../src/model/sends.ts';
 import { Demand } from '../src/quota/demand.ts';
 import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
-import type { Call } from '../src/upstream/adapter.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
-import { mayReadReports, parseV3Page } from '../src/upstream/v3.ts';
+import type { Ask } from '../src/upstream/client.ts';
+import { KnownIds } from '../src/upstream/known-ids.ts';
+import { mayReadReports } from '../src/upstream/privileges.ts';
+import { parseV3Page } from '../src/upstream/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { firstPage } from './support/queries.ts';
 
@@ -164,17 +166,18 @@ describe("a v2 campaign's id", () => {
 
   test('is looked up in three calls, when 120 arrive in the same moment', async () => {
     const asked: string[][] = [];
-    const call: Call = async (exchange) => {
-      const ids = exchange.request().query['v2_email_campaign_ids']?.split(',') ?? [];
+    const ask: Ask = async (prepare) => {
+      const question = prepare();
+      const ids = question.request.query?.['v2_email_campaign_ids']?.split(',') ?? [];
       asked.push(ids);
       const xrefs = ids.map((id) => ({ v2_email_campaign_id: id, campaign_activity_id: activityIdOf(id) }));
-      return exchange.parse(JSON.stringify({ xrefs }));
+      return question.parse(JSON.stringify({ xrefs }));
     };
-    const tokens = { current: () => '', refused: () => {} };
-    const campaignIds = new CampaignIds({ tokens, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
+    const known = new KnownIds(systemClock);
+    const campaignIds = new CampaignIds({ known, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
     const ids = Array.from({ length: 120 }, (_, n) => String(n));
     const resolve = (id: string) =>
-      campaignIds.resolve(id, call, new Demand('a', 'interactive'), new AbortController().signal);
+      campaignIds.resolve(id, { ask, demand: new Demand('a', 'interactive'), signal: new AbortController().signal });
     expect(await Promise.all(ids.map(resolve))).toEqual(ids.map(activityIdOf));
     expect(asked.map((batch) => batch.length)).toEqual([50, 50, 20]);
     await Promise.all(ids.map(resolve));

@@ -36,7 +36,7 @@ const partForViews = ({ constantContact, server }: Config) =>
 export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): BuiltCache {
   const { emit } = events;
   const { basePath } = config.server;
-  const { ids } = upstream.dialect;
+  const { ids } = upstream;
   const outageAt = () => gates.breaker.openedAt;
   const { pagesBytes } = bytesOfPrimary(config);
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
@@ -48,7 +48,7 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
       ...{ clock, unknownIds, ids, generations, outageAt, readSends },
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
-      filtersSince: upstream.dialect.filtersSince,
+      filtersSince: upstream.adapter.filtersSince,
       secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },

@@ -37,7 +37,8 @@ export function buildManagement(config: Config, parts: Parts): Server {
 type Purge = (campaign: string | undefined) => Promise<Purged>;
 
 function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | 'emit'>): Purge {
-  const { campaignIds, ids } = upstream.dialect;
+  const { ids } = upstream;
+  const { campaignIds } = upstream.adapter;
   return async (given) => {
     const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
     // An id may mean an activity whose pages are held, here or elsewhere, before anybody has asked by that id, or when it meant none.

@@ -44,7 +44,7 @@ export function buildProcesses(config: Config, parts: Parts): Front {
     readStatus: status.readPublic.bind(status),
   };
   if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });
-  const { campaignIds } = upstream.dialect;
+  const { campaignIds } = upstream.adapter;
   const { answersBytes } = bytesOfPrimary(config);
   return buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
 }

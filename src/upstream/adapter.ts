@@ -1,19 +1,19 @@
 /**
- * What every version of Constant Contact's API has to be able to do for us. One object a version.
+ * What a version of Constant Contact's API is for us: a request and a parser for every question. No I/O, and no credentials.
  */
-
-import type { CampaignIdRule, OtherIds } from '../model/campaign-ids.ts';
+import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import type { Problem } from '../problems.ts';
-import type { Demand } from '../quota/demand.ts';
+import type { ErrorBody } from './error-body.ts';
 
+/** A GET, or a POST where there is a form. */
 export interface UpstreamRequest {
   readonly path: string;
-  readonly query: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
   /** In place of `query`: one that has to go up as Constant Contact spelled it. */
   readonly search?: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly form?: URLSearchParams;
 }
 
@@ -25,6 +25,11 @@ export interface Reply {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** An answer with another status than 200. Its body is parsed once, for all who look into it. */
+export interface ErrorReply extends Reply {
+  readonly error: ErrorBody;
+}
+
 /** What an upstream error means for the next call. */
 export interface Refusal {
   readonly problem: Problem;
@@ -34,33 +39,24 @@ export interface Refusal {
   readonly waitMs?: number | undefined;
 }
 
-/** One question to Constant Contact, and how its answers are read. */
-export interface Exchange<T> {
-  /** Asked for anew for every try, when its turn has come. */
-  request(): UpstreamRequest;
+/** One question to Constant Contact, and how its answers are read. Nothing changes by making or reading one. */
+export interface Question<T> {
+  readonly request: UpstreamRequest;
   /** @throws Problem `upstream-failed` when the body is not what was asked for */
   parse(body: string): T;
-  refusal(reply: Reply): Refusal;
+  refusal(reply: ErrorReply): Refusal;
 }
 
-/** Makes a call in its turn, and again where that helps; all calls of one dialect go through here. */
-export type Call = <T>(exchange: Exchange<T>, demand: Demand, signal: AbortSignal) => Promise<T>;
-
-export interface Dialect {
+export interface Adapter {
   readonly campaignIds: CampaignIdRule;
   /** Whether `created_since` is understood upstream; where it is not, pages are asked for without it. */
   readonly filtersSince: boolean;
   /** A question that no caller has a part in: any answer but 401, 403, 5xx or a limit means that credentials and API are well. */
-  neutral(): Exchange<unknown>;
-  readonly ids: OtherIds;
-  /**
-   * Finds out what an id means, where that is not known and it may mean another one.
-   *
-   * @throws Problem with any of the upstream codes; none when there is no such id
-   */
-  identify(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void>;
-  /** @throws Problem with any of the upstream codes, or MeansAnotherId */
-  fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
-  /** @throws Problem with any of the upstream codes, or MeansAnotherId */
-  fetchSummary(campaign: string, call: Call, demand: Demand, signal: AbortSignal): Promise<CampaignSummary>;
+  readonly neutral: Question<unknown>;
+  /** @throws Problem `invalid-cursor` for a cursor that cannot be Constant Contact's */
+  page(query: PageQuery): Question<SendsPage>;
+  /** Undefined where there are no statistics of it (yet). */
+  summary(campaign: string): Question<CampaignSummary | undefined>;
+  /** Whether there is such a campaign; undefined where its summary always tells. */
+  existence(campaign: string): Question<unknown> | undefined;
 }

@@ -12,7 +12,7 @@ export interface BreakerOptions {
   readonly probeEveryMs: number;
 }
 
-/** What callers are told while the circuit is open. */
+/** The problem that callers get while the circuit is open. */
 export function circuitOpen(probeInMs: number): Problem {
   return new Problem('upstream-busy', {
     detail: 'Constant Contact is down. It is tried again and again; wait as long as `Retry-After` says.',
@@ -32,7 +32,7 @@ export class Breaker {
   #inARow = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onChange told once when the circuit opens, and once when it closes */
+  /** @param onChange called once when the circuit opens, and once when it closes */
   constructor(clock: Clock, { failures, probeEveryMs }: BreakerOptions, onChange: (open: boolean) => void) {
     this.#failures = failures;
     this.gate = new Gate(clock, {

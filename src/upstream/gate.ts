@@ -4,20 +4,23 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
-import type { Finding } from './prober.ts';
+import type { Finding } from './finding.ts';
 
 interface GateOptions {
   /** While shut, one probe in this time finds out whether things have changed. */
   readonly probeEveryMs: number;
   /** What a finding means for this gate; undefined where it means nothing. */
   readonly reads: (finding: Finding) => 'shut' | 'open' | undefined;
-  /** What callers are told while it is shut. */
+  /** The problem that callers get while it is shut. */
   readonly problem: (probeInMs: number) => Problem;
   /** Wall time in milliseconds at which a gate that shuts now opens by itself; never without it. */
   readonly until?: () => number;
-  /** Told once when the gate shuts, and again when it is shut for something else; and once when it opens. */
+  /** Called once when the gate shuts, again when it is shut for something else, and once when it opens. */
   readonly onChange: (shut: boolean, finding: Finding | undefined) => void;
 }
+
+/** After a probe that failed, or met another limit: a gate that is probed once an hour would lose the hour. */
+const probeAgainMs = 60_000;
 
 /**
  * Open until a probe says otherwise, and then shut until one does again: what happens to a caller's question moves nothing.
@@ -30,7 +33,7 @@ export class Gate {
   #shut: { readonly until: number; readonly finding: Finding | undefined } | undefined;
   /** Monotonic time from which a probe may be made while the gate is shut. */
   #probeAt = Number.NEGATIVE_INFINITY;
-  #judging = 0;
+  #isProbing = false;
 
   constructor(clock: Clock, options: GateOptions) {
     this.#clock = clock;
@@ -43,33 +46,36 @@ export class Gate {
   }
 
   /**
-   * Undefined while the gate is open. While it is shut, the first to come when a probe is due gets a promise, which resolves
-   * when the probe has opened the gate, and rejects with the gate's problem when it has not.
+   * Undefined while the gate is open. While it is shut and a probe is due, the first caller takes the probe and gets a promise,
+   * which resolves when the probe has opened the gate, and rejects with the gate's problem when it has not.
    *
+   * @param probe makes the call; resolves with undefined when none could be made, and the next caller takes the probe
    * @throws Problem, the gate's: to all others, at once
    */
   check(probe: () => Promise<Finding | undefined>): Promise<void> | undefined {
     if (!this.isShut) return undefined;
-    if (this.#judging > 0 || !this.#isDue) throw this.problem;
-    return this.judge(probe).then(() => {
-      if (this.isShut) throw this.problem;
-    });
+    if (this.#isProbing || !this.#isDue) throw this.problem;
+    return this.#takeProbe(probe);
   }
 
-  /** Shuts or opens as a probe has found. A probe that could not be made (undefined) leaves the next one due. */
-  async judge(probe: () => Promise<Finding | undefined>): Promise<Finding | undefined> {
-    this.#judging++;
+  async #takeProbe(probe: () => Promise<Finding | undefined>): Promise<void> {
+    this.#isProbing = true;
     try {
       const finding = await probe();
-      if (finding) this.learn(finding);
-      return finding;
+      if (finding) {
+        this.learn(finding);
+        // A call was made, and said nothing of this gate.
+        if (this.#isDue) this.#waitForNext(Math.min(this.#options.probeEveryMs, probeAgainMs));
+      }
     } finally {
-      this.#judging--;
+      this.#isProbing = false;
     }
+    if (this.isShut) throw this.problem;
   }
 
   /**
-   * Shuts or opens as a finding has it. To be told the same twice changes nothing.
+   * Shuts or opens as a finding has it, whichever probe found it. What says nothing of this gate leaves its probe due. Learning
+   * the same twice changes nothing.
    *
    * @param probeInMs when the next probe may be made, if not in the usual time
    */
@@ -77,7 +83,6 @@ export class Gate {
     const verdict = this.#options.reads(finding);
     if (verdict === 'open') this.open();
     else if (verdict === 'shut') this.shut(finding, probeInMs);
-    else if (this.#isDue) this.#waitForNext();
   }
 
   shut(finding?: Finding, probeInMs?: number): void {
@@ -106,7 +111,7 @@ export class Gate {
     this.#probeAt = this.#clock.monotonic() + probeInMs;
   }
 
-  /** What callers are told while it is shut. */
+  /** The problem that callers get while it is shut. */
   get problem(): Problem {
     return this.#options.problem(Math.max(0, this.#probeAt - this.#clock.monotonic()));
   }

@@ -1,14 +1,15 @@
 /**
- * What keeps everybody from asking Constant Contact in vain, and tells of each change, once each way.
+ * The four gates in front of Constant Contact: each refuses all calls while they would fail, and emits an event when it shuts or opens.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
 import { Problem } from '../problems.ts';
 import { endOfDay, quotaExhausted } from '../quota/day.ts';
+import type { Quota } from '../quota/quota.ts';
 import { Breaker } from './breaker.ts';
+import { type Finding, isRefused } from './finding.ts';
 import { Gate } from './gate.ts';
-import type { Finding } from './prober.ts';
 
 export interface Gates {
   /** Shut while the API is withdrawn. */
@@ -24,8 +25,35 @@ export interface Gates {
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
-  /** Ends every wait for a turn: the calls would be in vain. */
+  /** Ends every wait for a permit: the calls would fail. */
   readonly refuseWaiting: (problem: Problem) => void;
+}
+
+/** By precedence: callers get the problem of the first that is shut. */
+export const inOrder = ({ gone, day, credentials, breaker }: Gates): readonly Gate[] => [
+  gone,
+  day,
+  credentials,
+  breaker.gate,
+];
+
+/** For how long an answer can keep all calls waiting, and the soonest that it can have the day probed again. */
+const longestPauseMs = 60_000;
+const soonestDayProbeMs = 60_000;
+
+/**
+ * What one answer says, or its absence: the limits' own answers hold for all, everything else only counts.
+ *
+ * @param waitMs for how long it asks to wait; 0 where it does not
+ */
+export function learnFromAnswer(
+  { gates, quota }: { readonly gates: Gates; readonly quota: Pick<Quota, 'complain'> },
+  finding: Finding,
+  waitMs: number,
+): void {
+  if (finding === 'failed') gates.breaker.failed();
+  if (finding === 'second') quota.complain(Math.min(waitMs, longestPauseMs));
+  if (finding === 'day') gates.day.learn(finding, waitMs > 0 ? Math.max(waitMs, soonestDayProbeMs) : undefined);
 }
 
 /** In case the limit was raised in the course of the day, or the API not withdrawn after all. */
@@ -72,8 +100,6 @@ export function buildGates({ constantContact }: Config, { clock, emit, refuseWai
   });
   return { gone, day, credentials, breaker };
 }
-
-export const isRefused = (finding: Finding) => finding === 'refused' || finding === 'unprivileged';
 
 const goneDetails = {
   v2: 'Constant Contact has withdrawn API v2, which Sendgate is set to use. Its operators have to move to v3 (`CONSTANT_CONTACT_API=v3`).',

@@ -1,8 +1,8 @@
 /**
  * What ids mean, as it survives a restart: a part of `quota.stateFile`.
  */
+import { isMeantActivity, type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import type { Part } from '../storage/state-file.ts';
-import { isMeantActivity, type MeantActivity, maxKeptIds } from './known-ids.ts';
 
 /** @param onDropped called with the number of ids in it that are not valid, or more than are kept */
 export const idsPart = (onDropped: (count: number) => void): Part<readonly MeantActivity[]> => ({

@@ -6,25 +6,13 @@
  * for a while, here alone.
  */
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
+import { type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import { Problem } from '../problems.ts';
 
 /** Ids that are remembered with their activity, activities, and ids that mean none. Past it the longest unused is forgotten. */
 const maxKnown = 100_000;
-/** Those of them that are kept over a restart: the last used. */
-export const maxKeptIds = 5_000;
-
-/** An id, and that of the activity which it means. */
-export type MeantActivity = readonly [asked: string, activity: string];
-
-/** Canonical, as callers' ids are: no zeros in front, hex digits in lower case. */
-const meantActivity = z.tuple([
-  z.string().regex(/^(\d|[1-9]\d{1,19}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/),
-  z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
-]);
-
 /** Why an id has no activity. */
 type Without =
   /** Nothing has this id: neither a v2 campaign nor, where it is a UUID, a v3 one. */
@@ -162,6 +150,3 @@ export class KnownIds implements OtherIds {
     else this.#activities.delete(id);
   }
 }
-
-/** Whether what comes from elsewhere is an id and that of an activity. */
-export const isMeantActivity = (pair: unknown): pair is MeantActivity => meantActivity.safeParse(pair).success;

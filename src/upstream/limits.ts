@@ -1,8 +1,7 @@
 /**
  * Recognises the account's limits in what Constant Contact and the gateways in front of it answer, and reads `Retry-After`.
  */
-import type { Reply } from './adapter.ts';
-import { errorKey, gatewayMessage } from './error-body.ts';
+import type { ErrorReply, Reply } from './adapter.ts';
 
 /** Which of the account's limits an answer names; `unnamed`: none that can be believed, as a firewall may answer one question. */
 export type Limit = 'second' | 'day' | 'unnamed';
@@ -20,44 +19,56 @@ const gatewayLimit = /^(too many requests|limit exceeded)\.?$/i;
 const opening = /^\[?\s*\{\s*"(?:error_key|message)"\s*:\s*"([^"\\]+)"/i;
 
 /**
- * The limit that an answer tells of; undefined where it tells of none. A 429 is not documented in v2, and in v3 it is the
+ * The limit that an answer names; undefined where it names none. A 429 is not documented in v2, and in v3 it is the
  * answer of both limits: without a name it may be anybody's.
  *
  * A body may be an echo of what a caller has sent, and JSON that is put together by hand lets a quotation add names to it. So
  * where a question has any text of a caller's in it, words make a limit without a name, and so does a name with which the body
- * does not begin: what quotes begins with something of its own. No caller has a say in a header.
+ * does not begin: a quotation stands behind the quoter's own words. No caller has a say in a header.
  *
  * @param hasFreeText whether the question has text in it that a caller has made up
  */
-export function limitOf({ status, headers, body }: Reply, hasFreeText: boolean): Limit | undefined {
+export function limitOf({ status, headers, body, error }: ErrorReply, hasFreeText: boolean): Limit | undefined {
   if (status < 400) return undefined;
-  const code = masheryCode.exec(headers['x-mashery-error-code'] ?? '')?.[1];
-  if (code !== undefined) return code.toUpperCase() === 'QPS' ? 'second' : 'day';
+  const named = inHeader(headers);
+  if (named) return named;
   const otherwise = status === 429 ? 'unnamed' : undefined;
   const isProven = (name: string) => !hasFreeText || opening.exec(body.trimStart().slice(0, maxLooked))?.[1] === name;
-  const key = errorKey(body);
-  if (key !== undefined) {
-    const limit = keyed(key);
-    return limit === undefined || isProven(key) ? (limit ?? otherwise) : 'unnamed';
-  }
-  const message = gatewayMessage(body) ?? '';
-  const said = gatewayLimit.exec(message.trim())?.[1];
-  if (said !== undefined) {
-    if (status !== 429 || !isProven(message)) return 'unnamed';
-    return said.toLowerCase() === 'limit exceeded' ? 'day' : 'second';
-  }
-  const words = masheryWords.exec(body.slice(0, maxLooked))?.[1];
-  if (words !== undefined && !hasFreeText) return words.toLowerCase() === 'rate' ? 'day' : 'second';
-  return words === undefined ? otherwise : 'unnamed';
+  const { key, message } = error;
+  if (key !== undefined) return believed(inKey(key), isProven(key)) ?? otherwise;
+  const said = message === undefined ? undefined : believed(inMessage(message), status === 429 && isProven(message));
+  return said ?? believed(inWords(body), !hasFreeText) ?? otherwise;
+}
+
+const believed = (limit: Limit | undefined, isProven: boolean): Limit | undefined =>
+  limit === undefined || isProven ? limit : 'unnamed';
+
+function inHeader(headers: Reply['headers']): Limit | undefined {
+  const code = masheryCode.exec(headers['x-mashery-error-code'] ?? '')?.[1]?.toUpperCase();
+  if (code === undefined) return undefined;
+  return code === 'QPS' ? 'second' : 'day';
+}
+
+/** In the whole of a gateway's message. */
+function inMessage(message: string): Limit | undefined {
+  const said = gatewayLimit.exec(message.trim())?.[1]?.toLowerCase();
+  if (said === undefined) return undefined;
+  return said === 'limit exceeded' ? 'day' : 'second';
+}
+
+function inWords(body: string): Limit | undefined {
+  const words = masheryWords.exec(body.slice(0, maxLooked))?.[1]?.toLowerCase();
+  if (words === undefined) return undefined;
+  return words === 'rate' ? 'day' : 'second';
 }
 
 /** By v2's gateway (vendor's forum), and by v3 (vendor's documentation). */
-function keyed(key: string): Limit | undefined {
+function inKey(key: string): Limit | undefined {
   if (key.endsWith('over.qps') || key === 'throttled') return 'second';
   return key.endsWith('over.ratelimit') || key === 'quota_exceeded' ? 'day' : undefined;
 }
 
-/** The longest wait that is believed: a day. Each use of it has a closer bound (`upstream.ts`). */
+/** The longest wait that is believed: a day. Each use of it has a closer bound. */
 const maxWaitMs = 86_400_000;
 /** RFC 9110 §5.6.7, the form that is sent; and the two that are obsolete. */
 const httpDate =

@@ -2,25 +2,7 @@
  * Asks Constant Contact a question that is known to be good: whether a failure is the caller's question's own, or everybody's.
  */
 import type { Clock } from '../clock.ts';
-import type { Problem } from '../problems.ts';
-import { unnamedLimit, unprivileged } from './answers.ts';
-
-/**
- * What came of a call: `answered`, if only to say no; `refused`: the credentials; `unprivileged`: the user to whom they belong;
- * `gone`: the API is withdrawn; `failed`: no sane answer; `second`, `day`: one of the account's limits; `limited`: a limit that
- * is not named.
- */
-export type Finding = 'answered' | 'refused' | 'unprivileged' | 'gone' | 'failed' | 'second' | 'day' | 'limited';
-
-/** What a failure says of the upstream, where it is not the question's own. */
-export function findingOf({ code, reason = '' }: Problem): Finding {
-  if (code === 'upstream-credentials-refused') return unprivileged.has(reason) ? 'unprivileged' : 'refused';
-  if (code === 'upstream-gone') return 'gone';
-  if (code === 'upstream-quota-exhausted') return 'day';
-  if (reason === 'throttled') return 'second';
-  if (reason === unnamedLimit) return 'limited';
-  return /^http-[24]/.test(reason) ? 'answered' : 'failed';
-}
+import type { Finding } from './finding.ts';
 
 /** One probe at a time, for all who want to know what it finds. */
 export class Prober {

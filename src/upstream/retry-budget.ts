@@ -9,6 +9,12 @@ const most = 10;
 const mostOfOne = most / 2;
 const maxAskers = 10_000;
 
+/** A retry that may be made. */
+export interface Retry {
+  /** No call has come of it. */
+  readonly giveBack: () => void;
+}
+
 /**
  * Every first call earns a share of a retry; every retry costs a whole one. Both count for all and for the asker, whose own
  * savings are half of the whole: questions of one asker that always fail leave retries to the others.
@@ -24,17 +30,22 @@ export class RetryBudget {
   }
 
   earn(asker: Payer): void {
-    this.#saved = Math.min(most, this.#saved + this.#share);
-    this.#savedBy.set(askerOf(asker), Math.min(mostOfOne, this.#of(asker) + this.#share));
+    this.#add(asker, this.#share);
   }
 
-  /** Takes a retry, if there is one. */
-  spend(asker: Payer): boolean {
+  /** Takes a retry; undefined when there is none. One that no call comes of is to be given back. */
+  take(asker: Payer): Retry | undefined {
     const own = this.#of(asker);
-    if (this.#saved < 1 || own < 1) return false;
-    this.#saved--;
-    this.#savedBy.set(askerOf(asker), own - 1);
-    return true;
+    if (this.#saved < 1 || own < 1) return undefined;
+    this.#add(asker, -1);
+    // What the asker is called now: another one may pay by the time that it is given back.
+    const { team, client } = asker;
+    return { giveBack: () => this.#add({ team, client }, 1) };
+  }
+
+  #add(asker: Payer, retries: number): void {
+    this.#saved = Math.min(most, this.#saved + retries);
+    this.#savedBy.set(askerOf(asker), Math.min(mostOfOne, this.#of(asker) + retries));
   }
 
   #of(asker: Payer): number {

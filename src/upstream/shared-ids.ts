@@ -2,9 +2,9 @@
  * Shares what instances learn of ids through Redis, so that one lookup is enough for all that run.
  */
 import { timingSafeEqual } from 'node:crypto';
+import { isMeantActivity, type MeantActivity } from '../model/meant-activity.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
-import { isMeantActivity, type MeantActivity } from './known-ids.ts';
 
 const kind = 'ids';
 /** Pairs in one message, which may have 16 KB. */

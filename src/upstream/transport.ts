@@ -1,5 +1,5 @@
 /**
- * One exchange with Constant Contact over HTTP: bounded in time and size, never redirected, never quoted.
+ * One HTTP request to Constant Contact: bounded in time and size, never redirected, never quoted.
  */
 import http from 'node:http';
 import https from 'node:https';
@@ -23,7 +23,7 @@ export interface Salvaged {
   readonly failure: Error | undefined;
 }
 
-/** A network failure that may not happen again. Asking twice does no harm where the exchange is a GET. */
+/** A network failure that may not happen again. Asking twice does no harm where the request is a GET. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
   /** Node's code, such as ECONNREFUSED or CERT_HAS_EXPIRED: what an operator needs, and nothing of the message. */
@@ -50,7 +50,7 @@ export class Transport {
   }
 
   /**
-   * GETs, or POSTs where there is a form. Answers with any status but a redirect, within `timeoutMs` for the whole exchange.
+   * GETs, or POSTs where there is a form. Answers with any status but a redirect, within `timeoutMs` for request and answer.
    *
    * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
    * @throws ConnectionFailure when the connection failed or broke

@@ -1,20 +1,21 @@
 /**
- * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
+ * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/{report}`.
  */
 import { z } from 'zod';
-import { campaignIdRules, noOtherIds } from '../model/campaign-ids.ts';
+import { campaignIdRules } from '../model/campaign-ids.ts';
 import { cursorOfLink, linksOf } from '../model/cursor.ts';
-import type { PageQuery } from '../model/page-query.ts';
+import type { PageQuery, ReportName } from '../model/page-query.ts';
 import { id, instant, text, tolerantRows } from '../model/rows.ts';
 import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
-import type { Dialect, Exchange, UpstreamRequest } from './adapter.ts';
-import { count, parseAnswer, refusalOf } from './answers.ts';
+import type { Adapter, Question } from './adapter.ts';
+import { count, parseAnswer } from './answers.ts';
+import { refusalOf } from './refusal.ts';
 
-export interface V2Credentials {
-  apiKey(): string;
-  accessToken(): string | undefined;
-}
+const campaigns = '/v2/emailmarketing/campaigns';
+
+/** Where the pages of each report are. */
+const reportPaths: Readonly<Record<ReportName, string>> = { sends: 'sends' };
 
 const sendRows = tolerantRows({
   activity_type: { read: text, name: 'activity_type' },
@@ -33,62 +34,36 @@ const page = z.object({
 /** The vendor's documentation counts opens, clicks and more beside them. */
 const summary = z.object({ sends: count });
 
-export function v2(credentials: V2Credentials): Dialect {
-  return {
-    campaignIds: campaignIdRules.v2,
-    filtersSince: true,
-    ids: noOtherIds,
-    identify: async () => {},
-    neutral: () => ({
-      request: () => authorized(credentials, '', { limit: '1' }),
-      parse: (body) => parseAnswer(z.unknown(), body),
-      refusal: (reply) => refusalOf(reply),
-    }),
-    fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
-    fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
-  };
-}
-
-function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage> {
-  return {
-    // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
-    request: () =>
-      authorized(credentials, tracking(query.campaign, 'sends'), {
-        ...(query.kind === 'next'
-          ? { next: query.cursor }
-          : {
-              limit: String(query.limit),
-              ...(query.createdSince === undefined ? {} : { created_since: query.createdSince }),
-            }),
-      }),
+export const v2: Adapter = {
+  campaignIds: campaignIdRules.v2,
+  filtersSince: true,
+  neutral: {
+    request: { path: campaigns, query: { limit: '1' } },
+    parse: (body) => parseAnswer(z.unknown(), body),
+    refusal: (reply) => refusalOf(reply),
+  },
+  page: (query) => ({
+    request: { path: tracking(query.campaign, reportPaths[query.report]), query: parametersOf(query) },
     parse: parseV2Page,
-    refusal: (reply) => refusalOf(reply, query),
-  };
-}
-
-function summaryOf(campaign: string, credentials: V2Credentials): Exchange<CampaignSummary> {
-  return {
-    // Without it the numbers are those of the last scheduled update (vendor's documentation).
-    request: () => authorized(credentials, tracking(campaign, 'reports/summary'), { updateSummary: 'true' }),
+    refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+  }),
+  summary: (campaign): Question<CampaignSummary> => ({
+    // Without `updateSummary` the numbers are those of the last scheduled update (vendor's documentation).
+    request: { path: tracking(campaign, 'reports/summary'), query: { updateSummary: 'true' } },
     parse: (body) => parseAnswer(summary, body),
     refusal: (reply) => refusalOf(reply),
-  };
-}
+  }),
+  existence: () => undefined,
+};
 
-const tracking = (campaign: string, report: string) => `/${encodeURIComponent(campaign)}/tracking/${report}`;
+const tracking = (campaign: string, report: string) =>
+  `${campaigns}/${encodeURIComponent(campaign)}/tracking/${report}`;
 
-/** @param path below that of the campaigns */
-function authorized(
-  credentials: V2Credentials,
-  path: string,
-  query: Readonly<Record<string, string>>,
-): UpstreamRequest {
-  const token = credentials.accessToken();
-  return {
-    path: `/v2/emailmarketing/campaigns${path}`,
-    query: { api_key: credentials.apiKey(), ...query },
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-  };
+/** A cursor carries the page size and the filter: the SDKs send nothing beside it but the key. */
+function parametersOf(query: PageQuery): Readonly<Record<string, string>> {
+  if (query.kind === 'next') return { next: query.cursor };
+  const { limit, createdSince } = query;
+  return { limit: String(limit), ...(createdSince !== undefined && { created_since: createdSince }) };
 }
 
 /** @throws Problem `upstream-failed` when the body is not a page */

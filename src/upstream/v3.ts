@@ -1,18 +1,20 @@
 /**
- * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/sends`.
+ * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`.
  */
 import { z } from 'zod';
-import { campaignIdRules, MeansAnotherId } from '../model/campaign-ids.ts';
+import { campaignIdRules } from '../model/campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from '../model/cursor.ts';
-import type { PageQuery } from '../model/page-query.ts';
+import type { PageQuery, ReportName } from '../model/page-query.ts';
 import { id, instant, type OddRows, text, tolerantRows } from '../model/rows.ts';
-import type { Send, SendsPage } from '../model/sends.ts';
+import type { CampaignSummary, Send, SendsPage } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
-import type { Demand } from '../quota/demand.ts';
-import type { Call, Dialect, Exchange } from './adapter.ts';
-import { count, parseAnswer, refusalOf, refusalOfId } from './answers.ts';
-import { authorized, type BearerTokens } from './bearer.ts';
-import type { CampaignIds } from './campaign-ids.ts';
+import type { Adapter, Question } from './adapter.ts';
+import { count, parseAnswer } from './answers.ts';
+import { mayReadReports, privilegesPath } from './privileges.ts';
+import { refusalOf, refusalOfId } from './refusal.ts';
+
+/** Where the pages of each report are. */
+const reportPaths: Readonly<Record<ReportName, string>> = { sends: 'sends' };
 
 const activityRows = tolerantRows({
   contact_id: { read: id, name: 'contact_id' },
@@ -33,131 +35,52 @@ const stats = z.object({
 });
 const counts = z.object({ em_sends: count });
 
-/** It needs no scope, and tells what the user who authorized Sendgate may do (vendor's documentation). */
-export const privilegesPath = '/v3/account/user/privileges';
-/** The privilege without which every report is refused (vendor's documentation). */
-const reportPrivilege = 'ui:campaign:metrics';
-const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
-
 /** v2's names for what has another one in v3; what has none goes by its own. */
 const activityTypes: ReadonlyMap<string, string> = new Map([['em_sends', 'EMAIL_SEND']]);
 
-export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
-  return {
-    campaignIds: campaignIdRules.v3,
-    filtersSince: false,
-    neutral: () =>
-      authorized(tokens, {
-        path: privilegesPath,
-        isNeutral: true,
-        parse: mayReadReports,
-        refusal: (reply) => refusalOf(reply),
-      }),
-    ids: campaignIds.known,
-    async identify(id, call, demand, signal) {
-      try {
-        const means = await campaignIds.resolve(id, call, demand, signal);
-        if (means === id) await campaignIds.tryAsCampaign(id, 'nothing', call, demand, signal);
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+/** Where a campaign's id is asked for here, it is that of its activity. */
+export const v3: Adapter = {
+  campaignIds: campaignIdRules.v3,
+  filtersSince: false,
+  neutral: {
+    request: { path: privilegesPath },
+    parse: mayReadReports,
+    refusal: (reply) => refusalOf(reply),
+  },
+  page: (query) => ({
+    request: {
+      path: `/v3/reports/email_reports/${query.campaign}/tracking/${reportPaths[query.report]}`,
+      search: searchOf(query),
     },
-    async fetchPage(query, call, demand, signal) {
-      const search = searchOf(query);
-      const { campaign } = query;
-      const { known } = campaignIds;
-      await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
-      const answer = await call(sends(campaign, query, search, tokens), demand, signal).catch((error: unknown) => {
-        if (isNotFound(error)) return error;
-        throw error;
-      });
-      const isRefused = answer instanceof Problem;
-      if (!isRefused && (answer.sends.length > 0 || answer.cursor !== undefined)) known.addActivity(campaign);
-      else {
-        // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
-        const found = isRefused ? 'nothing' : 'an empty report';
-        await campaignIds.tryAsCampaign(campaign, found, call, demand, signal);
-        await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
-      }
-      if (isRefused) throw answer;
-      return answer;
-    },
-    async fetchSummary(campaign, call, demand, signal) {
-      const { known } = campaignIds;
-      await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
-      const counted = await call(summaryOf(campaign, tokens), demand, signal).catch((error: unknown) => {
-        // An id that v3 finds malformed is a 404 of the whole call.
-        if (isNotFound(error) && !known.isActivity(campaign)) return undefined;
-        throw error;
-      });
-      if (counted !== undefined) known.addActivity(campaign);
-      else if (!known.isActivity(campaign)) {
-        await campaignIds.tryAsCampaign(campaign, 'nothing', call, demand, signal);
-        await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
-        await call(activityOf(campaign, tokens), demand, signal);
-        known.addActivity(campaign);
-      }
-      return { sends: counted ?? null };
-    },
-  };
-}
+    parse: (body) => parseV3Page(body, query.campaign),
+    refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+  }),
+  summary: (activityId): Question<CampaignSummary | undefined> => ({
+    request: { path: `/v3/reports/stats/email_campaign_activities/${activityId}` },
+    parse: (body) => summaryIn(body, activityId),
+    refusal: (reply) => refusalOf(reply),
+  }),
+  existence: (activityId) => ({
+    request: { path: `/v3/emails/activities/${activityId}` },
+    parse: (body) => parseAnswer(z.object({}), body),
+    refusal: refusalOfId,
+  }),
+};
 
-const isNotFound = (error: unknown): error is Problem =>
-  error instanceof Problem && error.code === 'campaign-not-found';
-
-/** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */
-async function hasToBeItsOwn(
-  campaignIds: CampaignIds,
-  id: string,
-  call: Call,
-  demand: Demand,
-  signal: AbortSignal,
-): Promise<void> {
-  if ((await campaignIds.resolve(id, call, demand, signal)) !== id) throw new MeansAnotherId();
-}
-
-/**
- * The query that goes up for a page.
- *
- * @throws Problem `invalid-cursor`
- */
+/** @throws Problem `invalid-cursor` */
 function searchOf(query: PageQuery): string {
   const search = query.kind === 'first' ? `limit=${query.limit}` : queryOfCursor(query.cursor);
   if (search === undefined) throw new Problem('invalid-cursor', { reason: 'unreadable' });
   return search;
 }
 
-function sends(activityId: string, query: PageQuery, search: string, tokens: BearerTokens): Exchange<SendsPage> {
-  return authorized(tokens, {
-    path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
-    search,
-    parse: (body) => parseV3Page(body, query.campaign),
-    refusal: (reply) => refusalOf(reply, query),
-  });
-}
-
-/** `GET /v3/reports/stats/email_campaign_activities/{ids}`: undefined where there are no statistics of it. */
-function summaryOf(activityId: string, tokens: BearerTokens): Exchange<number | undefined> {
-  return authorized(tokens, {
-    path: `/v3/reports/stats/email_campaign_activities/${activityId}`,
-    parse: (body) => {
-      const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
-      if (!found) return undefined;
-      const { data } = counts.safeParse(found.stats);
-      if (!data) throw new Problem('upstream-failed', { reason: 'schema' });
-      return data.em_sends;
-    },
-    refusal: (reply) => refusalOf(reply),
-  });
-}
-
-/** `GET /v3/emails/activities/{id}`: whether there is one. */
-function activityOf(activityId: string, tokens: BearerTokens): Exchange<unknown> {
-  return authorized(tokens, {
-    path: `/v3/emails/activities/${activityId}`,
-    parse: (body) => parseAnswer(z.object({}), body),
-    refusal: refusalOfId,
-  });
+/** Undefined where there are no statistics of this activity. */
+function summaryIn(body: string, activityId: string): CampaignSummary | undefined {
+  const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
+  if (!found) return undefined;
+  const { data } = counts.safeParse(found.stats);
+  if (!data) throw new Problem('upstream-failed', { reason: 'schema' });
+  return { sends: data.em_sends };
 }
 
 /**
@@ -168,7 +91,7 @@ export function parseV3Page(body: string, campaign: string): SendsPage {
   const { tracking_activities, _links } = parseAnswer(page, body);
   const { rows, odd } = tracking_activities;
   const next = nextOf(_links?.next?.href);
-  const found: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
+  const oddRows: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
   return {
     sends: rows.map(
       (one): Send => ({
@@ -180,7 +103,7 @@ export function parseV3Page(body: string, campaign: string): SendsPage {
       }),
     ),
     cursor: next?.cursor,
-    ...(found.size > 0 && { odd: found }),
+    ...(oddRows.size > 0 && { odd: oddRows }),
   };
 }
 
@@ -189,16 +112,4 @@ function nextOf(href: string | null | undefined) {
   const next = cursorOfHref(href);
   if (!next) throw new Problem('upstream-failed', { reason: 'schema' });
   return next;
-}
-
-/**
- * Reads the privileges of the user who authorized Sendgate; a list that cannot be read tells nothing.
- *
- * @throws Problem `upstream-credentials-refused` when reports are not among them, `upstream-failed` when the body is no JSON
- */
-export function mayReadReports(body: string): void {
-  const { data } = privileges.safeParse(parseAnswer(z.unknown(), body));
-  if (data && !data.some(({ privilege_name }) => privilege_name === reportPrivilege)) {
-    throw new Problem('upstream-credentials-refused', { reason: 'privileges' });
-  }
 }

@@ -8,7 +8,8 @@ import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { Page } from '../../src/cache/page.ts';
 import { hitInMemory, type Lookup } from '../../src/cache/page-source.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
-import { readTokens, type StoredTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
+import type { StoredTokens } from '../../src/upstream/oauth/stored-tokens.ts';
+import { readTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../../src/upstream/oauth/tokens.ts';
 import type { Asking } from '../../src/workers/channel.ts';
 import { Copies } from '../../src/workers/copies.ts';
@@ -192,7 +193,7 @@ describe('with the clock set back', () => {
     const first = order(sandbox.url, 'later.json');
     await refreshTokens(first);
     const before = readTokens(first.tokenFile, first.clientId) as StoredTokens;
-    await refreshTokens({ ...first, replaces: before.accessToken }, () => Date.now() - hourMs);
+    await refreshTokens({ ...first, replaces: before.accessToken }, { now: () => Date.now() - hourMs });
     const after = readTokens(first.tokenFile, first.clientId) as StoredTokens;
     expect(after.refreshToken).not.toBe(before.refreshToken);
     expect(after.issuedAt).toBeGreaterThan(before.issuedAt);

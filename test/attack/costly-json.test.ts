@@ -4,7 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJson } from '../../src/model/json.ts';
-import { errorKey } from '../../src/upstream/error-body.ts';
+import { readErrorBody } from '../../src/upstream/error-body.ts';
 import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
 import { parseV3Page } from '../../src/upstream/v3.ts';
@@ -44,8 +44,8 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
     const plainly = msOf(() => JSON.parse(text));
     expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }));
     expect(() => parseV3Page(text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
-    expect(errorKey(text)).toBeUndefined();
-    const all = [() => parseV2Page(text), () => parseV3Page(text, '1'), () => errorKey(text)].map(leastMsOf);
+    expect(readErrorBody(text)).toEqual({});
+    const all = [() => parseV2Page(text), () => parseV3Page(text, '1'), () => readErrorBody(text)].map(leastMsOf);
     expect(all.reduce((sum, ms) => sum + ms)).toBeLessThan(plainly * 0.3);
   });
 });
@@ -53,7 +53,7 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
 test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
   // With a schema for the whole list, every row is told of with each of its mistakes: that takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
-  const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => errorKey(text.slice(text.indexOf('['))));
+  const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => readErrorBody(text.slice(text.indexOf('['))));
   expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));
   expect(all).toBeLessThan(plainly * 20 + 20);
 });
@@ -82,9 +82,9 @@ test('Links that are longer than any that can be followed are not looked through
 });
 
 test('An error of which the first is all that counts is read by it', () => {
-  expect(errorKey('[{"error_key":"one"},7,[]]')).toBe('one');
-  expect(errorKey('{"error_key":"one"}')).toBe('one');
-  expect(errorKey('[]')).toBeUndefined();
+  expect(readErrorBody('[{"error_key":"one"},7,[]]').key).toBe('one');
+  expect(readErrorBody('{"error_key":"one"}').key).toBe('one');
+  expect(readErrorBody('[]').key).toBeUndefined();
 });
 
 test('What is long and has no more parts than an answer is read as it is', () => {

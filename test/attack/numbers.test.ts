@@ -14,8 +14,8 @@ import { SecondLimit } from '../../src/quota/second-limit.ts';
 import { linesNow } from '../../src/reports/answer.ts';
 import { readSends, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
+import type { Finding } from '../../src/upstream/finding.ts';
 import { Gate } from '../../src/upstream/gate.ts';
-import type { Finding } from '../../src/upstream/prober.ts';
 import { FakeClock, settled } from '../support/clock.ts';
 import { firstPage } from '../support/queries.ts';
 
@@ -139,7 +139,10 @@ test('gates and the circuit say when to retry', async () => {
       let n = 0;
       const probe = () => Promise.resolve(found[n++ % found.length]);
       for (const step of all as Step[]) {
-        if (step.complain) await Promise.all([day.judge(probe), breaker.gate.judge(probe)]);
+        for (const gate of step.complain ? [day, breaker.gate] : []) {
+          const finding = await probe();
+          if (finding) gate.learn(finding);
+        }
         for (const gate of [day, breaker.gate]) {
           try {
             await gate.check(probe);

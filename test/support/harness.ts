@@ -164,7 +164,7 @@ export async function startInstance(
     readFile,
     logDestination: { lostBytes: 0, write, pass: write, close: async () => true },
     version: 'test',
-    refreshTokens: (order) => refreshTokens(order, () => clock.now()),
+    refreshTokens: (order) => refreshTokens(order, { now: () => clock.now() }),
   });
   return {
     sandbox,

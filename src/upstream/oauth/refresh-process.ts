@@ -1,5 +1,5 @@
 /**
- * A refresh in a process of its own, which outlives ours: between the moment when a rotating refresh token is spent and
+ * Refreshes in a separate process, which outlives this one: between the moment when a rotating refresh token is spent and
  * the moment when the next one is on disk, a kill -9 of Sendgate must not lose the account.
  */
 import { spawn } from 'node:child_process';
@@ -18,7 +18,7 @@ export function refreshInProcess(order: RefreshOrder): Promise<RefreshOutcome> {
     child.stdout.on('data', (part) => {
       text += part;
     });
-    child.stdin.on('error', () => {}); // It has ended before it was told: `close` says so.
+    child.stdin.on('error', () => {}); // It ended before it read the order: `close` says so.
     child.once('error', () => resolve({ outcome: 'failed', reason: 'no-process' }));
     child.once('close', () => resolve(read(text)));
     child.stdin.end(JSON.stringify(order));

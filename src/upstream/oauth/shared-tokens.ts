@@ -12,7 +12,7 @@ import type { Redis } from '../../redis/redis.ts';
 import { loadScript, type Reply, runScript, type Script } from '../../redis/scripts.ts';
 import { within } from '../../redis/time-limit.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
-import { parseTokens, type StoredTokens } from './token-file.ts';
+import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** How the tokens are kept, in a form that can be handed to another process. */
 export interface TokenSharing {

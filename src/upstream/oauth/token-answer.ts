@@ -99,39 +99,32 @@ export function text(value: unknown, pattern: RegExp): string | undefined {
 function lastStringOf(body: string, name: string): string | undefined {
   if (!/^\ufeff?\s*\{/.test(body)) return undefined;
   let found: string | undefined;
-  let depth = 0;
   let key: string | undefined;
   let last: string | undefined;
-  for (let n = 0; n < body.length; n++) {
-    switch (body[n]) {
-      case '"': {
-        const end = endOfString(body, n);
-        if (end === undefined) return found;
-        last = depth === 1 ? unquoted(body.slice(n, end + 1)) : undefined;
-        if (key === name && last !== undefined) found = last;
-        key = undefined;
-        n = end;
-        break;
-      }
-      case ':':
-        key = depth === 1 ? last : undefined;
-        break;
-      case '{':
-      case '[':
-        depth++;
-        key = undefined;
-        break;
-      case '}':
-      case ']':
-        depth--;
-        key = undefined;
-        break;
-      case ',':
-        key = undefined;
-        last = undefined;
+  for (const part of partsOf(body)) {
+    if (part === ':') key = last;
+    else {
+      last = part.startsWith('"') ? unquoted(part) : undefined;
+      if (key === name) found = last ?? found;
+      key = undefined;
     }
   }
   return found;
+}
+
+const nesting: ReadonlyMap<string, number> = new Map(Object.entries({ '{': 1, '[': 1, '}': -1, ']': -1 }));
+
+/** The brackets of a JSON text, with the strings, colons and commas of its outermost object; up to a string that does not end. */
+function* partsOf(body: string): Generator<string> {
+  let depth = 0;
+  for (let n = 0; n < body.length; n++) {
+    const char = body.charAt(n);
+    const end = char === '"' ? endOfString(body, n) : n;
+    if (end === undefined) return;
+    depth += nesting.get(char) ?? 0;
+    if (nesting.has(char) || (depth === 1 && /[":,]/.test(char))) yield body.slice(n, end + 1);
+    n = end;
+  }
 }
 
 function endOfString(body: string, start: number): number | undefined {

@@ -63,7 +63,7 @@ const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const codePattern = /^[\x21-\x7e]{1,4096}$/;
 const userCodePattern = /^[\x20-\x7e]{1,100}$/;
 const urlPattern = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
-/** RFC 8628 §3.2, where no interval is told. */
+/** RFC 8628 §3.2, where no interval is given. */
 const defaultIntervalSeconds = 5;
 const longestIntervalSeconds = 60;
 /** Life of a code where none can be read, and the longest that is believed. */

@@ -13,26 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { z } from 'zod';
-
-const shape = z.object({
-  /** The application that they were given to; another one's are of no use. */
-  clientId: z.string(),
-  refreshToken: z.string().min(1),
-  /** The refresh token before it, where the answer that brought this one was no grant: if this one is refused, that one may not be. */
-  replaced: z.string().min(1).optional(),
-  /** Empty where the answer that brought the refresh token had none that could be used. */
-  accessToken: z.string(),
-  /** Milliseconds of wall time. */
-  issuedAt: z.int(),
-  expiresAt: z.int(),
-  /** SHA-256 of the configured refresh token with which this chain began; undefined when a person authorized it. */
-  beganWith: z.string().optional(),
-  /** Another instance has refreshed them: it, or yet another one, may have spent the refresh token by now. */
-  borrowed: z.boolean().optional(),
-});
-
-export type StoredTokens = z.output<typeof shape>;
+import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** Where tokens are written before they take the place of others. */
 const newFile = (path: string) => `${path}.new`;
@@ -42,15 +23,6 @@ export function readTokens(path: string, clientId: string): StoredTokens | undef
   try {
     const stored = parseTokens(readFileSync(path, 'utf8'));
     return stored?.clientId === clientId ? stored : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Undefined when the text holds none. */
-export function parseTokens(text: string): StoredTokens | undefined {
-  try {
-    return shape.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

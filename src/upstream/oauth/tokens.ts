@@ -3,9 +3,9 @@
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
-import type { BearerTokens } from '../bearer.ts';
+import type { BearerTokens } from '../credentials.ts';
 import type { RefreshOutcome } from './refresh.ts';
-import type { StoredTokens } from './token-file.ts';
+import type { StoredTokens } from './stored-tokens.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -17,7 +17,8 @@ interface Parts {
   readonly watch: (changed: () => void) => () => void;
   /** Called with new tokens: they have to be kept out of the logs. With a new access token, refused credentials may be tried again. */
   readonly onTokens: (secrets: readonly string[], hasAccessToken: boolean) => void;
-  readonly onOutcome: (outcome: RefreshOutcome) => void;
+  /** @param isMissing whether there is no access token to call with */
+  readonly onOutcome: (outcome: RefreshOutcome, isMissing: boolean) => void;
 }
 
 /** Renewed at this part of its life, give or take the jitter: instances that began together do not ask together. */
@@ -187,7 +188,7 @@ export class Tokens implements BearerTokens {
     const backOffMs = shortestPauseMs * 2 ** Math.max(0, this.#failures - 1);
     this.#notBefore = this.#endedAt + (this.#needsPerson ? longestPauseMs : Math.min(backOffMs, longestPauseMs));
     this.#last = result;
-    onOutcome(result);
+    onOutcome(result, this.isMissing);
     const isRenewed = result.outcome === 'renewed';
     this.#schedule(isRenewed ? this.#renewAt : Math.max(hasTaken ? this.#renewAt : 0, this.#notBefore));
     return result;

@@ -4,10 +4,13 @@
 import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
+import type { Quota } from '../quota/quota.ts';
 import { failed, inClientSpan } from '../tracing.ts';
-import type { Exchange, Refusal, Reply } from './adapter.ts';
+import type { Question, Refusal, Reply } from './adapter.ts';
+import type { Credentials } from './credentials.ts';
+import { readErrorBody } from './error-body.ts';
+import { findingOf, isLimit } from './finding.ts';
 import { retryAfterMs } from './limits.ts';
-import { findingOf } from './prober.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
 /** Details of a failed call, for its log line. */
@@ -23,23 +26,52 @@ export type CallObserver = (outcome: string, seconds: number, about: Failure) =>
 
 export type Outcome<T> = { readonly answer: T } | Refusal;
 
-interface Parts {
-  readonly transport: Transport;
+export interface CallParts {
+  readonly transport: Pick<Transport, 'send' | 'describe'>;
+  readonly credentials: Credentials;
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
 
-/** @param resendCount calls that were made for the same question before */
-export async function callOnce<T>(
-  { transport, clock, observe }: Parts,
-  exchange: Exchange<T>,
-  timeoutMs: number,
-  resendCount: number,
+/** A permit to make one call, as the quota grants it. */
+type Permit = Awaited<ReturnType<Quota['take']>>;
+
+interface CallOptions {
+  readonly timeoutMs: number;
+  /** Calls that were made for the same question before. */
+  readonly resendCount: number;
+  readonly isNeutral: boolean;
+}
+
+/**
+ * Makes the call for which a permit was granted, and ends the permit, whatever comes of it.
+ *
+ * @param prepare called at once: a question may be added to until then
+ */
+export async function callWith<T>(
+  permit: Permit,
+  parts: CallParts,
+  prepare: () => Question<T>,
+  options: CallOptions,
 ): Promise<Outcome<T>> {
+  let isPage = false;
+  try {
+    const outcome = await callOnce(parts, prepare(), options);
+    // What is refused, or neutral, is answered faster than a page.
+    isPage = 'answer' in outcome && !options.isNeutral;
+    return outcome;
+  } finally {
+    permit.done(isPage);
+  }
+}
+
+async function callOnce<T>(parts: CallParts, question: Question<T>, options: CallOptions): Promise<Outcome<T>> {
+  const { clock, observe } = parts;
+  const { resendCount } = options;
   const started = clock.monotonic();
   const attributes = resendCount === 0 ? {} : { 'http.request.resend_count': resendCount };
   const { outcome, about } = await inClientSpan('GET', attributes, async (span, headers) => {
-    const ended = await send({ transport, clock }, exchange, timeoutMs, span, headers);
+    const ended = await send(parts, question, options, span, headers);
     if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
     return ended;
   });
@@ -47,23 +79,25 @@ export async function callOnce<T>(
   return outcome;
 }
 
-/** @param headers that go with those of the exchange */
+/** @param traceHeaders that go with those of the request */
 async function send<T>(
-  { transport, clock }: Pick<Parts, 'transport' | 'clock'>,
-  exchange: Exchange<T>,
-  timeoutMs: number,
+  { transport, credentials, clock }: CallParts,
+  question: Question<T>,
+  { timeoutMs, isNeutral }: CallOptions,
   span: Span,
-  headers: Readonly<Record<string, string>>,
+  traceHeaders: Readonly<Record<string, string>>,
 ): Promise<{ readonly outcome: Outcome<T>; readonly about: Failure }> {
   let upstreamRequestId: string | undefined;
   try {
-    const request = exchange.request();
+    const signed = credentials.sign(question.request);
+    const { request } = signed;
     span.setAttributes(transport.describe(request));
-    const reply = await transport.send({ ...request, headers: { ...request.headers, ...headers } }, timeoutMs);
+    const reply = await transport.send({ ...request, headers: { ...request.headers, ...traceHeaders } }, timeoutMs);
     upstreamRequestId = requestIdOf(reply);
     span.setAttribute('http.response.status_code', reply.status);
-    if (reply.status === 200) return { outcome: { answer: exchange.parse(reply.body) }, about: {} };
-    const refusal = exchange.refusal(reply);
+    if (reply.status === 200) return { outcome: { answer: question.parse(reply.body) }, about: {} };
+    if (reply.status === 401) signed.refused(isNeutral);
+    const refusal = question.refusal({ ...reply, error: readErrorBody(reply.body) });
     const waitMs = mayAskToWait(reply, refusal) ? retryAfterMs(reply.headers, clock.now()) : undefined;
     return { outcome: { ...refusal, waitMs }, about: { upstreamRequestId } };
   } catch (error) {
@@ -78,7 +112,7 @@ const reasonOf = ({ problem }: Refusal) => problem.reason ?? problem.code;
 
 /** A wait is for a limit, or for a service that is out of order; elsewhere `Retry-After` says nothing to us. */
 function mayAskToWait({ status }: Reply, { problem }: Refusal): boolean {
-  return status === 429 || status === 503 || ['second', 'day', 'limited'].includes(findingOf(problem));
+  return status === 429 || status === 503 || isLimit(findingOf(problem));
 }
 
 /** The headers whose ids Constant Contact's support asks for; a value that does not look like an id is dropped. */

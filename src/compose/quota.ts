@@ -1,0 +1,45 @@
+/**
+ * The quota of calls, with the file in which its day is kept.
+ */
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Emit } from '../events.ts';
+import { accountName, type TeamShare } from '../quota/day-shares.ts';
+import { Quota, type QuotaEvents } from '../quota/quota.ts';
+import { dayPart } from '../quota/stored-day.ts';
+import type { Redis } from '../redis/redis.ts';
+import { StateFile } from '../storage/state-file.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** All teams, by name. */
+  readonly teams: ReadonlyMap<string, TeamShare>;
+  /** What the instances share; undefined where this is the only one. */
+  readonly redis: Redis | undefined;
+}
+
+export interface BuiltQuota {
+  readonly quota: Quota;
+  /** Where what ids mean is kept, too. */
+  readonly stateFile: StateFile;
+}
+
+export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts): BuiltQuota {
+  const file = config.quota.stateFile;
+  const stateFile = new StateFile(file, {
+    unreadable: () => emit('state.unreadable', { file }),
+    unwritable: (code) => emit('state.unwritable', { code, file }),
+    writable: () => emit('state.writable', { file }),
+  });
+  const events: QuotaEvents = {
+    waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
+    passed: (percent) => {
+      const calls = Object.fromEntries(quota.status().teams.map(({ team, calls }) => [team || accountName, calls]));
+      emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
+    },
+    teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
+  };
+  const quota: Quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
+  return { quota, stateFile };
+}

@@ -1,0 +1,168 @@
+/**
+ * The one way to Constant Contact: every question passes the gates, waits for credentials and a permit, is asked, and asked
+ * again where that helps, until its deadline.
+ */
+import { settlesWithin, sleep } from '../clock.ts';
+import { Problem } from '../problems.ts';
+import type { Demand } from '../quota/demand.ts';
+import type { Quota } from '../quota/quota.ts';
+import { inSpan } from '../tracing.ts';
+import type { Question, Refusal } from './adapter.ts';
+import { callWith } from './call.ts';
+import { haveCredentials } from './credentials.ts';
+import { type Finding, findingOf } from './finding.ts';
+import { inOrder, learnFromAnswer } from './gates.ts';
+import { NeutralCall, type NeutralCallOptions, type NeutralCallParts } from './neutral-call.ts';
+import { Retries } from './retries.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { Transport } from './transport.ts';
+import { verdictOf } from './verdict.ts';
+
+export interface ClientOptions extends NeutralCallOptions {
+  /** Waiting for a permit, calling and calling again, all together, in milliseconds. */
+  readonly deadlineMs: number;
+  /** The same for a walk through a whole campaign, which can wait for longer. */
+  readonly bulkDeadlineMs: number;
+  /** Calls after the first, for failures that may pass. */
+  readonly retries: number;
+  /** Shortest time between two probes of whether the credentials are taken. */
+  readonly credentialsRetrySeconds: number;
+}
+
+export interface ClientParts extends NeutralCallParts {
+  readonly transport: Pick<Transport, 'send' | 'describe' | 'close'>;
+  readonly quota: Pick<Quota, 'take' | 'complain' | 'close'>;
+  readonly retryBudget: RetryBudget;
+}
+
+/**
+ * Asks one question of several that all have to be answered by one deadline.
+ *
+ * @param prepare makes the question, anew for every call: when its permit has been granted
+ * @param signal ends the wait for a permit; a call that has started is always heard out, since it is paid for
+ * @throws Problem with any of the upstream codes
+ */
+export type Ask = <T>(prepare: () => Question<T>, demand: Demand, signal: AbortSignal) => Promise<T>;
+
+/** How one caller asks: by one deadline, on its account, and for as long as it is there. */
+export interface Asking {
+  readonly ask: Ask;
+  readonly demand: Demand;
+  readonly signal: AbortSignal;
+}
+
+export class Client {
+  readonly #parts: ClientParts;
+  readonly #options: ClientOptions;
+  readonly #neutral: NeutralCall;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: ClientParts, options: ClientOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#neutral = new NeutralCall(parts, options);
+  }
+
+  /** For the questions of one caller, whose time begins now. */
+  asking(demand: Demand, signal: AbortSignal): Asking {
+    const { deadlineMs, bulkDeadlineMs } = this.#options;
+    const deadline = this.#parts.clock.monotonic() + (demand.urgency === 'bulk' ? bulkDeadlineMs : deadlineMs);
+    return { demand, signal, ask: (prepare, whose, until) => this.#ask(prepare, whose, until, deadline) };
+  }
+
+  close(): void {
+    this.#parts.quota.close();
+    this.#parts.transport.close();
+  }
+
+  async #ask<T>(prepare: () => Question<T>, demand: Demand, signal: AbortSignal, deadline: number): Promise<T> {
+    const { clock, gates, prober, retryBudget } = this.#parts;
+    const { breaker } = gates;
+    const left = () => deadline - clock.monotonic();
+    const retries = new Retries(retryBudget, demand, this.#options.retries);
+    for (let askedAnew = false; ; ) {
+      const permit = await orGiveBack(retries, this.#acquire(demand, left, signal));
+      retries.called();
+      const timeoutMs = Math.min(this.#options.timeoutMs, left());
+      const { timesForgotten } = prober;
+      const options = { timeoutMs, resendCount: retries.made, isNeutral: false };
+      const outcome = await callWith(permit, this.#parts, prepare, options);
+      if ('answer' in outcome) {
+        breaker.answered();
+        this.#answeredAt = clock.monotonic();
+        return outcome.answer;
+      }
+      const finding = this.#learn(outcome);
+      // Others may have joined a walk's question, who do not wait for as long as a walk does.
+      const mostMs = Math.min(left(), this.#options.deadlineMs);
+      const next = retries.next(outcome, mostMs, breaker.isOpen || breaker.isSuspect);
+      if ('pauseMs' in next) {
+        await orGiveBack(retries, sleep(clock, next.pauseMs, signal));
+        continue;
+      }
+      const isOwnTimeout = timeoutMs < this.#options.timeoutMs && outcome.problem.code === 'upstream-timeout';
+      const problem = await this.#problemOf(outcome, isOwnTimeout || next.end === 'late', left());
+      // What was refused may be credentials that have been replaced since, by the neutral call or by a person.
+      const mayAskAnew = finding === 'refused' && prober.timesForgotten !== timesForgotten && !askedAnew;
+      if (!mayAskAnew) throw problem;
+      askedAnew = true;
+    }
+  }
+
+  #learn({ problem, waitMs = 0 }: Refusal): Finding {
+    const finding = findingOf(problem);
+    learnFromAnswer(this.#parts, finding, waitMs);
+    if (this.#parts.gates.breaker.isSuspect) void this.#judgeOutage();
+    return finding;
+  }
+
+  /** @param isLate whether it may have failed only since there was little time left: this is not remembered */
+  async #problemOf(refusal: Refusal, isLate: boolean, ms: number): Promise<Problem> {
+    const { clock, gates } = this.#parts;
+    const { problem, waitMs = 0 } = refusal;
+    const finding = findingOf(problem);
+    if (finding === 'day') return gates.day.problem;
+    if (finding === 'failed' && isLate && waitMs === 0) return problem;
+    const credentialsRetryMs = this.#options.credentialsRetrySeconds * 1000;
+    const parts = { clock, gates, neutral: this.#neutral, credentialsRetryMs, answeredAt: this.#answeredAt };
+    return verdictOf(parts, refusal, ms);
+  }
+
+  /** Waits until the gates are open, for credentials and for a permit, in this order: a permit is for a call that is made. */
+  async #acquire(demand: Demand, left: () => number, signal: AbortSignal) {
+    await this.#passGates(left());
+    await haveCredentials(this.#parts.credentials, this.#parts.clock, left());
+    const { team, urgency } = demand;
+    return inSpan('quota wait', { 'sendgate.team': team, 'sendgate.urgency': urgency }, () =>
+      this.#parts.quota.take(demand, left(), signal),
+    );
+  }
+
+  /** Throws what a shut gate says. Where its probe is due, one caller waits for what that finds. */
+  async #passGates(ms: number): Promise<void> {
+    for (const gate of inOrder(this.#parts.gates)) {
+      const probing = gate.check(() => this.#neutral.find(0));
+      if (probing && !(await settlesWithin(this.#parts.clock, ms, probing))) {
+        throw new Problem('upstream-timeout', { reason: 'probe' });
+      }
+    }
+  }
+
+  /** A run of failures is an outage or one caller's odd questions. If the probe is answered it is the latter, and the count restarts. */
+  async #judgeOutage(): Promise<void> {
+    const { breaker } = this.#parts.gates;
+    const finding = await this.#neutral.find(this.#options.breakerProbeMs);
+    if (finding) breaker.gate.learn(finding);
+    if (finding === 'answered') breaker.answered();
+  }
+}
+
+/** Waits for what comes before a call; the retry that was taken for the call is given back when that fails. */
+async function orGiveBack<T>(retries: Retries, waiting: Promise<T>): Promise<T> {
+  try {
+    return await waiting;
+  } catch (error) {
+    retries.giveBack();
+    throw error;
+  }
+}

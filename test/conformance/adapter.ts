@@ -1,0 +1,202 @@
+/**
+ * What every version of Constant Contact's API has to be for Sendgate: requests and parsers, and nothing that has an effect.
+ */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { PageQuery } from '../../src/model/page-query.ts';
+import type { SendsPage } from '../../src/model/sends.ts';
+import { type ErrorShape, errorShapes } from '../../src/sandbox/fault.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import type { Adapter, Question, Reply } from '../../src/upstream/adapter.ts';
+import type { Credentials } from '../../src/upstream/credentials.ts';
+import { readErrorBody } from '../../src/upstream/error-body.ts';
+import { Transport } from '../../src/upstream/transport.ts';
+import { startSandbox } from '../support/harness.ts';
+import { firstPage, nextPage } from '../support/queries.ts';
+
+const newestMs = Date.parse('2026-01-01T12:00:00Z');
+const size = 7;
+const createdSince = '2026-01-01T00:00:00.000Z';
+
+interface Subject {
+  readonly adapter: Adapter;
+  /** The id of the sandbox's campaign 1 in this version, and one that nothing has. */
+  readonly campaign: string;
+  readonly unknown: string;
+  /** A cursor that Constant Contact may have made, as callers have it. */
+  readonly cursor: string;
+  readonly credentials: (sandbox: Sandbox) => Credentials;
+  /** What must be in no request that is not signed. */
+  readonly secrets: readonly string[];
+  /** The other questions that this version has. */
+  readonly others: Readonly<Record<string, () => Question<unknown>>>;
+}
+
+export function describeAdapter(name: string, subject: Subject): void {
+  const { adapter, campaign, unknown, cursor, secrets, others } = subject;
+  const query: PageQuery = firstPage(campaign, 3);
+  const behind: PageQuery = nextPage(campaign, cursor);
+  const questions: Readonly<Record<string, () => Question<unknown>>> = {
+    'a first page': () => adapter.page(query),
+    'a first page since an instant': () => adapter.page({ ...query, createdSince }),
+    'a later page': () => adapter.page(behind),
+    'a summary': () => adapter.summary(campaign),
+    'the neutral question': () => adapter.neutral,
+    ...(adapter.existence(campaign) && {
+      'whether there is a campaign': () => adapter.existence(campaign) as Question<unknown>,
+    }),
+    ...others,
+  };
+  const all = Object.entries(questions);
+
+  describe(`${name}: the request`, () => {
+    test.each(all)('for %s is the same whenever it is made, and for nobody else', (_, make) => {
+      const [one, other] = [make().request, make().request];
+      expect(other).toEqual(one);
+      expect(one.path).toMatch(new RegExp(`^/${name}/`));
+      expect(one.form).toBeUndefined();
+    });
+
+    test.each(all)('for %s has no credentials before it is signed', (_, make) => {
+      const { request } = make();
+      expect(request.headers).toBeUndefined();
+      for (const secret of secrets) expect(JSON.stringify(request)).not.toContain(secret);
+      expect(Object.keys(request.query ?? {})).not.toContain('api_key');
+    });
+
+    test('says whether rows are filtered by an instant', () => {
+      const since = adapter.page({ ...query, createdSince }).request;
+      if (adapter.filtersSince) expect(since).not.toEqual(adapter.page(query).request);
+      else expect(since).toEqual(adapter.page(query).request);
+    });
+
+    test('for a later page depends on its cursor alone, whatever the walk began with', () => {
+      expect(adapter.page({ ...behind, createdSince }).request).toEqual(adapter.page(behind).request);
+      expect(JSON.stringify(adapter.page(behind).request)).not.toContain('500');
+    });
+  });
+
+  describe(`${name}: an answer of the sandbox`, () => {
+    let sandbox: Sandbox;
+    let transport: Transport;
+    let credentials: Credentials;
+    beforeAll(async () => {
+      sandbox = await startSandbox();
+      sandbox.campaign({ id: '1', size, newestMs });
+      transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
+      credentials = subject.credentials(sandbox);
+    });
+    afterAll(async () => {
+      transport.close();
+      await sandbox.stop();
+    });
+    const send = ({ request }: Question<unknown>): Promise<Reply> =>
+      transport.send(credentials.sign(request).request, 5_000);
+    async function answer<T>(question: Question<T>): Promise<T> {
+      const reply = await send(question);
+      expect(reply.status).toBe(200);
+      return question.parse(reply.body);
+    }
+
+    test.each(all.filter(([what]) => what !== 'a later page'))('to %s is read', async (_, make) => {
+      await expect(answer(make())).resolves.not.toBeInstanceOf(Error);
+    });
+
+    test('is a walk from the first page to the last, newest first, each row once', async () => {
+      const dates: string[] = [];
+      let pages = 0;
+      for (let next: PageQuery | undefined = query; next; pages++) {
+        const { sends, cursor: following }: SendsPage = await answer(adapter.page(next));
+        dates.push(...sends.map(({ send_date }) => send_date));
+        next = following === undefined ? undefined : nextPage(campaign, following);
+      }
+      expect(pages).toBe(3);
+      expect(new Set(dates).size).toBe(size);
+      expect(dates).toEqual(dates.toSorted().reverse());
+    });
+
+    test('counts the sends', async () => {
+      expect(await answer(adapter.summary(campaign))).toEqual({ sends: size });
+    });
+
+    test('to a question for what is not there is a refusal, or says nothing', async () => {
+      const question = adapter.page(firstPage(unknown));
+      const reply = await send(question);
+      expect(reply.status).toBe(404);
+      const { problem } = question.refusal({ ...reply, error: readErrorBody(reply.body) });
+      expect(problem.code).toBe('campaign-not-found');
+    });
+
+    test('is a 401 without credentials, to every question', async () => {
+      for (const [, make] of all) {
+        const question = make();
+        const reply = await transport.send(question.request, 5_000);
+        expect(reply.status).toBe(401);
+        const refusal = question.refusal({ ...reply, error: readErrorBody(reply.body) });
+        expect(refusal).toMatchObject({ problem: { code: 'upstream-credentials-refused' }, again: 'confirm' });
+      }
+    });
+  });
+
+  describe(`${name}: an error`, () => {
+    const bodies: Readonly<Record<ErrorShape, string>> = {
+      array: '[{"error_key":"sandbox.fault","error_message":"no"}]',
+      object: '{"error_key":"sandbox.fault","error_message":"no"}',
+      gateway: '{"message":"no"}',
+      html: '<html><body><h1>no</h1></body></html>',
+      xml: '<h1>no</h1>',
+      nothing: '',
+    };
+    const refusalOf = (question: Question<unknown>, status: number, body: string, headers = {}) =>
+      question.refusal({ status, body, headers, error: readErrorBody(body) });
+
+    test.each(errorShapes)('told as %s means what its status says, whatever was asked', (shape) => {
+      for (const [, make] of all) {
+        for (const [status, code, again] of [
+          [401, 'upstream-credentials-refused', 'confirm'],
+          [403, 'upstream-credentials-refused', 'never'],
+          [404, 'campaign-not-found', 'never'],
+          [410, 'upstream-gone', 'never'],
+          [429, 'upstream-failed', 'retry'],
+          [500, 'upstream-failed', 'retry'],
+          [503, 'upstream-failed', 'retry'],
+        ] as const) {
+          expect(refusalOf(make(), status, bodies[shape])).toMatchObject({ problem: { code }, again });
+        }
+      }
+    });
+
+    test.each(errorShapes)('400, told as %s, is the cursor where there is one', (shape) => {
+      expect(refusalOf(adapter.page(behind), 400, bodies[shape]).problem.code).toBe('invalid-cursor');
+      expect(refusalOf(adapter.page(query), 400, bodies[shape]).problem.code).toBe('upstream-failed');
+    });
+
+    test('that names a limit is one, and behind a cursor only where no caller can have written it', () => {
+      for (const [body, code] of [
+        ['{"error_key":"throttled"}', 'upstream-busy'],
+        ['[{"error_key":"quota_exceeded"}]', 'upstream-quota-exhausted'],
+        ['{"message":"Limit Exceeded"}', 'upstream-quota-exhausted'],
+      ] as const) {
+        for (const [, make] of all) expect(refusalOf(make(), 429, body).problem.code).toBe(code);
+      }
+      const echo = '{"x":"","error_key":"quota_exceeded"}';
+      expect(refusalOf(adapter.page(query), 429, echo).problem.code).toBe('upstream-quota-exhausted');
+      expect(refusalOf(adapter.page(behind), 429, echo).problem.code).toBe('upstream-failed');
+    });
+
+    test('in place of an answer is none', () => {
+      for (const [what, make] of all) {
+        for (const body of ['', '<html>', '{"results":', '[']) {
+          expect(() => make().parse(body)).toThrow(
+            expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }),
+          );
+        }
+        if (what === 'the neutral question') continue; // Any JSON will do.
+        for (const body of ['null', '7', '"x"', '[]']) {
+          expect(() => make().parse(body)).toThrow(
+            expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }),
+          );
+        }
+      }
+    });
+  });
+}

@@ -1,0 +1,498 @@
+/**
+ * The client of Constant Contact: gates, permits, calls and retries, each in its order and each given back when it was of no use.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { Problem } from '../src/problems.ts';
+import { Demand } from '../src/quota/demand.ts';
+import type { UpstreamRequest } from '../src/upstream/adapter.ts';
+import type { Finding } from '../src/upstream/finding.ts';
+import { ConnectionFailure } from '../src/upstream/transport.ts';
+import { settled } from './support/clock.ts';
+import { firstPage } from './support/queries.ts';
+import { isNeutral, page, type Scripted, startUpstream } from './support/upstream.ts';
+
+type It = ReturnType<typeof startUpstream>;
+
+const hourMs = 3_600_000;
+
+/** What shuts each gate, and how long it is until its probe. */
+const gates: readonly (readonly [string, Finding, number])[] = [
+  ['gone', 'gone', hourMs],
+  ['day', 'day', hourMs],
+  ['credentials', 'refused', 60_000],
+  ['breaker', 'failed', 5_000],
+];
+
+/** Shut by a probe, with the next one due. */
+async function shut(it: It, name: string, finding: Finding, probeMs: number) {
+  const gate = name === 'breaker' ? it.gates.breaker.gate : it.gates[name as 'gone' | 'day' | 'credentials'];
+  gate.shut(finding);
+  expect(await it.outcome(it.ask())).not.toBe('page');
+  expect(it.requests).toEqual([]);
+  await it.clock.pass(probeMs);
+  return gate;
+}
+
+describe.each(gates)('the probe of the gate %s is left to the next caller', (name, finding, probeMs) => {
+  test('when another gate refuses the caller', async () => {
+    const it = startUpstream();
+    const gate = await shut(it, name, finding, probeMs);
+    const other = name === 'gone' ? it.gates.day : it.gates.gone;
+    other.shut();
+    // The probe fails, and says nothing of either: with the other one shut for longer, this one is probed again in a minute.
+    it.answer = () => new ConnectionFailure('ECONNREFUSED');
+    expect(await it.outcome(it.ask())).not.toBe('page');
+    other.open();
+    await it.clock.pass(60_000);
+    it.answer = () => page;
+    it.requests.length = 0;
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
+  });
+
+  test('when the queue refuses it', async () => {
+    const it = startUpstream();
+    const gate = await shut(it, name, finding, probeMs);
+    const { take } = it.quota;
+    it.quota.take = () => Promise.reject(new Problem('upstream-busy', { reason: 'queue' }));
+    expect(await it.outcome(it.ask())).not.toBe('page');
+    it.quota.take = take.bind(it.quota);
+    expect(it.requests).toEqual([]);
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
+  });
+
+  test('when the caller leaves while it waits for a permit', async () => {
+    const it = startUpstream({ perSecond: 1 });
+    const gate = await shut(it, name, finding, probeMs);
+    const permit = await it.quota.take(new Demand('b', 'interactive'), 1_000);
+    const leaving = new AbortController();
+    const asking = it.outcome(it.ask(firstPage('1'), new Demand('a', 'interactive'), leaving.signal));
+    await settled();
+    leaving.abort(new Problem('upstream-busy', { reason: 'abandoned' }));
+    permit.done(false);
+    await it.clock.pass(20_000);
+    await asking;
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
+  });
+
+  test('when there are no credentials to make it with', async () => {
+    const it = startUpstream();
+    const gate = await shut(it, name, finding, probeMs);
+    it.ready = () => Promise.reject(new Problem('upstream-failed', { reason: 'token' }));
+    expect(await it.outcome(it.ask())).not.toBe('page');
+    it.ready = () => undefined;
+    expect(it.requests).toEqual([]);
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
+  });
+
+  // Only for the breaker does an answer of any kind say something.
+  const saysNothing = name === 'breaker' ? 'failed' : 'second';
+  test(`when somebody else's neutral call says nothing of this gate (${saysNothing})`, async () => {
+    const it = startUpstream();
+    const gate = await shut(it, name, finding, probeMs);
+    gate.learn(saysNothing);
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
+  });
+});
+
+test('a probe that fails is made again in a minute, also for a gate that is probed once an hour', async () => {
+  const it = startUpstream();
+  const gate = await shut(it, 'day', 'day', hourMs);
+  it.answer = () => ({ status: 500 });
+  for (let n = 0; n < 5; n++) expect(await it.outcome(it.ask())).toBe('upstream-quota-exhausted quota');
+  expect(it.neutralCalls()).toBe(1);
+  it.answer = () => page;
+  await it.clock.pass(59_999);
+  expect(await it.outcome(it.ask())).toBe('upstream-quota-exhausted quota');
+  await it.clock.pass(1);
+  expect(await it.outcome(it.ask())).toBe('page');
+  expect([it.neutralCalls(), gate.isShut]).toEqual([2, false]);
+});
+
+describe('a permit', () => {
+  test('ends once, also when a call ends in an error that nobody expects', async () => {
+    const it = startUpstream({ perSecond: 1 });
+    let ended = 0;
+    const { take } = it.quota;
+    it.quota.take = async (...given) => {
+      const permit = await take.apply(it.quota, given);
+      return {
+        ...permit,
+        done: (gotPage: boolean) => {
+          ended++;
+          permit.done(gotPage);
+        },
+      };
+    };
+    it.answer = () => new TypeError('not a failure of the connection');
+    expect(await it.outcome(it.ask())).toContain('TypeError');
+    expect(ended).toBe(1);
+    it.answer = () => page;
+    const asking = it.outcome(it.ask());
+    await it.clock.pass(1_100);
+    expect([await asking, ended]).toEqual(['page', 2]);
+  });
+});
+
+describe('a retry', () => {
+  const retriesLeft = (it: It, demand: Demand) => {
+    let left = 0;
+    while (it.retryBudget.take(demand)) left++;
+    return left;
+  };
+
+  test.each([
+    ['a gate is shut meanwhile', (it: It) => it.gates.day.shut('day')],
+    ['the caller leaves meanwhile', (_: It, leaving: AbortController) => leaving.abort(new Problem('upstream-busy'))],
+    [
+      'the queue refuses it',
+      (it: It) => {
+        it.quota.take = () => Promise.reject(new Problem('upstream-busy', { reason: 'queue' }));
+      },
+    ],
+    [
+      'there are no credentials any more',
+      (it: It) => {
+        it.ready = () => Promise.reject(new Problem('upstream-failed', { reason: 'token' }));
+      },
+    ],
+  ])('is not spent when %s', async (_, meanwhile) => {
+    const it = startUpstream();
+    it.answer = (request) => (isNeutral(request) ? page : { status: 500 });
+    const leaving = new AbortController();
+    const demand = new Demand('a', 'interactive');
+    const asking = it.outcome(it.ask(firstPage('1'), demand, leaving.signal));
+    await settled();
+    expect(it.requests).toHaveLength(1);
+    meanwhile(it, leaving);
+    await it.clock.pass(1_000);
+    expect(await asking).not.toBe('page');
+    expect(it.requests).toHaveLength(1);
+    expect(retriesLeft(it, demand)).toBe(5);
+  });
+});
+
+const problemOf = (asking: Promise<unknown>) =>
+  asking.then(
+    () => undefined,
+    (error: unknown) => error as Problem,
+  );
+
+/** The neutral call is answered with a page, all others so. */
+const toAllBut = (answer: () => Scripted | Promise<Scripted>) => (request: UpstreamRequest) =>
+  isNeutral(request) ? page : answer();
+
+/** Answered after that many milliseconds. */
+const answerIn = (it: It, ms: number, answer: Scripted) =>
+  new Promise<Scripted>((resolve) => it.clock.after(ms, () => resolve(answer)));
+
+const overQps = { status: 403, body: '[{"error_key":"mashery.not.authorized.over.qps"}]' };
+const overRate = { status: 403, body: '[{"error_key":"mashery.not.authorized.over.ratelimit"}]' };
+
+describe('gates', () => {
+  test('are passed in their order: withdrawn, day, credentials, circuit', async () => {
+    const it = startUpstream();
+    const { gone, day, credentials, breaker } = it.gates;
+    const all = [gone, day, credentials, breaker.gate];
+    const findings = ['gone', 'day', 'refused', 'failed'] as const;
+    for (const [n, gate] of all.entries()) gate.shut(findings[n]);
+    const codes: (string | undefined)[] = [];
+    for (const gate of all) {
+      codes.push((await problemOf(it.ask()))?.code);
+      gate.open();
+    }
+    expect(codes).toEqual([
+      'upstream-gone',
+      'upstream-quota-exhausted',
+      'upstream-credentials-refused',
+      'upstream-busy',
+    ]);
+    expect(await it.outcome(it.ask())).toBe('page');
+    expect(it.requests).toHaveLength(1);
+  });
+
+  test('are passed before credentials are waited for, and those before a permit is taken', async () => {
+    const it = startUpstream();
+    let taken = 0;
+    const { take } = it.quota;
+    it.quota.take = (...given) => {
+      taken++;
+      return take.apply(it.quota, given);
+    };
+    let isReady = () => {};
+    it.ready = () => new Promise<void>((resolve) => (isReady = resolve));
+    const asking = it.outcome(it.ask());
+    await settled();
+    expect(taken).toBe(0);
+    it.ready = () => undefined;
+    isReady();
+    expect(await asking).toBe('page');
+    expect(taken).toBe(1);
+  });
+});
+
+describe('retries', () => {
+  test('are made twice for what may pass, further and further apart, and what always fails is marked as lasting', async () => {
+    const it = startUpstream();
+    it.answer = toAllBut(() => ({ status: 500 }));
+    const asking = problemOf(it.ask());
+    const calls: number[] = [];
+    for (const ms of [99, 101, 200, 200]) {
+      await it.clock.pass(ms);
+      calls.push(it.calls());
+    }
+    expect([calls[0], calls[1], calls[3]]).toEqual([1, 2, 3]);
+    expect(await asking).toMatchObject({ code: 'upstream-failed', reason: 'http-5xx', isLasting: true });
+  });
+
+  test.each([400, 404])('are not made for a %s, which stays', async (status) => {
+    const it = startUpstream();
+    it.answer = toAllBut(() => ({ status }));
+    const problem = await problemOf(it.ask());
+    expect([it.requests.length, problem?.isLasting]).toEqual([1, status === 400]);
+  });
+
+  test('stop when the calls fail in a row, and when the circuit is open', async () => {
+    for (const isOpen of [false, true]) {
+      const it = startUpstream();
+      const { breaker } = it.gates;
+      for (let n = 0; !isOpen && n < 9; n++) breaker.failed();
+      it.answer = toAllBut(() => {
+        if (isOpen) breaker.gate.shut('failed');
+        return { status: 500 };
+      });
+      // With a retry it would wait for its pause: time stands still here.
+      expect(await problemOf(it.ask())).toMatchObject({ reason: 'http-5xx', isLasting: false });
+      expect(it.calls()).toBe(1);
+    }
+  });
+
+  test('stop when the budget is spent, and are earned by calls', async () => {
+    const it = startUpstream();
+    const asker = { team: 'a' };
+    while (it.retryBudget.take(asker));
+    it.answer = toAllBut(() => ({ status: 500 }));
+    expect((await problemOf(it.ask()))?.reason).toBe('http-5xx');
+    expect(it.calls()).toBe(1);
+    it.answer = () => page;
+    for (let n = 0; n < 10; n++) await it.ask();
+    expect(it.retryBudget.take(asker)).toBeDefined();
+  });
+
+  test('wait for as long as the answer asks', async () => {
+    const it = startUpstream();
+    it.answer = () => (it.requests.length === 1 ? { status: 503, headers: { 'retry-after': '3' } } : page);
+    const asking = it.outcome(it.ask());
+    await it.clock.pass(2_999);
+    expect(it.requests).toHaveLength(1);
+    await it.clock.pass(1);
+    expect([await asking, it.requests.length]).toEqual(['page', 2]);
+  });
+});
+
+describe('the deadline', () => {
+  test('ends the retries whose pause would go past it; that is not remembered', async () => {
+    const it = startUpstream();
+    it.answer = () => answerIn(it, 9_950, { status: 500 });
+    const asking = problemOf(it.ask());
+    await it.clock.pass(9_950);
+    expect(await asking).toMatchObject({ reason: 'http-5xx', isLasting: false });
+  });
+
+  test('ends the wait that an answer asks for, also of a walk, which others may have joined', async () => {
+    for (const [urgency, tookMs, askedSeconds] of [
+      ['interactive', 2_000, 9],
+      ['bulk', 0, 15],
+    ] as const) {
+      const it = startUpstream();
+      it.answer = toAllBut(() =>
+        answerIn(it, tookMs, { status: 503, headers: { 'retry-after': String(askedSeconds) } }),
+      );
+      const asking = problemOf(it.ask(firstPage('1'), new Demand('a', urgency)));
+      await it.clock.pass(tookMs);
+      expect(await asking).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: askedSeconds });
+      expect(it.calls()).toBe(1);
+    }
+  });
+
+  test('bounds what a call may take, and the wait for its permit', async () => {
+    const it = startUpstream();
+    const waits: number[] = [];
+    const { take } = it.quota;
+    it.quota.take = (demand, waitMs, signal) => {
+      waits.push(waitMs);
+      return take.call(it.quota, demand, waitMs, signal);
+    };
+    it.answer = () => (it.requests.length === 1 ? answerIn(it, 8_000, { status: 500 }) : page);
+    const asking = it.outcome(it.ask());
+    await it.clock.pass(8_200);
+    expect(await asking).toBe('page');
+    expect(it.timeouts[0]).toBe(5_000);
+    for (const ms of [it.timeouts[1], waits[1]]) {
+      expect(ms).toBeGreaterThanOrEqual(1_800);
+      expect(ms).toBeLessThanOrEqual(1_900);
+    }
+    expect(waits[0]).toBe(10_000);
+  });
+
+  test('bounds the wait for credentials, and for a probe', async () => {
+    const it = startUpstream();
+    it.ready = () => new Promise(() => {});
+    const asking = it.outcome(it.ask());
+    await it.clock.pass(10_000);
+    expect(await asking).toBe('upstream-timeout token');
+    it.ready = () => undefined;
+    it.gates.day.shut('day');
+    it.gates.day.probeNow();
+    it.answer = () => new Promise(() => {});
+    const probing = it.outcome(it.ask());
+    await it.clock.pass(10_000);
+    expect(await probing).toBe('upstream-timeout probe');
+  });
+
+  test('that leaves less than the usual time for a call has its timeout remembered by nobody', async () => {
+    const it = startUpstream({ deadlineMs: 4_000 });
+    it.answer = toAllBut(() => new Problem('upstream-timeout', { reason: 'timeout' }));
+    expect(await problemOf(it.ask())).toMatchObject({ code: 'upstream-timeout', isLasting: false });
+    const usual = startUpstream();
+    usual.answer = toAllBut(() => new Problem('upstream-timeout', { reason: 'timeout' }));
+    expect(await problemOf(usual.ask())).toMatchObject({ code: 'upstream-timeout', isLasting: true });
+  });
+});
+
+describe('a 401', () => {
+  test('is confirmed once, and then by the neutral call', async () => {
+    const it = startUpstream();
+    it.answer = () => (it.requests.length === 1 ? { status: 401 } : page);
+    const once = it.outcome(it.ask());
+    await it.clock.pass(200);
+    expect([await once, it.calls(), it.neutralCalls()]).toEqual(['page', 2, 0]);
+
+    it.requests.length = 0;
+    it.answer = toAllBut(() => ({ status: 401 }));
+    const always = problemOf(it.ask());
+    await it.clock.pass(1_000);
+    expect(await always).toMatchObject({ code: 'upstream-failed', reason: 'http-401', isLasting: true });
+    expect([it.calls(), it.neutralCalls()]).toEqual([2, 1]);
+  });
+
+  test('has credentials replaced that can be, on the word of the neutral call above all', async () => {
+    const it = startUpstream();
+    it.answer = () => ({ status: 401 });
+    const asking = problemOf(it.ask());
+    await it.clock.pass(1_000);
+    expect(await asking).toMatchObject({ code: 'upstream-credentials-refused' });
+    expect(it.refused).toEqual([false, false, true]);
+    expect(it.gates.credentials.isShut).toBe(true);
+  });
+});
+
+describe('a refusal', () => {
+  test('of credentials that are replaced meanwhile is asked anew, once', async () => {
+    const it = startUpstream();
+    it.answer = (request) => {
+      if (!isNeutral(request)) return it.calls() === 1 ? { status: 403 } : page;
+      it.prober.forget();
+      return page;
+    };
+    expect([await it.outcome(it.ask()), it.calls()]).toEqual(['page', 2]);
+    it.requests.length = 0;
+    it.answer = (request) => {
+      if (isNeutral(request)) it.prober.forget();
+      return isNeutral(request) ? page : { status: 403 };
+    };
+    expect([await it.outcome(it.ask()), it.calls()]).toEqual(['upstream-failed http-403', 2]);
+  });
+
+  test('has the neutral call made once a minute, and once in ten while others are answered', async () => {
+    const it = startUpstream();
+    const refused = toAllBut(() => ({ status: 403 }));
+    it.answer = refused;
+    for (let n = 0; n < 3; n++) await problemOf(it.ask(firstPage(String(n))));
+    expect(it.neutralCalls()).toBe(1);
+    await it.clock.pass(61_000);
+    it.answer = () => page;
+    await it.ask();
+    it.answer = refused;
+    await problemOf(it.ask());
+    expect(it.neutralCalls()).toBe(1);
+    await it.clock.pass(61_000);
+    await problemOf(it.ask());
+    expect(it.neutralCalls()).toBe(2);
+  });
+});
+
+describe('failures in a row', () => {
+  const failTimes = async (it: It, times: number) => {
+    for (let n = 0; n < times; n++) await problemOf(it.ask(firstPage(String(n))));
+  };
+
+  test('open the circuit when the neutral call fails, too', async () => {
+    const it = startUpstream({ retries: 0 });
+    it.answer = () => ({ status: 500 });
+    await failTimes(it, 10);
+    await settled();
+    expect(await it.outcome(it.ask())).toBe('upstream-busy circuit');
+    expect([it.calls(), it.neutralCalls()]).toEqual([10, 1]);
+    expect(it.events).toEqual(['upstream.down']);
+  });
+
+  test('are single questions when the neutral call is answered, and begin anew after an answer', async () => {
+    const it = startUpstream({ retries: 0 });
+    it.answer = toAllBut(() => ({ status: 500 }));
+    await failTimes(it, 10);
+    await settled();
+    await failTimes(it, 9);
+    expect(it.neutralCalls()).toBe(1);
+    await it.clock.pass(6_000); // What the neutral call has found is good for five.
+    it.answer = () => page;
+    await it.ask();
+    it.answer = toAllBut(() => ({ status: 500 }));
+    await failTimes(it, 9);
+    expect([it.neutralCalls(), it.gates.breaker.isOpen]).toEqual([1, false]);
+  });
+});
+
+describe('a limit', () => {
+  test('of the second slows all calls down for as long as it asks', async () => {
+    const it = startUpstream({ retries: 0 });
+    it.answer = toAllBut(() => ({ ...overQps, headers: { 'retry-after': '4' } }));
+    expect(await problemOf(it.ask())).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 4 });
+    it.answer = () => page;
+    const asking = it.outcome(it.ask(firstPage('2'), new Demand('b', 'interactive')));
+    await it.clock.pass(3_999);
+    expect(it.requests).toHaveLength(1);
+    await it.clock.pass(1);
+    expect(await asking).toBe('page');
+  });
+
+  test('of the day shuts its gate; a probe is due when it asks, a minute later at the earliest', async () => {
+    for (const [asked, dueMs] of [
+      ['5', 60_000],
+      ['600', 600_000],
+    ] as const) {
+      const it = startUpstream();
+      it.answer = () => ({ ...overRate, headers: { 'retry-after': asked } });
+      expect((await problemOf(it.ask()))?.code).toBe('upstream-quota-exhausted');
+      await it.clock.pass(dueMs - 1);
+      expect((await problemOf(it.ask()))?.code).toBe('upstream-quota-exhausted');
+      expect(it.requests).toHaveLength(1);
+      it.answer = () => page;
+      await it.clock.pass(1);
+      expect(await it.outcome(it.ask())).toBe('page');
+    }
+  });
+
+  test.each([
+    ['is its own when the neutral call is answered', page, true],
+    ["may be everybody's when that is not", { status: 500 }, false],
+  ])('without a name, to one question, %s', async (_, neutral, isLasting) => {
+    const it = startUpstream({ retries: 0 });
+    it.answer = (request) => (isNeutral(request) ? neutral : { status: 429 });
+    expect(await problemOf(it.ask())).toMatchObject({ code: 'upstream-busy', isLasting });
+  });
+});
