@@ -138,7 +138,7 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
       expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'degraded', upstream: 'quota-exhausted' });
       expect(await management('/metrics')).toContain('sendgate_upstream_quota_exhausted 1');
       expect(told('error')).toHaveLength(1);
-      expect(told('error')[0].msg).toContain('quota of the day is spent');
+      expect(told('error')[0].msg).toContain('daily quota is spent');
     });
   },
 );

@@ -88,7 +88,7 @@ describe('the access token', () => {
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
     expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
-    const told = () => it.lines.filter((line) => line.includes('could not be renewed')).map((line) => JSON.parse(line));
+    const told = () => it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
     await until(() => told().length === 2, 'it is told that it could not be renewed, and that none is left');
     expect(told()).toMatchObject([{ level: 'warn' }, { level: 'error', event: 'token.missing', reason: 'http-5xx' }]);
     expect((await it.get(sends(1))).status).toBe(200); // stale
@@ -121,7 +121,7 @@ test.each([
     const before = readTokens(tokenFile, oauth.clientId);
     harm(tokenFile);
     it.service.reloadSecrets();
-    await until(() => it.lines.filter((line) => line.includes('was renewed')).length === 2, 'it is renewed');
+    await until(() => it.lines.filter((line) => line.includes('token.renewed')).length === 2, 'it is renewed');
     expect(it.sandbox.tokenCallCount).toBe(2); // with the configured one, which is spent, there would be a third
     expect(readTokens(tokenFile, oauth.clientId)?.refreshToken).not.toBe(before?.refreshToken);
     expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });

@@ -156,7 +156,7 @@ describe('Instances with one Redis', () => {
     for (let n = 0; n < 4; n++) await cold('a', second);
     await redis.restart();
     await until(
-      () => instances.every(({ lines }) => lines.filter((line) => /is there/.test(line)).length === 2),
+      () => instances.every(({ lines }) => lines.filter((line) => /redis\.available/.test(line)).length === 2),
       'back',
     );
     await cold('a', first);

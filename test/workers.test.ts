@@ -167,7 +167,7 @@ test('metrics and status tell of all of them, also of one that has died, and ano
   process.kill(first, 'SIGKILL');
   await until(() => workerPids().length === 2 && !workerPids().includes(first), 'another one is there');
   expect(workerPids()).toContain(second);
-  await until(() => (sendgate.output().match(/worker.died/g) ?? []).length === 1, 'it is told');
+  await until(() => (sendgate.output().match(/worker\.died/g) ?? []).length === 1, 'it is told');
   await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'it answers');
   const answers = await inTurn(10, path);
   expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
