@@ -141,7 +141,7 @@ describe('Instances with one Redis', () => {
   test('make one call for a page that a thousand callers miss at once in three of them', async () => {
     const all = [await add(), await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 1_500 });
-    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(path)));
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(`${path}?limit=30`)));
     const bodies = new Set(await Promise.all(answers.map((answer) => answer?.text())));
     expect(answers.every((answer) => answer?.status === 200)).toBe(true);
     expect(bodies.size).toBe(1);

@@ -9,7 +9,7 @@ import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
 import { parseV3Page } from '../../src/upstream/v3.ts';
 
-const megabytes = 8 * 1024 * 1024;
+const megabytes = 4 * 1024 * 1024;
 const small = 250 * 1024;
 const repeated = (text: string, bytes: number) => text.repeat(bytes / text.length);
 /** Short enough to be read without a look at it. */

@@ -91,8 +91,8 @@ export async function start(
   env: Environment = {},
   sandboxOptions: Partial<SandboxOptions> = {},
   version = api,
+  clock: TestClock = new ForwardClock(),
 ): Promise<Harness> {
-  const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
   const harness = await startInstance(sandbox, clock, env, version);
   return {
