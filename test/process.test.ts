@@ -62,7 +62,7 @@ describe('at the start', () => {
   test('a missing access token is told in the log', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });
     await sendgate.stop();
-    expect(sendgate.output()).toContain('no access token is set');
+    expect(sendgate.output()).toContain('"event":"secret.no_access_token"');
   });
 });
 
@@ -153,7 +153,7 @@ describe('a mounted key', () => {
     const sendgate = await startProcess(env());
     mount('');
     sendgate.child.kill('SIGHUP');
-    await until(() => sendgate.output().includes('the last good one stays in use'), 'the log says so');
+    await until(() => sendgate.output().includes('"event":"secret.unreadable"'), 'the log says so');
     expect((await fetch(`${sendgate.url}/campaigns/6/sends`)).status).toBe(200);
     await sendgate.stop();
   });

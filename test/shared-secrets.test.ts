@@ -146,7 +146,7 @@ describe('Pages in Redis', () => {
     const b = await add(encrypted(newKey()));
     await a.get(path);
     expect(how(await b.get(path))).toContain('fwd=uri-miss');
-    expect(b.lines.some((line) => line.includes('not encrypted as it should be'))).toBe(true);
+    expect(b.lines.some((line) => line.includes('not encrypted as configured'))).toBe(true);
   });
 
   test.each([
