@@ -47,7 +47,7 @@ const passes = async () => {
 };
 
 describe('a gate', () => {
-  test('is shut and opened by probes alone, one in its time, whoever asks', async () => {
+  test('is shut and opened by probes alone, one at a time, whatever team asks', async () => {
     expect(await passes()).toBe(true);
     await gate.judge(probe);
     expect([await passes(), await passes(), probes]).toEqual([false, false, 1]);

@@ -45,7 +45,7 @@ function ask(target: string, headers: Record<string, string>, method = 'GET') {
 const encoded = `%${idOf('1').charCodeAt(0).toString(16)}${idOf('1').slice(1)}`;
 const longWays = [`${path}/`, `/ctct/campaigns/${encoded}/sends`];
 
-describe.each(longWays)('a hit is the same by the lane and by %s', (long) => {
+describe.each(longWays)('a hit gets the same answer ahead of Express and by %s', (long) => {
   test.each([
     ['GET', '', {}],
     ['GET', '', { 'accept-encoding': 'gzip, deflate, br' }],
@@ -79,7 +79,7 @@ test('every request is counted and logged once, whichever way it takes', async (
   expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: idOf('1'), cache: 'fresh', status: 200 });
 });
 
-test('a lane that fails leaves the answer to the long way', async () => {
+test('a fast path that fails leaves the answer to Express', async () => {
   const { hit } = it.service.pages;
   it.service.pages.hit = () => {
     throw new TypeError('unforeseen');

@@ -207,7 +207,7 @@ describe('the log', () => {
     expect(lines.every((line) => JSON.parse(line).level)).toBe(true);
   });
 
-  test('keeps a credential out that a caller has sent where it is told of requests', () => {
+  test('leaves a credential that a caller has sent out of the lines about requests', () => {
     const secret = 'a-plain.secret-1';
     const lines: string[] = [];
     const { accessLog } = createLogs({

@@ -114,7 +114,7 @@ describe('the second', () => {
           calls.length - starts.length,
         );
         if (!steady) return;
-        // Work-conserving: whoever had to wait started as soon as the fourth start before it was a second old.
+        // Work-conserving: a call that had to wait started as soon as the fourth start before it was a second old.
         const due = [...waits.keys()].filter((n) => (waits[n]?.seconds ?? 0) > 0);
         for (const n of due)
           if (n >= 4 && n < times.length) expect((times[n] ?? 0) - (times[n - 4] ?? 0)).toBeLessThanOrEqual(1_120);
@@ -365,7 +365,7 @@ describe('a bulk walk', () => {
 describe('the day', () => {
   const state = join(folder, 'quota.json');
 
-  test('has so many calls, the last of them for those who wait, and ends at midnight UTC', async () => {
+  test('has a number of calls, keeps the last for interactive requests, and ends at midnight UTC', async () => {
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
     clock = new FakeClock(Date.parse('2026-01-01T23:58:00Z'));
     build({ perDay: 40, reserve: 10, maxWaitMs: 1e9 });
@@ -420,7 +420,7 @@ describe('the day', () => {
     expect(events).toEqual(['unreadable', 'unwritable']);
   });
 
-  test('is ample while more is left than half of what should be, and nobody waits', async () => {
+  test('is ample while more than half of what should be left is, and no caller waits', async () => {
     build({ perDay: 10, reserve: 0, maxWaitMs: 1e9 });
     expect(quota.isAmple).toBe(true);
     for (let n = 0; n < 7; n++) want();

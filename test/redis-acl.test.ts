@@ -124,7 +124,7 @@ const denials: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 test.each(denials)(
-  'a user who is denied %s is told of by name, once, and helped by being given it',
+  'a user who is denied %s is logged once, by name, and Redis is used again when it is granted',
   async (_, changes, denied) => {
     await permit(...changes);
     const it = await add();
@@ -152,7 +152,7 @@ test.each([
   ['the scripts themselves', ['-evalsha'], 'the command evalsha'],
   ['the keys', ['resetkeys'], 'a key'],
   ['the channel', ['resetchannels'], 'a channel'],
-])('%s, denied while it runs, is told of, and what is given back is used', async (_, changes, denied) => {
+])('%s, denied while it runs, is logged, and used again when it is granted', async (_, changes, denied) => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');
@@ -167,7 +167,7 @@ test.each([
   await until(() => told(it, up).length === 2, 'it is back');
 });
 
-test('SCAN, denied while it runs, is told of when a purge needs it', async () => {
+test('SCAN, denied while it runs, is logged when a purge needs it', async () => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');
@@ -184,7 +184,7 @@ test.each([
   ['a wrong password', 'sendgate:other@'],
   ['a user that there is not', 'nobody:password@'],
   ['no password', ''],
-])('%s is told of as refused', async (_, user) => {
+])('%s is logged as refused', async (_, user) => {
   await permit();
   await redis.ask((client) => client.call('CONFIG', 'SET', 'requirepass', 'another'));
   const it = await add({}, user);
@@ -192,7 +192,7 @@ test.each([
   await answers(it);
 });
 
-test('a cluster whose slots nobody serves is told of as not ready', async () => {
+test('a cluster whose slots nobody serves is logged as not ready', async () => {
   await redis.stop();
   redis = await RedisServer.start(['--cluster-enabled', 'yes']);
   ending.push(() => redis.stop());

@@ -76,7 +76,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 };
 
 describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) => {
-  test('is done without, told of once each way, and shared through again within 5 s', async () => {
+  test('is done without, logged once each way, and shared through again within 5 s', async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     expect(await share(a, b)).toBe(true);

@@ -1,5 +1,5 @@
 /**
- * What Constant Contact refuses to everybody, and what operators are told of it: an API that is withdrawn, a user who may not
+ * What Constant Contact refuses to everybody, and what operators learn about it: an API that is withdrawn, a user who may not
  * read reports.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -207,7 +207,7 @@ test('a question that is refused for its credentials finds the API withdrawn, if
 });
 
 describe('a user who may not read reports', () => {
-  test('is told of in words by one error line, once the privileges say so too', async () => {
+  test('is logged in words by one error line, once the privileges say so too', async () => {
     const { sandbox, ask, management, told, clock } = await up('v3');
     sandbox.privileges = ['contacts:contact:read'];
     for (const id of [1, 2, 3]) expect((await ask(id)).type).toBe('upstream-credentials-refused');
@@ -225,7 +225,7 @@ describe('a user who may not read reports', () => {
     expect((await ask(1)).status).toBe(200);
   });
 
-  test('is told of anew when credentials that were refused are replaced by theirs', async () => {
+  test('is logged anew when credentials that were refused are replaced by theirs', async () => {
     const { sandbox, ask, told, clock } = await up('v3');
     sandbox.fault({ kind: 'status', status: 403 });
     expect((await ask(1)).type).toBe('upstream-credentials-refused');

@@ -159,7 +159,7 @@ describe('Instances that share a Redis', () => {
   });
 });
 
-describe('A Sendgate of its own process', () => {
+describe('A Sendgate in a separate process', () => {
   let folder: string;
   let sendgate: SendgateProcess | undefined;
   let env: Environment;

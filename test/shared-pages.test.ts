@@ -115,7 +115,7 @@ describe('A purge', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  test('says so when redis.unavailable', async () => {
+  test('answers 503 while Redis is unavailable', async () => {
     const a = await add();
     await walk(a);
     await redis.kill();
@@ -126,7 +126,7 @@ describe('A purge', () => {
     expect(how(await a.get(path))).toContain('fwd=uri-miss');
   });
 
-  test('is ordered by operators, in so many words', async () => {
+  test('is refused unless an operator names what to purge', async () => {
     const a = await add();
     for (const what of ['', 'campaign=', 'campaign=x', 'all', `campaign=${campaign}&everything`]) {
       expect([what, (await purge(a, what)).status]).toEqual([what, 400]);

@@ -85,7 +85,7 @@ describe('Instances with one Redis', () => {
 
   test('give a turn that its instance does not take to another one', async () => {
     const [first, second] = [await add(), await add()];
-    await Promise.all([cold('a', first), cold('b', second)]); // Whoever was not served yet comes first now.
+    await Promise.all([cold('a', first), cold('b', second)]); // A team that was not served yet comes first now.
     await delay(2_200);
     await redis.ask((client) =>
       client.hset(
@@ -173,7 +173,7 @@ describe('Instances with one Redis', () => {
     await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
   });
 
-  test('wait as long as another one was asked to, and a minute at the most, whatever Redis says', async () => {
+  test('wait as long as another one was asked to, and at most a minute, whatever Redis says', async () => {
     const [first, second] = [await add(), await add()];
     const retryAfter = async (on: Harness) => Number((await cold('a', on)).headers.get('retry-after'));
     sandbox.fault({ kind: 'over-qps', retryAfter: '40', times: 1 });

@@ -75,7 +75,7 @@ describe('Pages in Redis', () => {
     expect(await b.page(path)).toEqual({ results, meta });
   });
 
-  test('can be unpacked by whoever reads them, where there is none', async () => {
+  test('can be unpacked by every reader of Redis, where there is none', async () => {
     const a = await add();
     await a.page(path);
     expect((await redis.dump()).toString('latin1')).toContain(await packed(a));

@@ -107,7 +107,7 @@ describe('a cold request', () => {
     expect(lookup).toMatchObject({ parentSpanId: request?.spanId, kind: kinds.internal });
     expect(wait).toMatchObject({ parentSpanId: lookup?.spanId, kind: kinds.internal });
     expect(call).toMatchObject({ parentSpanId: lookup?.spanId, kind: kinds.client });
-    // Each span has a clock of its own, which begins with a whole millisecond.
+    // Each span has its own clock, which begins with a whole millisecond.
     const slack = 5_000_000n;
     const [calledAt, waitedUntil] = [call?.startTimeUnixNano, wait?.endTimeUnixNano].map((time) => BigInt(time ?? 0));
     expect((calledAt ?? 0n) + slack).toBeGreaterThan(waitedUntil ?? 0n);

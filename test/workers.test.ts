@@ -41,7 +41,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** Over a connection of its own: they go to the workers in turn. */
+/** Over a new connection: they go to the workers in turn. */
 function ask(target: string, headers: Record<string, string> = {}, url = sendgate.url): Promise<Answer> {
   return new Promise((resolve, reject) => {
     httpGet(`${url}${target}`, { agent: false, headers }, async (answer) => {
@@ -82,7 +82,7 @@ describe('two workers', () => {
   });
   afterAll(down);
 
-  test('a page is fetched once, whoever misses it, and every worker has hits of its own', async () => {
+  test('a page that all workers miss is fetched once, and every worker holds a copy', async () => {
     const cold = await times(40, () => ask(path));
     expect(new Set(cold.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
     expect(sandbox.callCount).toBe(1);
@@ -225,7 +225,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
       await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
       const { hostname, port } = new URL(sendgate.url);
       const sockets = Array.from({ length: 10 }, (_, n) => {
-        // Each from an address of its own: one may hold a quarter.
+        // Each from another address: one may hold a quarter.
         const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
         const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
         return socket.on('error', () => {}).resume();

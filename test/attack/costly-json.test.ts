@@ -51,7 +51,7 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
 });
 
 test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
-  // With a schema for the whole list, every row is told of with each of its mistakes: that takes a hundred times as long.
+  // With a schema for the whole list, every mistake of every row is reported: that takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
   const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => errorKey(text.slice(text.indexOf('['))));
   expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));

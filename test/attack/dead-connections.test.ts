@@ -97,7 +97,7 @@ test('with workers, places are given back in the process that has them', async (
   for (let n = 0; n < 4; n++) {
     const asked = sandbox.callCount;
     const socket = await dialDeaf(url);
-    // Behind a miss, so that it has no socket of its own yet.
+    // Behind a miss, so that it has no socket yet.
     sandbox.fault({ kind: 'hang' });
     socket.write(
       wire(`/campaigns/1/sends?limit=${n + 1}`) + wire(`/campaigns/1/sends.csv?created_since=2026-01-0${n + 1}`),

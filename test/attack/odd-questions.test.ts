@@ -147,7 +147,7 @@ describe.each(versions)('with %s', (version) => {
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 
-  test('credentials that are refused are still found out, and tried by probes, whoever asks what', async () => {
+  test('credentials that are refused are still found out, and tried by probes, whatever is asked', async () => {
     const { sandbox, ask, ready, clock, lines } = await up(version);
     expect((await ask(1)).status).toBe(200);
     sandbox.fault({ kind: 'status', status: 403 });

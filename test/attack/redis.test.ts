@@ -86,7 +86,7 @@ async function walk(instance: Harness): Promise<string[]> {
   return seen;
 }
 
-describe('Whoever reads Redis', () => {
+describe('A reader of Redis', () => {
   test('where pages are encrypted, can confirm no guess of what is in them, nor of who asks', async () => {
     const file = join(folder, 'keys');
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`);

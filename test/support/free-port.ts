@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Ports below those that systems give to whoever asks for any (Linux: from 32,768), so that no other server or connection gets
+ * Ports below those that systems give to servers that ask for any (Linux: from 32,768), so that no other server or connection gets
  * one between the look and its use. Processes of tests begin at different ones.
  */
 const [lowest, count] = [20_000, 12_000];

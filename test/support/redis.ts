@@ -63,7 +63,7 @@ export class RedisServer {
     running.delete(child);
   }
 
-  /** Asks it something, on a connection of its own. */
+  /** Asks it something, over a new connection. */
   async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
     const client = new Client({ port: this.port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
     client.on('error', () => {});
