@@ -126,6 +126,7 @@ describe('the image', () => {
       cwd: join(image.path, 'app'),
       env: { ...env, CONSTANT_CONTACT_API_KEY: apiKey, SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' },
     });
+    const exited = new Promise((resolve) => child.once('close', resolve));
     let output = '';
     child.stdout.on('data', (data) => {
       output += data;
@@ -141,7 +142,6 @@ describe('the image', () => {
       expect(check).not.toThrow();
       expect(() => execFileSync(process.execPath, flags, { env: { ...env, SENDGATE_MANAGEMENT_PORT: '9' } })).toThrow();
     } finally {
-      const exited = new Promise((resolve) => child.once('close', resolve));
       child.kill('SIGTERM');
       expect(await exited).toBe(0);
     }

@@ -43,7 +43,7 @@ export class RedisServer {
         await this.ask((client) => client.ping());
         return;
       } catch (error) {
-        if (tries > 200) throw error;
+        if (tries > 800) throw error;
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
     }
