@@ -70,7 +70,7 @@ describe('the headers of a page', () => {
     expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBe(200);
   });
 
-  test('tell how the answer was come by', async () => {
+  test('name what the cache did', async () => {
     expect((await it.get('/campaigns/7/sends?limit=3')).headers.get('cache-status')).toBe(
       'sendgate; fwd=uri-miss; fwd-status=200; stored',
     );

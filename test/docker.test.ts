@@ -1,11 +1,22 @@
 /**
  * The steps of the Dockerfile, replayed in clean folders where no Docker engine is at hand: what it copies, what it
- * runs, as whom it starts, on files that nobody can write.
+ * runs, as whom it starts, on files that nobody can write. `npm ci` is not run again: what it would install is linked
+ * from here, picked by the lockfile.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from './support/free-port.ts';
@@ -31,6 +42,30 @@ const allowed = readFileSync(join(root, '.dockerignore'), 'utf8')
   .filter((line) => line.startsWith('!'))
   .map((line) => line.slice(1));
 
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean }>>;
+}
+
+/** What `npm ci` installs: all that is here. */
+function installEverything(workdir: string): void {
+  mkdirSync(join(workdir, 'node_modules'));
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    symlinkSync(join(root, 'node_modules', name), join(workdir, 'node_modules', name));
+  }
+}
+
+/** What `npm ci --omit=dev` installs: every package of the lockfile that is not one of development alone. */
+function installProduction(workdir: string): void {
+  const { packages } = JSON.parse(readFileSync(join(workdir, 'package-lock.json'), 'utf8')) as Lockfile;
+  for (const [path, { dev, optional }] of Object.entries(packages)) {
+    // An optional package may be for another platform.
+    if (path === '' || dev || (optional && !existsSync(join(root, path)))) continue;
+    mkdirSync(dirname(join(workdir, path)), { recursive: true });
+    const isItsOwn = (source: string) => !source.slice(join(root, path).length).startsWith('/node_modules');
+    cpSync(join(root, path), join(workdir, path), { recursive: true, verbatimSymlinks: true, filter: isItsOwn });
+  }
+}
+
 function replay(): Stage {
   let stage: Stage = { path: '', user: 'root', env: {}, healthcheck: [], command: [] };
   let workdir = '';
@@ -52,6 +87,10 @@ function replay(): Stage {
         const into = target === './' ? join(workdir, source.split('/').at(-1) ?? '') : join(workdir, target);
         cpSync(origin, into, { recursive: true, verbatimSymlinks: true });
       }
+    } else if (text === 'npm ci') {
+      installEverything(workdir);
+    } else if (text === 'npm ci --omit=dev') {
+      installProduction(workdir);
     } else if (word === 'RUN') {
       execFileSync('sh', ['-c', text], { cwd: workdir, stdio: 'pipe', env: { ...process.env, NODE_ENV: '' } });
     } else if (word === 'ENV') {
@@ -87,6 +126,7 @@ describe('the image', () => {
       cwd: join(image.path, 'app'),
       env: { ...env, CONSTANT_CONTACT_API_KEY: apiKey, SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' },
     });
+    const exited = new Promise((resolve) => child.once('close', resolve));
     let output = '';
     child.stdout.on('data', (data) => {
       output += data;
@@ -102,7 +142,6 @@ describe('the image', () => {
       expect(check).not.toThrow();
       expect(() => execFileSync(process.execPath, flags, { env: { ...env, SENDGATE_MANAGEMENT_PORT: '9' } })).toThrow();
     } finally {
-      const exited = new Promise((resolve) => child.once('close', resolve));
       child.kill('SIGTERM');
       expect(await exited).toBe(0);
     }

@@ -307,7 +307,7 @@ describe('everybody', () => {
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });
 
-  test('gets the reference of the API, out of its own description', async () => {
+  test('gets the reference of the API, made from its OpenAPI description', async () => {
     const page = await open('/docs');
     await page.getByText('All sends of a campaign, as CSV', { exact: true }).waitFor();
     await page.getByText('A page of the sends of a campaign', { exact: true }).click();

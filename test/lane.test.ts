@@ -5,13 +5,15 @@ import { createHash } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Harness, idOf, start, targetOf, until } from './support/harness.ts';
+import { FakeClock } from './support/clock.ts';
+import { api, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
 
 const path = targetOf('/ctct/campaigns/1/sends');
 let it: Harness;
 
 beforeAll(async () => {
-  it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
+  // A clock that stands still: two answers are compared to the letter.
+  it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' }, {}, api, new FakeClock(Date.now()));
   it.sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
   await it.get(path);
 });

@@ -115,7 +115,7 @@ describe('A purge', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  test('says so when redis.unavailable', async () => {
+  test('answers 503 while Redis is unavailable', async () => {
     const a = await add();
     await walk(a);
     await redis.kill();
@@ -126,7 +126,7 @@ describe('A purge', () => {
     expect(how(await a.get(path))).toContain('fwd=uri-miss');
   });
 
-  test('is ordered by operators, in so many words', async () => {
+  test('is refused unless an operator names what to purge', async () => {
     const a = await add();
     for (const what of ['', 'campaign=', 'campaign=x', 'all', `campaign=${campaign}&everything`]) {
       expect([what, (await purge(a, what)).status]).toEqual([what, 400]);
@@ -141,7 +141,7 @@ describe('Instances with one Redis', () => {
   test('make one call for a page that a thousand callers miss at once in three of them', async () => {
     const all = [await add(), await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 1_500 });
-    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(path)));
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(`${path}?limit=30`)));
     const bodies = new Set(await Promise.all(answers.map((answer) => answer?.text())));
     expect(answers.every((answer) => answer?.status === 200)).toBe(true);
     expect(bodies.size).toBe(1);

@@ -69,7 +69,7 @@ describe('Instances with one Redis', () => {
   test('together stay within the calls of a second, use them, and are fair to teams wherever they ask', async () => {
     const [first, second, third] = [await add(), await add(), await add()];
     const started = performance.now();
-    const got = await saturate(9_000, [
+    const got = await saturate(5_000, [
       ['a', first],
       ['b', second],
       ['c', second],
@@ -79,7 +79,8 @@ describe('Instances with one Redis', () => {
     expect(sandbox.limitAnswers).toBe(0);
     expect(sandbox.callCount).toBeGreaterThan(0.85 * possible);
     const { a = 0, b = 0, c = 0 } = got;
-    expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(0.35 * ((a + b + c) / 3));
+    // By demands alone, c would get twice as many as each of the others.
+    expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(2 + 0.35 * ((a + b + c) / 3));
   });
 
   test('grant a permit that its instance does not ask for to another one', async () => {
@@ -196,7 +197,7 @@ describe('Instances that have lost their Redis', () => {
     await delay(900);
     await redis.kill();
     const started = performance.now();
-    const got = await saturate(5_000, [
+    const got = await saturate(3_000, [
       ['a', first],
       ['b', second],
     ]);
@@ -207,7 +208,7 @@ describe('Instances that have lost their Redis', () => {
     expect(Math.abs(a - b)).toBeLessThanOrEqual(2);
 
     await redis.restart();
-    await saturate(6_000, [
+    await saturate(3_000, [
       ['a', first],
       ['b', second],
     ]);
@@ -227,21 +228,26 @@ describe('Instances that have lost their Redis', () => {
 });
 
 test('A client has one limit, whichever instance it asks', async () => {
-  const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '10' };
+  const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100' };
   const [first, second] = [await add(env), await add(env)];
-  for (let n = 0; n < 6; n++) expect((await first.get('/campaigns/1/sends')).status).toBe(200);
-  await delay(250);
-  await second.get('/campaigns/1/sends');
-  await delay(250);
-  const answer = await second.get('/campaigns/1/sends');
-  expect(answer.headers.get('ratelimit')).toMatch(/^"default"; r=2; t=/);
-  for (let n = 0; n < 2; n++) await first.get('/campaigns/1/sends');
-  await delay(250);
-  await second.get('/campaigns/1/sends'); // It hears of the others' with this one.
-  await delay(250);
-  const refused = await second.get('/campaigns/1/sends');
-  expect(refused.status).toBe(429);
-  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
+  for (let n = 0; n < 60; n++) expect((await first.get('/campaigns/1/sends')).status).toBe(200);
+  let asked = 0;
+  /** Instances tell each other what they have counted a few times a second. */
+  const askSecond = async () => {
+    await delay(50);
+    asked++;
+    return second.get('/campaigns/1/sends');
+  };
+  const isTold = async () => (await askSecond()).headers.get('ratelimit')?.includes(`; r=${40 - asked};`) ?? false;
+  await until(isTold, 'the second knows what the first has counted');
+  for (let n = asked; n < 40; n++) await first.get('/campaigns/1/sends');
+  let refused: Response | undefined;
+  const isRefused = async () => {
+    refused = await askSecond();
+    return refused.status === 429;
+  };
+  await until(isRefused, 'the limit is reached');
+  expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(20);
 });
 
 test("A client's window ends at the same time on every instance", async () => {

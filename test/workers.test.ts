@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { type ClientRequest, get as httpGet, type IncomingHttpHeaders } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { freePort } from './support/free-port.ts';
 import {
@@ -30,10 +30,10 @@ async function up(env: Environment = {}, limits?: { perSecond: number; perDay: n
   sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
   sendgate = await startProcess({ ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', ...env });
 }
-afterEach(async () => {
+async function down(): Promise<void> {
   await sendgate.stop();
   await sandbox.stop();
-});
+}
 
 interface Answer {
   readonly status: number;
@@ -41,7 +41,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** On a new connection: connections go to the workers in turn. */
+/** Over a new connection: they go to the workers in turn. */
 function ask(target: string, headers: Record<string, string> = {}, url = sendgate.url): Promise<Answer> {
   return new Promise((resolve, reject) => {
     httpGet(`${url}${target}`, { agent: false, headers }, async (answer) => {
@@ -75,240 +75,256 @@ const answered = async () => {
   return [...text.matchAll(/^sendgate_requests_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
 };
 
-test('a page is fetched once, whichever worker misses it, and then every worker has hits', async () => {
-  await up();
-  const cold = await times(40, () => ask(path));
-  expect(new Set(cold.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
-  expect(sandbox.callCount).toBe(1);
-  const warm = await inTurn(6, path);
-  expect(warm.map(how)).toEqual(Array(6).fill(expect.stringMatching(/^sendgate; hit; ttl=\d+$/)));
-  expect(sandbox.callCount).toBe(1);
-});
-
-test('a client has one partition key in RateLimit-Policy, whichever worker answers', async () => {
-  await up();
-  const policies = (await inTurn(6, path)).map(({ headers }) => headers['ratelimit-policy']);
-  expect(new Set(policies)).toEqual(new Set([expect.stringMatching(/pk=:[\w+/]{12}:$/)]));
-});
-
-test('errors are the same as with one process', async () => {
-  await up();
-  sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
-  sandbox.fault({ kind: 'status', status: 403, campaign: '2' });
-  const codes = async (target: string) =>
-    (await inTurn(2, target)).map(({ status, text }) => `${status} ${JSON.parse(text).type}`);
-  expect(await codes('/campaigns/9/sends')).toEqual(Array(2).fill('404 /problems/campaign-not-found'));
-  expect(await codes(`${path}?next=nonsense`)).toEqual(Array(2).fill('400 /problems/invalid-cursor'));
-  expect(await codes('/campaigns/2/sends')).toEqual(Array(2).fill('502 /problems/upstream-failed'));
-  expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'ok' });
-});
-
-test('all workers share one quota', async () => {
-  await up({ SENDGATE_QUOTA_PER_SECOND: '4' }, { perSecond: 4, perDay: 10_000 });
-  for (let id = 10; id < 30; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: Date.now() });
-  const answers = await times(20, (n) => ask(`/campaigns/${10 + n}/sends`));
-  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
-  expect(sandbox.limitAnswers).toBe(0);
-});
-
-test('when the first page changes, no worker serves the later pages from before', async () => {
-  // Pages of yesterday are fresh for an hour: it is the news that takes them away.
-  await up({ SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
-  const walk = async () => {
-    const contacts: string[] = [];
-    for (let target: string | undefined = `${path}?limit=100`; target !== undefined; ) {
-      const page = JSON.parse((await ask(target)).text) as PageJson;
-      contacts.push(...page.results.map(({ contact_id }) => contact_id));
-      target = page.meta.pagination.next_link;
-    }
-    return contacts;
-  };
-  const before = await walk();
-  for (let n = 0; n < 3; n++) expect(await walk()).toEqual(before);
-  sandbox.addSends('1', 7);
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
-  expect(await walk()).toEqual(before);
-  await ask(`${path}?limit=100`, { 'cache-control': 'no-cache' });
-  await until(async () => (await walk()).length === 907 && (await walk()).length === 907, 'all are seen');
-  for (let n = 0; n < 4; n++) {
-    const after = await walk();
-    expect(new Set(after).size).toBe(907);
-    expect(after.slice(7)).toEqual(before);
-  }
-});
-
-test('a purge reaches every worker', async () => {
-  await up();
-  await inTurn(4, path);
-  expect(await (await manage('/purge?campaign=1', { method: 'POST' })).json()).toMatchObject({ everywhere: true });
-  await inTurn(4, path);
-  expect(sandbox.callCount).toBe(2);
-});
-
-test('a client has one rate limit across all workers', async () => {
-  await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
-  const taken: number[] = [];
-  for (let round = 0; round < 8; round++) {
-    taken.push((await inTurn(10, path)).filter(({ status }) => status === 200).length);
-    // They tell each other ten times a second.
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  const all = taken.reduce((sum, count) => sum + count, 0);
-  expect(all).toBeGreaterThanOrEqual(40);
-  expect(all).toBeLessThanOrEqual(60);
-  expect(taken.slice(-2)).toEqual([0, 0]);
-});
-
-test('metrics and status include all workers, also one that has died and was replaced', async () => {
-  await up();
-  await inTurn(10, path);
-  await until(async () => (await answered()) === 10, 'all are counted');
-  const [first = 0, second] = workerPids();
-  process.kill(first, 'SIGKILL');
-  await until(() => workerPids().length === 2 && !workerPids().includes(first), 'another one is there');
-  expect(workerPids()).toContain(second);
-  await until(() => (sendgate.output().match(/"event":"worker\.died"/g) ?? []).length === 1, 'it is told');
-  await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'it answers');
-  const answers = await inTurn(10, path);
-  expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
-  await until(async () => (await answered()) >= 20, 'all are counted');
-  const status = (await (await manage('/status')).json()) as { served: { default: { fresh: number } } };
-  expect(status.served.default.fresh).toBeGreaterThanOrEqual(19);
-  expect(sandbox.callCount).toBe(1);
-}, 60_000);
-
-test('it is not ready while all workers are dead, until one is replaced', async () => {
-  await up({ PORT: String(await freePort()) });
-  const readiness = async () => {
-    const answer = await manage('/readyz');
-    return `${answer.status} ${((await answer.json()) as { status: string }).status}`;
-  };
-  expect(await readiness()).toBe('200 ready');
-  for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
-  await until(async () => (await readiness()) === '503 starting', 'it is not ready');
-  await until(async () => (await readiness()) === '200 ready', 'it is ready again');
-  expect((await ask(path)).status).toBe(200);
-  await until(async () => (await (await manage('/metrics')).text()).includes('sendgate_workers 2\n'), 'both are back');
-  expect(await (await manage('/metrics')).text()).toContain('sendgate_worker_deaths_total 2\n');
-}, 60_000);
-
-test('a stop finishes requests in flight; the log has whole lines and no secret', async () => {
-  await up();
-  sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
-  sandbox.fault({ kind: 'latency', ms: 500, campaign: '2' });
-  const pids = workerPids();
-  const inFlight = times(4, () => ask('/campaigns/2/sends'));
-  await until(() => sandbox.callCount > 0, 'it is asked');
-  expect(await sendgate.stop()).toBe(0);
-  expect((await inFlight).map(({ status }) => status)).toEqual(Array(4).fill(200));
-  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
-  const lines = sendgate.output().trim().split('\n');
-  expect(lines.filter((line) => JSON.parse(line).route === path.replace('1', ':id'))).toHaveLength(4);
-  for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
-});
-
-test.each(['1', '2'])('connections past the limit are closed, and affect no other (%s processes)', async (workers) => {
-  await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
-  const { hostname, port } = new URL(sendgate.url);
-  const sockets = Array.from({ length: 10 }, (_, n) => {
-    // Each from another address: one may hold a quarter.
-    const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
-    const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
-    return socket.on('error', () => {}).resume();
+describe('two workers', () => {
+  beforeAll(async () => {
+    await up();
+    sandbox.campaign({ id: '3', size: 3, newestMs: Date.now() });
   });
-  const open = () => sockets.filter(({ destroyed }) => !destroyed);
-  await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
-  await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
-  const before = processorSeconds();
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  expect(processorSeconds() - before).toBeLessThan(0.5);
+  afterAll(down);
 
-  for (const socket of sockets) socket.destroy();
-  await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
+  test('a page that all workers miss is fetched once, and every worker holds a copy', async () => {
+    const cold = await times(40, () => ask(path));
+    expect(new Set(cold.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(sandbox.callCount).toBe(1);
+    const warm = await inTurn(6, path);
+    expect(warm.map(how)).toEqual(Array(6).fill(expect.stringMatching(/^sendgate; hit; ttl=\d+$/)));
+    expect(sandbox.callCount).toBe(1);
+  });
+
+  test('a client has one partition key in RateLimit-Policy, whichever worker answers', async () => {
+    const policies = (await inTurn(6, path)).map(({ headers }) => headers['ratelimit-policy']);
+    expect(new Set(policies)).toEqual(new Set([expect.stringMatching(/pk=:[\w+/]{12}:$/)]));
+  });
+
+  test('errors are what they are with one process', async () => {
+    sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+    sandbox.fault({ kind: 'status', status: 403, campaign: '2' });
+    const codes = async (target: string) =>
+      (await inTurn(2, target)).map(({ status, text }) => `${status} ${JSON.parse(text).type}`);
+    expect(await codes('/campaigns/9/sends')).toEqual(Array(2).fill('404 /problems/campaign-not-found'));
+    expect(await codes(`${path}?next=nonsense`)).toEqual(Array(2).fill('400 /problems/invalid-cursor'));
+    expect(await codes('/campaigns/2/sends')).toEqual(Array(2).fill('502 /problems/upstream-failed'));
+    expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'ok' });
+  });
+
+  test('a purge reaches every worker', async () => {
+    const itsPath = path.replace('1', '3');
+    sandbox.forget();
+    await inTurn(4, itsPath);
+    expect(await (await manage('/purge?campaign=3', { method: 'POST' })).json()).toMatchObject({ everywhere: true });
+    await inTurn(4, itsPath);
+    expect(sandbox.callCount).toBe(2);
+  });
 });
 
-test("exports of a team are counted across workers, and a dead worker's slots are given back", async () => {
-  await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });
-  sandbox.campaign({ id: '2', size: 300_000, newestMs: Date.now() - 86_400_000 });
-  const running: ClientRequest[] = [];
-  /** Reads the head, and no more: it goes on running. */
-  const begin = (localAddress = '127.0.0.1') =>
-    new Promise<number>((resolve) => {
-      const request = httpGet(`${sendgate.url}/campaigns/2/sends.csv`, { agent: false, localAddress }, (answer) => {
-        clearTimeout(patience);
-        answer.on('error', () => {});
-        if (answer.statusCode === 200) running.push(request);
-        else request.destroy();
-        resolve(answer.statusCode ?? 0);
-      });
-      request.on('error', () => resolve(0));
-      // A connection that was handed to a worker in the moment of its death is answered by nobody.
-      const patience = setTimeout(() => request.destroy(), 5_000);
-    });
-  // The last place of a team is kept for another client, whichever worker that comes to.
-  expect([await begin(), await begin(), await begin()]).toEqual([200, 429, 429]);
-  expect([await begin('127.0.0.2'), await begin('127.0.0.3'), await begin()]).toEqual([200, 429, 429]);
-  running.shift()?.destroy();
-  await until(async () => (await begin()) === 200, 'a place is free');
-  for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
-  await until(async () => {
-    const text = await (await manage('/metrics')).text();
-    return /^sendgate_worker_deaths_total 2$/m.test(text) && /^sendgate_workers 2$/m.test(text);
-  }, 'others have taken their place');
-  await until(async () => (await begin()) === 200, 'all places are free');
-  expect(await begin('127.0.0.2')).toBe(200);
-  expect(await begin('127.0.0.3')).toBe(429);
-  for (const request of running) request.destroy();
-}, 60_000);
+describe('workers of a Sendgate that is limited, loses some of them, or stops', () => {
+  afterEach(down);
 
-test('workers are one instance among those that share a Redis', async () => {
-  const redis = await RedisServer.start();
-  const env = {
-    REDIS_URL: redis.url,
-    SENDGATE_REDIS_TIMEOUT_MS: '2000',
-    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100',
-    PORT: String(await freePort()),
-  };
-  await up(env);
-  const other = await startProcess({ ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', ...env, PORT: '0' });
-  const urls = [sendgate.url, other.url];
-  try {
-    const pages = (await Promise.all(urls.map((url) => times(10, () => ask(path, {}, url))))).flat();
-    expect(pages[0]?.status).toBe(200);
-    expect(new Set(pages.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
-    expect(sandbox.callCount).toBe(1);
-    expect(await (await manage('/status')).json()).toMatchObject({ sharing: { redis: 'up', instances: 2 } });
+  test('there is one quota', async () => {
+    await up({ SENDGATE_QUOTA_PER_SECOND: '4' }, { perSecond: 4, perDay: 10_000 });
+    for (let id = 10; id < 30; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: Date.now() });
+    const answers = await times(20, (n) => ask(`/campaigns/${10 + n}/sends`));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect(sandbox.limitAnswers).toBe(0);
+  });
 
-    // A purge on one of them reaches the copies in the other's workers.
-    expect((await manage('/purge?campaign=1', { method: 'POST' })).status).toBe(200);
-    const isAgain = async () => (await ask(path, {}, other.url)).headers['cache-status']?.includes('fwd=uri-miss');
-    await until(async () => (await isAgain()) === true, 'the other one asks again');
-    expect((await inTurn(4, path)).map(how)).toEqual(Array(4).fill(expect.stringContaining('sendgate; hit')));
-    expect(sandbox.callCount).toBe(2);
-
-    // All of them count a client together, and tell each other ten times a second.
-    const statuses: number[] = [];
-    const isLimited = async () => {
-      const answers = await Promise.all(urls.map((url) => ask(path, {}, url)));
-      statuses.push(...answers.map(({ status }) => status));
-      return answers.every(({ status }) => status === 429);
+  test('when the head changes, no worker answers from the tail that was', async () => {
+    // Pages of yesterday are fresh for an hour: it is the news that takes them away.
+    await up({ SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
+    const walk = async () => {
+      const contacts: string[] = [];
+      for (let target: string | undefined = `${path}?limit=100`; target !== undefined; ) {
+        const page = JSON.parse((await ask(target)).text) as PageJson;
+        contacts.push(...page.results.map(({ contact_id }) => contact_id));
+        target = page.meta.pagination.next_link;
+      }
+      return contacts;
     };
-    await until(isLimited, 'the limit is reached');
-    expect(statuses.filter((status) => status === 200).length).toBeLessThan(150);
-  } finally {
-    await other.stop();
-    await redis.stop();
-  }
-}, 60_000);
+    const before = await walk();
+    for (let n = 0; n < 3; n++) expect(await walk()).toEqual(before);
+    sandbox.addSends('1', 7);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await walk()).toEqual(before);
+    await ask(`${path}?limit=100`, { 'cache-control': 'no-cache' });
+    await until(async () => (await walk()).length === 907 && (await walk()).length === 907, 'all are seen');
+    for (let n = 0; n < 4; n++) {
+      const after = await walk();
+      expect(new Set(after).size).toBe(907);
+      expect(after.slice(7)).toEqual(before);
+    }
+  });
 
-test('a port in use ends all processes', async () => {
-  await up();
-  const taken = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => taken.once('listening', resolve));
-  const { port } = taken.address() as { port: number };
-  const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_MANAGEMENT_PORT: '0', PORT: String(port) };
-  const { exited, output } = spawnMain(env);
-  expect(await exited).toBe(1);
-  expect(output()).toContain('EADDRINUSE');
-  taken.close();
+  test('a client has one limit, whichever worker it comes to', async () => {
+    await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
+    const taken: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      taken.push((await inTurn(10, path)).filter(({ status }) => status === 200).length);
+      // They tell each other ten times a second.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    const all = taken.reduce((sum, count) => sum + count, 0);
+    expect(all).toBeGreaterThanOrEqual(40);
+    expect(all).toBeLessThanOrEqual(60);
+    expect(taken.slice(-2)).toEqual([0, 0]);
+  });
+
+  test('metrics and status tell of all of them, also of one that has died, and another takes its place', async () => {
+    await up();
+    await inTurn(10, path);
+    await until(async () => (await answered()) === 10, 'all are counted');
+    const [first = 0, second] = workerPids();
+    process.kill(first, 'SIGKILL');
+    await until(() => workerPids().length === 2 && !workerPids().includes(first), 'another one is there');
+    expect(workerPids()).toContain(second);
+    await until(() => (sendgate.output().match(/"event":"worker\.died"/g) ?? []).length === 1, 'it is told');
+    await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'it answers');
+    const answers = await inTurn(10, path);
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    await until(async () => (await answered()) >= 20, 'all are counted');
+    const status = (await (await manage('/status')).json()) as { served: { default: { fresh: number } } };
+    expect(status.served.default.fresh).toBeGreaterThanOrEqual(19);
+    expect(sandbox.callCount).toBe(1);
+  }, 60_000);
+
+  test('where all have died, it is not ready until another one is there', async () => {
+    await up({ PORT: String(await freePort()) });
+    const readiness = async () => {
+      const answer = await manage('/readyz');
+      return `${answer.status} ${((await answer.json()) as { status: string }).status}`;
+    };
+    expect(await readiness()).toBe('200 ready');
+    for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
+    await until(async () => (await readiness()) === '503 starting', 'it is not ready');
+    await until(async () => (await readiness()) === '200 ready', 'it is ready again');
+    expect((await ask(path)).status).toBe(200);
+    await until(
+      async () => (await (await manage('/metrics')).text()).includes('sendgate_workers 2\n'),
+      'both are back',
+    );
+    expect(await (await manage('/metrics')).text()).toContain('sendgate_worker_deaths_total 2\n');
+  }, 60_000);
+
+  test('a stop lets what is in flight finish, in whole lines and without a secret', async () => {
+    await up();
+    sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
+    sandbox.fault({ kind: 'latency', ms: 500, campaign: '2' });
+    const pids = workerPids();
+    const inFlight = times(4, () => ask('/campaigns/2/sends'));
+    await until(() => sandbox.callCount > 0, 'it is asked');
+    expect(await sendgate.stop()).toBe(0);
+    expect((await inFlight).map(({ status }) => status)).toEqual(Array(4).fill(200));
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+    const lines = sendgate.output().trim().split('\n');
+    expect(lines.filter((line) => JSON.parse(line).route === path.replace('1', ':id'))).toHaveLength(4);
+    for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
+  });
+
+  test.each(['1', '2'])(
+    'connections that are too many are closed, and cost nothing (%s processes)',
+    async (workers) => {
+      await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
+      const { hostname, port } = new URL(sendgate.url);
+      const sockets = Array.from({ length: 10 }, (_, n) => {
+        // Each from another address: one may hold a quarter.
+        const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
+        const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+        return socket.on('error', () => {}).resume();
+      });
+      const open = () => sockets.filter(({ destroyed }) => !destroyed);
+      await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
+      await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
+      const before = processorSeconds();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect(processorSeconds() - before).toBeLessThan(0.5);
+
+      for (const socket of sockets) socket.destroy();
+      await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
+    },
+  );
+
+  test('exports of a team are counted together, and those of a worker that has died end with it', async () => {
+    await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });
+    sandbox.campaign({ id: '2', size: 300_000, newestMs: Date.now() - 86_400_000 });
+    const running: ClientRequest[] = [];
+    /** Reads the head, and no more: it goes on running. */
+    const begin = (localAddress = '127.0.0.1') =>
+      new Promise<number>((resolve) => {
+        const request = httpGet(`${sendgate.url}/campaigns/2/sends.csv`, { agent: false, localAddress }, (answer) => {
+          clearTimeout(patience);
+          answer.on('error', () => {});
+          if (answer.statusCode === 200) running.push(request);
+          else request.destroy();
+          resolve(answer.statusCode ?? 0);
+        });
+        request.on('error', () => resolve(0));
+        // A connection that was handed to a worker in the moment of its death is answered by nobody.
+        const patience = setTimeout(() => request.destroy(), 5_000);
+      });
+    // The last place of a team is kept for another client, whichever worker that comes to.
+    expect([await begin(), await begin(), await begin()]).toEqual([200, 429, 429]);
+    expect([await begin('127.0.0.2'), await begin('127.0.0.3'), await begin()]).toEqual([200, 429, 429]);
+    running.shift()?.destroy();
+    await until(async () => (await begin()) === 200, 'a place is free');
+    for (const pid of workerPids()) process.kill(pid, 'SIGKILL');
+    await until(async () => {
+      const text = await (await manage('/metrics')).text();
+      return /^sendgate_worker_deaths_total 2$/m.test(text) && /^sendgate_workers 2$/m.test(text);
+    }, 'others have taken their place');
+    await until(async () => (await begin()) === 200, 'all places are free');
+    expect(await begin('127.0.0.2')).toBe(200);
+    expect(await begin('127.0.0.3')).toBe(429);
+    for (const request of running) request.destroy();
+  }, 60_000);
+
+  test('with others that share a Redis, they are one instance', async () => {
+    const redis = await RedisServer.start();
+    const env = {
+      REDIS_URL: redis.url,
+      SENDGATE_REDIS_TIMEOUT_MS: '2000',
+      SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100',
+      PORT: String(await freePort()),
+    };
+    await up(env);
+    const other = await startProcess({ ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', ...env, PORT: '0' });
+    const urls = [sendgate.url, other.url];
+    try {
+      const pages = (await Promise.all(urls.map((url) => times(10, () => ask(path, {}, url))))).flat();
+      expect(pages[0]?.status).toBe(200);
+      expect(new Set(pages.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+      expect(sandbox.callCount).toBe(1);
+      expect(await (await manage('/status')).json()).toMatchObject({ sharing: { redis: 'up', instances: 2 } });
+
+      // A purge on one of them reaches the copies in the other's workers.
+      expect((await manage('/purge?campaign=1', { method: 'POST' })).status).toBe(200);
+      const isAgain = async () => (await ask(path, {}, other.url)).headers['cache-status']?.includes('fwd=uri-miss');
+      await until(async () => (await isAgain()) === true, 'the other one asks again');
+      expect((await inTurn(4, path)).map(how)).toEqual(Array(4).fill(expect.stringContaining('sendgate; hit')));
+      expect(sandbox.callCount).toBe(2);
+
+      // All of them count a client together, and tell each other ten times a second.
+      const statuses: number[] = [];
+      const isLimited = async () => {
+        const answers = await Promise.all(urls.map((url) => ask(path, {}, url)));
+        statuses.push(...answers.map(({ status }) => status));
+        return answers.every(({ status }) => status === 429);
+      };
+      await until(isLimited, 'the limit is reached');
+      expect(statuses.filter((status) => status === 200).length).toBeLessThan(150);
+    } finally {
+      await other.stop();
+      await redis.stop();
+    }
+  }, 60_000);
+
+  test('a port that is taken ends all of it', async () => {
+    await up();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_MANAGEMENT_PORT: '0', PORT: String(port) };
+    const { exited, output } = spawnMain(env);
+    expect(await exited).toBe(1);
+    expect(output()).toContain('EADDRINUSE');
+    taken.close();
+  });
 });

@@ -9,7 +9,7 @@ import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
 import { parseV3Page } from '../../src/upstream/v3.ts';
 
-const megabytes = 8 * 1024 * 1024;
+const megabytes = 4 * 1024 * 1024;
 const small = 250 * 1024;
 const repeated = (text: string, bytes: number) => text.repeat(bytes / text.length);
 /** Short enough to be read without a look at it. */
@@ -51,7 +51,7 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
 });
 
 test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
-  // With a schema for the whole list, every row is told of with each of its mistakes: that takes a hundred times as long.
+  // With a schema for the whole list, every mistake of every row is reported: that takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
   const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => readErrorBody(text.slice(text.indexOf('['))));
   expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));

@@ -131,7 +131,7 @@ describe('Answers go on and SIGTERM ends the process', () => {
     it.child.kill('SIGCONT');
   });
 
-  test('where what is told of an error cannot be written either', async () => {
+  test('where the line about an error cannot be written either', async () => {
     const port = new URL(sandbox.url).port; // It is taken.
     const it = await startWith(['ignore', fullDisk(), fullDisk()], { SENDGATE_MANAGEMENT_PORT: port });
     expect(await it.exited).toBe(1);

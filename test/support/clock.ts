@@ -1,7 +1,14 @@
 import { type Clock, exactMs, systemClock } from '../../src/clock.ts';
 
+/** A clock that a test moves. */
+export interface TestClock extends Clock {
+  forward(seconds: number): void;
+  /** Sets the wall clock forward or back, and no other. */
+  stepWall(ms: number): void;
+}
+
 /** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
-export class ForwardClock implements Clock {
+export class ForwardClock implements TestClock {
   #aheadMs = 0;
   #wallAheadMs = 0;
 
@@ -21,14 +28,13 @@ export class ForwardClock implements Clock {
     this.#aheadMs += seconds * 1000;
   }
 
-  /** Sets the wall clock forward or back, and no other. */
   stepWall(ms: number): void {
     this.#wallAheadMs += ms;
   }
 }
 
 /** A clock on which nothing passes by itself. */
-export class FakeClock implements Clock {
+export class FakeClock implements TestClock {
   #nowMs: number;
   #wallAheadMs = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
@@ -53,9 +59,26 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Sets the wall clock forward or back, and no other. */
   stepWall(ms: number): void {
     this.#wallAheadMs += ms;
+  }
+
+  forward(seconds: number): void {
+    void this.pass(seconds * 1000);
+  }
+
+  /** Lets time pass until a promise settles, slowly enough for what is on its way over HTTP. */
+  async passUntil<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    while (!isSettled) {
+      await this.pass(20);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return promise;
   }
 
   /** Lets time pass, running what falls due in its order and giving promises their turn in between. */

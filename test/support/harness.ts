@@ -14,14 +14,10 @@ import type { Send } from '../../src/model/sends.ts';
 import { Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../../src/sandbox/v3.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
-import { bothWays } from './both-ways.ts';
-import { ForwardClock } from './clock.ts';
+import { ForwardClock, type TestClock } from './clock.ts';
 
 /** The version of Constant Contact's API that is behind Sendgate: suites of the contract run with each. */
 export const api = (globalThis as { api?: 'v2' | 'v3' }).api ?? 'v2';
-
-/** Whether every request goes both ways: through the lane, and past it. */
-const isBothWays = (globalThis as { bothWays?: boolean }).bothWays === true;
 
 export const apiKey = 'key-5ecret+/Zq1';
 export const accessToken = 'token-5ecret.Xw9~';
@@ -76,7 +72,7 @@ export interface PageJson {
 export interface Harness {
   readonly sandbox: Sandbox;
   readonly service: Service;
-  readonly clock: ForwardClock;
+  readonly clock: TestClock;
   readonly url: string;
   /** Log lines so far. */
   readonly lines: string[];
@@ -95,64 +91,23 @@ export async function start(
   env: Environment = {},
   sandboxOptions: Partial<SandboxOptions> = {},
   version = api,
+  clock: TestClock = new ForwardClock(),
 ): Promise<Harness> {
-  const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock, ...sandboxOptions });
   const harness = await startInstance(sandbox, clock, env, version);
-  const alone = {
+  return {
     ...harness,
     close: async () => {
       await harness.close();
       await sandbox.stop();
     },
   };
-  return isBothWays ? withLongWay(alone, env, sandboxOptions, version) : alone;
-}
-
-/** Beside it another one that is the same, but answers no hit ahead of Express; every request goes to both. */
-async function withLongWay(
-  short: Harness,
-  env: Environment,
-  sandboxOptions: Partial<SandboxOptions>,
-  version: typeof api,
-): Promise<Harness> {
-  const { clock } = short;
-  const sandbox = await startSandbox({ clock, ...sandboxOptions });
-  const long = await startInstance(sandbox, clock, env, version);
-  long.service.pages.hit = () => undefined;
-  const both = await bothWays([short.url, long.url]);
-  return {
-    ...short,
-    ...asking(both.url),
-    sandbox: alike(short.sandbox, sandbox),
-    url: both.url,
-    close: async () => {
-      await both.close();
-      await Promise.all([short.close(), long.close()]);
-      await sandbox.stop();
-      if (both.differences.length > 0) throw new Error(both.differences.join('\n'));
-    },
-  };
-}
-
-/** The first of two that are told the same. */
-function alike(first: Sandbox, second: Sandbox): Sandbox {
-  return new Proxy(first, {
-    get(_, name) {
-      const [ours, theirs] = [first, second].map((sandbox) => Reflect.get(sandbox, name, sandbox));
-      if (typeof ours !== 'function') return ours;
-      return (...values: unknown[]) => {
-        Reflect.apply(theirs, second, values);
-        return Reflect.apply(ours, first, values);
-      };
-    },
-  });
 }
 
 /** A Sendgate in front of a sandbox that others may be in front of, too. `close` leaves the sandbox running. */
 export async function startInstance(
   sandbox: Sandbox,
-  clock: ForwardClock,
+  clock: TestClock,
   env: Environment = {},
   version = api,
 ): Promise<Harness> {

@@ -43,7 +43,7 @@ export class RedisServer {
         await this.ask((client) => client.ping());
         return;
       } catch (error) {
-        if (tries > 200) throw error;
+        if (tries > 800) throw error;
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
     }
@@ -63,7 +63,7 @@ export class RedisServer {
     running.delete(child);
   }
 
-  /** Asks it something, on a connection of its own. */
+  /** Asks it something, over a new connection. */
   async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
     const client = new Client({ port: this.port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
     client.on('error', () => {});
