@@ -4,8 +4,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Send } from '../src/model/sends.ts';
-import { sendFields } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { connection, type FirstPage, type Style, styles } from './support/sdks.ts';
@@ -78,7 +77,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(size);
       expect(pages).toBe(Math.ceil(size / limit));
       // Of a row with anything beside these, Java 5 reads nothing.
-      expect(Object.keys(sends[0] ?? {})).toEqual([...sendFields]);
+      expect(Object.keys(sends[0] ?? {})).toEqual([...sendsReport.fields]);
     });
 
     test.each([

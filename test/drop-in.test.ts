@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
-import type { Send } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { dropInLink, parseDropInQuery } from '../src/reports/v2-compat/drop-in.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { ask } from './support/ask.ts';
@@ -187,7 +187,7 @@ test('a cursor comes back as it went out, however often it was encoded on the wa
       for (let n = 0; n <= times; n++) sent = encodeURIComponent(sent).replaceAll('-', '%2D');
       // A cursor that is none of ours, and has to be encoded nowhere, is encoded once by Ruby's.
       const search = next === text && times > 0 ? `next=${next}` : `next=${sent}`;
-      const query = parseDropInQuery('5', search, campaignIdRules.v2);
+      const query = parseDropInQuery(sendsReport, '5', search, campaignIdRules.v2);
       expect(query).toEqual(nextPage('5', text, { createdSince, form: 'v2' }));
     }),
   );

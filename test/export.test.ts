@@ -12,7 +12,7 @@ import { makeBody } from '../src/cache/page.ts';
 import type { Found, PageSource, Pages } from '../src/cache/page-cache.ts';
 import { systemClock } from '../src/clock.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
-import type { Send } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { exportFormats } from '../src/reports/export/formats.ts';
 import { startWalk } from '../src/reports/export/walk.ts';
 import { renderPage } from '../src/reports/page-json.ts';
@@ -230,8 +230,8 @@ describe('a page in another format', () => {
         const text = JSON.stringify(sends);
         const rows = sends.map((one) => Object.values(one).map(guarded));
         const csv = rows.length === 0 ? '' : `${Papa.unparse(rows)}\r\n`;
-        expect(exportFormats.csv.lines(text)).toBe(csv);
-        const lines = exportFormats.ndjson.lines(text).split('\n');
+        expect(exportFormats.csv(sendsReport).lines(text)).toBe(csv);
+        const lines = exportFormats.ndjson(sendsReport).lines(text).split('\n');
         expect(lines.pop()).toBe('');
         expect(lines.map((line) => JSON.parse(line))).toEqual(sends);
       }),
@@ -265,7 +265,7 @@ const send = (contact: number): Send => ({
 async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: number | undefined }): Promise<Send[]> {
   const get = async (query: PageQuery) => {
     const { sends, next } = pageAt(query.kind === 'next' ? Number(query.cursor) : 0);
-    const { json } = renderPage('', firstPage('1', 2), { sends, cursor: undefined });
+    const { json } = renderPage('', firstPage('1', 2), { rows: sends, cursor: undefined });
     const body = await makeBody({
       ...{ json, next: undefined, newestMs: undefined },
       cursor: next === undefined ? undefined : String(next),

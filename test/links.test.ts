@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { queryOfCursor } from '../src/model/cursor.ts';
+import { sendsReport } from '../src/model/sends.ts';
 import { nextLink } from '../src/reports/links.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
 import { parseV3Page } from '../src/upstream/v3.ts';
@@ -26,7 +27,7 @@ function page(
   meta: Meta | '' | null | undefined,
   results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
 ) {
-  if (api === 'v2') return parseV2Page(JSON.stringify({ meta, results }));
+  if (api === 'v2') return parseV2Page(sendsReport, JSON.stringify({ meta, results }), campaign);
   const isObject = <T>(value: T): value is Exclude<T, '' | null | undefined | readonly never[]> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   const pagination = isObject(meta) ? meta.pagination : undefined;
@@ -36,9 +37,14 @@ function page(
     tracking_activity_type: 'em_sends',
     created_time: send_date,
   }));
-  return parseV3Page(JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }), campaign);
+  return parseV3Page(
+    sendsReport,
+    JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }),
+    campaign,
+  );
 }
-const parse = (body: string) => (api === 'v2' ? parseV2Page(body) : parseV3Page(body, campaign));
+const parse = (body: string) =>
+  api === 'v2' ? parseV2Page(sendsReport, body, campaign) : parseV3Page(sendsReport, body, campaign);
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
@@ -139,7 +145,7 @@ describe("Constant Contact's link", () => {
 
 describe("a page of Constant Contact's", () => {
   test('becomes the five documented fields, ids as strings', () => {
-    expect(page({}, [send]).sends).toEqual([
+    expect(page({}, [send]).rows).toEqual([
       {
         activity_type: 'EMAIL_SEND',
         campaign_id: campaign,

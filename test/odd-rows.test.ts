@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import Papa from 'papaparse';
 import { createClient } from '../src/client/client.ts';
-import { type Send, sendFields } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import type { CampaignOptions } from '../src/sandbox/campaign.ts';
 import type { OddKind } from '../src/sandbox/odd.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
@@ -144,7 +144,7 @@ describe('behind odd rows', () => {
         .map((line) => JSON.parse(line) as Send);
       expect(rows).toHaveLength(40);
       expect(Papa.parse<Send>(csv.trimEnd(), { header: true }).data).toEqual(rows);
-      expect(rows.every((row) => Object.keys(row).join() === sendFields.join())).toBe(true);
+      expect(rows.every((row) => Object.keys(row).join() === sendsReport.fields.join())).toBe(true);
       expect(rows[0]?.send_date).toBe('');
       expect(rows[2]?.email_address).toBe('');
       expect(rows[7]?.contact_id).toBe('');
@@ -216,9 +216,13 @@ describe('behind odd rows', () => {
 describe('dates', () => {
   const parse = (text: unknown) =>
     (api === 'v2'
-      ? parseV2Page(JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }))
-      : parseV3Page(JSON.stringify({ tracking_activities: [{ contact_id: '1', created_time: text }] }), '1')
-    ).sends[0]?.send_date;
+      ? parseV2Page(sendsReport, JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }), '1')
+      : parseV3Page(
+          sendsReport,
+          JSON.stringify({ tracking_activities: [{ contact_id: '1', created_time: text }] }),
+          '1',
+        )
+    ).rows[0]?.['send_date'];
 
   test.each([
     ['2019-05-16T21:14:00.123Z', '2019-05-16T21:14:00.123Z'],
@@ -259,15 +263,16 @@ describe('dates', () => {
   test.each(['America/New_York', 'Asia/Kolkata', 'Pacific/Kiritimati'])(
     'without a zone are UTC on a machine in %s',
     (TZ) => {
-      const from = (name: string) => fileURLToPath(new URL(`../dist/upstream/${name}.js`, import.meta.url));
+      const from = (name: string) => fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url));
       const script = `
-        const { parseV2Page } = await import(${JSON.stringify(from('v2'))});
-        const { parseV3Page } = await import(${JSON.stringify(from('v3'))});
+        const { parseV2Page } = await import(${JSON.stringify(from('upstream/v2'))});
+        const { parseV3Page } = await import(${JSON.stringify(from('upstream/v3'))});
+        const { sendsReport } = await import(${JSON.stringify(from('model/sends'))});
         const date = '2019-03-10T02:30:00';
-        const v2 = parseV2Page(JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }));
-        const v3 = parseV3Page(JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
+        const v2 = parseV2Page(sendsReport, JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }), '1');
+        const v3 = parseV3Page(sendsReport, JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
         const isElsewhere = new Date(2019, 2, 10).toISOString() !== '2019-03-10T00:00:00.000Z';
-        console.log(JSON.stringify([isElsewhere, ...[...v2.sends, ...v3.sends].map((send) => send.send_date)]));`;
+        console.log(JSON.stringify([isElsewhere, ...[...v2.rows, ...v3.rows].map((send) => send.send_date)]));`;
       const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: { TZ } });
       expect(JSON.parse(output.toString())).toEqual([
         true,

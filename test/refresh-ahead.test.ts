@@ -32,10 +32,10 @@ beforeEach(() => {
       fetchPage: async () => {
         calls.push((clock.now() - startedAt) / 1000);
         if (broken) throw new Problem('upstream-failed');
-        return { sends: [], cursor: undefined };
+        return { rows: [], cursor: undefined };
       },
       filtersSince: true,
-      readSends: () => [],
+      readRows: () => [],
       render: () => ({ json: '{}', next: undefined }),
     },
     {

@@ -5,7 +5,8 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
-import { identityOfSend, newest, type Send, type SendsPage, since } from '../model/sends.ts';
+import { newest, type ReportName, type ReportPage, type Row, since } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
 import { Problem, remembered } from '../problems.ts';
 import type { Demand, Payer, Urgency } from '../quota/demand.ts';
 import { Waiters } from '../quota/waiters.ts';
@@ -34,10 +35,10 @@ export interface PagesOptions extends FreshnessLimits {
 }
 
 interface Parts {
-  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
-  readonly render: (query: PageQuery, page: SendsPage) => { readonly json: string; readonly next: string | undefined };
-  /** The sends out of what was rendered. */
-  readonly readSends: (json: string) => readonly Send[];
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
+  readonly render: (query: PageQuery, page: ReportPage) => { readonly json: string; readonly next: string | undefined };
+  /** The rows out of what was rendered. */
+  readonly readRows: (report: ReportName, json: string) => readonly Row[];
   /** Whether the upstream understands `created_since`. */
   readonly filtersSince: boolean;
   /** The ids by which one campaign can be asked for; without them it has one. */
@@ -465,7 +466,7 @@ export class Pages {
         notBefore: Math.max(now - seconds * 1000, (heldSince ?? Number.NEGATIVE_INFINITY) + laterMs),
         mayBeStale,
         known: old?.body,
-        rebuild: (json, cursor) => this.#contentOf(query, { sends: this.#parts.readSends(json), cursor }),
+        rebuild: (json, cursor) => this.#contentOf(query, { rows: this.#parts.readRows(query.report, json), cursor }),
       },
       demand,
       signal,
@@ -501,21 +502,21 @@ export class Pages {
     fetch.source = await this.#get(source, ask, false, demand);
 
     const { page } = fetch.source;
-    const held = await this.#sendsOf(page);
+    const held = await this.#rowsOf(query.report, page);
     const { campaign, createdSince = '' } = query;
-    const all = campaign === source.campaign ? held : held.map((send) => ({ ...send, campaign_id: campaign }));
+    const all = campaign === source.campaign ? held : held.map((row) => ({ ...row, campaign_id: campaign }));
     const isFiltered = !filtersSince && createdSince !== '';
-    const { sends, cursor: following } = isFiltered
-      ? since(createdSince, all, page.body.cursor)
-      : { sends: all, cursor: page.body.cursor };
+    const whole = { rows: all, cursor: page.body.cursor };
+    const report = reports[query.report];
+    const { rows, cursor: following } = isFiltered ? since(report, createdSince, whole) : whole;
     const isLast = isFiltered && query.form === 'v2' && (await this.#isOver(createdSince, source, following, fetch));
     const cursor = isLast ? undefined : following;
-    const { json, next } = render(query, { sends, cursor });
+    const { json, next } = render(query, { rows, cursor });
     const etag = tagOf(json);
     const same = [old?.body, page.body].find((body) => body?.etag === etag);
     const remainingMs = this.goodForMs(source);
     options.ttl = Math.max(1, remainingMs || page.freshUntil - this.#parts.clock.monotonic());
-    return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(sends) }, etag)), page);
+    return pageOf(same ?? (await encode({ json, next, cursor, newestMs: newest(report, rows) }, etag)), page);
   }
 
   /**
@@ -528,29 +529,32 @@ export class Pages {
     const ask = { team: demand.team, client: demand.client, urgency: demand.urgency, signal };
     try {
       const { page } = await this.#get(pageBehind(source, cursor), ask, true, demand);
-      const left = since(createdSince, await this.#sendsOf(page), page.body.cursor);
-      return left.sends.length === 0 && left.cursor === undefined;
+      const { report } = source;
+      const whole = { rows: await this.#rowsOf(report, page), cursor: page.body.cursor };
+      const left = since(reports[report], createdSince, whole);
+      return left.rows.length === 0 && left.cursor === undefined;
     } catch (error) {
       if (error instanceof Problem) return false;
       throw error;
     }
   }
 
-  async #sendsOf({ body }: Page): Promise<readonly Send[]> {
-    return this.#parts.readSends((await identityOf(body)).toString());
+  async #rowsOf(report: ReportName, { body }: Page): Promise<readonly Row[]> {
+    return this.#parts.readRows(report, (await identityOf(body)).toString());
   }
 
-  /** A page as it is rendered, and what is known of it by its sends. */
-  #contentOf(query: PageQuery, page: SendsPage): Rebuilt {
+  /** A page as it is rendered, and what is known of it by its rows. */
+  #contentOf(query: PageQuery, page: ReportPage): Rebuilt {
     const { json, next } = this.#parts.render(query, page);
-    const [first] = page.sends;
+    const [first] = page.rows;
+    const report = reports[query.report];
     return {
-      ...{ json, next, cursor: page.cursor, newestMs: newest(page.sends) },
-      first: first === undefined ? '' : identityOfSend(first),
+      ...{ json, next, cursor: page.cursor, newestMs: newest(report, page.rows) },
+      first: first === undefined ? '' : report.identity(first),
     };
   }
 
-  async #toPage(arrived: SendsPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
+  async #toPage(arrived: ReportPage, old: Page | undefined, fetch: Fetch, turn: Turn | undefined): Promise<Page> {
     const { query, walk, generation } = fetch;
     const { clock, encode = makeBody } = this.#parts;
     const fetchedAt = clock.monotonic();

@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts';
 import { exchangeOf } from '../http/request-context.ts';
 import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../http/resource.ts';
 import type { CampaignIdRule, OtherIds } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/sends.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { Problem, remembered } from '../problems.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { Waiters } from '../quota/waiters.ts';

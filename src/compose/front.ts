@@ -26,8 +26,8 @@ import { cursorRules } from '../model/cursor.ts';
 import type { AccessLog } from '../observability/log.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
-import { SendsEndpoint } from '../reports/endpoint.ts';
-import { SendsExports } from '../reports/export/endpoint.ts';
+import { reportEndpoints } from '../reports/endpoint.ts';
+import { ReportExports } from '../reports/export/endpoint.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
 import { ReadyAnswers } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
@@ -95,26 +95,26 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const isCursor = cursorRules[config.constantContact.api];
   const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
-  const sends = new SendsEndpoint(endpointParts);
-  const dropIn = config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined;
+  const endpoints = reportEndpoints(endpointParts);
+  const dropIns = config.server.dropInV2 ? reportEndpoints(endpointParts, 'v2') : undefined;
   const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
-  const exports = new SendsExports(
+  const exports = new ReportExports(
     { pages, campaignIds, clock, onUnexpected, places: parts.exportPlaces },
     config.exports,
   );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, rateLimit, sends });
+  const lane = new Lane({ basePath, rateLimit, endpoints });
   const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
   const app = createApp({
     basePath,
     rateLimit: rateLimit.middleware,
     site: createSite({ version: parts.version, basePath, campaignIds }),
-    sends: sends.handle,
-    exports: (name) => exports.handler(name),
+    report: ({ name }) => endpoints[name].handle,
+    exports: (report, format) => exports.handler(report, format),
     summary: summaryHandler(parts.summaries, campaignIds),
     status: publicStatus(parts.readStatus),
-    dropIn: dropIn?.handle,
+    dropIn: dropIns && (({ name }) => dropIns[name].handle),
     answerError,
   });
   const server = createServer<Exchange>(

@@ -29,7 +29,7 @@ import { Problem } from '../problems.ts';
 import { digestWith } from '../redis/digests.ts';
 import { Redis } from '../redis/redis.ts';
 import { ExportPlacesHere } from '../reports/export/slots.ts';
-import { readSends, renderPage } from '../reports/page-json.ts';
+import { readRows, renderPage } from '../reports/page-json.ts';
 import { parseCampaign } from '../reports/query.ts';
 import { KeyRing } from '../storage/key-ring.ts';
 import { flushSpans } from '../tracing.ts';
@@ -147,7 +147,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
       unknownIds,
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
-      readSends,
+      readRows,
       filtersSince: upstream.dialect.filtersSince,
       ids,
       walks,

@@ -1,9 +1,7 @@
 /**
  * A question for one page of a report.
  */
-
-/** The reports of a campaign. */
-export type ReportName = 'sends';
+import type { ReportName } from './report.ts';
 
 /** In whose form a page is: Sendgate's, or that of Constant Contact v2, for programs written for it. */
 export type PageForm = 'v2';

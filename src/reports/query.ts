@@ -6,6 +6,7 @@ import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorPattern } from '../model/cursor.ts';
 import { instantSchema, lacksZone, parseInstantInUtc } from '../model/instant.ts';
 import { type FirstPage, type PageQuery, pageBehind } from '../model/page-query.ts';
+import type { Report } from '../model/report.ts';
 import { type InvalidParameter, Problem } from '../problems.ts';
 
 export const maxLimit = 500;
@@ -20,7 +21,7 @@ interface Parameter<T> {
 const createdSince: Parameter<string> = {
   schema: instantSchema.meta({
     description:
-      'Only sends on or after this instant. A date alone is its midnight in UTC; a date-time has `Z` or an offset.',
+      'Only rows on or after this instant. A date alone is its midnight in UTC; a date-time has `Z` or an offset.',
     examples: ['2012-12-06T13:06:14.762Z'],
   }),
   problem: (text) => (lacksZone(text) ? 'has no time zone' : 'is not a date or date-time'),
@@ -33,7 +34,7 @@ const limit: Parameter<number> = {
     .regex(/^\d{1,6}$/)
     .transform(Number)
     .pipe(z.int().min(1).max(maxLimit))
-    .meta({ description: 'Sends on a page. A cursor carries its own.', default: maxLimit }),
+    .meta({ description: 'Rows a page. A cursor carries its own.', default: maxLimit }),
   problem: () => 'is out of range',
   allowed: `an integer from 1 to ${maxLimit}`,
 };
@@ -48,7 +49,7 @@ const next: Parameter<string> = {
 };
 
 /** The parameters of the resources, by name. */
-export const sendsParameters = { created_since: createdSince, limit, next } as const;
+export const pageParameters = { created_since: createdSince, limit, next } as const;
 export const exportParameters = { created_since: createdSince } as const;
 export const summaryParameters = {} as const;
 
@@ -66,22 +67,29 @@ const maxErrors = 10;
  *
  * @throws Problem `invalid-request` that names every parameter at fault and never a value
  */
-export function parseSendsQuery(
+export function parseReportQuery(
+  report: Report,
   id: string,
   search: string,
   ids: CampaignIdRule,
-  parameters: typeof sendsParameters = sendsParameters,
+  parameters: typeof pageParameters = pageParameters,
 ): PageQuery {
   const { campaign, values } = parse(id, search, ids, parameters);
-  const walk = { report: 'sends', campaign, createdSince: canonical(values.created_since) } as const;
+  const walk = { report: report.name, campaign, createdSince: canonical(values.created_since) } as const;
   if (values.next !== undefined) return pageBehind(walk, values.next);
   return { kind: 'first', ...walk, limit: values.limit ?? maxLimit };
 }
 
-/** The same of a whole campaign: its first page. */
-export function parseExportQuery(id: string, search: string, ids: CampaignIdRule): FirstPage {
+/** The first page of a whole report. */
+export function parseExportQuery(report: Report, id: string, search: string, ids: CampaignIdRule): FirstPage {
   const { campaign, values } = parse(id, search, ids, exportParameters);
-  return { kind: 'first', report: 'sends', campaign, createdSince: canonical(values.created_since), limit: maxLimit };
+  return {
+    kind: 'first',
+    report: report.name,
+    campaign,
+    createdSince: canonical(values.created_since),
+    limit: maxLimit,
+  };
 }
 
 /** The same of what takes no parameters. */

@@ -12,7 +12,7 @@ import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';
-import { type DescriptionOptions, describeApi } from './openapi.ts';
+import { type DescriptionOptions, describeApi } from './openapi/description.ts';
 import { problemPage } from './problem-page.ts';
 
 /** What `npm run build` has made for browsers. */

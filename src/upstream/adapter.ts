@@ -3,8 +3,9 @@
  */
 
 import type { CampaignIdRule, OtherIds } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
+import type { ReportPage } from '../model/report.ts';
 import type { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 
@@ -60,7 +61,7 @@ export interface Dialect {
    */
   identify(id: string, call: Call, demand: Demand, signal: AbortSignal): Promise<void>;
   /** @throws Problem with any of the upstream codes, or MeansAnotherId */
-  fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<SendsPage>;
+  fetchPage(query: PageQuery, call: Call, demand: Demand, signal: AbortSignal): Promise<ReportPage>;
   /** @throws Problem with any of the upstream codes, or MeansAnotherId */
   fetchSummary(campaign: string, call: Call, demand: Demand, signal: AbortSignal): Promise<CampaignSummary>;
 }

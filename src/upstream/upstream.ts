@@ -2,9 +2,10 @@
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
 import { type Clock, settlesWithin, sleep } from '../clock.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
+import type { ReportPage } from '../model/report.ts';
 import type { OddRows } from '../model/rows.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
 import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
@@ -78,7 +79,7 @@ export class Upstream {
    * @param signal ends the wait for a turn; a call that has started is always heard out, since it is paid for
    * @throws Problem with any of the upstream codes, or MeansAnotherId
    */
-  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
+  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ReportPage> {
     const { dialect, onOdd } = this.#parts;
     const page = await dialect.fetchPage(query, this.#caller(demand), demand, signal);
     if (page.odd) onOdd(query.campaign, page.odd);

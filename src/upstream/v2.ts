@@ -1,12 +1,14 @@
 /**
- * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/sends`.
+ * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/{report}`.
  */
 import { z } from 'zod';
 import { campaignIdRules, noOtherIds } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { cursorOfLink, linksOf } from '../model/cursor.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import { id, instant, text, tolerantRows } from '../model/rows.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
+import type { Report, ReportPage } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
+import { readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Dialect, Exchange, UpstreamRequest } from './adapter.ts';
 import { count, parseAnswer, refusalOf } from './answers.ts';
@@ -16,18 +18,10 @@ export interface V2Credentials {
   accessToken(): string | undefined;
 }
 
-const sendRows = tolerantRows({
-  activity_type: { read: text, name: 'activity_type' },
-  campaign_id: { read: id, name: 'campaign_id' },
-  contact_id: { read: id, name: 'contact_id' },
-  email_address: { read: text, name: 'email_address' },
-  send_date: { read: instant, name: 'send_date' },
-});
-
 /** "No more pages" is documented as `{}`; null, an empty text or list, and a missing `meta` are tolerated. */
 const page = z.object({
   meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
-  results: sendRows,
+  results: z.array(z.unknown()),
 });
 
 /** The vendor's documentation counts opens, clicks and more beside them. */
@@ -44,16 +38,17 @@ export function v2(credentials: V2Credentials): Dialect {
       parse: (body) => parseAnswer(z.unknown(), body),
       refusal: (reply) => refusalOf(reply),
     }),
-    fetchPage: (query, call, demand, signal) => call(sends(query, credentials), demand, signal),
+    fetchPage: (query, call, demand, signal) => call(pageOf(query, credentials), demand, signal),
     fetchSummary: (campaign, call, demand, signal) => call(summaryOf(campaign, credentials), demand, signal),
   };
 }
 
-function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage> {
+function pageOf(query: PageQuery, credentials: V2Credentials): Exchange<ReportPage> {
+  const report = reports[query.report];
   return {
     // A cursor carries the page size and the filter: the SDKs send nothing beside it but the key.
     request: () =>
-      authorized(credentials, tracking(query.campaign, 'sends'), {
+      authorized(credentials, tracking(query.campaign, report.v2.segment), {
         ...(query.kind === 'next'
           ? { next: query.cursor }
           : {
@@ -61,7 +56,7 @@ function sends(query: PageQuery, credentials: V2Credentials): Exchange<SendsPage
               ...(query.createdSince === undefined ? {} : { created_since: query.createdSince }),
             }),
       }),
-    parse: parseV2Page,
+    parse: (body) => parseV2Page(report, body, query.campaign),
     refusal: (reply) => refusalOf(reply, query),
   };
 }
@@ -92,10 +87,12 @@ function authorized(
 }
 
 /** @throws Problem `upstream-failed` when the body is not a page */
-export function parseV2Page(body: string): SendsPage {
+export function parseV2Page({ v2: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { meta, results } = parseAnswer(page, body);
-  const { rows, odd } = results;
-  return { sends: rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
+  const read = readRows(fields, results, campaign);
+  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
+  const { rows, odd } = read;
+  return { rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
 }
 
 function cursorOf(link: string | null | undefined): string | undefined {

@@ -1,12 +1,13 @@
 /**
- * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/sends`.
+ * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`.
  */
 import { z } from 'zod';
 import { campaignIdRules, MeansAnotherId } from '../model/campaign-ids.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from '../model/cursor.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import { id, instant, type OddRows, text, tolerantRows } from '../model/rows.ts';
-import type { Send, SendsPage } from '../model/sends.ts';
+import type { Report, ReportPage } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
+import { type OddRows, readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 import type { Call, Dialect, Exchange } from './adapter.ts';
@@ -14,16 +15,9 @@ import { count, parseAnswer, refusalOf, refusalOfId } from './answers.ts';
 import { authorized, type BearerTokens } from './bearer.ts';
 import type { CampaignIds } from './campaign-ids.ts';
 
-const activityRows = tolerantRows({
-  contact_id: { read: id, name: 'contact_id' },
-  tracking_activity_type: { read: text, name: 'activity_type' },
-  email_address: { read: text, name: 'email_address' },
-  created_time: { read: instant, name: 'send_date' },
-});
-
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
-  tracking_activities: activityRows,
+  tracking_activities: z.array(z.unknown()),
   _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
@@ -38,9 +32,6 @@ export const privilegesPath = '/v3/account/user/privileges';
 /** The privilege without which every report is refused (vendor's documentation). */
 const reportPrivilege = 'ui:campaign:metrics';
 const privileges = z.array(z.object({ privilege_name: z.string() })).min(1);
-
-/** v2's names for what has another one in v3; what has none goes by its own. */
-const activityTypes: ReadonlyMap<string, string> = new Map([['em_sends', 'EMAIL_SEND']]);
 
 export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
   return {
@@ -67,12 +58,12 @@ export function v3(tokens: BearerTokens, campaignIds: CampaignIds): Dialect {
       const { campaign } = query;
       const { known } = campaignIds;
       await hasToBeItsOwn(campaignIds, campaign, call, demand, signal);
-      const answer = await call(sends(campaign, query, search, tokens), demand, signal).catch((error: unknown) => {
+      const answer = await call(pageOf(campaign, query, search, tokens), demand, signal).catch((error: unknown) => {
         if (isNotFound(error)) return error;
         throw error;
       });
       const isRefused = answer instanceof Problem;
-      if (!isRefused && (answer.sends.length > 0 || answer.cursor !== undefined)) known.addActivity(campaign);
+      if (!isRefused && (answer.rows.length > 0 || answer.cursor !== undefined)) known.addActivity(campaign);
       else {
         // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
         const found = isRefused ? 'nothing' : 'an empty report';
@@ -127,11 +118,12 @@ function searchOf(query: PageQuery): string {
   return search;
 }
 
-function sends(activityId: string, query: PageQuery, search: string, tokens: BearerTokens): Exchange<SendsPage> {
+function pageOf(activityId: string, query: PageQuery, search: string, tokens: BearerTokens): Exchange<ReportPage> {
+  const report = reports[query.report];
   return authorized(tokens, {
-    path: `/v3/reports/email_reports/${activityId}/tracking/sends`,
+    path: `/v3/reports/email_reports/${activityId}/tracking/${report.v3.segment}`,
     search,
-    parse: (body) => parseV3Page(body, query.campaign),
+    parse: (body) => parseV3Page(report, body, query.campaign),
     refusal: (reply) => refusalOf(reply, query),
   });
 }
@@ -164,21 +156,15 @@ function activityOf(activityId: string, tokens: BearerTokens): Exchange<unknown>
  * @param campaign the id that the caller asked by
  * @throws Problem `upstream-failed` when the body is not a page
  */
-export function parseV3Page(body: string, campaign: string): SendsPage {
+export function parseV3Page({ v3: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { tracking_activities, _links } = parseAnswer(page, body);
-  const { rows, odd } = tracking_activities;
+  const read = readRows(fields, tracking_activities, campaign);
+  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
+  const { rows, odd } = read;
   const next = nextOf(_links?.next?.href);
   const found: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
   return {
-    sends: rows.map(
-      (one): Send => ({
-        activity_type: activityTypes.get(one.tracking_activity_type) ?? one.tracking_activity_type,
-        campaign_id: campaign,
-        contact_id: one.contact_id,
-        email_address: one.email_address,
-        send_date: one.created_time,
-      }),
-    ),
+    rows,
     cursor: next?.cursor,
     ...(found.size > 0 && { odd: found }),
   };

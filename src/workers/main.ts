@@ -9,7 +9,7 @@ import { loadConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/sends.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { logEvents } from '../observability/event-log.ts';
 import { keepHeapTight } from '../observability/heap.ts';
 import { createLogs, redact } from '../observability/log.ts';

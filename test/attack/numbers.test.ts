@@ -13,7 +13,7 @@ import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import { SecondLimit } from '../../src/quota/second-limit.ts';
 import { linesNow } from '../../src/reports/answer.ts';
-import { readSends, renderPage } from '../../src/reports/page-json.ts';
+import { readRows, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
 import { Gate } from '../../src/upstream/gate.ts';
 import type { Finding } from '../../src/upstream/prober.ts';
@@ -198,10 +198,10 @@ test('a page is as old as time has passed, and as fresh as it may be', async () 
         {
           fetchPage: async () => {
             if (isDown) throw new Problem('upstream-failed', { reason: 'http-5xx' });
-            return { sends: [send], cursor: undefined };
+            return { rows: [send], cursor: undefined };
           },
           render: (query, page) => renderPage('', query, page),
-          readSends,
+          readRows,
           filtersSince: true,
           clock,
         },

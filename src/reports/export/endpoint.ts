@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /campaigns/:id/sends.csv` and `.ndjson`: a whole campaign, streamed.
+ * `GET|HEAD /campaigns/:id/{report}.csv` and `.ndjson`: a whole report, streamed.
  */
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -13,6 +13,7 @@ import { onlyReads, payerOf, searchOf, untilGone } from '../../http/resource.ts'
 import { headLines } from '../../http/response-writer.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import type { FirstPage } from '../../model/page-query.ts';
+import type { Report } from '../../model/report.ts';
 import { Problem } from '../../problems.ts';
 import { parseExportQuery } from '../query.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
@@ -33,9 +34,9 @@ export interface ExportOptions {
   readonly patienceSeconds: number;
 }
 
-export const exportPath = (name: ExportName) => `/campaigns/:id/sends.${name}`;
+export const exportPath = ({ name }: Report, format: ExportName) => `/campaigns/:id/${name}.${format}`;
 
-export class SendsExports {
+export class ReportExports {
   readonly #parts: Parts;
   readonly #options: ExportOptions;
   readonly #running = new Set<ServerResponse>();
@@ -56,15 +57,15 @@ export class SendsExports {
   }
 
   /** Every method of the resource. Problems are for the error handler, as long as nothing has been written. */
-  handler(name: ExportName): RequestHandler<{ id: string }> {
-    const format = exportFormats[name];
+  handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
+    const format = exportFormats[name](report);
     return async (req, res) => {
       const exchange = exchangeOf(req);
       const { id, told } = exchange;
-      told.route = exportPath(name);
+      told.route = exportPath(report, name);
       if (onlyReads(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
-      const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
+      const query = parseExportQuery(report, req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
       const leave = await this.#parts.places.enter(payerOf(req));
@@ -116,7 +117,7 @@ async function write(
   const text = async function* () {
     yield format.head;
     try {
-      for await (const sends of walk) yield format.lines(sends);
+      for await (const rows of walk) yield format.lines(rows);
     } catch (error) {
       failed(error);
       throw error;
@@ -137,7 +138,7 @@ function unacceptable({ mediaType }: ExportFormat) {
   return { detail: `This export comes as ${mediaType}: let \`Accept\` allow it.` };
 }
 
-function fileName({ campaign, createdSince }: FirstPage, name: ExportName): string {
+function fileName({ report, campaign, createdSince }: FirstPage, name: ExportName): string {
   const since = createdSince === undefined ? '' : `-since-${createdSince.replaceAll(':', '-')}`;
-  return `campaign-${campaign}-sends${since}.${name}`;
+  return `campaign-${campaign}-${report}${since}.${name}`;
 }

@@ -7,7 +7,8 @@ import type { PageBody } from '../../cache/page.ts';
 import type { Found, PageSource } from '../../cache/page-cache.ts';
 import { type Clock, sleep } from '../../clock.ts';
 import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
-import type { Send } from '../../model/sends.ts';
+import type { Row } from '../../model/report.ts';
+import { reports } from '../../model/reports.ts';
 import { Problem, type ProblemCode } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 import { resultsOf } from '../page-json.ts';
@@ -49,7 +50,7 @@ export async function startWalk(parts: Parts, head: FirstPage, ask: WalkAsk): Pr
 }
 
 async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Found) {
-  const told = new Told();
+  const told = new Told(reports[head.report].dateField);
   const circle = new Circle();
   let repeated = 0;
   for (let found: Found | undefined = first; found; ) {
@@ -103,11 +104,16 @@ class Circle {
 class Told {
   /** The last pages of it. */
   readonly #recent: string[] = [];
+  readonly #dateKey: string;
+
+  constructor(dateField: string) {
+    this.#dateKey = `"${dateField}":"`;
+  }
 
   /** Those of a page's sends that have not been told; they are told now. */
   news(sends: string): string {
     const last = this.#recent.at(-1);
-    const news = last === undefined || isOlder(sends, last) ? sends : this.#without(sends);
+    const news = last === undefined || this.#isOlder(sends, last) ? sends : this.#without(sends);
     if (news !== '[]') this.#recent.push(news);
     if (this.#recent.length > maxRememberedPages) this.#recent.shift();
     return news;
@@ -117,18 +123,16 @@ class Told {
     const told = new Set(this.#recent.flatMap((page) => parse(page).map(identity)));
     return JSON.stringify(parse(sends).filter((send) => !told.has(identity(send))));
   }
-}
 
-/** Whether all of a page is older than all of another, by their dates alone, as nearly every page is. */
-function isOlder(sends: string, before: string): boolean {
-  const [oldest = ''] = datesIn(before).toSorted();
-  return datesIn(sends).every((date) => date !== '' && date < oldest);
+  /** Whether all of a page is older than all of another, by their dates alone, as nearly every page is. */
+  #isOlder(sends: string, before: string): boolean {
+    const [oldest = ''] = datesIn(before, this.#dateKey).toSorted();
+    return datesIn(sends, this.#dateKey).every((date) => date !== '' && date < oldest);
+  }
 }
-
-const dateKey = '"send_date":"';
 
 /** The dates of sends, of which there is one at least, all in one spelling; an empty one is older than any. */
-function datesIn(sends: string): readonly string[] {
+function datesIn(sends: string, dateKey: string): readonly string[] {
   const dates: string[] = [];
   for (let at = sends.indexOf(dateKey); at !== -1; at = sends.indexOf(dateKey, at)) {
     at += dateKey.length;
@@ -136,6 +140,6 @@ function datesIn(sends: string): readonly string[] {
   }
   return dates;
 }
-const parse = (sends: string) => JSON.parse(sends) as readonly Send[];
+const parse = (sends: string) => JSON.parse(sends) as readonly Row[];
 /** All of a send: where its contact is not known, the rest tells it from others. */
-const identity = (send: Send) => JSON.stringify(send);
+const identity = (send: Row) => JSON.stringify(send);

@@ -1,19 +1,21 @@
 /**
- * Constant Contact v2's own resource, for programs that were written for it: the same pages in v2's form.
+ * Constant Contact v2's own resources, for programs that were written for it: the same pages in v2's form.
  */
 import { z } from 'zod';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import { cursorPattern } from '../../model/cursor.ts';
 import { parseInstant, parseInstantInUtc } from '../../model/instant.ts';
 import type { NextPage, PageQuery } from '../../model/page-query.ts';
+import type { Report } from '../../model/report.ts';
+import { reports } from '../../model/reports.ts';
 import type { Problem, ProblemCode } from '../../problems.ts';
-import { parseSendsQuery, sendsParameters } from '../query.ts';
+import { pageParameters, parseReportQuery } from '../query.ts';
 
-export const dropInPath = '/v2/emailmarketing/campaigns/:id/tracking/sends';
+export const dropInPath = ({ v2 }: Report) => `/v2/emailmarketing/campaigns/:id/tracking/${v2.segment}`;
 
 /** A link as v2 made them: from the root of its API, with a cursor that carries everything. */
 export function dropInLink(step: NextPage): string {
-  return `${dropInPath.replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
+  return `${dropInPath(reports[step.report]).replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
 }
 
 /** Characters that no encoding changes (RFC 3986 §2.3): some SDKs encode the cursor of a link once more. */
@@ -65,15 +67,15 @@ function decode(text: string): string | undefined {
 }
 
 /** What such programs send: instants without a zone are in UTC (Python's `isoformat()`), and cursors may be wrapped. */
-const parameters: typeof sendsParameters = {
-  ...sendsParameters,
+const parameters: typeof pageParameters = {
+  ...pageParameters,
   created_since: {
-    ...sendsParameters.created_since,
+    ...pageParameters.created_since,
     schema: z.string().refine((text) => parseInstantInUtc(text) !== undefined),
   },
   // Wrapped, a cursor is longer than one may be by itself.
   next: {
-    ...sendsParameters.next,
+    ...pageParameters.next,
     schema: z.string().refine((text) => cursorPattern.test(text) || received(text) !== undefined),
   },
 };
@@ -83,8 +85,8 @@ const parameters: typeof sendsParameters = {
  *
  * @throws Problem `invalid-request`
  */
-export function parseDropInQuery(id: string, search: string, ids: CampaignIdRule): PageQuery {
-  const query = parseSendsQuery(id, search, ids, parameters);
+export function parseDropInQuery(report: Report, id: string, search: string, ids: CampaignIdRule): PageQuery {
+  const query = parseReportQuery(report, id, search, ids, parameters);
   return { ...query, ...(query.kind === 'next' && received(query.cursor)), form: 'v2' };
 }
 
