@@ -4,7 +4,7 @@ import { systemClock } from '../src/clock.ts';
 import { sendsReport } from '../src/model/sends.ts';
 import { Problem } from '../src/problems.ts';
 import { nextLink } from '../src/reports/links.ts';
-import { parseReportQuery } from '../src/reports/query.ts';
+import { parsePageQuery } from '../src/reports/query.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
 import { v2 } from '../src/upstream/v2.ts';
 import { v3 } from '../src/upstream/v3.ts';
@@ -20,7 +20,7 @@ const dialects = {
   },
 };
 const { campaignIds } = dialects[api]();
-const parse = (search: string, campaign = id) => parseReportQuery(sendsReport, campaign, search, campaignIds);
+const parse = (search: string, campaign = id) => parsePageQuery(sendsReport, campaign, search, campaignIds);
 
 function mistakes(search: string, campaign = id) {
   try {

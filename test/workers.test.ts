@@ -255,7 +255,7 @@ test('exports of a team are counted together, and those of a worker that has die
     const text = await (await manage('/metrics')).text();
     return /^sendgate_worker_deaths_total 2$/m.test(text) && /^sendgate_workers 2$/m.test(text);
   }, 'others have taken their place');
-  await until(async () => (await begin()) === 200, 'all places are free');
+  await until(async () => (await begin()) === 200, 'all slots are free');
   expect(await begin('127.0.0.2')).toBe(200);
   expect(await begin('127.0.0.3')).toBe(429);
   for (const request of running) request.destroy();

@@ -28,7 +28,7 @@ import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import { reportEndpoints } from '../reports/endpoint.ts';
 import { ReportExports } from '../reports/export/endpoint.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import { ReadyAnswers } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
@@ -51,7 +51,7 @@ interface FrontParts {
   readonly counting: Counting | undefined;
   /** Called with the key of a client that sends requests, once a minute. */
   readonly onSeen: (client: string) => void;
-  readonly exportPlaces: ExportPlaces;
+  readonly exportSlots: ExportSlots;
   readonly readStatus: () => PublicStatus | Promise<PublicStatus>;
   /** For answers that are ready. */
   readonly answersBytes: number;
@@ -99,7 +99,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const dropIns = config.server.dropInV2 ? reportEndpoints(endpointParts, 'v2') : undefined;
   const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
   const exports = new ReportExports(
-    { pages, campaignIds, clock, onUnexpected, places: parts.exportPlaces },
+    { pages, campaignIds, clock, onUnexpected, slots: parts.exportSlots },
     config.exports,
   );
   const tally = new Tally();
@@ -155,7 +155,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     listen: () => server.listen(config.server.host, config.server.port),
     drain: () => {
       refreshAhead.close();
-      return server.drain(config.server.drainTimeoutMs, () => exports.breakOff());
+      return server.drain(config.server.drainTimeoutMs, () => exports.resetAll());
     },
   };
 }

@@ -28,7 +28,7 @@ import { type Status, StatusBoard } from '../observability/status.ts';
 import { Problem } from '../problems.ts';
 import { digestWith } from '../redis/digests.ts';
 import { Redis } from '../redis/redis.ts';
-import { ExportPlacesHere } from '../reports/export/slots.ts';
+import { LocalExportSlots } from '../reports/export/slots.ts';
 import { readRows, renderPage } from '../reports/page-json.ts';
 import { parseCampaign } from '../reports/query.ts';
 import { KeyRing } from '../storage/key-ring.ts';
@@ -218,7 +218,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     counting: redis && countingIn(redis, keyedDigest),
     partitionSalt: randomBytes(16).toString('hex'),
-    exportPlaces: new ExportPlacesHere(config.exports.perTeam),
+    exportSlots: new LocalExportSlots(config.exports.perTeam),
     readStatus: () => status.readPublic(),
   };
   const workers =

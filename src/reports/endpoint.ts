@@ -20,7 +20,7 @@ import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import type { ReadyAnswers } from './prepared-responses.ts';
-import { parseReportQuery } from './query.ts';
+import { parsePageQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
@@ -69,7 +69,7 @@ export class ReportEndpoint {
     this.#parts = parts;
     this.#report = report;
     this.#route = form === 'v2' ? dropInPath(report) : reportPath(report);
-    this.#parse = form === 'v2' ? parseDropInQuery : parseReportQuery;
+    this.#parse = form === 'v2' ? parseDropInQuery : parsePageQuery;
   }
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */

@@ -15,7 +15,7 @@ import { keepHeapTight } from '../observability/heap.ts';
 import { createLogs, redact } from '../observability/log.ts';
 import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
 import type { PublicStatus } from '../observability/status.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import { flushSpans } from '../tracing.ts';
 import { Asking, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import { Copies } from './copies.ts';
@@ -56,8 +56,8 @@ const counting: Counting = {
   isUp: true,
   add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
 };
-const exportPlaces: ExportPlaces = {
-  enter: async (exporter) => {
+const exportSlots: ExportSlots = {
+  acquire: async (exporter) => {
     const place = await primary.ask<number>('enterExport', exporter);
     return () => void primary.ask('leaveExport', place);
   },
@@ -65,7 +65,7 @@ const exportPlaces: ExportPlaces = {
 const { copiesBytes, answersBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit, accessLog, counting, exportPlaces, answersBytes },
+  ...{ clock, version, emit, accessLog, counting, exportSlots, answersBytes },
   partitionSalt: process.env[saltVariable] ?? '',
   pages: copies,
   // The primary learns of clients when it counts their requests.

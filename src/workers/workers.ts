@@ -15,7 +15,7 @@ import { type LogDestination, wholeLines, writeToStderr } from '../observability
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import type { Payer } from '../quota/demand.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import { Answering, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
 import type { AskedPage } from './copies.ts';
 import { CountingHere } from './counting.ts';
@@ -30,7 +30,7 @@ interface Parts {
   readonly counting: Counting | undefined;
   readonly onSeen: (client: string) => void;
   readonly partitionSalt: string;
-  readonly exportPlaces: ExportPlaces;
+  readonly exportSlots: ExportSlots;
   readonly readStatus: () => PublicStatus;
 }
 
@@ -202,7 +202,7 @@ export class Workers implements Front {
   }
 
   #answers({ places }: Running) {
-    const { clock, pages, summaries, isAmple, onSeen, exportPlaces, readStatus } = this.#parts;
+    const { clock, pages, summaries, isAmple, onSeen, exportSlots, readStatus } = this.#parts;
     const given = async (asked: AskedPage, signal?: AbortSignal) => {
       const found = await pages.get(asked.query, { ...asked.ask, ...(signal && { signal }) });
       const { query } = asked;
@@ -219,7 +219,7 @@ export class Workers implements Front {
         return this.#counting.add(key, count, leftMs);
       },
       enterExport: async (exporter: Payer) => {
-        const leave = await exportPlaces.enter(exporter);
+        const leave = await exportSlots.acquire(exporter);
         places.set(++this.#lastPlace, leave);
         return this.#lastPlace;
       },

@@ -6,7 +6,7 @@ import { summaryPath, summarySchema } from '../../campaigns/summary.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import { allReports } from '../../model/reports.ts';
 import { publicStatusSchema } from '../../observability/status.ts';
-import { summaryParameters } from '../../reports/query.ts';
+import { summaryParameters } from '../../reports/parameters.ts';
 import { exampleCampaign, exampleStatus } from './examples.ts';
 import { type Json, ref, toJsonSchema } from './json-schema.ts';
 import { reads } from './operation.ts';

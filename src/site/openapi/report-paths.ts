@@ -5,7 +5,7 @@ import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import type { Report, ReportName } from '../../model/report.ts';
 import { type ExportName, exportFormats, exportNames } from '../../reports/export/formats.ts';
 import { pageSchemaOf } from '../../reports/page-json.ts';
-import { exportParameters, pageParameters } from '../../reports/query.ts';
+import { exportParameters, pageParameters } from '../../reports/parameters.ts';
 import { examplePage } from './examples.ts';
 import { type Json, ref, toJsonSchema } from './json-schema.ts';
 import { reads } from './operation.ts';
