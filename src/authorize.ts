@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import yoctoSpinner from 'yocto-spinner';
-import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
-import { baseUrls } from './config/schema.ts';
+import { ConfigError } from './config/config-error.ts';
+import { type Loaded, loadConfig } from './config/load.ts';
+import { baseUrls } from './config/sections/constant-contact.ts';
 import { Problem } from './problems.ts';
 import type { Reply } from './upstream/adapter.ts';
 import { hasNoPath } from './upstream/answers.ts';

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { generated } from '../config/generate.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { effectiveConfig } from '../src/config/effective.ts';
-import { ConfigError, loadConfig } from '../src/config/load.ts';
+import { loadConfig } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 
 const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
@@ -153,17 +154,17 @@ describe('a bad configuration', () => {
     });
     expect([...all].sort()).toEqual(
       [
-        "SENDGATE_TYPO: is no setting; allowed: the variables in README's table",
+        'SENDGATE_TYPO: is not a setting; allowed: the documented variables',
         'cache.maxBytes (SENDGATE_CACHE_MAX_BYTES): is not valid; allowed: an integer from 1048576 to 1099511627776',
         'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is not valid; allowed: an integer from 1 to 86400',
         'log.level (SENDGATE_LOG_LEVEL): is not valid; allowed: fatal, error, warn, info, debug, trace, silent',
-        "quota.perSecnd: is no setting; allowed: the settings in README's table",
+        'quota.perSecnd: is not a setting; allowed: the documented settings',
         'server.allowedHosts.0 (SENDGATE_SERVER_ALLOWED_HOSTS): is not valid; allowed: a host name or address without scheme and port, IPv6 in brackets',
         'server.allowedHosts: required when server.host is not loopback; allowed: the names that callers use, e.g. sendgate.example.com',
         'server.basePath (SENDGATE_SERVER_BASE_PATH): is not valid; allowed: empty, or segments like /ctct, without a slash at the end',
         'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
         'server.trustProxy.0 (SENDGATE_SERVER_TRUST_PROXY): is not valid; allowed: an address, a CIDR range, or one of loopback, linklocal, uniquelocal',
-        "servr: is no setting; allowed: the settings in README's table",
+        'servr: is not a setting; allowed: the documented settings',
         'CONSTANT_CONTACT_API_KEY: is missing; allowed: the API key, here or in a file named by CONSTANT_CONTACT_API_KEY_FILE',
       ].sort(),
     );
@@ -229,12 +230,12 @@ describe('a bad configuration', () => {
     [
       'a team without a way to recognise it',
       { SENDGATE_TEAMS: '[{"name":"a"}]' },
-      'teams.0: recognises nobody; allowed: at least one of networks, header and tokensSha256',
+      'teams.0: matches no caller; allowed: at least one of networks, header and tokensSha256',
     ],
     [
       'a team twice',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"]},{"name":"a","networks":["10.0.0.0/8"]}]' },
-      'teams.1.name: is given twice; allowed: a name of its own',
+      'teams.1.name: is used twice; allowed: a name that no other team has',
     ],
     [
       'a team called default',
@@ -244,7 +245,7 @@ describe('a bad configuration', () => {
     [
       'a header that nobody is trusted to set',
       { SENDGATE_TEAMS: '[{"name":"a","header":{"name":"x-team","value":"a"}}]' },
-      'teams.0.header: means nothing without server.trustProxy; allowed: a header that a trusted proxy sets',
+      'teams.0.header: is ignored without server.trustProxy; allowed: a header that a trusted proxy sets',
     ],
     [
       'a token in the clear',
@@ -254,7 +255,7 @@ describe('a bad configuration', () => {
     [
       'a team with an unknown key',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"],"wieght":2}]' },
-      "teams.0.wieght: is no setting; allowed: the settings in README's table",
+      'teams.0.wieght: is not a setting; allowed: the documented settings',
     ],
     [
       'teams that are not JSON',
@@ -264,7 +265,7 @@ describe('a bad configuration', () => {
     [
       'refusing everybody',
       { SENDGATE_CALLERS_REQUIRED: 'true' },
-      'callers.required: refuses everybody while there are no teams; allowed: true together with teams',
+      'callers.required: refuses every caller while there are no teams; allowed: true together with teams',
     ],
     [
       'an origin that is none',
@@ -274,7 +275,7 @@ describe('a bad configuration', () => {
     [
       'a well-known setting under a made-up name',
       { SENDGATE_SERVER_PORT: '1' },
-      expect.stringContaining('SENDGATE_SERVER_PORT: is no setting'),
+      expect.stringContaining('SENDGATE_SERVER_PORT: is not a setting'),
     ],
   ] as const)('for %s', (_, env, message) => {
     files['section.json'] = '{"cache":7}';
@@ -305,11 +306,7 @@ describe('secrets', () => {
   });
 
   test.each([
-    [
-      'twice',
-      { CONSTANT_CONTACT_API_KEY: 'key-123456789', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' },
-      'is given twice',
-    ],
+    ['twice', { CONSTANT_CONTACT_API_KEY: 'key-123456789', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' }, 'is set twice'],
     ['not at all', {}, 'CONSTANT_CONTACT_API_KEY: is missing'],
     [
       'in a file that is not there',

@@ -3,8 +3,9 @@
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import type { Clock } from '../clock.ts';
-import { baseUrls, type Config } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
+import { baseUrls } from '../config/sections/constant-contact.ts';
 import type { Emit } from '../events.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
 import { accountName, type TeamShare } from '../quota/day-shares.ts';
