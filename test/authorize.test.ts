@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
-import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
+import type { SandboxOAuthOptions } from '../src/sandbox/oauth/oauth-server.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { lock } from '../src/storage/file-lock.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';

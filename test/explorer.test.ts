@@ -311,7 +311,7 @@ describe('everybody', () => {
     const page = await open('/docs');
     await page.getByText('All sends of a campaign, as CSV', { exact: true }).waitFor();
     await page.getByText('A page of the sends of a campaign', { exact: true }).click();
-    await page.getByText('Only sends on or after this instant.').waitFor();
+    await page.getByText('Only rows on or after this instant.').waitFor();
   });
 
   test('finds all of it under a base path', async () => {

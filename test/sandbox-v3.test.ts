@@ -2,7 +2,7 @@
  * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { SandboxOAuth } from '../src/sandbox/oauth.ts';
+import { SandboxOAuth } from '../src/sandbox/oauth/oauth-server.ts';
 import type { Sandbox, SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { FakeClock } from './support/clock.ts';
