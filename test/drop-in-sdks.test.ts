@@ -71,7 +71,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       ['12', 7],
       ['13', 500],
       ['13', 7],
-    ])('walks campaign %s at limit %d: every send once', async (id, limit) => {
+    ])('walks campaign %s at limit %d: each send once', async (id, limit) => {
       const { sends, pages } = await walk(style, { path: pathOf(id), limit });
       expect(sends).toHaveLength(size);
       expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(size);
@@ -108,7 +108,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(JSON.parse(answer.text)).toEqual([{ error_key, error_message: expect.any(String) }]);
     });
 
-    test('is told in an array that it is unknown', async () => {
+    test('gets an array for an unknown campaign', async () => {
       const { send, close } = connection(it.url);
       for (const path of [pathOf('11'), 'lists']) {
         const answer = await send(style.first(base, { path, limit: 7 }, { ...keys, token: 'of-constant-contact' }));
@@ -155,7 +155,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(refused).toMatchObject({ status, body: [{ error_key }] });
     });
 
-    test('reads an error of a resource that there is not', async () => {
+    test('reads the error of an unknown resource', async () => {
       const refused = await nodeSdk(`${it.url}${base}`, keys)
         .lists.find()
         .then(
@@ -166,7 +166,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
     });
   });
 
-  test('nothing of what they send as credentials goes up or is logged', async () => {
+  test('their credentials are neither forwarded nor logged', async () => {
     const { send, close } = connection(it.url);
     for (const style of styles) await send(style.first(base, { path: pathOf('11'), limit: 9 }, keys));
     close();

@@ -48,19 +48,19 @@ const parse = (body: string) =>
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
-  test('is a path of ours with the cursor', () => {
+  test("is Sendgate's own path with the cursor", () => {
     expect(nextLink('', nextPage(campaign, 'c3RhcnRBdD0zJmxpbWl0PTI'))).toBe(
       `/campaigns/${campaign}/sends?next=c3RhcnRBdD0zJmxpbWl0PTI`,
     );
   });
 
-  test('carries the base path, and the instant with which the walk began', () => {
+  test('carries the base path and created_since', () => {
     expect(nextLink('/ctct', nextPage(campaign, 'a+b', { createdSince: '2012-12-06T00:00:00.000Z' }))).toBe(
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
   });
 
-  test('never leads to another host or path, whatever the cursor is', () => {
+  test('never leads to another host or path, for any cursor', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 }), (cursor) => {
         const link = nextLink('/base', nextPage(campaign, cursor, { createdSince: '2012-12-06T00:00:00.000Z' }));
@@ -92,7 +92,7 @@ describe("Constant Contact's link", () => {
     ['?next=a%b', 'a%b', 'next=a%b'],
     ['?&next=abc&', 'abc', 'next=abc'],
     ['next=bare', 'bare', 'next=bare'],
-  ])('%s gives its cursor, and neither host nor path', (link, cursor, query) => {
+  ])('%s yields its cursor, and neither host nor path', (link, cursor, query) => {
     expect(linked(link).cursor).toBe(seen(cursor, query));
   });
 
@@ -107,11 +107,11 @@ describe("Constant Contact's link", () => {
     ['a pagination of nothing', { pagination: '' }],
     ['an empty list', { pagination: [] }],
     ['a meta of nothing', ''],
-  ])('ends the walk when it is %s', (_, meta) => {
+  ])('ends the walk if it is %s', (_, meta) => {
     expect(page(meta).cursor).toBeUndefined();
   });
 
-  test.each(['/next?next=abc', 7, true, ['/next?next=abc']])('in the place of others is none: %j', (odd) => {
+  test.each(['/next?next=abc', 7, true, ['/next?next=abc']])('of another type is refused: %j', (odd) => {
     for (const meta of [odd, { pagination: odd }, { pagination: { next_link: [odd] } }] as unknown as Meta[]) {
       expect(() => page(meta)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
     }
@@ -136,7 +136,7 @@ describe("Constant Contact's link", () => {
     expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
   });
 
-  test('that holds a raw plus is followed as it is', () => {
+  test('with a raw plus is followed as it is', () => {
     const { cursor = '' } = linked('?next=a+b%2Bc');
     const up = api === 'v2' ? new URLSearchParams({ next: cursor }).toString() : queryOfCursor(cursor);
     expect(up).toBe('next=a+b%2Bc');
@@ -156,7 +156,7 @@ describe("a page of Constant Contact's", () => {
     ]);
   });
 
-  test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused when it is %j', (body) => {
+  test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused if it is %j', (body) => {
     expect(() => parse(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
   });
 });

@@ -84,7 +84,7 @@ describe('a row with', () => {
   );
 });
 
-test('what is odd is counted for each page, and logged once a field, without a value', async () => {
+test('odd fields are counted on each page, and logged once a field, without values', async () => {
   const harness = await up({ 0: 'null-address', 1: 'null-address', 4: 'numeric-date' });
   await harness.page('/campaigns/1/sends');
   await harness.page('/campaigns/1/sends?limit=3');
@@ -106,7 +106,7 @@ test('what is odd is counted for each page, and logged once a field, without a v
 test.each([
   ['a link with a parameter that is not known', { linkExtra: 'trace=5ecret', size: 1_200 }, 2],
   ['one without', { size: 1_200 }, 0],
-] as const)('%s is followed all the same, and counted in v3', async (_, more, odd) => {
+] as const)('%s is followed, and counted in v3', async (_, more, odd) => {
   const harness = await up(undefined, more);
   const sends: Send[] = [];
   for (let next: string | undefined = '/campaigns/1/sends'; next !== undefined; ) {
@@ -151,7 +151,7 @@ describe('behind odd rows', () => {
     },
   );
 
-  test('sends of one date whose contacts are not known are all told, in exports and by the client', async () => {
+  test('sends of one date with unknown contacts all come through, in exports and in the client', async () => {
     const known = Array.from({ length: 12 }, (_, n) => ({
       contactId: String(n + 1),
       email: `${n}@example.com`,
@@ -183,7 +183,7 @@ describe('behind odd rows', () => {
     expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(29|30)/);
   });
 
-  test('a walk notices a new first send that has nothing to be known by but its address', async () => {
+  test('a walk notices a new first send that only its address tells from the old one', async () => {
     const harness = await up(
       { 0: 'null-contact' },
       {
@@ -203,7 +203,7 @@ describe('behind odd rows', () => {
   });
 
   if (api === 'v3') {
-    test('a view from an instant on has the rows without a date that stand among the newer ones', async () => {
+    test('a view from an instant on keeps undated rows among the newer ones', async () => {
       const harness = await up({ 1: 'no-date', 3: 'text-date' }, { spacingMs: 60_000 });
       const all = (await harness.page('/campaigns/1/sends')).results;
       const since = all[2]?.send_date ?? '';
@@ -236,7 +236,7 @@ describe('dates', () => {
     ['2019-05-16T21:14:00', '2019-05-16T21:14:00.000Z'],
     ['2019-05-16 21:14:00', '2019-05-16T21:14:00.000Z'],
     ['2019-05-16T21:14:00.123456789Z', '2019-05-16T21:14:00.123Z'],
-  ])('%s is told as %s', (text, told) => {
+  ])('%s is read as %s', (text, told) => {
     expect(parse(text)).toBe(told);
   });
 
@@ -256,7 +256,7 @@ describe('dates', () => {
     1_354_799_174_762,
     null,
     {},
-  ])('%j is none', (text) => {
+  ])('%j is not a date', (text) => {
     expect(parse(text)).toBe('');
   });
 
@@ -283,7 +283,7 @@ describe('dates', () => {
     },
   );
 
-  test('without a zone come out of the sandbox, and as instants out of Sendgate', async () => {
+  test('without a zone in the sandbox are instants from Sendgate', async () => {
     const harness = await up(undefined, { zoneless: true });
     const { results } = await harness.page('/campaigns/1/sends');
     const truth = harness.sandbox.campaign({ id: '1', size: 6, newestMs, spacingMs: 1000 });

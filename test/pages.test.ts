@@ -89,7 +89,7 @@ describe('a caller who asks for fresh', () => {
     { 'cache-control': 'no-cache' },
     { 'cache-control': 'max-age=0' },
     { 'cache-control': 'private, max-age=10' },
-  ])('with %j gets it, once a minute at the most', async (headers) => {
+  ])('with %j gets it, once a minute at most', async (headers) => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
     await it.get(path);
     it.clock.forward(59);

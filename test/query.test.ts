@@ -47,7 +47,7 @@ describe('a query', () => {
     ['next=c3RhcnRBdD0zJmxpbWl0PTI', { cursor: 'c3RhcnRBdD0zJmxpbWl0PTI' }],
     ['next=a%2Fb%2B%3D%26c', { cursor: 'a/b+=&c' }],
     [`next=${'x'.repeat(2048)}`, { cursor: 'x'.repeat(2048) }],
-  ])('%s is taken', (search, expected) => {
+  ])('%s is accepted', (search, expected) => {
     expect(parse(search)).toMatchObject(expected);
   });
 
@@ -73,7 +73,7 @@ describe('a query', () => {
     ['Limit=5', 'Limit', 'created_since, limit, next'],
     ['%3Cscript%3E=1', '(unprintable)', 'created_since, limit, next'],
     ['=1', '(unprintable)', 'created_since, limit, next'],
-  ])('%s is refused, with its parameter and what is allowed', (search, parameter, allowed) => {
+  ])('%s is refused, naming the parameter and what is allowed', (search, parameter, allowed) => {
     expect(mistakes(search)).toEqual([
       expect.objectContaining({ parameter, allowed: expect.stringContaining(allowed) }),
     ]);
@@ -102,7 +102,7 @@ describe('a query', () => {
     },
   );
 
-  test('two spellings of one campaign id are one', () => {
+  test('two spellings of a campaign id are one key', () => {
     expect(parse('', '007').campaign).toBe('7');
     expect(parse('', '000').campaign).toBe('0');
     const activity = '0A9a95d7-27bf-424c-84b3-53d8fe95eee5';
@@ -118,7 +118,7 @@ describe('a query', () => {
     },
   );
 
-  test('tells all its mistakes at once, up to ten', () => {
+  test('reports all mistakes at once, up to ten', () => {
     expect(mistakes('limit=0&created_since=x&next=', 'x').map(({ parameter }) => parameter)).toEqual([
       'id',
       'limit',
@@ -128,7 +128,7 @@ describe('a query', () => {
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
   });
 
-  test('in any spelling of anything is either refused with a problem or canonical: parsing its own link changes nothing', () => {
+  test('of any text is either refused with a problem or canonical: parsing its own link changes nothing', () => {
     const piece = fc.oneof(
       fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
       fc.string({ unit: 'binary', maxLength: 12 }),
