@@ -11,7 +11,7 @@ import { id, instant, type RowFields, text } from './rows.ts';
  */
 export const trackingShape = (activityType: string) => ({
   activity_type: z.string().meta({ description: 'What happened', examples: [activityType] }),
-  campaign_id: z.string().meta({ description: 'The campaign, by the id in the request', examples: ['1100394165287'] }),
+  campaign_id: z.string().meta({ description: 'The campaign, by the id in the request' }),
   contact_id: z.string().meta({
     description: 'Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say',
     examples: ['21'],

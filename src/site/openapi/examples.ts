@@ -12,9 +12,11 @@ export const exampleCampaign = '1100394165287';
 /** A page of a report, out of the examples of its fields. */
 export function examplePage({ name, schema, fields }: Report): z.output<ReturnType<typeof pageSchemaOf>> {
   const { properties } = toJsonSchema(schema) as {
-    properties: Readonly<Record<string, { examples: readonly string[] }>>;
+    properties: Readonly<Record<string, { examples?: readonly string[] }>>;
   };
-  const row: Row = Object.fromEntries(fields.map((field) => [field, properties[field]?.examples[0] ?? '']));
+  const exampleOf = (field: string) =>
+    field === 'campaign_id' ? exampleCampaign : (properties[field]?.examples?.[0] ?? '');
+  const row: Row = Object.fromEntries(fields.map((field) => [field, exampleOf(field)]));
   const next_link = `/campaigns/${exampleCampaign}/${name}?next=c3RhcnRBdD0zJmxpbWl0PTI`;
   return { meta: { pagination: { next_link } }, results: [row] };
 }
