@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { schema } from '../src/config/schema.ts';
 import { jsonSchema, settings } from '../src/config/settings.ts';
-import { describeApi } from '../src/site/openapi.ts';
+import { describeApi } from '../src/site/openapi/description.ts';
 
 const file = (path: string) => new URL(path, import.meta.url);
 

@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import yoctoSpinner from 'yocto-spinner';
 import { systemClock } from './clock.ts';
-import { ConfigError, type Loaded, loadConfig } from './config/load.ts';
-import { baseUrls } from './config/schema.ts';
+import { ConfigError } from './config/config-error.ts';
+import { type Loaded, loadConfig } from './config/load.ts';
+import { baseUrls } from './config/sections/constant-contact.ts';
 import { Authorization } from './upstream/oauth/authorization.ts';
 import { TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
 import { checkWritable } from './upstream/oauth/token-file.ts';

@@ -32,7 +32,7 @@ async function all(sends: AsyncIterable<Send>): Promise<Send[]> {
 }
 
 describe('a walk', () => {
-  test(`through ${many} sends in Node is every send once`, async () => {
+  test(`through ${many} sends in Node yields each send once`, async () => {
     const truth = await begin(many);
     const { sends } = createClient({ baseUrl: it.url });
     const told = await all(sends('1'));
@@ -40,7 +40,7 @@ describe('a walk', () => {
     expect(told.every((send, index) => send.email_address === truth.at(index).email)).toBe(true);
   });
 
-  test(`through ${many} sends in a browser, on a page of another origin, is every send once`, async () => {
+  test(`through ${many} sends in a browser, on a page of another origin, yields each send once`, async () => {
     const page = createServer((_req, res) =>
       res.setHeader('Content-Type', 'text/html').end('<!doctype html><title>x</title>'),
     );
@@ -67,7 +67,7 @@ describe('a walk', () => {
     }
   }, 60_000);
 
-  test('from an instant on, in pages of a size, and on from one of them', async () => {
+  test('can start at an instant, set the page size, and continue from a page', async () => {
     const truth = await begin(1_000);
     const { sends, pages, summary } = createClient({ baseUrl: `${it.url}/` });
     const since = new Date(truth.at(99).atMs);
@@ -87,7 +87,7 @@ describe('a walk', () => {
     expect(await summary('1')).toEqual({ campaign_id: '1', sends: 1_000 });
   });
 
-  test('tells every send once, also when others arrive on the way', async () => {
+  test('yields each send once, also when others arrive meanwhile', async () => {
     const truth = await begin(2_000);
     const before = Array.from({ length: 2_000 }, (_, index) => truth.at(index).email);
     const told: string[] = [];
@@ -102,7 +102,7 @@ describe('a walk', () => {
     expect(told).toEqual(before);
   });
 
-  test('ends with the loop that reads it', async () => {
+  test('ends when its reader stops', async () => {
     await begin(many);
     for await (const _ of createClient({ baseUrl: it.url }).sends('1')) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -110,8 +110,8 @@ describe('a walk', () => {
   });
 });
 
-describe('what may pass', () => {
-  test('is waited for as long as Retry-After says', async () => {
+describe('a transient error', () => {
+  test('is retried when Retry-After says', async () => {
     await begin(3, { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     const client = createClient({ baseUrl: it.url });
     await client.status();
@@ -130,19 +130,22 @@ describe('what may pass', () => {
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(900);
   });
 
-  test.each(['0', 'Wed, 25 Nov 2026 12:00:00 GMT', 'soon'])('is not hammered when Retry-After is %s', async (after) => {
-    await begin(3);
-    let asked = 0;
-    const refused = async () => {
-      asked++;
-      return new Response('', { status: 503, headers: { 'retry-after': after } });
-    };
-    const { status } = createClient({ baseUrl: it.url, patienceSeconds: 2, fetch: refused });
-    await expect(status()).rejects.toMatchObject({ code: 'unreadable', status: 503 });
-    expect(asked).toBeLessThanOrEqual(2);
-  });
+  test.each(['0', 'Wed, 25 Nov 2026 12:00:00 GMT', 'soon'])(
+    'is retried with pauses when Retry-After is %s',
+    async (after) => {
+      await begin(3);
+      let asked = 0;
+      const refused = async () => {
+        asked++;
+        return new Response('', { status: 503, headers: { 'retry-after': after } });
+      };
+      const { status } = createClient({ baseUrl: it.url, patienceSeconds: 2, fetch: refused });
+      await expect(status()).rejects.toMatchObject({ code: 'unreadable', status: 503 });
+      expect(asked).toBeLessThanOrEqual(2);
+    },
+  );
 
-  test('is not waited for beyond patience', async () => {
+  test('is not retried beyond patience', async () => {
     await begin(3, { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     await createClient({ baseUrl: it.url }).status();
     const started = performance.now();
@@ -151,7 +154,7 @@ describe('what may pass', () => {
     expect(performance.now() - started).toBeLessThan(4_000);
   });
 
-  test('can be a failure of Constant Contact, or of the connection', async () => {
+  test('is a failure of Constant Contact or of the connection', async () => {
     const truth = await begin(1_200, { SENDGATE_CACHE_NOT_FOUND_SECONDS: '1' });
     let broken = 2;
     const { sends } = createClient({
@@ -165,8 +168,8 @@ describe('what may pass', () => {
   });
 });
 
-describe('what does not', () => {
-  test('is an error whose code can be switched on', async () => {
+describe('a lasting error', () => {
+  test('has a code to switch on', async () => {
     await begin(3);
     const { sends, summary } = createClient({ baseUrl: it.url });
     const error = await all(sends('99')).catch((error: unknown) => error);
@@ -181,7 +184,7 @@ describe('what does not', () => {
     await expect(summary('1')).rejects.toMatchObject({ code: 'upstream-credentials-refused' });
   });
 
-  test('is an error too when what answers is no Sendgate, or nothing', async () => {
+  test('is thrown when another server answers, or none', async () => {
     await begin(3);
     const elsewhere = createServer((_req, res) => res.writeHead(403).end('<html>no'));
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
@@ -194,7 +197,7 @@ describe('what does not', () => {
     });
   });
 
-  test('an abort ends a walk, and the wait of one', async () => {
+  test('an abort ends a walk and its pauses', async () => {
     await begin(3_000);
     const walk = new AbortController();
     const { sends, status } = createClient({ baseUrl: it.url });
@@ -216,7 +219,7 @@ describe('what does not', () => {
     await until(async () => (await status()).queues.length > 0, 'Sendgate goes on');
   });
 
-  test('a token is sent as a team has it, and nowhere else', async () => {
+  test('a token is sent to Sendgate only, as given', async () => {
     await begin(3);
     const seen: unknown[] = [];
     const { status } = createClient({
@@ -233,11 +236,11 @@ describe('what does not', () => {
 });
 
 describe('the package', () => {
-  test('has types that are made out of the description (npm run generate)', async () => {
+  test('has types made from the description (npm run generate)', async () => {
     expect(readFileSync(join(root, 'src/client/api.ts'), 'utf8')).toBe(await clientTypes());
   });
 
-  test('is typed for who uses it by its name, in browsers and Node, and works there', () => {
+  test('is typed and works under its package name, in browsers and Node', () => {
     const folder = mkdtempSync(join(tmpdir(), 'sendgate-consumer-'));
     try {
       mkdirSync(join(folder, 'node_modules'));

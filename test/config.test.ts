@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { generated } from '../config/generate.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { effectiveConfig } from '../src/config/effective.ts';
-import { ConfigError, loadConfig } from '../src/config/load.ts';
+import { loadConfig } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 
 const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
@@ -59,19 +60,19 @@ describe('the configuration', () => {
     });
   });
 
-  test('takes the file over the defaults, and the environment over the file', () => {
+  test('prefers the file to defaults, and the environment to the file', () => {
     const { config } = load({ SENDGATE_CONFIG: 'good.json', PORT: '9001', SENDGATE_CACHE_MAX_BYTES: '3000000' });
     expect(config.server.port).toBe(9001);
     expect(config.cache.maxBytes).toBe(3_000_000);
     expect(config.log.level).toBe('warn');
   });
 
-  test("takes the limits of Constant Contact's partners", () => {
+  test("accepts the limits of Constant Contact's partners", () => {
     const { config } = load({ SENDGATE_QUOTA_PER_SECOND: '10', SENDGATE_QUOTA_PER_DAY: '250000' });
     expect(config.quota).toMatchObject({ perSecond: 10, perDay: 250_000 });
   });
 
-  test('takes lists with commas, and empty variables as not set', () => {
+  test('reads lists with commas, and empty variables as not set', () => {
     const { config } = load({ SENDGATE_SERVER_ALLOWED_HOSTS: 'a.example, b.example,', HOST: '', SENDGATE_CONFIG: '' });
     expect(config.server.allowedHosts).toEqual(['a.example', 'b.example']);
     expect(config.server.host).toBe('127.0.0.1');
@@ -127,7 +128,7 @@ describe('the configuration', () => {
   });
 });
 
-test('REDIS_URL is a secret, and its mistakes name the allowed forms', () => {
+test('REDIS_URL is a secret, and a bad one names the allowed forms', () => {
   expect(load({ REDIS_URL_FILE: 'redis.txt' }).secrets.redisUrl?.value).toBe('rediss://:pass@redis.example');
   expect(JSON.stringify(effectiveConfig(load({ REDIS_URL: 'redis://:pass@a' })))).not.toContain('pass');
   const told = mistakes({ ...key, REDIS_URL: 'https://redis.example' });
@@ -153,17 +154,17 @@ describe('a bad configuration', () => {
     });
     expect([...all].sort()).toEqual(
       [
-        "SENDGATE_TYPO: is no setting; allowed: the variables in README's table",
+        'SENDGATE_TYPO: is not a setting; allowed: the documented variables',
         'cache.maxBytes (SENDGATE_CACHE_MAX_BYTES): is not valid; allowed: an integer from 1048576 to 1099511627776',
         'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is not valid; allowed: an integer from 1 to 86400',
         'log.level (SENDGATE_LOG_LEVEL): is not valid; allowed: fatal, error, warn, info, debug, trace, silent',
-        "quota.perSecnd: is no setting; allowed: the settings in README's table",
+        'quota.perSecnd: is not a setting; allowed: the documented settings',
         'server.allowedHosts.0 (SENDGATE_SERVER_ALLOWED_HOSTS): is not valid; allowed: a host name or address without scheme and port, IPv6 in brackets',
         'server.allowedHosts: required when server.host is not loopback; allowed: the names that callers use, e.g. sendgate.example.com',
         'server.basePath (SENDGATE_SERVER_BASE_PATH): is not valid; allowed: empty, or segments like /ctct, without a slash at the end',
         'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
         'server.trustProxy.0 (SENDGATE_SERVER_TRUST_PROXY): is not valid; allowed: an address, a CIDR range, or one of loopback, linklocal, uniquelocal',
-        "servr: is no setting; allowed: the settings in README's table",
+        'servr: is not a setting; allowed: the documented settings',
         'CONSTANT_CONTACT_API_KEY: is missing; allowed: the API key, here or in a file named by CONSTANT_CONTACT_API_KEY_FILE',
       ].sort(),
     );
@@ -176,7 +177,7 @@ describe('a bad configuration', () => {
       'cache: is not valid; allowed: an object of settings',
     ],
     [
-      'a file that is not there',
+      'a missing file',
       { SENDGATE_CONFIG: 'none.json' },
       'SENDGATE_CONFIG: the file cannot be read; allowed: the path of a JSON file',
     ],
@@ -190,11 +191,7 @@ describe('a bad configuration', () => {
       { SENDGATE_CONFIG: 'list.json' },
       'SENDGATE_CONFIG: the file holds no object; allowed: { "server": { … }, … }',
     ],
-    [
-      'a number that is none',
-      { PORT: 'http' },
-      'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
-    ],
+    ['a text for a number', { PORT: 'http' }, 'server.port (PORT): is not valid; allowed: an integer from 0 to 65535'],
     [
       'an http: upstream',
       { CONSTANT_CONTACT_BASE_URL: 'http://api.example' },
@@ -211,13 +208,9 @@ describe('a bad configuration', () => {
       expect.stringContaining('constantContact.baseUrl'),
     ],
     ['trust in everyone', { SENDGATE_SERVER_TRUST_PROXY: '0.0.0.0/0' }, expect.stringContaining('server.trustProxy')],
+    ['an invalid range', { SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/33' }, expect.stringContaining('server.trustProxy')],
     [
-      'a range that is none',
-      { SENDGATE_SERVER_TRUST_PROXY: '10.0.0.0/33' },
-      expect.stringContaining('server.trustProxy'),
-    ],
-    [
-      'freshness upside down',
+      'a minimum above its maximum',
       { SENDGATE_CACHE_MIN_FRESH_SECONDS: '100', SENDGATE_CACHE_MAX_FRESH_SECONDS: '99' },
       'cache.minFreshSeconds: is over cache.maxFreshSeconds; allowed: at most that',
     ],
@@ -229,12 +222,12 @@ describe('a bad configuration', () => {
     [
       'a team without a way to recognise it',
       { SENDGATE_TEAMS: '[{"name":"a"}]' },
-      'teams.0: recognises nobody; allowed: at least one of networks, header and tokensSha256',
+      'teams.0: matches no caller; allowed: at least one of networks, header and tokensSha256',
     ],
     [
-      'a team twice',
+      'a team name used twice',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"]},{"name":"a","networks":["10.0.0.0/8"]}]' },
-      'teams.1.name: is given twice; allowed: a name of its own',
+      'teams.1.name: is used twice; allowed: a name that no other team has',
     ],
     [
       'a team called default',
@@ -242,9 +235,9 @@ describe('a bad configuration', () => {
       'teams.0.name (SENDGATE_TEAMS): is not valid; allowed: any name but default',
     ],
     [
-      'a header that nobody is trusted to set',
+      'a header without a trusted proxy',
       { SENDGATE_TEAMS: '[{"name":"a","header":{"name":"x-team","value":"a"}}]' },
-      'teams.0.header: means nothing without server.trustProxy; allowed: a header that a trusted proxy sets',
+      'teams.0.header: is ignored without server.trustProxy; allowed: a header that a trusted proxy sets',
     ],
     [
       'a token in the clear',
@@ -254,7 +247,7 @@ describe('a bad configuration', () => {
     [
       'a team with an unknown key',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"],"wieght":2}]' },
-      "teams.0.wieght: is no setting; allowed: the settings in README's table",
+      'teams.0.wieght: is not a setting; allowed: the documented settings',
     ],
     [
       'teams that are not JSON',
@@ -262,26 +255,26 @@ describe('a bad configuration', () => {
       'teams (SENDGATE_TEAMS): is not valid; allowed: a list of objects, in the environment as JSON',
     ],
     [
-      'refusing everybody',
+      'required teams without teams',
       { SENDGATE_CALLERS_REQUIRED: 'true' },
-      'callers.required: refuses everybody while there are no teams; allowed: true together with teams',
+      'callers.required: refuses every caller while there are no teams; allowed: true together with teams',
     ],
     [
-      'an origin that is none',
+      'an invalid origin',
       { SENDGATE_CALLERS_CORS_ORIGINS: '*' },
       'callers.cors.origins.0 (SENDGATE_CALLERS_CORS_ORIGINS): is not valid; allowed: an exact origin: scheme, host and port, without a path, and no *',
     ],
     [
       'a well-known setting under a made-up name',
       { SENDGATE_SERVER_PORT: '1' },
-      expect.stringContaining('SENDGATE_SERVER_PORT: is no setting'),
+      expect.stringContaining('SENDGATE_SERVER_PORT: is not a setting'),
     ],
   ] as const)('for %s', (_, env, message) => {
     files['section.json'] = '{"cache":7}';
     expect(mistakes({ ...key, ...env })).toEqual([message]);
   });
 
-  test('an http: upstream is accepted on loopback', () => {
+  test('an http: upstream is allowed on loopback', () => {
     for (const host of ['localhost', '127.0.0.1:99', '[::1]']) {
       expect(() => load({ CONSTANT_CONTACT_BASE_URL: `http://${host}` })).not.toThrow();
     }
@@ -289,7 +282,7 @@ describe('a bad configuration', () => {
 });
 
 describe('secrets', () => {
-  test('are refused in the file, and not repeated', () => {
+  test('are refused in the file, and not repeated in the message', () => {
     const all = mistakes({ ...key, SENDGATE_CONFIG: 'secret.json' });
     expect(all).toHaveLength(3);
     expect(all[0]).toContain('constantContact.apiKey: a secret does not belong in the configuration file');
@@ -305,11 +298,7 @@ describe('secrets', () => {
   });
 
   test.each([
-    [
-      'twice',
-      { CONSTANT_CONTACT_API_KEY: 'key-123456789', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' },
-      'is given twice',
-    ],
+    ['twice', { CONSTANT_CONTACT_API_KEY: 'key-123456789', CONSTANT_CONTACT_API_KEY_FILE: 'key.txt' }, 'is set twice'],
     ['not at all', {}, 'CONSTANT_CONTACT_API_KEY: is missing'],
     [
       'in a file that is not there',

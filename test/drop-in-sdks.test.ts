@@ -4,8 +4,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Send } from '../src/model/sends.ts';
-import { sendFields } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { connection, type FirstPage, type Style, styles } from './support/sdks.ts';
@@ -73,13 +72,13 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       ['12', 7],
       ['13', 500],
       ['13', 7],
-    ])('walks campaign %s at limit %d: every send once', async (id, limit) => {
+    ])('walks campaign %s at limit %d: each send once', async (id, limit) => {
       const { sends, pages } = await walk(style, { path: pathOf(id), limit });
       expect(sends).toHaveLength(size);
       expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(size);
       expect(pages).toBe(Math.ceil(size / Math.min(limit, pageSize)));
       // Of a row with anything beside these, Java 5 reads nothing.
-      expect(Object.keys(sends[0] ?? {})).toEqual([...sendFields]);
+      expect(Object.keys(sends[0] ?? {})).toEqual([...sendsReport.fields]);
     });
 
     test.each([
@@ -110,7 +109,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(JSON.parse(answer.text)).toEqual([{ error_key, error_message: expect.any(String) }]);
     });
 
-    test('is told in an array that it is unknown', async () => {
+    test('gets an array for an unknown campaign', async () => {
       const { send, close } = connection(it.url);
       for (const path of [pathOf('11'), 'lists']) {
         const answer = await send(style.first(base, { path, limit: 7 }, { ...keys, token: 'of-constant-contact' }));
@@ -157,7 +156,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(refused).toMatchObject({ status, body: [{ error_key }] });
     });
 
-    test('reads an error of a resource that there is not', async () => {
+    test('reads the error of an unknown resource', async () => {
       const refused = await nodeSdk(`${it.url}${base}`, keys)
         .lists.find()
         .then(
@@ -168,7 +167,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
     });
   });
 
-  test('nothing of what they send as credentials goes up or is logged', async () => {
+  test('their credentials are neither forwarded nor logged', async () => {
     const { send, close } = connection(it.url);
     for (const style of styles) await send(style.first(base, { path: pathOf('11'), limit: 9 }, keys));
     close();

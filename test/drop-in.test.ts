@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
-import type { Send } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { dropInLink, parseDropInQuery } from '../src/reports/v2-compat/drop-in.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { ask } from './support/ask.ts';
@@ -35,7 +35,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     fetch(`${it.url}${target}`, { headers: { authorization: `Bearer ${theirs.accessToken}`, ...headers } });
   const page = async (target: string) => (await (await call(target)).json()) as PageJson;
 
-  test('the documented example is answered as it is documented', async () => {
+  test('the documented example is answered as documented', async () => {
     const first = await page(resource(documentedCampaign.id));
     expect(first.results.map(({ email_address }) => email_address)).toEqual(['abc@example.com', 'def@example.com']);
     expect(first.results[0]?.campaign_id).toBe(documentedCampaign.id);
@@ -49,7 +49,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     expect(second.meta).toEqual({ pagination: {} });
   });
 
-  test('a walk with created_since continues by the cursor alone, as with v2', async () => {
+  test('a walk from an instant continues by the cursor alone, as with v2', async () => {
     const campaign = it.sandbox.campaign({ id: '5', size: 60, newestMs });
     const since = new Date(campaign.at(34).atMs).toISOString();
     const all: Send[] = [];
@@ -63,7 +63,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     expect(new Set(all.map(({ contact_id }) => contact_id)).size).toBe(35);
   });
 
-  test("pages are shared with Sendgate's own path, without another call", async () => {
+  test("pages are views of Sendgate's own: they cost no call", async () => {
     await it.page('/campaigns/5/sends?limit=20');
     const before = it.sandbox.callCount;
     const answer = await call(resource('5', '?limit=20&api_key=one'));
@@ -95,7 +95,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     expect(await answer.json()).toEqual(inArray(error_key));
   });
 
-  test('a cursor from an older version still works', async () => {
+  test('a cursor from an older Sendgate still works', async () => {
     const own = await it.page(`/campaigns/${documentedCampaign.id}/sends`);
     const [, cursor = ''] = own.meta.pagination.next_link?.split('next=') ?? [];
     const { results } = await page(resource(documentedCampaign.id, `?next=${cursor}`));
@@ -111,7 +111,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     ['2026-01-01T12:59:30%2B0100', '2026-01-01T11:59:30.000Z'],
     ['2026-01-01T12:59:30+01:00', '2026-01-01T11:59:30.000Z'],
     ['2025-12-31', '2025-12-31T00:00:00.000Z'],
-  ])('created_since=%s is the instant %s, and one page with it', async (spelled, instant) => {
+  ])('created_since=%s is the instant %s, and shares its page', async (spelled, instant) => {
     const answer = await call(resource('5', `?created_since=${spelled}`));
     const { results } = (await answer.json()) as PageJson;
     expect(results.length).toBe(it.sandbox.campaign({ id: '5', size: 60, newestMs }).countSince(Date.parse(instant)));
@@ -124,7 +124,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     }
   });
 
-  test('the guard and the methods are the same', async () => {
+  test('guards and methods are the same', async () => {
     expect((await call(resource('5'), { origin: 'https://evil.example' })).status).toBe(403);
     expect((await fetch(`${it.url}${resource('5')}`, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${it.url}${resource('5')}`, { method: 'HEAD' })).status).toBe(200);
@@ -140,7 +140,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
   });
 });
 
-test('it is served only where it is configured, and under the base path', async () => {
+test('it is served only if configured, and under the base path', async () => {
   const off = await start();
   const on = await start({ SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_SERVER_BASE_PATH: '/ctct' });
   const bare = await start({ SENDGATE_SERVER_DROP_IN_V2: 'true' });
@@ -168,7 +168,7 @@ test('it is served only where it is configured, and under the base path', async 
   }
 });
 
-test('a cursor survives being encoded again on the way', () => {
+test('a cursor comes back unchanged, however often a client has encoded it', () => {
   const cursor = fc.string({
     unit: fc.integer({ min: 0x20, max: 0x7e }).map((c) => String.fromCharCode(c)),
     minLength: 1,
@@ -187,7 +187,7 @@ test('a cursor survives being encoded again on the way', () => {
       for (let n = 0; n <= times; n++) sent = encodeURIComponent(sent).replaceAll('-', '%2D');
       // A cursor that is none of ours, and has to be encoded nowhere, is encoded once by Ruby's.
       const search = next === text && times > 0 ? `next=${next}` : `next=${sent}`;
-      const query = parseDropInQuery('5', search, campaignIdRules.v2);
+      const query = parseDropInQuery(sendsReport, '5', search, campaignIdRules.v2);
       expect(query).toEqual(nextPage('5', text, { createdSince, form: 'v2' }));
     }),
   );
@@ -248,7 +248,7 @@ describe('an error of any path below /v2/', () => {
     );
   });
 
-  test('is an array from guards, limits and the parser', async () => {
+  test('is an array from guards, limits and the parser too', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '6', SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
     const refused: [number, string, Record<string, string>, string?][] = [
       [405, 'http.status.method_not_allowed', {}, 'POST'],
@@ -272,7 +272,7 @@ describe('an error of any path below /v2/', () => {
     }
   });
 
-  test('is an array when too many requests wait on a connection', async () => {
+  test('is an array when a connection has too many requests waiting', async () => {
     await up();
     const { socket, closed } = await dial(it.service.url);
     socket.write(wire('/v2/lists').repeat(102));
@@ -317,7 +317,7 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
   const sinceOf = (id: string, count: number) =>
     new Date(it.sandbox.campaign({ id, size: 60, newestMs }).at(count - 1).atMs).toISOString();
 
-  test('is found with the page that would be asked for next, at no further call', async () => {
+  test('is found with the page that would be requested next, at no extra call', async () => {
     const since = sinceOf('21', 20);
     const before = it.sandbox.callCount;
     const first = await page(resource('21', `?limit=10&created_since=${since}`));
@@ -332,7 +332,7 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     expect(own.meta.pagination.next_link).toBeDefined();
   });
 
-  test('is left to the reader where that page cannot be fetched', async () => {
+  test('is left to the reader if that page cannot be had', async () => {
     const since = sinceOf('22', 10);
     const cursor = Buffer.from('startAt=11&limit=10').toString('base64url');
     it.sandbox.fault({ kind: 'status', status: 404, query: { next: cursor }, times: 1 });
@@ -342,7 +342,7 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     it.sandbox.heal();
   });
 
-  test('is looked for on the account of the caller', async () => {
+  test("is looked for on the requesting team's account", async () => {
     const since = sinceOf('23', 10);
     const before = await callsOf('jobs');
     const answer = await fetch(`${it.url}${resource('23', `?limit=10&created_since=${since}&access_token=${token}`)}`);

@@ -73,7 +73,7 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 describe('a campaign', () => {
-  test('is shown a page at a time, as the table is scrolled, and its every send', async () => {
+  test('is shown page by page as the table is scrolled, down to the last send', async () => {
     const page = await open();
     const truth = campaign('1', 1_234);
     await show(page, '1');
@@ -96,7 +96,7 @@ describe('a campaign', () => {
     await page.getByText(/^From the cache, fresh for another (24 hours|1 day|\d+ \w+)\./).waitFor();
   });
 
-  test('with rows that lack something is shown all the same', async () => {
+  test('with odd rows is shown too', async () => {
     const page = await open();
     it.sandbox.campaign({
       ...{ id: '1', size: 3, newestMs: Date.now() - 30 * dayMs },
@@ -112,7 +112,7 @@ describe('a campaign', () => {
     await page.getByText('No sends with a date.').waitFor();
   });
 
-  test('from a day on', async () => {
+  test('can be shown from a day on', async () => {
     const page = await open();
     const truth = it.sandbox.campaign({ id: '1', size: 300, newestMs: Date.now() - 30 * dayMs, spacingMs: 3_600_000 });
     const day = new Date(truth.at(100).atMs).toISOString().slice(0, 10);
@@ -126,7 +126,7 @@ describe('a campaign', () => {
     await copy.getByText(`All ${count} sends are shown.`).waitFor();
   });
 
-  test.each(['csv', 'ndjson'] as const)('is exported as %s, whole, with its progress', async (format) => {
+  test.each(['csv', 'ndjson'] as const)('is exported as %s, complete, with its progress', async (format) => {
     const page = await open();
     const truth = campaign('1', 4_321);
     await show(page, '1');
@@ -144,7 +144,7 @@ describe('a campaign', () => {
     await page.getByText('Saved: 4,321 sends.').waitFor();
   });
 
-  test('shows how far an export is, which can be cancelled, and saves nothing that is not whole', async () => {
+  test('shows the progress of an export, can cancel it, and saves no incomplete file', async () => {
     const page = await open('/', { SENDGATE_QUOTA_PER_SECOND: '5', SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     campaign('1', 50_000);
     await show(page, '1');
@@ -166,8 +166,8 @@ describe('a campaign', () => {
   });
 });
 
-describe('when there is no answer', () => {
-  test('an unknown campaign is said to be unknown, and what that means is a click away', async () => {
+describe('an error', () => {
+  test('for an unknown campaign says so, and links to what to do', async () => {
     const page = await open();
     await show(page, '404');
     await page.getByRole('heading', { name: 'The campaign is unknown' }).waitFor();
@@ -176,13 +176,13 @@ describe('when there is no answer', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  test('what is wrong with the question is said of each part', async () => {
+  test('for an invalid request names each mistake', async () => {
     const page = await open();
     await show(page, 'abc');
     await page.getByText('id is not a campaign id; allowed: 1 to 20 digits').waitFor();
   });
 
-  test('too many requests are counted down', async () => {
+  test('for too many requests counts down', async () => {
     const page = await open('/', { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });
     campaign('1', 3);
     await show(page, '1');
@@ -196,7 +196,7 @@ describe('when there is no answer', () => {
     expect(await alert(page).isVisible()).toBe(false);
   });
 
-  test('a spent quota says when it returns', async () => {
+  test('for a spent quota says when it resets', async () => {
     const page = await open('/', { SENDGATE_QUOTA_PER_DAY: '1', SENDGATE_QUOTA_RESERVE: '0' });
     campaign('1', 3);
     campaign('2', 3);
@@ -208,7 +208,7 @@ describe('when there is no answer', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  test('no connection is no end: what is shown stays, and it goes on when there is one', async () => {
+  test('for a lost connection keeps the rows, and a retry continues', async () => {
     const page = await open();
     campaign('1', 1_000);
     await show(page, '1');
@@ -223,7 +223,7 @@ describe('when there is no answer', () => {
   });
 });
 
-describe('everybody', () => {
+describe('a visitor', () => {
   test('can use it with the keyboard alone', async () => {
     const page = await open();
     campaign('1', 700);
@@ -276,7 +276,7 @@ describe('everybody', () => {
     expect(background).toBe(colorScheme === 'dark' ? 'rgb(18, 22, 29)' : 'rgb(255, 255, 255)');
   });
 
-  test('who knows a token can use it where one is asked for', async () => {
+  test('with a token can use it where tokens are required', async () => {
     const digest = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'; // of "test"
     const page = await open('/', {
       SENDGATE_CALLERS_REQUIRED: 'true',
@@ -293,7 +293,7 @@ describe('everybody', () => {
     await page.getByText('Saved: 3 sends.').waitFor();
   });
 
-  test('sees what goes on, live', async () => {
+  test('sees live figures', async () => {
     const page = await open('/#live');
     campaign('1', 3);
     for (let n = 0; n < 4; n++) await it.get('/campaigns/1/sends');
@@ -307,14 +307,14 @@ describe('everybody', () => {
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });
 
-  test('gets the reference of the API, made from its OpenAPI description', async () => {
+  test('gets the API reference, made from openapi.json', async () => {
     const page = await open('/docs');
     await page.getByText('All sends of a campaign, as CSV', { exact: true }).waitFor();
     await page.getByText('A page of the sends of a campaign', { exact: true }).click();
-    await page.getByText('Only sends on or after this instant.').waitFor();
+    await page.getByText('Only rows on or after this instant.').waitFor();
   });
 
-  test('finds all of it under a base path', async () => {
+  test('finds all pages under a base path', async () => {
     const page = await open('/ctct', { SENDGATE_SERVER_BASE_PATH: '/ctct' });
     campaign('1', 700);
     expect(page.url()).toBe(`${it.url}/ctct/`);
@@ -327,7 +327,7 @@ describe('everybody', () => {
   });
 });
 
-test('a link to the explorer can be followed from anywhere, and the explorer framed from nowhere', async () => {
+test('the explorer can be linked from any site, and framed by none', async () => {
   const page = await open();
   const asFrom = (site: string, path: string) =>
     fetch(`${it.url}${path}`, {

@@ -12,7 +12,7 @@ import { makeBody } from '../src/cache/page.ts';
 import type { Lookup, PageSource } from '../src/cache/page-source.ts';
 import { systemClock } from '../src/clock.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
-import type { Send } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { exportFormats } from '../src/reports/export/formats.ts';
 import { startWalk } from '../src/reports/export/walk.ts';
 import { renderPage } from '../src/reports/page-json.ts';
@@ -66,7 +66,7 @@ function open(path: string, localAddress = '127.0.0.1'): Promise<IncomingMessage
 }
 
 describe('a whole campaign', () => {
-  test.each(['offset', 'time'] as const)('is every send once, in both formats (%s cursors)', async (cursors) => {
+  test.each(['offset', 'time'] as const)('contains each send once, in both formats (%s cursors)', async (cursors) => {
     const campaign = await begin(2_345, {}, cursors);
     const csv = await (await it.get('/campaigns/1/sends.csv')).text();
     const ndjson = await (await it.get('/campaigns/1/sends.ndjson')).text();
@@ -78,7 +78,7 @@ describe('a whole campaign', () => {
     expect(pagesAsked()).toBe(5);
   });
 
-  test('is a file with a name that says what is in it', async () => {
+  test('has a file name that says what is in it', async () => {
     await begin(3);
     const csv = await it.get('/campaigns/1/sends.csv');
     expect(csv.status).toBe(200);
@@ -92,7 +92,7 @@ describe('a whole campaign', () => {
     );
   });
 
-  test('from an instant on is what is not older', async () => {
+  test('from an instant on contains what is not older', async () => {
     const campaign = await begin(3_000);
     const since = new Date(campaign.at(1_700).atMs).toISOString();
     const csv = await (await it.get(`/campaigns/1/sends.csv?created_since=${since}`)).text();
@@ -109,7 +109,7 @@ describe('a whole campaign', () => {
     expect(await (await it.get('/campaigns/1/sends.ndjson')).text()).toBe('');
   });
 
-  test('holds no formula, and survives every character', async () => {
+  test('contains no formula, and keeps every character', async () => {
     await begin(0);
     const emails = ['=cmd|calc@x.y', '+1@x.y', '-1@x.y', '@x.y', '\tx@y.z', 'a,"b"\r\n@x.y', 'ä😀@x.y', "o'neil@x.y"];
     const at = (index: number) => new Date(Date.now() - hourMs - index * 1000).toISOString();
@@ -124,7 +124,7 @@ describe('a whole campaign', () => {
     );
   });
 
-  test('tells every send once, also when others arrive on the way', async () => {
+  test('contains each send once, also when others arrive meanwhile', async () => {
     const campaign = await begin(4_000);
     const before = truth(campaign);
     const answer = await it.get('/campaigns/1/sends.ndjson');
@@ -139,7 +139,7 @@ describe('a whole campaign', () => {
     expect(sends.filter((send) => before.includes(send))).toEqual(before);
   });
 
-  test('tells every send once, also where a page that repeats some begins with an older one', async () => {
+  test('contains each send once, also when a page with repeated rows begins with an older one', async () => {
     const sendOf = (second: number): Send => ({
       ...{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id: String(second), email_address: '' },
       send_date: `2026-01-01T00:00:${String(second).padStart(2, '0')}.000Z`,
@@ -163,7 +163,7 @@ describe('a whole campaign', () => {
     expect(seconds).toEqual([19, 17, 18, 16, 15, 14, 11, 13, 12, 10]);
   });
 
-  test('that has not changed is asked for once, not page by page', async () => {
+  test('that has not changed costs one call, not one a page', async () => {
     await begin(2_500);
     const first = await (await it.get('/campaigns/1/sends.csv')).text();
     it.clock.forward(2 * 86_400);
@@ -171,7 +171,7 @@ describe('a whole campaign', () => {
     expect(pagesAsked()).toBe(6);
   });
 
-  test('that has grown is read anew', async () => {
+  test('that has grown is fetched again', async () => {
     const campaign = await begin(2_500);
     await (await it.get('/campaigns/1/sends.csv')).text();
     it.sandbox.addSends('1', 10);
@@ -224,14 +224,14 @@ describe('a page in another format', () => {
     send_date: value,
   });
 
-  test('is what the library writes, and what was in it', () => {
+  test('is what the CSV library writes, and parses back to the same rows', () => {
     fc.assert(
       fc.property(fc.array(send, { maxLength: 4 }), (sends) => {
         const text = JSON.stringify(sends);
         const rows = sends.map((one) => Object.values(one).map(guarded));
         const csv = rows.length === 0 ? '' : `${Papa.unparse(rows)}\r\n`;
-        expect(exportFormats.csv.lines(text)).toBe(csv);
-        const lines = exportFormats.ndjson.lines(text).split('\n');
+        expect(exportFormats.csv(sendsReport).lines(text)).toBe(csv);
+        const lines = exportFormats.ndjson(sendsReport).lines(text).split('\n');
         expect(lines.pop()).toBe('');
         expect(lines.map((line) => JSON.parse(line))).toEqual(sends);
       }),
@@ -265,7 +265,7 @@ const send = (contact: number): Send => ({
 async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: number | undefined }): Promise<Send[]> {
   const get = async (query: PageQuery) => {
     const { sends, next } = pageAt(query.kind === 'next' ? Number(query.cursor) : 0);
-    const { json } = renderPage('', firstPage('1', 2), { sends, cursor: undefined });
+    const { json } = renderPage('', firstPage('1', 2), { rows: sends, cursor: undefined });
     const body = await makeBody({
       ...{ json, next: undefined, newestMs: undefined },
       cursor: next === undefined ? undefined : String(next),
@@ -279,7 +279,7 @@ async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: numb
   return told;
 }
 
-test('a send is told once also where many have the same date', async () => {
+test('each send comes once, also when many have the same date', async () => {
   // The second page has shifted by one.
   const sends = [[send(5), send(4)], [send(4), send(3)], [send(2)]];
   const told = await walk((at) => ({ sends: sends[at] ?? [], next: at + 1 < sends.length ? at + 1 : undefined }));
@@ -295,17 +295,17 @@ test.each([
     () => ({ sends: [{ ...send(1), send_date: '2025-01-01T00:00:00.000Z' }, send(2)], next: 0 }),
   ],
   ['of sends without a date', (at: number) => ({ sends: [{ ...send(at), send_date: '' }], next: (at + 1) % 4 })],
-])('a walk whose cursors go round in a circle ends: %s', async (_, pageAt) => {
+])('a walk whose cursors form a cycle ends: %s', async (_, pageAt) => {
   await expect(walk(pageAt)).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
 
-test('a walk whose pages are told already, behind other cursors, ends too', async () => {
+test('a walk that only repeats earlier pages, behind new cursors, ends', async () => {
   const repeating = walk((at) => ({ sends: [send(at % 2)], next: at + 1 }));
   await expect(repeating).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
 
 describe('a reader', () => {
-  test('who is slow slows the walk', async () => {
+  test('that is slow slows the walk', async () => {
     await begin(300_000);
     const answer = await open('/campaigns/1/sends.csv');
     answer.once('data', () => answer.pause());
@@ -321,7 +321,7 @@ describe('a reader', () => {
     answer.destroy();
   });
 
-  test('who goes away stops it within a page', async () => {
+  test('that disconnects stops the walk within a page', async () => {
     await begin(300_000, { SENDGATE_QUOTA_PER_SECOND: '20' });
     const answer = await open('/campaigns/1/sends.csv');
     await once(answer, 'data');
@@ -334,7 +334,7 @@ describe('a reader', () => {
     expect(pagesAsked() - asked).toBeLessThanOrEqual(1);
   });
 
-  test('who takes nothing for too long is cut off', async () => {
+  test('that reads nothing for too long is disconnected', async () => {
     await begin(300_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const answer = await open('/campaigns/1/sends.csv');
     await until(() => it.lines.some((line) => line.includes('sends.csv')), 'the connection is closed');
@@ -344,7 +344,7 @@ describe('a reader', () => {
 });
 
 describe('when Constant Contact fails', () => {
-  test('at the first page, that is an answer as any', async () => {
+  test('at the first page, the answer is a problem', async () => {
     await begin(3);
     expect((await it.get('/campaigns/99/sends.csv')).status).toBe(404);
     it.sandbox.fault({ kind: 'status', status: 500 });
@@ -354,7 +354,7 @@ describe('when Constant Contact fails', () => {
     expect(answer.headers.get('content-disposition')).toBeNull();
   });
 
-  test('on the way for a while, the export waits', async () => {
+  test('for a while, the export waits and retries', async () => {
     const campaign = await begin(3_000);
     const answer = await open('/campaigns/1/sends.ndjson');
     it.sandbox.fault({ kind: 'status', status: 500, times: 4 });
@@ -363,7 +363,7 @@ describe('when Constant Contact fails', () => {
     expect(fromNdjson(text).map(told)).toEqual(truth(campaign));
   });
 
-  test('for good, the connection is broken off and never ended', async () => {
+  test('for good, the connection is reset, never closed as if complete', async () => {
     await begin(100_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const answer = await open('/campaigns/1/sends.csv');
     answer.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
@@ -374,7 +374,7 @@ describe('when Constant Contact fails', () => {
   test.each([
     ['for good', () => it.sandbox.fault({ kind: 'status', status: 500 })],
     ['no more, since Sendgate is stopped', () => void it.service.stop()],
-  ])('%s, an old proxy that takes a closed connection for the end is told too', async (_, happens) => {
+  ])('%s, an old proxy that takes a closed connection for the end sees a reset', async (_, happens) => {
     const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
     await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
     const url = `${it.url}${targetOf('/campaigns/1/sends.csv')}`;
@@ -385,7 +385,7 @@ describe('when Constant Contact fails', () => {
     await expect(reading).rejects.toMatchObject({ code: 56 });
   });
 
-  test('is an error of our own, it is broken off too, and the log has it', async () => {
+  test('or Sendgate itself does, the connection is reset and the error logged', async () => {
     await begin(2_000);
     const { pages } = it.service;
     const get = pages.get.bind(pages);
@@ -395,7 +395,7 @@ describe('when Constant Contact fails', () => {
     expect(it.lines.filter((line) => line.includes('unexpected error'))).toHaveLength(1);
   });
 
-  test("as the day's quota is spent, that is the end", async () => {
+  test("as the day's quota is spent, the export ends without retries", async () => {
     await begin(100_000, { SENDGATE_QUOTA_PER_DAY: '20', SENDGATE_QUOTA_RESERVE: '0' });
     const answer = await open('/campaigns/1/sends.csv');
     await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
@@ -405,7 +405,7 @@ describe('when Constant Contact fails', () => {
 });
 
 describe('the resource', () => {
-  test.each(['sends.csv', 'sends.ndjson'])('%s takes created_since and nothing else', async (name) => {
+  test.each(['sends.csv', 'sends.ndjson'])('%s accepts created_since and no other parameter', async (name) => {
     await begin(3);
     const answer = await it.get(`/campaigns/1/${name}?limit=5&next=x&created_since=2026-02-30`);
     expect(answer.status).toBe(400);
@@ -443,7 +443,7 @@ describe('the resource', () => {
     },
   );
 
-  test('runs so often a team, and not more', async () => {
+  test('is bounded by slots for each team', async () => {
     await begin(300_000, { SENDGATE_EXPORTS_PER_TEAM: '2' });
     const running = [await open('/campaigns/1/sends.csv'), await open('/campaigns/1/sends.ndjson', '127.0.0.2')];
     expect(running.map(({ statusCode }) => statusCode)).toEqual([200, 200]);
@@ -461,7 +461,7 @@ describe('the resource', () => {
 });
 
 describe('the summary', () => {
-  test('is the number of sends, asked for once a minute', async () => {
+  test('is the number of sends, at one call a minute', async () => {
     await begin(12_345);
     const answer = await it.get('/campaigns/1/sends/summary');
     expect(answer.status).toBe(200);
@@ -476,7 +476,7 @@ describe('the summary', () => {
     expect(it.sandbox.callCount).toBe(asked + 1);
   });
 
-  test('is as it is now, not as of the last scheduled update', async () => {
+  test('is the present number, not that of the last scheduled update', async () => {
     await begin(12_345);
     await it.get('/campaigns/1/sends/summary');
     const [call] = it.sandbox.calls;
@@ -484,7 +484,7 @@ describe('the summary', () => {
     else expect(call?.query).toEqual({});
   });
 
-  test('is a number, also where Constant Contact writes it as a text', async () => {
+  test('is a number, also when Constant Contact writes it as a text', async () => {
     await begin(1);
     it.sandbox.campaign({ id: '2', size: 12_345, newestMs: Date.now(), textCounts: true });
     expect(await (await it.get('/campaigns/2/sends/summary')).json()).toEqual({
@@ -493,7 +493,7 @@ describe('the summary', () => {
     });
   });
 
-  test('is what it was while Constant Contact fails, and an honest error when it never was', async () => {
+  test('is served stale while Constant Contact fails, and an error if it was never known', async () => {
     await begin(7);
     await it.get('/campaigns/1/sends/summary');
     it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
@@ -505,7 +505,7 @@ describe('the summary', () => {
     expect((await it.get('/campaigns/1/sends/summary')).status).toBe(502);
   });
 
-  test('of an unknown campaign is a 404 that is remembered', async () => {
+  test('of an unknown campaign is a 404, remembered', async () => {
     await begin(1);
     expect((await it.get('/campaigns/99/sends/summary')).status).toBe(404);
     const asked = it.sandbox.callCount;

@@ -190,9 +190,9 @@ test('A page that arrives while its id is found to mean another one is not held 
   const known = new KnownIds(clock);
   const pages = new PageCache(
     {
-      fetchPage: async () => ({ sends: [], cursor: undefined }),
+      fetchPage: async () => ({ rows: [], cursor: undefined }),
       render: () => ({ json: '{"results":[]}', next: undefined }),
-      readSends: () => [],
+      readRows: () => [],
       filtersSince: false,
       ids: known,
       clock,

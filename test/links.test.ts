@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { queryOfCursor } from '../src/model/cursor.ts';
+import { sendsReport } from '../src/model/sends.ts';
 import { nextLink } from '../src/reports/links.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
 import { parseV3Page } from '../src/upstream/v3.ts';
@@ -26,7 +27,7 @@ function page(
   meta: Meta | '' | null | undefined,
   results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
 ) {
-  if (api === 'v2') return parseV2Page(JSON.stringify({ meta, results }));
+  if (api === 'v2') return parseV2Page(sendsReport, JSON.stringify({ meta, results }), campaign);
   const isObject = <T>(value: T): value is Exclude<T, '' | null | undefined | readonly never[]> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   const pagination = isObject(meta) ? meta.pagination : undefined;
@@ -36,25 +37,30 @@ function page(
     tracking_activity_type: 'em_sends',
     created_time: send_date,
   }));
-  return parseV3Page(JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }), campaign);
+  return parseV3Page(
+    sendsReport,
+    JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }),
+    campaign,
+  );
 }
-const parse = (body: string) => (api === 'v2' ? parseV2Page(body) : parseV3Page(body, campaign));
+const parse = (body: string) =>
+  api === 'v2' ? parseV2Page(sendsReport, body, campaign) : parseV3Page(sendsReport, body, campaign);
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
-  test('is a path of ours with the cursor', () => {
+  test("is Sendgate's own path with the cursor", () => {
     expect(nextLink('', nextPage(campaign, 'c3RhcnRBdD0zJmxpbWl0PTI'))).toBe(
       `/campaigns/${campaign}/sends?next=c3RhcnRBdD0zJmxpbWl0PTI`,
     );
   });
 
-  test('carries the base path, and the instant with which the walk began', () => {
+  test('carries the base path and created_since', () => {
     expect(nextLink('/ctct', nextPage(campaign, 'a+b', { createdSince: '2012-12-06T00:00:00.000Z' }))).toBe(
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
   });
 
-  test('never leads to another host or path, whatever the cursor is', () => {
+  test('never leads to another host or path, for any cursor', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 }), (cursor) => {
         const link = nextLink('/base', nextPage(campaign, cursor, { createdSince: '2012-12-06T00:00:00.000Z' }));
@@ -86,7 +92,7 @@ describe("Constant Contact's link", () => {
     ['?next=a%b', 'a%b', 'next=a%b'],
     ['?&next=abc&', 'abc', 'next=abc'],
     ['next=bare', 'bare', 'next=bare'],
-  ])('%s gives its cursor, and neither host nor path', (link, cursor, query) => {
+  ])('%s yields its cursor, and neither host nor path', (link, cursor, query) => {
     expect(linked(link).cursor).toBe(seen(cursor, query));
   });
 
@@ -101,11 +107,11 @@ describe("Constant Contact's link", () => {
     ['a pagination of nothing', { pagination: '' }],
     ['an empty list', { pagination: [] }],
     ['a meta of nothing', ''],
-  ])('ends the walk when it is %s', (_, meta) => {
+  ])('ends the walk if it is %s', (_, meta) => {
     expect(page(meta).cursor).toBeUndefined();
   });
 
-  test.each(['/next?next=abc', 7, true, ['/next?next=abc']])('in the place of others is none: %j', (odd) => {
+  test.each(['/next?next=abc', 7, true, ['/next?next=abc']])('of another type is refused: %j', (odd) => {
     for (const meta of [odd, { pagination: odd }, { pagination: { next_link: [odd] } }] as unknown as Meta[]) {
       expect(() => page(meta)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
     }
@@ -130,7 +136,7 @@ describe("Constant Contact's link", () => {
     expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
   });
 
-  test('that holds a raw plus is followed as it is', () => {
+  test('with a raw plus is followed as it is', () => {
     const { cursor = '' } = linked('?next=a+b%2Bc');
     const up = api === 'v2' ? new URLSearchParams({ next: cursor }).toString() : queryOfCursor(cursor);
     expect(up).toBe('next=a+b%2Bc');
@@ -139,7 +145,7 @@ describe("Constant Contact's link", () => {
 
 describe("a page of Constant Contact's", () => {
   test('becomes the five documented fields, ids as strings', () => {
-    expect(page({}, [send]).sends).toEqual([
+    expect(page({}, [send]).rows).toEqual([
       {
         activity_type: 'EMAIL_SEND',
         campaign_id: campaign,
@@ -150,7 +156,7 @@ describe("a page of Constant Contact's", () => {
     ]);
   });
 
-  test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused when it is %j', (body) => {
+  test.each(['', '{', '[]', 'null', '"x"', '{"results":{}}', '<html>'])('is refused if it is %j', (body) => {
     expect(() => parse(body)).toThrow(expect.objectContaining({ code: 'upstream-failed' }));
   });
 });

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, utim
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
-import type { SandboxOAuthOptions } from '../src/sandbox/oauth.ts';
+import type { SandboxOAuthOptions } from '../src/sandbox/oauth/oauth-server.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { untilDecided } from '../src/upstream/oauth/device-flow.ts';

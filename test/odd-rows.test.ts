@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import Papa from 'papaparse';
 import { createClient } from '../src/client/client.ts';
-import { type Send, sendFields } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import type { CampaignOptions } from '../src/sandbox/campaign.ts';
 import type { OddKind } from '../src/sandbox/odd.ts';
 import { parseV2Page } from '../src/upstream/v2.ts';
@@ -84,7 +84,7 @@ describe('a row with', () => {
   );
 });
 
-test('what is odd is counted for each page, and logged once a field, without a value', async () => {
+test('odd fields are counted on each page, and logged once a field, without values', async () => {
   const harness = await up({ 0: 'null-address', 1: 'null-address', 4: 'numeric-date' });
   await harness.page('/campaigns/1/sends');
   await harness.page('/campaigns/1/sends?limit=3');
@@ -106,7 +106,7 @@ test('what is odd is counted for each page, and logged once a field, without a v
 test.each([
   ['a link with a parameter that is not known', { linkExtra: 'trace=5ecret', size: 1_200 }, 2],
   ['one without', { size: 1_200 }, 0],
-] as const)('%s is followed all the same, and counted in v3', async (_, more, odd) => {
+] as const)('%s is followed, and counted in v3', async (_, more, odd) => {
   const harness = await up(undefined, more);
   const sends: Send[] = [];
   for (let next: string | undefined = '/campaigns/1/sends'; next !== undefined; ) {
@@ -144,14 +144,14 @@ describe('behind odd rows', () => {
         .map((line) => JSON.parse(line) as Send);
       expect(rows).toHaveLength(40);
       expect(Papa.parse<Send>(csv.trimEnd(), { header: true }).data).toEqual(rows);
-      expect(rows.every((row) => Object.keys(row).join() === sendFields.join())).toBe(true);
+      expect(rows.every((row) => Object.keys(row).join() === sendsReport.fields.join())).toBe(true);
       expect(rows[0]?.send_date).toBe('');
       expect(rows[2]?.email_address).toBe('');
       expect(rows[7]?.contact_id).toBe('');
     },
   );
 
-  test('sends of one date whose contacts are not known are all told, in exports and by the client', async () => {
+  test('sends of one date with unknown contacts all come through, in exports and in the client', async () => {
     const known = Array.from({ length: 12 }, (_, n) => ({
       contactId: String(n + 1),
       email: `${n}@example.com`,
@@ -183,7 +183,7 @@ describe('behind odd rows', () => {
     expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(29|30)/);
   });
 
-  test('a walk notices a new first send that has nothing to be known by but its address', async () => {
+  test('a walk notices a new first send that only its address tells from the old one', async () => {
     const harness = await up(
       { 0: 'null-contact' },
       {
@@ -203,7 +203,7 @@ describe('behind odd rows', () => {
   });
 
   if (api === 'v3') {
-    test('a view from an instant on has the rows without a date that stand among the newer ones', async () => {
+    test('a view from an instant on keeps undated rows among the newer ones', async () => {
       const harness = await up({ 1: 'no-date', 3: 'text-date' }, { spacingMs: 60_000 });
       const all = (await harness.page('/campaigns/1/sends')).results;
       const since = all[2]?.send_date ?? '';
@@ -216,9 +216,13 @@ describe('behind odd rows', () => {
 describe('dates', () => {
   const parse = (text: unknown) =>
     (api === 'v2'
-      ? parseV2Page(JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }))
-      : parseV3Page(JSON.stringify({ tracking_activities: [{ contact_id: '1', created_time: text }] }), '1')
-    ).sends[0]?.send_date;
+      ? parseV2Page(sendsReport, JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }), '1')
+      : parseV3Page(
+          sendsReport,
+          JSON.stringify({ tracking_activities: [{ contact_id: '1', created_time: text }] }),
+          '1',
+        )
+    ).rows[0]?.['send_date'];
 
   test.each([
     ['2019-05-16T21:14:00.123Z', '2019-05-16T21:14:00.123Z'],
@@ -232,7 +236,7 @@ describe('dates', () => {
     ['2019-05-16T21:14:00', '2019-05-16T21:14:00.000Z'],
     ['2019-05-16 21:14:00', '2019-05-16T21:14:00.000Z'],
     ['2019-05-16T21:14:00.123456789Z', '2019-05-16T21:14:00.123Z'],
-  ])('%s is told as %s', (text, told) => {
+  ])('%s is read as %s', (text, told) => {
     expect(parse(text)).toBe(told);
   });
 
@@ -252,22 +256,23 @@ describe('dates', () => {
     1_354_799_174_762,
     null,
     {},
-  ])('%j is none', (text) => {
+  ])('%j is not a date', (text) => {
     expect(parse(text)).toBe('');
   });
 
   test.each(['America/New_York', 'Asia/Kolkata', 'Pacific/Kiritimati'])(
     'without a zone are UTC on a machine in %s',
     (TZ) => {
-      const from = (name: string) => fileURLToPath(new URL(`../dist/upstream/${name}.js`, import.meta.url));
+      const from = (name: string) => fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url));
       const script = `
-        const { parseV2Page } = await import(${JSON.stringify(from('v2'))});
-        const { parseV3Page } = await import(${JSON.stringify(from('v3'))});
+        const { parseV2Page } = await import(${JSON.stringify(from('upstream/v2'))});
+        const { parseV3Page } = await import(${JSON.stringify(from('upstream/v3'))});
+        const { sendsReport } = await import(${JSON.stringify(from('model/sends'))});
         const date = '2019-03-10T02:30:00';
-        const v2 = parseV2Page(JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }));
-        const v3 = parseV3Page(JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
+        const v2 = parseV2Page(sendsReport, JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }), '1');
+        const v3 = parseV3Page(sendsReport, JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
         const isElsewhere = new Date(2019, 2, 10).toISOString() !== '2019-03-10T00:00:00.000Z';
-        console.log(JSON.stringify([isElsewhere, ...[...v2.sends, ...v3.sends].map((send) => send.send_date)]));`;
+        console.log(JSON.stringify([isElsewhere, ...[...v2.rows, ...v3.rows].map((send) => send.send_date)]));`;
       const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: { TZ } });
       expect(JSON.parse(output.toString())).toEqual([
         true,
@@ -278,7 +283,7 @@ describe('dates', () => {
     },
   );
 
-  test('without a zone come out of the sandbox, and as instants out of Sendgate', async () => {
+  test('without a zone in the sandbox are instants from Sendgate', async () => {
     const harness = await up(undefined, { zoneless: true });
     const { results } = await harness.page('/campaigns/1/sends');
     const truth = harness.sandbox.campaign({ id: '1', size: 6, newestMs, spacingMs: 1000 });

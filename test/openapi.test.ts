@@ -73,7 +73,7 @@ describe('the description', () => {
     expect(description).toMatchObject({ openapi: '3.1.0' });
   });
 
-  test('has every kind of problem, each with an example that is one', () => {
+  test('lists every problem, each with a valid example', () => {
     const { responses } = description.components;
     expect(Object.keys(responses)).toEqual([...problemCodes]);
     for (const code of problemCodes) {
@@ -86,7 +86,7 @@ describe('the description', () => {
     }
   });
 
-  test('has examples that are what it describes', () => {
+  test('has examples that match their schemas', () => {
     for (const [path, { get }] of Object.entries(description.paths)) {
       for (const [type, { example }] of Object.entries(get.responses['200']?.content ?? {})) {
         const validate = validatorAt(['paths', path, 'get', 'responses', '200', 'content', type, 'schema']);
@@ -95,7 +95,7 @@ describe('the description', () => {
     }
   });
 
-  test('names problems whose pages are there', async () => {
+  test('links to a page for each problem', async () => {
     for (const code of problemCodes) {
       const page = await fetch(`${it.url}/problems/${code}`);
       expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -106,7 +106,7 @@ describe('the description', () => {
     expect(await unknown.json()).toMatchObject({ type: '/problems/not-found' });
   });
 
-  test('is the same for everybody, and compressed', async () => {
+  test('is the same for every caller, and compressed', async () => {
     const answer = await it.get('/openapi.json', { 'accept-encoding': 'gzip' });
     expect(answer.headers.get('content-encoding')).toBe('gzip');
     const etag = answer.headers.get('etag') ?? '';
@@ -278,7 +278,7 @@ async function outside({ path, method, target, headers, isValid }: Fuzz): Promis
     : ajv.errorsText(validate.errors);
 }
 
-test(`no answer to ${requests.toLocaleString('en')} requests is outside of it, and none is a 5xx`, async () => {
+test(`no answer to ${requests.toLocaleString('en')} requests contradicts the description, and none is a 5xx`, async () => {
   const all = fc.sample(fuzz(), { numRuns: requests, seed });
   const found: string[] = [];
   const statuses = new Map<string, number>();

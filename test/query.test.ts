@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { sendsReport } from '../src/model/sends.ts';
 import { Problem } from '../src/problems.ts';
 import { nextLink } from '../src/reports/links.ts';
-import { parseSendsQuery } from '../src/reports/query.ts';
+import { parsePageQuery } from '../src/reports/query.ts';
 import { v2 } from '../src/upstream/v2.ts';
 import { v3 } from '../src/upstream/v3.ts';
 import { api, idOf } from './support/harness.ts';
@@ -10,7 +11,7 @@ import { firstPage } from './support/queries.ts';
 
 const id = idOf('1100394165287');
 const { campaignIds } = { v2, v3 }[api];
-const parse = (search: string, campaign = id) => parseSendsQuery(campaign, search, campaignIds);
+const parse = (search: string, campaign = id) => parsePageQuery(sendsReport, campaign, search, campaignIds);
 
 function mistakes(search: string, campaign = id) {
   try {
@@ -37,7 +38,7 @@ describe('a query', () => {
     ['next=c3RhcnRBdD0zJmxpbWl0PTI', { cursor: 'c3RhcnRBdD0zJmxpbWl0PTI' }],
     ['next=a%2Fb%2B%3D%26c', { cursor: 'a/b+=&c' }],
     [`next=${'x'.repeat(2048)}`, { cursor: 'x'.repeat(2048) }],
-  ])('%s is taken', (search, expected) => {
+  ])('%s is accepted', (search, expected) => {
     expect(parse(search)).toMatchObject(expected);
   });
 
@@ -63,7 +64,7 @@ describe('a query', () => {
     ['Limit=5', 'Limit', 'created_since, limit, next'],
     ['%3Cscript%3E=1', '(unprintable)', 'created_since, limit, next'],
     ['=1', '(unprintable)', 'created_since, limit, next'],
-  ])('%s is refused, with its parameter and what is allowed', (search, parameter, allowed) => {
+  ])('%s is refused, naming the parameter and what is allowed', (search, parameter, allowed) => {
     expect(mistakes(search)).toEqual([
       expect.objectContaining({ parameter, allowed: expect.stringContaining(allowed) }),
     ]);
@@ -92,7 +93,7 @@ describe('a query', () => {
     },
   );
 
-  test('two spellings of one campaign id are one', () => {
+  test('two spellings of a campaign id are one key', () => {
     expect(parse('', '007').campaign).toBe('7');
     expect(parse('', '000').campaign).toBe('0');
     const activity = '0A9a95d7-27bf-424c-84b3-53d8fe95eee5';
@@ -108,7 +109,7 @@ describe('a query', () => {
     },
   );
 
-  test('tells all its mistakes at once, up to ten', () => {
+  test('reports all mistakes at once, up to ten', () => {
     expect(mistakes('limit=0&created_since=x&next=', 'x').map(({ parameter }) => parameter)).toEqual([
       'id',
       'limit',
@@ -118,7 +119,7 @@ describe('a query', () => {
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
   });
 
-  test('in any spelling of anything is either refused with a problem or canonical: parsing its own link changes nothing', () => {
+  test('of any text is either refused with a problem or canonical: parsing its own link changes nothing', () => {
     const piece = fc.oneof(
       fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
       fc.string({ unit: 'binary', maxLength: 12 }),

@@ -15,7 +15,7 @@ const calls = (count: number) => until(() => it.sandbox.callCount === count, `${
 const quiet = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('read-ahead', () => {
-  test('fetches the following page once a cursor is asked for, and no page twice', async () => {
+  test('fetches the next page once a cursor is requested, and no page twice', async () => {
     await up();
     const second = await nextOf(head('1'));
     await quiet();
@@ -32,7 +32,7 @@ describe('read-ahead', () => {
     expect(it.sandbox.callCount).toBe(5);
   });
 
-  test('begins with the head for a client that has shown that it walks', async () => {
+  test('starts at the first page for a client that has walked before', async () => {
     await up();
     await nextOf(await nextOf(head('1')));
     await calls(3);
@@ -40,7 +40,7 @@ describe('read-ahead', () => {
     await calls(5);
   });
 
-  test('is the same call, made more urgent, when the caller comes before it has been made', async () => {
+  test('shares its queued call with a caller who requests the page, who makes it urgent', async () => {
     await up();
     const second = await nextOf(head('1'));
     it.sandbox.fault({ kind: 'latency', ms: 150 });
@@ -50,7 +50,7 @@ describe('read-ahead', () => {
     await calls(4); // the head, two pages, and the one ahead
   });
 
-  test('is as far ahead as configured', async () => {
+  test('fetches as many pages ahead as configured', async () => {
     await up({ SENDGATE_CACHE_READ_AHEAD_PAGES: '2' });
     const second = await nextOf(head('1'));
     await it.get(second);
@@ -64,7 +64,7 @@ describe('read-ahead', () => {
   test.each([
     ['it is turned off', { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' }],
     ['less than half is left of what the day should have left', { SENDGATE_QUOTA_PER_DAY: '2' }],
-  ])('is left out when %s', async (_, env) => {
+  ])('is off when %s', async (_, env) => {
     await up(env);
     await it.get(await nextOf(head('1')));
     await quiet();

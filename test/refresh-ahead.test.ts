@@ -32,10 +32,10 @@ beforeEach(() => {
       fetchPage: async () => {
         calls.push((clock.now() - startedAt) / 1000);
         if (broken) throw new Problem('upstream-failed');
-        return { sends: [], cursor: undefined };
+        return { rows: [], cursor: undefined };
       },
       filtersSince: true,
-      readSends: () => [],
+      readRows: () => [],
       render: () => ({ json: '{}', next: undefined }),
     },
     {
@@ -64,8 +64,8 @@ async function poll(seconds: number, times: number, query = head): Promise<void>
   }
 }
 
-describe('a head', () => {
-  test('that is polled is fetched again when its freshness ends, before the next poll', async () => {
+describe('a first page', () => {
+  test('that is polled is refreshed when its freshness ends, before the next poll', async () => {
     await poll(25, 2);
     expect(calls).toEqual([0]);
     await clock.pass(10_009); // 59.999 s after it was fetched, and the slack of a timer
@@ -78,7 +78,7 @@ describe('a head', () => {
     expect(calls).toEqual([0, 60.01]);
   });
 
-  test('is fetched again once, however many poll it', async () => {
+  test('is refreshed once, for any number of clients that poll it', async () => {
     await Promise.all(Array.from({ length: 5 }, () => poll(25, 2)));
     await clock.pass(300_000);
     expect(calls).toEqual([0, 60.01]);
@@ -101,13 +101,13 @@ describe('a head', () => {
         refreshAhead.close();
       },
     ],
-  ])('%s is left alone', async (_, act) => {
+  ])('%s is not refreshed', async (_, act) => {
     await act();
     await clock.pass(3_600_000);
     expect(calls).toEqual([0]);
   });
 
-  test('whose refresh has failed is left to who asks for it', async () => {
+  test('whose refresh failed is refreshed at the next request', async () => {
     await poll(40, 1);
     broken = true;
     await clock.pass(25_000);
@@ -117,7 +117,7 @@ describe('a head', () => {
   });
 });
 
-test('a page behind a cursor is left alone', async () => {
+test('a later page is not refreshed', async () => {
   await poll(25, 2, tail);
   await clock.pass(3_600_000);
   expect(calls).toEqual([0]);

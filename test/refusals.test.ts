@@ -6,7 +6,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { errorShapes, type Fault } from '../src/sandbox/fault.ts';
+import { errorShapes } from '../src/sandbox/error-shapes.ts';
+import type { Fault } from '../src/sandbox/fault.ts';
 import { asking, type Version } from './support/asking.ts';
 import { cursorOf, type Environment, start, startInstance } from './support/harness.ts';
 

@@ -2,7 +2,7 @@
  * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { SandboxOAuth } from '../src/sandbox/oauth.ts';
+import { SandboxOAuth } from '../src/sandbox/oauth/oauth-server.ts';
 import type { Sandbox, SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
 import { FakeClock } from './support/clock.ts';
@@ -30,7 +30,7 @@ async function get(path: string): Promise<{ status: number; body: Record<string,
 const report = (id: string) => get(`/reports/email_reports/${id}/tracking/sends`);
 const stats = (...ids: string[]) => get(`/reports/stats/email_campaign_activities/${ids.join(',')}`);
 
-test('a campaign tells its activities, with their roles, and its status in upper case', async () => {
+test('a campaign lists its activities with their roles, and its status in upper case', async () => {
   const { body } = await get(`/emails/${campaignIdOf('1')}`);
   expect(body).toMatchObject({
     campaign_id: campaignIdOf('1'),
@@ -45,7 +45,7 @@ test('a campaign tells its activities, with their roles, and its status in upper
     expect((await get(`/emails/${id}`)).status).toBe(404);
 });
 
-test('an activity tells of which campaign it is', async () => {
+test('an activity names its campaign', async () => {
   expect((await get(`/emails/activities/${activityIdOf('2')}`)).body).toMatchObject({
     ...{ campaign_activity_id: activityIdOf('2'), campaign_id: campaignIdOf('1'), role: 'resend' },
     current_status: 'DONE',
@@ -53,7 +53,7 @@ test('an activity tells of which campaign it is', async () => {
   for (const id of [unknownId, campaignIdOf('1')]) expect((await get(`/emails/activities/${id}`)).status).toBe(404);
 });
 
-test('statistics are of what is done, up to ten in a call; the rest stands under the errors', async () => {
+test('statistics exist for activities that are done, ten a call at most; others are listed as errors', async () => {
   const { body } = await stats(activityIdOf('1'), activityIdOf('3'), activityIdOf('4'), campaignIdOf('1'), unknownId);
   expect(body['results']).toMatchObject([{ campaign_activity_id: activityIdOf('1'), stats: { em_sends: 5 } }]);
   expect(body['errors']).toHaveLength(4);
@@ -62,7 +62,7 @@ test('statistics are of what is done, up to ten in a call; the rest stands under
   expect((await stats(activityIdOf('1'), 'malformed')).status).toBe(404);
 });
 
-test('a report of what has not gone out is empty; one of nothing is 404, or empty on request', async () => {
+test('the report of an unsent activity is empty; that of an unknown id is 404, or empty if configured', async () => {
   expect(await report(activityIdOf('3'))).toEqual({ status: 200, body: { tracking_activities: [] } });
   expect((await report(activityIdOf('4'))).body['tracking_activities']).toHaveLength(5);
   for (const id of [unknownId, campaignIdOf('1')]) expect((await report(id)).status).toBe(404);
@@ -85,7 +85,7 @@ test.each([
   expect((await get(`/reports/email_reports/${activityIdOf('1')}/tracking/sends?limit=${limit}`)).status).toBe(status);
 });
 
-test('there is no report of an activity of another role', async () => {
+test('an activity of another role has no report', async () => {
   for (const [role, status] of [
     ['survey', 404],
     ['PRIMARY_EMAIL', 200],
@@ -96,7 +96,7 @@ test('there is no report of an activity of another role', async () => {
   }
 });
 
-test('cross references are of what v2 knew: no resends', async () => {
+test('cross references are for v2 campaigns: no resends', async () => {
   const { body } = await get('/emails/campaign_id_xrefs?v2_email_campaign_ids=1,2,9');
   expect(body['xrefs']).toEqual([
     { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
@@ -106,12 +106,12 @@ test('cross references are of what v2 knew: no resends', async () => {
   expect([(await many(50)).status, (await many(51)).status]).toEqual([200, 400]);
 });
 
-test('a path that is none is answered by the gateway, in its words', async () => {
+test('an unknown path is answered by the gateway, with its body', async () => {
   for (const path of ['/elsewhere', `/reports/email_reports/${activityIdOf('1')}/tracking/nothing`, '/emails/'])
     expect(await get(path)).toEqual({ status: 403, body: { message: 'Forbidden' } });
 });
 
-test('the token endpoint takes one call a second', async () => {
+test('the token endpoint accepts one call a second', async () => {
   const clock = new FakeClock();
   const server = new SandboxOAuth({ ...oauth, rotating: false }, clock);
   const basic = `Basic ${Buffer.from(`${oauth.clientId}:${oauth.clientSecret}`).toString('base64')}`;
@@ -124,7 +124,7 @@ test('the token endpoint takes one call a second', async () => {
   expect(call()).toBe(200);
 });
 
-test("the device flow takes what is documented: the client's id, and nothing less", () => {
+test("the device flow accepts what is documented: the client's id is required", () => {
   const server = new SandboxOAuth(oauth, new FakeClock());
   const form = { client_id: oauth.clientId, response_type: 'code', scope: 'campaign_data offline_access', state: 'x' };
   const begin = (fields: Record<string, string>, authorization?: string) =>

@@ -35,7 +35,7 @@ describe('the sandbox', () => {
     });
   });
 
-  test('has both forms of cursors, and ids as numbers on request', async () => {
+  test('has both forms of cursors, and numeric ids on request', async () => {
     const byTime = (await body(`${sends('5')}?limit=2`)) as {
       meta: { pagination: { next_link: string } };
       results: object[];
@@ -49,7 +49,7 @@ describe('the sandbox', () => {
     expect(await body(`${sends('6')}?limit=5`)).toMatchObject({ meta: { pagination: {} } });
   });
 
-  test('has every form of cursors, each of one spelling', async () => {
+  test('has every form of cursors, each with one spelling', async () => {
     const cursorOf = async (more: object) => {
       sandbox.campaign({ id: '7', size: 5, newestMs: Date.parse('2026-01-01'), ...more });
       const page = (await body(`${sends('7')}?limit=2`)) as { meta: { pagination: { next_link: string } } };
@@ -73,7 +73,7 @@ describe('the sandbox', () => {
     expect(await next(raw.replace('==', ''))).toBe(400);
   });
 
-  test('takes no parameter that it does not know, in either version', async () => {
+  test('refuses unknown parameters, in either version', async () => {
     expect((await get(`${sends('5')}?updateSummary=true`)).status).toBe(400);
     const accessToken = sandbox.oauth?.authorize().accessToken ?? '';
     const v3 = (search: string) =>
@@ -94,7 +94,7 @@ describe('the sandbox', () => {
     expect((await v3('?limit=2&cursor=MQ**')).status).toBe(400);
   });
 
-  test('counts sends as of its last scheduled update, unless it is asked to update', async () => {
+  test('counts sends as of its last scheduled update, unless the call asks for an update', async () => {
     const summary = (id: string, search = '') =>
       body(`/v2/emailmarketing/campaigns/${id}/tracking/reports/summary${search}`);
     sandbox.campaign({ id: '7', size: 20, newestMs: Date.parse('2026-01-01T00:00:05Z'), spacingMs: 1000 });
@@ -106,7 +106,7 @@ describe('the sandbox', () => {
     ]);
   });
 
-  test('refuses what Constant Contact refuses, in its words', async () => {
+  test('refuses what Constant Contact refuses, with the same bodies', async () => {
     const told = async (answer: Response) => [
       answer.status,
       ((await answer.json()) as { error_key: string }[])[0]?.error_key,
@@ -124,7 +124,7 @@ describe('the sandbox', () => {
       expect(await told(await get(`${sends('5')}?created_since=${since}`))).toEqual([400, expect.any(String)]);
   });
 
-  test('answers the neutral call of each version, to those who may ask', async () => {
+  test('answers the neutral call of each version, given valid credentials', async () => {
     expect(await body('/v2/emailmarketing/campaigns?limit=1')).toMatchObject({
       meta: { pagination: { next_link: expect.stringMatching(/^\/v2\/emailmarketing\/campaigns\?next=/) } },
       results: [{ id: '1100394165287', name: expect.any(String), status: 'SENT', modified_date: expect.any(String) }],
@@ -165,14 +165,14 @@ describe('the sandbox', () => {
     expect(await list('modified_since=soon')).toBe(400);
   });
 
-  test('strikes only calls with a parameter that contains a text, if told so', async () => {
+  test('can strike only calls with a parameter that contains a text', async () => {
     sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
     expect((await get(`${sends('5')}?next=an-odd-one`)).status).toBe(500);
     expect((await get(`${sends('5')}?next=another`)).status).toBe(400);
     expect((await get(sends('5'))).status).toBe(200);
   });
 
-  test('has the limits of an account, and counts the calls that go over them', async () => {
+  test('enforces the limits of an account, and counts the calls over them', async () => {
     const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await get(sends('5'))).status));
     expect(statuses.sort()).toEqual([200, 200, 200, 200, 403]);
     clock.forward(1.1);
@@ -188,7 +188,7 @@ describe('the sandbox', () => {
     expect((await get(sends('5'))).status).toBe(200);
   });
 
-  test('takes orders from another process, and strikes every n-th call if told so', async () => {
+  test('can be controlled from another process, and strike every n-th call', async () => {
     const order = (orders: object) =>
       fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
     await order({

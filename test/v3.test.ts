@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../src/clock.ts';
-import type { Send } from '../src/model/sends.ts';
+import { type Send, sendsReport } from '../src/model/sends.ts';
 import { Demand } from '../src/quota/demand.ts';
 import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
 import { CampaignIds } from '../src/upstream/campaign-ids.ts';
@@ -277,10 +277,10 @@ describe("a page of v3's", () => {
     deleted_at: '2019-04-10',
   };
   const page = (rest: object, tracking_activities: unknown = [activity]) =>
-    parseV3Page(JSON.stringify({ tracking_activities, ...rest }), '7');
+    parseV3Page(sendsReport, JSON.stringify({ tracking_activities, ...rest }), '7');
 
   test("becomes v2's five fields", () => {
-    expect(page({}).sends).toEqual([
+    expect(page({}).rows).toEqual([
       {
         activity_type: 'EMAIL_SEND',
         campaign_id: '7',
@@ -294,7 +294,7 @@ describe("a page of v3's", () => {
   test.each(['2019-05-16T23:14:00+02:00', '2019-05-16T21:14:00.000+0000', '2019-05-16T21:14Z'])(
     'has its dates in one form: %s',
     (created_time) => {
-      expect(page({}, [{ ...activity, created_time }]).sends[0]?.send_date).toBe('2019-05-16T21:14:00.000Z');
+      expect(page({}, [{ ...activity, created_time }]).rows[0]?.['send_date']).toBe('2019-05-16T21:14:00.000Z');
     },
   );
 
@@ -316,7 +316,7 @@ describe("a page of v3's", () => {
       ['constructor', 'constructor'],
       ['__proto__', '__proto__'],
     ]) {
-      expect(page({}, [{ ...activity, tracking_activity_type }]).sends[0]?.activity_type).toBe(name);
+      expect(page({}, [{ ...activity, tracking_activity_type }]).rows[0]?.['activity_type']).toBe(name);
     }
   });
 });

@@ -5,8 +5,10 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { summaryPath } from '../campaigns/summary.ts';
 import { exchangeOf } from '../http/request-context.ts';
 import { callerGone } from '../http/resource.ts';
+import type { Report } from '../model/report.ts';
+import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
-import { sendsPath } from '../reports/endpoint.ts';
+import { reportPath } from '../reports/endpoint.ts';
 import { exportPath } from '../reports/export/endpoint.ts';
 import { type ExportName, exportNames } from '../reports/export/formats.ts';
 import { dropInPath } from '../reports/v2-compat/drop-in.ts';
@@ -17,12 +19,12 @@ export interface AppParts {
   readonly basePath: string;
   readonly rateLimit: RequestHandler;
   readonly site: RequestHandler;
-  readonly sends: RequestHandler<{ id: string }>;
-  readonly exports: (name: ExportName) => RequestHandler<{ id: string }>;
+  readonly report: (report: Report) => RequestHandler<{ id: string }>;
+  readonly exports: (report: Report, format: ExportName) => RequestHandler<{ id: string }>;
   readonly summary: RequestHandler<{ id: string }>;
   readonly status: RequestHandler;
   /** For programs written for Constant Contact v2; undefined where they are not served. */
-  readonly dropIn: RequestHandler<{ id: string }> | undefined;
+  readonly dropIn: ((report: Report) => RequestHandler<{ id: string }>) | undefined;
   readonly answerError: AnswerError;
 }
 
@@ -36,11 +38,15 @@ export function createApp(parts: AppParts): Express {
 
   app.use(parts.rateLimit);
   app.use(parts.site);
-  app.all(`${parts.basePath}${sendsPath}`, parts.sends);
-  for (const name of exportNames) app.all(`${parts.basePath}${exportPath(name)}`, parts.exports(name));
+  for (const report of allReports) {
+    app.all(`${parts.basePath}${reportPath(report)}`, parts.report(report));
+    for (const name of exportNames) {
+      app.all(`${parts.basePath}${exportPath(report, name)}`, parts.exports(report, name));
+    }
+    if (parts.dropIn) app.all(`${parts.basePath}${dropInPath(report)}`, parts.dropIn(report));
+  }
   app.all(`${parts.basePath}${summaryPath}`, parts.summary);
   app.all(`${parts.basePath}${statusPath}`, parts.status);
-  if (parts.dropIn) app.all(`${parts.basePath}${dropInPath}`, parts.dropIn);
   app.use(nothingHere);
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
     if (error === callerGone || res.headersSent) res.destroy();

@@ -10,11 +10,13 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../callers/caller.ts';
 import type { Exchange } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { Preferences, SendsEndpoint } from '../reports/endpoint.ts';
+import type { ReportName } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
+import type { Preferences, ReportEndpoints } from '../reports/endpoint.ts';
 
 interface Parts {
   readonly basePath: string;
-  readonly sends: SendsEndpoint;
+  readonly endpoints: ReportEndpoints;
 }
 
 /** Targets whose meaning is remembered: dashboards ask for the same again and again. */
@@ -30,7 +32,9 @@ export class Lane {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#target = new RegExp(`^${parts.basePath.replaceAll('.', '\\.')}/campaigns/([\\w-]{1,36})/sends(?:\\?|$)`);
+    const names = Object.keys(reports).join('|');
+    const root = parts.basePath.replaceAll('.', '\\.');
+    this.#target = new RegExp(`^${root}/campaigns/([\\w-]{1,36})/(${names})(?:\\?|$)`);
   }
 
   /** Answers a hit of a caller who was admitted and returns true, or returns false and has done nothing. */
@@ -40,11 +44,11 @@ export class Lane {
     try {
       const query = this.#queries.get(url) ?? this.#queryOf(url);
       if (!query) return false;
-      const preferences = this.#preferencesOf(req, caller);
-      const { sends } = this.#parts;
-      const hit = sends.hit(query, preferences);
+      const preferences = this.#preferencesOf(req, caller, query);
+      const endpoint = this.#parts.endpoints[query.report];
+      const hit = endpoint.hit(query, preferences);
       if (!hit) return false;
-      sends.answer(exchange, query, preferences, hit);
+      endpoint.answer(exchange, query, preferences, hit);
       return true;
     } catch {
       return false; // The long way meets the same error, and answers it.
@@ -52,17 +56,17 @@ export class Lane {
   }
 
   #queryOf(url: string): PageQuery | undefined {
-    const id = this.#target.exec(url)?.[1];
+    const [, id, report] = this.#target.exec(url) ?? [];
     if (id === undefined) return undefined;
-    const query = this.#parts.sends.query(id, url);
+    const query = this.#parts.endpoints[report as ReportName].query(id, url);
     if (url.length <= maxTargetLength) this.#queries.set(url, query);
     return query;
   }
 
-  #preferencesOf(req: IncomingMessage, caller: Caller): Preferences {
+  #preferencesOf(req: IncomingMessage, caller: Caller, { report }: PageQuery): Preferences {
     let preferences = this.#preferences.get(caller);
     if (!preferences) {
-      preferences = this.#parts.sends.preferencesOf(req);
+      preferences = this.#parts.endpoints[report].preferencesOf(req);
       this.#preferences.set(caller, preferences);
     }
     return preferences;

@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { SendsPage } from '../model/sends.ts';
+import type { ReportPage } from '../model/report.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { inSpan } from '../tracing.ts';
 import { type Decision, decide, isWalking, type LookupAsk, wantedOf } from './decision.ts';
@@ -40,7 +40,7 @@ export interface PageCacheOptions extends FreshnessLimits, AgeLimits, HeldPagesO
 }
 
 interface Parts extends PageFormat {
-  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
   /** Whether the upstream understands `created_since`. */
   readonly filtersSince: boolean;
   /** The ids by which one campaign can be asked for; without them it has one. */

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { SendsPage } from '../model/sends.ts';
+import type { ReportPage } from '../model/report.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 import type { Fetched, Miss } from './fetched.ts';
@@ -20,7 +20,7 @@ import type { Call } from './single-flight.ts';
 import type { Views } from './views.ts';
 
 interface Parts {
-  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<SendsPage>;
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
   readonly format: PageFormat;
   readonly ids: OtherIds;
   readonly generations: Generations;
@@ -70,7 +70,7 @@ export class PageFetcher {
         notBefore: Math.max(clock.monotonic() - seconds * 1000, heldSince + laterMs),
         mayBeStale: wanted.mayBeStale && wanted.maxAgeSeconds === undefined && old === undefined,
         known: old?.body,
-        rebuild: (json, cursor) => contentOf(format, query, { sends: format.readSends(json), cursor }),
+        rebuild: (json, cursor) => contentOf(format, query, { rows: format.readRows(query.report, json), cursor }),
       },
       call.demand,
       call.signal,

@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../clock.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
-import { newest, since } from '../model/sends.ts';
+import { newest, since } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
 import type { LookupAsk } from './decision.ts';
 import type { Fetched, Miss, Origin } from './fetched.ts';
@@ -41,17 +42,20 @@ export class Views {
     const source = keys.sourceOf(query) ?? query;
     const { page, outcome } = await this.#lookUp(source, call, false, maxAgeSeconds);
 
-    const held = await rowsOf(format, page);
+    const held = await rowsOf(format, query.report, page);
     const { campaign, createdSince = '' } = query;
     const all = campaign === source.campaign ? held : held.map((row) => ({ ...row, campaign_id: campaign }));
     const isFiltered = !filtersSince && createdSince !== '';
-    const { sends, cursor: following } = isFiltered
-      ? since(createdSince, all, page.body.cursor)
-      : { sends: all, cursor: page.body.cursor };
+    const report = reports[query.report];
+    const whole = { rows: all, cursor: page.body.cursor };
+    const { rows, cursor: following } = isFiltered ? since(report, createdSince, whole) : whole;
     const isLast = isFiltered && query.form === 'v2' && (await this.#isOver(createdSince, source, following, call));
     const cursor = isLast ? undefined : following;
-    const { json, next } = format.render(query, { sends, cursor });
-    const body = await bodyFor(format, { json, next, cursor, newestMs: newest(sends) }, tagOf(json), [old, page]);
+    const { json, next } = format.render(query, { rows, cursor });
+    const body = await bodyFor(format, { json, next, cursor, newestMs: newest(report, rows) }, tagOf(json), [
+      old,
+      page,
+    ]);
     const forMs = this.#parts.goodForMs(source) || page.freshUntil - clock.monotonic();
     return { held: pageOf(body, page), origin: originOf(outcome), forMs };
   }
@@ -70,8 +74,9 @@ export class Views {
     if (cursor === undefined) return false;
     try {
       const { page } = await this.#lookUp(pageBehind(source, cursor), call, true);
-      const left = since(createdSince, await rowsOf(this.#parts.format, page), page.body.cursor);
-      return left.sends.length === 0 && left.cursor === undefined;
+      const rows = await rowsOf(this.#parts.format, source.report, page);
+      const left = since(reports[source.report], createdSince, { rows, cursor: page.body.cursor });
+      return left.rows.length === 0 && left.cursor === undefined;
     } catch (error) {
       if (error instanceof Problem) return false;
       throw error;

@@ -9,7 +9,7 @@ import { type Call, SingleFlight } from '../cache/single-flight.ts';
 import type { UnknownIds } from '../cache/unknown-ids.ts';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/sends.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { Problem } from '../problems.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 

@@ -2,19 +2,19 @@
 
 export interface Send {
   /**
-   * What was done
+   * What happened
    */
   activity_type: string;
   /**
-   * The campaign, by the id that was asked for
+   * The campaign, by the id in the request
    */
   campaign_id: string;
   /**
-   * Digits with v2, a UUID with v3. Like every field, empty where Constant Contact tells none
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
    */
   contact_id: string;
   /**
-   * Empty where it is not told, as of deleted contacts
+   * Empty if Constant Contact does not say, as for deleted contacts
    */
   email_address: string;
   /**
@@ -26,7 +26,7 @@ export interface SendsPage {
   meta: {
     pagination: {
       /**
-       * Where the walk goes on; there is none on the last page
+       * The next page; missing on the last page
        */
       next_link?: string;
     };

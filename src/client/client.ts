@@ -9,13 +9,13 @@ import type { Problem, Send, SendsPage, Status, Summary } from './api.ts';
 export type { Problem, Send, SendsPage, Status, Summary } from './api.ts';
 
 export interface ClientOptions {
-  /** Where Sendgate is, with its base path if it has one; a browser's own page may leave the origin out. */
+  /** Sendgate's address, with its base path if it has one. A page of the same origin may leave the origin out. */
   readonly baseUrl: string;
-  /** Your team's token, where Sendgate asks for one. */
+  /** Your team's token, if operators issued one. */
   readonly token?: string;
-  /** The longest time that one page is waited for and asked for again, in seconds; 120 without it. */
+  /** How long one page is retried, in seconds; 120 by default, 0 for a single try. */
   readonly patienceSeconds?: number;
-  /** Instead of the global one. */
+  /** Replaces the global `fetch`. */
   readonly fetch?: typeof fetch;
 }
 
@@ -29,20 +29,20 @@ export interface SendsOptions extends RequestOptions {
 }
 
 export interface PagesOptions extends SendsOptions {
-  /** Sends a page, 1–500. */
+  /** Sends a page, 1–500; 500 by default. */
   readonly limit?: number;
-  /** The `next` of a page, to go on behind it. */
+  /** The `next` of a page, to continue behind it. */
   readonly from?: string;
 }
 
-/** A page, and what its headers say of it. */
+/** A page, with what its headers say. */
 export interface ReceivedPage {
   readonly sends: readonly Send[];
   /** Whether Sendgate's cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`. */
   readonly cacheStatus: string;
   /** Seconds since Constant Contact was asked. */
   readonly ageSeconds: number;
-  /** Where the page is, and where the one behind it is. */
+  /** The address of this page, and of the next one; undefined on the last page. */
   readonly url: string;
   readonly next: string | undefined;
 }
@@ -51,24 +51,25 @@ export interface Client {
   /**
    * All sends of a campaign, newest first, each once.
    *
-   * @throws SendgateError when Sendgate has no answer; the signal's reason when it is aborted
+   * @throws SendgateError when Sendgate refuses, or its errors outlast the patience; TypeError when it cannot be reached; the
+   * signal's reason when it is aborted
    */
   sends(campaign: string, options?: SendsOptions): AsyncGenerator<Send, void, undefined>;
-  /** The same page by page. New sends that arrive on the way can make a page repeat what was on the one before. */
+  /** The same page by page. New sends that arrive meanwhile can make a page repeat rows of the one before. */
   pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedPage, void, undefined>;
-  /** How many sends a campaign has. */
+  /** The number of sends of a campaign. */
   summary(campaign: string, options?: RequestOptions): Promise<Summary>;
-  /** What goes on in Sendgate right now. */
+  /** The present state of Sendgate: quota, teams and queues. */
   status(options?: RequestOptions): Promise<Status>;
 }
 
-/** The last part of a problem's `type`. */
+/** The last part of a problem's `type`, e.g. `campaign-not-found`. */
 export type ProblemCode = Problem['type'] extends `/problems/${infer Code}` ? Code : never;
 
-/** An answer that is an error. Switch on `code`, e.g. `campaign-not-found`. */
+/** An error that Sendgate answered with. Switch on `code`. */
 export class SendgateError extends Error {
   override readonly name = 'SendgateError';
-  /** `unreadable` where the answer is not Sendgate's. */
+  /** `unreadable` if the answer is not Sendgate's. */
   readonly code: ProblemCode | 'unreadable';
   readonly status: number;
   readonly problem: Problem | undefined;
@@ -82,32 +83,39 @@ export class SendgateError extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /** Reads an answer that is an error. */
+  /** The error in a response. */
   static async from(answer: Response): Promise<SendgateError> {
     const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
     const problem = isProblem ? ((await answer.json()) as Problem) : undefined;
-    // Sendgate tells seconds; a date is from a proxy in front of it.
+    // Sendgate writes seconds; a date comes from a proxy in front of it.
     const seconds = /^\d{1,6}$/.exec(answer.headers.get('retry-after') ?? '')?.[0];
     return new SendgateError(answer.status, problem, seconds === undefined ? undefined : Number(seconds));
   }
 }
 
 const defaultPatienceSeconds = 120;
-/** Tries of a connection that fails. */
+/** Tries of a connection that cannot be made. */
 const maxConnections = 3;
 const firstPauseSeconds = 1;
-const mostPauseSeconds = 15;
-/** Answers after which the same question may be answered. */
-const passing: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-/** Problems that a person has to end, whatever their status. */
+const longestPauseSeconds = 15;
+/** Statuses of errors that may pass. */
+const transient: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** Problems that last until a person acts or the day ends, whatever their status. */
 const lasting: ReadonlySet<ProblemCode | 'unreadable'> = new Set([
   'upstream-credentials-refused',
   'upstream-gone',
   'upstream-quota-exhausted',
 ]);
-/** Pages whose sends are remembered, so that none is told twice. */
+/** Pages whose sends are remembered, so that each send comes once. */
 const maxRememberedPages = 20;
 
+interface Attempt {
+  readonly response?: Response;
+  /** Undefined if there is a response. */
+  readonly failure?: Error;
+}
+
+/** A client of the Sendgate at `baseUrl`. It holds nothing but its options. */
 export function createClient(options: ClientOptions): Client {
   const base = options.baseUrl.replace(/\/+$/, '');
   const patienceMs = (options.patienceSeconds ?? defaultPatienceSeconds) * 1000;
@@ -118,28 +126,31 @@ export function createClient(options: ClientOptions): Client {
   };
   const urlOf = (path: string) => new URL(base + path, globalThis.location?.href).href;
 
-  /** Asks until there is an answer, as long as patience lasts. */
+  /** Retries transient errors until there is an answer or patience ends. */
   async function get(url: string, { signal }: RequestOptions): Promise<Response> {
     const giveUpAt = performance.now() + patienceMs;
     let connectionsLeft = maxConnections;
-    for (let pauseSeconds = firstPauseSeconds; ; pauseSeconds = Math.min(pauseSeconds * 2, mostPauseSeconds)) {
-      signal?.throwIfAborted();
-      let failure: unknown;
-      try {
-        const answer = await ask(url, { headers, ...(signal ? { signal } : {}) });
-        if (answer.ok) return answer;
-        failure = await SendgateError.from(answer);
-      } catch (error) {
-        signal?.throwIfAborted();
-        // A failed connection is a TypeError (Fetch Standard), and may pass too; but a wrong address does not.
-        if ((error as Error).name !== 'TypeError' || --connectionsLeft === 0) throw error;
-        failure = error;
-      }
-      if (failure instanceof SendgateError && !mayPass(failure)) throw failure;
-      const told = failure instanceof SendgateError ? (failure.retryAfterSeconds ?? 0) : 0;
-      const seconds = Math.max(told, pauseSeconds);
-      if (performance.now() + seconds * 1000 > giveUpAt) throw failure;
+    for (let pauseSeconds = firstPauseSeconds; ; pauseSeconds = Math.min(pauseSeconds * 2, longestPauseSeconds)) {
+      const { response, failure } = await attempt(url, signal);
+      if (response) return response;
+      const isLast = failure instanceof SendgateError ? !isTransient(failure) : --connectionsLeft === 0;
+      const seconds = Math.max(pauseSeconds, retryAfterOf(failure));
+      if (isLast || performance.now() + seconds * 1000 > giveUpAt) throw failure;
       await pause(seconds * 1000, signal);
+    }
+  }
+
+  /** @throws the signal's reason, and what no retry mends */
+  async function attempt(url: string, signal: AbortSignal | undefined): Promise<Attempt> {
+    signal?.throwIfAborted();
+    try {
+      const response = await ask(url, { headers, ...(signal ? { signal } : {}) });
+      return response.ok ? { response } : { failure: await SendgateError.from(response) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      // A connection that fails is a TypeError (Fetch Standard, "HTTP-network fetch"). So is a wrong address, but that never passes.
+      if (!(error instanceof Error) || error.name !== 'TypeError') throw error;
+      return { failure: error };
     }
   }
 
@@ -177,12 +188,12 @@ export function createClient(options: ClientOptions): Client {
   }
 
   async function* sends(campaign: string, options: SendsOptions = {}): AsyncGenerator<Send, void, undefined> {
-    const told: Set<string>[] = [];
+    const recent: Set<string>[] = [];
     for await (const page of pages(campaign, options)) {
-      const news = page.sends.filter((send) => !told.some((earlier) => earlier.has(identity(send))));
-      told.push(new Set(news.map(identity)));
-      if (told.length > maxRememberedPages) told.shift();
-      yield* news;
+      const fresh = page.sends.filter((send) => !recent.some((earlier) => earlier.has(identity(send))));
+      recent.push(new Set(fresh.map(identity)));
+      if (recent.length > maxRememberedPages) recent.shift();
+      yield* fresh;
     }
   }
 
@@ -194,11 +205,15 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-/** All of a send: where its contact is not known, the rest tells it from others. */
+/** The whole send: if its contact is not known, the rest tells it from others. */
 const identity = (send: Send) => JSON.stringify(send);
 
-const mayPass = ({ status, code }: SendgateError) => passing.has(status) && !lasting.has(code);
+const isTransient = ({ status, code }: SendgateError) => transient.has(status) && !lasting.has(code);
 
+const retryAfterOf = (failure: Error | undefined) =>
+  failure instanceof SendgateError ? (failure.retryAfterSeconds ?? 0) : 0;
+
+/** @throws the signal's reason */
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const giveUp = () => {

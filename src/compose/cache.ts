@@ -13,7 +13,7 @@ import { Summaries } from '../campaigns/summaries.ts';
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
-import { readSends, renderPage } from '../reports/page-json.ts';
+import { readRows, renderPage } from '../reports/page-json.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
 import type { SharedState } from './shared-state.ts';
 import type { BuiltUpstream } from './upstream.ts';
@@ -45,7 +45,7 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
   );
   const pages = new PageCache(
     {
-      ...{ clock, unknownIds, ids, generations, outageAt, readSends },
+      ...{ clock, unknownIds, ids, generations, outageAt, readRows },
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       filtersSince: upstream.adapter.filtersSince,

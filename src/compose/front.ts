@@ -41,7 +41,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
   const head = `${securityHeaders()}${teams.acceptTokens ? headLines('Vary', 'Authorization') : ''}`;
   const resources = buildResources(config, { ...parts, addresses, head, onUnexpected });
-  const { answers, refreshAhead, sends, exports } = resources;
+  const { answers, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
   const rateLimit = expressRateLimit();
@@ -50,14 +50,14 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     ...{ basePath, answerError },
     rateLimit: rateLimit.middleware,
     site: createSite({ version, basePath, campaignIds }),
-    sends: sends.handle,
-    exports: (name) => exports.handler(name),
+    report: ({ name }) => endpoints[name].handle,
+    exports: (report, format) => exports.handler(report, format),
     summary: resources.summary,
     status: publicStatus(() => readStatus(tally.all)),
-    dropIn: resources.dropIn?.handle,
+    dropIn: dropIns && (({ name }) => dropIns[name].handle),
   });
   const observe = observeExchanges({ log: accessLog, tally, clock, head });
-  const fastPath = new Lane({ basePath, sends });
+  const fastPath = new Lane({ basePath, endpoints });
   const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
     ...{ clock, ...config.server },
     ...connectionLimits(config, { clock, emit, addresses }),
@@ -78,7 +78,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     reloadSecrets: () => {},
     drain: () => {
       refreshAhead.close();
-      return server.drain(drainTimeoutMs, () => exports.breakOff());
+      return server.drain(drainTimeoutMs, () => exports.resetAll());
     },
   };
 }

@@ -11,7 +11,7 @@ import type { Events } from '../events.ts';
 import type { AccessLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { StatusBoard } from '../observability/status.ts';
-import { ExportPlacesHere } from '../reports/export/slots.ts';
+import { LocalExportSlots } from '../reports/export/slots.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import type { BuiltCache } from './cache.ts';
@@ -40,7 +40,7 @@ export function buildProcesses(config: Config, parts: Parts): Front {
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     sharedCounter: redis && redisCounter(redis, digest),
     partitionSalt: randomBytes(16).toString('hex'),
-    exportPlaces: new ExportPlacesHere(config.exports.perTeam),
+    exportSlots: new LocalExportSlots(config.exports.perTeam),
     readStatus: status.readPublic.bind(status),
   };
   if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });

@@ -9,9 +9,9 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
-import { SendsEndpoint } from '../reports/endpoint.ts';
-import { SendsExports } from '../reports/export/endpoint.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import { reportEndpoints } from '../reports/endpoint.ts';
+import { ReportExports } from '../reports/export/endpoint.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import { ReadyAnswers } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
@@ -24,7 +24,7 @@ export interface SourceParts {
   readonly campaignIds: CampaignIdRule;
   /** Whether the quota is ample enough for calls that no caller has asked for yet. */
   readonly isAmple: () => boolean;
-  readonly exportPlaces: ExportPlaces;
+  readonly exportSlots: ExportSlots;
   /** Bytes for prepared responses. */
   readonly answersBytes: number;
 }
@@ -46,11 +46,11 @@ export function buildResources(config: Config, parts: Parts) {
   return {
     answers,
     refreshAhead,
-    sends: new SendsEndpoint(endpointParts),
+    endpoints: reportEndpoints(endpointParts),
     /** For programs written for Constant Contact v2. */
-    dropIn: config.server.dropInV2 ? new SendsEndpoint(endpointParts, 'v2') : undefined,
-    exports: new SendsExports(
-      { pages, campaignIds, clock, onUnexpected: parts.onUnexpected, places: parts.exportPlaces },
+    dropIns: config.server.dropInV2 ? reportEndpoints(endpointParts, 'v2') : undefined,
+    exports: new ReportExports(
+      { pages, campaignIds, clock, onUnexpected: parts.onUnexpected, slots: parts.exportSlots },
       config.exports,
     ),
     summary: summaryHandler(summaries, campaignIds),

@@ -2,7 +2,8 @@
  * Credentials, and what operators should hear of them.
  */
 import type { Config } from '../config/schema.ts';
-import { type SecretSources, Secrets } from '../config/secrets.ts';
+import type { SecretSources } from '../config/secret-sources.ts';
+import { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
 
 export function buildSecrets(sources: SecretSources, readFile: (path: string) => string, emit: Emit): Secrets {

@@ -2,8 +2,9 @@
  * Constant Contact put together: what the configuration says, behind one small interface.
  */
 import type { Clock } from '../clock.ts';
-import { baseUrls, type Config } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
+import { baseUrls } from '../config/sections/constant-contact.ts';
 import type { Emit } from '../events.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
 import type { TeamShare } from '../quota/day-shares.ts';

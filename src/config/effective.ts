@@ -1,17 +1,17 @@
 /**
- * The configuration that is in force, in a form that may be shown.
+ * The configuration in force, in a form that may be shown.
  */
 import type { Loaded } from './load.ts';
 import type { Config } from './schema.ts';
-import { type SecretName, secretNames } from './secrets.ts';
+import { type SecretName, secretNames } from './secret-sources.ts';
 
 export interface EffectiveConfig extends Config {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
 /**
- * Secrets are told by where they come from, never by what they are. Nor are the values by which teams are recognised: who
- * knows a header's could be that team, and a token could be guessed from its digest.
+ * Shows where secrets come from, and not their values. Values that identify teams are masked too: a header's value would let
+ * any caller be that team, and a token could be guessed from its digest.
  */
 export function effectiveConfig({ config, secrets }: Loaded): EffectiveConfig {
   const mask = (name: SecretName) => {

@@ -1,5 +1,5 @@
 /**
- * The keys with which pages are encrypted in Redis: a file with one a line.
+ * The keys that encrypt pages in Redis: a file with one a line.
  */
 
 export const encryptionKeysAllowed =
@@ -8,7 +8,7 @@ export const encryptionKeysAllowed =
 const line = /^[A-Za-z0-9+/]{43}=$/;
 const maxKeys = 16;
 
-/** The keys, the one in use first. Undefined when the text holds none, or anything else. */
+/** The keys, the first in use. Undefined if the text holds none, or anything else. */
 export function parseEncryptionKeys(text: string): readonly Buffer[] | undefined {
   const lines = text.split('\n').map((one) => one.trim());
   const keys = lines.filter((one) => one !== '');

@@ -1,5 +1,5 @@
 /**
- * The settings as a flat list, read out of the schema: for the environment, the documentation and the messages.
+ * The settings as a flat list, derived from the schema: for the environment, the documentation and messages.
  */
 import { z } from 'zod';
 import { schema } from './schema.ts';
@@ -7,7 +7,7 @@ import { schema } from './schema.ts';
 export interface Setting {
   /** `cache.maxBytes` */
   readonly path: string;
-  /** `SENDGATE_CACHE_MAX_BYTES`, or the name under which it is well known. */
+  /** `SENDGATE_CACHE_MAX_BYTES`, or a well-known name such as `PORT`. */
   readonly variable: string;
   readonly type: 'integer' | 'boolean' | 'string' | 'list' | 'json';
   readonly preset: unknown;
@@ -16,7 +16,7 @@ export interface Setting {
   readonly doc: string;
 }
 
-/** Variables whose names are older than the rule. */
+/** Variables that do not follow the rule. */
 const wellKnown: Readonly<Record<string, string>> = {
   'server.host': 'HOST',
   'server.port': 'PORT',

@@ -1,10 +1,9 @@
 /**
- * The ids by which campaigns are asked for.
+ * The ids of campaigns: v2's digits, and with v3 the UUIDs of campaigns and of their activities.
  */
 
 /**
- * The ids by which the rows of one activity can be asked for. Rows are held once, under the activity's id; a page that is asked
- * for by another one is a view of it.
+ * What ids mean the same activity. Rows are held once, under the activity's id; a page requested by another id is a view of it.
  */
 export interface OtherIds {
   /** The id under which rows are held: that of the activity which `id` is known to mean, or `id` itself. Never two steps. */
@@ -15,7 +14,7 @@ export interface OtherIds {
   exists(id: string): boolean;
   /** Whether nothing is known to have this id, though its reports may be answered: empty. */
   isNowhere(id: string): boolean;
-  /** Tells that this is the id of an activity: there are rows under it, or a campaign lists it. */
+  /** Records that this is the id of an activity: there are rows under it, or a campaign lists it. */
   addActivity(id: string): void;
   /** Forgets that this id, or any, was found to mean nothing. What ids mean never changes, and is kept. */
   doubt(id?: string): void;
@@ -23,7 +22,7 @@ export interface OtherIds {
   forget(id?: string): void;
 }
 
-/** Where a campaign has one id. */
+/** For v2, where a campaign has one id. */
 export const noOtherIds: OtherIds = {
   activityOf: (id) => id,
   allOf: (id) => [id],
@@ -34,12 +33,12 @@ export const noOtherIds: OtherIds = {
   forget: () => {},
 };
 
-/** Thrown instead of an answer: what the id means has just become known, and the question has to be asked by that id. */
+/** Thrown instead of an answer when it has just become known that the id means another one, which has to be used instead. */
 export class MeansAnotherId extends Error {
   override readonly name = 'MeansAnotherId';
 }
 
-/** Which campaign ids a caller may ask by. */
+/** Which campaign ids a caller may use. */
 export interface CampaignIdRule {
   readonly pattern: RegExp;
   readonly allowed: string;

@@ -1,12 +1,12 @@
 /**
- * Cursors: what leads from a page of Constant Contact's to the next one, and comes back from callers as `next`.
+ * Cursors: what leads from one page of Constant Contact's to the next, and comes back from callers as `next`.
  *
  * v2's cursor carries everything and goes up alone. In v3, `limit` and filters can stand beside a cursor that is only a page's
  * number, and the cursor has one of two names: there, the whole query of the link is the cursor that callers see.
  */
 import { z } from 'zod';
 
-/** A cursor is opaque: all that is asked of one, wherever it comes from, is that it is short and printable. */
+/** A cursor is opaque. From callers and upstream alike it has to be short and printable, and nothing else. */
 export const cursorPattern = /^[\x20-\x7e]{1,2048}$/;
 
 /**
@@ -24,10 +24,10 @@ export function cursorOfLink(link: string): string | undefined {
 export const linksOf = <T extends z.ZodType>(links: T) =>
   links.or(z.union([z.literal(''), z.tuple([])]).transform(() => undefined)).nullish();
 
-/** What v3's link says of the next page. */
+/** What v3's link to the next page says. */
 export interface NextQuery {
   readonly cursor: string;
-  /** Whether the link has parameters besides those that go up. */
+  /** Whether the link has parameters that are not forwarded. */
   readonly isOdd: boolean;
 }
 
@@ -41,7 +41,7 @@ export function cursorOfHref(href: string): NextQuery | undefined {
 
 /**
  * The query that a cursor of v3's stands for, as it goes up; undefined where it is none that `cursorOfHref` could have made.
- * It is a caller's input: what is not on the list, is out of bounds or is written in another way does not go up.
+ * It is a caller's input: what is not on the list, is out of bounds or is spelled in another way is not forwarded.
  */
 export function queryOfCursor(cursor: string): string | undefined {
   const text = Buffer.from(cursor, 'base64url');

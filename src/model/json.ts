@@ -1,5 +1,5 @@
 /**
- * JSON from elsewhere, read at a bounded cost: 8 MB of brackets take JSON.parse a second, in which nobody is answered.
+ * Parses foreign JSON at a bounded cost: 8 MB of brackets take JSON.parse a second, which blocks all other requests.
  */
 
 /** A shorter text takes at most 20 ms, whatever is in it. A page of 500 sends is shorter. */

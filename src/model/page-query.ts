@@ -1,17 +1,15 @@
 /**
- * A question for one page of a report.
+ * A query for one page of a report.
  */
+import type { ReportName } from './report.ts';
 
-/** The reports of a campaign. */
-export type ReportName = 'sends';
-
-/** In whose form a page is: Sendgate's, or that of Constant Contact v2, for programs written for it. */
+/** The form of a page other than Sendgate's own: Constant Contact v2's, for programs written for it. */
 export type PageForm = 'v2';
 
 /** What all pages of one walk have in common. */
 export interface Walk {
   readonly report: ReportName;
-  /** The id that the caller asked by. */
+  /** The id in the request. */
   readonly campaign: string;
   /** Canonical instant: UTC with milliseconds. */
   readonly createdSince?: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /campaigns/:id/sends`
+ * `GET|HEAD /campaigns/:id/{report}`: a page.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
@@ -13,12 +13,14 @@ import { hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../htt
 import type { ReadyAnswer } from '../http/response-writer.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { PageForm, PageQuery } from '../model/page-query.ts';
+import type { Report, ReportName } from '../model/report.ts';
+import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
 import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
 import type { ReadyAnswers } from './prepared-responses.ts';
-import { parseSendsQuery } from './query.ts';
+import { parsePageQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
@@ -35,7 +37,7 @@ interface Parts {
   readonly clock: Clock;
 }
 
-export const sendsPath = '/campaigns/:id/sends';
+export const reportPath = ({ name }: Report) => `/campaigns/:id/${name}`;
 
 /** What the headers of a request say of the answer that is wanted. */
 export interface Preferences {
@@ -52,17 +54,22 @@ interface Answer {
   readonly ready: ReadyAnswer;
 }
 
+/** Those of one form. */
+export type ReportEndpoints = Readonly<Record<ReportName, ReportEndpoint>>;
+
 /** The endpoint in its parts, so that a hit can be answered without going the whole way. */
-export class SendsEndpoint {
+export class ReportEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
+  readonly #report: Report;
   readonly #parse: typeof parseDropInQuery;
 
   /** @param form that of the pages; Sendgate's own without it */
-  constructor(parts: Parts, form?: PageForm) {
+  constructor(parts: Parts, report: Report, form?: PageForm) {
     this.#parts = parts;
-    this.#route = form === 'v2' ? dropInPath : sendsPath;
-    this.#parse = form === 'v2' ? parseDropInQuery : parseSendsQuery;
+    this.#report = report;
+    this.#route = form === 'v2' ? dropInPath(report) : reportPath(report);
+    this.#parse = form === 'v2' ? parseDropInQuery : parsePageQuery;
   }
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
@@ -99,7 +106,7 @@ export class SendsEndpoint {
   /** @throws Problem when the campaign, a parameter or the cursor is not valid */
   query(id: string, url: string): PageQuery {
     const { campaignIds, isCursor } = this.#parts;
-    const query = this.#parse(id, searchOf(url), campaignIds);
+    const query = this.#parse(this.#report, id, searchOf(url), campaignIds);
     if (query.kind === 'next' && !isCursor(query.cursor)) {
       throw new Problem('invalid-cursor', { reason: 'unreadable' });
     }
@@ -132,4 +139,10 @@ export class SendsEndpoint {
   #formOf({ page }: Lookup, { headers, encoding }: Preferences) {
     return formOf(page.body, headers, encoding);
   }
+}
+
+/** An endpoint for each report. @param form as of ReportEndpoint */
+export function reportEndpoints(parts: Parts, form?: PageForm): ReportEndpoints {
+  const endpoints = allReports.map((report) => [report.name, new ReportEndpoint(parts, report, form)] as const);
+  return Object.fromEntries(endpoints) as Record<ReportName, ReportEndpoint>;
 }

@@ -4,19 +4,21 @@
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
+import type { Report, ReportName, ReportPage, Row } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
 import { strictRows } from '../model/rows.ts';
-import { type Send, type SendsPage, sendSchema } from '../model/sends.ts';
 import { nextLink } from './links.ts';
 import { dropInLink } from './v2-compat/drop-in.ts';
 
-export const pageSchema = z.object({
-  meta: z.object({
-    pagination: z.object({
-      next_link: z.string().optional().meta({ description: 'Where the walk goes on; there is none on the last page' }),
-    }),
+const meta = z.object({
+  pagination: z.object({
+    next_link: z.string().optional().meta({ description: 'The next page; missing on the last page' }),
   }),
-  results: z.array(sendSchema),
 });
+
+/** A page of this report. */
+export const pageSchemaOf = ({ schema }: Report) => z.object({ meta, results: z.array(schema) });
+type PageJson = z.output<ReturnType<typeof pageSchemaOf>>;
 
 export interface RenderedPage {
   readonly json: string;
@@ -25,25 +27,23 @@ export interface RenderedPage {
 }
 
 /** Renders one page, once, when it arrives. */
-export function renderPage(basePath: string, query: PageQuery, { sends, cursor }: SendsPage): RenderedPage {
+export function renderPage(basePath: string, query: PageQuery, { rows, cursor }: ReportPage): RenderedPage {
   const step = cursor === undefined ? undefined : pageBehind(query, cursor);
   const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
   // A v2 client puts its base address, and with it the base path, in front of a link in a body.
   const next = link && query.form === 'v2' ? `${basePath}${link}` : link;
-  const body = { meta: { pagination: link === undefined ? {} : { next_link: link } }, results: [...sends] };
-  return { json: JSON.stringify(body satisfies z.output<typeof pageSchema>), next };
+  const body = { meta: { pagination: link === undefined ? {} : { next_link: link } }, results: [...rows] };
+  return { json: JSON.stringify(body satisfies PageJson), next };
 }
 
-/** The sends out of a rendered page. @throws when it is none */
-export function readSends(json: string): readonly Send[] {
-  return sendsSchema.parse(parseJson(resultsOf(json)));
+/** The rows of a rendered page. @throws when it is none of this report */
+export function readRows(report: ReportName, json: string): readonly Row[] {
+  return strictRows(reports[report].schema).parse(parseJson(resultsOf(json)));
 }
 
-/** The same as they stand there, a JSON array. A quote before a name never ends a string, so the key stands
- * nowhere else. */
+/** The rows of a rendered page as text, a JSON array. A quote before a name never ends a string, so the key occurs nowhere else. */
 export function resultsOf(json: string): string {
   return json.slice(json.indexOf(resultsKey) + resultsKey.length, -1);
 }
 
-const sendsSchema = strictRows(sendSchema);
 const resultsKey = '"results":';

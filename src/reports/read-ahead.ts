@@ -1,5 +1,5 @@
 /**
- * While a caller works on one page of a walk, the next is fetched.
+ * Fetches the next page of a walk while the caller works on this one.
  */
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
@@ -9,11 +9,11 @@ import type { Payer } from '../quota/demand.ts';
 
 interface Parts {
   readonly pages: PageSource;
-  /** Whether there is quota for calls that nobody has asked for yet. */
+  /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
 }
 
-/** A client that has followed a cursor is taken to walk again for this long. */
+/** A client that has followed a cursor is expected to walk again for this long. */
 const walkerMs = 10 * 60_000;
 const maxWalkers = 10_000;
 
@@ -22,15 +22,15 @@ export class ReadAhead {
   readonly #depth: number;
   readonly #walkers = new LRUCache<string, true>({ max: maxWalkers, ttl: walkerMs });
 
-  /** @param depth pages to be ahead; 0 turns it off */
+  /** @param depth pages to fetch ahead; 0 turns it off */
   constructor(parts: Parts, depth: number) {
     this.#parts = parts;
     this.#depth = depth;
   }
 
   /**
-   * Called with every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
-   * client has shown that it walks.
+   * To be called with every page that was answered. Most callers read a first page and no other, so it starts nothing unless
+   * its client has walked before.
    */
   answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
     if (this.#depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;

@@ -1,8 +1,7 @@
 /**
- * A head that is being polled is refreshed at the moment when its freshness ends, not at the first poll after it: new
- * sends are then held before anybody asks.
+ * Refreshes a first page that is being polled when its freshness ends, not at the first poll after that: new rows are cached before
+ * they are requested.
  */
-
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-source.ts';
 import type { Clock } from '../clock.ts';
@@ -13,13 +12,13 @@ import { detached } from '../tracing.ts';
 interface Parts {
   readonly pages: PageSource;
   readonly clock: Clock;
-  /** Whether there is quota for calls that nobody has asked for yet. */
+  /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
 }
 
-/** Asked for so shortly before its freshness ends, a page is taken to be asked for again shortly after. */
+/** A page that is requested this shortly before its freshness ends is expected to be requested again shortly after. */
 const pollMs = 60_000;
-/** Timers can ring a moment early, and would find a fresh page. */
+/** Timers can fire a moment early, when the page is still fresh. */
 const slackMs = 10;
 const maxPlanned = 10_000;
 
@@ -31,7 +30,7 @@ export class RefreshAhead {
     this.#parts = parts;
   }
 
-  /** Called with every page that was answered. One look shows no polling: what has just been fetched is left alone. */
+  /** To be called with every page that was answered. A page that has just been fetched shows no polling yet. */
   answered(query: PageQuery, page: Page, payer: Payer): void {
     if (query.kind === 'next' || page.failedAt !== undefined) return;
     const leftMs = page.freshUntil - this.#parts.clock.monotonic();

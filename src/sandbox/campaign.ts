@@ -9,7 +9,7 @@ import type { OddKind } from './odd.ts';
  */
 export type CursorForm = 'offset' | 'time' | 'long' | 'opaque' | 'opaque-raw' | 'opaque-form';
 
-/** How links to the next page are written: with the path that was called, a host, another path, or nothing but a query. */
+/** How links to the next page are written: with the path of the call, a host, another path, or as a query alone. */
 export type LinkForm = 'relative' | 'absolute' | 'other-path' | 'query';
 
 export interface CampaignOptions {
@@ -132,7 +132,7 @@ export class Campaign {
     }
   }
 
-  /** A date as the API tells it. */
+  /** A date as the API writes it. */
   dateOf(atMs: number): string {
     const date = new Date(atMs).toISOString();
     return this.options.zoneless ? date.slice(0, -1) : date;

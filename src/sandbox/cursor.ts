@@ -1,5 +1,5 @@
 /**
- * Where a page begins and how long it is: from a query, or from a cursor; and the links that lead on.
+ * Where a page begins and how long it is, from a query or a cursor; and the links to the next page.
  */
 import type { Campaign, CursorForm, LinkForm } from './campaign.ts';
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { startService } from '../compose/service.ts';
-import { ConfigError, loadConfig } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { loadConfig } from '../config/load.ts';
 import { exitAfter, logDestination } from '../observability/log-destination.ts';
 import { refreshTokens } from '../upstream/oauth/refresh.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
@@ -25,7 +26,7 @@ sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
 await sandbox.start();
 
 try {
-  // Workers, if there are to be any, have this environment, too.
+  // Workers, if any, inherit this environment.
   Object.assign(process.env, {
     CONSTANT_CONTACT_BASE_URL: sandbox.url,
     CONSTANT_CONTACT_API_KEY: credentials.apiKey,
@@ -47,7 +48,7 @@ try {
   });
   const base = `${service.url}${loaded.config.server.basePath}`;
   process.stdout.write(`
-Sendgate is at ${base}, in front of a sandbox that behaves as Constant Contact does. Open
+Sendgate is at ${base}, in front of a sandbox that behaves like Constant Contact. Open
 
   ${base}/#sends?campaign=${large}
 
@@ -58,7 +59,7 @@ in a browser, or try:
   curl -i '${base}/campaigns/${large}/sends?limit=0&created_since=yesterday'
   curl -fOJ '${base}/campaigns/${large}/sends.csv'
 
-Ask twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
+Send a request twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
 
 `);
   const end = () => service.stop().then(() => exitAfter(destination, 0));

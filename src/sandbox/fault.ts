@@ -3,9 +3,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SandboxAnswer } from './answer.ts';
+import { type ErrorShape, type ErrorStyle, errorIn, forbidden } from './error-shapes.ts';
 import type { LimitShape } from './limit-shapes.ts';
 import { leak } from './odd.ts';
-import type { SandboxAnswer } from './v2.ts';
 
 export type FaultKind =
   | 'latency'
@@ -38,7 +39,7 @@ export interface Fault {
   readonly path?: string;
   /** Only calls whose query has these parameters, with values that contain these texts: a cursor, or an id among several. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Calls that it strikes; all of them without it. */
+  /** How many calls it strikes; all of them without it. */
   readonly times?: number;
   /** Only every n-th call that it could strike. */
   readonly every?: number;
@@ -46,11 +47,11 @@ export interface Fault {
   readonly ms?: number;
   /** For `status`; for `gone`, 400 without it; for `firewall`, 403; for v2's limits, 403. */
   readonly status?: number;
-  /** For `status`, `gone` and `access-denied`: in what body; that of the version without it. */
+  /** For `status`, `gone` and `access-denied`: the form of the body; that of the version without it. */
   readonly errorAs?: ErrorShape;
   /** For `firewall`: its page; `json` is put together by hand, so that what it quotes can add to it. HTML without it. */
   readonly page?: 'html' | 'json';
-  /** For `over-qps` and `over-ratelimit`: how they are told. */
+  /** For `over-qps` and `over-ratelimit`: the form of the answer. */
   readonly limitsAs?: LimitShape;
   /** `Retry-After` of the answer. */
   readonly retryAfter?: string;
@@ -60,22 +61,17 @@ export interface Fault {
   readonly location?: string;
 }
 
-/** The bodies that errors have: Constant Contact's own two, that of v3's gateway, and those of gateways in front of v2. */
-export const errorShapes = ['array', 'object', 'gateway', 'html', 'xml', 'nothing'] as const;
-export type ErrorShape = (typeof errorShapes)[number];
-
-/** Bytes of an `oversize` answer: over every sane bound, and endless as far as a client can tell. */
-const oversizeBytes = 64 * 1024 * 1024;
-const chunk = Buffer.alloc(64 * 1024, ' ');
-
-/** How a version of the API tells errors. */
-export interface ErrorStyle {
-  error(status: number, key: string, message: string): SandboxAnswer;
-  /** More calls than the account may make. */
-  over(limit: 'second' | 'day', shape: LimitShape, status?: number): SandboxAnswer;
+/** A call that a fault strikes. */
+interface Struck {
+  readonly fault: Fault;
+  readonly style: ErrorStyle;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** The body of the request. */
+  readonly text: string;
 }
 
-/** Strikes one call, with `text` as its body. Returns whether the call is answered with that. */
+/** Strikes one call, with `text` as its body. Returns whether that is all that the call gets. */
 export async function strike(
   fault: Fault,
   style: ErrorStyle,
@@ -83,113 +79,84 @@ export async function strike(
   res: ServerResponse,
   text: string,
 ): Promise<boolean> {
-  const answer = (status: number, type: string, body: string) => {
-    res.writeHead(status, { 'Content-Type': type }).end(body);
-    return true;
-  };
-  const send = ({ status, type = 'application/json', headers, body }: SandboxAnswer) => {
-    for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
-    return answer(status, type, body);
-  };
   if (fault.requestIds) {
     for (const name of ['x-amzn-requestid', 'x-eig-tracking-id']) res.removeHeader(name);
     for (const [name, value] of Object.entries(fault.requestIds)) res.setHeader(name, value);
   }
   if (fault.retryAfter !== undefined) res.setHeader('Retry-After', fault.retryAfter);
-  const error = (status: number, key: string, message: string) =>
-    send(fault.errorAs ? errorIn(fault.errorAs, status, key, message) : style.error(status, key, message));
-  switch (fault.kind) {
-    case 'latency':
-      await delay(fault.ms ?? 0);
-      return false;
-    case 'hang':
-      return true;
-    case 'hang-mid-body':
-      res.writeHead(200, { 'Content-Type': 'application/json' }).write('{"meta":');
-      return true;
-    case 'reset':
-      req.socket.resetAndDestroy();
-      return true;
-    case 'reset-mid-body':
-      res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 1_000 }).write('{"meta":', () => {
-        req.socket.resetAndDestroy();
-      });
-      return true;
-    case 'malformed':
-      return answer(200, 'application/json', `{"meta":{"pagination":{}},"results":[{"email_address":"${leak}"`);
-    case 'wrong-schema':
-      return answer(
-        200,
-        'application/json',
-        `{"meta":{"pagination":{}},"results":["${leak}"],"tracking_activities":["${leak}"]}`,
-      );
-    case 'empty':
-      return answer(200, 'application/json', '');
-    case 'html':
-      return answer(502, 'text/html', `<html><body><h1>502 Bad Gateway</h1>${req.url}</body></html>`);
-    case 'redirect':
-      res.writeHead(302, { Location: fault.location ?? `http://127.0.0.1:9/elsewhere${req.url}` }).end();
-      return true;
-    case 'oversize':
-      return oversize(res);
-    case 'echo':
-      return send(
-        style.error(
-          500,
-          'http.status.internal_server_error',
-          `failed: ${req.url} ${req.headers.authorization} ${text}`,
-        ),
-      );
-    case 'status':
-      return error(fault.status ?? 500, 'sandbox.fault', `refused: ${req.url}`);
-    case 'over-qps':
-      return send(style.over('second', fault.limitsAs ?? 'json', fault.status));
-    case 'over-ratelimit':
-      return send(style.over('day', fault.limitsAs ?? 'json', fault.status));
-    case 'gone':
-      return error(fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.');
-    case 'access-denied':
-      return error(403, 'access_denied', 'You do not have the privilege.');
-    case 'forbidden':
-      return send(forbidden);
-    case 'firewall':
-      return fault.page === 'json'
-        ? answer(fault.status ?? 403, 'application/json', `{"message":"Request blocked: ${quoted(req.url ?? '')}"}`)
-        : answer(fault.status ?? 403, 'text/html', firewallPage(req.url ?? ''));
-  }
+  await strikes[fault.kind]({ fault, style, req, res, text });
+  return fault.kind !== 'latency';
 }
 
-/** What v3's gateway says of a path that is none (recorded traffic). */
-export const forbidden: SandboxAnswer = { status: 403, body: JSON.stringify({ message: 'Forbidden' }) };
+const strikes: Readonly<Record<FaultKind, (struck: Struck) => unknown>> = {
+  latency: ({ fault }) => delay(fault.ms ?? 0),
+  hang: () => {},
+  'hang-mid-body': ({ res }) => res.writeHead(200, { 'Content-Type': 'application/json' }).write('{"meta":'),
+  reset: ({ req }) => req.socket.resetAndDestroy(),
+  'reset-mid-body': ({ req, res }) =>
+    res
+      .writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 1_000 })
+      .write('{"meta":', () => req.socket.resetAndDestroy()),
+  malformed: ({ res }) =>
+    send(res, { status: 200, body: `{"meta":{"pagination":{}},"results":[{"email_address":"${leak}"` }),
+  'wrong-schema': ({ res }) =>
+    send(res, {
+      status: 200,
+      body: `{"meta":{"pagination":{}},"results":["${leak}"],"tracking_activities":["${leak}"]}`,
+    }),
+  empty: ({ res }) => send(res, { status: 200, body: '' }),
+  html: ({ req, res }) =>
+    send(res, {
+      status: 502,
+      type: 'text/html',
+      body: `<html><body><h1>502 Bad Gateway</h1>${req.url}</body></html>`,
+    }),
+  redirect: ({ fault, req, res }) =>
+    res.writeHead(302, { Location: fault.location ?? `http://127.0.0.1:9/elsewhere${req.url}` }).end(),
+  oversize: ({ res }) => oversize(res),
+  echo: ({ style, req, res, text }) => {
+    const message = `failed: ${req.url} ${req.headers.authorization} ${text}`;
+    send(res, style.error(500, 'http.status.internal_server_error', message));
+  },
+  status: (struck) => error(struck, struck.fault.status ?? 500, 'sandbox.fault', `refused: ${struck.req.url}`),
+  'over-qps': ({ fault, style, res }) => send(res, style.over('second', fault.limitsAs ?? 'json', fault.status)),
+  'over-ratelimit': ({ fault, style, res }) => send(res, style.over('day', fault.limitsAs ?? 'json', fault.status)),
+  gone: (struck) => error(struck, struck.fault.status ?? 400, 'http.status.gone', 'This version of the API is gone.'),
+  'access-denied': (struck) => error(struck, 403, 'access_denied', 'You do not have the privilege.'),
+  forbidden: ({ res }) => send(res, forbidden),
+  firewall: ({ fault, req, res }) => send(res, firewallPage(fault, req.url ?? '')),
+};
 
-function errorIn(shape: ErrorShape, status: number, error_key: string, error_message: string): SandboxAnswer {
-  const error = { error_key, error_message };
-  switch (shape) {
-    case 'array':
-      return { status, body: JSON.stringify([error]) };
-    case 'object':
-      return { status, body: JSON.stringify(error) };
-    case 'gateway':
-      return { status, body: JSON.stringify({ message: error_message }) };
-    case 'html':
-      return { status, type: 'text/html', body: `<html><body><h1>${status}</h1>${error_message}</body></html>` };
-    case 'xml':
-      return { status, type: 'text/xml', body: `<h1>${status} ${error_message}</h1>` };
-    case 'nothing':
-      return { status, body: '' };
-  }
+function error({ fault, style, res }: Struck, status: number, key: string, message: string): void {
+  send(res, fault.errorAs ? errorIn(fault.errorAs, status, key, message) : style.error(status, key, message));
 }
 
-/** What a firewall in front of the API says, which quotes what it was asked, as it came and decoded. */
-function firewallPage(url: string): string {
-  return `<html><body><h1>Request blocked</h1><p>${url}</p><p>${quoted(url)}</p></body></html>`;
+/** Keeps the headers that the call has got so far, and is never compressed. */
+function send(res: ServerResponse, { status, type = 'application/json', headers, body }: SandboxAnswer): void {
+  for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
+  res.writeHead(status, { 'Content-Type': type }).end(body);
+}
+
+/** What a firewall in front of the API answers: it quotes the request, as it came and decoded. */
+function firewallPage({ status = 403, page }: Fault, url: string): SandboxAnswer {
+  return page === 'json'
+    ? { status, body: `{"message":"Request blocked: ${quoted(url)}"}` }
+    : {
+        status,
+        type: 'text/html',
+        body: `<html><body><h1>Request blocked</h1><p>${url}</p><p>${quoted(url)}</p></body></html>`,
+      };
 }
 
 const quoted = (url: string) =>
   [...new URL(url, 'http://sandbox').searchParams].map(([name, value]) => `${name}=${value}`).join(' ');
 
+/** Bytes of an `oversize` answer: over every sane bound, and endless as far as a client can tell. */
+const oversizeBytes = 64 * 1024 * 1024;
+const chunk = Buffer.alloc(64 * 1024, ' ');
+
 /** Sends spaces until the client has had enough. */
-function oversize(res: ServerResponse): true {
+function oversize(res: ServerResponse): void {
   res.writeHead(200, { 'Content-Type': 'application/json' });
   let left = oversizeBytes;
   const pour = () => {
@@ -203,5 +170,4 @@ function oversize(res: ServerResponse): true {
     res.end();
   };
   pour();
-  return true;
 }

@@ -1,7 +1,7 @@
 /**
- * In how many ways Constant Contact's gateways tell that the account has called too often.
+ * The forms in which Constant Contact's gateways refuse calls over the account's limits.
  */
-import type { SandboxAnswer } from './v2.ts';
+import type { SandboxAnswer } from './answer.ts';
 
 /**
  * v2's gateway: `json` with an `error_key`; `xml`, `html` with a header and words, `header` and `words` with one of them alone.
@@ -9,7 +9,7 @@ import type { SandboxAnswer } from './v2.ts';
  */
 export type LimitShape = 'json' | 'array' | 'xml' | 'html' | 'header' | 'words' | 'gateway' | 'plain';
 
-/** The shapes of each version, in which the account's limits may come. */
+/** The forms of each version. */
 export const limitShapes = {
   v2: ['json', 'xml', 'html', 'header', 'words', 'plain'],
   v3: ['json', 'array', 'gateway', 'plain'],

@@ -1,9 +1,9 @@
 /**
- * The sandbox as a process of its own: `PORT`, the credentials of either version in the variables that Sendgate takes
- * them from, `SANDBOX_LIMITS=1` for the account's limits, `SANDBOX_TOKEN_SECONDS` for the life of an access token, and
+ * The sandbox as a program. Variables: `PORT`, the credentials of either version under Sendgate's names,
+ * `SANDBOX_LIMITS=1` for the account's limits, `SANDBOX_TOKEN_SECONDS` for the life of an access token, and
  * `SANDBOX_TOKEN_ANSWERS` (`standard`, `okta` or `minimal`) for the form of the answers that bring one.
  */
-import type { TokenShape } from './oauth.ts';
+import type { TokenShape } from './oauth/token-shape.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
 const { env } = process;

@@ -1,5 +1,5 @@
 /**
- * Rows that are not as they are documented: contacts get deleted, ids are numbers, dates are none.
+ * Rows that are not as documented: deleted contacts, ids that are numbers, dates that cannot be read.
  */
 
 /** What of a row is odd, and how: `null-address`; `other-row` is an object that is none of this report's rows. */
@@ -7,10 +7,10 @@ export type OddKind =
   | `${'no' | 'null' | 'empty' | 'numeric' | 'text'}-${'type' | 'campaign' | 'contact' | 'address' | 'date'}`
   | `${'null' | 'text' | 'numeric' | 'list' | 'other'}-row`;
 
-/** What the parts of a row are called. */
+/** The names of a row's fields. */
 export type RowNames = Readonly<Record<'type' | 'campaign' | 'contact' | 'address' | 'date', string>>;
 
-/** An address that must not be seen anywhere. */
+/** An address that must never appear in an answer or a log. */
 export const leak = 'leak@example.com';
 
 const rows: Readonly<Record<string, unknown>> = {

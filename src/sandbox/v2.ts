@@ -1,19 +1,12 @@
 /**
- * The sandbox's v2: what Constant Contact answers, as far as it is documented, reported, or seen in SDKs.
+ * The sandbox's v2: answers as documented, reported, or seen in SDKs.
  */
+import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
 import { firstPage, isInstant, linkTo, readCursor, writeCursor } from './cursor.ts';
-import type { ErrorStyle } from './fault.ts';
+import type { ErrorStyle } from './error-shapes.ts';
 import { v2Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
-
-export interface SandboxAnswer {
-  readonly status: number;
-  readonly body: string;
-  /** JSON without it. */
-  readonly type?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 /** v2's errors are an array, also when there is one. */
 function v2Error(status: number, key: string, message: string): SandboxAnswer {
@@ -28,7 +21,7 @@ export const v2Errors: ErrorStyle = {
 const knows = (names: readonly string[], query: URLSearchParams) =>
   [...query.keys()].every((name) => name === 'api_key' || name === 'access_token' || names.includes(name));
 
-/** One page of a campaign's sends. A parameter that it does not know is refused. */
+/** One page of a campaign's sends. An unknown parameter is refused. */
 export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
   const { pathname, search, searchParams: query } = url;
@@ -57,7 +50,7 @@ const lastMeta = {
   'empty-link': { pagination: { next_link: '' } },
 } as const;
 
-/** What is known of a campaign without reading its sends: with `updateSummary=true` as it is now. The other counts are made up. */
+/** A campaign's counts: with `updateSummary=true` the present ones. All but the sends are made up. */
 export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
   if (!knows(['updateSummary'], query)) {

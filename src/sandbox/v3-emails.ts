@@ -1,8 +1,9 @@
 /**
- * The sandbox's v3, what there is of campaigns and activities beside their reports: themselves, and their statistics.
+ * The sandbox's v3, campaigns and activities: themselves, and their statistics.
  */
+
+import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
-import type { SandboxAnswer } from './v2.ts';
 import { activityIdOf, campaignIdOf, v3Errors } from './v3.ts';
 
 /** Activities that one call for statistics may ask for (vendor's documentation). */

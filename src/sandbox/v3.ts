@@ -1,13 +1,13 @@
 /**
- * The sandbox's v3: what Constant Contact answers, as far as it is documented.
+ * The sandbox's v3: answers as documented.
  */
 import { createHash } from 'node:crypto';
+import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
 import { firstPage, linkTo, type Place, readCursor, readPageNumber, writeCursor, writePageNumber } from './cursor.ts';
-import type { ErrorStyle } from './fault.ts';
+import type { ErrorStyle } from './error-shapes.ts';
 import { v3Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
-import type { SandboxAnswer } from './v2.ts';
 
 /** Ids that one call for cross references may ask for. */
 const maxXrefs = 50;
@@ -55,7 +55,7 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   return { status: 200, body: JSON.stringify({ tracking_activities, ...links }) };
 }
 
-/** There is no `created_since` in v3, and what is not known is refused. */
+/** v3 has no `created_since`, and an unknown parameter is refused. */
 function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Place | undefined {
   const { design = 'next', linkFilter } = campaign.options;
   const cursor = design === 'cursor' ? 'cursor' : 'next';
@@ -117,7 +117,7 @@ const names: RowNames = {
   address: 'email_address',
   date: 'created_time',
 };
-/** What a user gets who may not read reports. */
+/** The answer to a user who may not read reports. */
 export const v3Denied = v3Error(403, 'access_denied', 'You do not have the privilege to see reports.');
 
 /** `GET /v3/account/user/privileges` */
@@ -128,7 +128,7 @@ export function v3Privileges(names: readonly string[]): SandboxAnswer {
   };
 }
 
-/** `GET /v3/emails/campaign_id_xrefs`: those that are known, and no word of the others. */
+/** `GET /v3/emails/campaign_id_xrefs`: the ids that are known, without the others. */
 export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSearchParams): SandboxAnswer {
   const ids = (query.get('v2_email_campaign_ids') ?? '').split(',');
   if (ids.length > maxXrefs || ids.some((id) => !/^\d{1,19}$/.test(id))) {

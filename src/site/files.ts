@@ -1,5 +1,5 @@
 /**
- * What a browser is given: files that are read once, when the process starts, and compressed once, when somebody asks.
+ * Static files: read once at start, compressed once, at the first request.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -25,7 +25,7 @@ const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
   br: brotli,
 };
 
-/** A text that is the same for everybody. */
+/** A file that is the same for every caller. */
 export class File {
   readonly #text: string;
   readonly #contentType: string;
@@ -39,7 +39,7 @@ export class File {
     this.#etag = tagOf(text);
   }
 
-  /** Answers 200 with the file, or 304 where the browser has it already. */
+  /** Answers 200 with the file, or 304 if the browser has it. */
   async answer(req: IncomingMessage): Promise<void> {
     const exchange = exchangeOf(req);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];

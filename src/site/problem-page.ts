@@ -1,12 +1,12 @@
 /**
- * The page of a problem: what its `type` names.
+ * The page that a problem's `type` points to.
  */
 import { type ProblemCode, problems } from '../problems.ts';
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const toHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 
-/** Text with what stands between backticks as code. */
+/** HTML of a text; what is between backticks becomes code. */
 const rich = (text: string) => toHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 export function problemPage(code: ProblemCode): string {

@@ -2,8 +2,8 @@
  * What people open in a browser: the explorer at `/`, the reference of the API at `/docs`, its description at
  * `/openapi.json`, and a page for every problem.
  *
- * None of it holds data: it is the same for everybody, and open to everybody who knows the host. What it shows, it asks
- * for as any caller does.
+ * None of it holds data: the pages are the same for every visitor, and open to all who can reach the host. The explorer gets its
+ * data like any other caller.
  */
 import express, { type Router } from 'express';
 import { exchangeOf } from '../http/request-context.ts';
@@ -12,15 +12,15 @@ import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';
-import { type DescriptionOptions, describeApi } from './openapi.ts';
+import { type DescriptionOptions, describeApi } from './openapi/description.ts';
 import { problemPage } from './problem-page.ts';
 
-/** What `npm run build` has made for browsers. */
+/** Where `npm run build` puts the files for browsers. */
 const built = new URL('../../dist/', import.meta.url);
 
 /**
- * Everything comes from here: no script or style stands in a page, and nothing goes anywhere else. Pictures may stand in a
- * style, as those of the reference do.
+ * Everything is served from here: no inline script or style, no connection to another host. Styles may embed pictures (`data:`),
+ * as the reference's do.
  */
 const documentHead = securityHeaders({
   defaultSrc: ["'none'"],
@@ -33,12 +33,12 @@ const documentHead = securityHeaders({
   frameAncestors: ["'none'"],
 });
 
-/** Whether a target is one of the site's, as far as can be told without looking for it. No resource is under these paths. */
+/** Whether a target may be a page of the site, by its path alone. No resource is under these paths. */
 export function sitePaths(basePath: string): (target: string) => boolean {
   const name = '[^/?#]+';
   const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
   const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
-  // What is asked most is told by its first letters.
+  // Most requests are for campaigns, and need no pattern.
   const campaigns = `${basePath}/campaigns/`;
   return (target) => !target.startsWith(campaigns) && pattern.test(target);
 }
@@ -73,7 +73,7 @@ export function createSite(description: DescriptionOptions): Router {
   serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
-  // Pages of other origins may load the client. What they may ask with it is another question.
+  // Pages of any origin may load the client; `callers.cors.origins` decides which may use it.
   serve(
     `${basePath}/assets/client/:name`,
     ({ name = '' }) => client.get(name),

@@ -2,8 +2,9 @@
  * What a version of Constant Contact's API is for us: a request and a parser for every question. No I/O, and no credentials.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
+import type { ReportPage } from '../model/report.ts';
 import type { Problem } from '../problems.ts';
 import type { ErrorBody } from './error-body.ts';
 
@@ -54,7 +55,7 @@ export interface Adapter {
   /** A question that no caller has a part in: any answer but 401, 403, 5xx or a limit means that credentials and API are well. */
   readonly neutral: Question<unknown>;
   /** @throws Problem `invalid-cursor` for a cursor that cannot be Constant Contact's */
-  page(query: PageQuery): Question<SendsPage>;
+  page(query: PageQuery): Question<ReportPage>;
   /** Undefined where there are no statistics of it (yet). */
   summary(campaign: string): Question<CampaignSummary | undefined>;
   /** Whether there is such a campaign; undefined where its summary always tells. */

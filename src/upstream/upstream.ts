@@ -2,9 +2,10 @@
  * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
  */
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
+import type { ReportPage } from '../model/report.ts';
 import type { OddRows } from '../model/rows.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
 import { Problem } from '../problems.ts';
 import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
@@ -42,7 +43,7 @@ export class Upstream {
    * @param signal ends the wait for a permit; a call that has started is always heard out, since it is paid for
    * @throws Problem with any of the upstream codes, or MeansAnotherId
    */
-  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<SendsPage> {
+  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ReportPage> {
     const { adapter, campaignIds, onOdd } = this.#parts;
     const { campaign } = query;
     const question = adapter.page(query);
@@ -50,7 +51,7 @@ export class Upstream {
     await this.#hasToBeItsOwn(campaign, asking);
     const answer = await orNotFound(ask(asking, question));
     const isRefused = answer instanceof Problem;
-    if (!isRefused && (answer.sends.length > 0 || answer.cursor !== undefined)) this.ids.addActivity(campaign);
+    if (!isRefused && (answer.rows.length > 0 || answer.cursor !== undefined)) this.ids.addActivity(campaign);
     else {
       // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
       await campaignIds.tryAsCampaign(campaign, isRefused ? 'nothing' : 'an empty report', asking);

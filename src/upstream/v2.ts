@@ -3,10 +3,12 @@
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { cursorOfLink, linksOf } from '../model/cursor.ts';
-import type { PageQuery, ReportName } from '../model/page-query.ts';
-import { id, instant, text, tolerantRows } from '../model/rows.ts';
-import type { CampaignSummary, SendsPage } from '../model/sends.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import type { Report, ReportPage } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
+import { readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { count, parseAnswer } from './answers.ts';
@@ -14,21 +16,10 @@ import { refusalOf } from './refusal.ts';
 
 const campaigns = '/v2/emailmarketing/campaigns';
 
-/** Where the pages of each report are. */
-const reportPaths: Readonly<Record<ReportName, string>> = { sends: 'sends' };
-
-const sendRows = tolerantRows({
-  activity_type: { read: text, name: 'activity_type' },
-  campaign_id: { read: id, name: 'campaign_id' },
-  contact_id: { read: id, name: 'contact_id' },
-  email_address: { read: text, name: 'email_address' },
-  send_date: { read: instant, name: 'send_date' },
-});
-
 /** "No more pages" is documented as `{}`; null, an empty text or list, and a missing `meta` are tolerated. */
 const page = z.object({
   meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
-  results: sendRows,
+  results: z.array(z.unknown()),
 });
 
 /** The vendor's documentation counts opens, clicks and more beside them. */
@@ -42,11 +33,14 @@ export const v2: Adapter = {
     parse: (body) => parseAnswer(z.unknown(), body),
     refusal: (reply) => refusalOf(reply),
   },
-  page: (query) => ({
-    request: { path: tracking(query.campaign, reportPaths[query.report]), query: parametersOf(query) },
-    parse: parseV2Page,
-    refusal: (reply) => refusalOf(reply, query.kind === 'next'),
-  }),
+  page: (query) => {
+    const report = reports[query.report];
+    return {
+      request: { path: tracking(query.campaign, report.v2.segment), query: parametersOf(query) },
+      parse: (body) => parseV2Page(report, body, query.campaign),
+      refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+    };
+  },
   summary: (campaign): Question<CampaignSummary> => ({
     // Without `updateSummary` the numbers are those of the last scheduled update (vendor's documentation).
     request: { path: tracking(campaign, 'reports/summary'), query: { updateSummary: 'true' } },
@@ -67,10 +61,12 @@ function parametersOf(query: PageQuery): Readonly<Record<string, string>> {
 }
 
 /** @throws Problem `upstream-failed` when the body is not a page */
-export function parseV2Page(body: string): SendsPage {
+export function parseV2Page({ v2: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { meta, results } = parseAnswer(page, body);
-  const { rows, odd } = results;
-  return { sends: rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
+  const read = readRows(fields, results, campaign);
+  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
+  const { rows, odd } = read;
+  return { rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
 }
 
 function cursorOf(link: string | null | undefined): string | undefined {

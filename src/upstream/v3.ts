@@ -3,29 +3,21 @@
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { cursorOfHref, linksOf, queryOfCursor } from '../model/cursor.ts';
-import type { PageQuery, ReportName } from '../model/page-query.ts';
-import { id, instant, type OddRows, text, tolerantRows } from '../model/rows.ts';
-import type { CampaignSummary, Send, SendsPage } from '../model/sends.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import type { Report, ReportPage } from '../model/report.ts';
+import { reports } from '../model/reports.ts';
+import { type OddRows, readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { count, parseAnswer } from './answers.ts';
 import { mayReadReports, privilegesPath } from './privileges.ts';
 import { refusalOf, refusalOfId } from './refusal.ts';
 
-/** Where the pages of each report are. */
-const reportPaths: Readonly<Record<ReportName, string>> = { sends: 'sends' };
-
-const activityRows = tolerantRows({
-  contact_id: { read: id, name: 'contact_id' },
-  tracking_activity_type: { read: text, name: 'activity_type' },
-  email_address: { read: text, name: 'email_address' },
-  created_time: { read: instant, name: 'send_date' },
-});
-
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
-  tracking_activities: activityRows,
+  tracking_activities: z.array(z.unknown()),
   _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
@@ -34,9 +26,6 @@ const stats = z.object({
   results: z.array(z.object({ campaign_activity_id: z.string().toLowerCase(), stats: z.unknown() })).nullish(),
 });
 const counts = z.object({ em_sends: count });
-
-/** v2's names for what has another one in v3; what has none goes by its own. */
-const activityTypes: ReadonlyMap<string, string> = new Map([['em_sends', 'EMAIL_SEND']]);
 
 /** Where a campaign's id is asked for here, it is that of its activity. */
 export const v3: Adapter = {
@@ -47,14 +36,15 @@ export const v3: Adapter = {
     parse: mayReadReports,
     refusal: (reply) => refusalOf(reply),
   },
-  page: (query) => ({
-    request: {
-      path: `/v3/reports/email_reports/${query.campaign}/tracking/${reportPaths[query.report]}`,
-      search: searchOf(query),
-    },
-    parse: (body) => parseV3Page(body, query.campaign),
-    refusal: (reply) => refusalOf(reply, query.kind === 'next'),
-  }),
+  page: (query) => {
+    const report = reports[query.report];
+    const path = `/v3/reports/email_reports/${query.campaign}/tracking/${report.v3.segment}`;
+    return {
+      request: { path, search: searchOf(query) },
+      parse: (body) => parseV3Page(report, body, query.campaign),
+      refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+    };
+  },
   summary: (activityId): Question<CampaignSummary | undefined> => ({
     request: { path: `/v3/reports/stats/email_campaign_activities/${activityId}` },
     parse: (body) => summaryIn(body, activityId),
@@ -87,24 +77,14 @@ function summaryIn(body: string, activityId: string): CampaignSummary | undefine
  * @param campaign the id that the caller asked by
  * @throws Problem `upstream-failed` when the body is not a page
  */
-export function parseV3Page(body: string, campaign: string): SendsPage {
+export function parseV3Page({ v3: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { tracking_activities, _links } = parseAnswer(page, body);
-  const { rows, odd } = tracking_activities;
+  const read = readRows(fields, tracking_activities, campaign);
+  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
+  const { rows, odd } = read;
   const next = nextOf(_links?.next?.href);
   const oddRows: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
-  return {
-    sends: rows.map(
-      (one): Send => ({
-        activity_type: activityTypes.get(one.tracking_activity_type) ?? one.tracking_activity_type,
-        campaign_id: campaign,
-        contact_id: one.contact_id,
-        email_address: one.email_address,
-        send_date: one.created_time,
-      }),
-    ),
-    cursor: next?.cursor,
-    ...(oddRows.size > 0 && { odd: oddRows }),
-  };
+  return { rows, cursor: next?.cursor, ...(oddRows.size > 0 && { odd: oddRows }) };
 }
 
 function nextOf(href: string | null | undefined) {

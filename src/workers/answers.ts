@@ -6,7 +6,7 @@ import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { SummarySource } from '../campaigns/summaries.ts';
 import type { Clock } from '../clock.ts';
 import type { PublicStatus } from '../observability/status.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import { pageAnswers } from './page-answers.ts';
 import type { Answers } from './protocol.ts';
 
@@ -19,7 +19,7 @@ export interface AnswerParts {
   readonly counter: SharedCounter;
   /** Called with the key of a client that sends requests. */
   readonly onSeen: (key: string) => void;
-  readonly exportPlaces: ExportPlaces;
+  readonly exportSlots: ExportSlots;
   readonly readStatus: () => PublicStatus;
 }
 
@@ -45,7 +45,7 @@ export class HeldSlots {
 }
 
 export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
-  const { summaries, counter, onSeen, exportPlaces, readStatus } = parts;
+  const { summaries, counter, onSeen, exportSlots, readStatus } = parts;
   return {
     ...pageAnswers(parts),
     summary: ({ campaign, payer }, signal) => summaries.get(campaign, payer, signal),
@@ -53,7 +53,7 @@ export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
       onSeen(key);
       return counter.add(key, count, leftMs);
     },
-    enterExport: async (exporter) => slots.add(await exportPlaces.enter(exporter)),
+    enterExport: async (exporter) => slots.add(await exportSlots.acquire(exporter)),
     leaveExport: (slot) => {
       slots.leave(slot);
       return undefined;

@@ -58,7 +58,7 @@ const front = buildFront(config, {
   onSeen: () => {},
   pages: copies,
   summaries: summariesOf(primary),
-  exportPlaces: exportSlotsOf(primary),
+  exportSlots: exportSlotsOf(primary),
   campaignIds: campaignIdRules[config.constantContact.api],
   // The primary decides whether the quota is ample.
   isAmple: () => true,

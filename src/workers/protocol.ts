@@ -1,7 +1,7 @@
 /**
  * What workers and the primary say to each other: questions with one answer each, reports and orders.
  */
-import type { CampaignSummary } from '../model/sends.ts';
+import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { Tallied } from '../observability/tally.ts';
 import type { ProblemCode } from '../problems.ts';

@@ -3,7 +3,7 @@
  */
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { SummarySource } from '../campaigns/summaries.ts';
-import type { ExportPlaces } from '../reports/export/slots.ts';
+import type { ExportSlots } from '../reports/export/slots.ts';
 import type { Asking } from './channel.ts';
 
 export const countedByPrimary = (primary: Asking): SharedCounter => ({
@@ -15,8 +15,8 @@ export const summariesOf = (primary: Asking): SummarySource => ({
   get: (campaign, payer, signal) => primary.ask('summary', { campaign, payer }, signal),
 });
 
-export const exportSlotsOf = (primary: Asking): ExportPlaces => ({
-  enter: async (exporter) => {
+export const exportSlotsOf = (primary: Asking): ExportSlots => ({
+  acquire: async (exporter) => {
     const slot = await primary.ask('enterExport', exporter);
     return () => void primary.ask('leaveExport', slot);
   },

@@ -4,6 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJson } from '../../src/model/json.ts';
+import { sendsReport } from '../../src/model/sends.ts';
 import { readErrorBody } from '../../src/upstream/error-body.ts';
 import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
 import { parseV2Page } from '../../src/upstream/v2.ts';
@@ -42,10 +43,16 @@ const leastMsOf = (work: () => unknown) => Math.min(msOf(work), msOf(work), msOf
 describe.each(Object.entries(longOnes))('%s', (_, text) => {
   test('are refused in a fraction of the time that it takes to read them', () => {
     const plainly = msOf(() => JSON.parse(text));
-    expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }));
-    expect(() => parseV3Page(text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
+    expect(() => parseV2Page(sendsReport, text, '1')).toThrow(
+      expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }),
+    );
+    expect(() => parseV3Page(sendsReport, text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
     expect(readErrorBody(text)).toEqual({});
-    const all = [() => parseV2Page(text), () => parseV3Page(text, '1'), () => readErrorBody(text)].map(leastMsOf);
+    const all = [
+      () => parseV2Page(sendsReport, text, '1'),
+      () => parseV3Page(sendsReport, text, '1'),
+      () => readErrorBody(text),
+    ].map(leastMsOf);
     expect(all.reduce((sum, ms) => sum + ms)).toBeLessThan(plainly * 0.3);
   });
 });
@@ -53,8 +60,10 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
 test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
   // With a schema for the whole list, every mistake of every row is reported: that takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
-  const all = leastMsOf(() => parseV2Page(text)) + leastMsOf(() => readErrorBody(text.slice(text.indexOf('['))));
-  expect(() => parseV2Page(text)).toThrow(expect.objectContaining({ reason: 'schema' }));
+  const all =
+    leastMsOf(() => parseV2Page(sendsReport, text, '1')) +
+    leastMsOf(() => readErrorBody(text.slice(text.indexOf('['))));
+  expect(() => parseV2Page(sendsReport, text, '1')).toThrow(expect.objectContaining({ reason: 'schema' }));
   expect(all).toBeLessThan(plainly * 20 + 20);
 });
 
@@ -74,7 +83,7 @@ test('Links that are longer than any that can be followed are not looked through
     const v2 = `{"meta":{"pagination":{"next_link":"${href}"}},"results":[]}`;
     const v3 = `{"tracking_activities":[],"_links":{"next":{"href":"${href}"}}}`;
     const plainly = leastMsOf(() => parseJson(v3));
-    for (const read of [() => parseV2Page(v2), () => parseV3Page(v3, '1')]) {
+    for (const read of [() => parseV2Page(sendsReport, v2, '1'), () => parseV3Page(sendsReport, v3, '1')]) {
       expect(read).toThrow(expect.objectContaining({ reason: 'schema' }));
       expect(leastMsOf(read)).toBeLessThan(plainly * 3 + 20);
     }

@@ -1,5 +1,5 @@
 /**
- * Whatever ends a connection ends all that was asked on it: waits, export places, log lines, metrics.
+ * Whatever ends a connection ends all that was asked on it: waits, export slots, log lines, metrics.
  */
 import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { connectionOf } from '../../src/http/connection.ts';
 import { Connections } from '../../src/http/connections.ts';
 import { untilGone } from '../../src/http/resource.ts';
-import { ExportPlacesHere } from '../../src/reports/export/slots.ts';
+import { LocalExportSlots } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
 import type { Answers } from '../../src/workers/protocol.ts';
 import { FakeClock } from '../support/clock.ts';
@@ -89,7 +89,7 @@ describe('a connection that reads nothing and is reset', () => {
   });
 });
 
-test('with workers, slots are given back in the process that holds them', async () => {
+test('with workers, slots are released in the process that holds them', async () => {
   const sandbox = await startSandbox();
   sandbox.campaign({ id: '1', size: 300_000, newestMs: Date.now() - 86_400_000 });
   const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: '2', SENDGATE_EXPORTS_PER_TEAM: '2' };
@@ -186,41 +186,44 @@ test("a question that arrives after a worker's end takes no slot", async () => {
 });
 
 describe('one client', () => {
-  const enter = (places: ExportPlacesHere, client: string, team = 'web') => places.enter({ team, client });
+  const acquire = (slots: LocalExportSlots, client: string, team = 'web') => slots.acquire({ team, client });
   const refused = { code: 'rate-limited', retryAfterSeconds: 10 };
 
   test('leaves the last export slot of its team to another client', async () => {
-    const places = new ExportPlacesHere(4);
-    const own = [await enter(places, 'a'), await enter(places, 'a'), await enter(places, 'a')];
-    await expect(enter(places, 'a')).rejects.toMatchObject(refused);
-    const other = await enter(places, 'b');
-    await expect(enter(places, 'c')).rejects.toMatchObject(refused);
-    await enter(places, 'a', 'jobs');
+    const slots = new LocalExportSlots(4);
+    const own = [await acquire(slots, 'a'), await acquire(slots, 'a'), await acquire(slots, 'a')];
+    await expect(acquire(slots, 'a')).rejects.toMatchObject(refused);
+    const other = await acquire(slots, 'b');
+    await expect(acquire(slots, 'c')).rejects.toMatchObject(refused);
+    await acquire(slots, 'a', 'jobs');
     own[0]?.();
-    own[0]?.(); // Given back twice, it is one place.
-    await enter(places, 'c');
-    await expect(enter(places, 'a')).rejects.toMatchObject(refused);
+    own[0]?.(); // Released twice, it is one slot.
+    await acquire(slots, 'c');
+    await expect(acquire(slots, 'a')).rejects.toMatchObject(refused);
     other();
-    await enter(places, 'd');
+    await acquire(slots, 'd');
   });
 
-  test('gets the slot where there is only one', async () => {
-    await expect(enter(new ExportPlacesHere(1), 'a')).resolves.toBeDefined();
+  test('may take a single slot', async () => {
+    await expect(acquire(new LocalExportSlots(1), 'a')).resolves.toBeDefined();
   });
 
-  test.each([undefined, 3_000])('reads that the slot is kept, in a team with %j requests a minute', async (rate) => {
-    const teams = [{ name: 'c', networks: ['127.0.0.0/8'], ...(rate && { requestsPerMinute: rate }) }];
-    await begin({ SENDGATE_EXPORTS_PER_TEAM: '2', SENDGATE_TEAMS: JSON.stringify(teams) });
-    const running = await dialDeaf(it.url);
-    running.write(wire('/campaigns/1/sends.csv'));
-    await until(() => it.sandbox.callCount > 0, 'it runs');
-    const answer = await fetch(`${it.url}/campaigns/1/sends.csv`);
-    expect(answer.status).toBe(429);
-    expect(await answer.text()).toContain('kept for another client');
-    const other = await dial(it.url, '127.0.0.2');
-    other.socket.write(wire('/campaigns/1/sends.csv'));
-    await until(() => statusesIn(other.text()).includes(200), 'another client has it');
-    other.socket.destroy();
-    running.destroy();
-  });
+  test.each([undefined, 3_000])(
+    'is told that the last slot is kept, in a team with %j requests a minute',
+    async (rate) => {
+      const teams = [{ name: 'c', networks: ['127.0.0.0/8'], ...(rate && { requestsPerMinute: rate }) }];
+      await begin({ SENDGATE_EXPORTS_PER_TEAM: '2', SENDGATE_TEAMS: JSON.stringify(teams) });
+      const running = await dialDeaf(it.url);
+      running.write(wire('/campaigns/1/sends.csv'));
+      await until(() => it.sandbox.callCount > 0, 'it runs');
+      const answer = await fetch(`${it.url}/campaigns/1/sends.csv`);
+      expect(answer.status).toBe(429);
+      expect(await answer.text()).toContain('kept for another client');
+      const other = await dial(it.url, '127.0.0.2');
+      other.socket.write(wire('/campaigns/1/sends.csv'));
+      await until(() => statusesIn(other.text()).includes(200), 'another client has it');
+      other.socket.destroy();
+      running.destroy();
+    },
+  );
 });

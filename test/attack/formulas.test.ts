@@ -3,11 +3,11 @@
  */
 import { expect, test } from '@jest/globals';
 import Papa from 'papaparse';
-import { sendFields } from '../../src/model/sends.ts';
+import { sendsReport } from '../../src/model/sends.ts';
 import { exportFormats } from '../../src/reports/export/formats.ts';
 
 const line = (email: string) =>
-  exportFormats.csv.lines(
+  exportFormats.csv(sendsReport).lines(
     JSON.stringify([
       {
         activity_type: 'EMAIL_SEND',
@@ -58,6 +58,6 @@ test('A value that is none is written as it is', () => {
     ...['a=b@example.com', 'ä@example.com', 'a;b@example.com', 'a|b@example.com', '1@x', 'a b@x'],
   ]) {
     const [row = []] = Papa.parse<string[]>(line(email)).data;
-    expect(row[sendFields.indexOf('email_address')]).toBe(email);
+    expect(row[sendsReport.fields.indexOf('email_address')]).toBe(email);
   }
 });

@@ -12,7 +12,7 @@ import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import { SecondLimit } from '../../src/quota/second-limit.ts';
 import { linesNow } from '../../src/reports/answer.ts';
-import { readSends, renderPage } from '../../src/reports/page-json.ts';
+import { readRows, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
 import type { Finding } from '../../src/upstream/finding.ts';
 import { Gate } from '../../src/upstream/gate.ts';
@@ -201,10 +201,10 @@ test("a page's age is the time that has passed, and its freshness within bounds"
         {
           fetchPage: async () => {
             if (isDown) throw new Problem('upstream-failed', { reason: 'http-5xx' });
-            return { sends: [send], cursor: undefined };
+            return { rows: [send], cursor: undefined };
           },
           render: (query, page) => renderPage('', query, page),
-          readSends,
+          readRows,
           filtersSince: true,
           clock,
         },

@@ -295,7 +295,7 @@ describe('A forged record', () => {
     const id = campaignIdOf(String(campaign));
     const date = new Date(clock.now() - 1_000).toISOString();
     const send = { activity_type: '', campaign_id: id, contact_id: '1', email_address: '', send_date: date };
-    const rendered = renderPage('', firstPage(id), { sends: [send], cursor: undefined });
+    const rendered = renderPage('', firstPage(id), { rows: [send], cursor: undefined });
     const page = { ...rendered, cursor: undefined, newestMs: clock.now() };
     const walk = `sendgate:1:{${recordVersion}|v3|${id}|sends}`;
     const key = `${walk}:limit=500`;

@@ -3,8 +3,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PageQuery } from '../../src/model/page-query.ts';
-import type { SendsPage } from '../../src/model/sends.ts';
-import { type ErrorShape, errorShapes } from '../../src/sandbox/fault.ts';
+import type { ReportPage } from '../../src/model/report.ts';
+import { type ErrorShape, errorShapes } from '../../src/sandbox/error-shapes.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import type { Adapter, Question, Reply } from '../../src/upstream/adapter.ts';
 import type { Credentials } from '../../src/upstream/credentials.ts';
@@ -105,8 +105,8 @@ export function describeAdapter(name: string, subject: Subject): void {
       const dates: string[] = [];
       let pages = 0;
       for (let next: PageQuery | undefined = query; next; pages++) {
-        const { sends, cursor: following }: SendsPage = await answer(adapter.page(next));
-        dates.push(...sends.map(({ send_date }) => send_date));
+        const { rows, cursor: following }: ReportPage = await answer(adapter.page(next));
+        dates.push(...rows.map(({ send_date = '' }) => send_date));
         next = following === undefined ? undefined : nextPage(campaign, following);
       }
       expect(pages).toBe(3);

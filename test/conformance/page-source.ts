@@ -9,10 +9,10 @@ import { PageCache } from '../../src/cache/page-cache.ts';
 import type { PageFormat } from '../../src/cache/page-format.ts';
 import type { Lookup, PageSource } from '../../src/cache/page-source.ts';
 import type { PageQuery } from '../../src/model/page-query.ts';
-import type { SendsPage } from '../../src/model/sends.ts';
+import type { ReportPage } from '../../src/model/report.ts';
 import { Problem } from '../../src/problems.ts';
 import type { Demand } from '../../src/quota/demand.ts';
-import { readSends, renderPage } from '../../src/reports/page-json.ts';
+import { readRows, renderPage } from '../../src/reports/page-json.ts';
 import { FakeClock, settled } from '../support/clock.ts';
 import { firstPage } from '../support/queries.ts';
 
@@ -23,13 +23,13 @@ const ask = { team: 'team', client: 'client' };
 export class HeldUpstream {
   readonly calls: {
     readonly demand: Demand;
-    readonly answer: (page: SendsPage) => void;
+    readonly answer: (page: ReportPage) => void;
     readonly fail: (error: Error) => void;
   }[] = [];
   /** Says what is answered without being told to. */
-  always: ((query: PageQuery) => SendsPage) | undefined;
+  always: ((query: PageQuery) => ReportPage) | undefined;
 
-  readonly fetchPage = (query: PageQuery, demand: Demand): Promise<SendsPage> =>
+  readonly fetchPage = (query: PageQuery, demand: Demand): Promise<ReportPage> =>
     new Promise((resolve, reject) => {
       this.calls.push({ demand, answer: resolve, fail: reject });
       if (!this.always) return;
@@ -41,8 +41,8 @@ export class HeldUpstream {
     });
 }
 
-export const pageOfOne = (contact_id: string): SendsPage => ({
-  sends: [{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id, email_address: 'a@b.c', send_date: '' }],
+export const pageOfOne = (contact_id: string): ReportPage => ({
+  rows: [{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id, email_address: 'a@b.c', send_date: '' }],
   cursor: undefined,
 });
 
@@ -61,7 +61,7 @@ export function cacheOf(
     {
       clock,
       fetchPage,
-      readSends,
+      readRows,
       filtersSince,
       ...behind,
       encode: encodeAtOnce,
@@ -86,7 +86,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
     });
 
     const contactOf = async ({ page }: Pick<Lookup, 'page'>) =>
-      readSends((await identityOf(page.body)).toString())[0]?.contact_id;
+      readRows('sends', (await identityOf(page.body)).toString())[0]?.contact_id;
     const called = async (times: number) => {
       for (let n = 0; n < 1_000 && upstream.calls.length < times; n++) await settled();
       expect(upstream.calls).toHaveLength(times);
@@ -214,7 +214,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
 }
 
 /** Old enough to be fresh for an hour. */
-export const datedPage = (clock: FakeClock): SendsPage => ({
-  sends: pageOfOne('a').sends.map((send) => ({ ...send, send_date: new Date(clock.now() - 36_000_000).toISOString() })),
+export const datedPage = (clock: FakeClock): ReportPage => ({
+  rows: pageOfOne('a').rows.map((row) => ({ ...row, send_date: new Date(clock.now() - 36_000_000).toISOString() })),
   cursor: undefined,
 });

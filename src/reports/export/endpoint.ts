@@ -1,9 +1,7 @@
 /**
- * `GET|HEAD /campaigns/:id/sends.csv` and `.ndjson`: a whole campaign, streamed.
+ * `GET|HEAD /campaigns/:id/{report}.csv` and `.ndjson`: a whole report, streamed.
  */
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { RequestHandler } from 'express';
 import type { PageSource } from '../../cache/page-source.ts';
 import type { Clock } from '../../clock.ts';
@@ -12,30 +10,31 @@ import { exchangeOf } from '../../http/request-context.ts';
 import { onlyReads, payerOf, searchOf, untilGone } from '../../http/resource.ts';
 import { headLines } from '../../http/response-writer.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
-import type { FirstPage } from '../../model/page-query.ts';
+import type { Report } from '../../model/report.ts';
 import { Problem } from '../../problems.ts';
 import { parseExportQuery } from '../query.ts';
+import { fileName, resetDownload, writePages } from './download.ts';
 import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
-import type { ExportPlaces } from './slots.ts';
+import type { ExportSlots } from './slots.ts';
 import { startWalk } from './walk.ts';
 
 interface Parts {
   readonly pages: PageSource;
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
-  readonly places: ExportPlaces;
-  /** Called with unforeseen errors. */
+  readonly slots: ExportSlots;
+  /** Called with errors that are not Problems. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
 export interface ExportOptions {
-  /** How long one goes on without a page arriving. */
+  /** How long an export retries a page that fails. */
   readonly patienceSeconds: number;
 }
 
-export const exportPath = (name: ExportName) => `/campaigns/:id/sends.${name}`;
+export const exportPath = ({ name }: Report, format: ExportName) => `/campaigns/:id/${name}.${format}`;
 
-export class SendsExports {
+export class ReportExports {
   readonly #parts: Parts;
   readonly #options: ExportOptions;
   readonly #running = new Set<ServerResponse>();
@@ -45,99 +44,63 @@ export class SendsExports {
     this.#options = options;
   }
 
-  /** Exports that run. */
+  /** Exports that are running. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** Breaks off those that run. */
-  breakOff(): void {
-    for (const res of this.#running) breakOff(res);
+  /** Resets the connections of all running exports. */
+  resetAll(): void {
+    for (const res of this.#running) resetDownload(res);
   }
 
-  /** Every method of the resource. Problems are for the error handler, as long as nothing has been written. */
-  handler(name: ExportName): RequestHandler<{ id: string }> {
-    const format = exportFormats[name];
+  /** Every method of the resource. Rejects with a Problem while nothing has been written. */
+  handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
+    const format = exportFormats[name](report);
     return async (req, res) => {
       const exchange = exchangeOf(req);
       const { id, told } = exchange;
-      told.route = exportPath(name);
+      told.route = exportPath(report, name);
       if (onlyReads(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
-      const query = parseExportQuery(req.params.id, searchOf(req.url), this.#parts.campaignIds);
+      const query = parseExportQuery(report, req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
       const gone = untilGone(res);
-      const leave = await this.#parts.places.enter(payerOf(req));
+      const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);
-      /** The log line is written when the connection closes: it has to know by then. */
-      const failed = (error: unknown) => {
+      /** The access log is written when the connection closes, so the problem has to be noted before. */
+      const fail = (error: unknown) => {
         if (!gone.aborted && told.problem === undefined) {
           const problem = error instanceof Problem ? error : new Problem('internal-error');
           if (problem !== error) this.#parts.onUnexpected(error, id);
           told.problem = problem.code;
           told.reason = problem.reason;
         }
-        breakOff(res);
+        resetDownload(res);
       };
       try {
-        const ask = { ...payerOf(req), signal: gone };
+        const request = { ...payerOf(req), signal: gone };
         const { patienceSeconds } = this.#options;
-        const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, ask);
-        gone.throwIfAborted(); // A page that is held comes to one who has gone, too.
+        const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, request);
+        gone.throwIfAborted(); // A cached page arrives also when the caller has gone.
         const lines = headLines(
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
           ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],
         );
         exchange.begin(200, lines);
         if (req.method === 'HEAD') res.end();
-        else await write(res, format, walk, failed);
+        else await writePages(res, format, walk, fail);
       } catch (error) {
         if (!res.headersSent) throw error;
-        failed(error);
+        fail(error);
       } finally {
         this.#running.delete(res);
-        leave();
+        release();
       }
     };
   }
 }
 
-/**
- * Writes as much as the reader takes. One that takes nothing is the connection's business.
- *
- * @param failed called when the walk has failed, before the pipeline closes the connection
- */
-async function write(
-  res: ServerResponse,
-  format: ExportFormat,
-  walk: AsyncIterable<string>,
-  failed: (error: unknown) => void,
-): Promise<void> {
-  const text = async function* () {
-    yield format.head;
-    try {
-      for await (const sends of walk) yield format.lines(sends);
-    } catch (error) {
-      failed(error);
-      throw error;
-    }
-  };
-  // One page at a time: a slow reader slows the walk.
-  await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
-}
-
-/** What is broken off must not look complete: an old proxy takes a closed connection for the end, but never a reset one. */
-function breakOff(res: ServerResponse): void {
-  if (res.writableFinished) return;
-  res.socket?.resetAndDestroy();
-  res.destroy();
-}
-
 function unacceptable({ mediaType }: ExportFormat) {
-  return { detail: `This export comes as ${mediaType}: let \`Accept\` allow it.` };
-}
-
-function fileName({ campaign, createdSince }: FirstPage, name: ExportName): string {
-  const since = createdSince === undefined ? '' : `-since-${createdSince.replaceAll(':', '-')}`;
-  return `campaign-${campaign}-sends${since}.${name}`;
+  return { detail: `This export is ${mediaType}: let \`Accept\` allow it.` };
 }

@@ -1,18 +1,17 @@
 /**
- * The forms in which a whole campaign is exported. A page that needs no change but in what stands between its sends is
- * taken as it is held, without reading it.
+ * The formats of a whole report. A page is taken as it is held, without parsing it, unless a value in it needs a change.
  */
 import Papa from 'papaparse';
-import { type Send, sendFields } from '../../model/sends.ts';
+import type { Report, Row } from '../../model/report.ts';
 
 export interface ExportFormat {
   /** What `Accept` has to allow. */
   readonly mediaType: string;
   readonly contentType: string;
-  /** What comes before the first send. */
+  /** What comes before the first row. */
   readonly head: string;
-  /** The lines of one page, each with its end, out of its sends as `renderPage` writes them: a JSON array. */
-  readonly lines: (sends: string) => string;
+  /** The lines of one page, each with its end, out of its rows as `renderPage` writes them: a JSON array. */
+  readonly lines: (rows: string) => string;
 }
 
 /**
@@ -26,38 +25,42 @@ const withoutFormulas = (value: string) => value.replace(formula, "'");
 
 /** A value that holds no formula and nothing to be quoted: it is the same in JSON and in CSV. */
 const plainValue = String.raw`([\w.][^",;|\\\s]*)`;
-const plainSend = new RegExp(
-  String.raw`(?<=[[,])\{${sendFields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
-  'g',
-);
-const plainRow = `${sendFields.map((_, index) => `$${index + 1}`).join(',')}\r\n`;
 
 /** Comma-separated values (RFC 4180), with a header row. What a spreadsheet would take for a formula gets a `'` in front. */
-const csv: ExportFormat = {
-  mediaType: 'text/csv',
-  contentType: 'text/csv; charset=utf-8; header=present',
-  head: `${sendFields.join(',')}\r\n`,
-  lines: (sends) => {
-    if (sends === '[]') return '';
-    const rows = sends.replace(plainSend, plainRow);
-    if (!rows.includes('{')) return rows.slice(1);
-    const read: Send[] = JSON.parse(sends);
-    const cells = read.map((send) => sendFields.map((name) => withoutFormulas(send[name])));
-    return `${Papa.unparse(cells)}\r\n`;
-  },
-};
+function csv({ fields }: Report): ExportFormat {
+  const plainRow = new RegExp(
+    String.raw`(?<=[[,])\{${fields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
+    'g',
+  );
+  const cells = `${fields.map((_, index) => `$${index + 1}`).join(',')}\r\n`;
+  return {
+    mediaType: 'text/csv',
+    contentType: 'text/csv; charset=utf-8; header=present',
+    head: `${fields.join(',')}\r\n`,
+    lines: (rows) => {
+      if (rows === '[]') return '';
+      const lines = rows.replace(plainRow, cells);
+      if (!lines.includes('{')) return lines.slice(1);
+      const read: readonly Row[] = JSON.parse(rows);
+      return `${Papa.unparse(read.map((row) => fields.map((name) => withoutFormulas(row[name] ?? ''))))}\r\n`;
+    },
+  };
+}
 
-/** How a send begins. A quote before a name is never one that ends a string, so this stands nowhere else. */
-const begin = `{"${sendFields[0]}":`;
+/** One JSON text a line (https://github.com/ndjson/ndjson-spec). */
+function ndjson({ fields }: Report): ExportFormat {
+  /** How a row begins. A quote before a name is never one that ends a string, so this occurs nowhere else. */
+  const begin = `{"${fields[0]}":`;
+  return {
+    mediaType: 'application/x-ndjson',
+    contentType: 'application/x-ndjson',
+    head: '',
+    lines: (rows) => (rows === '[]' ? '' : `${rows.slice(1, -1).replaceAll(`},${begin}`, `}\n${begin}`)}\n`),
+  };
+}
 
-/** One JSON text a line. */
-const ndjson: ExportFormat = {
-  mediaType: 'application/x-ndjson',
-  contentType: 'application/x-ndjson',
-  head: '',
-  lines: (sends) => (sends === '[]' ? '' : `${sends.slice(1, -1).replaceAll(`},${begin}`, `}\n${begin}`)}\n`),
-};
-
-export const exportFormats = { csv, ndjson } as const;
+export const exportFormats = { csv, ndjson } as const satisfies Readonly<
+  Record<string, (report: Report) => ExportFormat>
+>;
 export type ExportName = keyof typeof exportFormats;
 export const exportNames = Object.keys(exportFormats) as readonly ExportName[];

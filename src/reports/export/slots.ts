@@ -1,48 +1,50 @@
 /**
- * How many exports of a team run at the same time.
+ * Slots bound how many exports a team runs at a time.
  */
 import { Problem } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 
-export interface ExportPlaces {
+export interface ExportSlots {
   /**
-   * Resolves with what gives the place back.
+   * Takes a slot, and resolves with the function that releases it; calling that twice is harmless.
    *
-   * @throws Problem `rate-limited` when the team's places are all taken, or all that one client may have
+   * @throws Problem `rate-limited` when all slots of the team are taken, or all that one client may take
    */
-  enter(exporter: Payer): Promise<() => void>;
+  acquire(exporter: Payer): Promise<() => void>;
 }
 
-/** With that many exports at a time, one is likely to end soon. */
+/** Some export of a full team is likely to end within this time. */
 const retryAfterSeconds = 10;
 
-/** The places of all processes, in the one that has the pages. */
-export class ExportPlacesHere implements ExportPlaces {
+/** The slots of all processes, held by the one that holds the cache. */
+export class LocalExportSlots implements ExportSlots {
   readonly #perTeam: number;
-  /** By team, the clients of the exports that run. */
+  /** The clients of running exports, by team. */
   readonly #running = new Map<string, string[]>();
 
   constructor(perTeam: number) {
     this.#perTeam = perTeam;
   }
 
-  async enter({ team, client = '' }: Payer): Promise<() => void> {
+  async acquire({ team, client = '' }: Payer): Promise<() => void> {
     const running = this.#running.get(team) ?? [];
-    if (running.length >= this.#perTeam) throw refusal('All exports that your team may run at a time are running.');
+    if (running.length >= this.#perTeam) throw refusal('Your team is running as many exports as it may.');
     const own = running.filter((other) => other === client).length;
-    // The last place is kept for another client; a single place is for anybody.
+    // The last slot is kept for another client; a single slot is for anybody.
     if (own > 0 && own >= this.#perTeam - 1) {
-      throw refusal('You run as many exports as one client may: the last one of your team is kept for another client.');
+      throw refusal(
+        "You are running as many exports as one client may: your team's last slot is kept for another client.",
+      );
     }
     this.#running.set(team, [...running, client]);
     let isHeld = true;
     return () => {
-      if (isHeld) this.#leave(team, client);
+      if (isHeld) this.#release(team, client);
       isHeld = false;
     };
   }
 
-  #leave(team: string, client: string): void {
+  #release(team: string, client: string): void {
     const running = [...(this.#running.get(team) ?? [])];
     running.splice(running.indexOf(client), 1);
     if (running.length > 0) this.#running.set(team, running);

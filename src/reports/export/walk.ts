@@ -1,141 +1,88 @@
 /**
- * A whole campaign, page by page, while it is being read: never more than one page ahead of its reader.
+ * Walks a whole report page by page while it is read, never more than one page ahead of the reader.
  */
-
 import { identityOf } from '../../cache/compression.ts';
 import type { PageBody } from '../../cache/page.ts';
-import type { Lookup, PageSource } from '../../cache/page-source.ts';
+import type { PageSource } from '../../cache/page-source.ts';
 import { type Clock, sleep } from '../../clock.ts';
 import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
-import type { Send } from '../../model/sends.ts';
+import { reports } from '../../model/reports.ts';
 import { Problem, type ProblemCode } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 import { resultsOf } from '../page-json.ts';
+import { CursorCycle } from './cursor-cycle.ts';
+import { NewRows } from './new-rows.ts';
 
 interface Parts {
   readonly pages: PageSource;
   readonly clock: Clock;
-  /** How long a page that does not come is asked for again and again, in milliseconds. */
+  /** How long a page that fails is retried, in milliseconds. */
   readonly patienceMs: number;
 }
 
-export interface WalkAsk extends Payer {
+export interface WalkRequest extends Payer {
   readonly signal: AbortSignal;
 }
 
-/** What may pass while a walk waits. */
-const passing: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-failed', 'upstream-timeout']);
+/** Failures that may pass while a walk waits. */
+const transient: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-failed', 'upstream-timeout']);
 
-const pauseMs = { first: 1_000, most: 15_000 };
+const pauseMs = { first: 1_000, longest: 15_000 };
 
-/** Pages in a row that may repeat what was told: more, and the cursors go round in a circle. */
-const maxRepeated = 200;
-
-/** Pages that are remembered, so that no send is told twice: more than can arrive while one is being read. */
-const maxRememberedPages = 20;
+/** Pages in a row without a new row; more of them, and the cursors lead nowhere. */
+const maxRepeatedPages = 200;
 
 /**
- * Waits for the walk's first page, and returns the sends of every page in turn, each a JSON array. While one is being
- * read, the next is fetched.
+ * Waits for the first page, and returns the rows of every page in turn, each page a JSON array. While one is read, the next is
+ * fetched. Each row comes once, also when rows that arrive meanwhile make pages repeat.
  *
- * New sends that arrive on the way shift what is behind an offset cursor, and pages repeat what has been read: here
- * every send comes once.
- *
- * @throws Problem when a page cannot be had: the first at once, the others after `patienceMs`; or the signal's reason
+ * @throws Problem when a page cannot be had: the first at once, later ones after `patienceMs`; or the signal's reason
  */
-export async function startWalk(parts: Parts, head: FirstPage, ask: WalkAsk): Promise<AsyncGenerator<string, void>> {
-  const first = await parts.pages.get(head, { ...ask, urgency: 'bulk' });
-  return walkOn(parts, head, ask, first);
+export async function startWalk(
+  parts: Parts,
+  first: FirstPage,
+  request: WalkRequest,
+): Promise<AsyncGenerator<string, void>> {
+  return walkOn(parts, first, request, await fetchPage(parts, first, request));
 }
 
-async function* walkOn(parts: Parts, head: FirstPage, ask: WalkAsk, first: Lookup) {
-  const told = new Told();
-  const circle = new Circle();
-  let repeated = 0;
-  for (let found: Lookup | undefined = first; found; ) {
-    const { body }: Lookup['page'] = found.page;
-    const { cursor }: PageBody = body;
-    const next: Promise<Lookup> | undefined =
-      cursor === undefined ? undefined : patiently(parts, pageBehind(head, cursor), ask);
-    // Should it fail while this page is being read, that is told when it is wanted.
+async function* walkOn(parts: Parts, first: FirstPage, request: WalkRequest, firstBody: PageBody) {
+  const newRows = new NewRows(reports[first.report].dateField);
+  const cycle = new CursorCycle();
+  let repeatedPages = 0;
+  let body = firstBody;
+  for (;;) {
+    const { cursor } = body;
+    const next = cursor === undefined ? undefined : fetchPatiently(parts, pageBehind(first, cursor), request);
+    // It may fail while this page is being read; the failure is thrown where it is awaited.
     next?.catch(() => {});
-    const news = told.news(resultsOf((await identityOf(body)).toString()));
-    repeated = news === '[]' ? repeated + 1 : 0;
-    const isCircle = cursor !== undefined && circle.closesAt(cursor);
-    if (isCircle || repeated > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
-    yield news;
-    found = await next;
+    const rows = newRows.of(resultsOf((await identityOf(body)).toString()));
+    repeatedPages = rows === '[]' ? repeatedPages + 1 : 0;
+    const isCycle = cursor !== undefined && cycle.closesAt(cursor);
+    if (isCycle || repeatedPages > maxRepeatedPages) throw new Problem('upstream-failed', { reason: 'circle' });
+    yield rows;
+    if (!next) return;
+    body = await next;
   }
 }
 
-async function patiently({ pages, clock, patienceMs }: Parts, query: PageQuery, ask: WalkAsk): Promise<Lookup> {
+async function fetchPage({ pages }: Parts, query: PageQuery, request: WalkRequest): Promise<PageBody> {
+  const { page } = await pages.get(query, { ...request, urgency: 'bulk' });
+  return page.body;
+}
+
+/** Retries with longer and longer pauses, at least as long as the failure asks for. */
+async function fetchPatiently(parts: Parts, query: PageQuery, request: WalkRequest): Promise<PageBody> {
+  const { clock, patienceMs } = parts;
   const giveUpAt = clock.monotonic() + patienceMs;
-  for (let waitMs = pauseMs.first; ; waitMs = Math.min(waitMs * 2, pauseMs.most)) {
+  for (let waitMs = pauseMs.first; ; waitMs = Math.min(waitMs * 2, pauseMs.longest)) {
     try {
-      return await pages.get(query, { ...ask, urgency: 'bulk' });
+      return await fetchPage(parts, query, request);
     } catch (error) {
-      if (!(error instanceof Problem) || !passing.has(error.code)) throw error;
+      if (!(error instanceof Problem) || !transient.has(error.code)) throw error;
       const ms = Math.max(waitMs, (error.retryAfterSeconds ?? 0) * 1000);
       if (clock.monotonic() + ms >= giveUpAt) throw error;
-      await sleep(clock, ms, ask.signal);
+      await sleep(clock, ms, request.signal);
     }
   }
 }
-
-/** Whether cursors repeat, found with the memory of one of them (Brent's algorithm): after three rounds at the latest. */
-class Circle {
-  #remembered: string | undefined;
-  #steps = 0;
-  #stepsUntilNext = 1;
-
-  closesAt(cursor: string): boolean {
-    if (cursor === this.#remembered) return true;
-    if (++this.#steps === this.#stepsUntilNext) {
-      this.#remembered = cursor;
-      this.#steps = 0;
-      this.#stepsUntilNext *= 2;
-    }
-    return false;
-  }
-}
-
-/** What was told, as far as it can come again. */
-class Told {
-  /** The last pages of it. */
-  readonly #recent: string[] = [];
-
-  /** Those of a page's sends that have not been told; they are told now. */
-  news(sends: string): string {
-    const last = this.#recent.at(-1);
-    const news = last === undefined || isOlder(sends, last) ? sends : this.#without(sends);
-    if (news !== '[]') this.#recent.push(news);
-    if (this.#recent.length > maxRememberedPages) this.#recent.shift();
-    return news;
-  }
-
-  #without(sends: string): string {
-    const told = new Set(this.#recent.flatMap((page) => parse(page).map(identity)));
-    return JSON.stringify(parse(sends).filter((send) => !told.has(identity(send))));
-  }
-}
-
-/** Whether all of a page is older than all of another, by their dates alone, as nearly every page is. */
-function isOlder(sends: string, before: string): boolean {
-  const [oldest = ''] = datesIn(before).toSorted();
-  return datesIn(sends).every((date) => date !== '' && date < oldest);
-}
-
-const dateKey = '"send_date":"';
-
-/** The dates of sends, of which there is one at least, all in one spelling; an empty one is older than any. */
-function datesIn(sends: string): readonly string[] {
-  const dates: string[] = [];
-  for (let at = sends.indexOf(dateKey); at !== -1; at = sends.indexOf(dateKey, at)) {
-    at += dateKey.length;
-    dates.push(sends.slice(at, sends.indexOf('"', at)));
-  }
-  return dates;
-}
-const parse = (sends: string) => JSON.parse(sends) as readonly Send[];
-/** All of a send: where its contact is not known, the rest tells it from others. */
-const identity = (send: Send) => JSON.stringify(send);

@@ -1,13 +1,13 @@
 /**
- * Requests for Constant Contact v2: which they are, and what they carry as credentials.
+ * Recognises requests of programs written for Constant Contact v2, and takes the credentials off them.
  */
 import type { IncomingMessage } from 'node:http';
 import { bearerToken } from '../../callers/teams.ts';
 import { searchOf } from '../../http/resource.ts';
 
 /**
- * Whether a request is for v2's API, whatever there is at its path: programs that were written for it read all errors in v2's
- * form. Only the path tells: what a query holds is anybody's.
+ * Whether a request is for v2's API, also where no resource is at its path: v2 programs can read errors only in v2's form. The
+ * path alone decides: a query may hold anything.
  */
 export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
   // A target may be a whole URL (RFC 9112 §3.2.2). The bounds are those of names, and keep the time for any target short.
@@ -19,17 +19,17 @@ export function dropInRule(basePath: string): (req: IncomingMessage) => boolean 
 const credential = new RegExp(`^(?:${anySpelling('api_key')}|(${anySpelling('access_token')}))(?:=|$)`);
 
 /**
- * Parameters of a request that are searched for credentials, more than any program sends: requests over their limit are searched,
- * too. The rest, which may have credentials in it, is replaced by a parameter that has the request refused.
+ * Parameters that are searched for credentials, more than any program sends: the search runs before the rate limit. The rest may
+ * hold credentials too, and is replaced by a parameter that gets the request refused.
  */
 const maxParameters = 20;
 const beyond = 'parameters_beyond_20';
 
 /**
- * Takes off a request what it carries as credentials for Constant Contact, before anything can read, log or forward them.
+ * Takes credentials for Constant Contact off a request, before anything can read, log or forward them.
  *
- * @returns the tokens among them that a team may have handed out: of the header, then of the query. One that is given more
- * than once is none, so that a request is good for two guesses and no more.
+ * @returns the ones that may be a team's token: from the header, then from the query. A repeated one is not returned, so that a
+ * request allows two guesses at most.
  */
 export function takeCredentials(req: IncomingMessage): readonly string[] {
   const tokens = [bearerToken(takeAuthorization(req)), takeFromQuery(req)];
@@ -41,7 +41,7 @@ function takeAuthorization(req: IncomingMessage): string | undefined {
   const { authorization } = headers;
   if (authorization === undefined) return undefined;
   delete headers.authorization;
-  // In place: node:http makes more of them when it is asked, and knows how many there are.
+  // In place: node:http derives other views from this array, and has counted its entries.
   for (let n = 0; n < rawHeaders.length; n += 2) {
     if (rawHeaders[n]?.toLowerCase() === 'authorization') rawHeaders[n + 1] = '';
   }

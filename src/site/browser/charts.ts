@@ -1,17 +1,17 @@
 /**
- * Charts in the page's colours, as wide as there is room.
+ * Charts in the colours and the width of the page.
  */
 import type uPlot from 'uplot';
 
-/** It comes as a script of its own. */
+/** Loaded by its own script tag. */
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
 
 const height = 160;
-/** As many as there are colours. */
+/** One for each colour. */
 export const maxLines = 5;
 
 export interface Line {
-  /** Shown where there is more than one. */
+  /** Shown if there are several lines. */
   readonly name: string;
   readonly values: readonly (number | null)[];
 }
@@ -21,7 +21,7 @@ export interface Chart {
   show(xs: readonly number[], lines: readonly Line[]): void;
 }
 
-/** The least span of time that is shown, and what its ends are called. */
+/** The shortest span of time that is shown, and the labels on its axis. */
 const spans = {
   bars: { seconds: 24 * 3_600, label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}` },
   line: { seconds: 60, label: (iso: string) => iso.slice(11, 19) },

@@ -1,8 +1,8 @@
 /**
- * The reference: Swagger UI on our own description.
+ * The API reference: Swagger UI on `openapi.json`.
  */
 
-/** Swagger UI comes as a script of its own; this is what is used of it. */
+/** Loaded by its own script tag; this is the part that is used. */
 declare const SwaggerUIBundle: (options: {
   readonly url: string;
   readonly dom_id: string;

@@ -1,5 +1,5 @@
 /**
- * Which view is shown, by the address: `#sends?campaign=…&since=…`, or `#live`.
+ * Shows the view that the address names: `#sends?campaign=…&since=…`, or `#live`.
  */
 import { watch } from './live.ts';
 import { part } from './page.ts';

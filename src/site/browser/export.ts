@@ -1,63 +1,40 @@
 /**
- * A whole campaign, saved as a file, with its progress.
+ * Saves a whole campaign as a file, and shows the progress.
  */
-
 import { part, say } from './page.ts';
 import { number } from './words.ts';
 
-/** What is gathered before it is handed to the browser, which keeps it where it has room. */
+/** Bytes gathered before they become a Blob, which the browser may keep on disk. */
 const handOverBytes = 8 * 1024 * 1024;
 
 export interface Export {
   readonly url: string;
   readonly format: 'csv' | 'ndjson';
   readonly headers: Readonly<Record<string, string>>;
-  /** How many sends there will be; undefined where that is not known. */
+  /** How many sends to expect; undefined if that is not known. */
   readonly total: () => Promise<number | undefined>;
 }
 
+const progress = part<HTMLProgressElement>('export-progress');
 let running: AbortController | undefined;
 
-/** @throws what `fetch` throws when the connection is broken off: nothing is saved then */
+/**
+ * Saves a whole report; a running export is cancelled.
+ *
+ * @returns the response if it is an error
+ * @throws what `fetch` throws when the connection fails: nothing is saved then
+ */
 export async function save({ url, format, headers, total }: Export): Promise<Response | undefined> {
   running?.abort();
   const controller = new AbortController();
   running = controller;
-  const bar = part<HTMLProgressElement>('export-progress');
-  bar.removeAttribute('value');
-  say('export-text', 'Waiting for the first page …');
-  say('export-outcome', '');
-  part('export').hidden = false;
+  begin();
   try {
     const answer = await fetch(url, { headers, signal: controller.signal });
     if (!answer.ok || !answer.body) return answer;
-    const expected = await total();
-    let lines = format === 'csv' ? -1 : 0;
-    let blob = new Blob();
-    let parts: BlobPart[] = [];
-    let bytes = 0;
-    const reader = answer.body.getReader();
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      for (const byte of chunk.value) if (byte === 10) lines++;
-      parts.push(chunk.value);
-      bytes += chunk.value.length;
-      if (bytes > handOverBytes) {
-        blob = new Blob([blob, ...parts]);
-        parts = [];
-        bytes = 0;
-      }
-      const sends = Math.max(0, lines);
-      if (expected !== undefined) {
-        bar.max = Math.max(1, expected, sends);
-        bar.value = sends;
-      }
-      say(
-        'export-text',
-        expected === undefined ? `${number(sends)} sends` : `${number(sends)} of ${number(expected)} sends`,
-      );
-    }
-    keep(new Blob([blob, ...parts], { type: answer.headers.get('content-type') ?? '' }), nameOf(answer));
-    say('export-outcome', `Saved: ${number(Math.max(0, lines))} sends.`);
+    const { blob, rows } = await receive(answer, answer.body, format, await total());
+    keep(blob, nameOf(answer));
+    say('export-outcome', `Saved: ${number(rows)} sends.`);
     return undefined;
   } catch (error) {
     if (!controller.signal.aborted) throw error;
@@ -66,6 +43,56 @@ export async function save({ url, format, headers, total }: Export): Promise<Res
   } finally {
     if (running === controller) part('export').hidden = true;
   }
+}
+
+function begin(): void {
+  progress.removeAttribute('value');
+  say('export-text', 'Waiting for the first page …');
+  say('export-outcome', '');
+  part('export').hidden = false;
+}
+
+/** Reads the whole body, and shows how far it is. */
+async function receive(
+  answer: Response,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  format: Export['format'],
+  expected: number | undefined,
+): Promise<{ readonly blob: Blob; readonly rows: number }> {
+  let lines = format === 'csv' ? -1 : 0;
+  let blob = new Blob();
+  let parts: BlobPart[] = [];
+  let bytes = 0;
+  const reader = body.getReader();
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    lines += linesIn(chunk.value);
+    parts.push(chunk.value);
+    bytes += chunk.value.length;
+    if (bytes > handOverBytes) {
+      blob = new Blob([blob, ...parts]);
+      parts = [];
+      bytes = 0;
+    }
+    showProgress(Math.max(0, lines), expected);
+  }
+  const type = answer.headers.get('content-type') ?? '';
+  return { blob: new Blob([blob, ...parts], { type }), rows: Math.max(0, lines) };
+}
+
+function linesIn(chunk: Uint8Array): number {
+  let lines = 0;
+  for (const byte of chunk) if (byte === 10) lines++;
+  return lines;
+}
+
+function showProgress(rows: number, expected: number | undefined): void {
+  if (expected === undefined) {
+    say('export-text', `${number(rows)} sends`);
+    return;
+  }
+  progress.max = Math.max(1, expected, rows);
+  progress.value = rows;
+  say('export-text', `${number(rows)} of ${number(expected)} sends`);
 }
 
 part('export-cancel').addEventListener('click', () => running?.abort());

@@ -1,5 +1,5 @@
 /**
- * The view of what goes on: `/status`, every two seconds, while somebody looks.
+ * The live view: `/status`, every two seconds while it is shown.
  */
 import { createClient, type Status } from '../../client/client.ts';
 import { chart, maxLines } from './charts.ts';
@@ -38,7 +38,7 @@ async function look(): Promise<void> {
   } catch (error) {
     say(
       'live-problem-detail',
-      error instanceof Error ? `What you see is old: ${error.message}` : 'What you see is old.',
+      error instanceof Error ? `These figures are old: ${error.message}` : 'These figures are old.',
     );
     part('live-problem').hidden = false;
   }
@@ -129,7 +129,7 @@ function push<T>(values: T[], value: T): void {
 function stateOf({ api, circuit, credentials, quota }: Status['upstream']): string {
   if (api === 'gone') return 'has withdrawn its API';
   if (credentials === 'refused') return 'refuses our credentials';
-  if (quota === 'exhausted') return 'takes no more calls today';
+  if (quota === 'exhausted') return 'quota of the day is spent';
   return circuit === 'open' ? 'is down' : 'answers';
 }
 

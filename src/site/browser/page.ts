@@ -1,5 +1,5 @@
 /**
- * The parts of the page, by id.
+ * Access to the parts of the page.
  */
 export function part<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);

@@ -1,20 +1,20 @@
 /**
- * Headers and numbers, as people say them.
+ * Headers and numbers in plain words.
  */
 
-/** What a `Cache-Status` (RFC 9211) and an `Age` mean. */
+/** Where a page came from, out of `Cache-Status` (RFC 9211) and `Age`. */
 export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
   const ttl = Number(/ttl=(-?\d+)/.exec(cacheStatus)?.[1] ?? 0);
-  const asked = `Constant Contact was asked ${inWords(ageSeconds)} ago.`;
+  const asked = `Fetched from Constant Contact ${inWords(ageSeconds)} ago.`;
   if (/; fwd=/.test(cacheStatus)) {
-    const collapsed = cacheStatus.includes('collapsed') ? ', by a call that others waited for too' : '';
+    const collapsed = cacheStatus.includes('collapsed') ? ', by a call shared with other requests' : '';
     return `Fresh from Constant Contact${collapsed}.`;
   }
   if (cacheStatus.includes('stale-if-error')) {
-    return `From the cache: Constant Contact has no answer at present, so this is its last one. ${asked}`;
+    return `From the cache, as Constant Contact fails at present; this is the last page it gave. ${asked}`;
   }
-  if (ttl <= 0) return `From the cache, while a newer page is being fetched: ask again in a moment. ${asked}`;
-  const where = cacheStatus.includes('detail=shared') ? 'the cache of all instances' : 'the cache';
+  if (ttl <= 0) return `From the cache, while a newer page is fetched: reload in a moment. ${asked}`;
+  const where = cacheStatus.includes('detail=shared') ? 'the shared cache' : 'the cache';
   return `From ${where}, fresh for another ${inWords(ttl)}. ${asked}`;
 }
 

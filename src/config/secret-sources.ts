@@ -1,0 +1,96 @@
+/**
+ * Reads the secrets out of environment variables or mounted files.
+ */
+import { parseRedisUrl, redisUrlAllowed } from './redis-url.ts';
+
+/** Secrets by name, with their variables; `…_FILE` holds a path instead. */
+export const secretNames = {
+  apiKey: 'CONSTANT_CONTACT_API_KEY',
+  accessToken: 'CONSTANT_CONTACT_ACCESS_TOKEN',
+  clientId: 'CONSTANT_CONTACT_CLIENT_ID',
+  clientSecret: 'CONSTANT_CONTACT_CLIENT_SECRET',
+  refreshToken: 'CONSTANT_CONTACT_REFRESH_TOKEN',
+  redisUrl: 'REDIS_URL',
+} as const;
+
+export type SecretName = keyof typeof secretNames;
+
+export interface SecretSource {
+  readonly value: string;
+  /** The file that the value came from; undefined if it came from a variable, and cannot change. */
+  readonly file: string | undefined;
+}
+
+/** Those that are set. */
+export type SecretSources = Readonly<Partial<Record<SecretName, SecretSource>>>;
+
+/** The secrets of each version of the API, the required one first. */
+const secretsOf = {
+  v2: ['apiKey', 'accessToken', 'redisUrl'],
+  v3: ['clientId', 'clientSecret', 'refreshToken', 'redisUrl'],
+} as const satisfies Record<string, readonly SecretName[]>;
+
+/** What can stand in a header and a URL. A shorter one could not be redacted without spoiling the log. */
+const secretPattern = /^[\x21-\x7e]{8,4096}$/;
+const secretAllowed = '8 to 4,096 printable ASCII characters without spaces';
+
+const nouns: Readonly<Partial<Record<SecretName, string>>> = {
+  apiKey: 'the API key',
+  clientId: 'the client id of the application',
+};
+
+/** Reads the secrets; `mistakes` says what is wrong with them, never what they are. */
+export function secretSources(
+  api: keyof typeof secretsOf,
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+  mistakes: string[],
+): SecretSources {
+  const sources: Partial<Record<SecretName, SecretSource>> = {};
+  for (const name of secretsOf[api]) {
+    const source = readSource(name, env, readFile);
+    if (typeof source === 'string') mistakes.push(source);
+    else if (source) sources[name] = source;
+    else if (name === secretsOf[api][0]) {
+      const variable = secretNames[name];
+      mistakes.push(`${variable}: is missing; allowed: ${nouns[name]}, here or in a file named by ${variable}_FILE`);
+    }
+  }
+  return sources;
+}
+
+/** The secret, or what is wrong with it; undefined if it is not set. */
+function readSource(
+  name: SecretName,
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+): SecretSource | string | undefined {
+  const variable = secretNames[name];
+  const text = env[variable] || undefined;
+  const file = env[`${variable}_FILE`] || undefined;
+  if (text !== undefined && file !== undefined)
+    return `${variable}: is set twice; allowed: either it or ${variable}_FILE`;
+  if (text === undefined && file === undefined) return undefined;
+  try {
+    return { value: parseSecret(name, text ?? readFile(file ?? '')), file };
+  } catch (error) {
+    const why = error instanceof InvalidSecret ? 'is not valid' : 'the file cannot be read';
+    const allowed = name === 'redisUrl' ? redisUrlAllowed : secretAllowed;
+    return `${file === undefined ? variable : `${variable}_FILE`}: ${why}; allowed: ${allowed}`;
+  }
+}
+
+class InvalidSecret extends Error {}
+
+/** @throws InvalidSecret */
+export function parseSecret(name: SecretName, text: string): string {
+  const value = text.trim();
+  if (!secretPattern.test(value) || (name === 'redisUrl' && !parseRedisUrl(value))) throw new InvalidSecret();
+  return value;
+}
+
+/** What has to be redacted for a secret: itself, and a password that is part of it. */
+export function redactedValues(name: SecretName, { value }: SecretSource): readonly string[] {
+  const password = name === 'redisUrl' ? parseRedisUrl(value)?.password : undefined;
+  return password !== undefined && secretPattern.test(password) ? [value, password] : [value];
+}

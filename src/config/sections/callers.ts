@@ -1,0 +1,64 @@
+/**
+ * Settings of callers: limits, web origins and teams.
+ */
+import { z } from 'zod';
+import { isNetwork, isOrigin } from '../addresses.ts';
+import { integer } from '../value-schemas.ts';
+
+const origin = z
+  .string()
+  .refine((text) => isOrigin(text), 'an exact origin: scheme, host and port, without a path, and no *');
+
+export const callers = z
+  .strictObject({
+    requestsPerMinute: integer(
+      1,
+      1_000_000_000,
+      300,
+      'Requests a minute from one client (IPv4 address or IPv6 /56); more get 429',
+    ),
+    required: z.boolean().default(false).describe('Refuse callers that belong to no team (401)'),
+    cors: z
+      .strictObject({
+        origins: z
+          .array(origin)
+          .max(100)
+          .default([])
+          .describe('Origins whose web pages may call Sendgate, exact, e.g. `https://dashboards.example.com`'),
+      })
+      .prefault({}),
+    maxClients: integer(
+      100,
+      10_000_000,
+      50_000,
+      'Clients counted at a time; beyond it the least recently seen is forgotten',
+    ),
+  })
+  .prefault({});
+
+const team = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
+    .refine((name) => name !== 'default', 'any name but default'),
+  weight: z.number().min(0.01).max(1000).default(1),
+  requestsPerMinute: z.int().min(1).max(1_000_000_000).optional(),
+  callsPerDay: z.int().min(1).max(100_000_000).optional(),
+  networks: z
+    .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
+    .max(1000)
+    .default([]),
+  header: z.strictObject({ name: z.string().regex(/^[\w-]{1,64}$/), value: z.string().min(1).max(256) }).optional(),
+  tokensSha256: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/i, 'a SHA-256 digest of a token: 64 hex digits'))
+    .max(100)
+    .default([]),
+});
+
+export const teams = z
+  .array(team)
+  .max(100)
+  .default([])
+  .describe(
+    'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first team that matches',
+  );

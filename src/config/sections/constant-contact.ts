@@ -1,0 +1,58 @@
+/**
+ * Settings of the calls to Constant Contact.
+ */
+import { z } from 'zod';
+import { isBaseUrl, isTokenUrl } from '../addresses.ts';
+import { integer, mebibyte, optionalFile } from '../value-schemas.ts';
+
+/** Where each version of the API is (vendor's documentation). */
+export const baseUrls = { v2: 'https://api.constantcontact.com', v3: 'https://api.cc.email' } as const;
+
+export const constantContact = z
+  .strictObject({
+    api: z.enum(['v2', 'v3']).default('v2').describe('Version of the API: `v2`, or `v3`'),
+    baseUrl: z
+      .string()
+      .max(500)
+      .refine(
+        (text) => text === '' || isBaseUrl(text),
+        'an https: URL without path, query and credentials; http: for loopback only',
+      )
+      .default('')
+      .describe(`Origin of the API; empty: \`${baseUrls.v2}\` for v2, \`${baseUrls.v3}\` for v3`),
+    oauth: z
+      .strictObject({
+        tokenUrl: z
+          .string()
+          .max(500)
+          .refine(isTokenUrl, 'an https: URL without query and credentials; http: for loopback only')
+          .default('https://authz.constantcontact.com/oauth2/default/v1/token')
+          .describe('v3: where tokens are refreshed'),
+        tokenFile: optionalFile('v3: file that holds the tokens, on a volume; required'),
+      })
+      .prefault({}),
+    timeoutMs: integer(10, 300_000, 10_000, 'Time limit for one call'),
+    deadlineMs: integer(10, 600_000, 20_000, 'Time limit for queueing, calling and retrying together'),
+    retries: integer(0, 5, 2, 'Retries of a call that failed with a transient error'),
+    retryPercent: integer(
+      0,
+      100,
+      10,
+      'Retries allowed in a hundred calls, beyond the first ten; one client may use half of them',
+    ),
+    breakerFailures: integer(1, 10_000, 10, 'Failed calls in a row before a probe decides whether the circuit opens'),
+    breakerProbeMs: integer(
+      10,
+      600_000,
+      5_000,
+      'Shortest time between two probes of whether Constant Contact is available',
+    ),
+    maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Largest response taken, in bytes, decompressed'),
+    credentialsRetrySeconds: integer(
+      1,
+      86_400,
+      60,
+      'Shortest time between two probes of whether the credentials are accepted',
+    ),
+  })
+  .prefault({});

@@ -1,0 +1,31 @@
+/**
+ * Settings before they are validated: nested objects of unknown values.
+ */
+
+export type Tree = Record<string, unknown>;
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets a value at a path; what is on the way and no object is replaced by one. */
+export function putAt(tree: Tree, path: readonly string[], value: unknown): void {
+  const [name, ...rest] = path;
+  if (name === undefined) return;
+  if (rest.length === 0) {
+    tree[name] = value;
+    return;
+  }
+  const child = isTree(tree[name]) ? tree[name] : {};
+  tree[name] = child;
+  putAt(child, rest, value);
+}
+
+/** Removes what is at a path, or the nearest value above it that is no object. */
+export function removeAt(tree: Tree, path: readonly string[]): void {
+  const [name, ...rest] = path;
+  if (name === undefined) return;
+  const child = tree[name];
+  if (rest.length > 0 && isTree(child)) removeAt(child, rest);
+  else delete tree[name];
+}

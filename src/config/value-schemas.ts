@@ -1,0 +1,17 @@
+/**
+ * The kinds of values that settings have.
+ */
+import { z } from 'zod';
+
+export const mebibyte = 1024 * 1024;
+
+export const integer = (minimum: number, maximum: number, preset: number, doc: string) =>
+  z.int().min(minimum).max(maximum).default(preset).describe(doc);
+
+export const port = (preset: number, doc: string) => integer(0, 65_535, preset, doc);
+
+/** An address to listen on; loopback by default. */
+export const listenHost = (doc: string) => z.string().min(1).max(255).default('127.0.0.1').describe(doc);
+
+/** A path; empty means no file. */
+export const optionalFile = (doc: string) => z.string().max(4096).default('').describe(doc);

@@ -1,0 +1,55 @@
+/**
+ * The fields that rows of all tracking reports have in common.
+ */
+import { z } from 'zod';
+import { id, instant, type RowFields, text } from './rows.ts';
+
+/**
+ * As callers see them: v2's documented fields. Each report adds its own behind them.
+ *
+ * @param activityType the one of this report
+ */
+export const trackingShape = (activityType: string) => ({
+  activity_type: z.string().meta({ description: 'What happened', examples: [activityType] }),
+  campaign_id: z.string().meta({ description: 'The campaign, by the id in the request' }),
+  contact_id: z.string().meta({
+    description: 'Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say',
+    examples: ['21'],
+  }),
+  email_address: z.string().meta({
+    description: 'Empty if Constant Contact does not say, as for deleted contacts',
+    examples: ['abc@example.com'],
+  }),
+});
+
+/** When a row's event happened. */
+export const dateOfRow = z
+  .string()
+  .meta({ description: 'Instant in UTC, with milliseconds', examples: ['2012-12-06T13:06:14.762Z'] });
+
+type TrackingFields = RowFields<keyof ReturnType<typeof trackingShape>>;
+
+export const v2TrackingFields: TrackingFields = {
+  activity_type: { from: 'activity_type', read: text },
+  campaign_id: { from: 'campaign_id', read: id },
+  contact_id: { from: 'contact_id', read: id },
+  email_address: { from: 'email_address', read: text },
+};
+
+/** @param v2Types v2's name of an activity type, by v3's; a type that is not in it keeps its name */
+export const v3TrackingFields = (v2Types: Readonly<Record<string, string>>): TrackingFields => ({
+  activity_type: {
+    from: 'tracking_activity_type',
+    read: (value) => {
+      const type = text(value);
+      return type !== undefined && Object.hasOwn(v2Types, type) ? v2Types[type] : type;
+    },
+  },
+  // v3's rows carry the id of an activity.
+  campaign_id: 'asked',
+  contact_id: { from: 'contact_id', read: id },
+  email_address: { from: 'email_address', read: text },
+});
+
+/** The date of a v3 row, of any report. */
+export const v3Date = { from: 'created_time', read: instant } as const;

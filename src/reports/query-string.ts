@@ -1,0 +1,67 @@
+/**
+ * Reads a campaign id and a query string against the parameters of a resource.
+ */
+import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import { type InvalidParameter, Problem } from '../problems.ts';
+import type { Parameter, Parameters } from './parameters.ts';
+
+type Values<P extends Parameters> = { readonly [N in keyof P]?: P[N] extends Parameter<infer T> ? T : never };
+
+/** Names under which clients of Constant Contact send credentials. */
+const credentialPattern = /^(api[-_]?key|(access|auth|refresh)?[-_]?token|authorization|client[-_]?secret)$/i;
+
+/** Names that are safe to repeat in an answer: they carry nothing else into it. */
+const echoablePattern = /^[\w.-]{1,40}$/;
+
+/** A hostile query may hold thousands of parameters; the answer lists this many mistakes. */
+const maxErrors = 10;
+
+/**
+ * The campaign and the values of `search`, the raw query string without its `?`.
+ *
+ * @throws Problem `invalid-request`, which names every parameter at fault and never a value
+ */
+export function parseQueryString<P extends Parameters>(
+  id: string,
+  search: string,
+  ids: CampaignIdRule,
+  parameters: P,
+): { readonly campaign: string; readonly values: Values<P> } {
+  const errors: InvalidParameter[] = [];
+  if (!ids.pattern.test(id)) errors.push({ parameter: 'id', problem: 'is not a campaign id', allowed: ids.allowed });
+
+  const given = new Map<string, unknown>();
+  for (const [name, text] of search === '' ? [] : new URLSearchParams(search)) {
+    if (errors.length >= maxErrors) break;
+    const error = readParameter(parameters, given, name, text);
+    if (error) errors.push(error);
+  }
+  if (errors.length > 0) throw new Problem('invalid-request', { errors });
+  return { campaign: canonicalId(id), values: Object.fromEntries(given) as Values<P> };
+}
+
+/** Adds the value to those that are `given`; returns what is wrong with it instead, if anything is. */
+function readParameter(
+  parameters: Parameters,
+  given: Map<string, unknown>,
+  name: string,
+  text: string,
+): InvalidParameter | undefined {
+  if (credentialPattern.test(name)) {
+    const problem = 'is a credential, and Sendgate takes none';
+    return { parameter: name, problem, allowed: 'no credentials: leave it out, and replace it if it is real' };
+  }
+  const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+  if (!parameter) {
+    const allowed = Object.keys(parameters).join(', ') || 'none';
+    const echoed = echoablePattern.test(name) ? name : '(unprintable)';
+    return { parameter: echoed, problem: 'is not a parameter of this resource', allowed };
+  }
+  if (given.has(name)) return { parameter: name, problem: 'is given more than once', allowed: 'once' };
+  const { data, success } = parameter.schema.safeParse(text);
+  given.set(name, data);
+  return success ? undefined : { parameter: name, problem: parameter.problem(text), allowed: parameter.allowed };
+}
+
+/** The hex digits of a UUID mean the same in both cases, and a number with zeros in front is the same number. */
+const canonicalId = (id: string) => id.toLowerCase().replace(/^0+(?=\d+$)/, '');

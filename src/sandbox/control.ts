@@ -1,0 +1,66 @@
+/**
+ * `/_sandbox`, for tests and people in another process. `GET` shows the counts; `POST` takes any of the orders below.
+ */
+import type { SandboxAnswer } from './answer.ts';
+import type { Campaign, CampaignOptions } from './campaign.ts';
+import type { Fault } from './fault.ts';
+import type { DeviceDecision } from './oauth/device-flow.ts';
+import type { SandboxOAuth } from './oauth/oauth-server.ts';
+import type { TokenShape } from './oauth/token-shape.ts';
+
+/** What can be controlled of a sandbox. */
+interface Controlled {
+  readonly oauth: SandboxOAuth | undefined;
+  privileges: readonly string[];
+  readonly callCount: number;
+  readonly tokenCallCount: number;
+  readonly limitAnswers: number;
+  campaign(options: CampaignOptions): Campaign;
+  addSends(id: string, count: number): void;
+  fault(fault: Fault): void;
+  heal(): void;
+  forget(): void;
+}
+
+interface Orders {
+  /** Ends all access tokens; or everything, as if the person had withdrawn the authorization. */
+  readonly expire?: boolean;
+  readonly revoke?: boolean;
+  /** What the person at the other device decides. */
+  readonly device?: DeviceDecision;
+  /** What answers with tokens look like from here on. */
+  readonly tokens?: TokenShape;
+  readonly privileges?: readonly string[];
+  /** Removes all faults; resets the counts. */
+  readonly heal?: boolean;
+  readonly forget?: boolean;
+  readonly campaign?: CampaignOptions;
+  /** Sends that arrive now. */
+  readonly add?: { readonly campaign: string; readonly count: number };
+  readonly fault?: Fault;
+}
+
+/** @param text the body of the request, JSON or empty */
+export function control(sandbox: Controlled, text: string): SandboxAnswer {
+  if (text !== '') obey(sandbox, JSON.parse(text) as Orders);
+  const { callCount, tokenCallCount, limitAnswers } = sandbox;
+  return { status: 200, body: JSON.stringify({ callCount, tokenCallCount, limitAnswers }) };
+}
+
+function obey(sandbox: Controlled, orders: Orders): void {
+  const { oauth } = sandbox;
+  if (oauth) obeyOAuth(oauth, orders);
+  if (orders.privileges) sandbox.privileges = orders.privileges;
+  if (orders.heal) sandbox.heal();
+  if (orders.forget) sandbox.forget();
+  if (orders.campaign) sandbox.campaign(orders.campaign);
+  if (orders.add) sandbox.addSends(orders.add.campaign, orders.add.count);
+  if (orders.fault) sandbox.fault(orders.fault);
+}
+
+function obeyOAuth(oauth: SandboxOAuth, { expire, revoke, device, tokens }: Orders): void {
+  if (expire) oauth.expire();
+  if (revoke) oauth.revoke();
+  if (device) oauth.decide(device);
+  if (tokens) oauth.shape(tokens);
+}

@@ -1,0 +1,48 @@
+/**
+ * The parameters and headers of operations.
+ */
+import { z } from 'zod';
+import type { CampaignIdRule } from '../../model/campaign-ids.ts';
+import { exampleCampaign } from './examples.ts';
+import { type Json, toJsonSchema } from './json-schema.ts';
+
+export const campaignParameter = ({ allowed, pattern }: CampaignIdRule): Json => ({
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: `Campaign: ${allowed}.`,
+  schema: toJsonSchema(z.string().regex(pattern)),
+  example: exampleCampaign,
+});
+
+export function queryParameters(parameters: Readonly<Record<string, { readonly schema: z.ZodType }>>): readonly Json[] {
+  return Object.entries(parameters).map(([name, { schema }]) => {
+    const { description, examples, ...rest } = toJsonSchema(schema) as Json & { examples?: readonly unknown[] };
+    return { name, in: 'query', description, schema: rest, ...(examples ? { example: examples[0] } : {}) };
+  });
+}
+
+/** Request headers with which a caller revalidates a page, or asks for a fresher one. */
+export const conditionalParameters: readonly Json[] = [
+  ['If-None-Match', 'The `ETag` of the page that you have'],
+  ['Cache-Control', '`no-cache` or `max-age=n` asks for a fresher page; granted once a minute'],
+].map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
+
+export const header = (description: string) => ({ description, schema: { type: 'string' } });
+
+/** Headers of every response. */
+export const commonHeaders = {
+  'X-Request-Id': header('Quote it when you ask for help'),
+  RateLimit: header('Requests left in this minute'),
+  'RateLimit-Policy': header('Requests allowed a minute'),
+};
+
+/** Headers of a page. */
+export const pageHeaders = {
+  ...commonHeaders,
+  ETag: header('Send it back as `If-None-Match`'),
+  'Last-Modified': header('Date of the newest row on the page'),
+  Age: header('Seconds since Constant Contact was asked'),
+  Link: header('The same as `next_link`, with `rel="next"`'),
+  'Cache-Status': header('Whether the cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
+};
