@@ -41,8 +41,8 @@ export interface Server {
   /** Goes on accepting, but answers from now on are the last of their connections. */
   startDraining(): void;
   /**
-   * Stops accepting, lets what is in flight finish, closes idle connections last, and cuts off what is left after
-   * `timeoutMs`.
+   * Stops accepting and lets what is in flight finish. Connections without a request are closed at once, idle ones last, and
+   * those on which part of a request has come two seconds after that. Cuts off what is left after `timeoutMs`.
    *
    * @param cutOff called before that
    */
@@ -66,6 +66,9 @@ const maxKept = 1_000;
  * answered with `Connection: close`.
  */
 const graceMs = 500;
+
+/** How long the rest of a request line or of its headers may take to arrive once nothing is in flight. */
+const arrivalMs = 2_000;
 
 /** How often it is looked whether a server that drains is quiet. */
 const sweepMs = 50;
@@ -168,10 +171,10 @@ export function serve<R extends Received>(
       const sweep = (async () => {
         const deadline = clock.monotonic() + timeoutMs;
         while (!finished.signal.aborted && clock.monotonic() < deadline) {
-          if (connections.isQuietFor(Math.min(graceMs, timeoutMs / 2))) {
-            server.closeIdleConnections();
-            connections.closeUnused();
-          }
+          const quietMs = Math.min(graceMs, timeoutMs / 2);
+          connections.closeUnusedFor(quietMs);
+          if (connections.isQuietFor(quietMs)) server.closeIdleConnections();
+          if (connections.isQuietFor(arrivalMs)) break;
           await sleep(clock, sweepMs, finished.signal).catch(() => {});
         }
         cutOff();
