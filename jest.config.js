@@ -6,7 +6,7 @@ const contract = [
   'coalescing',
   'errors',
   'export',
-  'lane',
+  'fast-path',
   'links',
   'odd-rows',
   'openapi',

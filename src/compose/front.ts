@@ -3,7 +3,7 @@
  * else's business.
  */
 import { answersToErrors, createApp } from '../app/application.ts';
-import { Lane } from '../app/fast-path.ts';
+import { FastPath } from '../app/fast-path.ts';
 import { publicStatus } from '../app/status-endpoint.ts';
 import type { PageSource } from '../cache/page-cache.ts';
 import { Addresses } from '../callers/address.ts';
@@ -104,8 +104,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   );
   const tally = new Tally();
   const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
-  const lane = new Lane({ basePath, rateLimit, sends });
   const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
+  const fastPath = new FastPath({ basePath, rateLimit, sends, answerError, onUnexpected });
   const app = createApp({
     basePath,
     rateLimit: rateLimit.middleware,
@@ -132,7 +132,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
           } catch (error) {
             return answerError(error, req, exchange);
           }
-          if (!caller || lane.answer(req, exchange, caller)) return;
+          if (!caller || fastPath.respond(req, exchange, caller)) return;
           exchange.watch();
           app(req, res);
         }),

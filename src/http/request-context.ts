@@ -57,6 +57,7 @@ export class Exchange {
   readonly #res: ServerResponse;
   readonly #server: Server;
   #isWatched = false;
+  #isOver = false;
 
   constructor(
     givenId: string | undefined,
@@ -87,9 +88,20 @@ export class Exchange {
     closeAfterNewest(this.#res);
     this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
     // What the system has taken at once is out: the event that says so need not be waited for.
-    if (!this.#isWatched && this.#res.socket?.writableLength === 0)
-      this.#server.ended(this, ready.status, this.#res.req.method);
+    if (!this.#isWatched && this.#res.socket?.writableLength === 0) this.#end(ready.status);
     else this.watch();
+  }
+
+  /** Whether a response has begun: another one cannot be given. */
+  get hasBegun(): boolean {
+    return this.#res.headersSent;
+  }
+
+  /** Closes the connection, unless the response is complete. */
+  breakOff(): void {
+    if (this.#isOver) return;
+    this.watch();
+    this.#res.destroy();
   }
 
   /** The head of an answer whose content is streamed. */
@@ -110,7 +122,14 @@ export class Exchange {
     res.once('finish', () => {
       isSent = !res.req.socket.destroyed;
     });
-    res.once('close', () => this.#server.ended(this, isSent ? res.statusCode : 499, res.req.method));
+    res.once('close', () => this.#end(isSent ? res.statusCode : 499));
+  }
+
+  /** Once, whatever fails on the way. */
+  #end(status: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#server.ended(this, status, this.#res.req.method);
   }
 }
 
@@ -154,8 +173,8 @@ export function observeExchanges({ log, tally, clock, head }: Parts) {
   const ended = ({ id, isIdGiven, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
-    trace.end(told, status);
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
+    trace.end(told, status); // Last: what an SDK does with a span may fail.
   };
   const server: Server = { head, writer: new AnswerWriter(), ended };
 

@@ -37,26 +37,57 @@ interface Parts {
 
 export const sendsPath = '/campaigns/:id/sends';
 
-/** What the headers of a request say of the answer that is wanted. */
+/** What the headers of a request say of the response that is wanted. */
 export interface Preferences {
   readonly headers: IncomingHttpHeaders;
   readonly encoding: Encoding;
   readonly maxAgeSeconds: number | undefined;
-  /** Who walks. */
+  /** Address of the caller, by which callers who follow cursors are recognised. */
   readonly client: string;
 }
 
-/** A page that answers a question, and that as an answer. */
+/** A parsed request. */
+interface Question {
+  readonly query: PageQuery;
+  readonly preferences: Preferences;
+}
+
+/** A page, and the response made of it. */
 interface Answer {
   readonly found: Found;
   readonly ready: ReadyAnswer;
 }
 
-/** The endpoint in its parts, so that a hit can be answered without going the whole way. */
+/** A request whose page is held, good enough, and encoded as the caller takes it. */
+export interface Hit extends Question, Answer {
+  readonly kind: 'hit';
+}
+
+/** A request whose page has to be fetched, waited for or encoded first. */
+export interface Miss extends Question {
+  readonly kind: 'miss';
+}
+
+/** A request that is refused, or that could not be looked up. */
+export interface Failure {
+  readonly kind: 'failure';
+  /** What it asks for; undefined where it is not valid. */
+  readonly query: PageQuery | undefined;
+  readonly error: unknown;
+}
+
+export type Lookup = Hit | Miss | Failure;
+
+/**
+ * The resource. `lookup` parses a request and looks for its page; the fast path responds to hits by itself and hands everything
+ * else over to `handle`, with what `lookup` has decided.
+ */
 export class SendsEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
   readonly #parse: typeof parseDropInQuery;
+  /** Decisions of the fast path on requests that are on their way to `handle`. */
+  readonly #decided = new WeakMap<IncomingMessage, Lookup>();
 
   /** @param form that of the pages; Sendgate's own without it */
   constructor(parts: Parts, form?: PageForm) {
@@ -72,17 +103,36 @@ export class SendsEndpoint {
     told.route = this.#route;
     if (onlyReads(req)) return;
 
-    const preferences = this.preferencesOf(req);
-    const query = this.query(req.params.id, req.url);
-    told.campaign = query.campaign;
+    const lookup = this.#decided.get(req) ?? this.lookup(req, req.params.id);
+    told.campaign = lookup.query?.campaign;
+    if (lookup.kind === 'failure') throw lookup.error;
+    if (lookup.kind === 'hit') return this.answer(exchange, lookup);
+
+    const { query, preferences } = lookup;
     const { maxAgeSeconds } = preferences;
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilGone(res), maxAgeSeconds })
       .then(async (found) => {
         const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
-        this.answer(exchange, query, preferences, { found, ready });
+        this.answer(exchange, { query, preferences, found, ready });
       });
   };
+
+  /** Has `handle` go on from a decision, or fail with an error, instead of deciding again. */
+  handOver(req: IncomingMessage, lookup: Lookup): void {
+    this.#decided.set(req, lookup);
+  }
+
+  /**
+   * Parses a GET or HEAD and looks for its page, without waiting and without counting anything.
+   *
+   * @param id of the campaign, as it stands in the path
+   * @throws Problem when the request is not valid
+   */
+  lookup(req: IncomingMessage, id: string): Lookup {
+    const preferences = this.preferencesOf(req);
+    return this.find(this.query(id, req.url ?? ''), preferences);
+  }
 
   /** @throws Problem `not-acceptable` */
   preferencesOf(req: IncomingMessage): Preferences {
@@ -106,18 +156,19 @@ export class SendsEndpoint {
     return query;
   }
 
-  /**
-   * The page, if it is held and good enough, and if it need not be encoded first.
-   *
-   * @throws Problem with a remembered refusal
-   */
-  hit(query: PageQuery, preferences: Preferences): Answer | undefined {
-    const found = this.#parts.pages.hit(query, preferences.maxAgeSeconds);
-    const ready = found && this.#parts.answers.held(found.page.body, this.#formOf(found, preferences));
-    return ready && { found, ready };
+  /** The same for a request that is parsed. */
+  find(query: PageQuery, preferences: Preferences): Lookup {
+    const { pages, answers } = this.#parts;
+    try {
+      const found = pages.hit(query, preferences.maxAgeSeconds);
+      const ready = found && answers.held(found.page.body, this.#formOf(found, preferences));
+      return ready ? { kind: 'hit', query, preferences, found, ready } : { kind: 'miss', query, preferences };
+    } catch (error) {
+      return { kind: 'failure', query, error };
+    }
   }
 
-  answer(exchange: Exchange, query: PageQuery, { client }: Preferences, { found, ready }: Answer): void {
+  answer(exchange: Exchange, { query, preferences, found, ready }: Question & Answer): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
     const { told } = exchange;
@@ -126,7 +177,7 @@ export class SendsEndpoint {
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
     const payer = { team: told.team, client: exchange.client?.name };
-    readAhead.answered(query, found.page, payer, client);
+    readAhead.answered(query, found.page, payer, preferences.client);
     refreshAhead.answered(query, found.page, payer);
   }
 
