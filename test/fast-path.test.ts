@@ -95,6 +95,10 @@ test('a hit takes the fast path, and only what Express has to route passes Expre
   expect(stacks.map((stack) => /node_modules\/(?:express|router)\//.test(stack))).toEqual([false, false, true, true]);
 });
 
+test('the fast writer is in use', () => {
+  expect(it.lines.join('')).not.toContain('http.plain_writer');
+});
+
 describe('an error behind the count', () => {
   const { end, writeHead } = ServerResponse.prototype;
   const left = async () => Number(/r=(\d+)/.exec((await it.get(path)).headers.get('ratelimit') ?? '')?.[1]);

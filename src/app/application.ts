@@ -5,8 +5,9 @@
 import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { summaryPath } from '../campaigns/summary.ts';
+import { callerGone } from '../http/disconnect.ts';
+import { answerProblem, answerProblemJson } from '../http/problem-response.ts';
 import { type Exchange, exchangeOf } from '../http/request-context.ts';
-import { answerProblem, answerProblemJson, callerGone } from '../http/resource.ts';
 import { Problem } from '../problems.ts';
 import { sendsPath } from '../reports/endpoint.ts';
 import { exportPath } from '../reports/export/endpoint.ts';

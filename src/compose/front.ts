@@ -17,13 +17,14 @@ import { type SummarySource, summaryHandler } from '../campaigns/summary.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
+import { chooseWriter } from '../http/choose-writer.ts';
+import { headLines } from '../http/header-block.ts';
 import { type Exchange, observeExchanges } from '../http/request-context.ts';
-import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { createServer } from '../http/server.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
-import type { AccessLog } from '../observability/log.ts';
+import type { AccessLog } from '../observability/access-log.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import { SendsEndpoint } from '../reports/endpoint.ts';
@@ -103,7 +104,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     config.exports,
   );
   const tally = new Tally();
-  const observe = observeExchanges({ log: parts.accessLog, tally, clock, head });
+  const observe = observeExchanges({ log: parts.accessLog, tally, clock, head, writer: chooseWriter(emit) });
   const answerError = answersToErrors({ basePath, isDropIn, onUnexpected });
   const fastPath = new FastPath({ basePath, rateLimit, sends, answerError, onUnexpected });
   const app = createApp({

@@ -5,29 +5,21 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Client } from '../callers/rate-limit/rate-limit.ts';
 import type { Clock } from '../clock.ts';
-import type { AccessLog } from '../observability/log.ts';
-import type { CacheOutcome } from '../observability/status.ts';
+import type { AccessLog } from '../observability/access-log.ts';
+import type { Told } from '../observability/request-record.ts';
 import type { Tally } from '../observability/tally.ts';
+import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
-import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './response-writer.ts';
-
-export interface Told {
-  route: string;
-  team: string;
-  campaign?: string | undefined;
-  /** The cache's part in it. */
-  cache?: CacheOutcome | undefined;
-  problem?: string | undefined;
-  /** Why the upstream failed, out of a closed set. */
-  reason?: string | undefined;
-}
+import { fieldsOf } from './header-block.ts';
+import { type ReadyAnswer, wholeAnswer } from './prepared-response.ts';
+import type { ResponseWriter } from './response-writer.ts';
 
 /** What exchanges of one server have in common. */
 interface Server {
   /** Lines of every answer's head. */
   readonly head: string;
-  readonly writer: AnswerWriter;
+  readonly writer: ResponseWriter;
   /** Called with an exchange that is over. */
   readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
 }
@@ -142,6 +134,12 @@ export function exchangeOf(req: IncomingMessage): Exchange {
   return exchange;
 }
 
+/** On whose account a request may cause calls. */
+export function payerOf(req: IncomingMessage): Payer {
+  const { told, client } = exchangeOf(req);
+  return { team: told.team, client: client?.name };
+}
+
 /** An id from a proxy in front is kept, so that one request can be followed through both logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
@@ -160,7 +158,7 @@ function newId(): string {
   return ids.slice(nextId - idLength, nextId);
 }
 
-interface Parts extends Pick<Server, 'head'> {
+interface Parts extends Pick<Server, 'head' | 'writer'> {
   readonly log: AccessLog;
   readonly tally: Tally;
   readonly clock: Clock;
@@ -169,14 +167,14 @@ interface Parts extends Pick<Server, 'head'> {
 /**
  * Names a request. When its answer is out or the caller gone, its line, its span and its part of the metrics are written.
  */
-export function observeExchanges({ log, tally, clock, head }: Parts) {
+export function observeExchanges({ log, tally, clock, head, writer }: Parts) {
   const ended = ({ id, isIdGiven, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
     trace.end(told, status); // Last: what an SDK does with a span may fail.
   };
-  const server: Server = { head, writer: new AnswerWriter(), ended };
+  const server: Server = { head, writer, ended };
 
   return (req: IncomingMessage, res: ServerResponse): Exchange => {
     const startedAt = clock.monotonic();

@@ -9,8 +9,8 @@ import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { connectionOf } from './connection.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
-import { allowedMethods } from './resource.ts';
-import { endAfterReading, isBodyOpen, problemOf, responseOn } from './unparsed.ts';
+import { allowedMethods } from './methods.ts';
+import { endAfterReading, isBodyOpen, problemOf, responseOn } from './parser-errors.ts';
 
 export interface ServerOptions extends ConnectionLimits {
   readonly headersTimeoutMs: number;

@@ -1,8 +1,7 @@
 /**
  * Answers, counted in plain numbers: what Prometheus is told is made of them when it asks, not at every answer.
  */
-import type { Told } from '../http/request-context.ts';
-import type { CacheOutcome } from './status.ts';
+import type { CacheOutcome, Told } from './request-record.ts';
 
 /** Upper bounds in seconds, from a hit in memory to an upstream that takes its time. */
 export const latencyBuckets: readonly number[] = [

@@ -11,10 +11,11 @@ import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
 import type { CampaignSummary } from '../model/sends.ts';
 import { logEvents } from '../observability/event-log.ts';
-import { keepHeapTight } from '../observability/heap.ts';
-import { createLogs, redact } from '../observability/log.ts';
-import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
+import { createLogs } from '../observability/log.ts';
+import { exitAfter, logDestination } from '../observability/log-destination.ts';
+import { redact } from '../observability/redaction.ts';
 import type { PublicStatus } from '../observability/status.ts';
+import { tolerateStderr, writeToStderr } from '../observability/stderr.ts';
 import type { ExportPlaces } from '../reports/export/slots.ts';
 import { flushSpans } from '../tracing.ts';
 import { Asking, type FromPrimary, type FromWorker, saltVariable } from './channel.ts';
@@ -25,7 +26,6 @@ import type { Order, Report } from './workers.ts';
 const reportEveryMs = 500;
 
 tolerateStderr();
-keepHeapTight();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { bearerToken } from '../../callers/teams.ts';
-import { searchOf } from '../../http/resource.ts';
+import { searchOf } from '../../http/target.ts';
 
 /**
  * Whether a request is for v2's API, whatever there is at its path: programs that were written for it read all errors in v2's
