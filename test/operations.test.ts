@@ -54,9 +54,9 @@ describe('the management listener', () => {
     expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
     const log = it.lines.join('');
     expect(log).toContain('upstream.credentials_refused');
-    expect(log).toContain('takes the credentials again');
-    expect(log).toContain('quota of the day is spent');
-    expect(log).toContain('takes calls again');
+    expect(log).toContain('upstream.credentials_accepted');
+    expect(log).toContain('upstream.quota_spent');
+    expect(log).toContain('upstream.quota_available');
   });
 
   test('counts', async () => {

@@ -6,7 +6,6 @@ import type { EventKey } from '../src/events.ts';
 import { chooseWriter } from '../src/http/choose-writer.ts';
 import { FastWriter } from '../src/http/fast-writer.ts';
 import { fieldsOf } from '../src/http/header-block.ts';
-import { contentOf } from '../src/http/prepared-response.ts';
 import { PlainWriter, type ResponseWriter } from '../src/http/response-writer.ts';
 import { responseWriterConformance } from './conformance/response-writer.ts';
 
@@ -33,15 +32,15 @@ describe('at the start', () => {
     },
     'drops a line': (res, ready) => {
       res.writeHead(ready.status, fieldsOf(ready.lines));
-      res.end(res.req.method === 'HEAD' ? undefined : contentOf(ready));
+      res.end(res.req.method === 'HEAD' ? undefined : ready.content);
     },
     'writes lines twice': (res, ready, lines) => {
       res.writeHead(ready.status, fieldsOf(`${lines}${lines}${ready.lines}`));
-      res.end(res.req.method === 'HEAD' ? undefined : contentOf(ready));
+      res.end(res.req.method === 'HEAD' ? undefined : ready.content);
     },
     'sends content to HEAD': (res, ready, lines) => {
       Object.assign(res, { _header: `HTTP/1.1 ${ready.status} OK\r\n${lines}${ready.lines}\r\n`, _hasBody: true });
-      res.end(contentOf(ready));
+      res.end(ready.content);
     },
   };
   test.each(Object.entries(odd))('a writer that %s is replaced by the plain one, with a warning', (_, write) => {

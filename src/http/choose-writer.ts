@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream';
 import type { Emit } from '../events.ts';
 import { FastWriter } from './fast-writer.ts';
 import { headLines } from './header-block.ts';
-import { type ReadyAnswer, readyAnswer, wholeAnswer } from './prepared-response.ts';
+import { type ReadyAnswer, readyAnswer } from './prepared-response.ts';
 import { PlainWriter, type ResponseWriter } from './response-writer.ts';
 
 /** @param fast the writer to probe */
@@ -24,7 +24,7 @@ const samples: readonly (readonly [method: string, response: ReadyAnswer])[] = [
   ['GET', readyAnswer(200, type, content)],
   ['HEAD', readyAnswer(200, type, content)],
   ['GET', readyAnswer(304, type)],
-  ['GET', wholeAnswer(404, type, content)],
+  ['GET', readyAnswer(404, type, content)],
 ];
 
 function writesLikeNode(fast: ResponseWriter): boolean {

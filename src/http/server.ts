@@ -4,7 +4,6 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
-import type { Express } from 'express';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { connectionOf } from './connection.ts';
@@ -73,26 +72,8 @@ const arrivalMs = 2_000;
 /** How often it is looked whether a server that drains is quiet. */
 const sweepMs = 50;
 
-/**
- * Express sets the prototype of every request and response to its own, which throws V8's knowledge of their shape
- * away. Here they are born with it, so that there is nothing to swap when `listener` hands one to `app`.
- */
-export function createServer<R extends Received>(app: Express, listener: Listener<R>, options: ServerOptions): Server {
-  class Request extends http.IncomingMessage {}
-  class Response<M extends http.IncomingMessage = Request> extends http.ServerResponse<M> {}
-  Object.setPrototypeOf(Request.prototype, app.request);
-  Object.setPrototypeOf(Response.prototype, app.response);
-  app.request = Request.prototype as unknown as Express['request'];
-  app.response = Response.prototype as unknown as Express['response'];
-  return serve(listener, options, { IncomingMessage: Request, ServerResponse: Response });
-}
-
 /** A server with every timeout and bound set on purpose. */
-export function serve<R extends Received>(
-  listener: Listener<R>,
-  options: ServerOptions,
-  classes: Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'> = {},
-): Server {
+export function serve<R extends Received>(listener: Listener<R>, options: ServerOptions): Server {
   const { clock, headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
   const connections = new Connections(options, clock);
 
@@ -127,7 +108,6 @@ export function serve<R extends Received>(
 
   const server = http.createServer(
     {
-      ...classes,
       maxHeaderSize,
       // Of a header that comes twice, node:http would drop the second one: here the two are one that fits nothing.
       joinDuplicateHeaders: true,

@@ -1,11 +1,10 @@
 /**
  * Logs: JSON lines on stdout.
  */
-import { type Logger, pino } from 'pino';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { type AccessLog, createAccessLog } from './access-log.ts';
 import type { LogDestination } from './log-destination.ts';
 import { redact, redacted, redactPaths } from './redaction.ts';
-import { timestamp } from './timestamp.ts';
 
 export type { Logger } from 'pino';
 
@@ -26,7 +25,12 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
   const clean = (text: string) => redact(text, secrets());
   const log = pino(
     {
-      ...{ level, base: null, timestamp, formatters: { level: (label: string) => ({ level: label }) } },
+      ...{
+        level,
+        base: null,
+        timestamp: stdTimeFunctions.isoTime,
+        formatters: { level: (label: string) => ({ level: label }) },
+      },
       redact: { paths: redactPaths, censor: redacted },
     },
     { write: (line) => destination.write(clean(line)) },

@@ -22,8 +22,6 @@ export interface Tallied extends Pick<Told, 'route' | 'team'> {
 /** Routes, teams and outcomes are few, and so are the combinations of them. */
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
-  /** Most answers are like the one before. */
-  #last: Tallied | undefined;
 
   add(told: Told, status: number, seconds: number): void {
     const tallied = this.#of(told, status);
@@ -53,8 +51,6 @@ export class Tally {
     { route, team, cache }: Pick<Told, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
     status: number,
   ): Tallied {
-    const last = this.#last;
-    if (last?.cache === cache && last?.status === status && last.route === route && last.team === team) return last;
     const key = `${route} ${status} ${team} ${cache}`;
     let tallied = this.#tallied.get(key);
     if (!tallied) {
@@ -62,7 +58,6 @@ export class Tally {
       tallied = { route, status, team, cache, count: 0, seconds: 0, byLatency };
       this.#tallied.set(key, tallied);
     }
-    this.#last = tallied;
     return tallied;
   }
 }
