@@ -246,7 +246,7 @@ async function run(policy: Policy): Promise<Tally> {
     const started = clock.now();
     try {
       const found = await pages.get(query, { team });
-      readAhead.answered(query, found.page, { team }, () => team);
+      readAhead.answered(query, found.page, { team }, team);
       refreshAhead.answered(query, found.page, { team });
       if (found.forward) {
         const waits = tally.waits.get(team) ?? [];

@@ -21,7 +21,7 @@ import { chooseWriter } from '../http/choose-writer.ts';
 import { headLines } from '../http/header-block.ts';
 import { type Exchange, observeExchanges } from '../http/request-context.ts';
 import { securityHeaders } from '../http/security-headers.ts';
-import { serve } from '../http/server.ts';
+import { createServer } from '../http/server.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
 import type { AccessLog } from '../observability/access-log.ts';
@@ -118,7 +118,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     dropIn: dropIn?.handle,
     answerError,
   });
-  const server = serve<Exchange>(
+  const server = createServer<Exchange>(
+    app,
     {
       receive: (req, res) => {
         callers.receive(req);

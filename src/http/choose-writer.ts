@@ -7,12 +7,12 @@ import { Duplex } from 'node:stream';
 import type { Emit } from '../events.ts';
 import { FastWriter } from './fast-writer.ts';
 import { headLines } from './header-block.ts';
-import { type ReadyAnswer, readyAnswer } from './prepared-response.ts';
+import { type ReadyAnswer, readyAnswer, wholeAnswer } from './prepared-response.ts';
 import { PlainWriter, type ResponseWriter } from './response-writer.ts';
 
-/** @param fast the writer to probe */
-export function chooseWriter(emit: Emit, fast: ResponseWriter = new FastWriter()): ResponseWriter {
-  if (writesLikeNode(fast)) return fast;
+/** @param makeFast makes a writer; the one that was probed is thrown away, with what it has learned of the probe's connection */
+export function chooseWriter(emit: Emit, makeFast: () => ResponseWriter = () => new FastWriter()): ResponseWriter {
+  if (writesLikeNode(makeFast())) return makeFast();
   emit('http.plain_writer', { node: process.version });
   return new PlainWriter();
 }
@@ -24,7 +24,7 @@ const samples: readonly (readonly [method: string, response: ReadyAnswer])[] = [
   ['GET', readyAnswer(200, type, content)],
   ['HEAD', readyAnswer(200, type, content)],
   ['GET', readyAnswer(304, type)],
-  ['GET', readyAnswer(404, type, content)],
+  ['GET', wholeAnswer(404, type, content)],
 ];
 
 function writesLikeNode(fast: ResponseWriter): boolean {

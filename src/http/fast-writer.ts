@@ -4,7 +4,7 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { fieldsOf, inOnePiece } from './header-block.ts';
-import type { ReadyAnswer } from './prepared-response.ts';
+import { contentOf, type ReadyAnswer } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
 /** Where node:http keeps the header block that it is about to send. */
@@ -26,17 +26,26 @@ export class FastWriter implements ResponseWriter {
   readonly #beginnings = new Map<number, string>();
 
   write(res: ServerResponse, ready: ReadyAnswer, lines: string): void {
+    const { status, rest, front } = ready;
+    const isHead = res.req.method === 'HEAD';
     const second = Math.floor(Date.now() / 1000);
     if (second !== this.#second || !res.shouldKeepAlive) {
-      res.writeHead(ready.status, fieldsOf(`${lines}${ready.lines}`));
-      if (this.#learn(res, second)) this.#prepare(res, ready, lines);
-    } else this.#prepare(res, ready, lines);
-    res.end(res.req.method === 'HEAD' ? undefined : ready.content);
-  }
-
-  #prepare(res: ServerResponse, { status, lines: own }: ReadyAnswer, lines: string): void {
+      res.writeHead(status, fieldsOf(`${lines}${ready.lines}`));
+      if (!this.#learn(res, second)) {
+        res.end(isHead ? undefined : contentOf(ready));
+        return;
+      }
+    }
+    const header = `${this.#beginning(status)}${lines}`;
+    const isOnePiece = front > 0 && !isHead;
     res.statusCode = status;
-    (res as WithHeader)._header = `${this.#beginning(status)}${lines}${own}\r\n`;
+    if (isOnePiece && typeof rest === 'string') {
+      (res as WithHeader)._header = `${header}${rest}`;
+      res.end();
+    } else {
+      (res as WithHeader)._header = isOnePiece ? header : `${header}${ready.lines}\r\n`;
+      res.end(isHead ? undefined : rest);
+    }
   }
 
   /** Takes node:http's lines out of a header that it has made. Returns false where the next header will have others. */

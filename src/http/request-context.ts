@@ -12,7 +12,7 @@ import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
 import { fieldsOf } from './header-block.ts';
-import { type ReadyAnswer, readyAnswer } from './prepared-response.ts';
+import { type ReadyAnswer, wholeAnswer } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
 /** What the requests of one server have in common. */
@@ -70,7 +70,7 @@ export class Exchange {
 
   /** Writes a whole response. */
   answer(status: number, lines: string, content?: Buffer): void {
-    this.answerReady(readyAnswer(status, `${this.common}${lines}`, content), '');
+    this.answerReady(wholeAnswer(status, `${this.common}${lines}`, content), '');
   }
 
   /** Writes a prepared response, which has the common lines already. */

@@ -3,7 +3,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { fieldsOf } from './header-block.ts';
-import type { ReadyAnswer } from './prepared-response.ts';
+import { contentOf, type ReadyAnswer } from './prepared-response.ts';
 
 export interface ResponseWriter {
   /**
@@ -18,6 +18,6 @@ export interface ResponseWriter {
 export class PlainWriter implements ResponseWriter {
   write(res: ServerResponse, ready: ReadyAnswer, lines: string): void {
     res.writeHead(ready.status, fieldsOf(`${lines}${ready.lines}`));
-    res.end(res.req.method === 'HEAD' ? undefined : ready.content);
+    res.end(res.req.method === 'HEAD' ? undefined : contentOf(ready));
   }
 }

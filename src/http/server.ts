@@ -4,6 +4,7 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
+import type { Express } from 'express';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { connectionOf } from './connection.ts';
@@ -72,8 +73,26 @@ const arrivalMs = 2_000;
 /** How often it is looked whether a server that drains is quiet. */
 const sweepMs = 50;
 
+/**
+ * Express sets the prototype of every request and response to its own, and V8 then takes all of them for objects of unknown shape: a
+ * quarter of a hit, although no hit passes Express. Here they are made with that prototype, so that Express has none to set.
+ */
+export function createServer<R extends Received>(app: Express, listener: Listener<R>, options: ServerOptions): Server {
+  class Request extends http.IncomingMessage {}
+  class Response<M extends http.IncomingMessage = Request> extends http.ServerResponse<M> {}
+  Object.setPrototypeOf(Request.prototype, app.request);
+  Object.setPrototypeOf(Response.prototype, app.response);
+  app.request = Request.prototype as unknown as Express['request'];
+  app.response = Response.prototype as unknown as Express['response'];
+  return serve(listener, options, { IncomingMessage: Request, ServerResponse: Response });
+}
+
 /** A server with every timeout and bound set on purpose. */
-export function serve<R extends Received>(listener: Listener<R>, options: ServerOptions): Server {
+export function serve<R extends Received>(
+  listener: Listener<R>,
+  options: ServerOptions,
+  classes: Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'> = {},
+): Server {
   const { clock, headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
   const connections = new Connections(options, clock);
 
@@ -108,6 +127,7 @@ export function serve<R extends Received>(listener: Listener<R>, options: Server
 
   const server = http.createServer(
     {
+      ...classes,
       maxHeaderSize,
       // Of a header that comes twice, node:http would drop the second one: here the two are one that fits nothing.
       joinDuplicateHeaders: true,

@@ -45,8 +45,8 @@ export interface Preferences {
   readonly headers: IncomingHttpHeaders;
   readonly encoding: Encoding;
   readonly maxAgeSeconds: number | undefined;
-  /** Address of the caller, by which callers who follow cursors are recognised. Parsed when it is needed, which is seldom. */
-  readonly clientOf: () => string;
+  /** Address of the caller, by which callers who follow cursors are recognised. */
+  readonly client: string;
 }
 
 /** A parsed request. */
@@ -133,8 +133,34 @@ export class SendsEndpoint {
    * @throws Problem when the request is not valid
    */
   lookup(req: IncomingMessage, id: string): Lookup {
-    const preferences = this.#preferencesOf(req);
-    const query = this.#query(id, req.url ?? '');
+    const preferences = this.preferencesOf(req);
+    return this.find(this.query(id, req.url ?? ''), preferences);
+  }
+
+  /** @throws Problem `not-acceptable` */
+  preferencesOf(req: IncomingMessage): Preferences {
+    const { headers } = req;
+    hasToAcceptJson(headers);
+    return {
+      headers,
+      encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
+      maxAgeSeconds: requestedMaxAge(headers['cache-control']),
+      client: this.#parts.addresses.textOf(req),
+    };
+  }
+
+  /** @throws Problem when the campaign, a parameter or the cursor is not valid */
+  query(id: string, url: string): PageQuery {
+    const { campaignIds, isCursor } = this.#parts;
+    const query = this.#parse(id, searchOf(url), campaignIds);
+    if (query.kind === 'next' && !isCursor(query.cursor)) {
+      throw new Problem('invalid-cursor', { reason: 'unreadable' });
+    }
+    return query;
+  }
+
+  /** The same for a request that is parsed. */
+  find(query: PageQuery, preferences: Preferences): Lookup {
     const { pages, answers } = this.#parts;
     try {
       const found = pages.hit(query, preferences.maxAgeSeconds);
@@ -143,28 +169,6 @@ export class SendsEndpoint {
     } catch (error) {
       return { kind: 'failure', query, error };
     }
-  }
-
-  /** @throws Problem `not-acceptable` */
-  #preferencesOf(req: IncomingMessage): Preferences {
-    const { headers } = req;
-    hasToAcceptJson(headers);
-    return {
-      headers,
-      encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
-      maxAgeSeconds: requestedMaxAge(headers['cache-control']),
-      clientOf: () => this.#parts.addresses.textOf(req),
-    };
-  }
-
-  /** @throws Problem when the campaign, a parameter or the cursor is not valid */
-  #query(id: string, url: string): PageQuery {
-    const { campaignIds, isCursor } = this.#parts;
-    const query = this.#parse(id, searchOf(url), campaignIds);
-    if (query.kind === 'next' && !isCursor(query.cursor)) {
-      throw new Problem('invalid-cursor', { reason: 'unreadable' });
-    }
-    return query;
   }
 
   answer(exchange: Exchange, { query, preferences, found, ready }: Question & Answer): void {
@@ -176,7 +180,7 @@ export class SendsEndpoint {
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
     const payer = { team: told.team, client: exchange.client?.name };
-    readAhead.answered(query, found.page, payer, preferences.clientOf);
+    readAhead.answered(query, found.page, payer, preferences.client);
     refreshAhead.answered(query, found.page, payer);
   }
 

@@ -29,7 +29,7 @@ export class ReadyAnswers {
     this.#common = common;
     this.#ready = new LRUCache({
       maxSize: Math.max(1, maxBytes),
-      sizeCalculation: ({ lines, content }) => entryOverheadBytes + lines.length + (content?.length ?? 0),
+      sizeCalculation: ({ lines, rest }) => entryOverheadBytes + lines.length + rest.length,
     });
   }
 

@@ -29,13 +29,13 @@ export class ReadAhead {
   }
 
   /**
-   * Called with every page that was served. Most first pages are looked at and left, so a first page begins nothing, unless its
-   * client has followed cursors before.
+   * Called with every page that was answered. Most heads are looked at and left, so a head begins nothing, unless its
+   * client has shown that it walks.
    */
-  answered(query: PageQuery, page: Page, payer: Payer, clientOf: () => string): void {
+  answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
     if (this.#depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;
-    if (query.kind === 'next') this.#walkers.set(clientOf(), true);
-    else if (!this.#walkers.has(clientOf())) return;
+    if (query.kind === 'next') this.#walkers.set(client, true);
+    else if (!this.#walkers.has(client)) return;
 
     void this.#fetchAhead(query, page, payer, this.#depth);
   }

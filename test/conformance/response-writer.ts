@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { headLines } from '../../src/http/header-block.ts';
-import { type ReadyAnswer, readyAnswer } from '../../src/http/prepared-response.ts';
+import { type ReadyAnswer, readyAnswer, wholeAnswer } from '../../src/http/prepared-response.ts';
 import type { ResponseWriter } from '../../src/http/response-writer.ts';
 import { dial, wire } from '../support/raw.ts';
 
@@ -16,8 +16,8 @@ const large = Buffer.alloc(300_000, 'a line of a large body\n');
 const responses: Readonly<Record<string, ReadyAnswer>> = {
   '/prepared': readyAnswer(200, type, small),
   '/prepared-large': readyAnswer(200, type, large),
-  '/missing': readyAnswer(404, type, small),
-  '/no-content': readyAnswer(204, headLines('Allow', 'GET')),
+  '/once': wholeAnswer(404, type, small),
+  '/no-content': wholeAnswer(204, headLines('Allow', 'GET')),
   '/not-modified': readyAnswer(304, headLines('ETag', 'W/"1"')),
 };
 
@@ -32,7 +32,7 @@ const keptAlive = ['Connection: keep-alive', 'Keep-Alive: timeout=5'];
 
 /** The lines of a header, sorted: the order of fields means nothing (RFC 9110 §5.3). */
 function expected(target: string, connection: readonly string[]): string[] {
-  const { status, lines } = responses[target] ?? readyAnswer(500, '');
+  const { status, lines } = responses[target] ?? wholeAnswer(500, '');
   const own = lines.split('\r\n').filter((line) => line !== '');
   return [statusLines[status] ?? '', ...['X-Request-Id: one', 'Date: ?', ...own, ...connection].sort()];
 }
@@ -56,7 +56,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
     beforeAll(async () => {
       const writer = make();
       server = createServer((req, res) => {
-        writer.write(res, responses[req.url ?? ''] ?? readyAnswer(500, ''), headLines('X-Request-Id', 'one'));
+        writer.write(res, responses[req.url ?? ''] ?? wholeAnswer(500, ''), headLines('X-Request-Id', 'one'));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -106,9 +106,9 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
     });
 
     test('pipelined responses in order', async () => {
-      const targets = ['/prepared-large', '/prepared', '/not-modified', '/missing', '/no-content', '/prepared-large'];
-      const text = await talk(...targets.map((target) => wire(target)), wire('/missing', last));
-      const bodies = [...targets, '/missing'].map((target) => bodyOf(target));
+      const targets = ['/prepared-large', '/prepared', '/not-modified', '/once', '/no-content', '/prepared-large'];
+      const text = await talk(...targets.map((target) => wire(target)), wire('/once', last));
+      const bodies = [...targets, '/once'].map((target) => bodyOf(target));
       expect(text.match(/HTTP\/1\.1 \d{3}/g)?.map((line) => Number(line.slice(-3)))).toEqual([
         ...[200, 200, 304, 404, 204, 200, 404],
       ]);
