@@ -86,7 +86,7 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
       throw new Problem('invalid-request', { detail: 'Say what: ?campaign=<id>, or ?everything' });
     }
     const purged = await purge(campaign);
-    const error = 'Redis does not help: only this instance has forgotten its pages';
+    const error = 'Redis is unavailable: only this instance has dropped its pages';
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {
