@@ -43,7 +43,7 @@ const delayFile = join(mkdtempSync(join(tmpdir(), 'sendgate-hold-')), 'delay.jso
 
 /** The management port is the next one. */
 function startSendgate(maxBytes: number, port = ports.sendgate): Promise<Server> {
-  const command = [node, '--import', './bench/loop-delay.js', `${dist}/main.js`];
+  const command = [node, '--heap-growing-percent=50', '--import', './bench/loop-delay.js', `${dist}/main.js`];
   return startServer('Sendgate', `${at(port + 1)}/livez`, onCore(0, command), {
     ...credentials,
     NODE_ENV: 'production',

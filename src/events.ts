@@ -18,6 +18,8 @@ export interface EventFields {
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };
+  'http.plain_writer': { readonly node: string };
+
   'connections.full': { readonly maxConnections: number };
   'connections.peer-full': { readonly peer: string | undefined; readonly maxPerPeer: number };
   'connections.stalled': { readonly peer: string | undefined; readonly patienceSeconds: number };

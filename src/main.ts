@@ -8,9 +8,9 @@ import { type Service, startService } from './compose/service.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
-import { keepHeapTight } from './observability/heap.ts';
-import { redact } from './observability/log.ts';
-import { exitAfter, logDestination, tolerateStderr, writeToStderr } from './observability/log-destination.ts';
+import { exitAfter, logDestination } from './observability/log-destination.ts';
+import { redact } from './observability/redaction.ts';
+import { tolerateStderr, writeToStderr } from './observability/stderr.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
@@ -38,7 +38,6 @@ function loadOrExit(): Loaded {
 }
 
 async function serve(loaded: Loaded): Promise<void> {
-  keepHeapTight();
   const destination = logDestination();
   let service: Service | undefined;
   const exit = (code: number) => void exitAfter(destination, code);

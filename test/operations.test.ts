@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Secrets } from '../src/config/secrets.ts';
 import { Health } from '../src/observability/health.ts';
 import { createLogs } from '../src/observability/log.ts';
-import { logDestination, wholeLines } from '../src/observability/log-destination.ts';
+import { logDestination } from '../src/observability/log-destination.ts';
+import { wholeLines } from '../src/observability/whole-lines.ts';
 import { type Harness, start, until } from './support/harness.ts';
 
 const path = '/campaigns/1/sends';

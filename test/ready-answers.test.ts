@@ -4,7 +4,8 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { makeBody, type PageBody } from '../src/cache/page.ts';
-import { contentOf, headLines } from '../src/http/response-writer.ts';
+import { headLines } from '../src/http/header-block.ts';
+import { contentOf } from '../src/http/prepared-response.ts';
 import { type Form, ReadyAnswers } from '../src/reports/prepared-responses.ts';
 
 const json = (n: number) => JSON.stringify({ n, text: 'the same again and again '.repeat(200) });

@@ -3,8 +3,8 @@
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { summaryPath } from '../campaigns/summary.ts';
+import { callerGone } from '../http/disconnect.ts';
 import { exchangeOf } from '../http/request-context.ts';
-import { callerGone } from '../http/resource.ts';
 import type { Report } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';

@@ -2,8 +2,8 @@
  * Answers errors as Problems: in Sendgate's form, or in v2's for programs that were written for v2.
  */
 import type { IncomingMessage } from 'node:http';
+import { answerProblem, answerProblemJson } from '../http/problem-response.ts';
 import type { Exchange } from '../http/request-context.ts';
-import { answerProblem, answerProblemJson } from '../http/resource.ts';
 import { Problem } from '../problems.ts';
 import { dropInError } from '../reports/v2-compat/drop-in.ts';
 

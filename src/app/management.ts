@@ -5,8 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
 import { allowHostsAndAddresses } from '../callers/host-guard.ts';
 import { closeAfterNewest, keepUntilOver } from '../http/connection.ts';
-import { searchOf } from '../http/resource.ts';
 import type { Listener, Received } from '../http/server.ts';
+import { searchOf } from '../http/target.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
@@ -86,7 +86,7 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
       throw new Problem('invalid-request', { detail: 'Say what: ?campaign=<id>, or ?everything' });
     }
     const purged = await purge(campaign);
-    const error = 'Redis does not help: only this instance has forgotten its pages';
+    const error = 'Redis is unavailable: only this instance has dropped its pages';
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {

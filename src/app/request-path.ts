@@ -8,12 +8,12 @@ import type { ExpressRateLimit } from '../callers/rate-limit/express.ts';
 import type { Exchange, observeExchanges } from '../http/request-context.ts';
 import type { Listener } from '../http/server.ts';
 import type { AnswerError } from './error-handler.ts';
-import type { Lane } from './fast-path.ts';
+import type { FastPath } from './fast-path.ts';
 
 interface Parts {
   readonly callers: Callers;
   readonly observe: ReturnType<typeof observeExchanges>;
-  readonly fastPath: Lane;
+  readonly fastPath: FastPath;
   readonly rateLimit: ExpressRateLimit;
   readonly app: Express;
   readonly answerError: AnswerError;
@@ -36,7 +36,7 @@ export function requestPath({ callers, observe, fastPath, rateLimit, app, answer
     answer: (req, res, exchange) =>
       exchange.trace.run(() => {
         const admission = admit(req, exchange);
-        if (!admission || fastPath.answer(req, exchange, admission.caller)) return;
+        if (!admission || fastPath.respond(req, exchange, admission.caller)) return;
         exchange.watch();
         rateLimit.tell(req, admission.decision);
         app(req, res);

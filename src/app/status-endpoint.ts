@@ -2,8 +2,9 @@
  * `GET|HEAD /status`: what every caller may know.
  */
 import type { RequestHandler } from 'express';
+import { answerJson, hasToAcceptJson } from '../http/json-response.ts';
+import { onlyReads } from '../http/methods.ts';
 import { exchangeOf } from '../http/request-context.ts';
-import { answerJson, hasToAcceptJson, onlyReads } from '../http/resource.ts';
 import type { PublicStatus } from '../observability/status.ts';
 
 export const statusPath = '/status';

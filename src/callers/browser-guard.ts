@@ -2,7 +2,7 @@
  * What web pages of other origins may do: nothing, unless their origin is on the list (Fetch Standard, "CORS protocol").
  */
 import type { IncomingMessage } from 'node:http';
-import { headLines } from '../http/response-writer.ts';
+import { headLines } from '../http/header-block.ts';
 import { Problem } from '../problems.ts';
 
 /** Sent with every answer to a listed origin. Credentials are never allowed: there are none to send. */

@@ -3,8 +3,11 @@
  */
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { exchangeOf } from '../http/request-context.ts';
-import { answerJson, hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../http/resource.ts';
+import { untilGone } from '../http/disconnect.ts';
+import { answerJson, hasToAcceptJson } from '../http/json-response.ts';
+import { onlyReads } from '../http/methods.ts';
+import { exchangeOf, payerOf } from '../http/request-context.ts';
+import { searchOf } from '../http/target.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { parseCampaign } from '../reports/query.ts';
 import type { SummarySource } from './summaries.ts';

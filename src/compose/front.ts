@@ -3,7 +3,7 @@
  */
 import { createApp } from '../app/application.ts';
 import { errorHandler } from '../app/error-handler.ts';
-import { Lane } from '../app/fast-path.ts';
+import { FastPath } from '../app/fast-path.ts';
 import type { Front } from '../app/front.ts';
 import { requestPath } from '../app/request-path.ts';
 import { publicStatus } from '../app/status-endpoint.ts';
@@ -11,11 +11,12 @@ import { connectionLimits } from '../callers/connection-limits.ts';
 import { expressRateLimit } from '../callers/rate-limit/express.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
+import { chooseWriter } from '../http/choose-writer.ts';
+import { headLines } from '../http/header-block.ts';
 import { observeExchanges } from '../http/request-context.ts';
-import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { createServer } from '../http/server.ts';
-import type { AccessLog } from '../observability/log.ts';
+import type { AccessLog } from '../observability/access-log.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import { dropInRule } from '../reports/v2-compat/drop-in-requests.ts';
@@ -56,8 +57,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     status: publicStatus(() => readStatus(tally.all)),
     dropIn: dropIns && (({ name }) => dropIns[name].handle),
   });
-  const observe = observeExchanges({ log: accessLog, tally, clock, head });
-  const fastPath = new Lane({ basePath, endpoints });
+  const observe = observeExchanges({ log: accessLog, tally, clock, head, writer: chooseWriter(emit) });
+  const fastPath = new FastPath({ basePath, endpoints, answerError, onUnexpected });
   const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
     ...{ clock, ...config.server },
     ...connectionLimits(config, { clock, emit, addresses }),

@@ -52,6 +52,8 @@ type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number
 
 export class Connection {
   readonly socket: Socket;
+  /** On the monotonic clock, in milliseconds. */
+  readonly openedAt: number;
   readonly #server: Server;
   /** Responses that are not over, in the order of their requests. */
   readonly #open = new Set<ServerResponse>();
@@ -66,8 +68,9 @@ export class Connection {
   /** Whether nothing that comes from now on is answered: the last answer is given, or on its way. */
   isClosing = false;
 
-  constructor(socket: Socket, server: Server) {
+  constructor(socket: Socket, server: Server, openedAt: number) {
     this.socket = socket;
+    this.openedAt = openedAt;
     this.#server = server;
     (socket as Carrier)[key] = this;
   }

@@ -48,7 +48,7 @@ export class Connections {
       return;
     }
     if (peer !== undefined) this.#held.set(peer, held + 1);
-    const connection = new Connection(socket, this);
+    const connection = new Connection(socket, this, this.#clock.monotonic());
     this.#all.add(connection);
     socket.once('close', () => {
       this.#all.delete(connection);
@@ -69,9 +69,15 @@ export class Connections {
     return this.#busy.size === 0 && this.#clock.monotonic() - this.#quietSince >= ms;
   }
 
-  /** Closes those on which no byte has ever come. node:http takes them for requests that are about to arrive. */
-  closeUnused(): void {
-    for (const { socket } of this.#all) if (socket.bytesRead === 0) socket.destroy();
+  /**
+   * Closes connections on which no byte has ever come, such as browsers and balancers open ahead of need: node:http takes
+   * them for requests that are about to arrive.
+   *
+   * @param ms that the first request of a connection may be on its way
+   */
+  closeUnusedFor(ms: number): void {
+    const now = this.#clock.monotonic();
+    for (const { socket, openedAt } of this.#all) if (socket.bytesRead === 0 && now - openedAt >= ms) socket.destroy();
   }
 
   closeAll(): void {

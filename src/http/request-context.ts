@@ -1,15 +1,18 @@
 /**
- * One request and its answer, as the log and the metrics see it.
+ * Per-request state: id, caller, log fields and the header lines of the response. Handlers fill it in.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import type { AccessLog } from '../observability/log.ts';
-import type { CacheOutcome } from '../observability/status.ts';
+import type { AccessLog } from '../observability/access-log.ts';
+import type { Told } from '../observability/request-record.ts';
 import type { Tally } from '../observability/tally.ts';
+import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
-import { AnswerWriter, fieldsOf, type ReadyAnswer, wholeAnswer } from './response-writer.ts';
+import { fieldsOf } from './header-block.ts';
+import { type ReadyAnswer, wholeAnswer } from './prepared-response.ts';
+import type { ResponseWriter } from './response-writer.ts';
 
 /** Who makes a request. */
 export interface Identity {
@@ -19,36 +22,23 @@ export interface Identity {
   readonly client: string;
 }
 
-export interface Told {
-  route: string;
-  team: string;
-  campaign?: string | undefined;
-  /** The cache's part in it. */
-  cache?: CacheOutcome | undefined;
-  problem?: string | undefined;
-  /** Why the upstream failed, out of a closed set. */
-  reason?: string | undefined;
-}
-
-/** What exchanges of one server have in common. */
+/** What the requests of one server have in common. */
 interface Server {
-  /** Lines of every answer's head. */
+  /** Header lines of every response. */
   readonly head: string;
-  readonly writer: AnswerWriter;
-  /** Called with an exchange that is over. */
+  readonly writer: ResponseWriter;
+  /** Called once for each request, when its response is complete or its client gone. */
   readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
 }
 
-/** Filled in on the way through the rooms. */
 export class Exchange {
   readonly id: string;
-  /** Whether the caller has chosen it. */
+  /** Whether the caller has chosen the id. */
   readonly isIdGiven: boolean;
-  /** Lines of the answer's head, gathered on the way. */
+  /** Header lines of this response, gathered by handlers. */
   head: string;
-  /** Lines of every answer's head, but for those to documents. */
+  /** Header lines of every response of this kind. */
   common: string;
-  /** What the log tells. Never an address, a cursor or a query string. */
   readonly told: Told = {
     route: noRoute,
     team: 'default',
@@ -63,6 +53,7 @@ export class Exchange {
   readonly #server: Server;
   #identity: Identity | undefined = undefined;
   #isWatched = false;
+  #isOver = false;
 
   constructor(
     givenId: string | undefined,
@@ -76,7 +67,7 @@ export class Exchange {
     this.isIdGiven = givenId !== undefined;
     this.startedAt = startedAt;
     this.trace = trace;
-    // An id is ours or has passed the pattern: there is nothing to check any more.
+    // The id is ours or has passed the pattern: it needs no check.
     this.head = `X-Request-Id: ${id}\r\n`;
     this.common = server.head;
     this.#res = res;
@@ -95,40 +86,58 @@ export class Exchange {
     return this.#identity;
   }
 
-  /** A whole answer. */
+  /** Writes a whole response. */
   answer(status: number, lines: string, content?: Buffer): void {
     this.answerReady(wholeAnswer(status, `${this.common}${lines}`, content), '');
   }
 
-  /** A whole answer of which most is ready: also what is common to all. */
+  /** Writes a prepared response, which has the common lines already. */
   answerReady(ready: ReadyAnswer, lines: string): void {
     closeAfterNewest(this.#res);
     this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
-    // What the system has taken at once is out: the event that says so need not be waited for.
-    if (!this.#isWatched && this.#res.socket?.writableLength === 0)
-      this.#server.ended(this, ready.status, this.#res.req.method);
+    // The system has taken all bytes: the event that says so need not be waited for.
+    if (!this.#isWatched && this.#res.socket?.writableLength === 0) this.#end(ready.status);
     else this.watch();
   }
 
-  /** The head of an answer whose content is streamed. */
+  /** Whether a response has begun: another one cannot be given. */
+  get hasBegun(): boolean {
+    return this.#res.headersSent;
+  }
+
+  /** Closes the connection, unless the response is complete. */
+  breakOff(): void {
+    if (this.#isOver) return;
+    this.watch();
+    this.#res.destroy();
+  }
+
+  /** Writes the header of a response whose content is streamed. */
   begin(status: number, lines: string): void {
     closeAfterNewest(this.#res);
     this.#res.writeHead(status, fieldsOf(`${this.head}${this.common}${lines}`));
   }
 
-  /** Goes with a request that takes its time: middleware finds it there. Waits for its end, or for the caller to go. */
+  /** Attaches this state to its request, where middleware finds it, and waits for the end of the response or the client's disconnect. */
   watch(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
     const res = this.#res;
     (res.req as Carrier)[exchanges] = this;
     keepUntilOver(res);
-    // It finishes also where its connection was destroyed under it.
+    // `finish` comes also after the connection was destroyed.
     let isSent = false;
     res.once('finish', () => {
       isSent = !res.req.socket.destroyed;
     });
-    res.once('close', () => this.#server.ended(this, isSent ? res.statusCode : 499, res.req.method));
+    res.once('close', () => this.#end(isSent ? res.statusCode : 499));
+  }
+
+  /** Once, whatever fails on the way. */
+  #end(status: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#server.ended(this, status, this.#res.req.method);
   }
 }
 
@@ -137,45 +146,37 @@ type Carrier = IncomingMessage & { [exchanges]?: Exchange };
 
 export function exchangeOf(req: IncomingMessage): Exchange {
   const exchange = (req as Carrier)[exchanges];
-  if (!exchange) throw new Error('its exchange has to be watched');
+  if (!exchange) throw new Error('the context of this request is not watched');
   return exchange;
 }
 
-/** An id from a proxy in front is kept, so that one request can be followed through both logs. */
-const idPattern = /^[\w.-]{8,64}$/;
-
-const idLength = 32;
-const idsAtOnce = 256;
-let ids = '';
-let nextId = 0;
-
-/** 128 random bits in hex. Cut out of one text for many: a UUID is put together of twenty pieces, a fifteenth of a hit. */
-function newId(): string {
-  if (nextId === ids.length) {
-    ids = randomBytes(idsAtOnce * (idLength / 2)).toString('hex');
-    nextId = 0;
-  }
-  nextId += idLength;
-  return ids.slice(nextId - idLength, nextId);
+/** On whose account a request may cause calls. */
+export function payerOf(req: IncomingMessage): Payer {
+  const { told, client } = exchangeOf(req);
+  return { team: told.team, client: client?.name };
 }
 
-interface Parts extends Pick<Server, 'head'> {
+/** Ids that are accepted from callers and proxies, so that one request can be followed through several logs. */
+const idPattern = /^[\w.-]{8,64}$/;
+
+/** 122 random bits, in 32 hex digits. Node draws the bits for many UUIDs at once: `randomBytes` would take a sixth of a hit. */
+const newId = () => randomUUID().replaceAll('-', '');
+
+interface Parts extends Pick<Server, 'head' | 'writer'> {
   readonly log: AccessLog;
   readonly tally: Tally;
   readonly clock: Clock;
 }
 
-/**
- * Names a request. When its answer is out or the caller gone, its line, its span and its part of the metrics are written.
- */
-export function observeExchanges({ log, tally, clock, head }: Parts) {
+/** Makes the state of each request. When the response is complete or the client gone, logs, counts and traces it. */
+export function observeExchanges({ log, tally, clock, head, writer }: Parts) {
   const ended = ({ id, isIdGiven, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
-    trace.end(told, status);
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
+    trace.end(told, status); // Last: what an SDK does with a span may fail.
   };
-  const server: Server = { head, writer: new AnswerWriter(), ended };
+  const server: Server = { head, writer, ended };
 
   return (req: IncomingMessage, res: ServerResponse): Exchange => {
     const startedAt = clock.monotonic();

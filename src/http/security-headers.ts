@@ -4,7 +4,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import helmet from 'helmet';
-import { headLines } from './response-writer.ts';
+import { headLines } from './header-block.ts';
 
 /** Nothing that an API answers is a document: no script, no style, no frame. */
 const forAnApi = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };

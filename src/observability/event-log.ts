@@ -40,6 +40,10 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'proxy.untrusted': warn(
     'header ignored from a peer that is not in server.trustProxy; its callers share one identity',
   ),
+  'http.plain_writer': warn(
+    'this Node writes HTTP responses in another way; using its documented way, which makes hits slower',
+  ),
+
   'connections.full': warn('connection limit reached; rejecting new connections'),
   'connections.peer-full': warn(
     'one peer holds a quarter of the connections; rejecting more from it (if it is a proxy, name it in server.trustProxy; otherwise raise server.maxConnections)',

@@ -1,59 +1,15 @@
 /**
  * Metrics for Prometheus. No label takes a value from a request: teams come from the configuration.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Events } from '../events.ts';
 import { accountName } from '../quota/day-shares.ts';
 import type { TeamDayStatus } from '../quota/team-day.ts';
+import { type Gauges, gaugeHelp, teamGauges } from './gauges.ts';
+import { latencyHistogram } from './latency-histogram.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
 const latencyBuckets = [...bounds];
-
-/** Read when they are asked for. Booleans are 1 and 0. */
-export interface Gauges {
-  readonly cacheBytes: () => number;
-  readonly cachePages: () => number;
-  readonly quotaWaiting: () => number;
-  readonly exportsRunning: () => number;
-  readonly workers: () => number;
-  readonly callsToday: () => number;
-  readonly callsLeftToday: () => number;
-  readonly tokenLifeSeconds: () => number;
-  readonly instances: () => number;
-  readonly redisDown: () => boolean;
-  readonly credentialsRefused: () => boolean;
-  readonly gone: () => boolean;
-  readonly quotaExhausted: () => boolean;
-  readonly circuitOpen: () => boolean;
-}
-
-/** Gauges of each team's day. */
-const teamGauges = [
-  ['sendgate_quota_team_calls_today', 'Calls made since 00:00 UTC, by team', 'calls'],
-  ['sendgate_quota_team_part', 'Calls of a day that a team is sure of', 'part'],
-  ['sendgate_quota_team_borrowed', 'Calls that a team has made beyond its part since 00:00 UTC', 'borrowed'],
-  ['sendgate_quota_team_available', 'Calls that a team may still make now', 'available'],
-] as const;
-
-const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: string]>> = {
-  cacheBytes: ['sendgate_cache_bytes', 'Bytes held by the cache'],
-  cachePages: ['sendgate_cache_pages', 'Pages held by the cache'],
-  quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for their turn'],
-  exportsRunning: ['sendgate_exports_running', 'Exports of whole campaigns that run'],
-  workers: ['sendgate_workers', 'Processes that answer callers'],
-  callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
-  callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
-  tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Life left to v3's access token; 0 without one"],
-  instances: ['sendgate_instances', 'Instances that share pages and quota, as last seen; 1 without Redis'],
-  redisDown: ['sendgate_redis_down', '1 while Redis is configured and does not help'],
-  credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
-  gone: ['sendgate_upstream_gone', '1 while the version of the API in use is withdrawn by Constant Contact'],
-  quotaExhausted: [
-    'sendgate_upstream_quota_exhausted',
-    "1 while the day's quota is spent, by our count or by what Constant Contact says",
-  ],
-  circuitOpen: ['sendgate_upstream_circuit_open', '1 while Constant Contact is taken to be down'],
-};
 
 export class Metrics {
   readonly registry = new Registry();
@@ -65,13 +21,13 @@ export class Metrics {
   });
   readonly #upstreamLatency = new Histogram({
     name: 'sendgate_upstream_call_duration_seconds',
-    help: 'Time that Constant Contact takes for one call',
+    help: 'Duration of one call to Constant Contact',
     buckets: latencyBuckets,
     registers: [this.registry],
   });
   readonly #oddRows = new Counter({
     name: 'sendgate_upstream_odd_rows_total',
-    help: 'Rows of Constant Contact in which a field was missing or odd, by field; `link`: pages whose link has unknown parameters',
+    help: 'Rows of Constant Contact with a missing or malformed field, by field; `link`: pages whose link has unknown parameters',
     labelNames: ['field'] as const,
     registers: [this.registry],
   });
@@ -89,21 +45,21 @@ export class Metrics {
   });
   readonly #redisLatency = new Histogram({
     name: 'sendgate_redis_command_duration_seconds',
-    help: 'Time that Redis takes for one round trip',
+    help: 'Duration of one round trip to Redis',
     buckets: latencyBuckets,
     registers: [this.registry],
   });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
-    help: 'Time that calls wait for their turn, by team and urgency',
+    help: 'Time that calls wait for a permit, by team and urgency',
     labelNames: ['team', 'urgency'] as const,
     buckets: latencyBuckets,
     registers: [this.registry],
   });
 
   /**
-   * @param answers all that were given, when they are asked for
-   * @param deaths of processes that answered
+   * @param answers all responses since the start
+   * @param deaths of worker processes
    * @param teams each team's day
    * @param lostLogBytes of log lines that could not be written
    */
@@ -128,7 +84,7 @@ export class Metrics {
     }
     new Counter({
       name: 'sendgate_log_lost_bytes_total',
-      help: 'Bytes of log lines dropped because they could not be written',
+      help: 'Bytes of log lines dropped because stdout was not drained',
       registers: [this.registry],
       collect() {
         this.reset();
@@ -137,7 +93,7 @@ export class Metrics {
     });
     new Counter({
       name: 'sendgate_worker_deaths_total',
-      help: 'Processes that have died, and in whose place others were started',
+      help: 'Worker processes that died and were replaced',
       registers: [this.registry],
       collect() {
         this.reset();
@@ -146,7 +102,7 @@ export class Metrics {
     });
     new Counter({
       name: 'sendgate_requests_total',
-      help: 'Requests answered, by route, status and team',
+      help: 'Requests served, by route, status and team',
       labelNames: ['route', 'status', 'team'] as const,
       registers: [this.registry],
       collect() {
@@ -157,7 +113,7 @@ export class Metrics {
     });
     new Counter({
       name: 'sendgate_pages_served_total',
-      help: 'Pages answered, by team and cache outcome',
+      help: 'Pages served, by team and cache outcome',
       labelNames: ['team', 'cache'] as const,
       registers: [this.registry],
       collect() {
@@ -165,7 +121,7 @@ export class Metrics {
         for (const { team, cache, count } of answers()) if (cache) this.inc({ team, cache }, count);
       },
     });
-    this.registry.registerMetric(latencyOf(answers));
+    this.registry.registerMetric(latencyHistogram(answers));
     for (const [key, [name, help]] of Object.entries(gaugeHelp)) {
       const read = gauges[key as keyof Gauges];
       new Gauge({
@@ -184,7 +140,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Counts what is told from now on. */
+  /** Counts events from now on. */
   listen(events: Events): void {
     events.on('upstream.called', ({ outcome, seconds }) => {
       this.#upstreamCalls.labels(outcome).inc();
@@ -198,48 +154,4 @@ export class Metrics {
     events.on('token.refresh_tried', ({ outcome }) => this.#refreshes.labels(outcome).inc());
     events.on('quota.waited', ({ team, urgency, seconds }) => this.#waits.labels(team, urgency).observe(seconds));
   }
-}
-
-/** A histogram that is made when it is read. */
-function latencyOf(answers: () => readonly Tallied[]): Metric {
-  const about = {
-    name: 'sendgate_request_duration_seconds',
-    help: 'Time from the request to the end of its answer, by cache outcome',
-    type: 'histogram',
-    aggregator: 'sum',
-  };
-  const value = (suffix: string, labels: object, number: number) => ({
-    metricName: `${about.name}_${suffix}`,
-    labels,
-    value: number,
-  });
-  const get = async () => {
-    const all = answers();
-    const outcomes = new Set(all.map(({ cache = 'none' }) => cache));
-    const values = [...outcomes].flatMap((cache) => {
-      const tallied = all.filter((one) => (one.cache ?? 'none') === cache);
-      const sum = (of: (one: Tallied) => number) => tallied.reduce((total, one) => total + of(one), 0);
-      let upTo = 0;
-      const buckets = [...latencyBuckets, '+Inf'].map((le, bucket) => {
-        upTo += sum(({ byLatency }) => byLatency[bucket] ?? 0);
-        return value('bucket', { le, cache }, upTo);
-      });
-      return [
-        ...buckets,
-        value(
-          'sum',
-          { cache },
-          sum(({ seconds }) => seconds),
-        ),
-        value(
-          'count',
-          { cache },
-          sum(({ count }) => count),
-        ),
-      ];
-    });
-    return { ...about, values };
-  };
-  // What a registry asks of a metric is this; its type asks for one of prom-client's own classes.
-  return { ...about, get } as unknown as Metric;
 }

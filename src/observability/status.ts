@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { accountName } from '../quota/day-shares.ts';
 import { type Urgency, urgencies } from '../quota/demand.ts';
 import type { QuotaStatus } from '../quota/quota.ts';
+import { cacheOutcomes } from './request-record.ts';
 import type { Tallied } from './tally.ts';
 
 /** Waits of one team and urgency that are remembered for the percentiles. */
@@ -30,9 +31,6 @@ interface Served {
 }
 
 const count = z.int().nonnegative();
-/** The cache's part in an answer, in one word. */
-const cacheOutcome = z.enum(['fresh', 'shared', 'stale', 'miss', 'collapsed']);
-export type CacheOutcome = z.output<typeof cacheOutcome>;
 
 /** What every caller may know: nothing of other callers but their team, nothing of campaigns. */
 export const publicStatusSchema = z.object({
@@ -75,7 +73,7 @@ export const publicStatusSchema = z.object({
     )
     .meta({ description: 'Who waits for a call to Constant Contact, and how long it takes' }),
   served: z
-    .record(z.string(), z.partialRecord(cacheOutcome, count))
+    .record(z.string(), z.partialRecord(z.enum(cacheOutcomes), count))
     .meta({ description: 'Pages served since start, by team and cache outcome' }),
 });
 export type PublicStatus = z.output<typeof publicStatusSchema>;

@@ -1,8 +1,7 @@
 /**
  * Answers, counted in plain numbers: what Prometheus is told is made of them when it asks, not at every answer.
  */
-import type { Told } from '../http/request-context.ts';
-import type { CacheOutcome } from './status.ts';
+import type { CacheOutcome, Told } from './request-record.ts';
 
 /** Upper bounds in seconds, from a hit in memory to an upstream that takes its time. */
 export const latencyBuckets: readonly number[] = [
@@ -23,8 +22,6 @@ export interface Tallied extends Pick<Told, 'route' | 'team'> {
 /** Routes, teams and outcomes are few, and so are the combinations of them. */
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
-  /** Most answers are like the one before. */
-  #last: Tallied | undefined;
 
   add(told: Told, status: number, seconds: number): void {
     const tallied = this.#of(told, status);
@@ -54,8 +51,6 @@ export class Tally {
     { route, team, cache }: Pick<Told, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
     status: number,
   ): Tallied {
-    const last = this.#last;
-    if (last?.cache === cache && last?.status === status && last.route === route && last.team === team) return last;
     const key = `${route} ${status} ${team} ${cache}`;
     let tallied = this.#tallied.get(key);
     if (!tallied) {
@@ -63,7 +58,6 @@ export class Tally {
       tallied = { route, status, team, cache, count: 0, seconds: 0, byLatency };
       this.#tallied.set(key, tallied);
     }
-    this.#last = tallied;
     return tallied;
   }
 }

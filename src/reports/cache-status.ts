@@ -3,7 +3,7 @@
  */
 
 import type { Lookup } from '../cache/page-source.ts';
-import type { CacheOutcome } from '../observability/status.ts';
+import type { CacheOutcome } from '../observability/request-record.ts';
 
 /**
  * For instance `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from the pages that instances share),

@@ -7,10 +7,13 @@ import type { Encoding } from '../cache/compression.ts';
 import type { Lookup, PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
+import { untilGone } from '../http/disconnect.ts';
+import { hasToAcceptJson } from '../http/json-response.ts';
+import { onlyReads } from '../http/methods.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
-import { type Exchange, exchangeOf } from '../http/request-context.ts';
-import { hasToAcceptJson, onlyReads, payerOf, searchOf, untilGone } from '../http/resource.ts';
-import type { ReadyAnswer } from '../http/response-writer.ts';
+import type { ReadyAnswer } from '../http/prepared-response.ts';
+import { type Exchange, exchangeOf, payerOf } from '../http/request-context.ts';
+import { searchOf } from '../http/target.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { PageForm, PageQuery } from '../model/page-query.ts';
 import type { Report, ReportName } from '../model/report.ts';
@@ -39,30 +42,61 @@ interface Parts {
 
 export const reportPath = ({ name }: Report) => `/campaigns/:id/${name}`;
 
-/** What the headers of a request say of the answer that is wanted. */
+/** What the headers of a request say of the response that is wanted. */
 export interface Preferences {
   readonly headers: IncomingHttpHeaders;
   readonly encoding: Encoding;
   readonly maxAgeSeconds: number | undefined;
-  /** Who walks. */
+  /** Address of the caller, by which callers who follow cursors are recognised. */
   readonly client: string;
 }
 
-/** A page that answers a question, and that as an answer. */
+/** A parsed request. */
+interface Question {
+  readonly query: PageQuery;
+  readonly preferences: Preferences;
+}
+
+/** A page, and the response made of it. */
 interface Answer {
   readonly found: Lookup;
   readonly ready: ReadyAnswer;
 }
 
+/** A request whose page is held, good enough, and encoded as the caller takes it. */
+export interface Hit extends Question, Answer {
+  readonly kind: 'hit';
+}
+
+/** A request whose page has to be fetched, waited for or encoded first. */
+export interface Miss extends Question {
+  readonly kind: 'miss';
+}
+
+/** A request that is refused, or that could not be looked up. */
+export interface Failure {
+  readonly kind: 'failure';
+  /** What it asks for; undefined where it is not valid. */
+  readonly query: PageQuery | undefined;
+  readonly error: unknown;
+}
+
+export type RequestLookup = Hit | Miss | Failure;
+
 /** Those of one form. */
 export type ReportEndpoints = Readonly<Record<ReportName, ReportEndpoint>>;
 
-/** The endpoint in its parts, so that a hit can be answered without going the whole way. */
+/**
+ * The resource. `lookup` parses a request and looks for its page; the fast path responds to hits by itself and hands everything
+ * else over to `handle`, with what `lookup` has decided.
+ */
 export class ReportEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
   readonly #report: Report;
   readonly #parse: typeof parseDropInQuery;
+  /** Decisions of the fast path on requests that are on their way to `handle`. */
+  readonly #decided = new WeakMap<IncomingMessage, RequestLookup>();
 
   /** @param form that of the pages; Sendgate's own without it */
   constructor(parts: Parts, report: Report, form?: PageForm) {
@@ -79,17 +113,36 @@ export class ReportEndpoint {
     told.route = this.#route;
     if (onlyReads(req)) return;
 
-    const preferences = this.preferencesOf(req);
-    const query = this.query(req.params.id, req.url);
-    told.campaign = query.campaign;
+    const lookup = this.#decided.get(req) ?? this.lookup(req, req.params.id);
+    told.campaign = lookup.query?.campaign;
+    if (lookup.kind === 'failure') throw lookup.error;
+    if (lookup.kind === 'hit') return this.answer(exchange, lookup);
+
+    const { query, preferences } = lookup;
     const { maxAgeSeconds } = preferences;
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilGone(res), maxAgeSeconds })
       .then(async (found) => {
         const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
-        this.answer(exchange, query, preferences, { found, ready });
+        this.answer(exchange, { query, preferences, found, ready });
       });
   };
+
+  /** Has `handle` go on from a decision, or fail with an error, instead of deciding again. */
+  handOver(req: IncomingMessage, lookup: RequestLookup): void {
+    this.#decided.set(req, lookup);
+  }
+
+  /**
+   * Parses a GET or HEAD and looks for its page, without waiting and without counting anything.
+   *
+   * @param id of the campaign, as it stands in the path
+   * @throws Problem when the request is not valid
+   */
+  lookup(req: IncomingMessage, id: string): RequestLookup {
+    const preferences = this.preferencesOf(req);
+    return this.find(this.query(id, req.url ?? ''), preferences);
+  }
 
   /** @throws Problem `not-acceptable` */
   preferencesOf(req: IncomingMessage): Preferences {
@@ -113,18 +166,19 @@ export class ReportEndpoint {
     return query;
   }
 
-  /**
-   * The page, if it is held and good enough, and if it need not be encoded first.
-   *
-   * @throws Problem with a remembered refusal
-   */
-  hit(query: PageQuery, preferences: Preferences): Answer | undefined {
-    const found = this.#parts.pages.hit(query, preferences.maxAgeSeconds);
-    const ready = found && this.#parts.answers.held(found.page.body, this.#formOf(found, preferences));
-    return ready && { found, ready };
+  /** The same for a request that is parsed. */
+  find(query: PageQuery, preferences: Preferences): RequestLookup {
+    const { pages, answers } = this.#parts;
+    try {
+      const found = pages.hit(query, preferences.maxAgeSeconds);
+      const ready = found && answers.held(found.page.body, this.#formOf(found, preferences));
+      return ready ? { kind: 'hit', query, preferences, found, ready } : { kind: 'miss', query, preferences };
+    } catch (error) {
+      return { kind: 'failure', query, error };
+    }
   }
 
-  answer(exchange: Exchange, query: PageQuery, { client }: Preferences, { found, ready }: Answer): void {
+  answer(exchange: Exchange, { query, preferences, found, ready }: Question & Answer): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
     const { told } = exchange;
@@ -132,7 +186,7 @@ export class ReportEndpoint {
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
     exchange.answerReady(ready, linesNow(found, now));
-    readAhead.answered(query, found.page, exchange.identity, client);
+    readAhead.answered(query, found.page, exchange.identity, preferences.client);
     refreshAhead.answered(query, found.page, exchange.identity);
   }
 

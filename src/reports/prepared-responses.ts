@@ -7,7 +7,8 @@
 import { LRUCache } from 'lru-cache';
 import { type Encoding, gzip, identityOf } from '../cache/compression.ts';
 import type { PageBody } from '../cache/page.ts';
-import { headLines, type ReadyAnswer, readyAnswer } from '../http/response-writer.ts';
+import { headLines } from '../http/header-block.ts';
+import { type ReadyAnswer, readyAnswer } from '../http/prepared-response.ts';
 
 /** How a page is answered: in an encoding, or with 304 where the caller has it. */
 export type Form = Encoding | 'not-modified';

@@ -6,9 +6,9 @@ import type { IncomingMessage } from 'node:http';
 import { extname } from 'node:path';
 import { brotli, type Encoding, gzip } from '../cache/compression.ts';
 import { tagOf } from '../cache/page.ts';
+import { headLines } from '../http/header-block.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
 import { exchangeOf } from '../http/request-context.ts';
-import { headLines } from '../http/response-writer.ts';
 import { isCurrent } from '../reports/answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {

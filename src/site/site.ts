@@ -6,9 +6,9 @@
  * data like any other caller.
  */
 import express, { type Router } from 'express';
+import { headLines } from '../http/header-block.ts';
+import { onlyReads } from '../http/methods.ts';
 import { exchangeOf } from '../http/request-context.ts';
-import { onlyReads } from '../http/resource.ts';
-import { headLines } from '../http/response-writer.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';

@@ -9,9 +9,10 @@ import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
 import { logEvents } from '../observability/event-log.ts';
-import { keepHeapTight } from '../observability/heap.ts';
-import { createLogs, redact } from '../observability/log.ts';
-import { exitAfter, logDestination, tolerateStderr, writeToStderr } from '../observability/log-destination.ts';
+import { createLogs } from '../observability/log.ts';
+import { exitAfter, logDestination } from '../observability/log-destination.ts';
+import { redact } from '../observability/redaction.ts';
+import { tolerateStderr, writeToStderr } from '../observability/stderr.ts';
 import { flushSpans } from '../tracing.ts';
 import { Asking } from './channel.ts';
 import { Copies } from './copies.ts';
@@ -22,7 +23,6 @@ import { countedByPrimary, exportSlotsOf, summariesOf } from './remote.ts';
 const reportEveryMs = 500;
 
 tolerateStderr();
-keepHeapTight();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));

@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { connectionOf } from '../../src/http/connection.ts';
 import { Connections } from '../../src/http/connections.ts';
-import { untilGone } from '../../src/http/resource.ts';
+import { untilGone } from '../../src/http/disconnect.ts';
 import { LocalExportSlots } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
 import type { Answers } from '../../src/workers/protocol.ts';

@@ -108,7 +108,7 @@ describe('while it drains', () => {
     });
     await slow.closed;
     await until(() => it.lines.some((line) => line.includes('campaigns/:id/sends')), 'nothing else is in flight');
-    it.clock.forward(2);
+    it.clock.forward(1);
     await new Promise((resolve) => setTimeout(resolve, 100)); // Some looks at what is idle.
     half?.socket.write(wire(hit).slice(30));
     expect(headsOf((await half?.closed) ?? '').map(isLast)).toEqual([true]);
@@ -126,13 +126,51 @@ describe('while it drains', () => {
   });
 });
 
-test('a connection without a request delays nothing', async () => {
-  it = await start({ SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '600000' });
-  const { closed } = await connection();
-  const { closed: management } = await connection(it.service.managementUrl);
+test('connections without a request are closed at once, ahead of what is in flight', async () => {
+  const unused: Raw[] = [];
+  const { slow, stopped } = await stopInMidRequest(async () => {
+    unused.push(await connection(), await connection(it.service.managementUrl));
+    it.clock.forward(1); // Longer than a first request is on its way.
+  });
+  const order: string[] = [];
+  slow.socket.once('close', () => order.push('in flight'));
+  unused[0]?.socket.once('close', () => order.push('unused'));
+  expect(await Promise.all(unused.map(({ closed }) => closed))).toEqual(['', '']);
+  expect(headsOf(await slow.closed)).toHaveLength(1);
+  expect(order).toEqual(['unused', 'in flight']);
+  await stopped;
+});
+
+test('a connection that has just been opened may still send its request', async () => {
+  it = await start();
+  fill(it.sandbox);
+  const { socket, closed } = await connection();
+  const stopped = it.service.stop();
+  socket.write(wire(hit));
+  expect(headsOf(await closed).map(isLast)).toEqual([true]);
+  await stopped;
+  await it.sandbox.stop();
+});
+
+test.each([
+  ['half a request line', 'GET /campaigns/1'],
+  ['half of its headers', wire(hit).slice(0, -2)],
+  ['an empty line', '\r\n'],
+])('a connection that has sent %s delays a stop for two seconds at most', async (_, sent) => {
+  const tenMinutes = '600000';
+  it = await start({
+    SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '600000',
+    SENDGATE_SERVER_HEADERS_TIMEOUT_MS: tenMinutes,
+    SENDGATE_SERVER_REQUEST_TIMEOUT_MS: tenMinutes,
+  });
+  fill(it.sandbox);
+  const used = await idle();
+  const fresh = await connection();
+  for (const { socket } of [used, fresh]) socket.write(sent);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // They arrive.
   const stopped = it.service.stop();
   it.clock.forward(2);
-  expect(await Promise.all([closed, management])).toEqual(['', '']);
+  await Promise.all([used.closed, fresh.closed]);
   await stopped;
   await it.sandbox.stop();
 });

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { bearerToken } from '../../callers/teams.ts';
-import { searchOf } from '../../http/resource.ts';
+import { searchOf } from '../../http/target.ts';
 
 /**
  * Whether a request is for v2's API, also where no resource is at its path: v2 programs can read errors only in v2's form. The

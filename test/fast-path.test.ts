@@ -1,12 +1,12 @@
 /**
- * A hit is answered ahead of Express. That must not show: not in a byte, not in a header, not in a count.
+ * The fast path responds to hits ahead of Express: with the same bytes, the same header fields and the same count.
  */
 import { createHash } from 'node:crypto';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FakeClock } from './support/clock.ts';
-import { api, type Harness, idOf, start, targetOf, until } from './support/harness.ts';
+import { type Harness, idOf, start, targetOf, until } from './support/harness.ts';
+import { atOneMoment } from './support/still-clock.ts';
 
 const path = targetOf('/ctct/campaigns/1/sends');
 let it: Harness;
@@ -41,11 +41,11 @@ function ask(target: string, headers: Record<string, string>, method = 'GET') {
   });
 }
 
-/** The trailing slash and the encoded character mean the same page, and are nothing that the fast path takes. */
+/** With a trailing slash or an encoded character a target means the same page, and is left to Express. */
 const encoded = `%${idOf('1').charCodeAt(0).toString(16)}${idOf('1').slice(1)}`;
-const longWays = [`${path}/`, `/ctct/campaigns/${encoded}/sends`];
+const expressTargets = [`${path}/`, `/ctct/campaigns/${encoded}/sends`];
 
-describe.each(longWays)('a hit is the same on the fast path and by %s', (long) => {
+describe.each(expressTargets)('the fast path and Express respond alike, to %s', (long) => {
   test.each([
     ['GET', '', {}],
     ['GET', '', { 'accept-encoding': 'gzip, deflate, br' }],
@@ -60,15 +60,19 @@ describe.each(longWays)('a hit is the same on the fast path and by %s', (long) =
     ['POST', '', {}],
     ['OPTIONS', '', {}],
   ])('%s %s %j', async (method, search, headers) => {
-    expect(await ask(`${path}${search}`, headers, method)).toEqual(await ask(`${long}${search}`, headers, method));
+    const targets = [path, long].map((target) => `${target}${search}`);
+    const [fast, express] = await atOneMoment(it.clock, () =>
+      Promise.all(targets.map((target) => ask(target, headers, method))),
+    );
+    expect(fast).toEqual(express);
   });
 });
 
-test('every request is counted and logged once, on the fast path and by Express', async () => {
+test('every request is counted and logged once, on the fast path and through Express', async () => {
   const left = async (target: string) =>
     Number(/r=(\d+)/.exec((await it.get(target)).headers.get('ratelimit') ?? '')?.[1]);
   const before = await left(path);
-  expect(await left(longWays[0] ?? '')).toBe(before - 1);
+  expect(await left(expressTargets[0] ?? '')).toBe(before - 1);
   expect(await left(path)).toBe(before - 2);
   expect(await left(`${path}?limit=0`)).toBe(before - 3);
   const lines = it.lines.length;
@@ -79,13 +83,82 @@ test('every request is counted and logged once, on the fast path and by Express'
   expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: idOf('1'), cache: 'fresh', status: 200 });
 });
 
-test('Express answers when the fast path fails', async () => {
+test('a hit takes the fast path, and only what Express has to route passes Express', async () => {
+  const { pages } = it.service;
+  const { hit } = pages;
+  const stacks: string[] = [];
+  pages.hit = (...question) => {
+    stacks.push(new Error().stack ?? '');
+    return hit.apply(pages, question);
+  };
+  for (const target of [path, `${path}?limit=500`, ...expressTargets]) await it.get(target);
+  pages.hit = hit;
+  expect(stacks.map((stack) => /node_modules\/(?:express|router)\//.test(stack))).toEqual([false, false, true, true]);
+});
+
+test('the fast writer is in use', () => {
+  expect(it.lines.join('')).not.toContain('http.plain_writer');
+});
+
+describe('an error behind the count', () => {
+  const { end, writeHead } = ServerResponse.prototype;
+  const left = async () => Number(/r=(\d+)/.exec((await it.get(path)).headers.get('ratelimit') ?? '')?.[1]);
+  /** Log lines of the request, its own and those of errors. */
+  const linesOf = (id: string) => it.lines.filter((line) => line.includes(id)).map((line) => JSON.parse(line));
+  afterEach(() => void Object.assign(ServerResponse.prototype, { end, writeHead }));
+
+  test('ahead of the response is one 500, counted and logged once', async () => {
+    const before = await left();
+    ServerResponse.prototype.writeHead = () => {
+      ServerResponse.prototype.writeHead = writeHead;
+      throw new TypeError('unforeseen');
+    };
+    const { status, headers } = await ask(path, { connection: 'close', 'x-request-id': 'fails-early' });
+    expect(status).toBe(500);
+    for (const name of ['RateLimit', 'X-Request-Id']) {
+      expect(headers.filter((text, at) => at % 2 === 0 && text === name)).toHaveLength(1);
+    }
+    expect(await left()).toBe(before - 2);
+    await until(() => linesOf('fails-early').length === 2, 'both are logged');
+    expect(linesOf('fails-early')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ event: 'service.unexpected_error' }),
+        expect.objectContaining({ status: 500, problem: 'internal-error' }),
+      ]),
+    );
+  });
+
+  test('in the middle of the response closes the connection; the request is counted and logged once', async () => {
+    const before = await left();
+    ServerResponse.prototype.end = () => {
+      ServerResponse.prototype.end = end;
+      throw new TypeError('unforeseen');
+    };
+    await expect(ask(path, { 'x-request-id': 'fails-late' })).rejects.toThrow();
+    expect(await left()).toBe(before - 2);
+    await until(() => linesOf('fails-late').length === 2, 'both are logged');
+    expect(linesOf('fails-late')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ event: 'service.unexpected_error' }),
+        expect.objectContaining({ status: 499 }),
+      ]),
+    );
+  });
+});
+
+test('an error of the cache is a 500 and logged, on the fast path and through Express', async () => {
   const { hit } = it.service.pages;
   it.service.pages.hit = () => {
     throw new TypeError('unforeseen');
   };
-  expect((await it.get(path)).status).toBe(200);
+  const lines = it.lines.length;
+  const statuses = await Promise.all(
+    [path, expressTargets[0] ?? ''].map(async (target) => (await it.get(target)).status),
+  );
   it.service.pages.hit = hit;
+  expect(statuses).toEqual([500, 500]);
+  const errors = () => it.lines.slice(lines).filter((line) => line.includes('"event":"service.unexpected_error"'));
+  await until(() => errors().length === 2, 'both are logged');
 });
 
 describe('a connection', () => {

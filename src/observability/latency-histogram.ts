@@ -1,0 +1,48 @@
+/**
+ * `sendgate_request_duration_seconds`, made of counted responses when it is scraped: prom-client has no histogram that takes totals.
+ */
+import type { Metric } from 'prom-client';
+import { latencyBuckets, type Tallied } from './tally.ts';
+
+export function latencyHistogram(answers: () => readonly Tallied[]): Metric {
+  const about = {
+    name: 'sendgate_request_duration_seconds',
+    help: 'Time from a request to the end of its response, by cache outcome',
+    type: 'histogram',
+    aggregator: 'sum',
+  };
+  const value = (suffix: string, labels: object, number: number) => ({
+    metricName: `${about.name}_${suffix}`,
+    labels,
+    value: number,
+  });
+  const get = async () => {
+    const all = answers();
+    const outcomes = new Set(all.map(({ cache = 'none' }) => cache));
+    const values = [...outcomes].flatMap((cache) => {
+      const tallied = all.filter((one) => (one.cache ?? 'none') === cache);
+      const sum = (of: (one: Tallied) => number) => tallied.reduce((total, one) => total + of(one), 0);
+      let upTo = 0;
+      const buckets = [...latencyBuckets, '+Inf'].map((le, bucket) => {
+        upTo += sum(({ byLatency }) => byLatency[bucket] ?? 0);
+        return value('bucket', { le, cache }, upTo);
+      });
+      return [
+        ...buckets,
+        value(
+          'sum',
+          { cache },
+          sum(({ seconds }) => seconds),
+        ),
+        value(
+          'count',
+          { cache },
+          sum(({ count }) => count),
+        ),
+      ];
+    });
+    return { ...about, values };
+  };
+  // What a registry asks of a metric is this; its type asks for one of prom-client's own classes.
+  return { ...about, get } as unknown as Metric;
+}
