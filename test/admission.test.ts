@@ -16,6 +16,7 @@ import { type Decision, Limiter } from '../src/callers/rate-limit/limiter.ts';
 import { defaultTeam, Teams } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
 import { observeExchanges } from '../src/http/request-context.ts';
+import { PlainWriter } from '../src/http/response-writer.ts';
 import { Tally } from '../src/observability/tally.ts';
 import { Problem } from '../src/problems.ts';
 import { ask } from './support/ask.ts';
@@ -25,7 +26,13 @@ import { dial, wire } from './support/raw.ts';
 const limiterOf = (clock = systemClock) => new Limiter({ maxClients: 10, clock, partitionSalt: 'salt' });
 
 describe('a caller whose header fields are the same as before on its connection', () => {
-  const observe = observeExchanges({ log: () => {}, tally: new Tally(), clock: systemClock, head: '' });
+  const observe = observeExchanges({
+    log: () => {},
+    tally: new Tally(),
+    clock: systemClock,
+    head: '',
+    writer: new PlainWriter(),
+  });
 
   /** Identifies two requests with these fields on one connection. Resolves with how often the team was looked for. */
   function identifiedTwice(fields: Readonly<Record<string, string>>): number {

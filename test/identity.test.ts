@@ -9,6 +9,7 @@ import express from 'express';
 import { summaryHandler, summaryPath } from '../src/campaigns/summary.ts';
 import { systemClock } from '../src/clock.ts';
 import { observeExchanges } from '../src/http/request-context.ts';
+import { PlainWriter } from '../src/http/response-writer.ts';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
 import { Tally } from '../src/observability/tally.ts';
 import { ask } from './support/ask.ts';
@@ -22,7 +23,13 @@ afterEach(async () => {
 });
 
 test('a route that is mounted ahead of the guards fails, and asks for nothing', async () => {
-  const observe = observeExchanges({ log: () => {}, tally: new Tally(), clock: systemClock, head: '' });
+  const observe = observeExchanges({
+    log: () => {},
+    tally: new Tally(),
+    clock: systemClock,
+    head: '',
+    writer: new PlainWriter(),
+  });
   let asked = 0;
   const app = express();
   app.all(summaryPath, summaryHandler({ get: async () => ({ sends: ++asked }) as never }, campaignIdRules.v2));

@@ -8,7 +8,7 @@ import { redisCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
-import type { AccessLog } from '../observability/log.ts';
+import type { AccessLog } from '../observability/access-log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { StatusBoard } from '../observability/status.ts';
 import { LocalExportSlots } from '../reports/export/slots.ts';

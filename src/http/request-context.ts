@@ -150,10 +150,13 @@ export function exchangeOf(req: IncomingMessage): Exchange {
   return exchange;
 }
 
-/** On whose account a request may cause calls. */
+/**
+ * On whose account a request may cause calls.
+ *
+ * @throws Error before its caller is identified
+ */
 export function payerOf(req: IncomingMessage): Payer {
-  const { told, client } = exchangeOf(req);
-  return { team: told.team, client: client?.name };
+  return exchangeOf(req).identity;
 }
 
 /** Ids that are accepted from callers and proxies, so that one request can be followed through several logs. */

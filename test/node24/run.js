@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Names of suites below `test/`, without their ending. */
 const suites = [
-  /^(lane|fast-path)$/,
+  /^fast-path$/,
   /^both-ways$/,
   /^(export|response-writer|server)$/,
   /^process$/,

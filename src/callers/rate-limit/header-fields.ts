@@ -5,7 +5,7 @@
  * sixth of a hit, without a salt, and it reads the time from another clock.
  */
 import { createHmac } from 'node:crypto';
-import { inOnePiece } from '../../http/response-writer.ts';
+import { inOnePiece } from '../../http/header-block.ts';
 import type { Client } from './client-key.ts';
 import { type Window, windowMs } from './counter.ts';
 
