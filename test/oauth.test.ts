@@ -88,7 +88,8 @@ describe('the access token', () => {
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
     expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
-    const told = () => it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
+    const told = () =>
+      it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
     await until(() => told().length === 2, 'it is told that it could not be renewed, and that none is left');
     expect(told()).toMatchObject([{ level: 'warn' }, { level: 'error', event: 'token.missing', reason: 'http-5xx' }]);
     expect((await it.get(sends(1))).status).toBe(200); // stale
