@@ -1,6 +1,6 @@
 /**
  * `npm run bench:fairness`: a day of five teams under four policies, and one with a greedy sixth team, on virtual time. It
- * runs the cache and the quota that Sendgate runs; only the clock and the upstream are made up.
+ * runs the cache and the quota that Sendgate runs; only the clock and the upstream are simulated.
  */
 
 import { tagOf } from '../src/cache/page.ts';
@@ -81,9 +81,9 @@ interface Policy {
   readonly perDay?: number;
   /** Whether pages are fetched before they are asked for. */
   readonly ahead: boolean;
-  /** Whether a sixth team asks for a page that nobody has asked for, twice a second, from 00:00 on. */
+  /** Whether a sixth team asks for a new page twice a second, from 00:00 on. */
   readonly greedy?: boolean;
-  /** Whether every team is sure of its part of the day. */
+  /** Whether every team is sure of its share of the day. */
   readonly parts?: boolean;
 }
 
@@ -241,6 +241,17 @@ async function run(policy: Policy): Promise<Tally> {
   const readAhead = new ReadAhead({ pages, isAmple }, 1);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
 
+  function reportNewest(body: Buffer): void {
+    const newest = JSON.parse(body.toString())[0]?.send_date;
+    report(unseen, Date.parse(newest ?? ''), tally.seenAfter);
+  }
+
+  /** Counts a refusal. Returns after how many milliseconds the caller retries. */
+  function refused(team: string, { retryAfterSeconds = 1 }: Problem): number {
+    tally.refused.set(team, (tally.refused.get(team) ?? 0) + 1);
+    return Math.min(retryAfterSeconds, 3600) * 1000;
+  }
+
   /** Asks as a caller does. Returns the next cursor, or nothing where there is none or the answer was a refusal. */
   async function ask(team: string, query: PageQuery): Promise<{ next?: string | undefined; retryMs?: number }> {
     const started = clock.now();
@@ -254,15 +265,11 @@ async function run(policy: Policy): Promise<Tally> {
         waits.push((clock.now() - started) / 1000);
         if (team !== exporter && isExporting(started)) tally.besideExporter.push((clock.now() - started) / 1000);
       }
-      if (query.campaign === 'nine') {
-        const newest = JSON.parse(found.page.body.br.toString())[0]?.send_date;
-        report(unseen, Date.parse(newest ?? ''), tally.seenAfter);
-      }
+      if (query.campaign === 'nine') reportNewest(found.page.body.br);
       return { next: found.page.body.cursor };
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      tally.refused.set(team, (tally.refused.get(team) ?? 0) + 1);
-      return { retryMs: Math.min(error.retryAfterSeconds ?? 1, 3600) * 1000 };
+      return { retryMs: refused(team, error) };
     }
   }
 
@@ -275,14 +282,14 @@ async function run(policy: Policy): Promise<Tally> {
   };
   const end = midnight + dayMs;
 
-  // Dashboards: every team polls ten campaigns of its own and the two lively ones, all day.
+  // Dashboards: every team polls ten separate campaigns and the two lively ones, all day.
   for (const [index, team] of lightTeams.entries()) {
     const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
     for (const [n, campaign] of watched.entries()) {
       const offset = index * (pollMs / lightTeams.length) + n * 97;
       every(pollMs, midnight + offset, end, () => void ask(team, firstPage(campaign)));
     }
-    // People: from half past nine to half past three, a page every half minute that nobody has looked at yet.
+    // People: from half past nine to half past three, a new page every half minute.
     let page = 0;
     every(pollMs, midnight + 9.5 * hourMs + index * 7_000, midnight + 15.5 * hourMs, () => {
       page++;

@@ -1,7 +1,7 @@
 /**
  * `npm run soak`: ten minutes of hits, misses and faults at 500 requests a second with the cache held at 32 MiB.
- * Fails on an answer that should not have been, on anything on stderr, and when memory goes on growing.
- * `--v3` has v3 behind it, with access tokens that live a minute, and asks for instants too.
+ * Fails on an unexpected answer, on anything on stderr, and when memory keeps growing.
+ * `--v3` runs with v3, with access tokens that live a minute, and uses `created_since` too.
  * `--short` takes 12 seconds and leaves bench/RESULTS.md alone.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -95,7 +95,7 @@ function ask(path: string, mayFail: boolean, kind: string): void {
 
 const pick = (of: number) => Math.floor(Math.random() * of);
 
-/** 88 % of the heads of a hundred campaigns, 10 % of fifty thousand other pages, 2 % of campaigns with a fault. */
+/** 88 % first pages of a hundred campaigns, 10 % of fifty thousand other pages, 2 % of campaigns with a fault. */
 function askSomething(): void {
   const roll = Math.random();
   const id = healthy[pick(healthy.length)];
@@ -121,7 +121,7 @@ const start = performance.now();
 let asked = 0;
 while (performance.now() - start < seconds * 1000) {
   const due = Math.floor(((performance.now() - start) / 1000) * perSecond);
-  // Bounded, so that a server that stands still is not buried.
+  // Bounded, so that a stalled server is not flooded.
   for (; asked < due && inFlight < 1000; asked++) askSomething();
   if (memory.length < (performance.now() - start) / 2000) {
     memory.push(residentMiB());
