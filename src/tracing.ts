@@ -90,7 +90,7 @@ function untraced(span: Span, caller: Context): RequestTrace {
 
 const noTrace: RequestTrace = { traceId: undefined, run: (work) => work(), end: () => {} };
 
-/** Runs `work` in a span of its own. Of an error, only its kind is told. */
+/** Runs `work` in a separate span. Of an error, the span records only its kind. */
 export function inSpan<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
   return within(name, SpanKind.INTERNAL, attributes, work);
 }
