@@ -90,7 +90,7 @@ interface Policy {
 const policies: Policy[] = [
   { name: '60 s TTL, first come first served', fresh: { min: 60, max: 60, stale: 0 }, fair: false, ahead: false },
   {
-    name: 'the same, if the day had no end of calls',
+    name: 'the same, without a daily limit',
     fresh: { min: 60, max: 60, stale: 0 },
     fair: false,
     ahead: false,
@@ -111,7 +111,7 @@ const own: Policy = {
   ahead: true,
 };
 const greedyDays: Policy[] = [
-  { ...own, name: 'turns by team, the day first come first served', greedy: true, parts: false },
+  { ...own, name: 'fair queue, the day first come first served', greedy: true, parts: false },
   { ...own, name: 'Sendgate', greedy: true },
 ];
 
@@ -394,7 +394,7 @@ if (!process.argv.includes('--short')) {
 ## A day of five teams
 
 Virtual time, 10,000 calls a day, 4 a second, 150 to 350 ms upstream: four teams' dashboards poll 42 campaigns every ${pollMs / 1000} s (from an hour
-to a year old, an autoresponder, and one that goes out from 09:00 to 09:30), people look at a new page every half
+to a year old, an autoresponder, and one that goes out from 09:00 to 09:30), people open a new page every half
 minute from 09:30 to 15:30, and an exporter walks twenty campaigns at once, over and over, for twelve minutes from 10:00 and nine
 from 15:00. Waits are those of requests that were not answered from the cache, in seconds, p50 / p95, for the light teams while the
 exporter runs; how late the sends of nine o'clock were held and seen by a dashboard is p50 / p95 / max.

@@ -222,7 +222,7 @@ async function latency(): Promise<string[]> {
   const lines = [
     `Hits at half of capacity (${Math.round(median(capacities) / 2).toLocaleString('en')}/s), in ${scale.windows} windows of a second each, interleaved:
 
-  | ms | p50 | p99, quietest quarter | p99, median | taken by the hypervisor in a second |
+  | ms | p50 | p99, quietest quarter | p99, median | stolen by the hypervisor a second |
   |---|---|---|---|---|
 ${rows.join('\n')}
 `,
@@ -251,7 +251,7 @@ ${rows.join('\n')}
   await delay(300);
   const loop = JSON.parse(readFileSync(delayFile, 'utf8')) as { p99: number; most: number };
   lines.push(
-    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
+    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stalled for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
   );
   await server.stop();
   return lines;

@@ -112,7 +112,7 @@ async function outage(): Promise<string> {
   if (callCount > allowed) failures.push(`outage: ${callCount} calls, over ${allowed}`);
   if ([...held.keys()].some((status) => status !== '200')) failures.push(`outage: held pages answered ${told(held)}`);
   if (recovery > probeMs / 1000 + (short ? 5 : 1)) failures.push(`outage: recovered after ${recovery} s`);
-  return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls on their way, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
+  return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls in flight, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
 }
 
 /** Walks a campaign, working 200 ms on each page. Returns milliseconds. */

@@ -132,7 +132,7 @@ const rows = cases.map(([name], index) => {
 const text = `Microseconds of the server's processor time for a request over the limit, medians of ${rounds} interleaved rounds of ${requests.toLocaleString('en')}. Bare
 node:http reads the same bytes and has the same answer ready.
 
-| request | Sendgate | bare node:http | beyond it | times the plain one |
+| request | Sendgate | bare node:http | difference | relative to plain |
 |---|---|---|---|---|
 ${rows.join('\n')}`;
 console.log(text);

@@ -203,7 +203,7 @@ const text = `<!-- hits -->
 A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds * passes}
 passes of a second each, interleaved in an order that changes, with new processes after every ${passes}, since one and the same program can be a third faster
 in one process than in another. The last column is Sendgate's rate over that server's, the median of the passes' ratios. Bare node:http has
-Sendgate's own answers, with every field of their heads; Varnish does not rewrite the body.
+Sendgate's own answers, with all of their header fields; Varnish does not rewrite the body.
 
 | Accept-Encoding | server | answer | answers/s | least–most | Sendgate is … × |
 |---|---|---|---|---|---|

@@ -259,7 +259,7 @@ async function hits(): Promise<string> {
   await stop();
   const added = median(shared) - median(memory);
   check(short || added < 1, `hits: ${added.toFixed(2)} ms more`);
-  return `- **Hits in Redis.** ${(pages / 2).toLocaleString('en')} pages of 500 sends, one at a time, taken in br: median ${median(shared).toFixed(2)} ms out of Redis (one round trip each, counted in test/shared-pages), ${median(memory).toFixed(2)} ms out of memory: ${added.toFixed(2)} ms more.`;
+  return `- **Hits in Redis.** ${(pages / 2).toLocaleString('en')} pages of 500 sends, one at a time, taken in br: median ${median(shared).toFixed(2)} ms from Redis (one round trip each, counted in test/shared-pages), ${median(memory).toFixed(2)} ms from memory: ${added.toFixed(2)} ms more.`;
 }
 
 /** The calls that two instances make for one set of pages, and the memory that a million sends take in Redis. */

@@ -149,7 +149,7 @@ const text = `<!-- soak-${api} -->
 ${seconds} s at ${Math.round(asked / seconds)} requests/s (${asked.toLocaleString('en')} in all), cache bound ${cacheMiB} MiB, at most ${(mostHeld / 1024 / 1024).toFixed(1)} MiB held.
 
 - Answers by kind of request: ${counts.join(', ')}.
-- Answers that should not have been: ${wrong.length}.
+- Unexpected answers: ${wrong.length}.
 - Resident memory: ${memory[0]?.toFixed(0)} MiB at the start; medians of the second and the last third ${middle.toFixed(0)} and ${last.toFixed(0)} MiB; at most ${Math.max(...memory).toFixed(0)} MiB.
 - Event-loop delay, p99: ${(eventLoopP99 * 1000).toFixed(1)} ms. Alive at the end: ${alive}.
 
@@ -159,5 +159,5 @@ console.log(text);
 if (wrong.length > 0) console.error(wrong.slice(0, 20).join('\n'));
 if (!short) replaceSection(`soak-${api}`, text);
 const grows = !short && last > middle * 1.1;
-if (grows) console.error('memory goes on growing');
+if (grows) console.error('memory keeps growing');
 if (wrong.length > 0 || !alive || grows || mostHeld > cacheMiB * 1024 * 1024) process.exitCode = 1;
