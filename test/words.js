@@ -2,7 +2,7 @@
  * Finds phrases that readers stumble over, in every file of the tree. Part of `npm run lint`; the plain word stands behind each.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const phrases = {
   'come by': 'get, outcome',
@@ -20,7 +20,11 @@ const phrases = {
 const pattern = new RegExp(`\\b(${Object.keys(phrases).join('|').replaceAll(' ', '\\s+')})\\b`, 'gi');
 const binary = /\.(png|ico|gz|br)$/;
 
-const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split('\n').filter(Boolean);
+// New files too; git lists a deleted one until that is committed.
+const listed = ['ls-files', '--cached', '--others', '--exclude-standard'];
+const files = execFileSync('git', listed, { encoding: 'utf8' })
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(file));
 let found = 0;
 for (const file of files) {
   if (file === 'test/words.js' || file === 'package-lock.json' || binary.test(file)) continue;
