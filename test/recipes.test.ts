@@ -55,7 +55,7 @@ test('curl', async () => {
   expect(readFileSync(join(folder, 'page.json'), 'utf8')).toBe(page);
 });
 
-test('curl fails when an export is reset', async () => {
+test('curl reports an export whose connection was reset', async () => {
   await begin({ SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
   const [, whole = ''] = code('curl', 'sh');
   it.sandbox.campaign({ id: '1100394165288', size: 200_000, newestMs: Date.now() - 86_400_000 });
