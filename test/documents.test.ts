@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const markdownIn = (folder: string, recursive: boolean) =>
@@ -54,4 +54,40 @@ test('every room of src is in CONTRIBUTING and in the import rule', () => {
     expect(map).toMatch(new RegExp(`\`${room.replace('.', '[.]')}/?\``));
     expect(rule).toContain(room.replace(/[.]ts$/, ''));
   }
+});
+
+describe("CONTRIBUTING's graph of the rooms", () => {
+  const program = /^(?:main|authorize|workers\/main|upstream\/oauth\/refresh-main|sandbox\/(?:main|demo))[.]ts$/;
+  const roomOf = (file: string) => (program.test(file) ? 'programs' : (file.split('/')[0] ?? '').replace(/[.]ts$/, ''));
+
+  const imports = new Set<string>();
+  for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    for (const [, path = ''] of read(join('src', file)).matchAll(/^(?:import|export|\}) [^;]*?from '([.][^']+)'/gm)) {
+      const [from, to] = [roomOf(file), roomOf(join(dirname(file), path))];
+      if (from !== to) imports.add(`${from} → ${to}`);
+    }
+  }
+
+  const arrows = [
+    ...(/```mermaid\n([^`]*)```/.exec(read('CONTRIBUTING.md'))?.[1] ?? '').matchAll(/(\w+) --> (.+)/g),
+  ].flatMap(([, from = '', to = '']) => to.split(' & ').map((room) => `${from} → ${room}`));
+
+  const isBelow = (to: string, from: string): boolean =>
+    arrows.some((arrow) => {
+      const [start, end = ''] = arrow.split(' → ');
+      return start === from && (end === to || isBelow(to, end));
+    });
+
+  test('has every import, by itself or by others', () => {
+    const isShown = (one: string) => {
+      const [from = '', to = ''] = one.split(' → ');
+      return isBelow(to, from);
+    };
+    expect([...imports].filter((one) => !isShown(one)).sort()).toEqual([]);
+  });
+
+  test('has no arrow without an import', () => {
+    expect(arrows.filter((arrow) => !imports.has(arrow))).toEqual([]);
+  });
 });
