@@ -1,4 +1,4 @@
-# The current LTS. Nothing secret is in any layer: credentials come in at run time, best as mounted files.
+# The current LTS. No layer holds a secret: pass credentials at run time, best as mounted files.
 ARG NODE=24-slim
 
 FROM node:${NODE} AS build

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:before -- <folder>`: hits of this version beside those of another checkout, which has been built there.
+ * `npm run bench:before -- <folder>`: hits of this version beside those of another checkout, already built.
  * Writes bench/RESULTS.md.
  */
 import { join } from 'node:path';

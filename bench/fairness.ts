@@ -1,6 +1,6 @@
 /**
  * `npm run bench:fairness`: a day of five teams under four policies, and one with a greedy sixth team, on virtual time. It
- * runs the cache and the quota that Sendgate runs; only the clock and the upstream are made up.
+ * runs the cache and the quota that Sendgate runs; only the clock and the upstream are simulated.
  */
 
 import { tagOf } from '../src/cache/page.ts';
@@ -81,16 +81,16 @@ interface Policy {
   readonly perDay?: number;
   /** Whether pages are fetched before they are asked for. */
   readonly ahead: boolean;
-  /** Whether a sixth team asks for a page that nobody has asked for, twice a second, from 00:00 on. */
+  /** Whether a sixth team asks for a new page twice a second, from 00:00 on. */
   readonly greedy?: boolean;
-  /** Whether every team is sure of its part of the day. */
+  /** Whether every team is sure of its share of the day. */
   readonly parts?: boolean;
 }
 
 const policies: Policy[] = [
   { name: '60 s TTL, first come first served', fresh: { min: 60, max: 60, stale: 0 }, fair: false, ahead: false },
   {
-    name: 'the same, if the day had no end of calls',
+    name: 'the same, without a daily limit',
     fresh: { min: 60, max: 60, stale: 0 },
     fair: false,
     ahead: false,
@@ -111,7 +111,7 @@ const own: Policy = {
   ahead: true,
 };
 const greedyDays: Policy[] = [
-  { ...own, name: 'turns by team, the day first come first served', greedy: true, parts: false },
+  { ...own, name: 'fair queue, the day first come first served', greedy: true, parts: false },
   { ...own, name: 'Sendgate', greedy: true },
 ];
 
@@ -243,6 +243,17 @@ async function run(policy: Policy): Promise<Tally> {
   const readAhead = new ReadAhead({ pages, isAmple }, 1);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
 
+  function reportNewest(body: Buffer): void {
+    const newest = JSON.parse(body.toString())[0]?.send_date;
+    report(unseen, Date.parse(newest ?? ''), tally.seenAfter);
+  }
+
+  /** Counts a refusal. Returns after how many milliseconds the caller retries. */
+  function refused(team: string, { retryAfterSeconds = 1 }: Problem): number {
+    tally.refused.set(team, (tally.refused.get(team) ?? 0) + 1);
+    return Math.min(retryAfterSeconds, 3600) * 1000;
+  }
+
   /** Asks as a caller does. Returns the next cursor, or nothing where there is none or the answer was a refusal. */
   async function ask(team: string, query: PageQuery): Promise<{ next?: string | undefined; retryMs?: number }> {
     const started = clock.now();
@@ -256,15 +267,11 @@ async function run(policy: Policy): Promise<Tally> {
         waits.push((clock.now() - started) / 1000);
         if (team !== exporter && isExporting(started)) tally.besideExporter.push((clock.now() - started) / 1000);
       }
-      if (query.campaign === 'nine') {
-        const newest = JSON.parse(found.page.body.br.toString())[0]?.send_date;
-        report(unseen, Date.parse(newest ?? ''), tally.seenAfter);
-      }
+      if (query.campaign === 'nine') reportNewest(found.page.body.br);
       return { next: found.page.body.cursor };
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      tally.refused.set(team, (tally.refused.get(team) ?? 0) + 1);
-      return { retryMs: Math.min(error.retryAfterSeconds ?? 1, 3600) * 1000 };
+      return { retryMs: refused(team, error) };
     }
   }
 
@@ -277,14 +284,14 @@ async function run(policy: Policy): Promise<Tally> {
   };
   const end = midnight + dayMs;
 
-  // Dashboards: every team polls ten campaigns that only it reads and the two lively ones, all day.
+  // Dashboards: every team polls ten separate campaigns and the two lively ones, all day.
   for (const [index, team] of lightTeams.entries()) {
     const watched = [...Array.from({ length: 10 }, (_, n) => String(index + 4 * n)), 'auto', 'nine'];
     for (const [n, campaign] of watched.entries()) {
       const offset = index * (pollMs / lightTeams.length) + n * 97;
       every(pollMs, midnight + offset, end, () => void ask(team, firstPage(campaign)));
     }
-    // People: from half past nine to half past three, a page every half minute that nobody has looked at yet.
+    // People: from half past nine to half past three, a new page every half minute.
     let page = 0;
     every(pollMs, midnight + 9.5 * hourMs + index * 7_000, midnight + 15.5 * hourMs, () => {
       page++;
@@ -389,7 +396,7 @@ if (!process.argv.includes('--short')) {
 ## A day of five teams
 
 Virtual time, 10,000 calls a day, 4 a second, 150 to 350 ms upstream: four teams' dashboards poll 42 campaigns every ${pollMs / 1000} s (from an hour
-to a year old, an autoresponder, and one that goes out from 09:00 to 09:30), people look at a new page every half
+to a year old, an autoresponder, and one that goes out from 09:00 to 09:30), people open a new page every half
 minute from 09:30 to 15:30, and an exporter walks twenty campaigns at once, over and over, for twelve minutes from 10:00 and nine
 from 15:00. Waits are those of requests that were not answered from the cache, in seconds, p50 / p95, for the light teams while the
 exporter runs; how late the sends of nine o'clock were held and seen by a dashboard is p50 / p95 / max.

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:hold`: what a held page costs, and whether hits stay what they are when there are many of them, when they
- * come and go, and while new ones arrive. `--only=memory`, `latency` or `evictions` does one of them; `--short` holds fewer for less time and leaves RESULTS.md alone.
+ * `npm run bench:hold`: what a held page costs, and whether hits stay fast while many pages are held, while pages
+ * are evicted, and while new ones arrive. `--only=memory`, `latency` or `evictions` does one of them; `--short` holds fewer for less time and leaves RESULTS.md alone.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -75,7 +75,7 @@ async function get(target: string, port = ports.sendgate): Promise<string> {
   }
 }
 
-/** Runs so many at a time. */
+/** Runs eight at a time. */
 async function inParallel<T>(items: readonly T[], one: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items];
   const work = async () => {
@@ -121,14 +121,14 @@ async function memory(): Promise<string> {
   return `With cache.maxBytes at 256 MiB: ${told(quarter)}, ${told(all)}; that is **${perSend.toFixed(1)} bytes a send** for those between.`;
 }
 
-/** Every key is a page of its own: campaigns of a few sends, asked for with every limit that there is. */
+/** Every key is a separate page: campaigns of a few sends, asked for with every limit that there is. */
 const keyOf = (n: number) => `/campaigns/${800_000 + Math.floor(n / 500)}/sends?limit=${1 + (n % 500)}`;
 
 async function fill(keys: number, port = ports.sendgate): Promise<void> {
   for (let n = 0; n * 500 < scale.keys; n++) {
     await order({ campaign: { id: String(800_000 + n), size: 5, newestMs: oldMs } });
   }
-  // As many a second as its quota is, and once more for what was sent away.
+  // As many a second as the quota allows, and once more for what was refused.
   await steady(port, 900, Math.ceil(keys / 900), (n) => keyOf(Math.min(n, keys - 1)));
   await inParallel(
     Array.from({ length: Math.min(1_000, keys) }, (_, n) => keyOf(n)),
@@ -158,8 +158,8 @@ function zipf(keys: number): () => number {
 
 /**
  * One Sendgate that holds few pages, one that holds many, and bare node:http, in windows of a second in turn: the machine is
- * faster in one minute than in the next, so what half of capacity is, is found anew for every round of them. What it does
- * by itself shows in the quietest quarter of the windows.
+ * faster in one minute than in the next, so half of capacity is measured anew for every round. The quietest quarter of the
+ * windows shows Sendgate without the machine's noise.
  */
 async function latency(): Promise<string[]> {
   const few = scale.keys / 1000;
@@ -185,7 +185,7 @@ async function latency(): Promise<string[]> {
     subject('bare node:http', bare, ports.bare, () => '/'),
   ];
   const capacities: number[] = [];
-  /** On the core that they share, the others clear up behind themselves: they are stopped meanwhile. */
+  /** The others share the core, and still collect garbage: they are stopped meanwhile. */
   const alone = async (one: Server) => {
     for (const { pid } of [server, other, bare]) process.kill(pid, pid === one.pid ? 'SIGCONT' : 'SIGSTOP');
     await delay(100);
@@ -222,7 +222,7 @@ async function latency(): Promise<string[]> {
   const lines = [
     `Hits at half of capacity (${Math.round(median(capacities) / 2).toLocaleString('en')}/s), in ${scale.windows} windows of a second each, interleaved:
 
-  | ms | p50 | p99, quietest quarter | p99, median | taken by the hypervisor in a second |
+  | ms | p50 | p99, quietest quarter | p99, median | stolen by the hypervisor a second |
   |---|---|---|---|---|
 ${rows.join('\n')}
 `,
@@ -251,14 +251,14 @@ ${rows.join('\n')}
   await delay(300);
   const loop = JSON.parse(readFileSync(delayFile, 'utf8')) as { p99: number; most: number };
   lines.push(
-    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stood still for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
+    `The same while 4 pages of 500 sends arrive every second (${arrived} in all): p50 ${run.p50.toFixed(2)} ms, p99 ${run.p99.toFixed(2)} ms; the event loop stalled for ${loop.p99.toFixed(1)} ms at p99, ${loop.most.toFixed(1)} ms at most.`,
   );
   await server.stop();
   return lines;
 }
 
 async function evictions(): Promise<string> {
-  // Room for half of the keys, so that pages go all the time.
+  // Room for half of the keys, so that pages are evicted all the time.
   const server = await startSendgate(Math.max(mebibyte, scale.keys * 560));
   await fill(scale.keys / 2);
   const draw = zipf(scale.keys);

@@ -1,5 +1,5 @@
 /**
- * Servers as processes of their own, each pinned to one core where taskset is at hand.
+ * Servers as separate processes, each pinned to one core where taskset is available.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ export function onCore(core: number, command: readonly string[]): string[] {
   return pinned ? ['taskset', '-c', String(core), ...command] : [...command];
 }
 
-/** Moves a process that runs to one core. */
+/** Pins a running process to one core. */
 export function pin(pid: number, core: number): void {
   if (pinned) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
 }

@@ -25,31 +25,38 @@ const ports = { sandbox: 9500, sendgate: 9501, management: 9502, bare: 9503 };
 const at = (port: number) => `http://127.0.0.1:${port}`;
 const credentials = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', CONSTANT_CONTACT_ACCESS_TOKEN: 'bench-access-token' };
 const node = process.execPath;
-/** Interleaved, since the machine may be slower in one of them; told are their means. */
+/** Interleaved, since the machine may be slower in one of them; the report has their means. */
 const rounds = 5;
 const seconds = 3;
 
-/** The parts of a hit, in the order in which the first that fits takes a function. */
+const pageParts = /dist\/(sends|pages|negotiate|clock|reports|cache|model|http\/negotiation)|lru-cache|fresh/;
+/** The parts of a hit: a function belongs to the first that fits. Old folders are those of the version before. */
 const parts: readonly (readonly [name: string, fits: (name: string, url: string) => boolean])[] = [
   ['the system: writing to the socket', (name) => /^write(v|Latin1String)$/.test(name)],
   ['the system: writing the log', (name) => /^(write(Buffer|String|Utf8String)|utf8Write)$/.test(name)],
   ['garbage collection', (name) => name === '(garbage collector)'],
   ['node:http, streams, sockets, timers', (_, url) => url.startsWith('node:')],
-  ['log: pino, sonic-boom, `operations/log`', (_, url) => /pino|sonic-boom|operations\/log/.test(url)],
+  [
+    'log: pino, sonic-boom, `observability/`',
+    (_, url) => /pino|sonic-boom|operations\/log|observability\/(?!metrics|tally|status)/.test(url),
+  ],
   [
     'metrics: prom-client, `metrics`, `tally`, `status`',
-    (_, url) => /prom-client|operations\/(metrics|tally|status)/.test(url),
+    (_, url) => /prom-client|(operations|observability)\/(metrics|tally|status)/.test(url),
   ],
   ['tracing', (_, url) => /opentelemetry|dist\/tracing/.test(url)],
-  ['the exchange and the head', (_, url) => /operations\/(exchange|head)/.test(url)],
+  [
+    'request context, header block, writer',
+    (_, url) => /operations\/(exchange|head)|http\/(request-context|header-block|prepared|.*writer)/.test(url),
+  ],
   ['guard, team, limit', (_, url) => /dist\/callers|rate-limit|ip-address/.test(url)],
-  ['query, page, answer', (_, url) => /dist\/(sends|pages|negotiate|clock)|lru-cache|fresh/.test(url)],
-  ['the lane and the listener', (_, url) => /dist\/(lane|front|service|server)|rivals\/bare/.test(url)],
-  ['the rest: V8, the parser, what has no name', () => true],
+  ['query, cache, response', (_, url) => pageParts.test(url)],
+  ['fast path and server', (_, url) => /dist\/(lane|front|service|server|app|http|compose)|rivals\/bare/.test(url)],
+  ['the rest: V8, the parser, unnamed functions', () => true],
 ];
 
 const path = '/campaigns/1/sends';
-/** A profile is written at a proper end. */
+/** V8 writes a profile only when the process exits by itself. */
 const endsProperly = 'data:text/javascript,process.once("SIGTERM",()=>process.exit())';
 
 function startSendgate(command: readonly string[]) {
@@ -83,7 +90,7 @@ async function measure(dist: string | undefined): Promise<ReadonlyMap<string, nu
   const profile = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile;
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
   const parents = new Map(profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
-  /** Whether it is done for a request, and not at the start. */
+  /** Whether it runs for a request, and not at start. */
   const isServing = (id: number | undefined): boolean => {
     if (id === undefined) return false;
     const { functionName = '' } = frames.get(id) ?? {};

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:quota`: what the quota, the circuit breaker and read-ahead do against a sandbox with its limits on.
- * Fails when one of them does not hold. `--short` takes a quarter of a minute for each and leaves RESULTS.md alone.
+ * Fails when a promise is broken. `--short` takes a quarter of a minute for each and leaves RESULTS.md alone.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { median, type Server, startServer } from './processes.ts';
@@ -20,7 +20,7 @@ interface Pair {
   stop(): Promise<void>;
 }
 
-/** A Sendgate in front of a sandbox of its own. */
+/** A Sendgate with its own sandbox. */
 async function pair(settings: Record<string, string> = {}): Promise<Pair> {
   const [sandboxPort, port, managementPort] = [nextPort++, nextPort++, nextPort++].map(String) as [
     string,
@@ -107,12 +107,25 @@ async function outage(): Promise<string> {
     await delay(50);
   const recovery = (performance.now() - healed) / 1000;
   await stop();
-  // Ten failures in a row, the four that were on their way, ten retries, and the probes.
+  // Ten failures in a row, the four calls in flight, ten retries, and the probes.
   const allowed = 1.1 * (10 + 4 + 10 + Math.ceil((seconds * 1000) / probeMs));
   if (callCount > allowed) failures.push(`outage: ${callCount} calls, over ${allowed}`);
   if ([...held.keys()].some((status) => status !== '200')) failures.push(`outage: held pages answered ${told(held)}`);
   if (recovery > probeMs / 1000 + (short ? 5 : 1)) failures.push(`outage: recovered after ${recovery} s`);
-  return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls on their way, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
+  return `- **Outage.** ${seconds} s of 500s under 200 requests/s: ${callCount} calls reached the upstream (bound ${Math.floor(allowed)}: failures to open the circuit, calls in flight, retry budget and a probe every ${probeMs / 1000} s, and a tenth). Held pages ${told(held)}; others ${told(others)}. Recovered ${recovery.toFixed(1)} s after the upstream did.`;
+}
+
+/** Walks a campaign, working 200 ms on each page. Returns milliseconds. */
+async function walk(url: string, campaign: string, pages: number): Promise<number> {
+  const started = performance.now();
+  let target = `/campaigns/${campaign}/sends?limit=100`;
+  for (let n = 0; n < pages; n++) {
+    const { status, link } = await ask(`${url}${target}`);
+    if (status !== 200) failures.push(`read-ahead: ${status}`);
+    await delay(200);
+    target = link;
+  }
+  return performance.now() - started;
 }
 
 /** A cold walk of 20 pages by a caller who works 200 ms on each, at 250 ms upstream, with and without read-ahead. */
@@ -129,20 +142,12 @@ async function readAhead(): Promise<string> {
     },
   ];
   for (const { order } of both) await order({ fault: { kind: 'latency', ms: 250 } });
-  // The first round lets both find out how long the way is.
+  // In the first round both measure the round trip.
   for (let round = 0; round <= rounds; round++) {
     for (const { url, order, times, calls } of both) {
       const id = String(100 + round);
       await order({ campaign: { id, size: pages * 100, newestMs: Date.now() }, forget: true });
-      const started = performance.now();
-      let target = `/campaigns/${id}/sends?limit=100`;
-      for (let n = 0; n < pages; n++) {
-        const { status, link } = await ask(`${url}${target}`);
-        if (status !== 200) failures.push(`read-ahead: ${status}`);
-        await delay(200);
-        target = link;
-      }
-      const took = performance.now() - started;
+      const took = await walk(url, id, pages);
       const { callCount } = await order();
       if (round > 0) {
         times.push(took);

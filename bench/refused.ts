@@ -1,7 +1,7 @@
 /**
  * `npm run bench:refused`: what a request over the limit costs beyond what bare node:http needs to read the same bytes and
- * to answer the same 429, in processor time of the server, with the dearest headers and with plain ones. Fails when any
- * costs more than twice what a plain one does. `--short` makes three rounds, allows three times, and leaves RESULTS.md alone.
+ * to answer the same 429, in processor time of the server, with the costliest headers and with plain ones. Fails when any
+ * costs more than twice a plain one. `--short` makes three rounds, allows three times, and leaves RESULTS.md alone.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -10,7 +10,7 @@ import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
 const [rounds, requests] = short ? [3, 3_000] : [11, 6_000];
-/** How many times a plain refused request's cost the dearest one may have. Three rounds are a look, and no measurement. */
+/** The costliest refused request may cost this many times a plain one. Three rounds are only an estimate. */
 const maxRatio = short ? 3 : 2;
 const connections = 8;
 const ports = { sandbox: 9520, sendgate: 9521, management: 9522, bare: 9523 };
@@ -20,7 +20,7 @@ const node = process.execPath;
 
 const path = '/campaigns/1/sends';
 const dropIn = '/v2/emailmarketing/campaigns/1/tracking/sends';
-/** As long as all headers of a request may be, nearly. */
+/** Nearly as long as all headers of a request may be. */
 const long = (piece: string) => piece.repeat(Math.floor(15_000 / piece.length));
 const many = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`x-header-${n}`, 'x'.repeat(80)]));
 
@@ -68,8 +68,8 @@ function processorUs({ pid }: Server): number {
 }
 
 /**
- * One request after the other on a connection, each with a header that no other has: what is known of a connection's last
- * headers is of no use. Resolves with how many were refused.
+ * One request after the other on a connection, each with a unique header, so that headers remembered from the last one never
+ * match. Resolves with the number of refused requests.
  */
 function askAgainAndAgain(url: string, form: string, count: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -132,7 +132,7 @@ const rows = cases.map(([name], index) => {
 const text = `Microseconds of the server's processor time for a request over the limit, medians of ${rounds} interleaved rounds of ${requests.toLocaleString('en')}. Bare
 node:http reads the same bytes and has the same answer ready.
 
-| request | Sendgate | bare node:http | beyond it | times the plain one |
+| request | Sendgate | bare node:http | difference | relative to plain |
 |---|---|---|---|---|
 ${rows.join('\n')}`;
 console.log(text);
@@ -144,5 +144,5 @@ if (!short) {
 }
 const dearest = Math.max(...ratios);
 if (dearest > maxRatio)
-  console.log(`The dearest costs ${dearest.toFixed(2)} times the plain one; at most ${maxRatio}.`);
+  console.log(`The costliest costs ${dearest.toFixed(2)} times the plain one; allowed: ${maxRatio}.`);
 process.exit(dearest > maxRatio ? 1 : 0);

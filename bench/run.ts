@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: cached hits of a 500-send page side by side with what else one could put there, and the cold path.
+ * `npm run bench`: cached hits of a 500-send page, side by side with the alternatives, and the cold path.
  * Writes bench/RESULTS.md. `--short` makes one quick round and writes nothing.
  */
 import { execFileSync } from 'node:child_process';
@@ -83,15 +83,15 @@ const cases: Case[] = [
   { title: 'no encoding', headers: () => ({ 'accept-encoding': 'identity' }) },
 ];
 
-/** What each server has answered to each case, and how many of them a second, pass by pass. */
+/** Each server's answer to each case, and its rate, pass by pass. */
 type Seen = Map<string, { kind: string; readonly rates: number[] }>;
 
 const taken = { 'accept-encoding': 'gzip, deflate, br' };
 
-/** Until a server has finished what its callers did not wait for: it shares a core with the next one. */
+/** Time for a server to finish background work: it shares a core with the next one. */
 const settleMs = 250;
 
-/** All cases of all servers, a second each, so that what is compared was measured within the same few. */
+/** All cases of all servers, a second each, so that compared rates are measured within a few seconds. */
 async function pass(servers: readonly Server[], seen: Seen): Promise<void> {
   for (const { title, headers } of cases) {
     const entries = servers.map((server) => {
@@ -113,7 +113,7 @@ async function pass(servers: readonly Server[], seen: Seen): Promise<void> {
   }
 }
 
-/** Nobody comes after the same one every time. */
+/** Another order for each pass, so that no server always follows the same one. */
 function shuffled<T>(all: readonly T[]): T[] {
   return all
     .map((one) => ({ one, at: Math.random() }))
@@ -135,7 +135,7 @@ function table(seen: Seen): string[] {
   });
 }
 
-/** Latency that Sendgate adds to a page that is not held: interleaved with asking the sandbox itself. */
+/** Latency that Sendgate adds to a miss: interleaved with requests to the sandbox itself. */
 async function cold(sendgate: Server): Promise<string[]> {
   const own: number[] = [];
   const straight: number[] = [];
@@ -203,7 +203,7 @@ const text = `<!-- hits -->
 A page of 500 sends, each server on one core, ${generator} with 32 connections on the other; medians of ${rounds * passes}
 passes of a second each, interleaved in an order that changes, with new processes after every ${passes}, since one and the same program can be a third faster
 in one process than in another. The last column is Sendgate's rate over that server's, the median of the passes' ratios. Bare node:http has
-Sendgate's own answers, with every field of their heads; Varnish does not rewrite the body.
+Sendgate's own answers, with all of their header fields; Varnish does not rewrite the body.
 
 | Accept-Encoding | server | answer | answers/s | least–most | Sendgate is … × |
 |---|---|---|---|---|---|

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:scale`: what several instances with one Redis do. Fails when they do not keep what README promises.
+ * `npm run bench:scale`: what several instances with one Redis do. Fails when they do not keep what docs/operations.md promises.
  * `--short` takes a minute for all of it and leaves RESULTS.md alone.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +30,7 @@ interface Fleet {
   stop(): Promise<void>;
 }
 
-/** So many Sendgates with one Redis, in front of a sandbox. */
+/** Several Sendgates with one Redis, in front of a sandbox. */
 async function fleet(instances: number, settings: Record<string, string> = {}, limits = true): Promise<Fleet> {
   const redis = await RedisServer.start();
   const sandboxPort = nextPort++;
@@ -162,7 +162,27 @@ const troubles: readonly Trouble[] = [
   },
 ];
 
-/** Three hundred requests a second for held pages, spread over two instances, while Redis is in trouble. */
+/** Has every instance hold the twenty pages. */
+async function holdAll(urls: readonly string[]): Promise<void> {
+  for (const url of urls) for (let id = 1; id <= 20; id++) await ask(`${url}/campaigns/${id}/sends`);
+}
+
+/** Three hundred requests a second for twenty held pages, spread over the instances, while something happens. */
+async function hitsOf(urls: readonly string[], seconds: number, meanwhile: Promise<void>) {
+  const times: number[] = [];
+  const statuses = new Map<string, number>();
+  await Promise.all([
+    meanwhile,
+    paced(300, seconds, async (n) => {
+      const { status, ms } = await ask(`${pick(urls, n)}/campaigns/${1 + (n % 20)}/sends`);
+      tally(statuses, String(status));
+      times.push(ms);
+    }),
+  ]);
+  return { p99: percentile(times, 99), statuses };
+}
+
+/** What callers see of every trouble that Redis can have. */
 async function redisInTrouble(): Promise<string> {
   const seconds = short ? 3 : 10;
   const rows: string[] = [];
@@ -176,22 +196,13 @@ async function redisInTrouble(): Promise<string> {
     return (await ask(`${pick(urls, 1)}/campaigns/${id}/sends`)).cache.includes('detail=shared');
   };
   for (const { name, begin, end } of troubles) {
-    for (const url of urls) for (let id = 1; id <= 20; id++) await ask(`${url}/campaigns/${id}/sends`);
-    const traffic = async (during: Promise<void>) => {
-      const times: number[] = [];
-      const statuses = new Map<string, number>();
-      await Promise.all([
-        during,
-        paced(300, seconds, async (n) => {
-          const { status, ms } = await ask(`${pick(urls, n)}/campaigns/${1 + (n % 20)}/sends`);
-          tally(statuses, String(status));
-          times.push(ms);
-        }),
-      ]);
-      return { p99: percentile(times, 99), statuses };
-    };
-    const before = await traffic(Promise.resolve());
-    const during = await traffic(delay(200).then(() => begin(redis)));
+    await holdAll(urls);
+    const before = await hitsOf(urls, seconds, Promise.resolve());
+    const during = await hitsOf(
+      urls,
+      seconds,
+      delay(200).then(() => begin(redis)),
+    );
     const cold = await ask(`${pick(urls, 0)}/campaigns/${21}/sends`);
     await end(redis);
     const returned = performance.now();
@@ -221,7 +232,7 @@ function percentile(values: readonly number[], percent: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
 }
 
-/** The same pages out of Redis and then out of memory, one at a time. */
+/** The same pages from Redis and then from memory, one at a time. */
 async function hits(): Promise<string> {
   const pages = short ? 300 : 2_000;
   const { urls, order, stop } = await fleet(
@@ -248,10 +259,10 @@ async function hits(): Promise<string> {
   await stop();
   const added = median(shared) - median(memory);
   check(short || added < 1, `hits: ${added.toFixed(2)} ms more`);
-  return `- **Hits in Redis.** ${(pages / 2).toLocaleString('en')} pages of 500 sends, one at a time, taken in br: median ${median(shared).toFixed(2)} ms out of Redis (one round trip each, counted in test/shared-pages), ${median(memory).toFixed(2)} ms out of memory: ${added.toFixed(2)} ms more.`;
+  return `- **Hits in Redis.** ${(pages / 2).toLocaleString('en')} pages of 500 sends, one at a time, taken in br: median ${median(shared).toFixed(2)} ms from Redis (one round trip each, counted in test/shared-pages), ${median(memory).toFixed(2)} ms from memory: ${added.toFixed(2)} ms more.`;
 }
 
-/** What two instances do with one set of pages, and what a million sends take. */
+/** The calls that two instances make for one set of pages, and the memory that a million sends take in Redis. */
 async function sets(): Promise<string> {
   const seconds = short ? 1 : 5;
   const rounds = short ? 1 : 5;

@@ -1,7 +1,7 @@
 /**
  * `npm run soak`: ten minutes of hits, misses and faults at 500 requests a second with the cache held at 32 MiB.
- * Fails on an answer that should not have been, on anything on stderr, and when memory goes on growing.
- * `--v3` has v3 behind it, with access tokens that live a minute, and asks for instants too.
+ * Fails on an unexpected answer, on anything on stderr, and when memory keeps growing.
+ * `--v3` runs with v3, with access tokens that live a minute, and uses `created_since` too.
  * `--short` takes 12 seconds and leaves bench/RESULTS.md alone.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -95,7 +95,7 @@ function ask(path: string, mayFail: boolean, kind: string): void {
 
 const pick = (of: number) => Math.floor(Math.random() * of);
 
-/** 88 % of the heads of a hundred campaigns, 10 % of fifty thousand other pages, 2 % of campaigns with a fault. */
+/** 88 % first pages of a hundred campaigns, 10 % of fifty thousand other pages, 2 % of campaigns with a fault. */
 function askSomething(): void {
   const roll = Math.random();
   const id = healthy[pick(healthy.length)];
@@ -121,7 +121,7 @@ const start = performance.now();
 let asked = 0;
 while (performance.now() - start < seconds * 1000) {
   const due = Math.floor(((performance.now() - start) / 1000) * perSecond);
-  // Bounded, so that a server that stands still is not buried.
+  // Bounded, so that a stalled server is not flooded.
   for (; asked < due && inFlight < 1000; asked++) askSomething();
   if (memory.length < (performance.now() - start) / 2000) {
     memory.push(residentMiB());
@@ -149,7 +149,7 @@ const text = `<!-- soak-${api} -->
 ${seconds} s at ${Math.round(asked / seconds)} requests/s (${asked.toLocaleString('en')} in all), cache bound ${cacheMiB} MiB, at most ${(mostHeld / 1024 / 1024).toFixed(1)} MiB held.
 
 - Answers by kind of request: ${counts.join(', ')}.
-- Answers that should not have been: ${wrong.length}.
+- Unexpected answers: ${wrong.length}.
 - Resident memory: ${memory[0]?.toFixed(0)} MiB at the start; medians of the second and the last third ${middle.toFixed(0)} and ${last.toFixed(0)} MiB; at most ${Math.max(...memory).toFixed(0)} MiB.
 - Event-loop delay, p99: ${(eventLoopP99 * 1000).toFixed(1)} ms. Alive at the end: ${alive}.
 
@@ -159,5 +159,5 @@ console.log(text);
 if (wrong.length > 0) console.error(wrong.slice(0, 20).join('\n'));
 if (!short) replaceSection(`soak-${api}`, text);
 const grows = !short && last > middle * 1.1;
-if (grows) console.error('memory goes on growing');
+if (grows) console.error('memory keeps growing');
 if (wrong.length > 0 || !alive || grows || mostHeld > cacheMiB * 1024 * 1024) process.exitCode = 1;

@@ -1,8 +1,7 @@
 /**
- * A light generator at a steady rate: requests that are ready, over sockets of its own, sent when they are due. Where all
- * connections wait for the server, a request's latency counts from when it was due; where only we are late, from when it
- * is sent. A stop of our own moves what is due, and the requests that were on their way then have no latency: nobody
- * looked at the clock.
+ * A light generator at a steady rate: prepared requests over raw sockets, sent when they are due. While all connections wait
+ * for the server, a request's latency counts from when it was due; when only the generator is late, from when it is sent. A
+ * pause of the generator moves what is due, and the requests then in flight have no latency: it could not be measured.
  */
 import { connect, type Socket } from 'node:net';
 
@@ -18,7 +17,7 @@ export interface Steady {
 
 const connections = 32;
 
-/** A turn of our own loop takes less, with all answers that may have come. */
+/** An iteration of the generator's event loop takes less, with all answers that may have come. */
 const ownStallMs = 2;
 
 /** @param pathOf the target of each request, by its number */
@@ -29,7 +28,7 @@ export async function steady(
   pathOf: (n: number) => string,
 ): Promise<Steady> {
   const latencies: number[] = [];
-  /** Of the answers of this turn of the loop. */
+  /** Of the answers of this iteration of the loop. */
   let fresh: number[] = [];
   const statuses = new Map<number, number>();
   const free: Lane[] = await Promise.all(
@@ -42,7 +41,7 @@ export async function steady(
   let answers = 0;
   let stalls = 0;
   for (let n = 0; answers < total; ) {
-    // Where we have stood still ourselves, nothing was due.
+    // While the generator paused, nothing was due.
     const turn = performance.now() - last;
     if (turn > ownStallMs) {
       started += turn;
@@ -68,7 +67,7 @@ export async function steady(
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       });
     }
-    // Timers are a millisecond late: the core is ours, so it is kept busy.
+    // Timers are a millisecond late, so the generator keeps its core busy.
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const lane of free) lane.close();
@@ -82,15 +81,15 @@ interface Lane {
   close(): void;
 }
 
-/** What has been read of an answer whose head is whole, and is in the first part of it. */
+/** What has been read of an answer whose header block is complete, in its first chunk. */
 const readBytes = 64 * 1024;
 
-/** One connection, one request at a time. @param freed told when the answer is there */
+/** One connection, one request at a time. @param freed called when the answer is there */
 function open(port: number, freed: (lane: Lane) => void): Promise<Lane> {
   let done: ((status: number) => void) | undefined;
   let status = 0;
   let left = 0;
-  // One buffer for all that comes: garbage of our own would stop us, and look like the server's.
+  // One buffer for all that arrives: the generator's own garbage would pause it, and look like the server's.
   const onread = {
     buffer: Buffer.alloc(readBytes),
     callback: (length: number, part: Uint8Array) => {

@@ -11,7 +11,7 @@ import { replaceSection } from './results.ts';
 const short = process.argv.includes('--short');
 const [rounds, seconds] = short ? [3, 1] : [25, 2];
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Beside the packages, so that they are found. */
+/** Beside the packages, so that imports resolve. */
 const without = `${root}node_modules/.cache/sendgate-without-tracing`;
 const node = process.execPath;
 const env = { CONSTANT_CONTACT_API_KEY: 'bench-api-key', NODE_ENV: 'production' };
@@ -93,5 +93,5 @@ if (!short) {
 `,
   );
 }
-// Five rounds are a look, and no measurement.
+// Five rounds are only an estimate.
 process.exit(overhead < (short ? 30 : 2) ? 0 : 1);

@@ -1,5 +1,5 @@
 /**
- * Traffic as callers make it: so many requests a second, whatever becomes of the ones before.
+ * Traffic as callers make it: a number of requests a second, whether earlier ones were answered or not.
  */
 import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,7 +33,7 @@ export function ask(url: string, team = 'a'): Promise<Answer> {
   });
 }
 
-/** Calls `one` so many times a second, and waits for all of them. */
+/** Calls `one` at a steady rate, and waits for all calls. */
 export async function paced(perSecond: number, seconds: number, one: (n: number) => Promise<void>): Promise<void> {
   const started = performance.now();
   const running: Promise<void>[] = [];

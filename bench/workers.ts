@@ -1,7 +1,7 @@
 /**
  * `npm run bench:workers`: hits of two workers beside those of one process, on two cores. The generator has to live there
- * too, so it is as light as can be: wrk, sixteen requests in one piece, and answers of 304 that it has not much to read
- * of; pages beside them. `--short` makes one round and writes nothing.
+ * too, so it is as light as possible: wrk, sixteen requests in one write, and 304 answers, which are short; and pages
+ * beside them. `--short` makes one round and writes nothing.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ const encodings = { 'Accept-Encoding': 'gzip, deflate, br' };
 const etag = (await fetch(`${at(ports.one)}${path}`, { headers: encodings })).headers.get('etag') ?? '';
 const directory = mkdtempSync(join(tmpdir(), 'sendgate-workers-'));
 
-/** A script of wrk's: sixteen such requests in one piece. */
+/** A script for wrk: sixteen requests in one write. */
 function sixteen(name: string, headers: Readonly<Record<string, string>>): string {
   const file = join(directory, `${name}.lua`);
   const fields = Object.entries({ Host: 'localhost', ...headers }).map(

@@ -1,5 +1,5 @@
 /**
- * `npm run generate`: writes what is made from the schemas, of the settings and of the API. Tests see to it that it was run.
+ * `npm run generate`: writes what is made from the schemas of the settings and of the API. Tests fail until it was run.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
@@ -15,15 +15,15 @@ export function generated(): Readonly<Record<string, string>> {
     const shown = Array.isArray(preset) ? preset.join(', ') : String(preset);
     return `| \`${path}\` | \`${variable}\` | ${shown === '' ? '(none)' : `\`${shown}\``} | ${doc} |`;
   });
-  const readme = readFileSync(file('../README.md'), 'utf8');
-  const marks = /(<!-- settings -->\n)[\s\S]*?(\n<!-- end of settings -->)/;
+  const operations = readFileSync(file('../docs/operations.md'), 'utf8');
+  const marks = /(<!-- settings -->\n)[\s\S]*?(<!-- end of settings -->)/;
   return {
     'default.json': `${JSON.stringify({ $schema: './schema.json', ...schema.parse({}) }, null, 2)}\n`,
     'schema.json': `${JSON.stringify(withSchemaKey(jsonSchema()), null, 2)}\n`,
-    '../README.md': readme.replace(
+    '../docs/operations.md': operations.replace(
       marks,
       (_, open, close) =>
-        `${open}${['| setting | variable | default | meaning |', '|---|---|---|---|', ...table].join('\n')}${close}`,
+        `${open}${['| setting | variable | default | meaning |', '|---|---|---|---|', ...table].join('\n')}\n${close}`,
     ),
   };
 }

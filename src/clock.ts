@@ -1,12 +1,12 @@
 /**
- * The one place that time comes from, so that tests and simulations can bring their own.
+ * The only source of time, so that tests and simulations can pass another one.
  */
 import { performance } from 'node:perf_hooks';
 
 export interface Clock {
   /** Wall time, in milliseconds since 1970-01-01T00:00:00Z. */
   now(): number;
-  /** Milliseconds on a clock that never jumps; only differences mean something. */
+  /** Milliseconds on a clock that never jumps; only differences are meaningful. */
   monotonic(): number;
   /** Runs `run` once, `ms` milliseconds from now. Returns its cancellation. */
   after(ms: number, run: () => void): () => void;
@@ -56,7 +56,7 @@ export async function settlesWithin(clock: Clock, ms: number, promise: Promise<u
   }
 }
 
-/** Tells the same thing at most once a minute. */
+/** Passes the same value on at most once a minute. */
 export function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
   const toldAt = new Map<T, number>();
   return (what) => {

@@ -21,7 +21,7 @@ const usage = `Usage: node dist/main.js [--check-config] [--help]
   --check-config  print the effective configuration, secrets masked, and exit
   --help          print this and exit
 
-Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see README.
+Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see docs/operations.md.
 `;
 
 const readFile = (path: string) => readFileSync(path, 'utf8');

@@ -8,7 +8,7 @@ import { z } from 'zod';
 interface Row {
   readonly status: number;
   readonly title: string;
-  /** Said when the thrower has nothing more exact to say. */
+  /** The default, where the thrower has nothing more exact to say. */
   readonly detail: string;
   /** What the caller can do. */
   readonly remedy: string;
@@ -17,139 +17,138 @@ interface Row {
 const table = {
   'invalid-request': {
     status: 400,
-    title: 'The request is not valid',
-    detail: 'See `errors` for each parameter that has to change.',
-    remedy:
-      'Change what `errors` names: each entry says which parameter it is, what is wrong with it and what is allowed.',
+    title: 'Invalid request',
+    detail: 'A parameter is invalid; `errors` names it and says what is allowed.',
+    remedy: 'Correct the parameters in `errors`: each entry names one, says what is wrong with it and what is allowed.',
   },
   'malformed-request': {
     status: 400,
-    title: 'This is not HTTP',
-    detail: 'What was sent is no HTTP/1.1 request. The connection is closed.',
-    remedy: 'Send HTTP/1.1, in plain text, with one `Host`. A client that speaks TLS or HTTP/2 needs a proxy in front.',
+    title: 'Malformed HTTP request',
+    detail: 'The bytes received are not an HTTP/1.1 request. The connection is closed.',
+    remedy:
+      'Send HTTP/1.1 over plain TCP, with one `Host`. A client that speaks TLS or HTTP/2 needs a proxy in front of Sendgate.',
   },
   'invalid-cursor': {
     status: 400,
-    title: 'The cursor was refused',
-    detail: 'Constant Contact does not accept this `next` cursor (any more). Start again without `next`.',
+    title: 'Invalid cursor',
+    detail: 'The `next` cursor is invalid or has expired. Start again without `next`.',
     remedy:
-      'Start the walk again, without `next`. Cursors end when a campaign changes, with a change of the API version, and can end with an upgrade of Sendgate.',
+      'Start again from the first page, without `next`. A cursor expires when its campaign changes or when Sendgate moves to another version of the API, and may expire with an upgrade of Sendgate.',
   },
   unauthorized: {
     status: 401,
-    title: 'The caller is unknown',
-    detail: 'Only known teams are answered here. Send the bearer token of yours, or ask the operators.',
-    remedy: 'Send the token of your team as `Authorization: Bearer …`. Who operates Sendgate hands them out.',
+    title: 'Unknown team',
+    detail: 'Only known teams are served. Send the bearer token of your team.',
+    remedy: 'Send the token of your team as `Authorization: Bearer …`. Your operators issue the tokens.',
   },
   'origin-not-allowed': {
     status: 403,
-    title: 'The origin is not allowed',
-    detail: 'Web pages of this origin may not ask here (setting `callers.cors.origins`).',
-    remedy: 'Who operates Sendgate has to add the origin of your page, exactly, to `callers.cors.origins`.',
+    title: 'Origin not allowed',
+    detail: 'Web pages of this origin may not call Sendgate (setting `callers.cors.origins`).',
+    remedy: 'Ask your operators to add the exact origin of your page to `callers.cors.origins`.',
   },
   'not-found': {
     status: 404,
-    title: 'There is nothing at this path',
-    detail: 'See /openapi.json for what there is, such as GET /campaigns/{id}/sends.',
-    remedy: 'See the description of the API for the paths that there are.',
+    title: 'Path not found',
+    detail: 'This path does not exist. See /openapi.json for the paths, such as GET /campaigns/{id}/sends.',
+    remedy: 'Correct the path. `/docs` lists all paths.',
   },
   'campaign-not-found': {
     status: 404,
-    title: 'The campaign is unknown',
-    detail: 'Constant Contact knows no sent campaign with this id.',
+    title: 'Campaign not found',
+    detail: 'Constant Contact has no sent campaign with this id.',
     remedy:
-      'Check the id. A campaign can be found once it has been sent; that it was not found is remembered for a minute.',
+      'Check the id. A campaign has reports once it has been sent. This answer is remembered for a minute, so wait that long before you retry.',
   },
   'method-not-allowed': {
     status: 405,
-    title: 'The method is not allowed',
-    detail: 'This can be read only: use GET or HEAD.',
+    title: 'Method not allowed',
+    detail: 'Sendgate is read-only: use GET or HEAD.',
     remedy: 'Use GET or HEAD.',
   },
   'not-acceptable': {
     status: 406,
     title: 'No acceptable representation',
-    detail: 'This comes as application/json: let `Accept` allow it.',
-    remedy: 'Leave `Accept` out, or let it allow what the resource has.',
+    detail: 'This resource is application/json, which `Accept` does not allow.',
+    remedy: 'Leave `Accept` out, or let it allow the media type that `detail` names.',
   },
   'request-timeout': {
     status: 408,
-    title: 'The request was too slow',
+    title: 'Request timeout',
     detail: 'The request did not arrive in time. The connection is closed.',
-    remedy: 'Send the request again, and all of it at once.',
+    remedy: 'Send the whole request at once.',
   },
   'expectation-failed': {
     status: 417,
-    title: 'The expectation cannot be met',
+    title: 'Expectation failed',
     detail: 'The `Expect` header asks for something other than `100-continue`. The connection is closed.',
     remedy: 'Leave `Expect` out.',
   },
   'misdirected-request': {
     status: 421,
-    title: 'The host is not served here',
-    detail: 'The Host header is not one of the allowed hosts (setting `server.allowedHosts`).',
-    remedy: 'Use the name under which Sendgate is meant to be reached, or have it added to `server.allowedHosts`.',
+    title: 'Host not allowed',
+    detail: 'The Host header names a host that is not in `server.allowedHosts`.',
+    remedy: 'Use one of the allowed host names, or ask your operators to add this one to `server.allowedHosts`.',
   },
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
-    detail: 'This client is over its request rate. Wait as long as `Retry-After` says.',
+    detail: 'This client has exceeded its request rate. Wait as many seconds as `Retry-After` says.',
     remedy:
-      'Wait as many seconds as `Retry-After` says. `RateLimit` tells with every answer how many requests are left.',
+      'Wait as many seconds as `Retry-After` says, then retry. The `RateLimit` header of every answer says how many requests are left.',
   },
   'headers-too-large': {
     status: 431,
-    title: 'The headers are too large',
-    detail: 'A request has at most 16 KiB of headers. The connection is closed.',
-    remedy:
-      'Send fewer or shorter headers: at most 200 of them, and 16 KiB together with the path. Cookies are not needed.',
+    title: 'Request headers too large',
+    detail: 'The headers exceed 16 KiB. The connection is closed.',
+    remedy: 'Send at most 200 headers, and 16 KiB together with the path. Sendgate needs no cookies.',
   },
   'internal-error': {
     status: 500,
-    title: 'Sendgate failed',
-    detail: 'An unexpected error; the log has it under this request id.',
-    remedy: 'Try again. If it persists, send the request id (`instance`) to your operators.',
+    title: 'Internal error',
+    detail: 'Sendgate failed unexpectedly. The log has the error under this request id.',
+    remedy: 'Retry. If it persists, send the request id (`instance`) to your operators.',
   },
   'upstream-credentials-refused': {
     status: 502,
-    title: 'Constant Contact refuses our credentials',
+    title: 'Credentials refused by Constant Contact',
     detail:
-      'The credentials of Sendgate are not accepted. Its operators have to replace them, or to authorize it again.',
-    remedy: 'There is nothing that you can do: Sendgate has logged an error, and its operators have to act.',
+      "Constant Contact refuses Sendgate's credentials. The operators have to replace them or to authorize Sendgate again.",
+    remedy: 'Tell your operators: the log of Sendgate says which credential to replace.',
   },
   'upstream-gone': {
     status: 502,
-    title: 'Constant Contact has withdrawn its API',
+    title: 'API withdrawn by Constant Contact',
     detail:
-      'Constant Contact has withdrawn the version of its API that Sendgate is set to use. Its operators have to move to another one: from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
+      'Constant Contact has withdrawn the version of its API that Sendgate uses. The operators have to move from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
     remedy:
-      'There is nothing that you can do: Sendgate has logged an error, and its operators have to set `CONSTANT_CONTACT_API=v3`, as `docs/first-page-with-v3.md` shows. Pages that are held go on being answered meanwhile.',
+      'Tell your operators: they have to set `CONSTANT_CONTACT_API=v3`, as `docs/first-page-with-v3.md` shows. Cached pages are still served meanwhile.',
   },
   'upstream-failed': {
     status: 502,
     title: 'Constant Contact failed',
-    detail: 'Constant Contact gave no usable answer.',
-    remedy: 'Try again later. Pages that are held go on being answered meanwhile.',
+    detail: 'Constant Contact returned no usable answer.',
+    remedy: 'Retry after a minute: the failure is remembered until then. Cached pages are still served meanwhile.',
   },
   'upstream-busy': {
     status: 503,
-    title: 'Constant Contact cannot be asked now',
-    detail:
-      'More pages are asked for than the rate limit of Constant Contact allows. Wait as long as `Retry-After` says.',
-    remedy: 'Wait as many seconds as `Retry-After` says, and ask for less at a time. Teams share 4 calls a second.',
+    title: 'Constant Contact is busy',
+    detail: 'The queue of calls to Constant Contact is too long. Wait as many seconds as `Retry-After` says.',
+    remedy:
+      'Wait as many seconds as `Retry-After` says, then retry with fewer requests at a time. All teams share a few calls a second.',
   },
   'upstream-quota-exhausted': {
     status: 503,
-    title: "The day's quota is spent",
-    detail: "The account's calls of the day are spent until 00:00 UTC. Pages that are held go on being served.",
+    title: 'Daily quota spent',
+    detail: 'The daily quota of the account is spent until 00:00 UTC. Cached pages are still served.',
     remedy:
-      "`detail` says whose calls are spent: the account's, or your team's part of them. Wait as long as `Retry-After` says; then a call may be had again.",
+      "Wait as many seconds as `Retry-After` says, then retry. `detail` says what is spent: the account's daily quota, or your team's share of it.",
   },
   'upstream-timeout': {
     status: 504,
-    title: 'Constant Contact is too slow',
-    detail: 'No complete answer came from Constant Contact in time.',
-    remedy: 'Try again later. Pages that are held go on being answered meanwhile.',
+    title: 'Constant Contact timed out',
+    detail: 'Constant Contact did not answer in time.',
+    remedy: 'Retry after a minute: the failure is remembered until then. Cached pages are still served meanwhile.',
   },
 } as const satisfies Record<string, Row>;
 
@@ -157,7 +156,7 @@ export type ProblemCode = keyof typeof table;
 export const problems: Readonly<Record<ProblemCode, Row>> = table;
 export const problemCodes = Object.keys(table) as [ProblemCode, ...ProblemCode[]];
 
-/** One parameter of a request that cannot be taken. Never holds the value itself. */
+/** One invalid parameter of a request. Never holds the value itself. */
 const invalidParameterSchema = z.object({
   parameter: z.string(),
   problem: z.string().meta({ description: 'What is wrong with it' }),
@@ -194,16 +193,16 @@ interface ProblemOptions {
 }
 
 /**
- * A problem that is remembered for `forMs`; where it has a `Retry-After`, that is what it says.
+ * A problem that is remembered for `forMs`; a `Retry-After` says the same.
  */
 export function remembered(code: ProblemCode, forMs: number, reason?: string): Problem {
   const retryAfterSeconds = code === 'upstream-busy' ? Math.max(1, Math.ceil(forMs / 1000)) : undefined;
   return new Problem(code, { reason, retryAfterSeconds, ...(code === 'upstream-busy' && { detail: askedToWait }) });
 }
 
-/** Said where Constant Contact asks to wait with one question, and with no other. */
+/** The detail where Constant Contact limits one question and no other. */
 export const askedToWait =
-  'Constant Contact, or a firewall in front of it, asks to wait with this question. Wait as long as `Retry-After` says.';
+  'Constant Contact, or a firewall in front of it, limits this request. Wait as many seconds as `Retry-After` says.';
 
 /** The only error that Sendgate throws on purpose. Switch on `code`. */
 export class Problem extends Error {

@@ -1,8 +1,7 @@
 /**
  * Traces (OpenTelemetry): spans where an SDK is loaded, at next to no cost where none is.
  *
- * Names and attributes follow the semantic conventions for HTTP. No query string, no address, no message of an error is
- * in them.
+ * Names and attributes follow the semantic conventions for HTTP. They hold no query string, address or error message.
  */
 import type { IncomingMessage } from 'node:http';
 import {
@@ -21,14 +20,14 @@ import {
 import { type Clock, settlesWithin } from './clock.ts';
 import { Problem } from './problems.ts';
 
-/** Of a request that no resource has taken. */
+/** The route of a request that no resource handled. */
 export const noRoute = '(none)';
 
-/** Of an SDK that is loaded already, or what stands in for one that may come. */
+/** The SDK's, if one is loaded already; else a proxy for one that may be loaded later. */
 const provider = trace.getTracerProvider();
 const tracer = provider.getTracer('sendgate');
 
-/** What is known of an answer when it is out. */
+/** What a span records of a finished response. */
 interface Answered {
   readonly route: string;
   readonly team: string;
@@ -37,11 +36,11 @@ interface Answered {
   readonly problem?: string | undefined;
 }
 
-/** A request that is being answered. */
+/** The trace of a request in progress. */
 export interface RequestTrace {
-  /** For the log; undefined while nobody traces. */
+  /** For the log; undefined without an SDK. */
   readonly traceId: string | undefined;
-  /** Runs what belongs to the request. */
+  /** Runs `work` within the request's span. */
   run<T>(work: () => T): T;
   end(answered: Answered, status: number): void;
 }
@@ -62,7 +61,7 @@ export function traceRequest({ method = '', headers }: IncomingMessage): Request
     traceId: span.spanContext().traceId,
     run: (work) => context.with(own, work),
     end: ({ route, team, campaign, cache, problem }, status) => {
-      // A path that is none of ours may hold anything.
+      // An unknown path may hold anything.
       const path =
         route === noRoute ? {} : { 'http.route': route, 'url.path': route.replace(':id', campaign ?? ':id') };
       span.updateName(route === noRoute ? method : `${method} ${route}`);
@@ -81,7 +80,7 @@ export function traceRequest({ method = '', headers }: IncomingMessage): Request
   };
 }
 
-/** A request of which the caller has decided that it is not sampled: that goes on to Constant Contact. */
+/** A request that its caller does not sample: Constant Contact learns that, too. */
 function untraced(span: Span, caller: Context): RequestTrace {
   if (!isSpanContextValid(span.spanContext())) return noTrace;
   const own = trace.setSpan(caller, span);
@@ -90,7 +89,7 @@ function untraced(span: Span, caller: Context): RequestTrace {
 
 const noTrace: RequestTrace = { traceId: undefined, run: (work) => work(), end: () => {} };
 
-/** Runs `work` in a span of its own. Of an error, only its kind is told. */
+/** Runs `work` in a separate span. Of an error, the span records only its kind. */
 export function inSpan<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
   return within(name, SpanKind.INTERNAL, attributes, work);
 }
@@ -104,7 +103,7 @@ export function inClientSpan<T>(
   return within(name, SpanKind.CLIENT, attributes, (span) => work(span, traceHeaders()));
 }
 
-/** What tells another process of the active span: `traceparent`, without baggage. Empty while nobody traces. */
+/** Carries the active span to another process: `traceparent`, without baggage. Empty without an SDK. */
 export function traceHeaders(): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {};
   propagation.inject(context.active(), headers);
@@ -112,7 +111,7 @@ export function traceHeaders(): Readonly<Record<string, string>> {
   return traceparent === undefined ? {} : { traceparent };
 }
 
-/** Runs what another process has asked for, below its span. */
+/** Runs the work of a span of another process, below that span. */
 export function inTraceOf<T>(headers: Readonly<Record<string, string>>, work: () => T): T {
   return context.with(propagation.extract(ROOT_CONTEXT, headers), work);
 }
@@ -135,17 +134,17 @@ export function failed(span: Span, kind: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** The longest that the end of a process waits for spans to be sent. */
+/** At its end, a process waits for spans to be sent no longer than this. */
 const flushMs = 500;
 
-/** Has the SDK send what it has not sent yet, at the end of the process. */
+/** Has the SDK send its pending spans, at the end of the process. */
 export async function flushSpans(clock: Clock): Promise<void> {
   const sdk = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
   const { forceFlush } = sdk as { forceFlush?: () => Promise<void> };
   await settlesWithin(clock, flushMs, Promise.resolve(forceFlush?.call(sdk))).catch(() => {});
 }
 
-/** Runs what only happens to begin in a request, and goes on without it. */
+/** Runs background work outside the trace of the request that started it. */
 export function detached<T>(work: () => T): T {
   return context.with(ROOT_CONTEXT, work);
 }

@@ -5,7 +5,8 @@ import { beforeEach, expect, test } from '@jest/globals';
 import { makeBody, pageOf } from '../src/cache/page.ts';
 import { hitInMemory } from '../src/cache/page-source.ts';
 import type { Asking } from '../src/workers/channel.ts';
-import { Copies, type Given } from '../src/workers/copies.ts';
+import { Copies } from '../src/workers/copies.ts';
+import type { Given } from '../src/workers/protocol.ts';
 import { FakeClock } from './support/clock.ts';
 import { firstPage } from './support/queries.ts';
 

@@ -133,13 +133,13 @@ test("Kubernetes' settings are settings", () => {
 describe('the Kubernetes manifest trusts and admits the ingress alone', () => {
   const all = manifests('sendgate.yaml');
 
-  test('trust is for single addresses, which nobody has until they are set', () => {
+  test('it trusts single addresses, which are examples until they are set', () => {
     const { config } = load(all.find(({ kind }) => kind === 'ConfigMap')?.data ?? {});
     expect(config.server.trustProxy).toEqual(['192.0.2.1']);
     expect(read('deploy/kubernetes/sendgate.yaml')).toMatch(/# Set this to the addresses of the ingress controller/);
   });
 
-  test('every port is open to one set of pods, and none to all', () => {
+  test('each port admits one set of pods', () => {
     const policy = all.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
       spec: { ingress: { ports: { port: string }[]; from?: object[] }[] };
     };
@@ -159,7 +159,7 @@ describe('the Kubernetes manifest trusts and admits the ingress alone', () => {
 describe('compose.yaml', () => {
   const compose = parse(read('compose.yaml'), { merge: true });
 
-  test('trusts the balancer alone, which nobody else can be', () => {
+  test('trusts only the balancer, whose address no other container can have', () => {
     const address: string = compose.services.balancer.networks.default.ipv4_address;
     const [{ subnet, ip_range: others }] = compose.networks.default.ipam.config;
     const isIn = (network: string) => networkRule([network])(parseIp(address) ?? []);
@@ -188,7 +188,7 @@ describe('compose.yaml', () => {
     expect(compose.services.balancer.ports).toEqual(['127.0.0.1:8080:80']);
   });
 
-  test('lets Prometheus and Grafana watch them, if they are asked to', () => {
+  test('runs Prometheus and Grafana with the profile `watch`', () => {
     const { prometheus, grafana } = compose.services;
     expect([prometheus.profiles, grafana.profiles]).toEqual([['watch'], ['watch']]);
     for (const volume of [...prometheus.volumes, ...grafana.volumes]) {
@@ -205,7 +205,7 @@ describe('compose.yaml', () => {
   });
 });
 
-describe('what watches Sendgate', () => {
+describe('Prometheus and Grafana', () => {
   const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));
   const promtool = (...args: string[]) => execFileSync('promtool', args, { cwd: folder, encoding: 'utf8' });
 
@@ -220,13 +220,13 @@ describe('what watches Sendgate', () => {
   const shown = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
   const told = groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr] as const));
 
-  test('alerts are valid, and sound when they should', () => {
+  test('alerts are valid, and fire when they should', () => {
     expect(promtool('check', 'rules', 'alerts.yml')).toContain(`${told.length} rules found`);
     expect(promtool('test', 'rules', 'alerts.test.yml')).toContain('SUCCESS');
     expect(promtool('check', 'config', 'prometheus.yml')).toContain('SUCCESS');
   });
 
-  test("the dashboard's queries are queries", () => {
+  test("the dashboard's queries are valid PromQL", () => {
     const rules = shown.map(([, expr], index) => ({
       record: `panel:${index}`,
       expr: expr.replaceAll('$__rate_interval', '1m'),

@@ -170,7 +170,7 @@ describe('an error', () => {
   test('for an unknown campaign says so, and links to what to do', async () => {
     const page = await open();
     await show(page, '404');
-    await page.getByRole('heading', { name: 'The campaign is unknown' }).waitFor();
+    await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
     await page.getByRole('link', { name: 'What to do' }).click();
     await page.getByRole('heading', { name: 'What to do' }).waitFor();
     expect(await violations(page)).toEqual([]);
@@ -203,7 +203,7 @@ describe('an error', () => {
     await show(page, '1');
     await rows(page).nth(2).waitFor();
     await show(page, '2');
-    await page.getByRole('heading', { name: "The day's quota is spent" }).waitFor();
+    await page.getByRole('heading', { name: 'Daily quota spent' }).waitFor();
     await page.getByText(/^It may work in [\d,]+ s\.$/).waitFor();
     expect(await violations(page)).toEqual([]);
   });
@@ -284,7 +284,7 @@ describe('a visitor', () => {
     });
     campaign('1', 3);
     await show(page, '1');
-    await page.getByRole('heading', { name: 'The caller is unknown' }).waitFor();
+    await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
     await page.getByLabel('Team token').fill('test');
     await page.getByRole('button', { name: 'Show' }).click();
     await rows(page).nth(2).waitFor();

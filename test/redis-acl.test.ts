@@ -32,9 +32,10 @@ afterEach(async () => {
 });
 
 const root = new URL('../', import.meta.url);
-const [, line = ''] = /^ACL SETUSER sendgate (on .*)$/m.exec(readFileSync(new URL('README.md', root), 'utf8')) ?? [];
+const operations = readFileSync(new URL('docs/operations.md', root), 'utf8');
+const [, line = ''] = /^ACL SETUSER sendgate (on .*)$/m.exec(operations) ?? [];
 
-/** Gives Sendgate's user what README says, and changes that. */
+/** Gives Sendgate's user what `docs/operations.md` says, and changes that. */
 const permit = (...changes: string[]) =>
   redis.ask((client) => client.call('ACL', 'SETUSER', 'sendgate', 'reset', ...line.split(' '), ...changes));
 
@@ -57,7 +58,7 @@ const down = /redis.unavailable/;
 const up = /redis.available/;
 const answers = async (it: Harness) => expect((await it.get('/campaigns/1/sends')).status).toBe(200);
 
-test("what README permits is enough for all that is asked of Redis, and no more than is in the scripts' list", async () => {
+test("what docs/operations.md permits is enough for all that is asked of Redis, and no more than is in the scripts' list", async () => {
   expect(line).not.toBe('');
   await permit();
   const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000', SENDGATE_REDIS_TIMEOUT_MS: '2000' };

@@ -1165,7 +1165,7 @@ async function play({ version, env, sandbox: options, campaigns = [], requests }
 }
 
 const recorded = new Map<string, readonly Step[]>();
-/** Differences that are told of one scene: after the first ones, the others often follow. */
+/** Differences shown for one scene: after the first ones, the others often follow. */
 const maxTold = 10;
 
 describe('answers are those of the version before', () => {

@@ -14,7 +14,7 @@ import { firstPage } from './support/queries.ts';
 const everyReport = allReports.map((report) => [report.name, report] as const);
 const instants = ['2026-01-03T00:00:00.000Z', '2026-01-02T00:00:00.000Z', '2026-01-01T00:00:00.000Z'] as const;
 
-/** A row with a text of its own in each field. */
+/** A row with a different text in each field. */
 const rowOf = ({ fields, dateField }: Report, date: string, contact = '1'): Row =>
   Object.fromEntries(
     fields.map((field) => [field, field === dateField ? date : field === 'contact_id' ? contact : `a ${field}`]),

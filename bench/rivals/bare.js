@@ -1,5 +1,5 @@
 /**
- * The limit: node:http that returns Sendgate's own answers, head and content ready, and does nothing else.
+ * The limit: node:http that returns Sendgate's own answers, prepared, and does nothing else.
  */
 import { createServer, get } from 'node:http';
 

@@ -1,5 +1,5 @@
 /**
- * nginx as one would set it up: the key injected, pages cached, links rewritten, answers compressed.
+ * nginx in the usual setup: the key injected, pages cached, links rewritten, answers compressed.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 /**
- * The usual answer: Express with http-proxy-middleware that rewrites the links, apicache and compression.
+ * The usual Express stack: Express with http-proxy-middleware that rewrites the links, apicache and compression.
  */
 import apicache from 'apicache';
 import compression from 'compression';

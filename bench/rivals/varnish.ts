@@ -1,5 +1,5 @@
 /**
- * Varnish as one would set it up: the key injected, pages cached, answers compressed. It does not rewrite links.
+ * Varnish in the usual setup: the key injected, pages cached, answers compressed. It does not rewrite links.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

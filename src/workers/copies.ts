@@ -11,22 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 import type { Asking } from './channel.ts';
-
-/** A page, as the primary answers with it. */
-export interface Given {
-  readonly lookup: Lookup;
-  /** Monotonic time at the primary, which is that of the page's times. */
-  readonly at: number;
-  /** How long it may be answered without asking again, in milliseconds. */
-  readonly goodForMs: number;
-  /** The campaign id whose invalidation is that of this page, too. */
-  readonly heldUnder: string;
-}
-
-export interface AskedPage {
-  readonly query: PageQuery;
-  readonly ask: Omit<Ask, 'signal'>;
-}
+import type { AskedPage, Given } from './protocol.ts';
 
 interface Copy {
   readonly page: Page;

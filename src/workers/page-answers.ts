@@ -3,7 +3,7 @@
  */
 import type { PageCache } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
-import type { AskedPage, Given } from './copies.ts';
+import type { AskedPage, Given } from './protocol.ts';
 
 interface Parts {
   readonly pages: PageCache;

@@ -1,15 +1,32 @@
 /**
  * What workers and the primary say to each other: questions with one answer each, reports and orders.
  */
+import type { Ask, Lookup } from '../cache/page-source.ts';
 import type { CampaignSummary } from '../model/campaign-summary.ts';
+import type { PageQuery } from '../model/page-query.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { Tallied } from '../observability/tally.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Payer } from '../quota/demand.ts';
-import type { AskedPage, Given } from './copies.ts';
 
 /** The variable in a worker's environment that holds the salt of `RateLimit-Policy`. */
 export const saltVariable = 'PARTITION_SALT';
+
+/** A page, as the primary answers with it. */
+export interface Given {
+  readonly lookup: Lookup;
+  /** Monotonic time at the primary, which is that of the page's times. */
+  readonly at: number;
+  /** How long it may be answered without asking again, in milliseconds. */
+  readonly goodForMs: number;
+  /** The campaign id whose invalidation is that of this page, too. */
+  readonly heldUnder: string;
+}
+
+export interface AskedPage {
+  readonly query: PageQuery;
+  readonly ask: Omit<Ask, 'signal'>;
+}
 
 /** What a worker asks the primary, with the answers. */
 export interface Questions {

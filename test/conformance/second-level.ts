@@ -167,7 +167,7 @@ export function secondLevelSuite(
       pageOr('lease', await look(b, firstPage));
       expect(await a.secondLevel.purge('1')).toBe(true);
       expect((await look(b, firstPage)).kind).toBe('lease');
-      if (remembers) await until(() => told.length === 4, 'every instance is told of both');
+      if (remembers) await until(() => told.length === 4, 'every instance hears of both');
       expect(new Set(told).size).toBeLessThanOrEqual(2);
     });
 
