@@ -19,6 +19,13 @@ export function isBodyOpen(socket: Socket): boolean {
   return parser?.incoming?.complete === false;
 }
 
+/** A response to a hit is not watched: node:http may still be sending it when the connection counts as free. */
+export function afterSending(socket: Socket, run: () => void): void {
+  const { _httpMessage: sending } = socket as { _httpMessage?: ServerResponse | null };
+  if (sending) sending.once('close', run);
+  else run();
+}
+
 /** OpenTelemetry's name of a method that is not known. */
 const unknownMethod = '_OTHER';
 

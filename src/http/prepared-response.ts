@@ -11,9 +11,12 @@ export interface ReadyAnswer {
   readonly front: number;
 }
 
+/** They end with their header (RFC 9110 §15.3.5, §15.4.5). Of all others a client waits for the content, or for its length. */
+const hasNoContent: ReadonlySet<number> = new Set([204, 304]);
+
 /** A response that is sent once. */
 export function wholeAnswer(status: number, lines: string, content?: Buffer): ReadyAnswer {
-  const length = content === undefined ? '' : `Content-Length: ${content.length}\r\n`;
+  const length = content === undefined && hasNoContent.has(status) ? '' : `Content-Length: ${content?.length ?? 0}\r\n`;
   return { status, lines: `${lines}${length}`, rest: content ?? '', front: 0 };
 }
 

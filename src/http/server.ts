@@ -10,7 +10,7 @@ import { Problem } from '../problems.ts';
 import { connectionOf } from './connection.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
 import { allowedMethods } from './methods.ts';
-import { endAfterReading, isBodyOpen, problemOf, responseOn } from './parser-errors.ts';
+import { afterSending, endAfterReading, isBodyOpen, problemOf, responseOn } from './parser-errors.ts';
 
 export interface ServerOptions extends ConnectionLimits {
   readonly headersTimeoutMs: number;
@@ -116,13 +116,14 @@ export function serve<R extends Received>(
     const connection = connectionOf({ socket });
     if (!connection) return void socket.destroy();
     connection.isClosing = true;
-    connection.afterAll(() => {
+    const answer = () => {
       if (!socket.writable) return void socket.destroy();
       const res = responseOn(socket, clock, given);
       const received = listener.receive(res.req, res);
       received.watch();
       refuse(res, received, problem);
-    });
+    };
+    connection.afterAll(() => afterSending(socket, answer));
   };
 
   const server = http.createServer(

@@ -14,6 +14,7 @@ const suites = [
   /^process$/,
   /^workers$/,
   /^attack\/unparsed$/,
+  /^attack\/behind-a-hit$/,
   /^attack\/readers$/,
   /^attack\/stopping$/,
   /^attack\/dead-connections$/,

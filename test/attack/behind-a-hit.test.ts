@@ -1,0 +1,56 @@
+/**
+ * What comes behind a hit in one segment: the hit is still on its way when node:http refuses the rest.
+ */
+import { afterEach, expect, test } from '@jest/globals';
+import { type Harness, start } from '../support/harness.ts';
+import { dial, statusesIn, wire } from '../support/raw.ts';
+
+let it: Harness;
+afterEach(() => it?.close());
+
+const path = '/campaigns/5/sends';
+
+/** Whether it is prepared decides how an answer is written: ask until it is. */
+async function prepare(): Promise<void> {
+  it = await start();
+  it.sandbox.campaign({ id: '5', size: 500, newestMs: Date.now() - 86_400_000 });
+  for (let n = 0; n < 5; n++) await (await it.get(path, { 'accept-encoding': 'identity' })).text();
+}
+
+const junk: [name: string, text: string, statuses: number[]][] = [
+  ['no HTTP', 'hello\r\n\r\n', [200, 400]],
+  ['a request without Host', 'GET /status HTTP/1.1\r\n\r\n', [200, 400]],
+  ['CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n', [200, 405]],
+  ['an expectation', wire('/status', ['Expect: x']), [200, 417]],
+  [
+    'too many headers',
+    wire(
+      '/status',
+      Array.from({ length: 1_500 }, (_, n) => `X-${n}: 1`),
+    ),
+    [200, 431],
+  ],
+  ['a broken body', 'POST /status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n', [200, 405]],
+];
+
+test.each(junk)('%s behind a hit is answered behind it, and ends nothing else', async (_, text, statuses) => {
+  await prepare();
+  for (const method of ['GET', 'HEAD']) {
+    for (let n = 0; n < 5; n++) {
+      const { socket, closed } = await dial(it.url);
+      socket.write(`${wire(path, [], method)}${text}`);
+      expect(statusesIn(await closed)).toEqual(statuses);
+    }
+  }
+  expect((await it.get(path)).status).toBe(200);
+});
+
+test('a redirect has an end: the next request on its connection is answered', async () => {
+  it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
+  const { socket, closed } = await dial(it.url);
+  // Not only the first one of a second is written by node:http itself.
+  socket.write(wire('/ctct').repeat(3) + wire('/ctct', ['Connection: close']));
+  const text = await closed;
+  expect(statusesIn(text)).toEqual([308, 308, 308, 308]);
+  for (const head of text.split('HTTP/1.1 308').slice(1)) expect(head).toMatch(/\r\nContent-Length: 0\r\n/);
+});
