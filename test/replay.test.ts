@@ -1153,7 +1153,7 @@ async function play({ version, env, sandbox: options, campaigns = [], requests }
       }
       const answers = failure
         ? [{ head: [failure], body: '' }]
-        : replies.map((reply) => keptOf(reply, target, numberOf));
+        : replies.map((reply) => keptOf(reply, target, replies.length > 1, numberOf));
       steps.push({ title, sent, answers });
       last = replies.at(-1) ?? last;
     }

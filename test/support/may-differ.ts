@@ -29,13 +29,21 @@ export function orderOf(head: readonly string[]): readonly string[] {
 }
 
 /** Header values that are random or the time, by name. Each stays equal within a run where it was equal. */
-export function maskField(name: string, value: string, numberOf: (key: string) => number): string {
+export function maskField(
+  name: string,
+  value: string,
+  isPipelined: boolean,
+  numberOf: (key: string) => number,
+): string {
   switch (name.toLowerCase()) {
     case 'date':
       return '<date>';
     // 128 random bits, where the caller gave none.
     case 'x-request-id':
       return /^[0-9a-f]{32}$/.test(value) ? '<generated>' : value;
+    // Each of several requests at once has its own count; the version before counted hits ahead of the others (decision 41).
+    case 'ratelimit':
+      return isPipelined ? value.replace(/r=\d+/, 'r=<count>') : value;
     // A client's key is salted anew with every start.
     case 'ratelimit-policy':
       return value.replace(/pk=:([\w+/=]+):/, (_, key) => `pk=:<client ${numberOf(key)}>:`);
@@ -75,6 +83,9 @@ export function mask({ target, status, contentType, body, requestId }: Answered)
   if (status >= 400 && type === 'application/json')
     return { body: json(body, [...textKeys.problem, ...textKeys.v2], requestId), fields: ['content-length'] };
   if (/\/metrics$/.test(path) && status === 200) return { body: metricNames(body), fields: ['content-length'] };
+  // Pages that were stale, or on their way, were neither forgotten nor counted (decision 33).
+  if (/^\/purge/.test(path) && status === 200)
+    return { body: (body ?? '').toString().replace(/"pages":\d+/, '"pages":0'), fields: ['content-length'] };
   // Bytes of what is held depend on the compression of this Node.
   if (/\/status$/.test(path) && type === 'application/json')
     return { body: (body ?? '').toString().replace(/(?<="cache":\{"bytes":)\d+/, '0'), fields: ['content-length'] };

@@ -126,7 +126,7 @@ export interface Kept {
 /** Bodies up to this length are kept as they are. */
 const shortBytes = 300;
 
-export function keptOf(reply: Reply, target: string, numberOf: (key: string) => number): Kept {
+export function keptOf(reply: Reply, target: string, isPipelined: boolean, numberOf: (key: string) => number): Kept {
   const [contentType, requestId] = [fieldOf(reply, 'content-type'), fieldOf(reply, 'x-request-id')];
   const body = reply.isBodiless ? undefined : bodyOf(reply);
   const masked = reply.isCut
@@ -139,7 +139,7 @@ export function keptOf(reply: Reply, target: string, numberOf: (key: string) => 
     const colon = line.indexOf(': ');
     if (index === 0 || colon === -1) return line;
     const [name, value] = [line.slice(0, colon), line.slice(colon + 2)];
-    return `${name}: ${isOpen(name) ? '<follows from the body>' : maskField(name, value, numberOf)}`;
+    return `${name}: ${isOpen(name) ? '<follows from the body>' : maskField(name, value, isPipelined, numberOf)}`;
   });
   const bytes = typeof masked.body === 'string' ? Buffer.from(masked.body) : masked.body;
   const text = bytes.toString('latin1');
@@ -188,7 +188,12 @@ export interface Step {
   readonly answers: readonly Kept[];
 }
 
-export const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url').slice(0, 8);
+/** Of a request. The tag that a caller sends back is that of a body, which may be a text. */
+export const digestOf = (text: string) =>
+  createHash('sha256')
+    .update(text.replaceAll(/W\/"[\w-]{22}"/g, '<tag>'))
+    .digest('base64url')
+    .slice(0, 8);
 
 export function readRecording(file: string): Recording {
   if (!existsSync(file)) throw new Error(`${file} is missing: record it on purpose, with RECORD=1`);
