@@ -15,7 +15,7 @@ import { expressRateLimit } from '../src/callers/rate-limit/express.ts';
 import { type Decision, Limiter } from '../src/callers/rate-limit/limiter.ts';
 import { defaultTeam, Teams } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
-import { observeExchanges } from '../src/http/request-context.ts';
+import { trackRequests } from '../src/http/request-context.ts';
 import { PlainWriter } from '../src/http/response-writer.ts';
 import { Tally } from '../src/observability/tally.ts';
 import { Problem } from '../src/problems.ts';
@@ -26,7 +26,7 @@ import { dial, wire } from './support/raw.ts';
 const limiterOf = (clock = systemClock) => new Limiter({ maxClients: 10, clock, partitionSalt: 'salt' });
 
 describe('a caller whose header fields are the same as before on its connection', () => {
-  const observe = observeExchanges({
+  const observe = trackRequests({
     log: () => {},
     tally: new Tally(),
     clock: systemClock,

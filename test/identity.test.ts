@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { summaryHandler, summaryPath } from '../src/campaigns/summary.ts';
 import { systemClock } from '../src/clock.ts';
-import { observeExchanges } from '../src/http/request-context.ts';
+import { trackRequests } from '../src/http/request-context.ts';
 import { PlainWriter } from '../src/http/response-writer.ts';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
 import { Tally } from '../src/observability/tally.ts';
@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 test('a route that is mounted ahead of the guards fails, and asks for nothing', async () => {
-  const observe = observeExchanges({
+  const observe = trackRequests({
     log: () => {},
     tally: new Tally(),
     clock: systemClock,

@@ -4,9 +4,9 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { makeBody, type PageBody } from '../src/cache/page.ts';
-import { headLines } from '../src/http/header-block.ts';
+import { headerLines } from '../src/http/header-block.ts';
 import { contentOf } from '../src/http/prepared-response.ts';
-import { type Form, ReadyAnswers } from '../src/reports/prepared-responses.ts';
+import { type Form, PreparedResponses } from '../src/reports/prepared-responses.ts';
 
 const json = (n: number) => JSON.stringify({ n, text: 'the same again and again '.repeat(200) });
 const page = (n: number) =>
@@ -14,7 +14,7 @@ const page = (n: number) =>
 
 const decode = { br: brotliDecompressSync, gzip: gunzipSync, identity: (bytes: Buffer) => bytes };
 
-async function textOf(answers: ReadyAnswers, body: PageBody, form: 'br' | 'gzip' | 'identity'): Promise<string> {
+async function textOf(answers: PreparedResponses, body: PageBody, form: 'br' | 'gzip' | 'identity'): Promise<string> {
   return decode[form](contentOf(await answers.of(body, form)) ?? Buffer.alloc(0)).toString();
 }
 
@@ -22,7 +22,7 @@ async function textOf(answers: ReadyAnswers, body: PageBody, form: 'br' | 'gzip'
 test.each([1_000_000, 3_000, 1])(
   'all forms are right with %i bytes for answers, and no more are taken',
   async (room) => {
-    const answers = new ReadyAnswers('X-Common: 1\r\n', room);
+    const answers = new PreparedResponses('X-Common: 1\r\n', room);
     const bodies = await Promise.all([1, 2, 3, 4].map(page));
     for (let round = 0; round < 2; round++) {
       for (const [n, body] of bodies.entries()) {
@@ -46,7 +46,7 @@ test.each([1_000_000, 3_000, 1])(
 );
 
 test('what has to be encoded is encoded once, however many ask, and is then at hand', async () => {
-  const answers = new ReadyAnswers('', 1_000_000);
+  const answers = new PreparedResponses('', 1_000_000);
   const body = await page(1);
   const atHand = (['br', 'not-modified', 'gzip', 'identity'] satisfies Form[]).map(
     (form) => !!answers.held(body, form),
@@ -59,7 +59,7 @@ test('what has to be encoded is encoded once, however many ask, and is then at h
 
 test('a head cannot be made to hold another line', () => {
   for (const value of ['a\r\nSet-Cookie: b', 'a\nb', 'a\0b', 'a\u2028b'])
-    expect(() => headLines('X-A', value)).toThrow();
-  for (const name of ['X A', 'X:A', 'X\r\nA', '']) expect(() => headLines(name, 'a')).toThrow();
-  expect(headLines('X-A', 'a b', 'X-B', '')).toBe('X-A: a b\r\nX-B: \r\n');
+    expect(() => headerLines('X-A', value)).toThrow();
+  for (const name of ['X A', 'X:A', 'X\r\nA', '']) expect(() => headerLines(name, 'a')).toThrow();
+  expect(headerLines('X-A', 'a b', 'X-B', '')).toBe('X-A: a b\r\nX-B: \r\n');
 });

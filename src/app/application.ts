@@ -3,8 +3,8 @@
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { summaryPath } from '../campaigns/summary.ts';
-import { callerGone } from '../http/disconnect.ts';
-import { exchangeOf } from '../http/request-context.ts';
+import { clientDisconnected } from '../http/disconnect.ts';
+import { contextOf } from '../http/request-context.ts';
 import type { Report } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
@@ -49,8 +49,8 @@ export function createApp(parts: AppParts): Express {
   app.all(`${parts.basePath}${statusPath}`, parts.status);
   app.use(nothingHere);
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
-    if (error === callerGone || res.headersSent) res.destroy();
-    else parts.answerError(error, req, exchangeOf(req));
+    if (error === clientDisconnected || res.headersSent) res.destroy();
+    else parts.answerError(error, req, contextOf(req));
   };
   app.use(onError);
   return app;

@@ -3,12 +3,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { answerProblem, answerProblemJson } from '../http/problem-response.ts';
-import type { Exchange } from '../http/request-context.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import { dropInError } from '../reports/v2-compat/drop-in.ts';
 
 /** Answers a request with the Problem that an error stands for. */
-export type AnswerError = (error: unknown, req: IncomingMessage, exchange: Exchange) => void;
+export type AnswerError = (error: unknown, req: IncomingMessage, context: RequestContext) => void;
 
 interface ErrorParts {
   readonly basePath: string;
@@ -19,11 +19,11 @@ interface ErrorParts {
 }
 
 export function errorHandler({ basePath, isDropIn, onUnexpected }: ErrorParts): AnswerError {
-  return (error, req, exchange) => {
+  return (error, req, context) => {
     const problem = toProblem(error);
-    if (problem.code === 'internal-error') onUnexpected(error, exchange.id);
-    if (isDropIn(req)) answerProblem(exchange, problem, { type: 'application/json', text: dropInError(problem) });
-    else answerProblemJson(exchange, problem, basePath);
+    if (problem.code === 'internal-error') onUnexpected(error, context.id);
+    if (isDropIn(req)) answerProblem(context, problem, { type: 'application/json', text: dropInError(problem) });
+    else answerProblemJson(context, problem, basePath);
   };
 }
 

@@ -6,7 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { Caller } from '../callers/caller.ts';
-import type { Exchange } from '../http/request-context.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { ReportName } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
@@ -42,7 +42,7 @@ export class FastPath {
   /**
    * Responds to a hit of an admitted caller. Returns false for everything else, with nothing written. Never throws.
    */
-  respond(req: IncomingMessage, exchange: Exchange, caller: Caller): boolean {
+  respond(req: IncomingMessage, context: RequestContext, caller: Caller): boolean {
     const { method, url = '' } = req;
     if (method !== 'GET' && method !== 'HEAD') return false;
     const known = this.#queries.get(url);
@@ -56,12 +56,12 @@ export class FastPath {
     }
     const { answerError, onUnexpected } = this.#parts;
     try {
-      endpoint.answer(exchange, lookup);
+      endpoint.answer(context, lookup);
     } catch (error) {
-      if (!exchange.hasBegun) answerError(error, req, exchange);
+      if (!context.hasBegun) answerError(error, req, context);
       else {
-        onUnexpected(error, exchange.id);
-        exchange.breakOff();
+        onUnexpected(error, context.id);
+        context.breakOff();
       }
     }
     return true;

@@ -5,26 +5,33 @@ import type { IncomingMessage } from 'node:http';
 import type { Express } from 'express';
 import type { Admission, Callers } from '../callers/callers.ts';
 import type { ExpressRateLimit } from '../callers/rate-limit/express.ts';
-import type { Exchange, observeExchanges } from '../http/request-context.ts';
+import type { RequestContext, trackRequests } from '../http/request-context.ts';
 import type { Listener } from '../http/server.ts';
 import type { AnswerError } from './error-handler.ts';
 import type { FastPath } from './fast-path.ts';
 
 interface Parts {
   readonly callers: Callers;
-  readonly observe: ReturnType<typeof observeExchanges>;
+  readonly observe: ReturnType<typeof trackRequests>;
   readonly fastPath: FastPath;
   readonly rateLimit: ExpressRateLimit;
   readonly app: Express;
   readonly answerError: AnswerError;
 }
 
-export function requestPath({ callers, observe, fastPath, rateLimit, app, answerError }: Parts): Listener<Exchange> {
-  const admit = (req: IncomingMessage, exchange: Exchange): Admission | undefined => {
+export function requestPath({
+  callers,
+  observe,
+  fastPath,
+  rateLimit,
+  app,
+  answerError,
+}: Parts): Listener<RequestContext> {
+  const admit = (req: IncomingMessage, context: RequestContext): Admission | undefined => {
     try {
-      return callers.admit(req, exchange);
+      return callers.admit(req, context);
     } catch (error) {
-      answerError(error, req, exchange);
+      answerError(error, req, context);
       return undefined;
     }
   };
@@ -33,14 +40,14 @@ export function requestPath({ callers, observe, fastPath, rateLimit, app, answer
       callers.receive(req);
       return observe(req, res);
     },
-    answer: (req, res, exchange) =>
-      exchange.trace.run(() => {
-        const admission = admit(req, exchange);
-        if (!admission || fastPath.respond(req, exchange, admission.caller)) return;
-        exchange.watch();
+    answer: (req, res, context) =>
+      context.trace.run(() => {
+        const admission = admit(req, context);
+        if (!admission || fastPath.respond(req, context, admission.caller)) return;
+        context.watch();
         rateLimit.tell(req, admission.decision);
         app(req, res);
       }),
-    refuse: ({ req }, exchange, problem) => answerError(problem, req, exchange),
+    refuse: ({ req }, context, problem) => answerError(problem, req, context),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Whether a caller may ask once more.
  */
-import type { Exchange } from '../http/request-context.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import type { Client } from './rate-limit/client-key.ts';
 import type { Decision, Limiter } from './rate-limit/limiter.ts';
 
@@ -10,7 +10,7 @@ import type { Decision, Limiter } from './rate-limit/limiter.ts';
  *
  * @throws Problem `rate-limited` when it is one too many; it is not counted then
  */
-export function admit(limiter: Limiter, client: Client, exchange: Exchange): Decision {
+export function admit(limiter: Limiter, client: Client, exchange: RequestContext): Decision {
   const decision = limiter.decide(client);
   if (!decision.refusal) return decision;
   exchange.head += decision.fields;

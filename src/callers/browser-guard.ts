@@ -2,7 +2,7 @@
  * What web pages of other origins may do: nothing, unless their origin is on the list (Fetch Standard, "CORS protocol").
  */
 import type { IncomingMessage } from 'node:http';
-import { headLines } from '../http/header-block.ts';
+import { headerLines } from '../http/header-block.ts';
 import { Problem } from '../problems.ts';
 
 /** Sent with every answer to a listed origin. Credentials are never allowed: there are none to send. */
@@ -14,7 +14,7 @@ const allowedHeaders =
 /** A day; browsers shorten it to their own maximum. */
 const preflightSeconds = 86_400;
 
-const preflightLines = headLines(
+const preflightLines = headerLines(
   ...['Access-Control-Allow-Methods', 'GET, HEAD'],
   ...['Access-Control-Allow-Headers', allowedHeaders],
   ...['Access-Control-Max-Age', String(preflightSeconds)],
@@ -27,9 +27,9 @@ export class BrowserGuard {
 
   /** @param origins exact, such as `https://dashboards.example.com` */
   constructor(origins: readonly string[]) {
-    this.#always = origins.length === 0 ? '' : headLines('Vary', 'Origin');
+    this.#always = origins.length === 0 ? '' : headerLines('Vary', 'Origin');
     const linesFor = (origin: string) =>
-      headLines('Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', exposed);
+      headerLines('Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', exposed);
     this.#lines = new Map(origins.map((origin) => [origin, linesFor(origin)]));
   }
 

@@ -2,7 +2,7 @@
  * Who asks, and whether they may: identified, then admitted, once for each request, ahead of the fast path and of Express.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Exchange } from '../http/request-context.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { admit } from './admit.ts';
 import type { Caller } from './caller.ts';
 import { Identification, type IdentifyParts } from './identify.ts';
@@ -34,7 +34,7 @@ export class Callers {
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
-  admit(req: IncomingMessage, exchange: Exchange): Admission | undefined {
+  admit(req: IncomingMessage, exchange: RequestContext): Admission | undefined {
     const caller = this.#identification.identify(req, exchange);
     if (!caller) return undefined;
     exchange.identify(caller.identity);

@@ -2,7 +2,7 @@
  * Who asks: host, origin, address and team, in this order, ahead of all that a request can make Sendgate do.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Exchange } from '../http/request-context.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import type { Addresses } from './address.ts';
 import { admit } from './admit.ts';
@@ -50,7 +50,7 @@ export class Identification {
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
-  identify(req: IncomingMessage, exchange: Exchange): Caller | undefined {
+  identify(req: IncomingMessage, exchange: RequestContext): Caller | undefined {
     if (this.#parts.isOpen(req.url ?? '')) return this.#visitor(req);
     if (!this.#isToldByHeaders(req)) return this.#stranger(req, exchange);
     const known = this.#remembered.of(req);
@@ -66,7 +66,7 @@ export class Identification {
     return callerOf(req, defaultTeam.name, visitorOf(this.#parts.addresses.of(req)));
   }
 
-  #stranger(req: IncomingMessage, exchange: Exchange): Caller | undefined {
+  #stranger(req: IncomingMessage, exchange: RequestContext): Caller | undefined {
     this.#checkHost(req);
     const { browserGuard } = this.#parts;
     const lines = browserGuard.lines(req);
@@ -80,7 +80,7 @@ export class Identification {
   }
 
   /** The caller as one of a team, the default team included. */
-  #member(req: IncomingMessage, exchange: Exchange, lines: string): Caller {
+  #member(req: IncomingMessage, exchange: RequestContext, lines: string): Caller {
     const { addresses, teams, requestsPerMinute, limiter } = this.#parts;
     const ip = addresses.of(req);
     const token = this.#credentials.check(req);

@@ -3,10 +3,10 @@
  */
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { untilGone } from '../http/disconnect.ts';
-import { answerJson, hasToAcceptJson } from '../http/json-response.ts';
-import { onlyReads } from '../http/methods.ts';
-import { exchangeOf, payerOf } from '../http/request-context.ts';
+import { untilDisconnected } from '../http/disconnect.ts';
+import { answerJson, requireJson } from '../http/json-response.ts';
+import { answeredOptions } from '../http/methods.ts';
+import { contextOf, payerOf } from '../http/request-context.ts';
 import { searchOf } from '../http/target.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { parseCampaign } from '../reports/query.ts';
@@ -30,13 +30,13 @@ export const summarySchema = z.object({
 /** Every method of the resource. Rejects with Problems, for the error handler to answer. */
 export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): RequestHandler<{ id: string }> {
   return async (req, res) => {
-    const { told } = exchangeOf(req);
+    const { told } = contextOf(req);
     told.route = summaryPath;
-    if (onlyReads(req)) return;
-    hasToAcceptJson(req.headers);
+    if (answeredOptions(req)) return;
+    requireJson(req.headers);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), ids);
     told.campaign = campaign;
-    const { sends } = await summaries.get(campaign, payerOf(req), untilGone(res));
+    const { sends } = await summaries.get(campaign, payerOf(req), untilDisconnected(res));
     const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
     answerJson(req, 'private, no-cache', summary);
   };

@@ -12,8 +12,8 @@ import { expressRateLimit } from '../callers/rate-limit/express.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
 import { chooseWriter } from '../http/choose-writer.ts';
-import { headLines } from '../http/header-block.ts';
-import { observeExchanges } from '../http/request-context.ts';
+import { headerLines } from '../http/header-block.ts';
+import { trackRequests } from '../http/request-context.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { createServer } from '../http/server.ts';
 import type { AccessLog } from '../observability/access-log.ts';
@@ -40,7 +40,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 
   const { callers, addresses, teams } = buildCallers(config, { ...parts, isDropIn });
   // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
-  const head = `${securityHeaders()}${teams.acceptTokens ? headLines('Vary', 'Authorization') : ''}`;
+  const head = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
   const resources = buildResources(config, { ...parts, addresses, head, onUnexpected });
   const { answers, refreshAhead, endpoints, dropIns, exports } = resources;
 
@@ -57,7 +57,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     status: publicStatus(() => readStatus(tally.all)),
     dropIn: dropIns && (({ name }) => dropIns[name].handle),
   });
-  const observe = observeExchanges({ log: accessLog, tally, clock, head, writer: chooseWriter(emit) });
+  const observe = trackRequests({ log: accessLog, tally, clock, head, writer: chooseWriter(emit) });
   const fastPath = new FastPath({ basePath, endpoints, answerError, onUnexpected });
   const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
     ...{ clock, ...config.server },

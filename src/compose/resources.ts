@@ -12,7 +12,7 @@ import { cursorRules } from '../model/cursor.ts';
 import { reportEndpoints } from '../reports/endpoint.ts';
 import { ReportExports } from '../reports/export/endpoint.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
-import { ReadyAnswers } from '../reports/prepared-responses.ts';
+import { PreparedResponses } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
 
@@ -38,7 +38,7 @@ interface Parts extends SourceParts {
 
 export function buildResources(config: Config, parts: Parts) {
   const { clock, pages, summaries, campaignIds, isAmple, addresses } = parts;
-  const answers = new ReadyAnswers(parts.head, parts.answersBytes);
+  const answers = new PreparedResponses(parts.head, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const isCursor = cursorRules[config.constantContact.api];

@@ -6,8 +6,8 @@ import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Emit } from '../events.ts';
 import { FastWriter } from './fast-writer.ts';
-import { headLines } from './header-block.ts';
-import { type ReadyAnswer, readyAnswer, wholeAnswer } from './prepared-response.ts';
+import { headerLines } from './header-block.ts';
+import { type PreparedResponse, preparedResponse, wholeResponse } from './prepared-response.ts';
 import { PlainWriter, type ResponseWriter } from './response-writer.ts';
 
 /** @param makeFast makes a writer; the one that was probed is thrown away, with what it has learned of the probe's connection */
@@ -18,13 +18,13 @@ export function chooseWriter(emit: Emit, makeFast: () => ResponseWriter = () => 
 }
 
 const content = Buffer.from('{"content":"\u00e9"}');
-const lines = headLines('X-Request-Id', 'probe');
-const type = headLines('Content-Type', 'application/json');
-const samples: readonly (readonly [method: string, response: ReadyAnswer])[] = [
-  ['GET', readyAnswer(200, type, content)],
-  ['HEAD', readyAnswer(200, type, content)],
-  ['GET', readyAnswer(304, type)],
-  ['GET', wholeAnswer(404, type, content)],
+const lines = headerLines('X-Request-Id', 'probe');
+const type = headerLines('Content-Type', 'application/json');
+const samples: readonly (readonly [method: string, response: PreparedResponse])[] = [
+  ['GET', preparedResponse(200, type, content)],
+  ['HEAD', preparedResponse(200, type, content)],
+  ['GET', preparedResponse(304, type)],
+  ['GET', wholeResponse(404, type, content)],
 ];
 
 function writesLikeNode(fast: ResponseWriter): boolean {
@@ -40,7 +40,7 @@ function writesLikeNode(fast: ResponseWriter): boolean {
 }
 
 /** What a writer writes to a connection that is kept alive, but for the date; undefined where the response does not end. */
-function bytesOf(writer: ResponseWriter, method: string, response: ReadyAnswer): string | undefined {
+function bytesOf(writer: ResponseWriter, method: string, response: PreparedResponse): string | undefined {
   let text = '';
   const connection = new Duplex({
     read: () => {},

@@ -4,12 +4,12 @@
 import type { ServerResponse } from 'node:http';
 
 /** Abort reason when the client disconnects. */
-export const callerGone = new Error('the client has disconnected');
+export const clientDisconnected = new Error('the client has disconnected');
 
 /** Aborts when the client disconnects; aborted from the start where it already has. */
-export function untilGone(res: ServerResponse): AbortSignal {
-  if (res.destroyed) return AbortSignal.abort(callerGone);
+export function untilDisconnected(res: ServerResponse): AbortSignal {
+  if (res.destroyed) return AbortSignal.abort(clientDisconnected);
   const gone = new AbortController();
-  res.once('close', () => gone.abort(callerGone));
+  res.once('close', () => gone.abort(clientDisconnected));
   return gone.signal;
 }

@@ -4,7 +4,7 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { fieldsOf, inOnePiece } from './header-block.ts';
-import { contentOf, type ReadyAnswer } from './prepared-response.ts';
+import { contentOf, type PreparedResponse } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
 /** Where node:http keeps the header block that it is about to send. */
@@ -25,7 +25,7 @@ export class FastWriter implements ResponseWriter {
   /** Status line and lines of node:http of this second, by status. */
   readonly #beginnings = new Map<number, string>();
 
-  write(res: ServerResponse, ready: ReadyAnswer, lines: string): void {
+  write(res: ServerResponse, ready: PreparedResponse, lines: string): void {
     const { status, rest, front } = ready;
     const isHead = res.req.method === 'HEAD';
     const second = Math.floor(Date.now() / 1000);

@@ -9,7 +9,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
  * @param fields names and values, in turn
  * @throws TypeError for a name or a value that HTTP does not allow: it could end the line and begin another
  */
-export function headLines(...fields: readonly string[]): string {
+export function headerLines(...fields: readonly string[]): string {
   let lines = '';
   for (let n = 0; n < fields.length; n += 2) {
     const [name = '', value = ''] = fields.slice(n, n + 2);

@@ -3,17 +3,17 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Problem } from '../problems.ts';
-import { headLines } from './header-block.ts';
+import { headerLines } from './header-block.ts';
 import { accepts } from './negotiation.ts';
-import { exchangeOf } from './request-context.ts';
+import { contextOf } from './request-context.ts';
 
 /** @throws Problem `not-acceptable` */
-export function hasToAcceptJson({ accept }: IncomingHttpHeaders): void {
+export function requireJson({ accept }: IncomingHttpHeaders): void {
   if (!accepts('application/json', accept)) throw new Problem('not-acceptable');
 }
 
 /** Responds with a value. */
 export function answerJson(req: IncomingMessage, cacheControl: string, value: unknown): void {
-  const lines = headLines('Content-Type', 'application/json', 'Cache-Control', cacheControl);
-  exchangeOf(req).answer(200, lines, Buffer.from(JSON.stringify(value)));
+  const lines = headerLines('Content-Type', 'application/json', 'Cache-Control', cacheControl);
+  contextOf(req).answer(200, lines, Buffer.from(JSON.stringify(value)));
 }

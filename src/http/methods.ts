@@ -3,20 +3,20 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../problems.ts';
-import { headLines } from './header-block.ts';
-import { exchangeOf } from './request-context.ts';
+import { headerLines } from './header-block.ts';
+import { contextOf } from './request-context.ts';
 
 export const allowedMethods = 'GET, HEAD, OPTIONS';
-const allowLine = headLines('Allow', allowedMethods);
+const allowLine = headerLines('Allow', allowedMethods);
 
 /**
  * Answers OPTIONS, and returns whether it has.
  *
  * @throws Problem `method-not-allowed`
  */
-export function onlyReads(req: IncomingMessage): boolean {
+export function answeredOptions(req: IncomingMessage): boolean {
   if (req.method === 'GET' || req.method === 'HEAD') return false;
   if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow: allowedMethods });
-  exchangeOf(req).answer(204, allowLine);
+  contextOf(req).answer(204, allowLine);
   return true;
 }

@@ -1,7 +1,7 @@
 /**
  * A response but for what is different every time.
  */
-export interface ReadyAnswer {
+export interface PreparedResponse {
   readonly status: number;
   /** Lines of its header block. */
   readonly lines: string;
@@ -15,7 +15,7 @@ export interface ReadyAnswer {
 const hasNoContent: ReadonlySet<number> = new Set([204, 304]);
 
 /** A response that is sent once. */
-export function wholeAnswer(status: number, lines: string, content?: Buffer): ReadyAnswer {
+export function wholeResponse(status: number, lines: string, content?: Buffer): PreparedResponse {
   const length = content === undefined && hasNoContent.has(status) ? '' : `Content-Length: ${content?.length ?? 0}\r\n`;
   return { status, lines: `${lines}${length}`, rest: content ?? '', front: 0 };
 }
@@ -27,8 +27,8 @@ export function wholeAnswer(status: number, lines: string, content?: Buffer): Re
 const maxTextLength = 15 * 1024;
 
 /** A response that is sent many times. */
-export function readyAnswer(status: number, lines: string, content?: Buffer): ReadyAnswer {
-  const whole = wholeAnswer(status, lines, content);
+export function preparedResponse(status: number, lines: string, content?: Buffer): PreparedResponse {
+  const whole = wholeResponse(status, lines, content);
   const head = Buffer.from(`${whole.lines}\r\n`, 'latin1');
   const rest = Buffer.allocUnsafeSlow(head.length + whole.rest.length);
   rest.set(head);
@@ -37,7 +37,7 @@ export function readyAnswer(status: number, lines: string, content?: Buffer): Re
 }
 
 /** The content of a response; undefined where it has none. */
-export function contentOf({ rest, front }: ReadyAnswer): Buffer | undefined {
+export function contentOf({ rest, front }: PreparedResponse): Buffer | undefined {
   if (rest.length === front) return undefined;
   return typeof rest === 'string' ? Buffer.from(rest.slice(front), 'latin1') : rest.subarray(front);
 }

@@ -2,8 +2,8 @@
  * Error responses.
  */
 import type { Problem } from '../problems.ts';
-import { headLines } from './header-block.ts';
-import type { Exchange } from './request-context.ts';
+import { headerLines } from './header-block.ts';
+import type { RequestContext } from './request-context.ts';
 
 interface Content {
   readonly type: string;
@@ -11,18 +11,18 @@ interface Content {
 }
 
 /** Responds with a problem, and records it for log and metrics. */
-export function answerProblem(exchange: Exchange, problem: Problem, content: Content): void {
-  exchange.told.problem = problem.code;
-  exchange.told.reason = problem.reason;
+export function answerProblem(context: RequestContext, problem: Problem, content: Content): void {
+  context.told.problem = problem.code;
+  context.told.reason = problem.reason;
   const fields: string[] = [];
   if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
   if (problem.allow !== undefined) fields.push('Allow', problem.allow);
   if (problem.authenticate !== undefined) fields.push('WWW-Authenticate', problem.authenticate);
   fields.push('Content-Type', content.type, 'Cache-Control', 'no-store');
-  exchange.answer(problem.status, headLines(...fields), Buffer.from(content.text));
+  context.answer(problem.status, headerLines(...fields), Buffer.from(content.text));
 }
 
 /** The same as `application/problem+json` (RFC 9457). */
-export function answerProblemJson(exchange: Exchange, problem: Problem, basePath: string): void {
-  answerProblem(exchange, problem, { type: 'application/problem+json', text: problem.body(exchange.id, basePath) });
+export function answerProblemJson(context: RequestContext, problem: Problem, basePath: string): void {
+  answerProblem(context, problem, { type: 'application/problem+json', text: problem.body(context.id, basePath) });
 }

@@ -11,7 +11,7 @@ import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
 import { fieldsOf } from './header-block.ts';
-import { type ReadyAnswer, wholeAnswer } from './prepared-response.ts';
+import { type PreparedResponse, wholeResponse } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
 /** Who makes a request. */
@@ -28,10 +28,10 @@ interface Server {
   readonly head: string;
   readonly writer: ResponseWriter;
   /** Called once for each request, when its response is complete or its client gone. */
-  readonly ended: (exchange: Exchange, status: number, method: string | undefined) => void;
+  readonly ended: (context: RequestContext, status: number, method: string | undefined) => void;
 }
 
-export class Exchange {
+export class RequestContext {
   readonly id: string;
   /** Whether the caller has chosen the id. */
   readonly isIdGiven: boolean;
@@ -88,11 +88,11 @@ export class Exchange {
 
   /** Writes a whole response. */
   answer(status: number, lines: string, content?: Buffer): void {
-    this.answerReady(wholeAnswer(status, `${this.common}${lines}`, content), '');
+    this.answerReady(wholeResponse(status, `${this.common}${lines}`, content), '');
   }
 
   /** Writes a prepared response, which has the common lines already. */
-  answerReady(ready: ReadyAnswer, lines: string): void {
+  answerReady(ready: PreparedResponse, lines: string): void {
     closeAfterNewest(this.#res);
     this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
     // The system has taken all bytes: the event that says so need not be waited for.
@@ -141,13 +141,13 @@ export class Exchange {
   }
 }
 
-const exchanges = Symbol('exchange');
-type Carrier = IncomingMessage & { [exchanges]?: Exchange };
+const exchanges = Symbol('context');
+type Carrier = IncomingMessage & { [exchanges]?: RequestContext };
 
-export function exchangeOf(req: IncomingMessage): Exchange {
-  const exchange = (req as Carrier)[exchanges];
-  if (!exchange) throw new Error('the context of this request is not watched');
-  return exchange;
+export function contextOf(req: IncomingMessage): RequestContext {
+  const context = (req as Carrier)[exchanges];
+  if (!context) throw new Error('the context of this request is not watched');
+  return context;
 }
 
 /**
@@ -156,7 +156,7 @@ export function exchangeOf(req: IncomingMessage): Exchange {
  * @throws Error before its caller is identified
  */
 export function payerOf(req: IncomingMessage): Payer {
-  return exchangeOf(req).identity;
+  return contextOf(req).identity;
 }
 
 /** Ids that are accepted from callers and proxies, so that one request can be followed through several logs. */
@@ -172,8 +172,12 @@ interface Parts extends Pick<Server, 'head' | 'writer'> {
 }
 
 /** Makes the state of each request. When the response is complete or the client gone, logs, counts and traces it. */
-export function observeExchanges({ log, tally, clock, head, writer }: Parts) {
-  const ended = ({ id, isIdGiven, startedAt, trace, told }: Exchange, status: number, method: string | undefined) => {
+export function trackRequests({ log, tally, clock, head, writer }: Parts) {
+  const ended = (
+    { id, isIdGiven, startedAt, trace, told }: RequestContext,
+    status: number,
+    method: string | undefined,
+  ) => {
     const ms = clock.monotonic() - startedAt;
     tally.add(told, status, ms / 1000);
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
@@ -181,10 +185,10 @@ export function observeExchanges({ log, tally, clock, head, writer }: Parts) {
   };
   const server: Server = { head, writer, ended };
 
-  return (req: IncomingMessage, res: ServerResponse): Exchange => {
+  return (req: IncomingMessage, res: ServerResponse): RequestContext => {
     const startedAt = clock.monotonic();
     const given = req.headers['x-request-id'];
     const givenId = typeof given === 'string' && idPattern.test(given) ? given : undefined;
-    return new Exchange(givenId, startedAt, traceRequest(req), res, server);
+    return new RequestContext(givenId, startedAt, traceRequest(req), res, server);
   };
 }

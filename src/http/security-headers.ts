@@ -4,7 +4,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import helmet from 'helmet';
-import { headLines } from './header-block.ts';
+import { headerLines } from './header-block.ts';
 
 /** Nothing that an API answers is a document: no script, no style, no frame. */
 const forAnApi = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
@@ -27,5 +27,5 @@ export function securityHeaders(directives: Readonly<Record<string, string[]>> =
     sample,
     () => {},
   );
-  return headLines(...Object.entries(sample.getHeaders()).flatMap(([name, value]) => [name, String(value)]));
+  return headerLines(...Object.entries(sample.getHeaders()).flatMap(([name, value]) => [name, String(value)]));
 }

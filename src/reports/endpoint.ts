@@ -7,12 +7,12 @@ import type { Encoding } from '../cache/compression.ts';
 import type { Lookup, PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
-import { untilGone } from '../http/disconnect.ts';
-import { hasToAcceptJson } from '../http/json-response.ts';
-import { onlyReads } from '../http/methods.ts';
+import { untilDisconnected } from '../http/disconnect.ts';
+import { requireJson } from '../http/json-response.ts';
+import { answeredOptions } from '../http/methods.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
-import type { ReadyAnswer } from '../http/prepared-response.ts';
-import { type Exchange, exchangeOf, payerOf } from '../http/request-context.ts';
+import type { PreparedResponse } from '../http/prepared-response.ts';
+import { contextOf, payerOf, type RequestContext } from '../http/request-context.ts';
 import { searchOf } from '../http/target.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { PageForm, PageQuery } from '../model/page-query.ts';
@@ -22,7 +22,7 @@ import { Problem } from '../problems.ts';
 import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheOutcome } from './cache-status.ts';
-import type { ReadyAnswers } from './prepared-responses.ts';
+import type { PreparedResponses } from './prepared-responses.ts';
 import { parsePageQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
@@ -30,7 +30,7 @@ import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
 
 interface Parts {
   readonly pages: PageSource;
-  readonly answers: ReadyAnswers;
+  readonly answers: PreparedResponses;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
@@ -60,7 +60,7 @@ interface Question {
 /** A page, and the response made of it. */
 interface Answer {
   readonly found: Lookup;
-  readonly ready: ReadyAnswer;
+  readonly ready: PreparedResponse;
 }
 
 /** A request whose page is held, good enough, and encoded as the caller takes it. */
@@ -108,23 +108,23 @@ export class ReportEndpoint {
 
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
-    const exchange = exchangeOf(req);
-    const { told } = exchange;
+    const context = contextOf(req);
+    const { told } = context;
     told.route = this.#route;
-    if (onlyReads(req)) return;
+    if (answeredOptions(req)) return;
 
     const lookup = this.#decided.get(req) ?? this.lookup(req, req.params.id);
     told.campaign = lookup.query?.campaign;
     if (lookup.kind === 'failure') throw lookup.error;
-    if (lookup.kind === 'hit') return this.answer(exchange, lookup);
+    if (lookup.kind === 'hit') return this.answer(context, lookup);
 
     const { query, preferences } = lookup;
     const { maxAgeSeconds } = preferences;
     return this.#parts.pages
-      .get(query, { ...payerOf(req), signal: untilGone(res), maxAgeSeconds })
+      .get(query, { ...payerOf(req), signal: untilDisconnected(res), maxAgeSeconds })
       .then(async (found) => {
         const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
-        this.answer(exchange, { query, preferences, found, ready });
+        this.answer(context, { query, preferences, found, ready });
       });
   };
 
@@ -147,7 +147,7 @@ export class ReportEndpoint {
   /** @throws Problem `not-acceptable` */
   preferencesOf(req: IncomingMessage): Preferences {
     const { headers } = req;
-    hasToAcceptJson(headers);
+    requireJson(headers);
     return {
       headers,
       encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
@@ -178,16 +178,16 @@ export class ReportEndpoint {
     }
   }
 
-  answer(exchange: Exchange, { query, preferences, found, ready }: Question & Answer): void {
+  answer(context: RequestContext, { query, preferences, found, ready }: Question & Answer): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
-    const { told } = exchange;
+    const { told } = context;
     told.route = this.#route;
     told.campaign = query.campaign;
     told.cache = cacheOutcome(found, now);
-    exchange.answerReady(ready, linesNow(found, now));
-    readAhead.answered(query, found.page, exchange.identity, preferences.client);
-    refreshAhead.answered(query, found.page, exchange.identity);
+    context.answerReady(ready, linesNow(found, now));
+    readAhead.answered(query, found.page, context.identity, preferences.client);
+    refreshAhead.answered(query, found.page, context.identity);
   }
 
   #formOf({ page }: Lookup, { headers, encoding }: Preferences) {

@@ -7,8 +7,8 @@
 import { LRUCache } from 'lru-cache';
 import { type Encoding, gzip, identityOf } from '../cache/compression.ts';
 import type { PageBody } from '../cache/page.ts';
-import { headLines } from '../http/header-block.ts';
-import { type ReadyAnswer, readyAnswer } from '../http/prepared-response.ts';
+import { headerLines } from '../http/header-block.ts';
+import { type PreparedResponse, preparedResponse } from '../http/prepared-response.ts';
 
 /** How a page is answered: in an encoding, or with 304 where the caller has it. */
 export type Form = Encoding | 'not-modified';
@@ -19,11 +19,11 @@ const cacheControl = 'private, no-cache';
 /** Strings, map slots and list links around an answer, roughly. */
 const entryOverheadBytes = 400;
 
-export class ReadyAnswers {
+export class PreparedResponses {
   /** Lines of every answer's head. */
   readonly #common: string;
-  readonly #ready: LRUCache<string, ReadyAnswer>;
-  readonly #coming = new Map<string, Promise<ReadyAnswer>>();
+  readonly #ready: LRUCache<string, PreparedResponse>;
+  readonly #coming = new Map<string, Promise<PreparedResponse>>();
 
   constructor(common: string, maxBytes: number) {
     this.#common = common;
@@ -38,7 +38,7 @@ export class ReadyAnswers {
   }
 
   /** The answer, unless the page has to be encoded for it first. */
-  held(body: PageBody, form: Form): ReadyAnswer | undefined {
+  held(body: PageBody, form: Form): PreparedResponse | undefined {
     const key = keyOf(body, form);
     const ready = this.#ready.get(key);
     if (ready) return ready;
@@ -46,7 +46,7 @@ export class ReadyAnswers {
     return form === 'br' ? this.#makeEncoded(key, body, form, body.br) : undefined;
   }
 
-  async of(body: PageBody, form: Form): Promise<ReadyAnswer> {
+  async of(body: PageBody, form: Form): Promise<PreparedResponse> {
     const held = this.held(body, form);
     if (held) return held;
     const key = keyOf(body, form);
@@ -59,19 +59,19 @@ export class ReadyAnswers {
     }
   }
 
-  async #encode(key: string, body: PageBody, encoding: Encoding): Promise<ReadyAnswer> {
+  async #encode(key: string, body: PageBody, encoding: Encoding): Promise<PreparedResponse> {
     const identity = await identityOf(body);
     return this.#makeEncoded(key, body, encoding, encoding === 'gzip' ? await gzip(identity) : identity);
   }
 
-  #makeEncoded(key: string, body: PageBody, encoding: Encoding, content: Buffer): ReadyAnswer {
+  #makeEncoded(key: string, body: PageBody, encoding: Encoding, content: Buffer): PreparedResponse {
     const fields = encoding === 'identity' ? [] : ['Content-Encoding', encoding];
-    const lines = headLines('Content-Type', 'application/json', ...fields);
+    const lines = headerLines('Content-Type', 'application/json', ...fields);
     return this.#make(key, 200, `${this.#linesOf(body)}${lines}`, content);
   }
 
-  #make(key: string, status: number, lines: string, content?: Buffer): ReadyAnswer {
-    const ready = readyAnswer(status, lines, content);
+  #make(key: string, status: number, lines: string, content?: Buffer): PreparedResponse {
+    const ready = preparedResponse(status, lines, content);
     this.#ready.set(key, ready);
     return ready;
   }
@@ -80,7 +80,7 @@ export class ReadyAnswers {
     const fields = ['Cache-Control', cacheControl, 'Vary', 'Accept-Encoding', 'ETag', etag];
     if (lastModified !== undefined) fields.push('Last-Modified', lastModified);
     if (next !== undefined) fields.push('Link', `<${next}>; rel="next"`);
-    return `${this.#common}${headLines(...fields)}`;
+    return `${this.#common}${headerLines(...fields)}`;
   }
 }
 

@@ -6,9 +6,9 @@ import type { IncomingMessage } from 'node:http';
 import { extname } from 'node:path';
 import { brotli, type Encoding, gzip } from '../cache/compression.ts';
 import { tagOf } from '../cache/page.ts';
-import { headLines } from '../http/header-block.ts';
+import { headerLines } from '../http/header-block.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
-import { exchangeOf } from '../http/request-context.ts';
+import { contextOf } from '../http/request-context.ts';
 import { isCurrent } from '../reports/answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -41,10 +41,10 @@ export class File {
 
   /** Answers 200 with the file, or 304 if the browser has it. */
   async answer(req: IncomingMessage): Promise<void> {
-    const exchange = exchangeOf(req);
+    const exchange = contextOf(req);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
     if (isCurrent(req.headers, this.#etag, undefined)) {
-      exchange.answer(304, headLines(...fields));
+      exchange.answer(304, headerLines(...fields));
       return;
     }
     const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
@@ -52,7 +52,7 @@ export class File {
     const content = await this.#contents[encoding];
     fields.push('Content-Type', this.#contentType);
     if (encoding !== 'identity') fields.push('Content-Encoding', encoding);
-    exchange.answer(200, headLines(...fields), content);
+    exchange.answer(200, headerLines(...fields), content);
   }
 }
 

@@ -6,9 +6,9 @@
  * data like any other caller.
  */
 import express, { type Router } from 'express';
-import { headLines } from '../http/header-block.ts';
-import { onlyReads } from '../http/methods.ts';
-import { exchangeOf } from '../http/request-context.ts';
+import { headerLines } from '../http/header-block.ts';
+import { answeredOptions } from '../http/methods.ts';
+import { contextOf } from '../http/request-context.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';
@@ -56,17 +56,17 @@ export function createSite(description: DescriptionOptions): Router {
   const site = express.Router({ caseSensitive: true, strict: true });
   const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further = '') =>
     site.all(path, async (req) => {
-      const exchange = exchangeOf(req);
+      const exchange = contextOf(req);
       exchange.told.route = path.slice(basePath.length);
-      if (onlyReads(req)) return;
+      if (answeredOptions(req)) return;
       const file = find(req.params as Record<string, string>);
       if (!file) throw new Problem('not-found');
       exchange.common = `${documentHead}${further}`;
       await file.answer(req);
     });
 
-  const toRoot = headLines('Location', `${basePath}/`);
-  if (basePath !== '') site.get(basePath, (req) => exchangeOf(req).answer(308, toRoot));
+  const toRoot = headerLines('Location', `${basePath}/`);
+  if (basePath !== '') site.get(basePath, (req) => contextOf(req).answer(308, toRoot));
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
   serve(`${basePath}/openapi.json`, () => openapi);
@@ -77,7 +77,7 @@ export function createSite(description: DescriptionOptions): Router {
   serve(
     `${basePath}/assets/client/:name`,
     ({ name = '' }) => client.get(name),
-    headLines('Access-Control-Allow-Origin', '*'),
+    headerLines('Access-Control-Allow-Origin', '*'),
   );
   return site;
 }

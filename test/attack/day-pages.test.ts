@@ -82,7 +82,7 @@ test('the account is exhausted for all only when the whole day is spent', async 
   await drain('a');
   const refused = await drain('b');
   expect(it.sandbox.callCount).toBe(20);
-  expect(await refused.json()).toMatchObject({ detail: expect.stringMatching(/account's calls of the day are spent/) });
+  expect(await refused.json()).toMatchObject({ detail: expect.stringMatching(/daily quota of the account is spent/) });
   expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toMatchObject({
     upstream: 'quota-exhausted',
   });

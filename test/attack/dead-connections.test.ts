@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { connectionOf } from '../../src/http/connection.ts';
 import { Connections } from '../../src/http/connections.ts';
-import { untilGone } from '../../src/http/disconnect.ts';
+import { untilDisconnected } from '../../src/http/disconnect.ts';
 import { LocalExportSlots } from '../../src/reports/export/slots.ts';
 import { Answering } from '../../src/workers/channel.ts';
 import type { Answers } from '../../src/workers/protocol.ts';
@@ -165,9 +165,9 @@ test('node:http closes the first response of a connection, and Sendgate those qu
 
 test('a wait that begins after the caller has disconnected ends at once', () => {
   const res = new ServerResponse(new IncomingMessage(new Socket()));
-  expect(untilGone(res).aborted).toBe(false);
+  expect(untilDisconnected(res).aborted).toBe(false);
   res.destroy();
-  expect(untilGone(res).aborted).toBe(true);
+  expect(untilDisconnected(res).aborted).toBe(true);
 });
 
 test("a question that arrives after a worker's end takes no slot", async () => {

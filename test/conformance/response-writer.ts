@@ -4,21 +4,21 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { headLines } from '../../src/http/header-block.ts';
-import { type ReadyAnswer, readyAnswer, wholeAnswer } from '../../src/http/prepared-response.ts';
+import { headerLines } from '../../src/http/header-block.ts';
+import { type PreparedResponse, preparedResponse, wholeResponse } from '../../src/http/prepared-response.ts';
 import type { ResponseWriter } from '../../src/http/response-writer.ts';
 import { dial, wire } from '../support/raw.ts';
 
-const type = headLines('Content-Type', 'text/plain');
+const type = headerLines('Content-Type', 'text/plain');
 const small = Buffer.from('småll');
 const large = Buffer.alloc(300_000, 'a line of a large body\n');
 
-const responses: Readonly<Record<string, ReadyAnswer>> = {
-  '/prepared': readyAnswer(200, type, small),
-  '/prepared-large': readyAnswer(200, type, large),
-  '/once': wholeAnswer(404, type, small),
-  '/no-content': wholeAnswer(204, headLines('Allow', 'GET')),
-  '/not-modified': readyAnswer(304, headLines('ETag', 'W/"1"')),
+const responses: Readonly<Record<string, PreparedResponse>> = {
+  '/prepared': preparedResponse(200, type, small),
+  '/prepared-large': preparedResponse(200, type, large),
+  '/once': wholeResponse(404, type, small),
+  '/no-content': wholeResponse(204, headerLines('Allow', 'GET')),
+  '/not-modified': preparedResponse(304, headerLines('ETag', 'W/"1"')),
 };
 
 const statusLines: Readonly<Record<number, string>> = {
@@ -32,7 +32,7 @@ const keptAlive = ['Connection: keep-alive', 'Keep-Alive: timeout=5'];
 
 /** The lines of a header, sorted: the order of fields means nothing (RFC 9110 §5.3). */
 function expected(target: string, connection: readonly string[]): string[] {
-  const { status, lines } = responses[target] ?? wholeAnswer(500, '');
+  const { status, lines } = responses[target] ?? wholeResponse(500, '');
   const own = lines.split('\r\n').filter((line) => line !== '');
   return [statusLines[status] ?? '', ...['X-Request-Id: one', 'Date: ?', ...own, ...connection].sort()];
 }
@@ -56,7 +56,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
     beforeAll(async () => {
       const writer = make();
       server = createServer((req, res) => {
-        writer.write(res, responses[req.url ?? ''] ?? wholeAnswer(500, ''), headLines('X-Request-Id', 'one'));
+        writer.write(res, responses[req.url ?? ''] ?? wholeResponse(500, ''), headerLines('X-Request-Id', 'one'));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

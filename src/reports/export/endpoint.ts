@@ -5,11 +5,11 @@ import type { ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { PageSource } from '../../cache/page-source.ts';
 import type { Clock } from '../../clock.ts';
-import { untilGone } from '../../http/disconnect.ts';
-import { headLines } from '../../http/header-block.ts';
-import { onlyReads } from '../../http/methods.ts';
+import { untilDisconnected } from '../../http/disconnect.ts';
+import { headerLines } from '../../http/header-block.ts';
+import { answeredOptions } from '../../http/methods.ts';
 import { accepts } from '../../http/negotiation.ts';
-import { exchangeOf, payerOf } from '../../http/request-context.ts';
+import { contextOf, payerOf } from '../../http/request-context.ts';
 import { searchOf } from '../../http/target.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import type { Report } from '../../model/report.ts';
@@ -60,14 +60,14 @@ export class ReportExports {
   handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
     const format = exportFormats[name](report);
     return async (req, res) => {
-      const exchange = exchangeOf(req);
+      const exchange = contextOf(req);
       const { id, told } = exchange;
       told.route = exportPath(report, name);
-      if (onlyReads(req)) return;
+      if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const query = parseExportQuery(report, req.params.id, searchOf(req.url), this.#parts.campaignIds);
       told.campaign = query.campaign;
-      const gone = untilGone(res);
+      const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);
       /** The access log is written when the connection closes, so the problem has to be noted before. */
@@ -85,7 +85,7 @@ export class ReportExports {
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, request);
         gone.throwIfAborted(); // A cached page arrives also when the caller has gone.
-        const lines = headLines(
+        const lines = headerLines(
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
           ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],
         );
