@@ -30,7 +30,7 @@ describe('a caller whose header fields are the same as before on its connection'
     log: () => {},
     tally: new Tally(),
     clock: systemClock,
-    head: '',
+    commonLines: '',
     writer: new PlainWriter(),
   });
 

@@ -6,7 +6,7 @@ import { makeBody, pageOf } from '../src/cache/page.ts';
 import { hitInMemory } from '../src/cache/page-source.ts';
 import type { Asking } from '../src/workers/channel.ts';
 import { Copies } from '../src/workers/copies.ts';
-import type { Given } from '../src/workers/protocol.ts';
+import type { AnsweredPage } from '../src/workers/protocol.ts';
 import { FakeClock } from './support/clock.ts';
 import { firstPage } from './support/queries.ts';
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
   clock = new FakeClock();
   asked = 0;
   const body = await makeBody({ json: '{}', next: undefined, cursor: undefined, newestMs: undefined });
-  const answer = (campaign: string): Given => {
+  const answer = (campaign: string): AnsweredPage => {
     const at = clock.monotonic();
     const page = pageOf(body, { fetchedAt: at - 10_000, freshUntil: at + 60_000, generation: 1, failedAt: undefined });
     return { lookup: { page, outcome: hitInMemory }, at, goodForMs: 60_000, heldUnder: campaign };

@@ -6,7 +6,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { summaryHandler, summaryPath } from '../src/campaigns/summary.ts';
+import { summaryHandler, summaryPath } from '../src/campaigns/summary-endpoint.ts';
 import { systemClock } from '../src/clock.ts';
 import { trackRequests } from '../src/http/request-context.ts';
 import { PlainWriter } from '../src/http/response-writer.ts';
@@ -27,7 +27,7 @@ test('a route that is mounted ahead of the guards fails, and asks for nothing', 
     log: () => {},
     tally: new Tally(),
     clock: systemClock,
-    head: '',
+    commonLines: '',
     writer: new PlainWriter(),
   });
   let asked = 0;

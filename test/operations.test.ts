@@ -214,8 +214,8 @@ describe('the log', () => {
       destination: { write: (line) => void lines.push(line.toString()) },
       secrets: () => [secret],
     });
-    const told = { route: '/campaigns/:id/sends', team: 'web', campaign: secret, problem: 'campaign-not-found' };
-    accessLog({ id: `x.${secret}`, isIdGiven: true, trace: secret, method: 'GET', status: 404, ms: 1.25, told });
+    const record = { route: '/campaigns/:id/sends', team: 'web', campaign: secret, problem: 'campaign-not-found' };
+    accessLog({ id: `x.${secret}`, isIdGiven: true, trace: secret, method: 'GET', status: 404, ms: 1.25, record });
     const text = lines.join('');
     expect(text).not.toContain(secret);
     const hidden = { id: 'x.[redacted]', trace: '[redacted]', campaign: '[redacted]' };
@@ -251,8 +251,8 @@ describe('the log', () => {
       { method: 'HEAD' },
     ];
     const requests = others.flatMap((other) => [first, { ...first, ...other }]);
-    for (const { method, status, ...told } of requests)
-      accessLog({ id: 'i', isIdGiven: false, trace: undefined, method, status, ms: 1, told });
+    for (const { method, status, ...record } of requests)
+      accessLog({ id: 'i', isIdGiven: false, trace: undefined, method, status, ms: 1, record });
     expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
   });
 
@@ -263,8 +263,8 @@ describe('the log', () => {
       destination: { write: (line) => void gathered.push(line) },
       secrets: () => [],
     });
-    const told = { route: '/status', team: 'web' };
-    accessLog({ id: 'i', isIdGiven: false, trace: undefined, method: 'GET', status: 200, ms: 1.2345, told });
+    const record = { route: '/status', team: 'web' };
+    accessLog({ id: 'i', isIdGiven: false, trace: undefined, method: 'GET', status: 200, ms: 1.2345, record });
     const over = Date.now();
     await new Promise((resolve) => setTimeout(resolve, 20));
     const line = JSON.parse(String(gathered[0]));

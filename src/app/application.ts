@@ -2,15 +2,15 @@
  * The Express application: which middleware, in which order, and nothing else.
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { summaryPath } from '../campaigns/summary.ts';
+import { summaryPath } from '../campaigns/summary-endpoint.ts';
 import { clientDisconnected } from '../http/disconnect.ts';
 import { contextOf } from '../http/request-context.ts';
 import type { Report } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
-import { reportPath } from '../reports/endpoint.ts';
-import { exportPath } from '../reports/export/endpoint.ts';
+import { exportPath } from '../reports/export/export-endpoint.ts';
 import { type ExportName, exportNames } from '../reports/export/formats.ts';
+import { reportPath } from '../reports/page-endpoint.ts';
 import { dropInPath } from '../reports/v2-compat/drop-in.ts';
 import type { AnswerError } from './error-handler.ts';
 import { statusPath } from './status-endpoint.ts';

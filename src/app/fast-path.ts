@@ -10,7 +10,7 @@ import type { RequestContext } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { ReportName } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
-import type { Preferences, ReportEndpoint, ReportEndpoints, RequestLookup } from '../reports/endpoint.ts';
+import type { Preferences, ReportEndpoint, ReportEndpoints, RequestLookup } from '../reports/page-endpoint.ts';
 import type { AnswerError } from './error-handler.ts';
 
 interface Parts {

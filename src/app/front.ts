@@ -6,7 +6,7 @@ import type { Tallied } from '../observability/tally.ts';
 /** What a front has done since the start. */
 export interface FrontReport {
   /** All responses, counted. */
-  readonly given: readonly Tallied[];
+  readonly responses: readonly Tallied[];
   /** Bytes held to respond with, beside the page cache. */
   readonly bytes: number;
   readonly exportsRunning: number;

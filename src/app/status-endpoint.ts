@@ -11,7 +11,7 @@ export const statusPath = '/status';
 
 export function publicStatus(read: () => PublicStatus | Promise<PublicStatus>): RequestHandler {
   return async (req) => {
-    contextOf(req).told.route = statusPath;
+    contextOf(req).record.route = statusPath;
     if (answeredOptions(req)) return;
     requireJson(req.headers);
     answerJson(req, 'no-store', await read());

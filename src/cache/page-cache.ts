@@ -9,12 +9,12 @@ import type { PageQuery } from '../model/page-query.ts';
 import type { ReportPage } from '../model/report.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { inSpan } from '../tracing.ts';
-import { type Decision, decide, isWalking, type LookupAsk, wantedOf } from './decision.ts';
 import type { Fetched, Held, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, mustRevalidate } from './freshness.ts';
 import { Generations, maxWalks } from './generations.ts';
 import { HeldPages, type HeldPagesOptions } from './held-pages.ts';
 import { isOfCampaign, type PageKey, PageKeys } from './keys.ts';
+import { decide, isWalking, type LookupAsk, type LookupDecision, wantedOf } from './lookup-decision.ts';
 import type { Page } from './page.ts';
 import { PageFetcher } from './page-fetcher.ts';
 import type { PageFormat } from './page-format.ts';
@@ -199,7 +199,7 @@ export class PageCache implements PageSource {
     return this.#keys.of(query);
   }
 
-  #decide(query: PageQuery, key: PageKey, held: Held | undefined, ask: LookupAsk): Decision {
+  #decide(query: PageQuery, key: PageKey, held: Held | undefined, ask: LookupAsk): LookupDecision {
     const isInTime = this.#held.get(key) !== undefined;
     const [nowMs, limits, refusals] = [this.#clock.monotonic(), this.#options, this.#refusals];
     return decide(query, ask, { held, isInTime, generation: key.generation, nowMs, limits, refusals });

@@ -6,7 +6,7 @@ import { newest, type ReportName, type ReportPage, type Row } from '../model/rep
 import { reports } from '../model/reports.ts';
 import { identityOf } from './compression.ts';
 import { makeBody, type Page } from './page.ts';
-import type { Rebuilt } from './record.ts';
+import type { Rebuilt } from './page-record.ts';
 
 export interface PageFormat {
   readonly render: (query: PageQuery, page: ReportPage) => { readonly json: string; readonly next: string | undefined };

@@ -9,7 +9,7 @@ import type { Demand } from '../quota/demand.ts';
 import type { ArrivedPage } from './generations.ts';
 import type { Page, PageBody } from './page.ts';
 import type { PageOfWalk } from './page-of-walk.ts';
-import type { ReadOptions } from './record.ts';
+import type { ReadOptions } from './page-record.ts';
 import type { Refusal, RefusalCode } from './refusals.ts';
 
 /**

@@ -3,7 +3,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestContext } from '../http/request-context.ts';
-import { admit } from './admit.ts';
 import type { Caller } from './caller.ts';
 import { Identification, type IdentifyParts } from './identify.ts';
 import type { Decision, Limiter } from './rate-limit/limiter.ts';
@@ -34,12 +33,12 @@ export class Callers {
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
-  admit(req: IncomingMessage, exchange: RequestContext): Admission | undefined {
-    const caller = this.#identification.identify(req, exchange);
+  admit(req: IncomingMessage, context: RequestContext): Admission | undefined {
+    const caller = this.#identification.identify(req, context);
     if (!caller) return undefined;
-    exchange.identify(caller.identity);
-    const decision = admit(this.#limiter, caller.client, exchange);
-    exchange.head += decision.fields;
+    context.identify(caller.identity);
+    const decision = this.#limiter.admit(caller.client, context);
+    context.ownLines += decision.fields;
     return { caller, decision };
   }
 }

@@ -5,7 +5,6 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestContext } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import type { Addresses } from './address.ts';
-import { admit } from './admit.ts';
 import type { BrowserGuard } from './browser-guard.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { Credentials, type TakeForeignTokens } from './credentials.ts';
@@ -50,12 +49,12 @@ export class Identification {
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
-  identify(req: IncomingMessage, exchange: RequestContext): Caller | undefined {
+  identify(req: IncomingMessage, context: RequestContext): Caller | undefined {
     if (this.#parts.isOpen(req.url ?? '')) return this.#visitor(req);
-    if (!this.#isToldByHeaders(req)) return this.#stranger(req, exchange);
+    if (!this.#isToldByHeaders(req)) return this.#stranger(req, context);
     const known = this.#remembered.of(req);
-    if (known) exchange.head += known.lines;
-    const caller = known ?? this.#stranger(req, exchange);
+    if (known) context.ownLines += known.lines;
+    const caller = known ?? this.#stranger(req, context);
     if (caller && !known) this.#remembered.remember(req, caller);
     return caller;
   }
@@ -66,30 +65,30 @@ export class Identification {
     return callerOf(req, defaultTeam.name, visitorOf(this.#parts.addresses.of(req)));
   }
 
-  #stranger(req: IncomingMessage, exchange: RequestContext): Caller | undefined {
+  #stranger(req: IncomingMessage, context: RequestContext): Caller | undefined {
     this.#checkHost(req);
     const { browserGuard } = this.#parts;
     const lines = browserGuard.lines(req);
-    exchange.head += lines;
+    context.ownLines += lines;
     browserGuard.check(req);
     const preflight = browserGuard.preflight(req);
-    if (preflight === undefined) return this.#member(req, exchange, lines);
+    if (preflight === undefined) return this.#member(req, context, lines);
     // It comes without the token of the request that it asks for, and costs what a refusal costs: it is not counted.
-    exchange.answer(204, preflight);
+    context.answer(204, preflight);
     return undefined;
   }
 
   /** The caller as one of a team, the default team included. */
-  #member(req: IncomingMessage, exchange: RequestContext, lines: string): Caller {
+  #member(req: IncomingMessage, context: RequestContext, lines: string): Caller {
     const { addresses, teams, requestsPerMinute, limiter } = this.#parts;
     const ip = addresses.of(req);
     const token = this.#credentials.check(req);
     const team = teams.of(req, ip, token.team);
     // Guesses count for their address, as a client without a team, whatever else recognises the request.
     if (!team || (token.isWrong && team !== defaultTeam)) {
-      const { fields } = admit(limiter, clientOf(defaultTeam, ip, requestsPerMinute), exchange);
+      const { fields } = limiter.admit(clientOf(defaultTeam, ip, requestsPerMinute), context);
       if (!team) {
-        exchange.head += fields;
+        context.ownLines += fields;
         throw new Problem('unauthorized', { authenticate: 'Bearer realm="sendgate"' });
       }
     }

@@ -28,8 +28,8 @@ interface FrontParts extends LimiterParts, SourceParts {
   readonly version: string;
   readonly emit: Emit;
   readonly accessLog: AccessLog;
-  /** @param given the responses of this front */
-  readonly readStatus: (given: readonly Tallied[]) => PublicStatus | Promise<PublicStatus>;
+  /** @param responses those of this front */
+  readonly readStatus: (responses: readonly Tallied[]) => PublicStatus | Promise<PublicStatus>;
 }
 
 export function buildFront(config: Config, parts: FrontParts): Front {
@@ -40,8 +40,8 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 
   const { callers, addresses, teams } = buildCallers(config, { ...parts, isDropIn });
   // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
-  const head = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
-  const resources = buildResources(config, { ...parts, addresses, head, onUnexpected });
+  const commonLines = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
+  const resources = buildResources(config, { ...parts, addresses, commonLines, onUnexpected });
   const { answers, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
@@ -57,14 +57,14 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     status: publicStatus(() => readStatus(tally.all)),
     dropIn: dropIns && (({ name }) => dropIns[name].handle),
   });
-  const observe = trackRequests({ log: accessLog, tally, clock, head, writer: chooseWriter(emit) });
+  const observe = trackRequests({ log: accessLog, tally, clock, commonLines, writer: chooseWriter(emit) });
   const fastPath = new FastPath({ basePath, endpoints, answerError, onUnexpected });
   const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
     ...{ clock, ...config.server },
     ...connectionLimits(config, { clock, emit, addresses }),
   });
   return {
-    get given() {
+    get responses() {
       return tally.all;
     },
     get bytes() {

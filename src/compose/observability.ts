@@ -54,8 +54,8 @@ interface MetricsParts extends StateParts {
 
 export function buildMetrics({ events, built, pages, redis, front, logDestination }: MetricsParts): Metrics {
   const { quota, tokens } = built;
-  const metrics = new Metrics(
-    {
+  const metrics = new Metrics({
+    gauges: {
       ...upstreamState(built),
       cacheBytes: () => pages.bytes + front.bytes,
       cachePages: () => pages.count,
@@ -68,11 +68,11 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
       redisDown: () => redis !== undefined && !redis.isUp,
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
-    () => front.given,
-    () => front.deaths,
-    () => quota.status().teams,
-    () => logDestination.lostBytes,
-  );
+    responses: () => front.responses,
+    deaths: () => front.deaths,
+    teams: () => quota.status().teams,
+    lostLogBytes: () => logDestination.lostBytes,
+  });
   metrics.listen(events);
   return metrics;
 }

@@ -4,14 +4,14 @@
 import type { PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
 import type { SummarySource } from '../campaigns/summaries.ts';
-import { summaryHandler } from '../campaigns/summary.ts';
+import { summaryHandler } from '../campaigns/summary-endpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
-import { reportEndpoints } from '../reports/endpoint.ts';
-import { ReportExports } from '../reports/export/endpoint.ts';
+import { ReportExports } from '../reports/export/export-endpoint.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
+import { reportEndpoints } from '../reports/page-endpoint.ts';
 import { PreparedResponses } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
@@ -32,13 +32,13 @@ export interface SourceParts {
 interface Parts extends SourceParts {
   readonly addresses: Addresses;
   /** Lines that the header of every response carries. */
-  readonly head: string;
+  readonly commonLines: string;
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
 export function buildResources(config: Config, parts: Parts) {
   const { clock, pages, summaries, campaignIds, isAmple, addresses } = parts;
-  const answers = new PreparedResponses(parts.head, parts.answersBytes);
+  const answers = new PreparedResponses(parts.commonLines, parts.answersBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const isCursor = cursorRules[config.constantContact.api];

@@ -13,8 +13,8 @@ import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
+import { CallLoop } from '../upstream/call-loop.ts';
 import { CampaignIds, oneIdEach } from '../upstream/campaign-ids.ts';
-import { Client } from '../upstream/client.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
 import { idsPart } from '../upstream/kept-ids.ts';
@@ -83,7 +83,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
       })
     : oneIdEach;
   const adapter = tokens ? v3 : v2;
-  const client = new Client(
+  const calls = new CallLoop(
     {
       ...{ adapter, quota, gates, prober, clock },
       credentials: tokens
@@ -105,7 +105,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
-  const upstream = new Upstream({ adapter, campaignIds, client, onOdd: logOfOddRows(emit) });
+  const upstream = new Upstream({ adapter, campaignIds, calls, onOdd: logOfOddRows(emit) });
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 

@@ -12,8 +12,8 @@ interface Content {
 
 /** Responds with a problem, and records it for log and metrics. */
 export function answerProblem(context: RequestContext, problem: Problem, content: Content): void {
-  context.told.problem = problem.code;
-  context.told.reason = problem.reason;
+  context.record.problem = problem.code;
+  context.record.reason = problem.reason;
   const fields: string[] = [];
   if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
   if (problem.allow !== undefined) fields.push('Allow', problem.allow);

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { AccessLog } from '../observability/access-log.ts';
-import type { Told } from '../observability/request-record.ts';
+import type { RequestRecord } from '../observability/request-record.ts';
 import type { Tally } from '../observability/tally.ts';
 import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
@@ -25,7 +25,7 @@ export interface Identity {
 /** What the requests of one server have in common. */
 interface Server {
   /** Header lines of every response. */
-  readonly head: string;
+  readonly commonLines: string;
   readonly writer: ResponseWriter;
   /** Called once for each request, when its response is complete or its client gone. */
   readonly ended: (context: RequestContext, status: number, method: string | undefined) => void;
@@ -36,10 +36,10 @@ export class RequestContext {
   /** Whether the caller has chosen the id. */
   readonly isIdGiven: boolean;
   /** Header lines of this response, gathered by handlers. */
-  head: string;
+  ownLines: string;
   /** Header lines of every response of this kind. */
-  common: string;
-  readonly told: Told = {
+  commonLines: string;
+  readonly record: RequestRecord = {
     route: noRoute,
     team: 'default',
     campaign: undefined,
@@ -68,8 +68,8 @@ export class RequestContext {
     this.startedAt = startedAt;
     this.trace = trace;
     // The id is ours or has passed the pattern: it needs no check.
-    this.head = `X-Request-Id: ${id}\r\n`;
-    this.common = server.head;
+    this.ownLines = `X-Request-Id: ${id}\r\n`;
+    this.commonLines = server.commonLines;
     this.#res = res;
     this.#server = server;
   }
@@ -77,7 +77,7 @@ export class RequestContext {
   /** Records who asks. Until then a request has no identity, and what needs one fails. */
   identify(identity: Identity): void {
     this.#identity = identity;
-    this.told.team = identity.team;
+    this.record.team = identity.team;
   }
 
   /** @throws Error before the caller is identified, as in a route that is mounted ahead of the guards */
@@ -88,13 +88,13 @@ export class RequestContext {
 
   /** Writes a whole response. */
   answer(status: number, lines: string, content?: Buffer): void {
-    this.answerReady(wholeResponse(status, `${this.common}${lines}`, content), '');
+    this.answerReady(wholeResponse(status, `${this.commonLines}${lines}`, content), '');
   }
 
   /** Writes a prepared response, which has the common lines already. */
   answerReady(ready: PreparedResponse, lines: string): void {
     closeAfterNewest(this.#res);
-    this.#server.writer.write(this.#res, ready, `${this.head}${lines}`);
+    this.#server.writer.write(this.#res, ready, `${this.ownLines}${lines}`);
     // The system has taken all bytes: the event that says so need not be waited for.
     if (!this.#isWatched && this.#res.socket?.writableLength === 0) this.#end(ready.status);
     else this.watch();
@@ -115,7 +115,7 @@ export class RequestContext {
   /** Writes the header of a response whose content is streamed. */
   begin(status: number, lines: string): void {
     closeAfterNewest(this.#res);
-    this.#res.writeHead(status, fieldsOf(`${this.head}${this.common}${lines}`));
+    this.#res.writeHead(status, fieldsOf(`${this.ownLines}${this.commonLines}${lines}`));
   }
 
   /** Attaches this state to its request, where middleware finds it, and waits for the end of the response or the client's disconnect. */
@@ -123,7 +123,7 @@ export class RequestContext {
     if (this.#isWatched) return;
     this.#isWatched = true;
     const res = this.#res;
-    (res.req as Carrier)[exchanges] = this;
+    (res.req as Carrier)[contextKey] = this;
     keepUntilOver(res);
     // `finish` comes also after the connection was destroyed.
     let isSent = false;
@@ -141,11 +141,11 @@ export class RequestContext {
   }
 }
 
-const exchanges = Symbol('context');
-type Carrier = IncomingMessage & { [exchanges]?: RequestContext };
+const contextKey = Symbol('context');
+type Carrier = IncomingMessage & { [contextKey]?: RequestContext };
 
 export function contextOf(req: IncomingMessage): RequestContext {
-  const context = (req as Carrier)[exchanges];
+  const context = (req as Carrier)[contextKey];
   if (!context) throw new Error('the context of this request is not watched');
   return context;
 }
@@ -165,25 +165,25 @@ const idPattern = /^[\w.-]{8,64}$/;
 /** 122 random bits, in 32 hex digits. Node draws the bits for many UUIDs at once: `randomBytes` would take a sixth of a hit. */
 const newId = () => randomUUID().replaceAll('-', '');
 
-interface Parts extends Pick<Server, 'head' | 'writer'> {
+interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
   readonly log: AccessLog;
   readonly tally: Tally;
   readonly clock: Clock;
 }
 
 /** Makes the state of each request. When the response is complete or the client gone, logs, counts and traces it. */
-export function trackRequests({ log, tally, clock, head, writer }: Parts) {
+export function trackRequests({ log, tally, clock, commonLines, writer }: Parts) {
   const ended = (
-    { id, isIdGiven, startedAt, trace, told }: RequestContext,
+    { id, isIdGiven, startedAt, trace, record }: RequestContext,
     status: number,
     method: string | undefined,
   ) => {
     const ms = clock.monotonic() - startedAt;
-    tally.add(told, status, ms / 1000);
-    log({ id, isIdGiven, trace: trace.traceId, method, status, ms, told });
-    trace.end(told, status); // Last: what an SDK does with a span may fail.
+    tally.add(record, status, ms / 1000);
+    log({ id, isIdGiven, trace: trace.traceId, method, status, ms, record });
+    trace.end(record, status); // Last: what an SDK does with a span may fail.
   };
-  const server: Server = { head, writer, ended };
+  const server: Server = { commonLines, writer, ended };
 
   return (req: IncomingMessage, res: ServerResponse): RequestContext => {
     const startedAt = clock.monotonic();

@@ -2,10 +2,10 @@
  * The access log: a JSON line for each request.
  */
 import type { LogDestination } from './log-destination.ts';
-import type { Told } from './request-record.ts';
+import type { RequestRecord } from './request-record.ts';
 
 /** What the log has of a request. */
-export interface AccessRecord {
+export interface AccessEntry {
   readonly id: string;
   /** Whether the caller has chosen the id: one of ours is no secret. */
   readonly isIdGiven: boolean;
@@ -13,33 +13,33 @@ export interface AccessRecord {
   readonly method: string | undefined;
   readonly status: number;
   readonly ms: number;
-  readonly told: Told;
+  readonly record: RequestRecord;
 }
 
-export type AccessLog = (record: AccessRecord) => void;
+export type AccessLog = (entry: AccessEntry) => void;
 
 /** @param redact takes secrets out of a text */
 export function createAccessLog(
   destination: Pick<LogDestination, 'write'>,
   redact: (text: string) => string,
 ): AccessLog {
-  return (record) => destination.write(new AccessLine(record, redact));
+  return (entry) => destination.write(new AccessLine(entry, redact));
 }
 
 /** A line that is made when lines are written: a few hundred at once take half the time of one after each response. */
 class AccessLine {
-  readonly #record: AccessRecord;
+  readonly #entry: AccessEntry;
   readonly #redact: (text: string) => string;
   readonly #at = Date.now();
 
-  constructor(record: AccessRecord, redact: (text: string) => string) {
-    this.#record = record;
+  constructor(entry: AccessEntry, redact: (text: string) => string) {
+    this.#entry = entry;
     this.#redact = redact;
   }
 
   toString(): string {
-    const { id, isIdGiven, trace, method, status, ms, told } = this.#record;
-    const { route, team, cache, campaign, problem, reason } = told;
+    const { id, isIdGiven, trace, method, status, ms, record } = this.#entry;
+    const { route, team, cache, campaign, problem, reason } = record;
     // What a caller has chosen may hold a secret; everything else is one of our own words.
     const redact = (text: string | undefined) => text && this.#redact(text);
     const line = {

@@ -4,7 +4,7 @@
 import type { Metric } from 'prom-client';
 import { latencyBuckets, type Tallied } from './tally.ts';
 
-export function latencyHistogram(answers: () => readonly Tallied[]): Metric {
+export function latencyHistogram(responses: () => readonly Tallied[]): Metric {
   const about = {
     name: 'sendgate_request_duration_seconds',
     help: 'Time from a request to the end of its response, by cache outcome',
@@ -17,7 +17,7 @@ export function latencyHistogram(answers: () => readonly Tallied[]): Metric {
     value: number,
   });
   const get = async () => {
-    const all = answers();
+    const all = responses();
     const outcomes = new Set(all.map(({ cache = 'none' }) => cache));
     const values = [...outcomes].flatMap((cache) => {
       const tallied = all.filter((one) => (one.cache ?? 'none') === cache);

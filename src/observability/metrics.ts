@@ -4,12 +4,25 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Events } from '../events.ts';
 import { accountName } from '../quota/day-shares.ts';
-import type { TeamDayStatus } from '../quota/team-day.ts';
+import type { TeamDayStatus } from '../quota/day-status.ts';
 import { type Gauges, gaugeHelp, teamGauges } from './gauges.ts';
 import { latencyHistogram } from './latency-histogram.ts';
 import { latencyBuckets as bounds, type Tallied } from './tally.ts';
 
 const latencyBuckets = [...bounds];
+
+/** What is read at every scrape. Everything else is counted as it happens. */
+interface MetricSources {
+  readonly gauges: Gauges;
+  /** All responses since the start. */
+  readonly responses: () => readonly Tallied[];
+  /** Worker processes that died. */
+  readonly deaths: () => number;
+  /** Each team's day. */
+  readonly teams: () => readonly TeamDayStatus[];
+  /** Bytes of log lines that could not be written. */
+  readonly lostLogBytes: () => number;
+}
 
 export class Metrics {
   readonly registry = new Registry();
@@ -57,19 +70,7 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /**
-   * @param answers all responses since the start
-   * @param deaths of worker processes
-   * @param teams each team's day
-   * @param lostLogBytes of log lines that could not be written
-   */
-  constructor(
-    gauges: Gauges,
-    answers: () => readonly Tallied[],
-    deaths: () => number,
-    teams: () => readonly TeamDayStatus[],
-    lostLogBytes: () => number,
-  ) {
+  constructor({ gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
     for (const [name, help, field] of teamGauges) {
       new Gauge({
         name,
@@ -107,7 +108,7 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const { route, status, team, count } of answers())
+        for (const { route, status, team, count } of responses())
           this.inc({ route, status: String(status), team }, count);
       },
     });
@@ -118,10 +119,10 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const { team, cache, count } of answers()) if (cache) this.inc({ team, cache }, count);
+        for (const { team, cache, count } of responses()) if (cache) this.inc({ team, cache }, count);
       },
     });
-    this.registry.registerMetric(latencyHistogram(answers));
+    this.registry.registerMetric(latencyHistogram(responses));
     for (const [key, [name, help]] of Object.entries(gaugeHelp)) {
       const read = gauges[key as keyof Gauges];
       new Gauge({

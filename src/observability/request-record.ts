@@ -7,7 +7,7 @@ export const cacheOutcomes = ['fresh', 'shared', 'stale', 'miss', 'collapsed'] a
 export type CacheOutcome = (typeof cacheOutcomes)[number];
 
 /** Filled in while the request is handled. */
-export interface Told {
+export interface RequestRecord {
   route: string;
   team: string;
   campaign?: string | undefined;

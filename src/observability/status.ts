@@ -25,7 +25,7 @@ export interface StatusParts {
 /** What callers were given since the start. */
 interface Served {
   /** All responses, counted. */
-  readonly given: readonly Tallied[];
+  readonly responses: readonly Tallied[];
   /** Bytes held to respond with, beside the page cache. */
   readonly bytes: number;
 }
@@ -102,12 +102,12 @@ export class StatusBoard {
   }
 
   /** What every caller may know. */
-  readPublic(given: readonly Tallied[]): PublicStatus {
-    const { upstream, teams, queues, served } = this.read({ given, bytes: 0 });
+  readPublic(responses: readonly Tallied[]): PublicStatus {
+    const { upstream, teams, queues, served } = this.read({ responses, bytes: 0 });
     return { upstream, teams, queues, served };
   }
 
-  read({ given, bytes }: Served): Status {
+  read({ responses, bytes }: Served): Status {
     const { queues, teams, ...upstream } = this.#parts.quota();
     const cache = this.#parts.cache();
     return {
@@ -124,16 +124,16 @@ export class StatusBoard {
         const waits = [...last].sort((a, b) => a - b);
         return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95), calls };
       }),
-      served: servedOf(given),
+      served: servedOf(responses),
       cache: { ...cache, bytes: cache.bytes + bytes },
       sharing: this.#parts.sharing(),
     };
   }
 }
 
-function servedOf(answers: readonly Tallied[]): PublicStatus['served'] {
+function servedOf(responses: readonly Tallied[]): PublicStatus['served'] {
   const all: PublicStatus['served'] = {};
-  for (const { team, cache, count } of answers) {
+  for (const { team, cache, count } of responses) {
     if (cache === undefined) continue;
     all[team] ??= {};
     const served = all[team];

@@ -1,7 +1,7 @@
 /**
  * Answers, counted in plain numbers: what Prometheus is told is made of them when it asks, not at every answer.
  */
-import type { CacheOutcome, Told } from './request-record.ts';
+import type { CacheOutcome, RequestRecord } from './request-record.ts';
 
 /** Upper bounds in seconds, from a hit in memory to an upstream that takes its time. */
 export const latencyBuckets: readonly number[] = [
@@ -9,7 +9,7 @@ export const latencyBuckets: readonly number[] = [
 ];
 
 /** Answers that have all of this in common. */
-export interface Tallied extends Pick<Told, 'route' | 'team'> {
+export interface Tallied extends Pick<RequestRecord, 'route' | 'team'> {
   readonly cache: CacheOutcome | undefined;
   readonly status: number;
   count: number;
@@ -23,8 +23,8 @@ export interface Tallied extends Pick<Told, 'route' | 'team'> {
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
 
-  add(told: Told, status: number, seconds: number): void {
-    const tallied = this.#of(told, status);
+  add(record: RequestRecord, status: number, seconds: number): void {
+    const tallied = this.#of(record, status);
     tallied.count++;
     tallied.seconds += seconds;
     let bucket = 0;
@@ -48,7 +48,7 @@ export class Tally {
   }
 
   #of(
-    { route, team, cache }: Pick<Told, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
+    { route, team, cache }: Pick<RequestRecord, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
     status: number,
   ): Tallied {
     const key = `${route} ${status} ${team} ${cache}`;

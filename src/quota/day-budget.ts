@@ -9,11 +9,11 @@ import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
 import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
+import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Share } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
 import type { StoredDay } from './stored-day.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './team-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;

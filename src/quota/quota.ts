@@ -7,6 +7,7 @@ import type { Redis } from '../redis/redis.ts';
 import type { Kept } from '../storage/state-file.ts';
 import { DayBudget, type DayBudgetOptions } from './day-budget.ts';
 import { account, partsOf, type TeamShare } from './day-shares.ts';
+import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
 import { type Demand, type Urgency, urgencies } from './demand.ts';
 import { LocalPermits } from './local-permits.ts';
 import type { Permit, Permits } from './permits.ts';
@@ -15,7 +16,6 @@ import { Scheduler, type SchedulerOptions } from './scheduler.ts';
 import { SecondLimit } from './second-limit.ts';
 import { SharedQuota } from './shared-quota.ts';
 import type { StoredDay } from './stored-day.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './team-day.ts';
 
 export interface QuotaOptions extends DayBudgetOptions, SchedulerOptions {
   readonly perSecond: number;

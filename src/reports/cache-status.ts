@@ -1,7 +1,6 @@
 /**
- * The cache's part in an answer, as a `Cache-Status` field (RFC 9211).
+ * The cache's part in an answer: its `Cache-Status` (RFC 9211) and `Age`.
  */
-
 import type { Lookup } from '../cache/page-source.ts';
 import type { CacheOutcome } from '../observability/request-record.ts';
 
@@ -22,7 +21,17 @@ export function cacheStatus({ page, outcome }: Lookup, nowMs: number): string {
   return `sendgate; hit; ttl=${ttl}${stale}`;
 }
 
-/** The same as one word, for metrics and the access log. */
+/**
+ * The header lines that are different from answer to answer.
+ *
+ * @param nowMs monotonic
+ */
+export function cacheLines(lookup: Lookup, nowMs: number): string {
+  const age = Math.max(0, Math.floor((nowMs - lookup.page.fetchedAt) / 1000));
+  return `Age: ${age}\r\nCache-Status: ${cacheStatus(lookup, nowMs)}\r\n`;
+}
+
+/** What `Cache-Status` says in one word, for metrics and the access log. */
 export function cacheOutcome({ page, outcome }: Lookup, nowMs: number): CacheOutcome {
   if (outcome.kind === 'forwarded') return outcome.collapsed ? 'collapsed' : 'miss';
   if (page.freshUntil <= nowMs) return 'stale';

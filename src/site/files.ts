@@ -6,10 +6,10 @@ import type { IncomingMessage } from 'node:http';
 import { extname } from 'node:path';
 import { brotli, type Encoding, gzip } from '../cache/compression.ts';
 import { tagOf } from '../cache/page.ts';
+import { isCurrent } from '../http/conditional-request.ts';
 import { headerLines } from '../http/header-block.ts';
 import { chooseEncoding } from '../http/negotiation.ts';
 import { contextOf } from '../http/request-context.ts';
-import { isCurrent } from '../reports/answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -41,10 +41,10 @@ export class File {
 
   /** Answers 200 with the file, or 304 if the browser has it. */
   async answer(req: IncomingMessage): Promise<void> {
-    const exchange = contextOf(req);
+    const context = contextOf(req);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
     if (isCurrent(req.headers, this.#etag, undefined)) {
-      exchange.answer(304, headerLines(...fields));
+      context.answer(304, headerLines(...fields));
       return;
     }
     const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
@@ -52,7 +52,7 @@ export class File {
     const content = await this.#contents[encoding];
     fields.push('Content-Type', this.#contentType);
     if (encoding !== 'identity') fields.push('Content-Encoding', encoding);
-    exchange.answer(200, headerLines(...fields), content);
+    context.answer(200, headerLines(...fields), content);
   }
 }
 

@@ -56,12 +56,12 @@ export function createSite(description: DescriptionOptions): Router {
   const site = express.Router({ caseSensitive: true, strict: true });
   const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further = '') =>
     site.all(path, async (req) => {
-      const exchange = contextOf(req);
-      exchange.told.route = path.slice(basePath.length);
+      const context = contextOf(req);
+      context.record.route = path.slice(basePath.length);
       if (answeredOptions(req)) return;
       const file = find(req.params as Record<string, string>);
       if (!file) throw new Problem('not-found');
-      exchange.common = `${documentHead}${further}`;
+      context.commonLines = `${documentHead}${further}`;
       await file.answer(req);
     });
 

@@ -32,7 +32,7 @@ export interface ErrorReply extends Reply {
 }
 
 /** What an upstream error means for the next call. */
-export interface Refusal {
+export interface ErrorMeaning {
   readonly problem: Problem;
   /** Worth another call at once: `retry` any time, `confirm` a single time, since the first answer may mislead. */
   readonly again: 'never' | 'retry' | 'confirm';
@@ -45,7 +45,7 @@ export interface Question<T> {
   readonly request: UpstreamRequest;
   /** @throws Problem `upstream-failed` when the body is not what was asked for */
   parse(body: string): T;
-  refusal(reply: ErrorReply): Refusal;
+  meaningOf(reply: ErrorReply): ErrorMeaning;
 }
 
 export interface Adapter {

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Quota } from '../quota/quota.ts';
 import { failed, inClientSpan } from '../tracing.ts';
-import type { Question, Refusal, Reply } from './adapter.ts';
+import type { ErrorMeaning, Question, Reply } from './adapter.ts';
 import type { Credentials } from './credentials.ts';
 import { readErrorBody } from './error-body.ts';
 import { findingOf, isLimit } from './finding.ts';
@@ -24,7 +24,7 @@ interface Failure {
 /** What came of one call: `ok`, or the reason of its failure, out of a closed set. */
 export type CallObserver = (outcome: string, seconds: number, about: Failure) => void;
 
-export type Outcome<T> = { readonly answer: T } | Refusal;
+export type Outcome<T> = { readonly answer: T } | ErrorMeaning;
 
 export interface CallParts {
   readonly transport: Pick<Transport, 'send' | 'describe'>;
@@ -97,9 +97,9 @@ async function send<T>(
     span.setAttribute('http.response.status_code', reply.status);
     if (reply.status === 200) return { outcome: { answer: question.parse(reply.body) }, about: {} };
     if (reply.status === 401) signed.refused(isNeutral);
-    const refusal = question.refusal({ ...reply, error: readErrorBody(reply.body) });
-    const waitMs = mayAskToWait(reply, refusal) ? retryAfterMs(reply.headers, clock.now()) : undefined;
-    return { outcome: { ...refusal, waitMs }, about: { upstreamRequestId } };
+    const meaning = question.meaningOf({ ...reply, error: readErrorBody(reply.body) });
+    const waitMs = mayAskToWait(reply, meaning) ? retryAfterMs(reply.headers, clock.now()) : undefined;
+    return { outcome: { ...meaning, waitMs }, about: { upstreamRequestId } };
   } catch (error) {
     if (error instanceof Problem) return { outcome: { problem: error, again: 'never' }, about: { upstreamRequestId } };
     if (!(error instanceof ConnectionFailure)) throw error;
@@ -108,10 +108,10 @@ async function send<T>(
   }
 }
 
-const reasonOf = ({ problem }: Refusal) => problem.reason ?? problem.code;
+const reasonOf = ({ problem }: ErrorMeaning) => problem.reason ?? problem.code;
 
 /** A wait is for a limit, or for a service that is out of order; elsewhere `Retry-After` says nothing to us. */
-function mayAskToWait({ status }: Reply, { problem }: Refusal): boolean {
+function mayAskToWait({ status }: Reply, { problem }: ErrorMeaning): boolean {
   return status === 429 || status === 503 || isLimit(findingOf(problem));
 }
 

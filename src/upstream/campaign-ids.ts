@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import { Problem, remembered } from '../problems.ts';
 import { Waiters } from '../quota/waiters.ts';
-import type { Asking } from './client.ts';
+import type { Asking } from './call-loop.ts';
 import { DigitsLookup } from './digits-lookup.ts';
 import type { KnownIds } from './known-ids.ts';
 import { activitiesOf } from './v3-ids.ts';

@@ -4,9 +4,9 @@
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { Waiters } from '../quota/waiters.ts';
-import type { Asking } from './client.ts';
+import type { Asking } from './call-loop.ts';
+import { isOfPath } from './error-meaning.ts';
 import type { KnownIds } from './known-ids.ts';
-import { isOfPath } from './refusal.ts';
 import { askerOf } from './retry-budget.ts';
 import { activitiesOfDigits, maxXrefs } from './v3-ids.ts';
 

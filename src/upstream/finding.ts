@@ -2,7 +2,7 @@
  * What a call says of the upstream as a whole.
  */
 import type { Problem } from '../problems.ts';
-import { unnamedLimit, unprivileged } from './refusal.ts';
+import { unnamedLimit, unprivileged } from './error-meaning.ts';
 
 /**
  * What came of a call: `answered`, if only to say no; `refused`: the credentials; `unprivileged`: the user to whom they belong;

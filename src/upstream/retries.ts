@@ -2,7 +2,7 @@
  * Whether one question is asked once more after a refusal, and after which pause.
  */
 import type { Demand } from '../quota/demand.ts';
-import type { Refusal } from './adapter.ts';
+import type { ErrorMeaning } from './adapter.ts';
 import type { Retry, RetryBudget } from './retry-budget.ts';
 
 /** The first pause before another call; it doubles, and half of it is jitter. */
@@ -48,7 +48,7 @@ export class Retries {
    * @param mostMs the longest pause
    * @param isDown whether the upstream is known or suspected to be down, and retries would only add to it
    */
-  next({ again, waitMs = 0 }: Refusal, mostMs: number, isDown: boolean): Next {
+  next({ again, waitMs = 0 }: ErrorMeaning, mostMs: number, isDown: boolean): Next {
     const pauseMs = Math.max(waitMs, firstPauseMs * 2 ** this.#made * (0.5 + Math.random() / 2));
     const mayPause = pauseMs < mostMs;
     if (again === 'confirm' && !this.#isConfirmed && mayPause) {

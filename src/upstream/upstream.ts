@@ -10,13 +10,13 @@ import { Problem } from '../problems.ts';
 import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
 import type { Adapter, Question } from './adapter.ts';
+import type { Asking, CallLoop } from './call-loop.ts';
 import type { IdLookup } from './campaign-ids.ts';
-import type { Asking, Client } from './client.ts';
 
 interface Parts {
   readonly adapter: Adapter;
   readonly campaignIds: IdLookup;
-  readonly client: Pick<Client, 'asking' | 'close'>;
+  readonly calls: Pick<CallLoop, 'asking' | 'close'>;
   /** Called with the odd fields of a page that was accepted. */
   readonly onOdd: (campaign: string, odd: OddRows) => void;
 }
@@ -98,11 +98,11 @@ export class Upstream {
   }
 
   close(): void {
-    this.#parts.client.close();
+    this.#parts.calls.close();
   }
 
   #asking(demand: Demand, signal: AbortSignal): Asking {
-    return this.#parts.client.asking(demand, signal);
+    return this.#parts.calls.asking(demand, signal);
   }
 
   /** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */

@@ -12,7 +12,7 @@ import { readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { count, parseAnswer } from './answers.ts';
-import { refusalOf } from './refusal.ts';
+import { meaningOf } from './error-meaning.ts';
 
 const campaigns = '/v2/emailmarketing/campaigns';
 
@@ -31,21 +31,21 @@ export const v2: Adapter = {
   neutral: {
     request: { path: campaigns, query: { limit: '1' } },
     parse: (body) => parseAnswer(z.unknown(), body),
-    refusal: (reply) => refusalOf(reply),
+    meaningOf: (reply) => meaningOf(reply),
   },
   page: (query) => {
     const report = reports[query.report];
     return {
       request: { path: tracking(query.campaign, report.v2.segment), query: parametersOf(query) },
       parse: (body) => parseV2Page(report, body, query.campaign),
-      refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+      meaningOf: (reply) => meaningOf(reply, query.kind === 'next'),
     };
   },
   summary: (campaign): Question<CampaignSummary> => ({
     // Without `updateSummary` the numbers are those of the last scheduled update (vendor's documentation).
     request: { path: tracking(campaign, 'reports/summary'), query: { updateSummary: 'true' } },
     parse: (body) => parseAnswer(summary, body),
-    refusal: (reply) => refusalOf(reply),
+    meaningOf: (reply) => meaningOf(reply),
   }),
   existence: () => undefined,
 };

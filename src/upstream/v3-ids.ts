@@ -6,7 +6,7 @@ import type { MeantActivity } from '../model/meant-activity.ts';
 import { strictRows } from '../model/rows.ts';
 import type { Question } from './adapter.ts';
 import { parseAnswer } from './answers.ts';
-import { refusalOfId } from './refusal.ts';
+import { meaningForIds } from './error-meaning.ts';
 
 /** Ids that one call for cross references may ask for (vendor's documentation). */
 export const maxXrefs = 50;
@@ -47,7 +47,7 @@ export interface Activities {
 export const activitiesOf = (id: string): Question<Activities> => ({
   request: { path: `/v3/emails/${id}` },
   parse: parseActivities,
-  refusal: refusalOfId,
+  meaningOf: meaningForIds,
 });
 
 function parseActivities(body: string): Activities {
@@ -69,5 +69,5 @@ export const activitiesOfDigits = (ids: ReadonlySet<string>): Question<readonly 
         [v2_email_campaign_id, campaign_activity_id],
         ...(campaign_id === undefined ? [] : [[campaign_id, campaign_activity_id] as const]),
       ]),
-  refusal: refusalOfId,
+  meaningOf: meaningForIds,
 });

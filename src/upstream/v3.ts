@@ -12,8 +12,8 @@ import { type OddRows, readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { count, parseAnswer } from './answers.ts';
+import { meaningForIds, meaningOf } from './error-meaning.ts';
 import { mayReadReports, privilegesPath } from './privileges.ts';
-import { refusalOf, refusalOfId } from './refusal.ts';
 
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
@@ -34,7 +34,7 @@ export const v3: Adapter = {
   neutral: {
     request: { path: privilegesPath },
     parse: mayReadReports,
-    refusal: (reply) => refusalOf(reply),
+    meaningOf: (reply) => meaningOf(reply),
   },
   page: (query) => {
     const report = reports[query.report];
@@ -42,18 +42,18 @@ export const v3: Adapter = {
     return {
       request: { path, search: searchOf(query) },
       parse: (body) => parseV3Page(report, body, query.campaign),
-      refusal: (reply) => refusalOf(reply, query.kind === 'next'),
+      meaningOf: (reply) => meaningOf(reply, query.kind === 'next'),
     };
   },
   summary: (activityId): Question<CampaignSummary | undefined> => ({
     request: { path: `/v3/reports/stats/email_campaign_activities/${activityId}` },
     parse: (body) => summaryIn(body, activityId),
-    refusal: (reply) => refusalOf(reply),
+    meaningOf: (reply) => meaningOf(reply),
   }),
   existence: (activityId) => ({
     request: { path: `/v3/emails/activities/${activityId}` },
     parse: (body) => parseAnswer(z.object({}), body),
-    refusal: refusalOfId,
+    meaningOf: meaningForIds,
   }),
 };
 

@@ -3,7 +3,7 @@
  */
 import { type Clock, settlesWithin } from '../clock.ts';
 import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
-import type { Refusal } from './adapter.ts';
+import type { ErrorMeaning } from './adapter.ts';
 import { type Finding, findingOf, isRefused } from './finding.ts';
 import { type Gates, inOrder } from './gates.ts';
 import type { NeutralCall } from './neutral-call.ts';
@@ -27,7 +27,7 @@ const longestToldMs = 3_600_000;
  *
  * @param ms for how long there is time to ask
  */
-export async function verdictOf(parts: Parts, { problem, waitMs = 0 }: Refusal, ms: number): Promise<Problem> {
+export async function verdictOf(parts: Parts, { problem, waitMs = 0 }: ErrorMeaning, ms: number): Promise<Problem> {
   const { gates } = parts;
   const { code, reason } = problem;
   const finding = findingOf(problem);

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 import type { Asking } from './channel.ts';
-import type { AskedPage, Given } from './protocol.ts';
+import type { AnsweredPage, AskedPage } from './protocol.ts';
 
 interface Copy {
   readonly page: Page;
@@ -69,8 +69,8 @@ export class Copies implements PageSource {
   /** The primary decides whether there is quota for it, and reports what fails. */
   async prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     const about: AskedPage = { query, ask: payer };
-    const given = await this.#primary.ask('prefetch', about).catch(() => undefined);
-    return given && this.#take(query, given).page;
+    const answered = await this.#primary.ask('prefetch', about).catch(() => undefined);
+    return answered && this.#take(query, answered).page;
   }
 
   /** Copies of a campaign, or of all, are not answered any more without asking. */
@@ -84,7 +84,7 @@ export class Copies implements PageSource {
     return Math.max(this.#allInvalidated, this.#invalidated.get(campaign) ?? 0);
   }
 
-  #take(query: PageQuery, { lookup, at, goodForMs, heldUnder }: Given): Lookup {
+  #take(query: PageQuery, { lookup, at, goodForMs, heldUnder }: AnsweredPage): Lookup {
     const key = questionKey(query);
     const { page, outcome } = lookup;
     const body = ownBody(page.body, this.#copies.peek(key)?.page.body);

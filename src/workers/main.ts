@@ -67,9 +67,9 @@ const front = buildFront(config, {
 
 let url: string | undefined;
 const report = () => {
-  const { given, bytes, exportsRunning } = front;
+  const { responses, bytes, exportsRunning } = front;
   const at = url === undefined ? {} : { url };
-  send({ kind: 'report', report: { ...at, given, bytes: bytes + copies.bytes, exportsRunning } });
+  send({ kind: 'report', report: { ...at, responses, bytes: bytes + copies.bytes, exportsRunning } });
 };
 
 async function drain(): Promise<void> {

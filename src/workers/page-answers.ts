@@ -3,7 +3,7 @@
  */
 import type { PageCache } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
-import type { AskedPage, Given } from './protocol.ts';
+import type { AnsweredPage, AskedPage } from './protocol.ts';
 
 interface Parts {
   readonly pages: PageCache;
@@ -13,14 +13,14 @@ interface Parts {
 }
 
 export function pageAnswers({ pages, clock, isAmple }: Parts) {
-  const page = async ({ query, ask }: AskedPage, signal?: AbortSignal): Promise<Given> => {
+  const page = async ({ query, ask }: AskedPage, signal?: AbortSignal): Promise<AnsweredPage> => {
     const lookup = await pages.get(query, { ...ask, ...(signal && { signal }) });
     return { lookup, at: clock.monotonic(), goodForMs: pages.goodForMs(query), heldUnder: pages.heldUnder(query) };
   };
   return {
     page,
     /** Undefined where there is no quota for it, or no page to be had, which the upstream has reported. */
-    prefetch: async ({ query, ask }: AskedPage): Promise<Given | undefined> =>
+    prefetch: async ({ query, ask }: AskedPage): Promise<AnsweredPage | undefined> =>
       isAmple() ? page({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
   };
 }

@@ -25,8 +25,8 @@ interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
   readonly logDestination: LogDestination;
   readonly sharedCounter: SharedCounter | undefined;
   readonly partitionSalt: string;
-  /** @param given the responses of all workers */
-  readonly readStatus: (given: readonly Tallied[]) => PublicStatus;
+  /** @param responses those of all workers */
+  readonly readStatus: (responses: readonly Tallied[]) => PublicStatus;
 }
 
 interface Options {
@@ -54,14 +54,14 @@ export class WorkerPool implements Front {
     this.#answerParts = {
       ...parts,
       counter: parts.sharedCounter ?? new PrimaryCounter(parts.clock),
-      readStatus: () => parts.readStatus(this.given),
+      readStatus: () => parts.readStatus(this.responses),
     };
     this.#invalidateCopiesOn(parts.events);
     cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
   }
 
-  get given(): readonly Tallied[] {
-    return this.#reports.given;
+  get responses(): readonly Tallied[] {
+    return this.#reports.responses;
   }
 
   get bytes(): number {

@@ -13,7 +13,7 @@ import type { Payer } from '../quota/demand.ts';
 export const saltVariable = 'PARTITION_SALT';
 
 /** A page, as the primary answers with it. */
-export interface Given {
+export interface AnsweredPage {
   readonly lookup: Lookup;
   /** Monotonic time at the primary, which is that of the page's times. */
   readonly at: number;
@@ -30,9 +30,9 @@ export interface AskedPage {
 
 /** What a worker asks the primary, with the answers. */
 export interface Questions {
-  readonly page: { readonly about: AskedPage; readonly answer: Given };
+  readonly page: { readonly about: AskedPage; readonly answer: AnsweredPage };
   /** Undefined where the quota is not ample enough. */
-  readonly prefetch: { readonly about: AskedPage; readonly answer: Given | undefined };
+  readonly prefetch: { readonly about: AskedPage; readonly answer: AnsweredPage | undefined };
   readonly summary: {
     readonly about: { readonly campaign: string; readonly payer: Payer };
     readonly answer: CampaignSummary;
@@ -62,7 +62,7 @@ export type Answers = {
 export interface WorkerReport {
   /** Where it listens; undefined before it does. */
   readonly url?: string;
-  readonly given: readonly Tallied[];
+  readonly responses: readonly Tallied[];
   readonly bytes: number;
   readonly exportsRunning: number;
 }

@@ -4,7 +4,7 @@
 import { type Tallied, Tally } from '../observability/tally.ts';
 import type { WorkerReport } from './protocol.ts';
 
-const nothing: WorkerReport = { given: [], bytes: 0, exportsRunning: 0 };
+const nothing: WorkerReport = { responses: [], bytes: 0, exportsRunning: 0 };
 
 export class WorkerReports {
   readonly #latest = new Map<number, WorkerReport>();
@@ -23,12 +23,12 @@ export class WorkerReports {
   ended(worker: number): WorkerReport {
     const last = this.#latest.get(worker) ?? nothing;
     this.#latest.delete(worker);
-    this.#gone.include(last.given);
+    this.#gone.include(last.responses);
     return last;
   }
 
-  get given(): readonly Tallied[] {
-    return [...this.#gone.all, ...this.#all.flatMap(({ given }) => given)];
+  get responses(): readonly Tallied[] {
+    return [...this.#gone.all, ...this.#all.flatMap(({ responses }) => responses)];
   }
 
   get bytes(): number {

@@ -11,7 +11,7 @@ import { endOfDay, quotaExhausted } from '../../src/quota/day.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import { SecondLimit } from '../../src/quota/second-limit.ts';
-import { linesNow } from '../../src/reports/answer.ts';
+import { cacheLines } from '../../src/reports/cache-status.ts';
 import { readRows, renderPage } from '../../src/reports/page-json.ts';
 import { Breaker, circuitOpen } from '../../src/upstream/breaker.ts';
 import type { Finding } from '../../src/upstream/finding.ts';
@@ -219,7 +219,7 @@ test("a page's age is the time that has passed, and its freshness within bounds"
         if (found) {
           const [, age, ttl] =
             /^Age: (\d+)\r\nCache-Status: sendgate; (?:hit; ttl=(-?\d+)|fwd=)[^\r]*\r\n$/.exec(
-              linesNow(found, clock.monotonic()),
+              cacheLines(found, clock.monotonic()),
             ) ?? [];
           expect(Number(age)).toBeLessThanOrEqual((clock.monotonic() - startedAt) / 1000);
           expect(Number(ttl ?? 0)).toBeGreaterThanOrEqual(-3_600);

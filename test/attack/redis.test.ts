@@ -9,7 +9,7 @@ import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
-import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/record.ts';
+import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/page-record.ts';
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';

@@ -122,7 +122,7 @@ export function describeAdapter(name: string, subject: Subject): void {
       const question = adapter.page(firstPage(unknown));
       const reply = await send(question);
       expect(reply.status).toBe(404);
-      const { problem } = question.refusal({ ...reply, error: readErrorBody(reply.body) });
+      const { problem } = question.meaningOf({ ...reply, error: readErrorBody(reply.body) });
       expect(problem.code).toBe('campaign-not-found');
     });
 
@@ -131,8 +131,8 @@ export function describeAdapter(name: string, subject: Subject): void {
         const question = make();
         const reply = await transport.send(question.request, 5_000);
         expect(reply.status).toBe(401);
-        const refusal = question.refusal({ ...reply, error: readErrorBody(reply.body) });
-        expect(refusal).toMatchObject({ problem: { code: 'upstream-credentials-refused' }, again: 'confirm' });
+        const meaning = question.meaningOf({ ...reply, error: readErrorBody(reply.body) });
+        expect(meaning).toMatchObject({ problem: { code: 'upstream-credentials-refused' }, again: 'confirm' });
       }
     });
   });
@@ -146,8 +146,8 @@ export function describeAdapter(name: string, subject: Subject): void {
       xml: '<h1>no</h1>',
       nothing: '',
     };
-    const refusalOf = (question: Question<unknown>, status: number, body: string, headers = {}) =>
-      question.refusal({ status, body, headers, error: readErrorBody(body) });
+    const meaningOf = (question: Question<unknown>, status: number, body: string, headers = {}) =>
+      question.meaningOf({ status, body, headers, error: readErrorBody(body) });
 
     test.each(errorShapes)('told as %s means what its status says, whatever was asked', (shape) => {
       for (const [, make] of all) {
@@ -160,14 +160,14 @@ export function describeAdapter(name: string, subject: Subject): void {
           [500, 'upstream-failed', 'retry'],
           [503, 'upstream-failed', 'retry'],
         ] as const) {
-          expect(refusalOf(make(), status, bodies[shape])).toMatchObject({ problem: { code }, again });
+          expect(meaningOf(make(), status, bodies[shape])).toMatchObject({ problem: { code }, again });
         }
       }
     });
 
     test.each(errorShapes)('400, told as %s, is the cursor where there is one', (shape) => {
-      expect(refusalOf(adapter.page(behind), 400, bodies[shape]).problem.code).toBe('invalid-cursor');
-      expect(refusalOf(adapter.page(query), 400, bodies[shape]).problem.code).toBe('upstream-failed');
+      expect(meaningOf(adapter.page(behind), 400, bodies[shape]).problem.code).toBe('invalid-cursor');
+      expect(meaningOf(adapter.page(query), 400, bodies[shape]).problem.code).toBe('upstream-failed');
     });
 
     test('that names a limit is one, and behind a cursor only where no caller can have written it', () => {
@@ -176,11 +176,11 @@ export function describeAdapter(name: string, subject: Subject): void {
         ['[{"error_key":"quota_exceeded"}]', 'upstream-quota-exhausted'],
         ['{"message":"Limit Exceeded"}', 'upstream-quota-exhausted'],
       ] as const) {
-        for (const [, make] of all) expect(refusalOf(make(), 429, body).problem.code).toBe(code);
+        for (const [, make] of all) expect(meaningOf(make(), 429, body).problem.code).toBe(code);
       }
       const echo = '{"x":"","error_key":"quota_exceeded"}';
-      expect(refusalOf(adapter.page(query), 429, echo).problem.code).toBe('upstream-quota-exhausted');
-      expect(refusalOf(adapter.page(behind), 429, echo).problem.code).toBe('upstream-failed');
+      expect(meaningOf(adapter.page(query), 429, echo).problem.code).toBe('upstream-quota-exhausted');
+      expect(meaningOf(adapter.page(behind), 429, echo).problem.code).toBe('upstream-failed');
     });
 
     test('in place of an answer is none', () => {

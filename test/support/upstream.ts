@@ -6,8 +6,8 @@ import { Problem } from '../../src/problems.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import type { Reply, UpstreamRequest } from '../../src/upstream/adapter.ts';
+import { CallLoop } from '../../src/upstream/call-loop.ts';
 import { oneIdEach } from '../../src/upstream/campaign-ids.ts';
-import { Client } from '../../src/upstream/client.ts';
 import { apiKeyCredentials } from '../../src/upstream/credentials.ts';
 import { buildGates } from '../../src/upstream/gates.ts';
 import { Prober } from '../../src/upstream/prober.ts';
@@ -83,7 +83,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     close: () => {},
   };
   const { sign } = apiKeyCredentials({ apiKey: () => 'key', accessToken: () => undefined });
-  const client = new Client(
+  const calls = new CallLoop(
     {
       ...{ adapter: v2, transport, quota, gates, prober, retryBudget, clock },
       credentials: {
@@ -94,7 +94,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     },
     { ...options, ...given },
   );
-  const upstream = new Upstream({ adapter: v2, campaignIds: oneIdEach, client, onOdd: () => {} });
+  const upstream = new Upstream({ adapter: v2, campaignIds: oneIdEach, calls, onOdd: () => {} });
   const ask = (query: PageQuery = firstPage('1'), demand = new Demand('a', 'interactive'), signal = never) =>
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {

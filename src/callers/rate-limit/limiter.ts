@@ -2,6 +2,7 @@
  * How often one client may ask: the inbound limit, in front of cache and upstream alike.
  */
 import type { Clock } from '../../clock.ts';
+import type { RequestContext } from '../../http/request-context.ts';
 import { Problem } from '../../problems.ts';
 import type { Client } from './client-key.ts';
 import { Windows } from './counter.ts';
@@ -51,6 +52,18 @@ export class Limiter {
   /** Clients, and teams, that are counted. */
   get clients(): number {
     return this.#windows.size;
+  }
+
+  /**
+   * The decision on a request that is admitted, with the `RateLimit` fields for its response; a refusal's has them already.
+   *
+   * @throws Problem `rate-limited` when it is one too many
+   */
+  admit(client: Client, context: RequestContext): Decision {
+    const decision = this.decide(client);
+    if (!decision.refusal) return decision;
+    context.ownLines += decision.fields;
+    throw decision.refusal;
   }
 
   decide(client: Client): Decision {

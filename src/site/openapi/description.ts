@@ -2,7 +2,7 @@
  * The description of the API (OpenAPI 3.1), made from the schemas that validate.
  */
 import type { z } from 'zod';
-import { summaryPath, summarySchema } from '../../campaigns/summary.ts';
+import { summaryPath, summarySchema } from '../../campaigns/summary-endpoint.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import { allReports } from '../../model/reports.ts';
 import { publicStatusSchema } from '../../observability/status.ts';

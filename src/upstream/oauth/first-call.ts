@@ -4,8 +4,8 @@
 import { Problem } from '../../problems.ts';
 import type { ErrorReply } from '../adapter.ts';
 import { readErrorBody } from '../error-body.ts';
+import { hasNoPath, isAccessDenied } from '../error-meaning.ts';
 import { mayReadReports, privilegesPath } from '../privileges.ts';
-import { hasNoPath, isAccessDenied } from '../refusal.ts';
 import type { Transport } from '../transport.ts';
 import { xrefsPath } from '../v3-ids.ts';
 

@@ -7,7 +7,7 @@ import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 import type { Quota } from '../quota/quota.ts';
 import { inSpan } from '../tracing.ts';
-import type { Question, Refusal } from './adapter.ts';
+import type { ErrorMeaning, Question } from './adapter.ts';
 import { callWith } from './call.ts';
 import { haveCredentials } from './credentials.ts';
 import { type Finding, findingOf } from './finding.ts';
@@ -18,7 +18,7 @@ import type { RetryBudget } from './retry-budget.ts';
 import type { Transport } from './transport.ts';
 import { verdictOf } from './verdict.ts';
 
-export interface ClientOptions extends NeutralCallOptions {
+export interface CallLoopOptions extends NeutralCallOptions {
   /** Waiting for a permit, calling and calling again, all together, in milliseconds. */
   readonly deadlineMs: number;
   /** The same for a walk through a whole campaign, which can wait for longer. */
@@ -29,7 +29,7 @@ export interface ClientOptions extends NeutralCallOptions {
   readonly credentialsRetrySeconds: number;
 }
 
-export interface ClientParts extends NeutralCallParts {
+export interface CallLoopParts extends NeutralCallParts {
   readonly transport: Pick<Transport, 'send' | 'describe' | 'close'>;
   readonly quota: Pick<Quota, 'take' | 'complain' | 'close'>;
   readonly retryBudget: RetryBudget;
@@ -51,13 +51,13 @@ export interface Asking {
   readonly signal: AbortSignal;
 }
 
-export class Client {
-  readonly #parts: ClientParts;
-  readonly #options: ClientOptions;
+export class CallLoop {
+  readonly #parts: CallLoopParts;
+  readonly #options: CallLoopOptions;
   readonly #neutral: NeutralCall;
   #answeredAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: ClientParts, options: ClientOptions) {
+  constructor(parts: CallLoopParts, options: CallLoopOptions) {
     this.#parts = parts;
     this.#options = options;
     this.#neutral = new NeutralCall(parts, options);
@@ -109,7 +109,7 @@ export class Client {
     }
   }
 
-  #learn({ problem, waitMs = 0 }: Refusal): Finding {
+  #learn({ problem, waitMs = 0 }: ErrorMeaning): Finding {
     const finding = findingOf(problem);
     learnFromAnswer(this.#parts, finding, waitMs);
     if (this.#parts.gates.breaker.isSuspect) void this.#judgeOutage();
@@ -117,15 +117,15 @@ export class Client {
   }
 
   /** @param isLate whether it may have failed only since there was little time left: this is not remembered */
-  async #problemOf(refusal: Refusal, isLate: boolean, ms: number): Promise<Problem> {
+  async #problemOf(meaning: ErrorMeaning, isLate: boolean, ms: number): Promise<Problem> {
     const { clock, gates } = this.#parts;
-    const { problem, waitMs = 0 } = refusal;
+    const { problem, waitMs = 0 } = meaning;
     const finding = findingOf(problem);
     if (finding === 'day') return gates.day.problem;
     if (finding === 'failed' && isLate && waitMs === 0) return problem;
     const credentialsRetryMs = this.#options.credentialsRetrySeconds * 1000;
     const parts = { clock, gates, neutral: this.#neutral, credentialsRetryMs, answeredAt: this.#answeredAt };
-    return verdictOf(parts, refusal, ms);
+    return verdictOf(parts, meaning, ms);
   }
 
   /** Waits until the gates are open, for credentials and for a permit, in this order: a permit is for a call that is made. */

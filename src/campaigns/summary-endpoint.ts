@@ -30,12 +30,12 @@ export const summarySchema = z.object({
 /** Every method of the resource. Rejects with Problems, for the error handler to answer. */
 export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): RequestHandler<{ id: string }> {
   return async (req, res) => {
-    const { told } = contextOf(req);
-    told.route = summaryPath;
+    const { record } = contextOf(req);
+    record.route = summaryPath;
     if (answeredOptions(req)) return;
     requireJson(req.headers);
     const campaign = parseCampaign(req.params.id, searchOf(req.url), ids);
-    told.campaign = campaign;
+    record.campaign = campaign;
     const { sends } = await summaries.get(campaign, payerOf(req), untilDisconnected(res));
     const summary = { campaign_id: campaign, sends } satisfies z.output<typeof summarySchema>;
     answerJson(req, 'private, no-cache', summary);

@@ -2,7 +2,7 @@
  * What an error of Constant Contact's means.
  */
 import { Problem } from '../problems.ts';
-import type { ErrorReply, Refusal } from './adapter.ts';
+import type { ErrorMeaning, ErrorReply } from './adapter.ts';
 import { limitOf } from './limits.ts';
 
 /** The reason of a problem with a limit that is not named. */
@@ -27,7 +27,7 @@ export const hasNoPath = ({ status, error }: ErrorReply) => status === 403 && er
 export const isAccessDenied = ({ status, error }: ErrorReply) => status === 403 && error.key === 'access_denied';
 
 /** @param hasFreeText whether the question has text in it that a caller has made up: a cursor */
-export function refusalOf(reply: ErrorReply, hasFreeText = false): Refusal {
+export function meaningOf(reply: ErrorReply, hasFreeText = false): ErrorMeaning {
   const { status } = reply;
   const limit = limitOf(reply, hasFreeText);
   if (limit === 'second') {
@@ -50,10 +50,10 @@ export function refusalOf(reply: ErrorReply, hasFreeText = false): Refusal {
 }
 
 /** What a refusal of a question means that has nothing but ids in it: a 400 is an unknown id. */
-export function refusalOfId(reply: ErrorReply): Refusal {
+export function meaningForIds(reply: ErrorReply): ErrorMeaning {
   return reply.status === 400 && !isGone(reply)
     ? { problem: new Problem('campaign-not-found', { reason: 'http-400' }), again: 'never' }
-    : refusalOf(reply);
+    : meaningOf(reply);
 }
 
 const refused = (reason: string) => new Problem('upstream-credentials-refused', { reason });

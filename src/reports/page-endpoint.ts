@@ -7,6 +7,7 @@ import type { Encoding } from '../cache/compression.ts';
 import type { Lookup, PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
+import { isCurrent } from '../http/conditional-request.ts';
 import { untilDisconnected } from '../http/disconnect.ts';
 import { requireJson } from '../http/json-response.ts';
 import { answeredOptions } from '../http/methods.ts';
@@ -19,10 +20,9 @@ import type { PageForm, PageQuery } from '../model/page-query.ts';
 import type { Report, ReportName } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
-import { formOf, linesNow } from './answer.ts';
 import { requestedMaxAge } from './cache-control.ts';
-import { cacheOutcome } from './cache-status.ts';
-import type { PreparedResponses } from './prepared-responses.ts';
+import { cacheLines, cacheOutcome } from './cache-status.ts';
+import type { Form, PreparedResponses } from './prepared-responses.ts';
 import { parsePageQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
@@ -52,24 +52,24 @@ export interface Preferences {
 }
 
 /** A parsed request. */
-interface Question {
+interface PageRequest {
   readonly query: PageQuery;
   readonly preferences: Preferences;
 }
 
 /** A page, and the response made of it. */
-interface Answer {
-  readonly found: Lookup;
+interface PageResponse {
+  readonly lookup: Lookup;
   readonly ready: PreparedResponse;
 }
 
 /** A request whose page is held, good enough, and encoded as the caller takes it. */
-export interface Hit extends Question, Answer {
+export interface Hit extends PageRequest, PageResponse {
   readonly kind: 'hit';
 }
 
 /** A request whose page has to be fetched, waited for or encoded first. */
-export interface Miss extends Question {
+export interface Miss extends PageRequest {
   readonly kind: 'miss';
 }
 
@@ -109,22 +109,22 @@ export class ReportEndpoint {
   /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
     const context = contextOf(req);
-    const { told } = context;
-    told.route = this.#route;
+    const { record } = context;
+    record.route = this.#route;
     if (answeredOptions(req)) return;
 
-    const lookup = this.#decided.get(req) ?? this.lookup(req, req.params.id);
-    told.campaign = lookup.query?.campaign;
-    if (lookup.kind === 'failure') throw lookup.error;
-    if (lookup.kind === 'hit') return this.answer(context, lookup);
+    const decided = this.#decided.get(req) ?? this.lookup(req, req.params.id);
+    record.campaign = decided.query?.campaign;
+    if (decided.kind === 'failure') throw decided.error;
+    if (decided.kind === 'hit') return this.answer(context, decided);
 
-    const { query, preferences } = lookup;
+    const { query, preferences } = decided;
     const { maxAgeSeconds } = preferences;
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilDisconnected(res), maxAgeSeconds })
-      .then(async (found) => {
-        const ready = await this.#parts.answers.of(found.page.body, this.#formOf(found, preferences));
-        this.answer(context, { query, preferences, found, ready });
+      .then(async (lookup) => {
+        const ready = await this.#parts.answers.of(lookup.page.body, formOf(lookup, preferences));
+        this.answer(context, { query, preferences, lookup, ready });
       });
   };
 
@@ -170,29 +170,29 @@ export class ReportEndpoint {
   find(query: PageQuery, preferences: Preferences): RequestLookup {
     const { pages, answers } = this.#parts;
     try {
-      const found = pages.hit(query, preferences.maxAgeSeconds);
-      const ready = found && answers.held(found.page.body, this.#formOf(found, preferences));
-      return ready ? { kind: 'hit', query, preferences, found, ready } : { kind: 'miss', query, preferences };
+      const lookup = pages.hit(query, preferences.maxAgeSeconds);
+      const ready = lookup && answers.held(lookup.page.body, formOf(lookup, preferences));
+      return ready ? { kind: 'hit', query, preferences, lookup, ready } : { kind: 'miss', query, preferences };
     } catch (error) {
       return { kind: 'failure', query, error };
     }
   }
 
-  answer(context: RequestContext, { query, preferences, found, ready }: Question & Answer): void {
+  answer(context: RequestContext, { query, preferences, lookup, ready }: PageRequest & PageResponse): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
-    const { told } = context;
-    told.route = this.#route;
-    told.campaign = query.campaign;
-    told.cache = cacheOutcome(found, now);
-    context.answerReady(ready, linesNow(found, now));
-    readAhead.answered(query, found.page, context.identity, preferences.client);
-    refreshAhead.answered(query, found.page, context.identity);
+    const { record } = context;
+    record.route = this.#route;
+    record.campaign = query.campaign;
+    record.cache = cacheOutcome(lookup, now);
+    context.answerReady(ready, cacheLines(lookup, now));
+    readAhead.answered(query, lookup.page, context.identity, preferences.client);
+    refreshAhead.answered(query, lookup.page, context.identity);
   }
+}
 
-  #formOf({ page }: Lookup, { headers, encoding }: Preferences) {
-    return formOf(page.body, headers, encoding);
-  }
+function formOf({ page: { body } }: Lookup, { headers, encoding }: Preferences): Form {
+  return isCurrent(headers, body.etag, body.lastModified) ? 'not-modified' : encoding;
 }
 
 /** An endpoint for each report. @param form as of ReportEndpoint */

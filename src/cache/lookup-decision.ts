@@ -17,7 +17,7 @@ export interface LookupAsk extends Ask {
   readonly onBehalfOf?: Demand;
 }
 
-export type Decision =
+export type LookupDecision =
   | { readonly kind: 'hit'; readonly page: Page }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** `stale` is answered at once, and fetched behind it; without it the caller waits. */
@@ -38,7 +38,7 @@ interface Situation {
 /** Whether this is a later page of an export, whose cursors no caller has made up. */
 export const isWalking = ({ kind }: PageQuery, { urgency }: Ask) => urgency === 'bulk' && kind === 'next';
 
-export function decide(query: PageQuery, ask: LookupAsk, { held, refusals, ...situation }: Situation): Decision {
+export function decide(query: PageQuery, ask: LookupAsk, { held, refusals, ...situation }: Situation): LookupDecision {
   if (held?.kind === 'page') return decideOnPage(query, ask, held, situation);
   // A walk waits longer and longer between its tries, and retries every failure.
   const isRefused =
@@ -54,7 +54,7 @@ function decideOnPage(
   ask: LookupAsk,
   page: Page,
   { isInTime, generation, nowMs, limits }: Omit<Situation, 'held' | 'refusals'>,
-): Decision {
+): LookupDecision {
   const { maxAgeSeconds, mayBeStale = true, urgency } = ask;
   const isUnwanted = mustRevalidate(page, generation, maxAgeSeconds, nowMs, limits);
   if (isInTime && !isUnwanted) return { kind: 'hit', page };

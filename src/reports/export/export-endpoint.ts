@@ -60,23 +60,23 @@ export class ReportExports {
   handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
     const format = exportFormats[name](report);
     return async (req, res) => {
-      const exchange = contextOf(req);
-      const { id, told } = exchange;
-      told.route = exportPath(report, name);
+      const context = contextOf(req);
+      const { id, record } = context;
+      record.route = exportPath(report, name);
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const query = parseExportQuery(report, req.params.id, searchOf(req.url), this.#parts.campaignIds);
-      told.campaign = query.campaign;
+      record.campaign = query.campaign;
       const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);
       /** The access log is written when the connection closes, so the problem has to be noted before. */
       const fail = (error: unknown) => {
-        if (!gone.aborted && told.problem === undefined) {
+        if (!gone.aborted && record.problem === undefined) {
           const problem = error instanceof Problem ? error : new Problem('internal-error');
           if (problem !== error) this.#parts.onUnexpected(error, id);
-          told.problem = problem.code;
-          told.reason = problem.reason;
+          record.problem = problem.code;
+          record.reason = problem.reason;
         }
         resetDownload(res);
       };
@@ -89,7 +89,7 @@ export class ReportExports {
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
           ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],
         );
-        exchange.begin(200, lines);
+        context.begin(200, lines);
         if (req.method === 'HEAD') res.end();
         else await writePages(res, format, walk, fail);
       } catch (error) {
