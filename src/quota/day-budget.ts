@@ -11,7 +11,7 @@ import { details, type Spent, secondsUntil } from './day-refusal.ts';
 import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
-import type { Share } from './second-limit.ts';
+import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
 import type { StoredDay } from './stored-day.ts';
 
@@ -42,7 +42,7 @@ export class DayBudget {
   /** Calls that this process has made, by team. */
   #own = new Map<string, number>();
   /** What may be spent without the others: a part of what was left when they were lost. */
-  #alone: { readonly shares: DayShares; readonly share: Share } | undefined;
+  #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
   readonly #kept: Kept<StoredDay> | undefined;
 
@@ -159,9 +159,9 @@ export class DayBudget {
   }
 
   /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
-  divide(nowMs: number, share: Share): void {
+  divide(nowMs: number, fraction: Fraction): void {
     this.#advance(nowMs);
-    this.#alone ??= { shares: this.#divided(share), share };
+    this.#alone ??= { shares: this.#divided(fraction), fraction };
   }
 
   /** The other instances can be asked again. */
@@ -171,7 +171,7 @@ export class DayBudget {
 
   #allowsAt({ team, client }: Payer, urgency: Urgency, rest: number, monotonicMs: number): boolean {
     const shares = this.#alone?.shares ?? this.#shares;
-    const instances = this.#alone?.share.instances ?? 1;
+    const instances = this.#alone?.fraction.instances ?? 1;
     const available = shares.available(team, rest, this.keptFrom(urgency) / instances);
     if (available < 1 || client === undefined || shares.partOf(team).isWhole) return available >= 1;
     const kept = this.#clients.keptByOthers(
@@ -226,10 +226,10 @@ export class DayBudget {
     this.#own = new Map();
     this.#clients.forgetCalls();
     this.#reportedTeams.clear();
-    if (this.#alone) this.#alone = { ...this.#alone, shares: this.#divided(this.#alone.share) };
+    if (this.#alone) this.#alone = { ...this.#alone, shares: this.#divided(this.#alone.fraction) };
   }
 
-  #divided({ instances, rank }: Share): DayShares {
+  #divided({ instances, rank }: Fraction): DayShares {
     const { left } = this.#shares;
     return this.#shares.divide(Math.floor(left / instances) + (rank < left % instances ? 1 : 0), instances);
   }

@@ -1,16 +1,16 @@
 /**
- * Permits that this instance grants by itself: of the whole limit where it is the only one, of its share while Redis is down.
+ * Permits that this instance grants by itself: of the whole limit where it is the only one, of its fraction while Redis is down.
  */
 import type { Clock } from '../clock.ts';
 import type { WaitingFlow } from './flows.ts';
 import { type Answer, nothingWaits, type Permits, permit } from './permits.ts';
-import type { SecondLimit, Share } from './second-limit.ts';
+import type { Fraction, SecondLimit } from './second-limit.ts';
 
 interface Parts {
   readonly clock: Clock;
   readonly second: SecondLimit;
   /** What it takes of the limit; all of it without. */
-  readonly share?: () => Share;
+  readonly fraction?: () => Fraction;
   /** Names a call, for the report to the other instances. */
   readonly nameCall?: () => string;
   /** Called with the milliseconds for which a call that has ended still counts. */
@@ -27,12 +27,12 @@ export class LocalPermits implements Permits {
   }
 
   ask([first]: readonly WaitingFlow[]): Answer {
-    const { clock, second, share, nameCall, onEnded } = this.#parts;
+    const { clock, second, fraction, nameCall, onEnded } = this.#parts;
     if (!first) return nothingWaits;
-    const ms = second.waitMs(clock.monotonic(), share?.());
+    const ms = second.waitMs(clock.monotonic(), fraction?.());
     if (ms > 0) return { kind: 'wait', ms };
     const call = nameCall?.() ?? '';
-    const slot = second.take(clock.monotonic(), call, share?.());
+    const slot = second.take(clock.monotonic(), call, fraction?.());
     return {
       kind: 'granted',
       permit: permit(
@@ -49,8 +49,8 @@ export class LocalPermits implements Permits {
   }
 
   expectedMs(ahead: number): number {
-    const { clock, second, share } = this.#parts;
-    return second.expectedMs(clock.monotonic(), ahead, share?.());
+    const { clock, second, fraction } = this.#parts;
+    return second.expectedMs(clock.monotonic(), ahead, fraction?.());
   }
 
   complain(pauseMs: number): void {

@@ -158,19 +158,19 @@ export class Quota {
     return () => local;
   }
 
-  /** Those of all instances while Redis is up, and this one's share of them while it is down. */
+  /** Those of all instances while Redis is up, and this one's fraction of them while it is down. */
   #sharedPermits(shared: SharedQuota): () => Permits {
     const parts = { clock: this.#clock, second: this.#second };
     const common = new RedisPermits({ ...parts, day: this.#day, shared });
     const local = new LocalPermits({
       ...parts,
-      share: () => shared.share,
+      fraction: () => shared.fraction,
       nameCall: () => shared.newCall(),
       onEnded: (call, freeInMs) => shared.ended({ call, freeInMs }),
     });
     return () => {
       if (shared.isUp) return common;
-      this.#day.divide(this.#clock.now(), shared.share);
+      this.#day.divide(this.#clock.now(), shared.fraction);
       return local;
     };
   }

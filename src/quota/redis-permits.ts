@@ -67,7 +67,7 @@ export class RedisPermits implements Permits {
     this.#isAnnounced = own > 0;
     const answer = await shared.ask({
       ...{ flows, day: report, perSecond: second.limit(now) },
-      aloneMs: second.waitMs(now, shared.share),
+      aloneMs: second.waitMs(now, shared.fraction),
     });
     // Where Redis is down now, the next permits are local.
     if (!answer) return { kind: 'wait', ms: shared.isUp ? askAgainMs : 0 };
@@ -84,7 +84,7 @@ export class RedisPermits implements Permits {
 
   #permit(flow: string, call: string): Permit {
     const { clock, second, day, shared } = this.#parts;
-    const slot = second.take(clock.monotonic(), call, shared.isUp ? undefined : shared.share);
+    const slot = second.take(clock.monotonic(), call, shared.isUp ? undefined : shared.fraction);
     return permit(
       { flow, isCounted: true },
       {

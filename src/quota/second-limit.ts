@@ -42,13 +42,13 @@ const pauseMs = 1_000;
 const recoverEveryMs = 5_000;
 
 /** What is taken of the whole limit: all of it, or one of `instances` equal parts. */
-export interface Share {
+export interface Fraction {
   readonly instances: number;
   /** Which of them this is, from 0: the first ones get what cannot be divided. */
   readonly rank: number;
 }
 
-const whole: Share = { instances: 1, rank: 0 };
+const whole: Fraction = { instances: 1, rank: 0 };
 
 interface TakenSlot {
   readonly call: string;
@@ -87,7 +87,7 @@ export class SecondLimit {
   }
 
   /** Calls of this instance that may start in its window at present: a second, and longer where there is not one for each. */
-  #own(now: number, { instances, rank }: Share): { readonly limit: number; readonly windowMs: number } {
+  #own(now: number, { instances, rank }: Fraction): { readonly limit: number; readonly windowMs: number } {
     const limit = this.limit(now);
     const own = Math.floor(limit / instances) + (rank < limit % instances ? 1 : 0);
     if (limit >= instances) return { limit: own, windowMs };
@@ -107,8 +107,8 @@ export class SecondLimit {
   }
 
   /** Milliseconds until a call may start. */
-  waitMs(now: number, share = whole): number {
-    const over = this.taken(now) - this.#own(now, share).limit;
+  waitMs(now: number, fraction = whole): number {
+    const over = this.taken(now) - this.#own(now, fraction).limit;
     const frees = this.#slots.map(({ freeAt }) => freeAt).sort((a, b) => a - b);
     return Math.max(0, this.pausedMs(now), over < 0 ? 0 : (frees[over] ?? now) - now);
   }
@@ -124,8 +124,8 @@ export class SecondLimit {
   }
 
   /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
-  expectedMs(now: number, ahead: number, share = whole): number {
-    const { limit, windowMs } = this.#own(now, share);
+  expectedMs(now: number, ahead: number, fraction = whole): number {
+    const { limit, windowMs } = this.#own(now, fraction);
     const taken = this.taken(now);
     const frees = this.#slots.map(({ start, freeAt }) => Math.max(0, Math.min(freeAt, start + windowMs) - now));
     const slots = [...new Array<number>(Math.max(0, limit - taken)).fill(0), ...frees.sort((a, b) => a - b)];
@@ -134,8 +134,8 @@ export class SecondLimit {
   }
 
   /** Takes a slot for a call that starts now. */
-  take(now: number, call = '', share = whole): Slot {
-    const { windowMs } = this.#own(now, share);
+  take(now: number, call = '', fraction = whole): Slot {
+    const { windowMs } = this.#own(now, fraction);
     const slot: TakenSlot = { call, start: now, freeAt: now + windowMs + longestWayMs };
     this.#slots.push(slot);
     return {

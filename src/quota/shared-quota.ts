@@ -6,7 +6,7 @@ import type { Redis } from '../redis/redis.ts';
 import { loadScript, type Script } from '../redis/scripts.ts';
 import type { TeamCalls, TeamPart } from './day-shares.ts';
 import type { WaitingFlow } from './flows.ts';
-import { holdMs, othersMs, type Share } from './second-limit.ts';
+import { type Fraction, holdMs, othersMs } from './second-limit.ts';
 
 /** The day's calls by team, as an instance knows them. */
 export interface DayReport {
@@ -22,7 +22,7 @@ export interface Question {
   readonly flows: readonly WaitingFlow[];
   readonly perSecond: number;
   readonly day: DayReport;
-  /** Milliseconds until this instance could call if it were alone, within its share of the whole. */
+  /** Milliseconds until this instance could call if it were alone, within its fraction of the whole. */
   readonly aloneMs: number;
 }
 
@@ -74,7 +74,7 @@ export class SharedQuota {
   }
 
   /** What this instance takes of the whole while Redis is down. */
-  get share(): Share {
+  get fraction(): Fraction {
     return this.#redis;
   }
 

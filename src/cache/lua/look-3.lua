@@ -18,7 +18,7 @@
     ARGV[17] milliseconds that the clocks of two instances may differ by
     ARGV[18] the highest generation that there can be
   Output:
-    what was found: 'page'; 'turn' (the lock is yours, with the stale page if there is one); 'wait' (another instance has it)
+    what was found: 'page'; 'lease' (the lock is yours, with the stale page if there is one); 'wait' (another instance has it)
     the walk's generation
     of the page: generation, fetched at, fresh until, record, code of a refusal (empty texts where there is none)
     milliseconds until the lock expires
@@ -56,7 +56,7 @@ if isRecent and (freshUntil > now or (mayBeStale and record ~= '')) then
 end
 
 if acquireLock(lockKey, token, rank, lockLifeMs) then
-  return {'turn', generation, page[1], page[2], page[3], page[4], page[5], 0}
+  return {'lease', generation, page[1], page[2], page[3], page[4], page[5], 0}
 end
 
 local leftMs = redis.call('PTTL', lockKey)

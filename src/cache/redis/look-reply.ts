@@ -26,7 +26,7 @@ interface Limits {
   readonly notFoundSeconds: number;
 }
 
-const kinds: Readonly<Record<string, LookReply['kind']>> = { page: 'page', turn: 'lease', wait: 'wait' };
+const kinds: readonly LookReply['kind'][] = ['page', 'lease', 'wait'];
 
 /** @param now wall time */
 export function parseLookReply(
@@ -37,7 +37,7 @@ export function parseLookReply(
 ): LookReply | undefined {
   if (!Array.isArray(reply)) return undefined;
   const [name, generation, pageGeneration, fetchedAt, until, record, refusal, lock] = reply;
-  const kind = kinds[String(name)];
+  const kind = kinds.find((one) => one === String(name));
   if (kind === undefined) return undefined;
   const fetched = Number(fetchedAt);
   const code = String(refusal);
