@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
-import { type Service, startService } from './compose/service.ts';
+import type { Service } from './compose/run.ts';
+import { startService } from './compose/service.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig } from './config/load.ts';

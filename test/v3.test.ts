@@ -8,7 +8,7 @@ import { type Send, sendsReport } from '../src/model/sends.ts';
 import { Demand } from '../src/quota/demand.ts';
 import { activityIdOf, contactIdOf } from '../src/sandbox/v3.ts';
 import type { Ask } from '../src/upstream/call-loop.ts';
-import { CampaignIds } from '../src/upstream/campaign-ids.ts';
+import { V3IdLookup } from '../src/upstream/id-lookup.ts';
 import { KnownIds } from '../src/upstream/known-ids.ts';
 import { mayReadReports } from '../src/upstream/privileges.ts';
 import { parseV3Page } from '../src/upstream/v3.ts';
@@ -174,7 +174,7 @@ describe("a v2 campaign's id", () => {
       return question.parse(JSON.stringify({ xrefs }));
     };
     const known = new KnownIds(systemClock);
-    const campaignIds = new CampaignIds({ known, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
+    const campaignIds = new V3IdLookup({ known, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
     const ids = Array.from({ length: 120 }, (_, n) => String(n));
     const resolve = (id: string) =>
       campaignIds.resolve(id, { ask, demand: new Demand('a', 'interactive'), signal: new AbortController().signal });

@@ -5,8 +5,7 @@ import type { PageQuery } from '../model/page-query.ts';
 import { newest, type ReportName, type ReportPage, type Row } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
 import { identityOf } from './compression.ts';
-import { makeBody, type Page } from './page.ts';
-import type { Rebuilt } from './page-record.ts';
+import { makeBody, type Page, type RenderedContent } from './page.ts';
 
 export interface PageFormat {
   readonly render: (query: PageQuery, page: ReportPage) => { readonly json: string; readonly next: string | undefined };
@@ -17,7 +16,7 @@ export interface PageFormat {
 }
 
 /** A page as it is rendered, and what is known of it by its rows. */
-export function contentOf({ render }: PageFormat, query: PageQuery, page: ReportPage): Rebuilt {
+export function contentOf({ render }: PageFormat, query: PageQuery, page: ReportPage): RenderedContent {
   const { json, next } = render(query, page);
   const [first] = page.rows;
   const report = reports[query.report];

@@ -51,6 +51,11 @@ export interface PageContent {
   readonly newestMs: number | undefined;
 }
 
+export interface RenderedContent extends PageContent {
+  /** Identity of the page's first row, or an empty text. */
+  readonly first: string;
+}
+
 /** The weak tag of a content (RFC 9110 §8.8.3). In one piece: it is held with the page, what it was cut out of is not. */
 export function tagOf(json: string): string {
   const tag = `W/"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;

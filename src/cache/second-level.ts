@@ -7,9 +7,8 @@
 import type { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 import type { ArrivedPage } from './generations.ts';
-import type { Page, PageBody } from './page.ts';
+import type { Page, PageBody, RenderedContent } from './page.ts';
 import type { PageOfWalk } from './page-of-walk.ts';
-import type { ReadOptions } from './page-record.ts';
 import type { Refusal, RefusalCode } from './refusals.ts';
 
 /**
@@ -50,8 +49,8 @@ export interface Wanted {
   readonly mayBeStale: boolean;
   /** What is held: where the same comes back, it is not decoded again. */
   readonly known: PageBody | undefined;
-  /** Makes the page again, out of its content. */
-  readonly rebuild: ReadOptions['rebuild'];
+  /** Renders the page again, out of its content. @throws when the content is no page */
+  readonly rebuild: (json: string, cursor: string | undefined) => RenderedContent;
 }
 
 export type SecondLevelReply =

@@ -17,8 +17,6 @@ import { buildSharedState } from './shared-state.ts';
 import { warnOfBroadTrust } from './trusted-proxies.ts';
 import { buildUpstream } from './upstream.ts';
 
-export type { Service } from './run.ts';
-
 export interface ServiceParts {
   readonly clock: Clock;
   readonly readFile: (path: string) => string;

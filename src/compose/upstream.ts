@@ -14,9 +14,9 @@ import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
 import { CallLoop } from '../upstream/call-loop.ts';
-import { CampaignIds, oneIdEach } from '../upstream/campaign-ids.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
+import { oneIdEach, V3IdLookup } from '../upstream/id-lookup.ts';
 import { idsPart } from '../upstream/kept-ids.ts';
 import { KnownIds } from '../upstream/known-ids.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
@@ -72,8 +72,8 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     gates.gone.probeNow();
   };
   const tokens = api === 'v3' ? buildTokens(config, { ...parts, credentialsReplaced }) : undefined;
-  const campaignIds = tokens
-    ? new CampaignIds({
+  const idLookup = tokens
+    ? new V3IdLookup({
         ...{
           clock,
           notFoundSeconds: cache.notFoundSeconds,
@@ -105,7 +105,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
-  const upstream = new Upstream({ adapter, campaignIds, calls, onOdd: logOfOddRows(emit) });
+  const upstream = new Upstream({ adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 

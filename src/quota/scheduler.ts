@@ -9,7 +9,7 @@ import type { Demand, Payer, Urgency } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
 import type { Answer, Permit, Permits } from './permits.ts';
-import { busy, Waiter } from './waiter.ts';
+import { busy, QueuedDemand } from './queued-demand.ts';
 
 export interface SchedulerOptions {
   /** The longest wait of a caller for a permit, in milliseconds; longer waits are refused at once. */
@@ -33,7 +33,7 @@ interface Parts {
 export class Scheduler {
   readonly #parts: Parts;
   readonly #options: SchedulerOptions;
-  readonly #queue = new FairQueue<Waiter>();
+  readonly #queue = new FairQueue<QueuedDemand>();
   #isAsking = false;
   #askAgain = false;
   #next: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -66,29 +66,29 @@ export class Scheduler {
   #wait(demand: Demand, longestMs: number, signal: AbortSignal | undefined): Promise<Permit> {
     const { clock, waited } = this.#parts;
     const { maxWaitMs } = this.#options;
-    const waiter = new Waiter(demand, this.#spotOf(demand, demand), {
+    const queued = new QueuedDemand(demand, this.#spotOf(demand, demand), {
       ...{ clock, signal },
-      onLeave: (waiter, reason) => {
-        this.#queue.remove(waiter.spot, waiter);
-        waiter.refuse(reason ?? busy(this.#expectedMs(demand)));
+      onLeave: (queued, reason) => {
+        this.#queue.remove(queued.spot, queued);
+        queued.refuse(reason ?? busy(this.#expectedMs(demand)));
         this.serve();
       },
       onOver: (seconds) => waited(demand.team, demand.urgency, seconds),
     });
-    waiter.leaveIn(longestMs);
+    queued.leaveIn(longestMs);
     demand.onJoin((payer, urgency) => {
       // A caller cannot wait for as long as a bulk walk does.
-      if (urgency !== 'bulk' && longestMs > maxWaitMs) waiter.leaveIn(maxWaitMs);
-      this.#joined(waiter, payer);
+      if (urgency !== 'bulk' && longestMs > maxWaitMs) queued.leaveIn(maxWaitMs);
+      this.#joined(queued, payer);
     });
-    this.#queue.add(waiter.spot, waiter);
+    this.#queue.add(queued.spot, queued);
     this.serve();
-    return waiter.permit;
+    return queued.permit;
   }
 
   /** Ends every wait: it has become known that the calls would be in vain. */
   refuseWaiting(problem: Problem): void {
-    for (const waiter of this.#queue.clear()) waiter.refuse(problem);
+    for (const queued of this.#queue.clear()) queued.refuse(problem);
     this.serve();
   }
 
@@ -146,18 +146,18 @@ export class Scheduler {
 
   #granted(permit: Permit): void {
     const { day, clock, grantedLocally } = this.#parts;
-    const waiter = this.#queue.nextOf(permit.flow);
-    if (!waiter || !(permit.isCounted || this.#charge(waiter.demand))) {
+    const queued = this.#queue.nextOf(permit.flow);
+    if (!queued || !(permit.isCounted || this.#charge(queued.demand))) {
       permit.giveBack();
-      if (waiter) this.#refuse(waiter);
+      if (queued) this.#refuse(queued);
       return;
     }
-    if (permit.isCounted) day.charge(waiter.demand);
+    if (permit.isCounted) day.charge(queued.demand);
     else {
-      day.spend(waiter.demand, clock.now());
+      day.spend(queued.demand, clock.now());
       grantedLocally();
     }
-    waiter.grant({
+    queued.grant({
       ...permit,
       done: (gotPage) => {
         permit.done(gotPage);
@@ -209,17 +209,17 @@ export class Scheduler {
   }
 
   /** Another payer wants the same call. Where it would have it sooner by itself, the call moves to its flow, and it pays. */
-  #joined(waiter: Waiter, payer: Payer): void {
-    const { demand, spot } = waiter;
+  #joined(queued: QueuedDemand, payer: Payer): void {
+    const { demand, spot } = queued;
     const its = this.#spotOf(demand, payer);
-    const isSooner = () => this.#queue.ahead(its) < this.#queue.ahead(spot, waiter);
+    const isSooner = () => this.#queue.ahead(its) < this.#queue.ahead(spot, queued);
     if (demand.payers[0] !== payer && isSooner() && this.#parts.day.allows(payer, demand.urgency, this.#now())) {
       demand.charge(payer);
     }
     const present = this.#spotOf(demand, demand);
-    if ((present.flow === spot.flow && present.member === spot.member) || !this.#queue.remove(spot, waiter)) return;
-    waiter.spot = present;
-    this.#queue.add(present, waiter);
+    if ((present.flow === spot.flow && present.member === spot.member) || !this.#queue.remove(spot, queued)) return;
+    queued.spot = present;
+    this.#queue.add(present, queued);
     this.serve();
   }
 
@@ -228,18 +228,18 @@ export class Scheduler {
     for (const spot of this.#queue.spots()) {
       const payer = { team: teamOf(spot.flow), client: spot.member || undefined };
       if (this.#parts.day.allows(payer, urgencyOf(spot.flow), this.#now())) continue;
-      for (const waiter of this.#queue.itemsOf(spot)) {
-        this.#queue.remove(spot, waiter);
-        if (this.#charge(waiter.demand)) {
-          waiter.spot = this.#spotOf(waiter.demand, waiter.demand);
-          this.#queue.add(waiter.spot, waiter);
-        } else this.#refuse(waiter);
+      for (const queued of this.#queue.itemsOf(spot)) {
+        this.#queue.remove(spot, queued);
+        if (this.#charge(queued.demand)) {
+          queued.spot = this.#spotOf(queued.demand, queued.demand);
+          this.#queue.add(queued.spot, queued);
+        } else this.#refuse(queued);
       }
     }
   }
 
-  #refuse(waiter: Waiter): void {
-    const { demand } = waiter;
-    waiter.refuse(this.#parts.day.refusal(demand, demand.urgency, this.#now()));
+  #refuse(queued: QueuedDemand): void {
+    const { demand } = queued;
+    queued.refuse(this.#parts.day.refusal(demand, demand.urgency, this.#now()));
   }
 }

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { Problem } from '../problems.ts';
-import { parseAnswer } from './answers.ts';
+import { parseAnswer } from './parse-answer.ts';
 
 export const privilegesPath = '/v3/account/user/privileges';
 /** The privilege without which every report is refused (vendor's documentation). */

@@ -11,11 +11,11 @@ import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
 import type { Adapter, Question } from './adapter.ts';
 import type { Asking, CallLoop } from './call-loop.ts';
-import type { IdLookup } from './campaign-ids.ts';
+import type { IdLookup } from './id-lookup.ts';
 
 interface Parts {
   readonly adapter: Adapter;
-  readonly campaignIds: IdLookup;
+  readonly idLookup: IdLookup;
   readonly calls: Pick<CallLoop, 'asking' | 'close'>;
   /** Called with the odd fields of a page that was accepted. */
   readonly onOdd: (campaign: string, odd: OddRows) => void;
@@ -33,7 +33,7 @@ export class Upstream {
   }
 
   get ids(): OtherIds {
-    return this.#parts.campaignIds.known;
+    return this.#parts.idLookup.known;
   }
 
   /**
@@ -44,7 +44,7 @@ export class Upstream {
    * @throws Problem with any of the upstream codes, or MeansAnotherId
    */
   async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ReportPage> {
-    const { adapter, campaignIds, onOdd } = this.#parts;
+    const { adapter, idLookup, onOdd } = this.#parts;
     const { campaign } = query;
     const question = adapter.page(query);
     const asking = this.#asking(demand, signal);
@@ -54,7 +54,7 @@ export class Upstream {
     if (!isRefused && (answer.rows.length > 0 || answer.cursor !== undefined)) this.ids.addActivity(campaign);
     else {
       // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
-      await campaignIds.tryAsCampaign(campaign, isRefused ? 'nothing' : 'an empty report', asking);
+      await idLookup.tryAsCampaign(campaign, isRefused ? 'nothing' : 'an empty report', asking);
       await this.#hasToBeItsOwn(campaign, asking);
     }
     if (isRefused) throw answer;
@@ -64,7 +64,7 @@ export class Upstream {
 
   /** The same of what is known of a campaign without reading it. */
   async fetchSummary(campaign: string, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
-    const { adapter, campaignIds } = this.#parts;
+    const { adapter, idLookup } = this.#parts;
     const asking = this.#asking(demand, signal);
     await this.#hasToBeItsOwn(campaign, asking);
     // An id that v3 finds malformed is a 404 of the whole call.
@@ -72,7 +72,7 @@ export class Upstream {
     const isRefused = summary instanceof Problem;
     if (!isRefused && summary !== undefined) this.ids.addActivity(campaign);
     else if (!this.ids.exists(campaign)) {
-      await campaignIds.tryAsCampaign(campaign, 'nothing', asking);
+      await idLookup.tryAsCampaign(campaign, 'nothing', asking);
       await this.#hasToBeItsOwn(campaign, asking);
       const existence = adapter.existence(campaign);
       if (existence) {
@@ -91,10 +91,10 @@ export class Upstream {
    * @throws Problem with any of the upstream codes; none when there is no such id
    */
   async identify(id: string): Promise<void> {
-    const { campaignIds } = this.#parts;
+    const { idLookup } = this.#parts;
     const asking = this.#asking(new Demand(account, 'interactive'), new AbortController().signal);
-    const meant = await orNotFound(campaignIds.resolve(id, asking));
-    if (meant === id) await orNotFound(campaignIds.tryAsCampaign(id, 'nothing', asking));
+    const meant = await orNotFound(idLookup.resolve(id, asking));
+    if (meant === id) await orNotFound(idLookup.tryAsCampaign(id, 'nothing', asking));
   }
 
   close(): void {
@@ -107,7 +107,7 @@ export class Upstream {
 
   /** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */
   async #hasToBeItsOwn(id: string, asking: Asking): Promise<void> {
-    if ((await this.#parts.campaignIds.resolve(id, asking)) !== id) throw new MeansAnotherId();
+    if ((await this.#parts.idLookup.resolve(id, asking)) !== id) throw new MeansAnotherId();
   }
 }
 

@@ -11,8 +11,8 @@ import { reports } from '../model/reports.ts';
 import { readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
-import { count, parseAnswer } from './answers.ts';
 import { meaningOf } from './error-meaning.ts';
+import { count, parseAnswer } from './parse-answer.ts';
 
 const campaigns = '/v2/emailmarketing/campaigns';
 

@@ -5,8 +5,8 @@ import { z } from 'zod';
 import type { MeantActivity } from '../model/meant-activity.ts';
 import { strictRows } from '../model/rows.ts';
 import type { Question } from './adapter.ts';
-import { parseAnswer } from './answers.ts';
 import { meaningForIds } from './error-meaning.ts';
+import { parseAnswer } from './parse-answer.ts';
 
 /** Ids that one call for cross references may ask for (vendor's documentation). */
 export const maxXrefs = 50;

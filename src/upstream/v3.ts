@@ -11,8 +11,8 @@ import { reports } from '../model/reports.ts';
 import { type OddRows, readRows } from '../model/rows.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
-import { count, parseAnswer } from './answers.ts';
 import { meaningForIds, meaningOf } from './error-meaning.ts';
+import { count, parseAnswer } from './parse-answer.ts';
 import { mayReadReports, privilegesPath } from './privileges.ts';
 
 /** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */

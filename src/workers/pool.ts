@@ -14,11 +14,11 @@ import type { PublicStatus } from '../observability/status.ts';
 import { writeToStderr } from '../observability/stderr.ts';
 import type { Tallied } from '../observability/tally.ts';
 import { wholeLines } from '../observability/whole-lines.ts';
-import { type AnswerParts, answersFor, HeldSlots } from './answers.ts';
 import { Answering } from './channel.ts';
+import { type AnswerParts, answersFor, HeldSlots } from './primary-answers.ts';
 import { PrimaryCounter } from './primary-counter.ts';
 import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
-import { WorkerReports } from './reports.ts';
+import { WorkerReports } from './worker-reports.ts';
 
 interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
   readonly events: Events;

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
+import type { RenderedContent } from '../../src/cache/page.ts';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
-import { type Rebuilt, readRecord, recordVersion, writeRecord } from '../../src/cache/page-record.ts';
+import { readRecord, recordVersion, writeRecord } from '../../src/cache/redis/page-record.ts';
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
@@ -234,7 +235,7 @@ describe('A forged record', () => {
     const record = forged('key', { etag: tagOf(''), first, identityBytes: 50 << 20 }, br);
     expect(record.length).toBeLessThan(250);
     let unpacked = 0;
-    const rebuild = (json: string): Rebuilt => {
+    const rebuild = (json: string): RenderedContent => {
       unpacked = json.length;
       throw new Error('no page');
     };

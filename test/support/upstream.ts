@@ -7,9 +7,9 @@ import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import type { Reply, UpstreamRequest } from '../../src/upstream/adapter.ts';
 import { CallLoop } from '../../src/upstream/call-loop.ts';
-import { oneIdEach } from '../../src/upstream/campaign-ids.ts';
 import { apiKeyCredentials } from '../../src/upstream/credentials.ts';
 import { buildGates } from '../../src/upstream/gates.ts';
+import { oneIdEach } from '../../src/upstream/id-lookup.ts';
 import { Prober } from '../../src/upstream/prober.ts';
 import { RetryBudget } from '../../src/upstream/retry-budget.ts';
 import type { Transport } from '../../src/upstream/transport.ts';
@@ -94,7 +94,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     },
     { ...options, ...given },
   );
-  const upstream = new Upstream({ adapter: v2, campaignIds: oneIdEach, calls, onOdd: () => {} });
+  const upstream = new Upstream({ adapter: v2, idLookup: oneIdEach, calls, onOdd: () => {} });
   const ask = (query: PageQuery = firstPage('1'), demand = new Demand('a', 'interactive'), signal = never) =>
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {

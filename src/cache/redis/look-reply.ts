@@ -3,8 +3,8 @@
  */
 import { lockMs } from '../../redis/lock.ts';
 import type { Reply } from '../../redis/scripts.ts';
-import { maxAheadMs } from '../page-scripts.ts';
 import { isRefusalCode } from '../refusals.ts';
+import { maxAheadMs } from './page-scripts.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
 export interface LookReply {

@@ -4,7 +4,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Digest } from '../../redis/digests.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import { recordVersion } from '../page-record.ts';
+import { recordVersion } from './page-record.ts';
 
 export type KeysOfPage = readonly [page: string, lock: string, walk: string];
 

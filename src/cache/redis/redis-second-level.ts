@@ -13,14 +13,14 @@ import type { KeyRing } from '../../storage/key-ring.ts';
 import type { Generations } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import { readRecord, type Unreadable } from '../page-record.ts';
-import { confirm, look, maxAheadMs, purge } from '../page-scripts.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
 import { throwFailure } from './failure-message.ts';
 import { LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
+import { readRecord, type Unreadable } from './page-record.ts';
+import { confirm, look, maxAheadMs, purge } from './page-scripts.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
 interface Parts {

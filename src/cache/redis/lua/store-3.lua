@@ -26,7 +26,7 @@ local askedIn, hasChanged, sameIn, newGeneration = ARGV[6], ARGV[7] == '1', ARGV
 local fetchedAt, freshUntil, pageLifeMs, walkLifeMs, record = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
 
 -- @include "include/walk"
--- @include "../../redis/lua/include/lock"
+-- @include "../../../redis/lua/include/lock"
 local belongsTo = askedIn
 if first ~= '' then
   if not generation and sameIn ~= '0' then

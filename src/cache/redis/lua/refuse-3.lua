@@ -15,7 +15,7 @@
 local token, code, now, till, lifeMs = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
 -- @include "include/walk"
--- @include "../../redis/lua/include/lock"
+-- @include "../../../redis/lua/include/lock"
 redis.call('DEL', pageKey)
 redis.call('HSET', pageKey, 'g', generation or '0', 'f', now, 'u', till, 'x', code)
 redis.call('PEXPIRE', pageKey, lifeMs)

@@ -11,12 +11,12 @@ interface Parts {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   /** It leaves the queue by itself; with the signal's reason, or without one when its time is over. */
-  readonly onLeave: (waiter: Waiter, reason: unknown) => void;
+  readonly onLeave: (queued: QueuedDemand, reason: unknown) => void;
   /** The wait is over, whatever came of it. */
   readonly onOver: (seconds: number) => void;
 }
 
-export class Waiter {
+export class QueuedDemand {
   readonly demand: Demand;
   /** Where it is queued. */
   spot: Spot;

@@ -30,7 +30,7 @@ local maxAheadMs = tonumber(ARGV[17])
 
 -- @include "include/walk"
 -- @include "include/confirm"
--- @include "../../redis/lua/include/lock"
+-- @include "../../../redis/lua/include/lock"
 local page = redis.pcall('HMGET', pageKey, 'g', 'f', 'u', 'r', 'x')
 if page.err then
   redis.call('DEL', pageKey)

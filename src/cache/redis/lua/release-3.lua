@@ -13,7 +13,7 @@
 local token, problem = ARGV[2], ARGV[3]
 
 -- @include "include/walk"
--- @include "../../redis/lua/include/lock"
+-- @include "../../../redis/lua/include/lock"
 releaseLock(lockKey, token)
 publish('page', pageKey, problem)
 return 1

@@ -1,7 +1,7 @@
 /**
  * What the instances do with their pages in Redis, each in one step.
  */
-import { loadScript } from '../redis/scripts.ts';
+import { loadScript } from '../../redis/scripts.ts';
 
 /** The wall clocks of two instances may differ by this: what was fetched further ahead is stale. */
 export const maxAheadMs = 5_000;

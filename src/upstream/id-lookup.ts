@@ -52,7 +52,7 @@ interface Parts {
 }
 
 /** v3's. */
-export class CampaignIds implements IdLookup {
+export class V3IdLookup implements IdLookup {
   readonly known: KnownIds;
   readonly #parts: Parts;
   readonly #digits: DigitsLookup;

@@ -3,11 +3,11 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { cursorPattern } from '../model/cursor.ts';
-import { parseJson } from '../model/json.ts';
-import { open, type SealingKey, seal } from '../storage/sealing.ts';
-import { identityOf } from './compression.ts';
-import { bodyOf, type PageBody, type PageContent, tagOf } from './page.ts';
+import { cursorPattern } from '../../model/cursor.ts';
+import { parseJson } from '../../model/json.ts';
+import { open, type SealingKey, seal } from '../../storage/sealing.ts';
+import { identityOf } from '../compression.ts';
+import { bodyOf, type PageBody, type RenderedContent, tagOf } from '../page.ts';
 
 export interface PageRecord {
   readonly body: PageBody;
@@ -48,18 +48,13 @@ export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys
     : Buffer.concat([Buffer.of(recordVersion, plain), digest(content, key), content]);
 }
 
-/** What a page is made of, rendered again from its content. */
-export interface Rebuilt extends PageContent {
-  readonly first: string;
-}
-
-export interface ReadOptions {
+interface ReadOptions {
   /** Bytes of the largest content that can be ours. */
   readonly maxIdentityBytes: number;
   /** A body that is held: where the record has the same content, it is not decompressed again. */
   readonly known: PageBody | undefined;
   /** Renders the page again, from its content and its cursor. @throws when the content is not a page */
-  readonly rebuild: (json: string, cursor: string | undefined) => Rebuilt;
+  readonly rebuild: (json: string, cursor: string | undefined) => RenderedContent;
 }
 
 /**
