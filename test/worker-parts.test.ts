@@ -30,11 +30,11 @@ test.each([1, 2, 3, 7, 64])('%d workers and their primary hold no more than one 
     SENDGATE_CACHE_MAX_BYTES: '268435457',
   };
   const { config } = loadConfig(env, () => '');
-  const { pagesBytes, answersBytes } = bytesOfPrimary(config);
+  const { pagesBytes, responsesBytes } = bytesOfPrimary(config);
   const worker = bytesOfWorker(config);
-  const ofWorkers = workers > 1 ? workers * (worker.copiesBytes + worker.answersBytes) : 0;
-  const all = pagesBytes + answersBytes + ofWorkers;
+  const ofWorkers = workers > 1 ? workers * (worker.copiesBytes + worker.responsesBytes) : 0;
+  const all = pagesBytes + responsesBytes + ofWorkers;
   expect(all).toBeLessThanOrEqual(config.cache.maxBytes);
   expect(all).toBeGreaterThan(config.cache.maxBytes * 0.999);
-  expect(Math.min(pagesBytes, worker.copiesBytes, worker.answersBytes)).toBeGreaterThan(0);
+  expect(Math.min(pagesBytes, worker.copiesBytes, worker.responsesBytes)).toBeGreaterThan(0);
 });

@@ -42,7 +42,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
   const commonLines = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
   const resources = buildResources(config, { ...parts, addresses, commonLines, onUnexpected });
-  const { answers, refreshAhead, endpoints, dropIns, exports } = resources;
+  const { responses, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
   const rateLimit = expressRateLimit();
@@ -68,7 +68,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       return tally.all;
     },
     get bytes() {
-      return answers.bytes;
+      return responses.bytes;
     },
     get exportsRunning() {
       return exports.running;

@@ -45,6 +45,6 @@ export function buildProcesses(config: Config, parts: Parts): Front {
   };
   if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });
   const { campaignIds } = upstream.adapter;
-  const { answersBytes } = bytesOfPrimary(config);
-  return buildFront(config, { ...behind, accessLog, version, campaignIds, answersBytes });
+  const { responsesBytes } = bytesOfPrimary(config);
+  return buildFront(config, { ...behind, accessLog, version, campaignIds, responsesBytes });
 }

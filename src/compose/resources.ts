@@ -26,7 +26,7 @@ export interface SourceParts {
   readonly isAmple: () => boolean;
   readonly exportSlots: ExportSlots;
   /** Bytes for prepared responses. */
-  readonly answersBytes: number;
+  readonly responsesBytes: number;
 }
 
 interface Parts extends SourceParts {
@@ -38,13 +38,13 @@ interface Parts extends SourceParts {
 
 export function buildResources(config: Config, parts: Parts) {
   const { clock, pages, summaries, campaignIds, isAmple, addresses } = parts;
-  const answers = new PreparedResponses(parts.commonLines, parts.answersBytes);
+  const responses = new PreparedResponses(parts.commonLines, parts.responsesBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const isCursor = cursorRules[config.constantContact.api];
-  const endpointParts = { pages, answers, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
+  const endpointParts = { pages, responses, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   return {
-    answers,
+    responses,
     refreshAhead,
     endpoints: reportEndpoints(endpointParts),
     /** For programs written for Constant Contact v2. */

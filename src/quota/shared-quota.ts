@@ -18,7 +18,7 @@ export interface DayReport {
   readonly teams: readonly { readonly team: string; readonly own: number; readonly known: number }[];
 }
 
-export interface Question {
+export interface PermitRequest {
   readonly flows: readonly WaitingFlow[];
   readonly perSecond: number;
   readonly day: DayReport;
@@ -26,7 +26,7 @@ export interface Question {
   readonly aloneMs: number;
 }
 
-export type SharedAnswer = {
+export type PermitReply = {
   /** The day's calls of all instances. */
   readonly teams: readonly TeamCalls[];
 } & (
@@ -83,7 +83,7 @@ export class SharedQuota {
   }
 
   /** Asks for a permit. Undefined when Redis is unavailable, or its answer makes no sense. */
-  async ask({ flows, perSecond, day, aloneMs }: Question): Promise<SharedAnswer | undefined> {
+  async ask({ flows, perSecond, day, aloneMs }: PermitRequest): Promise<PermitReply | undefined> {
     const waiting = flows.map(({ name, weight, waiting, kept }) => [name, weight, waiting, kept]);
     const call = this.newCall();
     const values = [perSecond, holdMs, call, JSON.stringify(waiting), Math.ceil(aloneMs), othersMs];

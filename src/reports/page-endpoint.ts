@@ -30,7 +30,7 @@ import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
 
 interface Parts {
   readonly pages: PageSource;
-  readonly answers: PreparedResponses;
+  readonly responses: PreparedResponses;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
@@ -123,7 +123,7 @@ export class ReportEndpoint {
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilDisconnected(res), maxAgeSeconds })
       .then(async (lookup) => {
-        const ready = await this.#parts.answers.of(lookup.page.body, formOf(lookup, preferences));
+        const ready = await this.#parts.responses.of(lookup.page.body, formOf(lookup, preferences));
         this.answer(context, { query, preferences, lookup, ready });
       });
   };
@@ -168,10 +168,10 @@ export class ReportEndpoint {
 
   /** The same for a request that is parsed. */
   find(query: PageQuery, preferences: Preferences): RequestLookup {
-    const { pages, answers } = this.#parts;
+    const { pages, responses } = this.#parts;
     try {
       const lookup = pages.hit(query, preferences.maxAgeSeconds);
-      const ready = lookup && answers.held(lookup.page.body, formOf(lookup, preferences));
+      const ready = lookup && responses.held(lookup.page.body, formOf(lookup, preferences));
       return ready ? { kind: 'hit', query, preferences, lookup, ready } : { kind: 'miss', query, preferences };
     } catch (error) {
       return { kind: 'failure', query, error };

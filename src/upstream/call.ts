@@ -24,7 +24,7 @@ interface Failure {
 /** What came of one call: `ok`, or the reason of its failure, out of a closed set. */
 export type CallObserver = (outcome: string, seconds: number, about: Failure) => void;
 
-export type Outcome<T> = { readonly answer: T } | ErrorMeaning;
+export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
 
 export interface CallParts {
   readonly transport: Pick<Transport, 'send' | 'describe'>;
@@ -53,7 +53,7 @@ export async function callWith<T>(
   parts: CallParts,
   prepare: () => Question<T>,
   options: CallOptions,
-): Promise<Outcome<T>> {
+): Promise<CallOutcome<T>> {
   let isPage = false;
   try {
     const outcome = await callOnce(parts, prepare(), options);
@@ -65,7 +65,7 @@ export async function callWith<T>(
   }
 }
 
-async function callOnce<T>(parts: CallParts, question: Question<T>, options: CallOptions): Promise<Outcome<T>> {
+async function callOnce<T>(parts: CallParts, question: Question<T>, options: CallOptions): Promise<CallOutcome<T>> {
   const { clock, observe } = parts;
   const { resendCount } = options;
   const started = clock.monotonic();
@@ -86,7 +86,7 @@ async function send<T>(
   { timeoutMs, isNeutral }: CallOptions,
   span: Span,
   traceHeaders: Readonly<Record<string, string>>,
-): Promise<{ readonly outcome: Outcome<T>; readonly about: Failure }> {
+): Promise<{ readonly outcome: CallOutcome<T>; readonly about: Failure }> {
   let upstreamRequestId: string | undefined;
   try {
     const signed = credentials.sign(question.request);

@@ -8,7 +8,7 @@ import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Adapter } from './adapter.ts';
-import { type CallParts, callWith, type Outcome } from './call.ts';
+import { type CallOutcome, type CallParts, callWith } from './call.ts';
 import { haveCredentials } from './credentials.ts';
 import { type Finding, findingOf, isFinal } from './finding.ts';
 import { type Gates, inOrder, learnFromAnswer } from './gates.ts';
@@ -68,7 +68,7 @@ export class NeutralCall {
   }
 
   /** v3's token may have been ended before its time: what replaces it tells whether the credentials are taken. */
-  async #askTwice(): Promise<Outcome<unknown> | undefined> {
+  async #askTwice(): Promise<CallOutcome<unknown> | undefined> {
     const outcome = await this.#ask();
     const isUnauthorized = outcome && 'problem' in outcome && outcome.problem.reason === 'http-401';
     if (!isUnauthorized || this.#parts.gates.credentials.isShut || !(await this.#isTokenReplaced())) return outcome;
@@ -76,7 +76,7 @@ export class NeutralCall {
   }
 
   /** Undefined when the credentials were replaced meanwhile: the answer was to the old ones. */
-  async #ask(): Promise<Outcome<unknown> | undefined> {
+  async #ask(): Promise<CallOutcome<unknown> | undefined> {
     const { prober, quota, adapter, credentials, clock } = this.#parts;
     const { deadlineMs, timeoutMs } = this.#options;
     await haveCredentials(credentials, clock, deadlineMs);

@@ -48,10 +48,10 @@ const send = (message: FromWorker) => process.send?.(message, undefined, undefin
 const events = new Events();
 logEvents(events, log);
 const primary = new Asking(send);
-const { copiesBytes, answersBytes } = bytesOfWorker(config);
+const { copiesBytes, responsesBytes } = bytesOfWorker(config);
 const copies = new Copies(primary, clock, copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit: events.emit, accessLog, answersBytes },
+  ...{ clock, version, emit: events.emit, accessLog, responsesBytes },
   partitionSalt: process.env[saltVariable] ?? '',
   sharedCounter: countedByPrimary(primary),
   // The primary hears of clients when it counts their requests.

@@ -4,23 +4,23 @@
 import type { Config } from '../config/schema.ts';
 
 /** The share of a process's bytes that is for prepared responses. */
-const partForAnswers = 1 / 8;
+const partForResponses = 1 / 8;
 
 interface Bytes {
   readonly pagesBytes: number;
-  readonly answersBytes: number;
+  readonly responsesBytes: number;
 }
 
 /** Of the only process; with workers, of the primary: half of the bytes, all for pages, since it answers no caller. */
 export function bytesOfPrimary({ cache, server }: Config): Bytes {
-  if (server.workers > 1) return { pagesBytes: Math.floor(cache.maxBytes / 2), answersBytes: 0 };
-  const answersBytes = Math.floor(cache.maxBytes * partForAnswers);
-  return { pagesBytes: cache.maxBytes - answersBytes, answersBytes };
+  if (server.workers > 1) return { pagesBytes: Math.floor(cache.maxBytes / 2), responsesBytes: 0 };
+  const responsesBytes = Math.floor(cache.maxBytes * partForResponses);
+  return { pagesBytes: cache.maxBytes - responsesBytes, responsesBytes };
 }
 
 /** Of each worker: an equal part of the other half. */
-export function bytesOfWorker({ cache, server }: Config): { copiesBytes: number; answersBytes: number } {
+export function bytesOfWorker({ cache, server }: Config): { copiesBytes: number; responsesBytes: number } {
   const all = Math.floor(cache.maxBytes / 2 / server.workers);
-  const answersBytes = Math.floor(all * partForAnswers * 2);
-  return { copiesBytes: all - answersBytes, answersBytes };
+  const responsesBytes = Math.floor(all * partForResponses * 2);
+  return { copiesBytes: all - responsesBytes, responsesBytes };
 }
