@@ -4,11 +4,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';
 
-/** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */
+/** Whether the caller's copy is current (RFC 9110 §13.1). `no-cache` does not force a full response. */
 export function isCurrent(headers: IncomingHttpHeaders, etag: string, lastModified: string | undefined): boolean {
   const match = headers['if-none-match'];
   const since = headers['if-modified-since'];
   if (match === undefined && since === undefined) return false;
-  if (match === etag) return true; // As browsers send it.
+  if (match === etag) return true; // The form that browsers send.
   return fresh({ 'if-none-match': match, 'if-modified-since': since }, { etag, 'last-modified': lastModified });
 }

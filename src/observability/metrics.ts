@@ -14,13 +14,13 @@ const latencyBuckets = [...bounds];
 /** What is read at every scrape. Everything else is counted as it happens. */
 interface MetricSources {
   readonly gauges: Gauges;
-  /** All responses since the start. */
+  /** All responses since start. */
   readonly responses: () => readonly Tallied[];
-  /** Worker processes that died. */
+  /** Counts workers that died. */
   readonly deaths: () => number;
   /** Each team's day. */
   readonly teams: () => readonly TeamDayStatus[];
-  /** Bytes of log lines that could not be written. */
+  /** Bytes of dropped log lines. */
   readonly lostLogBytes: () => number;
 }
 

@@ -1,11 +1,11 @@
 /**
- * The cache's part in an answer: its `Cache-Status` (RFC 9211) and `Age`.
+ * The cache outcome of a response: `Cache-Status` (RFC 9211) and `Age`.
  */
 import type { Lookup } from '../cache/page-source.ts';
 import type { CacheOutcome } from '../observability/request-record.ts';
 
 /**
- * For instance `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from the pages that instances share),
+ * Formats `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from Redis),
  * `sendgate; hit; ttl=-30; detail=stale-if-error` or `sendgate; fwd=uri-miss; fwd-status=200; stored`.
  *
  * @param nowMs monotonic
@@ -22,7 +22,7 @@ export function cacheStatus({ page, outcome }: Lookup, nowMs: number): string {
 }
 
 /**
- * The header lines that are different from answer to answer.
+ * Header lines that differ from response to response.
  *
  * @param nowMs monotonic
  */
@@ -31,7 +31,7 @@ export function cacheLines(lookup: Lookup, nowMs: number): string {
   return `Age: ${age}\r\nCache-Status: ${cacheStatus(lookup, nowMs)}\r\n`;
 }
 
-/** What `Cache-Status` says in one word, for metrics and the access log. */
+/** Returns the outcome as one word, for metrics and the access log. */
 export function cacheOutcome({ page, outcome }: Lookup, nowMs: number): CacheOutcome {
   if (outcome.kind === 'forwarded') return outcome.collapsed ? 'collapsed' : 'miss';
   if (page.freshUntil <= nowMs) return 'stale';

@@ -55,9 +55,9 @@ export class Limiter {
   }
 
   /**
-   * The decision on a request that is admitted, with the `RateLimit` fields for its response; a refusal's has them already.
+   * Counts a request of a client. The caller adds `fields` to the response; a refusal already has them.
    *
-   * @throws Problem `rate-limited` when it is one too many
+   * @throws Problem `rate-limited` over the limit; a refused request is not counted
    */
   admit(client: Client, context: RequestContext): Decision {
     const decision = this.decide(client);
