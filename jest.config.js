@@ -26,8 +26,8 @@ export default {
       runner: '<rootDir>/test/support/runner-without-coverage.js',
     },
   ],
-  // Tests wait for much: three at a time, also where there are two cores.
-  maxWorkers: Math.max(3, availableParallelism() - 1),
+  // Tests wait for much: four at a time, also where there are two cores.
+  maxWorkers: Math.max(4, availableParallelism() - 1),
   testSequencer: '<rootDir>/test/support/slowest-first.js',
   globalSetup: '<rootDir>/test/build.js',
   // Programs run as processes of their own, where their coverage is not seen; so does what a browser runs.

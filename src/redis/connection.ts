@@ -17,6 +17,8 @@ export function connect({ kind, nodes, tls, username, password, database, master
     protocol: 2 as const,
     connectTimeout: deadMs,
     socketTimeout: deadMs,
+    // A connection that is given up is destroyed then, whether the server closes its side or not: only after that is there another.
+    disconnectTimeout: 100,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,

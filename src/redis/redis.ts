@@ -49,6 +49,7 @@ export class Redis {
   readonly #liveness: Liveness;
   readonly #messages: Messages;
   readonly #ready: Promise<void>;
+  #cancelStart: () => void = () => {};
   #cancelBeat: () => void = () => {};
   #isClosed = false;
 
@@ -75,7 +76,7 @@ export class Redis {
     });
     this.#ready = new Promise((resolve) => {
       liveness.onUp(resolve);
-      clock.after(startMs, () => {
+      this.#cancelStart = clock.after(startMs, () => {
         liveness.startIsOver();
         resolve();
       });
@@ -163,6 +164,7 @@ export class Redis {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#liveness.closing();
+    this.#cancelStart();
     this.#cancelBeat();
     await this.run(leave, [this.key('instances'), this.instance]);
     this.#liveness.closed();

@@ -65,7 +65,13 @@ export class RedisServer {
 
   /** Asks it something, over a new connection. */
   async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
-    const client = new Client({ port: this.port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+    const client = new Client({
+      port: this.port,
+      lazyConnect: true,
+      retryStrategy: null,
+      maxRetriesPerRequest: 0,
+      disconnectTimeout: 100,
+    });
     client.on('error', () => {});
     try {
       await client.connect();
