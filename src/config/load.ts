@@ -17,21 +17,23 @@ export interface Loaded {
 }
 
 /**
- * @param purpose `authorize` is what gets the tokens that `serve` needs
+ * @param purpose `authorize` is what gets the tokens that `serve` needs; `answer` is a worker's, which needs no secret but to redact it,
+ *   and starts while the files cannot be read: the primary keeps what it has read
  * @throws ConfigError with every mistake
  */
 export function loadConfig(
   env: Environment,
   readFile: (path: string) => string,
-  purpose: 'serve' | 'authorize' = 'serve',
+  purpose: 'serve' | 'authorize' | 'answer' = 'serve',
 ): Loaded {
   const mistakes: string[] = [];
   const known = settings();
   const tree = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
   applyEnvironment(tree, env, known, mistakes);
   const config = validate(tree, known, mistakes);
-  const secrets = secretSources(apiOf(tree), env, readFile, mistakes);
-  if (config) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
+  const needsSecrets = purpose !== 'answer';
+  const secrets = secretSources(apiOf(tree), env, readFile, needsSecrets ? mistakes : undefined);
+  if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, mistakes);
   if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
   return { config, secrets };

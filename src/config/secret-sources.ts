@@ -16,6 +16,7 @@ export const secretNames = {
 export type SecretName = keyof typeof secretNames;
 
 export interface SecretSource {
+  /** Empty where a worker has not been able to read it yet. */
   readonly value: string;
   /** The file that the value came from; undefined if it came from a variable, and cannot change. */
   readonly file: string | undefined;
@@ -39,20 +40,27 @@ const nouns: Readonly<Partial<Record<SecretName, string>>> = {
   clientId: 'the client id of the application',
 };
 
-/** Reads the secrets; `mistakes` says what is wrong with them, never what they are. */
+/**
+ * Reads the secrets.
+ *
+ * @param mistakes says what is wrong with them, never what they are; without it, a file that cannot be read yet has an empty value
+ */
 export function secretSources(
   api: keyof typeof secretsOf,
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string,
-  mistakes: string[],
+  mistakes: string[] | undefined,
 ): SecretSources {
   const sources: Partial<Record<SecretName, SecretSource>> = {};
   for (const name of secretsOf[api]) {
     const source = readSource(name, env, readFile);
-    if (typeof source === 'string') mistakes.push(source);
-    else if (source) sources[name] = source;
+    const variable = secretNames[name];
+    if (source !== undefined && typeof source !== 'string') sources[name] = source;
+    else if (mistakes === undefined) {
+      const file = env[`${variable}_FILE`];
+      if (file) sources[name] = { value: '', file };
+    } else if (source !== undefined) mistakes.push(source);
     else if (name === secretsOf[api][0]) {
-      const variable = secretNames[name];
       mistakes.push(`${variable}: is missing; allowed: ${nouns[name]}, here or in a file named by ${variable}_FILE`);
     }
   }

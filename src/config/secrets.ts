@@ -51,7 +51,7 @@ export class Secrets {
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
     const present = [...this.#sources].flatMap(([name, source]) => redactedValues(name, source));
-    this.#values = [...new Set([...present, ...this.#former])];
+    this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
   }
 
   /** Reads the files again. */

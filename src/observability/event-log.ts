@@ -31,10 +31,15 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'service.unexpected_error': error('unexpected error'),
 
   'secret.replaced': info('secret replaced; used from the next call'),
-  'secret.unreadable': error('secret file empty or unreadable; keeping the previous value'),
+  'secret.unreadable': error(
+    ({ secret }) =>
+      `secret file of ${secret} empty or unreadable; keeping the previous value until a restart (restore the file)`,
+  ),
   'secret.needs_restart': warn('secret changed; takes effect at the next start'),
   'secret.no_access_token': warn('no access token set; calling Constant Contact with the API key alone'),
-  'encryption_keys.unreadable': error('encryption key file empty or unreadable; keeping the previous keys'),
+  'encryption_keys.unreadable': error(
+    'encryption key file empty or unreadable; keeping the previous keys until a restart (restore the file)',
+  ),
 
   'trust.broad': warn('whole networks are trusted as proxies; every host in them can claim these teams'),
   'proxy.untrusted': warn(
@@ -44,15 +49,19 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
     'this Node writes HTTP responses in another way; using its documented way, which makes hits slower',
   ),
 
-  'connections.full': warn('connection limit reached; rejecting new connections'),
+  'connections.full': warn(
+    'connection limit reached; rejecting new connections until others close (raise server.maxConnections, or find out who holds them)',
+  ),
   'connections.peer-full': warn(
     'one peer holds a quarter of the connections; rejecting more from it (if it is a proxy, name it in server.trustProxy; otherwise raise server.maxConnections)',
   ),
-  'connections.stalled': warn('reader stalled for exports.patienceSeconds; connection reset'),
+  'connections.stalled': warn(
+    'reader took less than 240 bytes a second for exports.patienceSeconds; connection reset, its response is incomplete',
+  ),
 
   'redis.available': info('redis available; sharing pages, quota and rate limits'),
   'redis.unavailable': warn(({ denied, instances }) => {
-    const standalone = `running standalone on 1/${instances} of the quota`;
+    const standalone = `running standalone on 1/${instances} of the quota until it is back`;
     return denied === undefined
       ? `redis unavailable; ${standalone}`
       : `redis access control denies ${denied}; ${standalone} (docs/operations.md lists what Sendgate needs)`;
@@ -68,7 +77,9 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
   'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
 
-  'upstream.call_failed': warn('call to Constant Contact failed'),
+  'upstream.call_failed': warn(
+    'call to Constant Contact failed; retrying, or serving the held page (a single failure needs nothing)',
+  ),
   'upstream.down': error('Constant Contact is down (circuit open); serving held pages and probing'),
   'upstream.up': info('Constant Contact is up again (circuit closed)'),
   'upstream.gone': error(({ api }) => `Constant Contact has withdrawn its API ${api}; ${goneRemedies[api]}`),
@@ -76,7 +87,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'upstream.quota_spent': error("Constant Contact's daily quota is spent; serving held pages until 00:00 UTC"),
   'upstream.quota_available': info('Constant Contact accepts calls again; daily quota available'),
   'upstream.credentials_refused': error(
-    ({ api }) => `credentials refused by Constant Contact; ${credentialRemedies[api]}`,
+    ({ api }) => `credentials refused by Constant Contact; serving held pages only (${credentialRemedies[api]})`,
   ),
   'upstream.credentials_accepted': info('credentials accepted by Constant Contact again'),
   'upstream.access_denied': error(
@@ -88,19 +99,30 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
       `a field of Constant Contact's answer is missing or odd; ${field === 'link' ? 'its unknown parameters are dropped' : 'rows are kept without it'}`,
   ),
 
-  'quota.passed': warn(({ percent }) => `daily quota at ${percent} %`),
+  'quota.passed': warn(
+    ({ percent }) =>
+      `daily quota at ${percent} %; once it is spent, only held pages are served until 00:00 UTC (calls: who spends it)`,
+  ),
   'quota.team_spent': warn("a team's part of the daily quota is spent; it gets calls that others leave"),
 
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
-  'state.unwritable': error('state file not writable; a restart counts the day from zero and looks up v3 ids again'),
+  'state.unwritable': error(
+    'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
+  ),
   'state.writable': info('state file writable again; everything is saved'),
   'ids.dropped': warn('invalid ids in the state file dropped; looking them up again'),
 
   'cache.purged': info('cache purged'),
 
-  'worker.died': error('worker died; starting another one'),
-  'worker.start_failed': error('worker failed to start; retrying'),
+  'worker.died': error(
+    ({ signal }) => `worker died; its connections are lost, starting another one${signal === 'SIGKILL' ? killed : ''}`,
+  ),
+  'worker.start_failed': error(
+    'worker failed to start; fewer workers answer until a retry succeeds (stderr has the cause)',
+  ),
 };
+
+const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
 const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',

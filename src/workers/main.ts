@@ -26,7 +26,7 @@ tolerateStderr();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
-const { config, secrets: sources } = loadConfig(process.env, readFile);
+const { config, secrets: sources } = loadConfig(process.env, readFile, 'answer');
 const secrets = new Secrets(sources, readFile, () => {});
 const destination = logDestination();
 const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });

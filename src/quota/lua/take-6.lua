@@ -18,7 +18,7 @@
     what waits on the other instances, as JSON
     the flow that is granted
 ]]
-local limit, holdMs, call, ownText, aloneMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local limit, holdMs, call, ownText, aloneMs = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10], tonumber(ARGV[11])
 local othersMs = tonumber(ARGV[12])
 -- For this long after Redis has come back or was flushed, calls count that it does not know: each instance keeps to its share.
 local settleMs = 2100
@@ -29,9 +29,11 @@ local offerMs, offerAgainMs = 60, 20
 local idleMs = 1000
 
 -- @include "include/day"
-local since = number(stateKey, 'since')
-if not since then
-  since = now
+-- What is dated ahead was written before Redis' clock was set back, as by a failover. It would count until the clock has caught up.
+local callsAhead = redis.call('ZREMRANGEBYSCORE', slotsKey, string.format('(%.0f', now + 2 * holdMs), '+inf')
+local since, lost = number(stateKey, 'since'), number(stateKey, 'lost') or 0
+if not since or since > now or lost > now or callsAhead > 0 then
+  since, lost = now, now
   redis.call('HSET', stateKey, 'since', now, 'lost', now)
 end
 local own = cjson.decode(ownText)
@@ -41,7 +43,7 @@ if #own > 0 and waitMs == 0 then
 else
   redis.call('HDEL', waitingKey, me)
 end
-local lostMs = now - (number(stateKey, 'lost') or 0)
+local lostMs = now - lost
 if lostMs < othersMs then waitMs = othersMs - lostMs end
 if waitMs > 0 then return {'wait', saveDay(), waitMs, '[]', ''} end
 
@@ -62,7 +64,7 @@ for i = 1, #all, 2 do
   local instance = all[i]
   local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
   local isJson, flows = pcall(cjson.decode, text)
-  if not at or not isJson or not areFlows(flows) or now - at > goneMs then
+  if not at or not isJson or not areFlows(flows) or math.abs(now - at) > goneMs then
     redis.call('HDEL', waitingKey, instance)
   else
     for _, flow in ipairs(flows) do
@@ -88,7 +90,8 @@ end
 if not mine then return {'wait', saveDay(), idleMs, elsewhere, ''} end
 if first.start < mine.start then
   local offered = number(stateKey, 'offered')
-  if not offered then
+  if not offered or offered > now then
+    offered = nil
     redis.call('HSET', stateKey, 'offered', now)
     publish('turn', first.instance)
   end
