@@ -27,7 +27,7 @@ export class Metrics {
   });
   readonly #oddRows = new Counter({
     name: 'sendgate_upstream_odd_rows_total',
-    help: 'Rows of Constant Contact with a missing or malformed field, by field; `link`: pages whose link has unknown parameters',
+    help: 'Rows of Constant Contact with a missing or malformed field, by field; `link`: pages with unknown parameters in their link',
     labelNames: ['field'] as const,
     registers: [this.registry],
   });
@@ -51,17 +51,17 @@ export class Metrics {
   });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
-    help: 'Time that calls wait for a permit, by team and urgency',
+    help: 'Time that calls queued for a permit, by team and urgency',
     labelNames: ['team', 'urgency'] as const,
     buckets: latencyBuckets,
     registers: [this.registry],
   });
 
   /**
-   * @param answers all responses since the start
-   * @param deaths of worker processes
+   * @param answers all responses since start
+   * @param deaths counts workers that died
    * @param teams each team's day
-   * @param lostLogBytes of log lines that could not be written
+   * @param lostLogBytes bytes of dropped log lines
    */
   constructor(
     gauges: Gauges,
@@ -135,7 +135,7 @@ export class Metrics {
     }
   }
 
-  /** Adds the process's own: memory, CPU, event-loop delay. Once a process. */
+  /** Adds the metrics of the process: memory, CPU, event-loop delay. Call it once per process. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.registry });
   }
