@@ -1,5 +1,5 @@
 /**
- * How a page is answered: conditional requests, the encoding that the caller takes, and its age.
+ * Answers a page: conditional requests, encoding and age.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';
@@ -14,7 +14,7 @@ export function formOf({ etag, lastModified }: PageBody, headers: IncomingHttpHe
 }
 
 /**
- * Lines that are different from answer to answer.
+ * Header lines that differ from response to response.
  *
  * @param nowMs monotonic
  */
@@ -23,11 +23,11 @@ export function linesNow(lookup: Lookup, nowMs: number): string {
   return `Age: ${age}\r\nCache-Status: ${cacheStatus(lookup, nowMs)}\r\n`;
 }
 
-/** Whether the caller's copy is the present one (RFC 9110 §13.1). Asking for a fresh page does not make it resend one. */
+/** Whether the caller's copy is current (RFC 9110 §13.1). `no-cache` does not force a full response. */
 export function isCurrent(headers: IncomingHttpHeaders, etag: string, lastModified: string | undefined): boolean {
   const match = headers['if-none-match'];
   const since = headers['if-modified-since'];
   if (match === undefined && since === undefined) return false;
-  if (match === etag) return true; // As browsers send it.
+  if (match === etag) return true; // The form that browsers send.
   return fresh({ 'if-none-match': match, 'if-modified-since': since }, { etag, 'last-modified': lastModified });
 }

@@ -1,12 +1,12 @@
 /**
- * The cache's part in an answer, as a `Cache-Status` field (RFC 9211).
+ * The cache outcome of a response, as a `Cache-Status` field (RFC 9211).
  */
 
 import type { Lookup } from '../cache/page-source.ts';
 import type { CacheOutcome } from '../observability/request-record.ts';
 
 /**
- * For instance `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from the pages that instances share),
+ * Formats `sendgate; hit; ttl=41`, `sendgate; hit; ttl=41; detail=shared` (from Redis),
  * `sendgate; hit; ttl=-30; detail=stale-if-error` or `sendgate; fwd=uri-miss; fwd-status=200; stored`.
  *
  * @param nowMs monotonic
@@ -22,7 +22,7 @@ export function cacheStatus({ page, outcome }: Lookup, nowMs: number): string {
   return `sendgate; hit; ttl=${ttl}${stale}`;
 }
 
-/** The same as one word, for metrics and the access log. */
+/** Returns the outcome as one word, for metrics and the access log. */
 export function cacheOutcome({ page, outcome }: Lookup, nowMs: number): CacheOutcome {
   if (outcome.kind === 'forwarded') return outcome.collapsed ? 'collapsed' : 'miss';
   if (page.freshUntil <= nowMs) return 'stale';
