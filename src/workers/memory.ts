@@ -1,9 +1,9 @@
 /**
- * How `cache.maxBytes` is divided, so that all processes together hold no more.
+ * Divides `cache.maxBytes` between the processes.
  */
 import type { Config } from '../config/schema.ts';
 
-/** The share of a process's bytes that is for prepared responses. */
+/** Fraction of a process's bytes for prepared responses. */
 const partForAnswers = 1 / 8;
 
 interface Bytes {
@@ -11,14 +11,14 @@ interface Bytes {
   readonly answersBytes: number;
 }
 
-/** Of the only process; with workers, of the primary: half of the bytes, all for pages, since it answers no caller. */
+/** Bytes of a single process or, with workers, of the primary: half of them, all for pages, since it answers no callers. */
 export function bytesOfPrimary({ cache, server }: Config): Bytes {
   if (server.workers > 1) return { pagesBytes: Math.floor(cache.maxBytes / 2), answersBytes: 0 };
   const answersBytes = Math.floor(cache.maxBytes * partForAnswers);
   return { pagesBytes: cache.maxBytes - answersBytes, answersBytes };
 }
 
-/** Of each worker: an equal part of the other half. */
+/** Bytes of each worker: an equal part of the other half. */
 export function bytesOfWorker({ cache, server }: Config): { copiesBytes: number; answersBytes: number } {
   const all = Math.floor(cache.maxBytes / 2 / server.workers);
   const answersBytes = Math.floor(all * partForAnswers * 2);
