@@ -35,11 +35,11 @@ export interface SendsPage {
 }
 export interface Summary {
   /**
-   * The id that was asked for
+   * The id in the request
    */
   campaign_id: string;
   /**
-   * Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out
+   * Constant Contact's count of sends; null until it has one, as before a campaign is sent
    */
   sends: number | null;
 }
@@ -101,7 +101,7 @@ export interface Status {
   queues: {
     team: string;
     /**
-     * `interactive`: a caller waits; `refresh`: a stale page; `bulk`: exports
+     * `interactive`: a caller waits; `refresh`: stale pages and read-ahead; `bulk`: exports
      */
     urgency: 'interactive' | 'refresh' | 'bulk';
     /**

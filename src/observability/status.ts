@@ -64,9 +64,9 @@ export const publicStatusSchema = z.object({
     .array(
       z.object({
         team: z.string(),
-        urgency: z
-          .enum(urgencies)
-          .meta({ description: '`interactive`: a caller waits; `refresh`: a stale page; `bulk`: exports' }),
+        urgency: z.enum(urgencies).meta({
+          description: '`interactive`: a caller waits; `refresh`: stale pages and read-ahead; `bulk`: exports',
+        }),
         waiting: count.meta({ description: 'Calls in the queue' }),
         waitP50: z.number().meta({ description: 'Seconds, of the last 200 calls' }),
         waitP95: z.number(),
