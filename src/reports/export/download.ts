@@ -37,7 +37,7 @@ export async function writePages(
   await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
 }
 
-/** Resets the connection of an incomplete download: an HTTP/1.0 proxy takes a closed connection for a complete body, but not a reset. */
+/** Resets the connection of an incomplete download: to an HTTP/1.0 proxy a closed connection is a complete body, a reset is not. */
 export function resetDownload(res: ServerResponse): void {
   if (res.writableFinished) return;
   res.socket?.resetAndDestroy();
