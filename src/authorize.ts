@@ -40,7 +40,7 @@ const { config, secrets } = load();
 const { constantContact } = config;
 const { tokenUrl, tokenFile } = constantContact.oauth;
 const { timeoutMs, maxResponseBytes } = constantContact;
-if (constantContact.api !== 'v3') end(exConfig, 'Only v3 uses this authorization: set CONSTANT_CONTACT_API=v3.');
+if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized this way: set CONSTANT_CONTACT_API=v3.');
 try {
   checkWritable(tokenFile);
 } catch {
