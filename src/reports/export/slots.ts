@@ -33,7 +33,7 @@ export class LocalExportSlots implements ExportSlots {
     // The last slot is reserved for another client, unless it is the only slot.
     if (own > 0 && own >= this.#perTeam - 1) {
       throw refusal(
-        "You have reached the limit of exports for one client: your team's last slot is reserved for another client.",
+        "You have reached the limit of exports for one client: your team's last slot is kept for another client.",
       );
     }
     this.#running.set(team, [...running, client]);
