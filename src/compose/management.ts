@@ -52,7 +52,7 @@ function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | '
 }
 
 const notIdentified =
-  'Pages cached under this id are purged. The lookup of its other ids failed, so pages cached under those remain: retry, or purge everything.';
+  'Pages cached under this very id are purged. The lookup of its other ids failed, so pages cached under those remain: retry, or purge everything.';
 
 async function problemOf(doing: Promise<void>): Promise<Problem | undefined> {
   try {
