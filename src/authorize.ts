@@ -1,5 +1,5 @@
 /**
- * `npm run authorize`: a person allows Sendgate to read the account's campaigns. This reads the environment, and shows the
+ * `npm run authorize`: lets a person grant Sendgate access to the account's campaigns. Reads the environment and shows the
  * authorization in a terminal.
  */
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { checkWritable } from './upstream/oauth/token-file.ts';
 import { Transport } from './upstream/transport.ts';
 
 const exConfig = 78; // sysexits.h, as in main.ts
-const interrupted = 130; // 128 and the number of SIGINT, as shells have it
+const interrupted = 130; // 128 plus the number of SIGINT, as in shells
 const userAgent = 'sendgate-authorize';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -40,7 +40,7 @@ const { config, secrets } = load();
 const { constantContact } = config;
 const { tokenUrl, tokenFile } = constantContact.oauth;
 const { timeoutMs, maxResponseBytes } = constantContact;
-if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized like this: set CONSTANT_CONTACT_API=v3.');
+if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized this way: set CONSTANT_CONTACT_API=v3.');
 try {
   checkWritable(tokenFile);
 } catch {
@@ -67,7 +67,7 @@ const authorization = new Authorization({
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (authorization.state === 'waiting') end(interrupted, '\nCancelled: nothing is stored.');
-    // What has been granted is stored first: that takes a moment.
+    // Between the two states, the granted tokens are being stored: the signal waits for that.
     if (authorization.state === 'stored') end(interrupted, '\nCancelled: the tokens are stored.');
   });
 }

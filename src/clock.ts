@@ -8,13 +8,13 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a clock that never jumps; only differences are meaningful. */
   monotonic(): number;
-  /** Runs `run` once, `ms` milliseconds from now. Returns its cancellation. */
+  /** Runs `run` once, `ms` milliseconds from now. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
 }
 
 /**
- * A time as a multiple of 2⁻¹⁰ milliseconds: sums and differences of such times are exact. Otherwise `(t + 60_000) - t` can
- * be a little more than 60,000, and a minute has 61 seconds when it is rounded up.
+ * Rounds a time to a multiple of 2⁻¹⁰ milliseconds, which makes sums and differences exact. Otherwise `(t + 60_000) - t` can
+ * slightly exceed 60,000, and a minute rounds up to 61 seconds.
  */
 export const exactMs = (ms: number) => Math.round(ms * 1024) / 1024;
 
@@ -27,7 +27,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Waits `ms` milliseconds; rejects with the signal's reason when that comes first. */
+/** Waits `ms` milliseconds; rejects with the signal's reason if it aborts first. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -43,7 +43,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Whether a promise settles within `ms` milliseconds; rejects when it does. */
+/** Returns whether a promise resolves within `ms` milliseconds; rejects if the promise rejects. */
 export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let cancel = () => {};
   const deadline = new Promise<false>((resolve) => {
@@ -56,7 +56,7 @@ export async function settlesWithin(clock: Clock, ms: number, promise: Promise<u
   }
 }
 
-/** Passes the same value on at most once a minute. */
+/** Throttles `tell` to once a minute for each value. */
 export function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
   const toldAt = new Map<T, number>();
   return (what) => {

@@ -1,13 +1,13 @@
 /**
- * What happens, by stable keys: rooms tell it here and know nothing of logs and metrics, which listen.
+ * Events by stable keys. Rooms emit them and know nothing of the logs and metrics that listen.
  */
 
-/** The fields of every event. Keys and fields are what operators grep, chart and alert on: they stay. */
+/** The fields of every event. Keys and fields never change: operators grep, chart and alert on them. */
 export interface EventFields {
   'service.listening': { readonly url: string; readonly managementUrl: string; readonly version: string; node: string };
   'service.draining': None;
   'service.stopped': None;
-  /** @property id of the request in which it happened, if it was in one */
+  /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
   'secret.replaced': { readonly secret: string };
@@ -25,7 +25,7 @@ export interface EventFields {
   'connections.stalled': { readonly peer: string | undefined; readonly patienceSeconds: number };
 
   'redis.available': { readonly instances: number };
-  /** @property denied what its access control denies */
+  /** @property denied command, key or channel that Redis's access control denies */
   'redis.unavailable': { readonly instances: number; readonly reason?: string; readonly denied?: string | undefined };
   'redis.page_unreadable': { readonly reason: 'other-version' | 'unknown-key' | 'damaged' };
   /** One round trip. */
@@ -37,11 +37,11 @@ export interface EventFields {
   'token.refresh_failed': { readonly reason: string | undefined; readonly file: string };
   'token.missing': { readonly reason: string | undefined; readonly file: string };
   'token.refused': { readonly reason: string | undefined };
-  /** One attempt to refresh the access token, whatever came of it. */
+  /** One attempt to refresh the access token, successful or not. */
   'token.refresh_tried': { readonly outcome: string };
 
   'upstream.call_failed': CallFields;
-  /** One call, whatever came of it. */
+  /** One call, successful or not. */
   'upstream.called': Pick<CallFields, 'outcome' | 'seconds'>;
   'upstream.down': None;
   'upstream.up': None;
@@ -52,7 +52,7 @@ export interface EventFields {
   'upstream.credentials_refused': { readonly api: Api };
   'upstream.credentials_accepted': None;
   'upstream.access_denied': { readonly privilege: string };
-  /** The first of each field. */
+  /** The first odd row of each field. */
   'upstream.odd_row': { readonly field: string; readonly campaign: string; readonly rows: number };
   'upstream.odd_rows': { readonly field: string; readonly rows: number };
 
@@ -74,11 +74,11 @@ export interface EventFields {
   'state.writable': { readonly file: string };
   'ids.dropped': { readonly file: string; readonly dropped: number };
 
-  /** The first page of a walk has changed: its later pages, and all copies, are invalid. */
+  /** The first page of a walk changed, which invalidates its later pages and all copies. */
   'generation.moved': { readonly campaign: string };
-  /** Pages of a campaign, or of all campaigns, are dropped. */
+  /** Pages of a campaign, or of all campaigns, were dropped. */
   'cache.forgotten': { readonly campaign: string | undefined };
-  /** The activities that ids mean have just been learned: what is held under the ids themselves is invalid. */
+  /** Ids were resolved to activities, which invalidates pages cached under the ids themselves. */
   'ids.learned': { readonly ids: readonly string[] };
 
   'cache.purged': {
@@ -101,18 +101,18 @@ interface CallFields {
   readonly seconds: number;
   /** Node's code of a connection failure. */
   readonly code?: string;
-  /** Constant Contact's support finds the call by it. */
+  /** Constant Contact's support looks the call up by it. */
   readonly upstreamRequestId?: string | undefined;
 }
 
 export type EventKey = keyof EventFields;
 
-/** Tells that something happened. Never throws. */
+/** Emits an event. Never throws. */
 export type Emit = <K extends EventKey>(event: K, fields: EventFields[K]) => void;
 
 type Listener<K extends EventKey> = (fields: EventFields[K]) => void;
 
-/** Calls the listeners of an event, in the order in which they came. */
+/** Calls the listeners of an event in the order of their registration. */
 export class Events {
   readonly #listeners = new Map<EventKey, Listener<never>[]>();
 

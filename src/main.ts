@@ -1,5 +1,5 @@
 /**
- * The process: read the configuration, build, listen, drain on SIGTERM.
+ * The main program: reads the configuration, builds, listens, and drains on SIGTERM.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

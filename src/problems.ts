@@ -1,14 +1,14 @@
 /**
  * Every error that a caller can see, in one table (RFC 9457, "Problem Details for HTTP APIs").
  *
- * The texts are constants: nothing of the upstream's answer, of a URL or of a credential can get into them.
+ * The texts are constants: no part of an upstream answer, a URL or a credential can get into them.
  */
 import { z } from 'zod';
 
 interface Row {
   readonly status: number;
   readonly title: string;
-  /** The default, where the thrower has nothing more exact to say. */
+  /** The default, unless the thrower gives a more exact one. */
   readonly detail: string;
   /** What the caller can do. */
   readonly remedy: string;
@@ -19,7 +19,7 @@ const table = {
     status: 400,
     title: 'Invalid request',
     detail: 'A parameter is invalid; `errors` names it and says what is allowed.',
-    remedy: 'Correct the parameters in `errors`: each entry names one, says what is wrong with it and what is allowed.',
+    remedy: 'Correct the parameters in `errors`. Each entry names one, says what is wrong and what is allowed.',
   },
   'malformed-request': {
     status: 400,
@@ -38,13 +38,13 @@ const table = {
   unauthorized: {
     status: 401,
     title: 'Unknown team',
-    detail: 'Only known teams are served. Send the bearer token of your team.',
+    detail: 'Sendgate serves known teams only. Send the bearer token of your team.',
     remedy: 'Send the token of your team as `Authorization: Bearer …`. Your operators issue the tokens.',
   },
   'origin-not-allowed': {
     status: 403,
     title: 'Origin not allowed',
-    detail: 'Web pages of this origin may not call Sendgate (setting `callers.cors.origins`).',
+    detail: 'Web pages of this origin must not call Sendgate: it is not in `callers.cors.origins`.',
     remedy: 'Ask your operators to add the exact origin of your page to `callers.cors.origins`.',
   },
   'not-found': {
@@ -58,7 +58,7 @@ const table = {
     title: 'Campaign not found',
     detail: 'Constant Contact has no sent campaign with this id.',
     remedy:
-      'Check the id. A campaign has reports once it has been sent. This answer is remembered for a minute, so wait that long before you retry.',
+      'Check the id. A campaign has reports once it has been sent. Sendgate remembers this answer for a minute; retry after that.',
   },
   'method-not-allowed': {
     status: 405,
@@ -70,7 +70,7 @@ const table = {
     status: 406,
     title: 'No acceptable representation',
     detail: 'This resource is application/json, which `Accept` does not allow.',
-    remedy: 'Leave `Accept` out, or let it allow the media type that `detail` names.',
+    remedy: 'Omit `Accept`, or let it allow the media type that `detail` names.',
   },
   'request-timeout': {
     status: 408,
@@ -82,7 +82,7 @@ const table = {
     status: 417,
     title: 'Expectation failed',
     detail: 'The `Expect` header asks for something other than `100-continue`. The connection is closed.',
-    remedy: 'Leave `Expect` out.',
+    remedy: 'Omit `Expect`.',
   },
   'misdirected-request': {
     status: 421,
@@ -93,62 +93,61 @@ const table = {
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
-    detail: 'This client has exceeded its request rate. Wait as many seconds as `Retry-After` says.',
+    detail: 'This client exceeded its request rate. Wait the seconds in `Retry-After`.',
     remedy:
-      'Wait as many seconds as `Retry-After` says, then retry. The `RateLimit` header of every answer says how many requests are left.',
+      'Wait the seconds in `Retry-After`, then retry. The `RateLimit` header of every answer says how many requests are left.',
   },
   'headers-too-large': {
     status: 431,
     title: 'Request headers too large',
     detail: 'The headers exceed 16 KiB. The connection is closed.',
-    remedy: 'Send at most 200 headers, and 16 KiB together with the path. Sendgate needs no cookies.',
+    remedy: 'Send at most 200 headers and, with the path, at most 16 KiB. Sendgate needs no cookies.',
   },
   'internal-error': {
     status: 500,
     title: 'Internal error',
-    detail: 'Sendgate failed unexpectedly. The log has the error under this request id.',
+    detail: 'Sendgate failed unexpectedly. Its log has the error under this request id.',
     remedy: 'Retry. If it persists, send the request id (`instance`) to your operators.',
   },
   'upstream-credentials-refused': {
     status: 502,
     title: 'Credentials refused by Constant Contact',
-    detail:
-      "Constant Contact refuses Sendgate's credentials. The operators have to replace them or to authorize Sendgate again.",
-    remedy: 'Tell your operators: the log of Sendgate says which credential to replace.',
+    detail: "Constant Contact refuses Sendgate's credentials. Operators must replace them or authorize Sendgate again.",
+    remedy: "Ask your operators to act: Sendgate's log says which credential to replace.",
   },
   'upstream-gone': {
     status: 502,
     title: 'API withdrawn by Constant Contact',
     detail:
-      'Constant Contact has withdrawn the version of its API that Sendgate uses. The operators have to move from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
+      'Constant Contact has withdrawn the API version that Sendgate uses. Operators must move from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
     remedy:
-      'Tell your operators: they have to set `CONSTANT_CONTACT_API=v3`, as `docs/first-page-with-v3.md` shows. Cached pages are still served meanwhile.',
+      'Ask your operators to set `CONSTANT_CONTACT_API=v3`, as `docs/first-page-with-v3.md` shows. Cached pages are still served.',
   },
   'upstream-failed': {
     status: 502,
     title: 'Constant Contact failed',
     detail: 'Constant Contact returned no usable answer.',
-    remedy: 'Retry after a minute: the failure is remembered until then. Cached pages are still served meanwhile.',
+    remedy: 'Retry after a minute; until then Sendgate remembers the failure. Cached pages are still served.',
   },
   'upstream-busy': {
     status: 503,
     title: 'Constant Contact is busy',
-    detail: 'The queue of calls to Constant Contact is too long. Wait as many seconds as `Retry-After` says.',
+    detail: 'The queue of calls to Constant Contact is too long. Wait the seconds in `Retry-After`.',
     remedy:
-      'Wait as many seconds as `Retry-After` says, then retry with fewer requests at a time. All teams share a few calls a second.',
+      'Wait the seconds in `Retry-After`, then retry with fewer requests at once. All teams share a few calls per second.',
   },
   'upstream-quota-exhausted': {
     status: 503,
     title: 'Daily quota spent',
     detail: 'The daily quota of the account is spent until 00:00 UTC. Cached pages are still served.',
     remedy:
-      "Wait as many seconds as `Retry-After` says, then retry. `detail` says what is spent: the account's daily quota, or your team's share of it.",
+      "Wait the seconds in `Retry-After`, then retry. `detail` says what is spent: the account's daily quota or your team's share of it.",
   },
   'upstream-timeout': {
     status: 504,
     title: 'Constant Contact timed out',
     detail: 'Constant Contact did not answer in time.',
-    remedy: 'Retry after a minute: the failure is remembered until then. Cached pages are still served meanwhile.',
+    remedy: 'Retry after a minute; until then Sendgate remembers the failure. Cached pages are still served.',
   },
 } as const satisfies Record<string, Row>;
 
@@ -160,7 +159,7 @@ export const problemCodes = Object.keys(table) as [ProblemCode, ...ProblemCode[]
 const invalidParameterSchema = z.object({
   parameter: z.string(),
   problem: z.string().meta({ description: 'What is wrong with it' }),
-  allowed: z.string().meta({ description: 'What would be right' }),
+  allowed: z.string().meta({ description: 'What is allowed' }),
 });
 export type InvalidParameter = Readonly<z.output<typeof invalidParameterSchema>>;
 
@@ -174,35 +173,35 @@ export const problemSchema = z.object({
   errors: z.array(invalidParameterSchema).optional(),
 });
 
-/** The path of the page that a `type` names. */
+/** Path of a problem's page, which `type` points to. */
 export const problemPath = (code: string) => `/problems/${code}`;
 
 interface ProblemOptions {
   readonly detail?: string | undefined;
-  /** Whole seconds after which the same request may work. */
+  /** Whole seconds after which the same request may succeed. */
   readonly retryAfterSeconds?: number | undefined;
   readonly errors?: readonly InvalidParameter[] | undefined;
   /** Methods for the `Allow` header of a 405. */
   readonly allow?: string | undefined;
   /** For the `WWW-Authenticate` header of a 401. */
   readonly authenticate?: string | undefined;
-  /** For logs and metrics, out of a closed set; never shown to callers. */
+  /** For logs and metrics, from a closed set; never shown to callers. */
   readonly reason?: string | undefined;
-  /** Whether this one question alone fails, and would again: worth remembering for a while. */
+  /** Whether only this question fails, and would fail again: the cache remembers it. */
   readonly isLasting?: boolean;
 }
 
 /**
- * A problem that is remembered for `forMs`; a `Retry-After` says the same.
+ * Makes a problem that the cache remembers for `forMs`; its `Retry-After` says the same.
  */
 export function remembered(code: ProblemCode, forMs: number, reason?: string): Problem {
   const retryAfterSeconds = code === 'upstream-busy' ? Math.max(1, Math.ceil(forMs / 1000)) : undefined;
   return new Problem(code, { reason, retryAfterSeconds, ...(code === 'upstream-busy' && { detail: askedToWait }) });
 }
 
-/** The detail where Constant Contact limits one question and no other. */
+/** The detail when Constant Contact limits only this question. */
 export const askedToWait =
-  'Constant Contact, or a firewall in front of it, limits this request. Wait as many seconds as `Retry-After` says.';
+  'Constant Contact, or a firewall in front of it, limits this request. Wait the seconds in `Retry-After`.';
 
 /** The only error that Sendgate throws on purpose. Switch on `code`. */
 export class Problem extends Error {

@@ -1,5 +1,5 @@
 /**
- * Traces (OpenTelemetry): spans where an SDK is loaded, at next to no cost where none is.
+ * Traces (OpenTelemetry): records spans if an SDK is loaded; costs next to nothing without one.
  *
  * Names and attributes follow the semantic conventions for HTTP. They hold no query string, address or error message.
  */
@@ -20,14 +20,14 @@ import {
 import { type Clock, settlesWithin } from './clock.ts';
 import { Problem } from './problems.ts';
 
-/** The route of a request that no resource handled. */
+/** Route of a request that no resource handled. */
 export const noRoute = '(none)';
 
-/** The SDK's, if one is loaded already; else a proxy for one that may be loaded later. */
+/** The provider of a loaded SDK, or a proxy for one that may be loaded later. */
 const provider = trace.getTracerProvider();
 const tracer = provider.getTracer('sendgate');
 
-/** What a span records of a finished response. */
+/** The fields of a finished response that a span records. */
 interface Answered {
   readonly route: string;
   readonly team: string;
@@ -38,7 +38,7 @@ interface Answered {
 
 /** The trace of a request in progress. */
 export interface RequestTrace {
-  /** For the log; undefined without an SDK. */
+  /** For the access log; undefined without an SDK. */
   readonly traceId: string | undefined;
   /** Runs `work` within the request's span. */
   run<T>(work: () => T): T;
@@ -50,7 +50,7 @@ const noProvider = new ProxyTracerProvider().getDelegate();
 /** Whether an SDK has been loaded. */
 const isTraced = () => !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== noProvider;
 
-/** Begins the span of a request, below that of its caller where it has sent a `traceparent`. */
+/** Starts the span of a request, as a child of the caller's span if the request has a `traceparent`. */
 export function traceRequest({ method = '', headers }: IncomingMessage): RequestTrace {
   if (!isTraced()) return noTrace;
   const caller = propagation.extract(context.active(), headers);
@@ -61,7 +61,7 @@ export function traceRequest({ method = '', headers }: IncomingMessage): Request
     traceId: span.spanContext().traceId,
     run: (work) => context.with(own, work),
     end: ({ route, team, campaign, cache, problem }, status) => {
-      // An unknown path may hold anything.
+      // The path of an unknown route may hold anything, so it is left out.
       const path =
         route === noRoute ? {} : { 'http.route': route, 'url.path': route.replace(':id', campaign ?? ':id') };
       span.updateName(route === noRoute ? method : `${method} ${route}`);
@@ -80,7 +80,7 @@ export function traceRequest({ method = '', headers }: IncomingMessage): Request
   };
 }
 
-/** A request that its caller does not sample: Constant Contact learns that, too. */
+/** Propagates the context of a request that is not sampled, so that calls to Constant Contact are not sampled either. */
 function untraced(span: Span, caller: Context): RequestTrace {
   if (!isSpanContextValid(span.spanContext())) return noTrace;
   const own = trace.setSpan(caller, span);
@@ -89,12 +89,12 @@ function untraced(span: Span, caller: Context): RequestTrace {
 
 const noTrace: RequestTrace = { traceId: undefined, run: (work) => work(), end: () => {} };
 
-/** Runs `work` in a separate span. Of an error, the span records only its kind. */
+/** Runs `work` in a child span, which records only the kind of an error. */
 export function inSpan<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
   return within(name, SpanKind.INTERNAL, attributes, work);
 }
 
-/** The same for a call to another server; `headers` get the `traceparent` that goes with it, and no baggage. */
+/** Runs a call to another server in a client span; `headers` hold its `traceparent`, without baggage. */
 export function inClientSpan<T>(
   name: string,
   attributes: Attributes,
@@ -103,7 +103,7 @@ export function inClientSpan<T>(
   return within(name, SpanKind.CLIENT, attributes, (span) => work(span, traceHeaders()));
 }
 
-/** Carries the active span to another process: `traceparent`, without baggage. Empty without an SDK. */
+/** Returns the headers that carry the active span to another process: `traceparent` without baggage, or nothing without an SDK. */
 export function traceHeaders(): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {};
   propagation.inject(context.active(), headers);
@@ -111,7 +111,7 @@ export function traceHeaders(): Readonly<Record<string, string>> {
   return traceparent === undefined ? {} : { traceparent };
 }
 
-/** Runs the work of a span of another process, below that span. */
+/** Runs `work` as a child of another process's span. */
 export function inTraceOf<T>(headers: Readonly<Record<string, string>>, work: () => T): T {
   return context.with(propagation.extract(ROOT_CONTEXT, headers), work);
 }
@@ -134,10 +134,10 @@ export function failed(span: Span, kind: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** At its end, a process waits for spans to be sent no longer than this. */
+/** How long an exiting process waits for spans to be sent. */
 const flushMs = 500;
 
-/** Has the SDK send its pending spans, at the end of the process. */
+/** Flushes the SDK's pending spans before the process exits. */
 export async function flushSpans(clock: Clock): Promise<void> {
   const sdk = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
   const { forceFlush } = sdk as { forceFlush?: () => Promise<void> };

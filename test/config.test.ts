@@ -189,7 +189,7 @@ describe('a bad configuration', () => {
     [
       'a file with a list',
       { SENDGATE_CONFIG: 'list.json' },
-      'SENDGATE_CONFIG: the file holds no object; allowed: { "server": { … }, … }',
+      'SENDGATE_CONFIG: the file is not a JSON object; allowed: { "server": { … }, … }',
     ],
     ['a text for a number', { PORT: 'http' }, 'server.port (PORT): is not valid; allowed: an integer from 0 to 65535'],
     [

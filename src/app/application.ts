@@ -1,5 +1,5 @@
 /**
- * The Express application: which middleware, in which order, and nothing else.
+ * The Express application: its middleware, in order.
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { summaryPath } from '../campaigns/summary-endpoint.ts';
@@ -23,12 +23,12 @@ export interface AppParts {
   readonly exports: (report: Report, format: ExportName) => RequestHandler<{ id: string }>;
   readonly summary: RequestHandler<{ id: string }>;
   readonly status: RequestHandler;
-  /** For programs written for Constant Contact v2; undefined where they are not served. */
+  /** Serves programs written for Constant Contact v2; undefined unless `server.dropInV2` is set. */
   readonly dropIn: ((report: Report) => RequestHandler<{ id: string }>) | undefined;
   readonly answerError: AnswerError;
 }
 
-/** Its requests are admitted: guards and limits come before it. */
+/** Builds the application. Guards and limits run before it, so every request in it is admitted. */
 export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');

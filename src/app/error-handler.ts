@@ -1,5 +1,5 @@
 /**
- * Answers errors as Problems: in Sendgate's form, or in v2's for programs that were written for v2.
+ * Answers errors as Problems: in Sendgate's form, or in v2's for programs written for v2.
  */
 import type { IncomingMessage } from 'node:http';
 import { answerProblem, answerProblemJson } from '../http/problem-response.ts';
@@ -7,14 +7,14 @@ import type { RequestContext } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
 import { dropInError } from '../reports/v2-compat/drop-in.ts';
 
-/** Answers a request with the Problem that an error stands for. */
+/** Answers a request with the Problem of an error; `internal-error` if the error is not a Problem. */
 export type AnswerError = (error: unknown, req: IncomingMessage, context: RequestContext) => void;
 
 interface ErrorParts {
   readonly basePath: string;
-  /** Whether the program reads errors in v2's form. */
+  /** Whether the request expects errors in v2's form. */
   readonly isDropIn: (req: IncomingMessage) => boolean;
-  /** Logs an error that is no Problem. */
+  /** Logs an error that is not a Problem. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
@@ -29,7 +29,7 @@ export function errorHandler({ basePath, isDropIn, onUnexpected }: ErrorParts): 
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  // Express's router refuses a path that cannot be decoded with a URIError of status 400.
+  // Express's router throws a URIError for a path that cannot be decoded.
   if (error instanceof URIError) {
     return new Problem('invalid-request', {
       errors: [{ parameter: 'id', problem: 'is not valid percent-encoding', allowed: 'a campaign id' }],

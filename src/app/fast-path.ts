@@ -1,7 +1,7 @@
 /**
- * Responds to hits ahead of Express, whose router and promises take two thirds of the time of a hit.
+ * Answers hits ahead of Express: its router and promises take two thirds of the time of a hit.
  *
- * It parses and looks up with the functions of the endpoint; what is no hit goes on to Express together with what was decided.
+ * Parses and looks up with the endpoint's functions. Hands everything but hits over to Express, together with the lookup.
  */
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
@@ -17,11 +17,11 @@ interface Parts {
   readonly basePath: string;
   readonly endpoints: ReportEndpoints;
   readonly answerError: AnswerError;
-  /** Logs an error that comes too late for a response. */
+  /** Logs an error that occurs after the response has begun. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
-/** Targets whose meaning is remembered: dashboards ask for the same again and again. */
+/** Parsed targets kept: dashboards repeat the same few. */
 const maxTargets = 1_000;
 const maxTargetLength = 300;
 
@@ -29,7 +29,7 @@ export class FastPath {
   readonly #parts: Parts;
   readonly #target: RegExp;
   readonly #queries = new LRUCache<string, PageQuery>({ max: maxTargets });
-  /** Of callers whose headers are known. */
+  /** By remembered caller. */
   readonly #preferences = new WeakMap<Caller, Preferences>();
 
   constructor(parts: Parts) {
@@ -40,7 +40,7 @@ export class FastPath {
   }
 
   /**
-   * Responds to a hit of an admitted caller. Returns false for everything else, with nothing written. Never throws.
+   * Answers a hit of an admitted caller. Returns false, and writes nothing, for everything else. Never throws.
    */
   respond(req: IncomingMessage, context: RequestContext, caller: Caller): boolean {
     const { method, url = '' } = req;
@@ -48,7 +48,7 @@ export class FastPath {
     const known = this.#queries.get(url);
     const [, id, report = ''] = known ? [] : (this.#target.exec(url) ?? []);
     const endpoint = this.#parts.endpoints[known?.report ?? (report as ReportName)];
-    if (!endpoint) return false; // Only Express's router can say what it means.
+    if (!endpoint) return false; // Express's router resolves it.
     const lookup = this.#lookUp(endpoint, req, caller, () => known ?? this.#parse(endpoint, id ?? '', url));
     if (lookup.kind !== 'hit') {
       endpoint.handOver(req, lookup);

@@ -1,13 +1,13 @@
 /**
- * What callers reach: one server in this process, or several worker processes.
+ * The front that callers reach: one server in this process, or several worker processes.
  */
 import type { Tallied } from '../observability/tally.ts';
 
-/** What a front has done since the start. */
+/** Counts of a front since start. */
 export interface FrontReport {
   /** All responses, counted. */
   readonly responses: readonly Tallied[];
-  /** Bytes held to respond with, beside the page cache. */
+  /** Bytes of prepared responses, outside the page cache. */
   readonly bytes: number;
   readonly exportsRunning: number;
   /** Processes that accept connections. */
@@ -19,8 +19,8 @@ export interface FrontReport {
 export interface Front extends FrontReport {
   /** Resolves with the URL. Rejects when the address cannot be bound. */
   listen(): Promise<string>;
-  /** Has other processes read mounted secrets again. */
+  /** Makes other processes reread mounted secrets. */
   reloadSecrets(): void;
-  /** Stops accepting, finishes the requests in flight, closes idle connections. */
+  /** Stops accepting, finishes requests in flight, closes idle connections. */
   drain(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * The management listener: probes, metrics and what operators can order, apart from what callers reach.
+ * The management listener: probes, status, metrics and purge, on a separate address from the callers' listener.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
@@ -18,21 +18,21 @@ interface Parts {
   readonly readStatus: () => Status;
   readonly allowedHosts: readonly string[];
   /**
-   * Forgets a campaign, or everything.
+   * Purges a campaign, or everything.
    *
-   * @throws Problem `invalid-request` when that is no campaign
+   * @throws Problem `invalid-request` for an invalid campaign id
    */
   readonly purge: (campaign: string | undefined) => Promise<Purged>;
 }
 
 export interface Purged {
-  /** Pages that were held by the instance that was asked. */
+  /** Pages that this instance dropped. */
   readonly pages: number;
-  /** Whether all instances have been told. */
+  /** Whether the purge reached all instances. */
   readonly everywhere: boolean;
 }
 
-/** Every page of a browser is foreign here: it may look, if it comes by the name, but order nothing. */
+/** Keeps every web page from purging: no origin is allowed. */
 const guard = new BrowserGuard([]);
 
 /**
@@ -83,10 +83,10 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
     const query = new URLSearchParams(searchOf(req.url ?? ''));
     const campaign = query.get('campaign') ?? undefined;
     if (query.size !== 1 || (campaign === undefined && !query.has('everything'))) {
-      throw new Problem('invalid-request', { detail: 'Say what: ?campaign=<id>, or ?everything' });
+      throw new Problem('invalid-request', { detail: 'Add what to purge: ?campaign=<id> or ?everything' });
     }
     const purged = await purge(campaign);
-    const error = 'Redis is unavailable: only this instance has dropped its pages';
+    const error = 'Redis is unavailable: only this instance dropped its pages';
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {

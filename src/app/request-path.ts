@@ -1,5 +1,5 @@
 /**
- * How a request is handled: identified and admitted once, then a hit is answered at once, and everything else by Express.
+ * How a request is handled: identify and admit it, answer a hit on the fast path, pass everything else to Express.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Express } from 'express';

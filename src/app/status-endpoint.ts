@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /status`: what every caller may know.
+ * `GET|HEAD /status`: the state that every caller may see.
  */
 import type { RequestHandler } from 'express';
 import { answerJson, requireJson } from '../http/json-response.ts';

@@ -1,27 +1,27 @@
 /**
- * The address of a client, behind proxies too.
+ * Determines the address of a client, also behind proxies.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { formatIp, type Ip, networkRule, parseHop, parseIp } from './ip.ts';
 
-/** Hops of `X-Forwarded-For` that are read, from the right: more than any chain of proxies has. */
+/** Hops of `X-Forwarded-For` read, from the right: more than any chain of proxies has. */
 const maxHops = 32;
 
-/** IPv6 with IPv4 at its end, a zone, brackets and a port, and blanks around it. */
+/** Fits an IPv6 address with embedded IPv4, zone, brackets, port and surrounding blanks. */
 const maxHopLength = 80;
 
 /** Optional whitespace around a list's items (RFC 9110 §5.6.1). */
 const blanks = /^[ \t]+|[ \t]+$/g;
 
-/** What the names in `server.trustProxy` stand for (RFC 1122, 3927, 1918, 4291, 4193). */
+/** Ranges of the names in `server.trustProxy` (RFC 1122, 3927, 1918, 4291, 4193). */
 const namedRanges: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
   linklocal: ['169.254.0.0/16', 'fe80::/10'],
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
-/** Called when a header is ignored since its sender, the peer, is not trusted. */
+/** Called when a header is ignored because the peer is not trusted. */
 type OnIgnored = (peer: string, header: string) => void;
 
 export class Addresses {
@@ -37,9 +37,9 @@ export class Addresses {
   }
 
   /**
-   * The peer's address or, behind trusted proxies, the nearest one in `X-Forwarded-For` that is not trusted. A hop that is
-   * no address ends the search: what stands left of it can be forged, so the proxy that has written it counts. Ports and
-   * zones are dropped. Undefined for a connection that has ended.
+   * Returns the peer's address or, behind trusted proxies, the nearest untrusted one in `X-Forwarded-For`. An invalid hop ends
+   * the search: everything left of it can be forged, so the proxy that wrote it counts. Drops ports and zones. Undefined for a
+   * closed connection.
    */
   of(req: IncomingMessage): Ip | undefined {
     const peer = parseIp(req.socket.remoteAddress ?? '');
@@ -50,7 +50,7 @@ export class Addresses {
     return peer;
   }
 
-  /** The same as text; `unknown` for a connection that has ended. */
+  /** Returns the address as text; `unknown` for a closed connection. */
   textOf(req: IncomingMessage): string {
     const ip = this.of(req);
     return ip ? formatIp(ip) : 'unknown';
@@ -73,13 +73,13 @@ export class Addresses {
     return nearest;
   }
 
-  /** Whether a connection is a trusted proxy's. */
+  /** Whether the peer of a connection is a trusted proxy. */
   isProxy({ remoteAddress = '' }: Socket): boolean {
     const peer = parseIp(remoteAddress);
     return peer !== undefined && this.#isTrusted(peer);
   }
 
-  /** Whether a header that only trusted proxies may set has come from one. */
+  /** Whether a header reserved for trusted proxies comes from one. */
   isFromProxy(req: IncomingMessage, header: string): boolean {
     const peer = parseIp(req.socket.remoteAddress ?? '');
     if (peer === undefined) return false;
@@ -89,10 +89,10 @@ export class Addresses {
   }
 }
 
-/** Networks with more addresses than these are more than a few proxies: a subnet of IPv4, and a link of IPv6. */
+/** Prefixes up to these are whole networks, not a few proxies: wider than an IPv4 subnet or an IPv6 link. */
 const narrowestBroadPrefix = { ipv4: 23, ipv6: 63 } as const;
 
-/** Of trusted proxies, those that are whole networks: callers may live in them, and choose their address. */
+/** Returns the trusted ranges that are whole networks: a caller inside one can choose its address. */
 export function broadRanges(trustProxy: readonly string[]): string[] {
   return trustProxy.filter((range) => {
     if (range in namedRanges) return range !== 'loopback';

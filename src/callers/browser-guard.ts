@@ -1,17 +1,17 @@
 /**
- * What web pages of other origins may do: nothing, unless their origin is on the list (Fetch Standard, "CORS protocol").
+ * Refuses web pages of other origins unless their origin is listed (Fetch Standard, "CORS protocol").
  */
 import type { IncomingMessage } from 'node:http';
 import { headerLines } from '../http/header-block.ts';
 import { Problem } from '../problems.ts';
 
-/** Sent with every answer to a listed origin. Credentials are never allowed: there are none to send. */
+/** Response headers exposed to listed origins. Credentials are never allowed: Sendgate uses no cookies. */
 const exposed =
   'Age, Cache-Status, Content-Disposition, ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id';
 const allowedHeaders =
   'Accept, Authorization, Cache-Control, If-Modified-Since, If-None-Match, Traceparent, Tracestate, X-Request-Id';
 
-/** A day; browsers shorten it to their own maximum. */
+/** A day; browsers cap it at their own maximum. */
 const preflightSeconds = 86_400;
 
 const preflightLines = headerLines(
@@ -21,7 +21,7 @@ const preflightLines = headerLines(
 );
 
 export class BrowserGuard {
-  /** By origin, header lines of its responses. */
+  /** Header lines of responses, by origin. */
   readonly #lines: ReadonlyMap<string, string>;
   readonly #always: string;
 
@@ -33,20 +33,20 @@ export class BrowserGuard {
     this.#lines = new Map(origins.map((origin) => [origin, linesFor(origin)]));
   }
 
-  /** Header lines that the response has to carry, also when the request is refused. */
+  /** Returns header lines for the response, refused or not. */
   lines({ headers: { origin } }: IncomingMessage): string {
     return `${this.#always}${origin === undefined ? '' : (this.#lines.get(origin) ?? '')}`;
   }
 
-  /** @throws Problem `origin-not-allowed` for a page of another origin, whether it wants to read or only to trigger */
+  /** @throws Problem `origin-not-allowed` for a page of another origin, even if it cannot read the response */
   check({ headers: { origin, 'sec-fetch-site': site } }: IncomingMessage): void {
     if (origin !== undefined && this.#lines.has(origin)) return;
-    // Another port of the same host is another origin too, though the same site.
+    // Another port of the same host is the same site but another origin.
     const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none';
     if (origin !== undefined || isForeign) throw new Problem('origin-not-allowed');
   }
 
-  /** Header lines of the response to a preflight, beside `lines`; undefined for any other request. */
+  /** Returns further header lines for a preflight; undefined for any other request. */
   preflight({ method, headers }: IncomingMessage): string | undefined {
     const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
     return isPreflight ? preflightLines : undefined;

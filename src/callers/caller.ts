@@ -1,16 +1,16 @@
 /**
- * Who makes a request.
+ * The identified caller of a request.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Identity } from '../http/request-context.ts';
 import type { Client } from './rate-limit/client-key.ts';
 
 export interface Caller {
-  /** The header fields of its request, as they came. */
+  /** Header fields of its request, as received. */
   readonly rawHeaders: readonly string[];
   readonly identity: Identity;
   readonly client: Client;
-  /** Lines that the header of its response has to carry. */
+  /** Header lines of its responses. */
   readonly lines: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Who asks, and whether they may: identified, then admitted, once for each request, ahead of the fast path and of Express.
+ * Identifies and admits the caller of each request once, ahead of the fast path and Express.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestContext } from '../http/request-context.ts';
@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts';
 import { Identification, type IdentifyParts } from './identify.ts';
 import type { Decision, Limiter } from './rate-limit/limiter.ts';
 
-/** A caller whose request was counted, and may be answered. */
+/** An admitted caller, with the rate limit's decision. */
 export interface Admission {
   readonly caller: Caller;
   readonly decision: Decision;
@@ -22,14 +22,14 @@ export class Callers {
     this.#limiter = parts.limiter;
   }
 
-  /** Takes foreign credentials off a request. Has to run first, so that nothing after it sees them. */
+  /** Strips credentials for Constant Contact from a request. Must run first, so that nothing else sees them. */
   receive(req: IncomingMessage): void {
     this.#identification.receive(req);
   }
 
   /**
-   * Identifies and counts the caller of a request that has passed `receive`. Undefined for a preflight, which has been answered.
-   * Adds to the response's header what it has to carry, also when the request is refused.
+   * Identifies and counts the caller of a request, after `receive`. Returns undefined for a preflight, which it answers. Adds
+   * header lines to the response, refused or not.
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */

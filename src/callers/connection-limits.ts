@@ -1,5 +1,5 @@
 /**
- * Limits of connections, in all and for each peer.
+ * Limits connections, in total and per peer.
  */
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,12 +15,12 @@ interface Parts {
   readonly addresses: Addresses;
 }
 
-/** The share of a process's connections that one peer may hold. */
+/** Fraction of a process's connections that one peer can hold. */
 const partOfPeer = 1 / 4;
 
 /**
- * The limits of one process that answers. A trusted proxy speaks for many and is not counted; loopback is, since a local proxy
- * that is not trusted cannot be told from a local client.
+ * The limits of one answering process. Does not count trusted proxies, which speak for many clients. Counts loopback: an
+ * untrusted local proxy looks like a local client.
  */
 export function connectionLimits(
   { server, exports }: Pick<Config, 'server' | 'exports'>,
@@ -30,7 +30,7 @@ export function connectionLimits(
   const maxPerPeer = Math.max(1, Math.floor(maxConnections * partOfPeer));
   const { patienceSeconds } = exports;
   const onFull = onceAMinute(clock, () => emit('connections.full', { maxConnections }));
-  /** The last peer affected: a line a minute names one. */
+  /** The last peer affected: each event, at most one a minute, names one. */
   let peer: string | undefined;
   const onPeerFull = onceAMinute(clock, () => emit('connections.peer-full', { peer, maxPerPeer }));
   const onStalled = onceAMinute(clock, () => emit('connections.stalled', { peer, patienceSeconds }));

@@ -1,26 +1,26 @@
 /**
- * The tokens of requests: those that are meant for Sendgate, and those that old programs send for Constant Contact.
+ * Tokens in requests: those for Sendgate, and those that v2 programs send for Constant Contact.
  */
 import type { IncomingMessage } from 'node:http';
 import { bearerToken, type Team, type Teams } from './teams.ts';
 
 /**
- * Takes off a request the credentials that are meant for Constant Contact. Returns the tokens among them, for one of ours may
- * stand in their place; undefined where what the request carries is meant for us.
+ * Strips credentials for Constant Contact from a request. Returns the tokens among them, since one can be a team's; undefined if
+ * the request's credentials are for Sendgate.
  */
 export type TakeForeignTokens = (req: IncomingMessage) => readonly string[] | undefined;
 
 interface TokenCheck {
-  /** The team that the token belongs to. */
+  /** The team of the token. */
   readonly team: Team | undefined;
-  /** Whether the request carries a token for Sendgate that is no team's: a guess. */
+  /** Whether the request has a token for Sendgate that belongs to no team: a guess. */
   readonly isWrong: boolean;
 }
 
 export class Credentials {
   readonly #teams: Teams;
   readonly #takeForeignTokens: TakeForeignTokens;
-  /** Requests whose tokens were taken off, and the team that one of these belonged to. */
+  /** Requests with stripped tokens, and the team of one of these. */
   readonly #taken = new WeakMap<IncomingMessage, { readonly team: Team | undefined }>();
 
   constructor(teams: Teams, takeForeignTokens: TakeForeignTokens) {
@@ -28,18 +28,18 @@ export class Credentials {
     this.#takeForeignTokens = takeForeignTokens;
   }
 
-  /** Takes foreign tokens off a request. */
+  /** Strips tokens for Constant Contact from a request. */
   receive(req: IncomingMessage): void {
     const tokens = this.#takeForeignTokens(req);
     if (tokens) this.#taken.set(req, { team: this.#teams.byToken(tokens) });
   }
 
-  /** Whether the header fields of a request say all that is known of its tokens. */
+  /** Whether all tokens of a request are in its header fields: none was stripped. */
   areInHeaders(req: IncomingMessage): boolean {
     return !this.#taken.has(req);
   }
 
-  /** A token for Constant Contact, which old programs send with every call, is no guess. */
+  /** Finds the team of a request's token. A token for Constant Contact, which v2 programs always send, is not a guess. */
   check(req: IncomingMessage): TokenCheck {
     const taken = this.#taken.get(req);
     const token = taken || !this.#teams.acceptTokens ? undefined : bearerToken(req.headers.authorization);

@@ -1,5 +1,5 @@
 /**
- * The Host allow-list, which keeps a web page from reading Sendgate through DNS rebinding.
+ * The Host allow-list: prevents web pages from reading Sendgate through DNS rebinding.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -15,15 +15,15 @@ export function allowHosts(allowedHosts: readonly string[]): HostRule {
 }
 
 /**
- * The guard of the management listener: besides the list, any address, since probes and scrapers ask by address and a
- * rebinding page has to ask by name.
+ * The rule of the management listener: allows the list and any address. Probes and scrapers use addresses; a rebinding page
+ * must use a name.
  */
 export function allowHostsAndAddresses(allowedHosts: readonly string[]): HostRule {
   const isAllowed = allowHosts([...loopbackHosts, ...allowedHosts]);
   return (req) => isAllowed(req) || isIP(hostName(req).replace(/^\[|\]$/g, '')) !== 0;
 }
 
-/** In absolute form, the target names the host, whatever `Host` says (RFC 9112 §3.2.2). */
+/** A target in absolute form overrides `Host` (RFC 9112 §3.2.2). */
 const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
 
 function hostName({ url = '', headers }: IncomingMessage): string {

@@ -1,5 +1,5 @@
 /**
- * Who asks: host, origin, address and team, in this order, ahead of all that a request can make Sendgate do.
+ * Identifies the caller by host, origin, address and team, in this order, before a request can have any effect.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestContext } from '../http/request-context.ts';
@@ -19,12 +19,12 @@ export interface IdentifyParts {
   readonly browserGuard: BrowserGuard;
   readonly addresses: Addresses;
   readonly teams: Teams;
-  /** Requests a minute of a client whose team has no limit. */
+  /** Requests per minute of a client, unless its team has a limit. */
   readonly requestsPerMinute: number;
   /** Whether a target is open to every origin and team. */
   readonly isOpen: (target: string) => boolean;
   readonly takeForeignTokens: TakeForeignTokens;
-  /** Counts wrong tokens, and callers without one where one is required. */
+  /** Counts wrong tokens, and refused callers without a token. */
   readonly limiter: Limiter;
 }
 
@@ -38,14 +38,14 @@ export class Identification {
     this.#credentials = new Credentials(parts.teams, parts.takeForeignTokens);
   }
 
-  /** Takes foreign credentials off a request. Has to run first, so that nothing after it sees them. */
+  /** Strips credentials for Constant Contact from a request. Must run first, so that nothing else sees them. */
   receive(req: IncomingMessage): void {
     this.#credentials.receive(req);
   }
 
   /**
-   * The caller of a request; undefined for a preflight, which has been answered. Adds to the response's header what it has to
-   * carry, also when the request is refused.
+   * Identifies the caller of a request. Returns undefined for a preflight, which it answers. Adds header lines to the response,
+   * refused or not.
    *
    * @throws Problem `misdirected-request`, `origin-not-allowed`, `unauthorized` or `rate-limited`
    */
@@ -59,7 +59,7 @@ export class Identification {
     return caller;
   }
 
-  /** The site holds no data: everybody who knows the host may open it, and is counted apart. */
+  /** Identifies a visitor of the site, which is open to every origin and team, holds no data, and has its own limit. */
   #visitor(req: IncomingMessage): Caller {
     this.#checkHost(req);
     return callerOf(req, defaultTeam.name, visitorOf(this.#parts.addresses.of(req)));
@@ -73,18 +73,18 @@ export class Identification {
     browserGuard.check(req);
     const preflight = browserGuard.preflight(req);
     if (preflight === undefined) return this.#member(req, context, lines);
-    // It comes without the token of the request that it asks for, and costs what a refusal costs: it is not counted.
+    // A preflight has no token and costs as little as a refusal, so it is not counted.
     context.answer(204, preflight);
     return undefined;
   }
 
-  /** The caller as one of a team, the default team included. */
+  /** Identifies the caller as a member of a team, the default team included. */
   #member(req: IncomingMessage, context: RequestContext, lines: string): Caller {
     const { addresses, teams, requestsPerMinute, limiter } = this.#parts;
     const ip = addresses.of(req);
     const token = this.#credentials.check(req);
     const team = teams.of(req, ip, token.team);
-    // Guesses count for their address, as a client without a team, whatever else recognises the request.
+    // A guess counts for its address, as a client of the default team, even if something else identifies the team.
     if (!team || (token.isWrong && team !== defaultTeam)) {
       const { fields } = limiter.admit(clientOf(defaultTeam, ip, requestsPerMinute), context);
       if (!team) {
@@ -99,7 +99,7 @@ export class Identification {
     if (!this.#parts.isAllowedHost(req)) throw new Problem('misdirected-request');
   }
 
-  /** Whether header fields alone tell the caller: not with another method, a host in the target, or after tokens were taken off. */
+  /** Whether header fields alone identify the caller: not with another method, a host in the target, or stripped tokens. */
   #isToldByHeaders(req: IncomingMessage): boolean {
     const { method, url } = req;
     return (

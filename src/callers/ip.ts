@@ -1,6 +1,6 @@
 /**
- * IP addresses as numbers, in one form for both families: `net.isIP` says what is one. `net.BlockList` is not used, since a check
- * takes several microseconds of every hit; `test/ip.test.ts` compares this with it.
+ * IP addresses as numbers, in one form for both families. `net.isIP` validates them. Avoids `net.BlockList`, which takes several
+ * microseconds of every hit; `test/ip.test.ts` compares the two.
  */
 import { isIP, isIPv6, SocketAddress } from 'node:net';
 
@@ -9,11 +9,11 @@ export type Ip = readonly number[];
 
 const groupCount = 8;
 const groupBits = 16;
-/** Groups of the prefix that IPv4 addresses have in IPv6. */
+/** Groups in the prefix of IPv4-mapped addresses. */
 const mappedGroups = 6;
 const mappedPrefix: Ip = [0, 0, 0, 0, 0, 0xffff];
 
-/** An address without brackets and port; undefined for anything else. A zone is dropped. */
+/** Parses an address without brackets and port; undefined for anything else. Drops a zone. */
 export function parseIp(text: string): Ip | undefined {
   const family = isIP(text);
   if (family === 4) return [...mappedPrefix, ...ipv4Groups(text)];
@@ -23,7 +23,7 @@ export function parseIp(text: string): Ip | undefined {
 const inBrackets = /^\[([^\]]+)\](?::\d{1,5})?$/;
 const ipv4AndPort = /^([\d.]+):\d{1,5}$/;
 
-/** An address as gateways write it, such as `10.1.2.3:5678`, `[2001:db8::1]` or `[2001:db8::1]:4711`, too. */
+/** Parses an address, also as gateways write it: `10.1.2.3:5678`, `[2001:db8::1]` or `[2001:db8::1]:4711`. */
 export function parseHop(text: string): Ip | undefined {
   const bare = inBrackets.exec(text)?.[1];
   if (bare !== undefined) return isIPv6(bare) ? parseIp(bare) : undefined;
@@ -35,7 +35,7 @@ function ipv4Groups(text: string): Ip {
   return [a * 256 + b, c * 256 + d];
 }
 
-/** Of a text that is an IPv6 address. */
+/** Parses a valid IPv6 address. */
 function ipv6Groups(text: string): Ip {
   const [address = ''] = text.split('%', 1);
   const [before = '', behind] = address.split('::');
@@ -45,7 +45,7 @@ function ipv6Groups(text: string): Ip {
   return [...first, ...Array<number>(groupCount - first.length - last.length).fill(0), ...last];
 }
 
-/** The last of them may be an IPv4 address. */
+/** Parses groups, of which the last may be an IPv4 address. */
 function groupsIn(text: string): Ip {
   if (text === '') return [];
   return text.split(':').flatMap((group) => (group.includes('.') ? ipv4Groups(group) : Number.parseInt(group, 16)));
@@ -58,7 +58,7 @@ export function isIpv4(ip: Ip): boolean {
   return ip[5] === 0xffff;
 }
 
-/** The one spelling of an address: dotted, or as RFC 5952 has it. */
+/** Formats an address canonically: dotted, or by RFC 5952. */
 export function formatIp(ip: Ip): string {
   if (isIpv4(ip)) {
     const [high = 0, low = 0] = [ip[6], ip[7]];
@@ -68,12 +68,12 @@ export function formatIp(ip: Ip): string {
   return new SocketAddress({ address, family: 'ipv6' }).address;
 }
 
-/** Whether an address is one of these, or in one of these CIDR ranges. */
+/** Returns a rule that matches these addresses and CIDR ranges. */
 export function networkRule(networks: readonly string[]): (ip: Ip) => boolean {
   const ranges = networks.map(rangeOf);
   return (ip) => {
     for (const range of ranges) {
-      // A short prefix of IPv6, such as ::/8, is not meant for IPv4.
+      // A short IPv6 prefix, such as ::/8, must not match IPv4-mapped addresses.
       if (isIn(ip, range) && (range.groups >= mappedGroups || !isIpv4(ip))) return true;
     }
     return false;
@@ -84,7 +84,7 @@ interface Range {
   readonly network: Ip;
   /** Whole groups of the prefix. */
   readonly groups: number;
-  /** By how much the group behind them is shifted to leave the bits of the prefix. */
+  /** Right shift that leaves only prefix bits of the next group. */
   readonly shift: number;
 }
 
@@ -97,7 +97,7 @@ function rangeOf(network: string): Range {
   return { network: ip, groups: Math.floor(bits / groupBits), shift: groupBits - (bits % groupBits) };
 }
 
-/** Compares from the last group to the first: that is where most addresses differ. */
+/** Compares from the last group to the first, since most addresses differ at the end. */
 function isIn(ip: Ip, { network, groups, shift }: Range): boolean {
   if (shift < groupBits && (ip[groups] ?? 0) >> shift !== (network[groups] ?? 0) >> shift) return false;
   for (let n = groups - 1; n >= 0; n--) {

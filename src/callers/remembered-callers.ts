@@ -1,6 +1,6 @@
 /**
- * The last caller of each connection: a client sends the same header fields again and again, and while they are the same to
- * the letter, it is not identified again.
+ * Remembers the last caller of each connection, so that a client is identified again only when its header fields change in any
+ * byte.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,7 +14,7 @@ export class RememberedCallers {
     return last && isEqual(last.rawHeaders, req.rawHeaders) ? last : undefined;
   }
 
-  /** A caller with a token is not remembered: the token would be kept. */
+  /** Remembers a caller, unless it has a token, which must not be kept. */
   remember(req: IncomingMessage, caller: Caller): void {
     if (req.headers.authorization === undefined) this.#last.set(req.socket, caller);
   }

@@ -1,5 +1,5 @@
 /**
- * Which team a request belongs to.
+ * Finds the team of a request.
  */
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -8,13 +8,13 @@ import { type Ip, networkRule } from './ip.ts';
 
 export interface TeamOptions {
   readonly name: string;
-  /** Its share of the upstream quota, in proportion to those of others. */
+  /** Weight of its share of the quota, relative to other teams. */
   readonly weight: number;
-  /** Requests a minute of the whole team; without it, the limit of everybody holds for each of its clients. */
+  /** Requests per minute of the whole team; without it, `callers.requestsPerMinute` limits each of its clients. */
   readonly requestsPerMinute?: number | undefined;
   /** Addresses and CIDR ranges of its clients. */
   readonly networks: readonly string[];
-  /** A header that a trusted proxy sets. From any other peer it is ignored. */
+  /** A header set by a trusted proxy; ignored from any other peer. */
   readonly header?: { readonly name: string; readonly value: string } | undefined;
   /** SHA-256 digests, in hex, of bearer tokens. */
   readonly tokensSha256: readonly string[];
@@ -26,10 +26,10 @@ export interface Team {
   readonly requestsPerMinute: number | undefined;
 }
 
-/** The team of callers that no other team recognises. */
+/** The team of callers that match no other team. */
 export const defaultTeam: Team = { name: 'default', weight: 1, requestsPerMinute: undefined };
 
-/** The teams that share the quota. Where callers have to be of a team, the default team has no share. */
+/** The teams that share the quota. The default team has no share if `callers.required` is set. */
 export const sharingTeams = <T>(teams: readonly T[], required: boolean) => (required ? teams : [...teams, defaultTeam]);
 
 interface ConfiguredTeam extends Team {
@@ -39,10 +39,10 @@ interface ConfiguredTeam extends Team {
 export class Teams {
   readonly #teams: readonly ConfiguredTeam[];
   readonly #required: boolean;
-  /** By digest of a token. The time of a look-up depends on the digest, which nobody can choose: it tells nothing of tokens. */
+  /** By digest of a token. Lookup time depends on the digest, which a caller cannot choose, so it reveals nothing about tokens. */
   readonly #byToken: ReadonlyMap<string, Team>;
 
-  /** @param required whether callers that no team recognises are refused */
+  /** @param required whether callers that match no team are refused */
   constructor(teams: readonly TeamOptions[], required: boolean, addresses: Addresses) {
     this.#required = required;
     this.#teams = teams.map((team) => ({
@@ -54,10 +54,10 @@ export class Teams {
     const tokens = this.#teams.flatMap((team, n) =>
       (teams[n]?.tokensSha256 ?? []).map((digest) => [digest.toLowerCase(), team] as const),
     );
-    this.#byToken = new Map(tokens.reverse()); // The first team that has a token keeps it.
+    this.#byToken = new Map(tokens.reverse()); // A token listed twice belongs to the first team.
   }
 
-  /** Whether any team is recognised by tokens. */
+  /** Whether any team has tokens. */
   get acceptTokens(): boolean {
     return this.#byToken.size > 0;
   }
@@ -67,7 +67,7 @@ export class Teams {
     return [...this.#teams, defaultTeam];
   }
 
-  /** The team of the first of these tokens that belongs to one. */
+  /** Returns the team of the first token that belongs to one. */
   byToken(tokens: readonly string[]): Team | undefined {
     if (!this.acceptTokens) return undefined;
     for (const token of tokens) {
@@ -78,11 +78,11 @@ export class Teams {
   }
 
   /**
-   * The first team, in the order of the configuration, that recognises the request; the default team where none does;
-   * undefined where none does and one is required.
+   * Returns the first team, in configured order, that matches the request. Without a match, returns the default team, or
+   * undefined if a team is required.
    *
    * @param ip the address of the request
-   * @param byToken the team whose token it carries
+   * @param byToken the team of its token
    */
   of(req: IncomingMessage, ip: Ip | undefined, byToken: Team | undefined): Team | undefined {
     const team = this.#teams.find((one) => one === byToken || one.matches(req, ip));
@@ -98,7 +98,7 @@ function matcher({ networks, header }: TeamOptions, addresses: Addresses): Confi
     (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
 }
 
-/** The token in an `Authorization` header. */
+/** Extracts the token from an `Authorization` header. */
 export const bearerToken = (authorization = '') => /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
 
 const digestOf = (token: string) => hash('sha256', token, 'hex');

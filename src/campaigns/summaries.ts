@@ -1,5 +1,5 @@
 /**
- * The cache of campaigns' summaries, on the parts of the page cache.
+ * Caches campaigns' summaries, built from the parts of the page cache.
  */
 import { summaryKey } from '../cache/keys.ts';
 import { MemoryStore } from '../cache/memory-store.ts';
@@ -15,12 +15,12 @@ import type { Demand, Payer } from '../quota/demand.ts';
 
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;
-  /** Bounds what clients may ask that does not exist. */
+  /** Limits requests for campaigns that do not exist. */
   readonly unknownIds: UnknownIds;
-  /** The ids by which one campaign can be asked for. */
+  /** Resolves the several ids of one campaign. */
   readonly ids: OtherIds;
   readonly clock: Clock;
-  /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
+  /** Monotonic time of the last outage, which invalidates refusals remembered before it. */
   readonly outageAt: () => number;
 }
 
@@ -30,7 +30,7 @@ export interface SummaryOptions {
   readonly notFoundSeconds: number;
 }
 
-/** Where summaries come from. */
+/** Source of summaries. */
 export type SummarySource = Pick<Summaries, 'get'>;
 
 /** Room for about ten thousand. */
@@ -46,7 +46,7 @@ interface HeldSummary {
 
 type Held = HeldSummary | Refusal;
 
-/** One call for all who ask, at most once in `minFreshSeconds` a campaign; a held summary beats the upstream's failure. */
+/** Coalesces calls, and makes at most one per campaign in `minFreshSeconds`. Serves a stale summary when the upstream fails. */
 export class Summaries {
   readonly #parts: Parts;
   readonly #options: SummaryOptions;
@@ -62,7 +62,7 @@ export class Summaries {
   }
 
   /**
-   * The summary, held once for all ids of a campaign.
+   * Returns the summary of a campaign, cached once for all its ids.
    *
    * @throws Problem, or the signal's reason
    */
@@ -72,7 +72,7 @@ export class Summaries {
     return client === undefined ? lookUp() : unknownIds.watch(client, campaign, signal, lookUp);
   }
 
-  /** Forgets one campaign, or all of them. */
+  /** Drops the summary of one campaign, or all of them. */
   forget(campaign?: string): void {
     const isOne = (key: string) => campaign === undefined || key === summaryKey(campaign);
     this.#flights.forget(isOne);
@@ -107,12 +107,12 @@ export class Summaries {
       const refusal = this.#refusals.of(error);
       if (refusal && !(error.isLasting && old)) return hold(refusal, this.#refusals.forMs);
       if (!old) throw error;
-      // A team that has spent its share keeps nobody else from asking.
+      // A team that has spent its share must not delay another team's call.
       return error.reason === 'share' ? old : hold(old, pauseMs(error, minFreshSeconds));
     }
   }
 
-  /** What is held, if it is better than an error. */
+  /** Returns the cached summary if it is within `staleIfErrorSeconds`. */
   #fallback(key: string): HeldSummary | undefined {
     const held = this.#held.peek(key);
     const isUsable =

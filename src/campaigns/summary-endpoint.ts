@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /campaigns/:id/sends/summary`: what is known of a campaign without reading it all.
+ * `GET|HEAD /campaigns/:id/sends/summary`: a campaign's number of sends, without reading them all.
  */
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
@@ -15,19 +15,18 @@ import type { SummarySource } from './summaries.ts';
 export const summaryPath = '/campaigns/:id/sends/summary';
 
 export const summarySchema = z.object({
-  campaign_id: z.string().meta({ description: 'The id that was asked for', examples: ['1100394165287'] }),
+  campaign_id: z.string().meta({ description: 'The id in the request', examples: ['1100394165287'] }),
   sends: z
     .int()
     .nonnegative()
     .nullable()
     .meta({
-      description:
-        'Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out',
+      description: "Constant Contact's count of sends; null until it has one, as before a campaign is sent",
       examples: [3],
     }),
 });
 
-/** Every method of the resource. Rejects with Problems, for the error handler to answer. */
+/** Handles every method of the resource. Rejects with Problems for the error handler. */
 export function summaryHandler(summaries: SummarySource, ids: CampaignIdRule): RequestHandler<{ id: string }> {
   return async (req, res) => {
     const { record } = contextOf(req);

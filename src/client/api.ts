@@ -35,43 +35,43 @@ export interface SendsPage {
 }
 export interface Summary {
   /**
-   * The id that was asked for
+   * The id in the request
    */
   campaign_id: string;
   /**
-   * Sends, as Constant Contact counts them; null where it has no number yet, as before a campaign has gone out
+   * Constant Contact's count of sends; null until it has one, as before a campaign is sent
    */
   sends: number | null;
 }
 export interface Status {
   /**
-   * Constant Contact, and what is left of the account's limits
+   * State of Constant Contact, and what is left of the account's limits
    */
   upstream: {
     callsThisSecond: number;
     /**
-     * Calls that may be made in a second, at present
+     * Calls currently allowed per second
      */
     perSecond: number;
     callsToday: number;
     leftToday: number;
     /**
-     * When the count of the day begins anew
+     * When the daily count resets
      */
     dayEndsAt: string;
     /**
-     * `open` while Constant Contact is taken to be down
+     * `open` while Constant Contact is considered down
      */
     circuit: 'open' | 'closed';
     credentials: 'refused' | 'ok';
     quota: 'exhausted' | 'ok';
     /**
-     * `gone` when Constant Contact has withdrawn the version in use
+     * `gone` once Constant Contact has withdrawn the version in use
      */
     api: 'gone' | 'ok';
   };
   /**
-   * Who spends the day's calls
+   * The day's calls, by team
    */
   teams: {
     /**
@@ -83,29 +83,29 @@ export interface Status {
      */
     calls: number;
     /**
-     * Calls of a day that the team is sure of
+     * The team's share: calls per day guaranteed to it
      */
     part: number;
     /**
-     * Calls beyond its part
+     * Calls made beyond its share
      */
     borrowed: number;
     /**
-     * Calls that it may still make now
+     * Calls that it can make now
      */
     available: number;
   }[];
   /**
-   * Who waits for a call to Constant Contact, and how long it takes
+   * Calls queued for Constant Contact and how long they wait, by team and urgency
    */
   queues: {
     team: string;
     /**
-     * `bulk`: exports; `refresh`: pages that are held, but stale
+     * `interactive`: a caller waits; `refresh`: stale pages and read-ahead; `bulk`: exports
      */
     urgency: 'interactive' | 'refresh' | 'bulk';
     /**
-     * Calls that wait for their turn
+     * Calls in the queue
      */
     waiting: number;
     /**
@@ -114,7 +114,7 @@ export interface Status {
     waitP50: number;
     waitP95: number;
     /**
-     * Calls that have waited since the start, if only for a moment
+     * Calls queued since start, however briefly
      */
     calls: number;
   }[];
@@ -167,7 +167,7 @@ export interface Problem {
      */
     problem: string;
     /**
-     * What would be right
+     * What is allowed
      */
     allowed: string;
   }[];

@@ -1,5 +1,5 @@
 /**
- * A client for Sendgate, for browsers and Node: `fetch`, and nothing else.
+ * A client for Sendgate in browsers and Node. Needs only `fetch`.
  *
  *     const { sends } = createClient({ baseUrl: 'https://sendgate.example.com' });
  *     for await (const send of sends('1100394165287', { createdSince: '2026-01-01' })) console.log(send.email_address);
@@ -9,11 +9,11 @@ import type { Problem, Send, SendsPage, Status, Summary } from './api.ts';
 export type { Problem, Send, SendsPage, Status, Summary } from './api.ts';
 
 export interface ClientOptions {
-  /** Sendgate's address, with its base path if it has one. A page of the same origin may leave the origin out. */
+  /** Sendgate's address, with its base path if it has one. Pages of the same origin can omit the origin. */
   readonly baseUrl: string;
   /** Your team's token, if operators issued one. */
   readonly token?: string;
-  /** How long one page is retried, in seconds; 120 by default, 0 for a single try. */
+  /** How long to retry one page, in seconds; 120 by default, 0 for a single attempt. */
   readonly patienceSeconds?: number;
   /** Replaces the global `fetch`. */
   readonly fetch?: typeof fetch;
@@ -31,16 +31,16 @@ export interface SendsOptions extends RequestOptions {
 export interface PagesOptions extends SendsOptions {
   /** Sends a page, 1–500; 500 by default. */
   readonly limit?: number;
-  /** The `next` of a page, to continue behind it. */
+  /** The `next` of a page, to continue after it. */
   readonly from?: string;
 }
 
-/** A page, with what its headers say. */
+/** A page and its headers. */
 export interface ReceivedPage {
   readonly sends: readonly Send[];
   /** Whether Sendgate's cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`. */
   readonly cacheStatus: string;
-  /** Seconds since Constant Contact was asked. */
+  /** Seconds since the page was fetched from Constant Contact. */
   readonly ageSeconds: number;
   /** The address of this page, and of the next one; undefined on the last page. */
   readonly url: string;
@@ -51,25 +51,25 @@ export interface Client {
   /**
    * All sends of a campaign, newest first, each once.
    *
-   * @throws SendgateError when Sendgate refuses, or its errors outlast the patience; TypeError when it cannot be reached; the
-   * signal's reason when it is aborted
+   * @throws SendgateError when Sendgate refuses, or its errors outlast `patienceSeconds`; TypeError when it is unreachable; the
+   * signal's reason when aborted
    */
   sends(campaign: string, options?: SendsOptions): AsyncGenerator<Send, void, undefined>;
-  /** The same page by page. New sends that arrive meanwhile can make a page repeat rows of the one before. */
+  /** All sends, page by page. If new sends arrive meanwhile, a page can repeat rows of an earlier one. */
   pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedPage, void, undefined>;
   /** The number of sends of a campaign. */
   summary(campaign: string, options?: RequestOptions): Promise<Summary>;
-  /** The present state of Sendgate: quota, teams and queues. */
+  /** The current state of Sendgate: quota, teams and queues. */
   status(options?: RequestOptions): Promise<Status>;
 }
 
 /** The last part of a problem's `type`, e.g. `campaign-not-found`. */
 export type ProblemCode = Problem['type'] extends `/problems/${infer Code}` ? Code : never;
 
-/** An error that Sendgate answered with. Switch on `code`. */
+/** An error response of Sendgate. Switch on `code`. */
 export class SendgateError extends Error {
   override readonly name = 'SendgateError';
-  /** `unreadable` if the answer is not Sendgate's. */
+  /** `unreadable` if the response is not Sendgate's. */
   readonly code: ProblemCode | 'unreadable';
   readonly status: number;
   readonly problem: Problem | undefined;
@@ -94,11 +94,11 @@ export class SendgateError extends Error {
 }
 
 const defaultPatienceSeconds = 120;
-/** Tries of a connection that cannot be made. */
+/** Attempts to connect. */
 const maxConnections = 3;
 const firstPauseSeconds = 1;
 const longestPauseSeconds = 15;
-/** Statuses of errors that may pass. */
+/** Statuses of transient errors. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Problems that last until a person acts or the day ends, whatever their status. */
 const lasting: ReadonlySet<ProblemCode | 'unreadable'> = new Set([
@@ -106,7 +106,7 @@ const lasting: ReadonlySet<ProblemCode | 'unreadable'> = new Set([
   'upstream-gone',
   'upstream-quota-exhausted',
 ]);
-/** Pages whose sends are remembered, so that each send comes once. */
+/** Recent pages kept to drop repeated sends. */
 const maxRememberedPages = 20;
 
 interface Attempt {
@@ -115,7 +115,7 @@ interface Attempt {
   readonly failure?: Error;
 }
 
-/** A client of the Sendgate at `baseUrl`. It holds nothing but its options. */
+/** Creates a client for the Sendgate at `baseUrl`. It holds no state but its options. */
 export function createClient(options: ClientOptions): Client {
   const base = options.baseUrl.replace(/\/+$/, '');
   const patienceMs = (options.patienceSeconds ?? defaultPatienceSeconds) * 1000;
@@ -126,7 +126,7 @@ export function createClient(options: ClientOptions): Client {
   };
   const urlOf = (path: string) => new URL(base + path, globalThis.location?.href).href;
 
-  /** Retries transient errors until there is an answer or patience ends. */
+  /** Retries transient errors until a response arrives or patience ends. */
   async function get(url: string, { signal }: RequestOptions): Promise<Response> {
     const giveUpAt = performance.now() + patienceMs;
     let connectionsLeft = maxConnections;
@@ -140,7 +140,7 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  /** @throws the signal's reason, and what no retry mends */
+  /** @throws the signal's reason, and errors that no retry can fix */
   async function attempt(url: string, signal: AbortSignal | undefined): Promise<Attempt> {
     signal?.throwIfAborted();
     try {
@@ -148,7 +148,7 @@ export function createClient(options: ClientOptions): Client {
       return response.ok ? { response } : { failure: await SendgateError.from(response) };
     } catch (error) {
       signal?.throwIfAborted();
-      // A connection that fails is a TypeError (Fetch Standard, "HTTP-network fetch"). So is a wrong address, but that never passes.
+      // A failed connection is a TypeError (Fetch Standard, "HTTP-network fetch"). So is an invalid address, which keeps failing.
       if (!(error instanceof Error) || error.name !== 'TypeError') throw error;
       return { failure: error };
     }
@@ -205,7 +205,7 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-/** The whole send: if its contact is not known, the rest tells it from others. */
+/** The whole send: without a contact, the other fields distinguish it. */
 const identity = (send: Send) => JSON.stringify(send);
 
 const isTransient = ({ status, code }: SendgateError) => transient.has(status) && !lasting.has(code);

@@ -1,5 +1,5 @@
 /**
- * The page cache and the summaries, with Redis behind them where there is one.
+ * Builds the page cache and the summaries, with Redis as second level if configured.
  */
 import { Generations, maxWalks } from '../cache/generations.ts';
 import { campaignOf } from '../cache/keys.ts';
@@ -29,7 +29,7 @@ export interface BuiltCache {
   readonly summaries: Summaries;
 }
 
-/** Pages are made out of others where the upstream knows no `created_since`, and in v2's form. */
+/** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. */
 const partForViews = ({ constantContact, server }: Config) =>
   constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 0;
 
@@ -91,7 +91,7 @@ function buildSecondLevel(
       staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
       maxFreshSeconds: config.cache.maxFreshSeconds,
       notFoundSeconds: config.cache.notFoundSeconds,
-      // With v3, our names of the fields and the id of the campaign can make a content longer than it came.
+      // Sendgate's field names and campaign ids can make a page longer than v3's response.
       maxPageBytes: config.constantContact.maxResponseBytes * 2,
       maxWaitMs: config.constantContact.deadlineMs,
     },

@@ -1,5 +1,5 @@
 /**
- * Who may ask: guards, teams, addresses, and the limit of requests.
+ * Builds the guards, teams, addresses and rate limit of callers.
  */
 import type { IncomingMessage } from 'node:http';
 import { Addresses } from '../callers/address.ts';
@@ -17,16 +17,16 @@ import { sitePaths } from '../site/site.ts';
 import { untrustedPeerWarning } from './trusted-proxies.ts';
 
 export interface LimiterParts {
-  /** Of the names that clients have in `RateLimit-Policy`: one for all processes. */
+  /** Salt of the client keys in `RateLimit-Policy`, the same in all processes. */
   readonly partitionSalt: string;
-  /** Adds up the requests of all processes; undefined where this is the only one. */
+  /** Counts the requests of all processes; undefined for a single process. */
   readonly sharedCounter: SharedCounter | undefined;
-  /** Called with the key of a client that sends requests, once a minute. */
+  /** Called with a client's key once a minute while it sends requests. */
   readonly onSeen: (key: string) => void;
 }
 
 interface Parts extends LimiterParts {
-  /** Whether a request is for v2's API, and what it carries as credentials meant for Constant Contact. */
+  /** Whether a request is for v2's API, so that its credentials are Constant Contact's. */
   readonly isDropIn: (req: IncomingMessage) => boolean;
   readonly clock: Clock;
   readonly emit: Emit;

@@ -1,5 +1,5 @@
 /**
- * A front in this process: guards, teams, limits, the resources, and the server under them.
+ * Builds a front in this process: guards, teams, limits, resources and the server.
  */
 import { createApp } from '../app/application.ts';
 import { errorHandler } from '../app/error-handler.ts';
@@ -39,7 +39,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
   const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
 
   const { callers, addresses, teams } = buildCallers(config, { ...parts, isDropIn });
-  // A response to a request with a token is not for one without, in a cache that both share (RFC 9111 §4.1).
+  // A shared cache must not serve the response for a token to a request without it (RFC 9111 §4.1).
   const commonLines = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
   const resources = buildResources(config, { ...parts, addresses, commonLines, onUnexpected });
   const { responses, refreshAhead, endpoints, dropIns, exports } = resources;

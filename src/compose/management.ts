@@ -1,5 +1,5 @@
 /**
- * The management listener, and the purge that it offers.
+ * Builds the management listener and its purge.
  */
 import { managementListener, type Purged } from '../app/management.ts';
 import type { PageCache } from '../cache/page-cache.ts';
@@ -41,7 +41,7 @@ function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | '
   const { campaignIds } = upstream.adapter;
   return async (given) => {
     const campaign = given === undefined ? undefined : parseCampaign(given, '', campaignIds);
-    // An id may mean an activity whose pages are held, here or elsewhere, before anybody has asked by that id, or when it meant none.
+    // The id may belong to an activity that is cached under another id, here or on another instance: look it up again.
     ids.doubt(campaign);
     const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));
     const purged = await pages.purge(campaign);
@@ -52,7 +52,7 @@ function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | '
 }
 
 const notIdentified =
-  'The pages that are held under this very id are purged. Whether the id means a campaign that is held under another one could not be found out: try again, or purge everything.';
+  'Pages cached under this very id are purged. The lookup of its other ids failed, so pages cached under those remain: retry, or purge everything.';
 
 async function problemOf(doing: Promise<void>): Promise<Problem | undefined> {
   try {
@@ -64,7 +64,7 @@ async function problemOf(doing: Promise<void>): Promise<Problem | undefined> {
   }
 }
 
-/** Nobody shares the management listener: its peers are not told apart. */
+/** Limits of the management listener: no limit per peer, since only operators use it. */
 const limitsOf = ({ server, exports }: Config, clock: Clock): ConnectionLimits & { clock: Clock } => ({
   ...{ clock, maxConnections: server.maxConnections, maxPerPeer: server.maxConnections, peerOf: () => undefined },
   ...{ patienceMs: exports.patienceSeconds * 1000, onRejected: () => {}, onStalled: () => {} },

@@ -1,5 +1,5 @@
 /**
- * Logs, metrics, status and health. They read the state of other rooms, and listen to what happens.
+ * Builds logs, metrics, status and health. They read the state of other rooms and listen to events.
  */
 import type { FrontReport } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
@@ -28,7 +28,7 @@ interface StateParts {
   readonly redis: Redis | undefined;
 }
 
-/** What is known without the front, which shows it to callers. */
+/** Builds the status without the front, which shows it to callers. */
 export function buildStatus({ events, built, pages, redis }: StateParts): StatusBoard {
   const status = new StatusBoard({
     ...upstreamState(built),
@@ -77,7 +77,7 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
   return metrics;
 }
 
-/** What keeps Constant Contact from being called. */
+/** Conditions that stop calls to Constant Contact. */
 function upstreamState({
   gates,
   quota,

@@ -1,5 +1,5 @@
 /**
- * The processes that callers reach: this one alone, or several workers with this one behind them.
+ * Builds the front: in this process, or in several workers with this process as their primary.
  */
 import { randomBytes } from 'node:crypto';
 import type { Front } from '../app/front.ts';

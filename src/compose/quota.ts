@@ -1,5 +1,5 @@
 /**
- * The quota of calls, with the file in which its day is kept.
+ * Builds the quota and the state file that keeps its day.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,13 +15,13 @@ interface Parts {
   readonly emit: Emit;
   /** All teams, by name. */
   readonly teams: ReadonlyMap<string, TeamShare>;
-  /** What the instances share; undefined where this is the only one. */
+  /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
 }
 
 export interface BuiltQuota {
   readonly quota: Quota;
-  /** Where what ids mean is kept, too. */
+  /** Also keeps resolved campaign ids. */
   readonly stateFile: StateFile;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The resources of a campaign, out of a source of pages.
+ * Builds the resources of a campaign on a source of pages.
  */
 import type { PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
@@ -16,13 +16,13 @@ import { PreparedResponses } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
 
-/** Where pages and summaries come from: the cache of this process, or the primary. */
+/** Sources of pages and summaries: the cache of this process, or the primary. */
 export interface SourceParts {
   readonly clock: Clock;
   readonly pages: PageSource;
   readonly summaries: SummarySource;
   readonly campaignIds: CampaignIdRule;
-  /** Whether the quota is ample enough for calls that no caller has asked for yet. */
+  /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
   readonly exportSlots: ExportSlots;
   /** Bytes for prepared responses. */
@@ -31,7 +31,7 @@ export interface SourceParts {
 
 interface Parts extends SourceParts {
   readonly addresses: Addresses;
-  /** Lines that the header of every response carries. */
+  /** Header lines of every response. */
   readonly commonLines: string;
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }

@@ -1,5 +1,5 @@
 /**
- * The start and the end of a Sendgate that is built.
+ * Starts and stops a Sendgate once its parts are built.
  */
 import type { Front } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
@@ -28,7 +28,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly health: Health;
 }
 
-/** A Sendgate that runs. */
+/** A running Sendgate. */
 export interface Service {
   readonly url: string;
   readonly managementUrl: string;
@@ -36,15 +36,15 @@ export interface Service {
   readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
-  /** Reads mounted secrets again. */
+  /** Rereads mounted secrets. */
   reloadSecrets(): void;
-  /** Everything that must not be seen. */
+  /** All values to redact. */
   secretValues(): readonly string[];
-  /** Stops accepting, finishes the requests in flight, closes idle connections. */
+  /** Stops accepting, finishes requests in flight, closes idle connections. */
   stop(): Promise<void>;
 }
 
-/** Listens. Rejects when an address cannot be bound. */
+/** Opens both listeners. Rejects when an address cannot be bound. */
 export async function run(config: Config, parts: Parts): Promise<Service> {
   const { emit, version, secrets, shared, built, front, management, health } = parts;
   const { log, pages, metrics, status } = parts;
@@ -68,7 +68,7 @@ export async function run(config: Config, parts: Parts): Promise<Service> {
   };
 }
 
-/** Probes and scrapes are quick: what is in flight at the end has this long. */
+/** Time for probes and scrapes in flight to finish; they are quick. */
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
@@ -77,7 +77,7 @@ async function stop({ server }: Config, parts: Parts): Promise<void> {
   health.phase = 'draining';
   emit('service.draining', {});
   management.startDraining();
-  // Ending a container ends every process in it: also the one that refreshes the tokens.
+  // Wait for the process that refreshes tokens: the container's end would kill it.
   const refreshed = tokens && settlesWithin(clock, server.drainTimeoutMs, tokens.close());
   await Promise.all([front.drain(), refreshed]);
   await management.drain(managementDrainMs);

@@ -1,5 +1,5 @@
 /**
- * Credentials, and what operators should hear of them.
+ * Builds the credentials and reports their changes.
  */
 import type { Config } from '../config/schema.ts';
 import type { SecretSources } from '../config/secret-sources.ts';

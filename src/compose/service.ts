@@ -1,5 +1,5 @@
 /**
- * A whole Sendgate: what is needed is built here once, from the ground up, and passed in.
+ * A whole Sendgate: builds each part once, from the bottom up, and passes it in.
  */
 import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
@@ -22,11 +22,11 @@ export interface ServiceParts {
   readonly readFile: (path: string) => string;
   readonly logDestination: LogDestination;
   readonly version: string;
-  /** Refreshes v3's tokens, in the file that the order names. */
+  /** Refreshes v3's tokens in the file named by the order. */
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
 }
 
-/** Builds and listens. Rejects when an address cannot be bound. */
+/** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
 export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();

@@ -1,5 +1,5 @@
 /**
- * What instances share: Redis, the keys that encrypt what is kept there, and digests for its names.
+ * Builds the state shared by instances: Redis, the keys that encrypt its values, and the digests in its key names.
  */
 import type { Clock } from '../clock.ts';
 import { parseRedisUrl } from '../config/redis-url.ts';
@@ -18,13 +18,13 @@ interface Parts {
 }
 
 export interface SharedState {
-  /** Undefined where this is the only instance. */
+  /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
-  /** Undefined where no file of encryption keys is configured. */
+  /** Undefined unless `cache.encryptionKeyFile` is set. */
   readonly keyRing: KeyRing | undefined;
-  /** Keyed with the encryption keys or, without them, with a credential: all instances have it, and Redis does not. */
+  /** Keyed with the encryption keys or, without them, with a credential: all instances have one, Redis does not. */
   readonly digest: Digest;
-  /** Keyed with the encryption keys alone. */
+  /** Keyed with the encryption keys only. */
   readonly pageDigest: Digest;
 }
 

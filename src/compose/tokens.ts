@@ -1,5 +1,5 @@
 /**
- * v3's access token: refreshed in a file, shared with the other instances where there are any.
+ * Builds v3's tokens: refreshed in a file, shared with other instances through Redis.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -18,11 +18,11 @@ export interface TokenParts {
   readonly secrets: Secrets;
   readonly userAgent: string;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
-  /** What the instances share; undefined where this is the only one. */
+  /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
-  /** The keys for what is left there, where there are any. */
+  /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
-  /** Has the next caller find out whether other credentials are taken. */
+  /** Called with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
 }
 
@@ -67,7 +67,7 @@ export function buildTokens({ constantContact }: Config, parts: TokenParts): Tok
   return tokens;
 }
 
-/** Undefined where there is no Redis, or nothing that all instances have to encrypt the tokens with. */
+/** Returns how to share tokens; undefined without Redis, or without a secret common to all instances to encrypt them. */
 function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | undefined {
   const redisUrl = secrets.get('redisUrl');
   const clientSecret = secrets.get('clientSecret');
@@ -78,11 +78,11 @@ function tokenSharing({ secrets, redis, keyRing }: TokenParts): TokenSharing | u
   return { redisUrl, key: redis.key('{tokens}'), channel: redis.channel, sealingKeys };
 }
 
-/** Logs each change once, and not every refresh that fails as the one before. */
+/** Logs each change of state once, not every failed refresh. */
 function logOfRefreshes(emit: Emit, file: string) {
   let logged: RefreshOutcome['outcome'] | 'missing' = 'renewed';
   return {
-    /** There is another access token. */
+    /** A different access token is in use. */
     replaced(): void {
       if (logged === 'refused') emit('token.replaced', {});
       logged = 'renewed';

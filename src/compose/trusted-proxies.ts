@@ -1,5 +1,5 @@
 /**
- * Warnings of a trust in proxies that is too broad, or missing.
+ * Warns when trust in proxies is too broad or missing.
  */
 import { broadRanges } from '../callers/address.ts';
 import type { Config } from '../config/schema.ts';
@@ -7,7 +7,7 @@ import type { Emit } from '../events.ts';
 
 const setting = 'server.trustProxy';
 
-/** Every host inside a trusted range may send any address, and any team's header. */
+/** Warns when whole networks are trusted: any host in them can forge client addresses and team headers. */
 export function warnOfBroadTrust({ server, teams }: Config, emit: Emit): void {
   const ranges = broadRanges(server.trustProxy);
   const claimable = teams.filter(({ networks, header }) => networks.length > 0 || header).map(({ name }) => name);
@@ -15,7 +15,7 @@ export function warnOfBroadTrust({ server, teams }: Config, emit: Emit): void {
   emit('trust.broad', { setting, ranges, teams: claimable });
 }
 
-/** Warns of a header from a peer that is not trusted, once for each header: every request may carry it. */
+/** Warns of a proxy header from an untrusted peer, once per header: every request may carry it. */
 export function untrustedPeerWarning(emit: Emit): (peer: string, header: string) => void {
   const warned = new Set<string>();
   return (peer, header) => {

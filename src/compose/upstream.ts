@@ -1,5 +1,5 @@
 /**
- * Constant Contact put together: what the configuration says, behind one small interface.
+ * Builds the configured access to Constant Contact behind one small interface.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -39,23 +39,23 @@ interface Parts {
   /** All teams, by name. */
   readonly teams: ReadonlyMap<string, TeamShare>;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
-  /** What the instances share; undefined where this is the only one. */
+  /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
-  /** The keys for what is left there, where there are any. */
+  /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
-  /** Keyed with what the instances have in common. */
+  /** Keyed with a secret common to all instances. */
   readonly digest: Digest;
-  /** Called with ids whose activity has just been learned: what is held under the ids themselves is obsolete. */
+  /** Called with ids just resolved to an activity, which invalidates pages cached under the ids themselves. */
   readonly onIdsLearned: (ids: readonly string[]) => void;
 }
 
 export interface BuiltUpstream {
   readonly upstream: Upstream;
   readonly quota: Quota;
-  /** v3's; undefined for v2. */
+  /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
-  /** Has the next caller find out whether other credentials are taken. */
+  /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
 }
 
@@ -109,7 +109,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 
-/** Counts odd rows, and logs the first of each field: where there is one, there are many. */
+/** Counts odd rows and logs the first of each field: they tend to come in thousands. */
 function logOfOddRows(emit: Emit): (campaign: string, odd: OddRows) => void {
   const logged = new Set<OddField>();
   return (campaign, odd) => {
@@ -123,8 +123,8 @@ function logOfOddRows(emit: Emit): (campaign: string, odd: OddRows) => void {
 }
 
 /**
- * What ids mean is kept in the file, and published to the other instances. Without a key or a client secret it is not published:
- * the id of a client is no secret, and what could be proven with it alone would be kept for good.
+ * Keeps resolved ids in the state file and publishes them to other instances. Does not publish them without an encryption key or
+ * a client secret: the client id is public, so anyone could forge entries that instances then keep for good.
  */
 function buildKnownIds(
   stateFile: StateFile,

@@ -1,4 +1,4 @@
-/** All that is wrong with a configuration, a line each; no line repeats a value. */
+/** Every mistake in a configuration, one per line; no line repeats a value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly mistakes: readonly string[];

@@ -4,7 +4,7 @@
 import { secretNames } from './secret-sources.ts';
 import { isTree, type Tree } from './tree.ts';
 
-/** The settings in the file; `{}` if there is no file or it cannot be used, and `mistakes` says why. */
+/** Returns the settings in the file; `{}` without a file, and for a bad one, which adds to `mistakes`. */
 export function readConfigFile(path: string | undefined, readFile: (path: string) => string, mistakes: string[]): Tree {
   if (!path) return {};
   let tree: unknown;
@@ -16,7 +16,7 @@ export function readConfigFile(path: string | undefined, readFile: (path: string
     return {};
   }
   if (!isTree(tree)) {
-    mistakes.push('SENDGATE_CONFIG: the file holds no object; allowed: { "server": { … }, … }');
+    mistakes.push('SENDGATE_CONFIG: the file is not a JSON object; allowed: { "server": { … }, … }');
     return {};
   }
   const { $schema: _, ...rest } = tree;
@@ -24,7 +24,7 @@ export function readConfigFile(path: string | undefined, readFile: (path: string
   return rest;
 }
 
-/** Configuration files get copied, mailed and committed: no place for a key. */
+/** Configuration files get copied, mailed and committed, so they must not hold secrets. */
 function refuseSecrets(tree: Tree, mistakes: string[]): void {
   const section = tree['constantContact'];
   if (!isTree(section)) return;

@@ -4,7 +4,7 @@
 import { isLoopback } from './addresses.ts';
 import type { Config } from './schema.ts';
 
-/** A message for each rule that is broken. */
+/** Returns a message for each broken rule. */
 export function contradictions(config: Config): readonly string[] {
   const rules = [serverRules, cacheRules, constantContactRules, teamRules, callerRules];
   return rules.flatMap((rule) => rule(config));
@@ -29,7 +29,7 @@ function constantContactRules({ constantContact }: Config): readonly string[] {
   }
   if (constantContact.api === 'v3' && constantContact.oauth.tokenFile === '') {
     found.push(
-      'constantContact.oauth.tokenFile (CONSTANT_CONTACT_TOKEN_FILE): is missing; allowed: a writable path that is kept over a restart',
+      'constantContact.oauth.tokenFile (CONSTANT_CONTACT_TOKEN_FILE): is missing; allowed: a writable path that survives a restart',
     );
   }
   return found;

@@ -1,5 +1,5 @@
 /**
- * The configuration in force, in a form that may be shown.
+ * The configuration in force, with secrets masked.
  */
 import type { Loaded } from './load.ts';
 import type { Config } from './schema.ts';
@@ -10,8 +10,8 @@ export interface EffectiveConfig extends Config {
 }
 
 /**
- * Shows where secrets come from, and not their values. Values that identify teams are masked too: a header's value would let
- * any caller be that team, and a token could be guessed from its digest.
+ * Shows where secrets come from, not their values. It masks what identifies teams too: a header's value would let any caller
+ * pose as that team, and a weak token could be guessed from its digest.
  */
 export function effectiveConfig({ config, secrets }: Loaded): EffectiveConfig {
   const mask = (name: SecretName) => {

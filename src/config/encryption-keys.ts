@@ -1,14 +1,14 @@
 /**
- * The keys that encrypt pages in Redis: a file with one a line.
+ * The keys that encrypt pages in Redis: a file with one per line.
  */
 
 export const encryptionKeysAllowed =
-  'a file of 1 to 16 keys, one a line, each of 32 bytes in base64 (`openssl rand -base64 32`)';
+  'a file of 1 to 16 keys, one per line, each 32 bytes in base64 (`openssl rand -base64 32`)';
 
 const line = /^[A-Za-z0-9+/]{43}=$/;
 const maxKeys = 16;
 
-/** The keys, the first in use. Undefined if the text holds none, or anything else. */
+/** Parses keys; the first one encrypts. Undefined if the text has no key or any invalid line. */
 export function parseEncryptionKeys(text: string): readonly Buffer[] | undefined {
   const lines = text.split('\n').map((one) => one.trim());
   const keys = lines.filter((one) => one !== '');

@@ -7,16 +7,16 @@ import { putAt, type Tree } from './tree.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Kubernetes describes a service named `sendgate…` to every pod in its namespace, in variables of these forms: they are no settings.
+ * Variables that Kubernetes sets in every pod of a namespace with a service named `sendgate…`. They are not settings.
  */
 const kubernetesVariable = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const kubernetesValue = /^(tcp|udp|sctp):\/\//;
 
-/** Puts the variables' values into the tree; `mistakes` gets every variable that looks like a setting and is none. */
+/** Puts variables into the tree. Adds every unknown variable that looks like a setting to `mistakes`. */
 export function applyEnvironment(tree: Tree, env: Environment, known: readonly Setting[], mistakes: string[]): void {
   const byVariable = new Map(known.map((setting) => [setting.variable, setting]));
   for (const [variable, text] of Object.entries(env)) {
-    // An empty variable is how compose files and shells say "not set".
+    // Compose files and shells write "not set" as an empty variable.
     if (text === undefined || text === '' || kubernetesValue.test(text)) continue;
     const setting = byVariable.get(variable);
     if (setting) putAt(tree, setting.path.split('.'), fromText(text, setting.type));
@@ -29,7 +29,7 @@ export function applyEnvironment(tree: Tree, env: Environment, known: readonly S
 const isMeantAsSetting = (variable: string) =>
   variable.startsWith('SENDGATE_') && variable !== 'SENDGATE_CONFIG' && !kubernetesVariable.test(variable);
 
-/** A text that is not of the type stays a text, which the schema then refuses. */
+/** Converts a text to the setting's type. One that does not convert stays a text, which the schema then rejects. */
 function fromText(text: string, type: Setting['type']): unknown {
   switch (type) {
     case 'list':

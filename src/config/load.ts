@@ -39,7 +39,7 @@ export function loadConfig(
   return { config, secrets };
 }
 
-/** Works for a configuration with mistakes too, so that those of the secrets are reported in the same run. */
+/** Reads the version even from an invalid configuration, so that mistakes in secrets are reported in the same run. */
 function apiOf(tree: Tree): 'v2' | 'v3' {
   const section = tree['constantContact'];
   return isTree(section) && section['api'] === 'v3' ? 'v3' : 'v2';
@@ -61,7 +61,7 @@ function checkTokens(
 ): void {
   const { tokenFile } = constantContact.oauth;
   if (constantContact.api !== 'v3' || tokenFile === '') return;
-  // Through Redis, tokens may come from another instance.
+  // With Redis, another instance may share its tokens.
   if (refreshToken || redisUrl || readIfReadable(tokenFile, readFile) !== undefined) return;
   mistakes.push(
     `${secretNames.refreshToken}: is missing, and so is the token file; allowed: a refresh token, or the file that \`npm run authorize\` writes`,

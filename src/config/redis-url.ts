@@ -27,7 +27,7 @@ const shape =
 const nodeShape = /^(?<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::(?<port>\d{1,5}))?$/i;
 const ports = { server: 6379, cluster: 6379, sentinel: 26_379 };
 
-/** Undefined if it is not of the form that `redisUrlAllowed` describes. */
+/** Parses the forms in `redisUrlAllowed`; undefined for any other. */
 export function parseRedisUrl(url: string): RedisAddress | undefined {
   const parts = shape.exec(url)?.groups;
   if (!parts) return undefined;

@@ -1,6 +1,6 @@
 /**
- * All settings, by section: names, defaults, bounds and descriptions. `npm run generate` makes `config/default.json`,
- * `config/schema.json` and the documented table from here.
+ * All settings, by section: names, defaults, bounds and descriptions. `npm run generate` derives `config/default.json`,
+ * `config/schema.json` and the table in `docs/operations.md` from them.
  */
 import { z } from 'zod';
 import { cache } from './sections/cache.ts';

@@ -1,9 +1,9 @@
 /**
- * Reads the secrets out of environment variables or mounted files.
+ * Reads secrets from environment variables or mounted files.
  */
 import { parseRedisUrl, redisUrlAllowed } from './redis-url.ts';
 
-/** Secrets by name, with their variables; `…_FILE` holds a path instead. */
+/** The variable of each secret; `…_FILE` holds a path instead. */
 export const secretNames = {
   apiKey: 'CONSTANT_CONTACT_API_KEY',
   accessToken: 'CONSTANT_CONTACT_ACCESS_TOKEN',
@@ -18,11 +18,11 @@ export type SecretName = keyof typeof secretNames;
 export interface SecretSource {
   /** Empty where a worker has not been able to read it yet. */
   readonly value: string;
-  /** The file that the value came from; undefined if it came from a variable, and cannot change. */
+  /** The file that holds the value; undefined for a variable, which cannot change. */
   readonly file: string | undefined;
 }
 
-/** Those that are set. */
+/** The secrets that are set. */
 export type SecretSources = Readonly<Partial<Record<SecretName, SecretSource>>>;
 
 /** The secrets of each version of the API, the required one first. */
@@ -31,7 +31,7 @@ const secretsOf = {
   v3: ['clientId', 'clientSecret', 'refreshToken', 'redisUrl'],
 } as const satisfies Record<string, readonly SecretName[]>;
 
-/** What can stand in a header and a URL. A shorter one could not be redacted without spoiling the log. */
+/** Characters valid in headers and URLs. Redacting a shorter secret would garble the log. */
 const secretPattern = /^[\x21-\x7e]{8,4096}$/;
 const secretAllowed = '8 to 4,096 printable ASCII characters without spaces';
 
@@ -67,7 +67,7 @@ export function secretSources(
   return sources;
 }
 
-/** The secret, or what is wrong with it; undefined if it is not set. */
+/** Returns the secret, or a message that says what is wrong with it; undefined if it is not set. */
 function readSource(
   name: SecretName,
   env: Readonly<Record<string, string | undefined>>,
@@ -77,7 +77,7 @@ function readSource(
   const text = env[variable] || undefined;
   const file = env[`${variable}_FILE`] || undefined;
   if (text !== undefined && file !== undefined)
-    return `${variable}: is set twice; allowed: either it or ${variable}_FILE`;
+    return `${variable}: is set twice; allowed: this variable or ${variable}_FILE, not both`;
   if (text === undefined && file === undefined) return undefined;
   try {
     return { value: parseSecret(name, text ?? readFile(file ?? '')), file };
@@ -97,7 +97,7 @@ export function parseSecret(name: SecretName, text: string): string {
   return value;
 }
 
-/** What has to be redacted for a secret: itself, and a password that is part of it. */
+/** Returns the texts to redact for a secret: its value and any password inside it. */
 export function redactedValues(name: SecretName, { value }: SecretSource): readonly string[] {
   const password = name === 'redisUrl' ? parseRedisUrl(value)?.password : undefined;
   return password !== undefined && secretPattern.test(password) ? [value, password] : [value];

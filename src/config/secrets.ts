@@ -1,5 +1,5 @@
 /**
- * The present secrets. Files are read again when they change.
+ * The current secrets. Rereads their files when they change.
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import {
@@ -10,11 +10,11 @@ import {
   type SecretSources,
 } from './secret-sources.ts';
 
-/** Former values that stay redacted, beside the present ones. */
+/** Replaced values that stay redacted. */
 const maxFormer = 6;
 const pollMs = 1_000;
 
-/** Files are polled, since mounted secrets are swapped by renaming a link above them, which watchers miss. */
+/** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
   readonly #onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void;
@@ -23,7 +23,7 @@ export class Secrets {
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onChange called when a file has a new value, or none: then the previous value stays in use */
+  /** @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use */
   constructor(
     sources: SecretSources,
     readFile: (path: string) => string,
@@ -42,19 +42,19 @@ export class Secrets {
     return this.#sources.get(name)?.value;
   }
 
-  /** All values to redact, former ones included. A new array whenever they change. */
+  /** All values to redact, replaced ones included. Returns a new array whenever they change. */
   values(): readonly string[] {
     return this.#values;
   }
 
-  /** Redacts more values: those that came at run time. */
+  /** Redacts further values that appeared at run time. */
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
     const present = [...this.#sources].flatMap(([name, source]) => redactedValues(name, source));
     this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
   }
 
-  /** Reads the files again. */
+  /** Rereads all files. */
   reload(): void {
     for (const [name, { value, file }] of this.#sources) {
       if (file === undefined) continue;

@@ -11,12 +11,12 @@ export interface Setting {
   readonly variable: string;
   readonly type: 'integer' | 'boolean' | 'string' | 'list' | 'json';
   readonly preset: unknown;
-  /** The bounds in words, as far as the schema can tell them. */
+  /** The bounds in words, as far as the schema has them. */
   readonly allowed: string;
   readonly doc: string;
 }
 
-/** Variables that do not follow the rule. */
+/** Variables not derived from the setting's path. */
 const wellKnown: Readonly<Record<string, string>> = {
   'server.host': 'HOST',
   'server.port': 'PORT',

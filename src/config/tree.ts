@@ -8,7 +8,7 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Sets a value at a path; what is on the way and no object is replaced by one. */
+/** Sets a value at a path. Replaces non-objects along the path by objects. */
 export function putAt(tree: Tree, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path;
   if (name === undefined) return;
@@ -21,7 +21,7 @@ export function putAt(tree: Tree, path: readonly string[], value: unknown): void
   putAt(child, rest, value);
 }
 
-/** Removes what is at a path, or the nearest value above it that is no object. */
+/** Removes the value at a path, or the nearest value above it that is not an object. */
 export function removeAt(tree: Tree, path: readonly string[]): void {
   const [name, ...rest] = path;
   if (name === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * Checks a whole configuration, and reports every mistake with its path and what is allowed.
+ * Validates a whole configuration and reports every mistake with its path and what is allowed.
  */
 import type { z } from 'zod';
 import { contradictions } from './contradictions.ts';
@@ -7,7 +7,7 @@ import { type Config, schema } from './schema.ts';
 import type { Setting } from './settings.ts';
 import { removeAt, type Tree } from './tree.ts';
 
-/** The configuration; undefined if any value is not valid. Values that are not valid are removed from the tree. */
+/** Returns the configuration; undefined if any value is invalid. Removes invalid values from the tree. */
 export function validate(tree: Tree, known: readonly Setting[], mistakes: string[]): Config | undefined {
   const first = schema.safeParse(tree);
   if (first.success) {
@@ -19,7 +19,7 @@ export function validate(tree: Tree, known: readonly Setting[], mistakes: string
     mistakes.push(describe(path, issue, byPath));
     removeAt(tree, path);
   }
-  // What remains is checked for contradictions, so that they are reported in the same run.
+  // The remaining values are checked for contradictions, so that one run reports everything.
   const second = schema.safeParse(tree);
   if (second.success) mistakes.push(...contradictions(second.data));
   return undefined;

@@ -1,5 +1,5 @@
 /**
- * The kinds of values that settings have.
+ * Value types of settings.
  */
 import { z } from 'zod';
 
@@ -13,5 +13,5 @@ export const port = (preset: number, doc: string) => integer(0, 65_535, preset, 
 /** An address to listen on; loopback by default. */
 export const listenHost = (doc: string) => z.string().min(1).max(255).default('127.0.0.1').describe(doc);
 
-/** A path; empty means no file. */
+/** A file's path; empty for no file. */
 export const optionalFile = (doc: string) => z.string().max(4096).default('').describe(doc);

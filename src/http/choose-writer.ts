@@ -1,5 +1,5 @@
 /**
- * Chooses the response writer at the start: the fast one, if on this Node it writes what node:http writes.
+ * Chooses the response writer at start: the fast one if, on this Node, it writes the same bytes as node:http.
  */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
@@ -10,7 +10,7 @@ import { headerLines } from './header-block.ts';
 import { type PreparedResponse, preparedResponse, wholeResponse } from './prepared-response.ts';
 import { PlainWriter, type ResponseWriter } from './response-writer.ts';
 
-/** @param makeFast makes a writer; the one that was probed is thrown away, with what it has learned of the probe's connection */
+/** @param makeFast makes a writer; the probed one is discarded, since it has learned the lines of the probe's connection */
 export function chooseWriter(emit: Emit, makeFast: () => ResponseWriter = () => new FastWriter()): ResponseWriter {
   if (writesLikeNode(makeFast())) return makeFast();
   emit('http.plain_writer', { node: process.version });
@@ -35,11 +35,11 @@ function writesLikeNode(fast: ResponseWriter): boolean {
       return expected !== undefined && first === expected && second === expected;
     });
   } catch {
-    return false; // Whatever is different in this Node, the plain writer does without it.
+    return false; // The plain writer does not depend on what differs in this Node.
   }
 }
 
-/** What a writer writes to a connection that is kept alive, but for the date; undefined where the response does not end. */
+/** Returns what a writer writes to a kept-alive connection, without the date; undefined if the response does not end. */
 function bytesOf(writer: ResponseWriter, method: string, response: PreparedResponse): string | undefined {
   let text = '';
   const connection = new Duplex({
@@ -58,7 +58,7 @@ function bytesOf(writer: ResponseWriter, method: string, response: PreparedRespo
   return res.writableEnded ? sortedLines(text) : undefined;
 }
 
-/** node:http puts its own lines last, the fast writer first: their order means nothing (RFC 9110 §5.3). */
+/** Sorts header lines: node:http puts its own last, the fast writer first, and order has no meaning (RFC 9110 §5.3). */
 function sortedLines(text: string): string {
   const [header = '', ...body] = text.replace(/(?<=\r\nDate: )[^\r]+/, '').split('\r\n\r\n');
   const [status, ...fields] = header.split('\r\n');

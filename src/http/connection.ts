@@ -1,20 +1,20 @@
 /**
- * One connection: what is asked on it, and whether its reader reads.
+ * Tracks one connection: its open requests, and whether its reader has stalled.
  *
- * node:http tells the response at the head of a connection when the connection closes. The responses queued behind it get no
- * `close`, ever: what waits for one would wait for good. So every response that is not over at once is kept here until it
- * is, and gets its `close` with the connection.
+ * When a connection closes, node:http emits `close` only on its first open response. Responses queued behind it never get one,
+ * so whatever waits for it would wait forever. This class keeps every open response and emits `close` on it when the
+ * connection closes.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Bytes a second that a reader has to take of what waits for it, over the time of patience. A byte now and then would hold
- * an answer for ever. IIS and Kestrel ask for as much (`minBytesPerSecond`, `MinResponseDataRate`).
+ * Bytes per second that a reader must read, averaged over the patience: one that reads a byte now and then would hold a response
+ * forever. IIS and Kestrel use the same rate (`minBytesPerSecond`, `MinResponseDataRate`).
  */
 const leastBytesPerSecond = 240;
 
-/** From either of these on, further requests of a connection wait: requests being answered, and bytes of answers that wait. */
+/** Limits of a connection beyond which further requests queue: requests being answered, and bytes of unsent responses. */
 const maxAtOnce = 4;
 const maxWaitingBytes = 256 * 1024;
 
@@ -26,28 +26,28 @@ export function connectionOf({ socket }: { readonly socket: Socket }): Connectio
   return (socket as Carrier)[key];
 }
 
-/** Keeps a response until it is over, so that it gets its `close` however that happens. */
+/** Keeps a response until it ends, so that it gets `close` in any case. */
 export function keepUntilOver(res: ServerResponse): void {
   connectionOf(res.req)?.keep(res);
 }
 
-/** While the server drains, the newest answer of a connection says that no other follows. Before its head is written. */
+/** Makes the newest response of a draining connection its last. Call it before the header is written. */
 export function closeAfterNewest(res: ServerResponse): void {
   const connection = connectionOf(res.req);
   if (connection?.isDraining && !res.headersSent) connection.closeAfterNewest(res);
 }
 
-/** What all connections of a server have in common. */
+/** State shared by the connections of a server. */
 interface Server {
-  /** Whether answers are the last of their connections. */
+  /** Whether responses are the last of their connections. */
   readonly isDraining: boolean;
-  /** Something is asked on a connection, and nothing was before. */
+  /** An idle connection got a request. */
   markBusy(connection: Connection): void;
-  /** All that was asked on it is over. */
+  /** All requests of a connection have ended. */
   markFree(connection: Connection): void;
 }
 
-/** What node:http does not tell in its types. */
+/** Properties that Node's types lack. */
 type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number };
 
 export class Connection {
@@ -55,17 +55,17 @@ export class Connection {
   /** On the monotonic clock, in milliseconds. */
   readonly openedAt: number;
   readonly #server: Server;
-  /** Responses that are not over, in the order of their requests. */
+  /** Open responses, in the order of their requests. */
   readonly #open = new Set<ServerResponse>();
-  /** Of these, those that are being answered. */
+  /** Open responses being answered. */
   readonly #begun = new Set<ServerResponse>();
-  /** What begins the others. */
+  /** Starts of the queued ones. */
   readonly #waiting: (() => void)[] = [];
   #newest: ServerResponse | undefined;
   #afterAll: (() => void) | undefined;
-  /** Since when the reader has been given patience, and what it had taken then. */
+  /** Start of the reader's patience, and the bytes it had read by then. */
   #patience = { since: 0, taken: 0 };
-  /** Whether nothing that comes from now on is answered: the last answer is given, or on its way. */
+  /** Whether later requests are ignored: the last response is sent or in progress. */
   isClosing = false;
 
   constructor(socket: Socket, server: Server, openedAt: number) {
@@ -79,12 +79,12 @@ export class Connection {
     return this.#server.isDraining;
   }
 
-  /** Whether a request that has just come can be answered at once. */
+  /** Whether a new request can be answered at once. */
   get isFree(): boolean {
     return this.#open.size === 0 && !this.isClosing;
   }
 
-  /** Requests that are not answered yet. */
+  /** Number of open requests. */
   get asked(): number {
     return this.#open.size;
   }
@@ -100,7 +100,7 @@ export class Connection {
     res.once('close', () => this.#over(res));
   }
 
-  /** Begins to answer a request that is kept, as soon as there is room for its answer. */
+  /** Answers a kept request as soon as the connection's limits allow. */
   begin(res: ServerResponse, answer: () => void): void {
     const run = () => {
       this.#begun.add(res);
@@ -110,7 +110,7 @@ export class Connection {
     else run();
   }
 
-  /** Runs once all that is kept is over. The connection may be closed by then. */
+  /** Runs once all kept responses have ended. The connection may be closed by then. */
   afterAll(run: () => void): void {
     if (this.#open.size === 0) run();
     else this.#afterAll = run;
@@ -126,7 +126,7 @@ export class Connection {
     this.#patience = { since: now, taken: this.#taken() };
   }
 
-  /** Whether bytes wait for the reader, and it has taken next to nothing of them in all that time. */
+  /** Whether the reader has bytes to read and read too few of them during its patience. */
   hasStalled(now: number, patienceMs: number): boolean {
     const least = leastBytesPerSecond * (patienceMs / 1000);
     const isReading = !(this.#taken() - this.#patience.taken < least);
@@ -134,7 +134,7 @@ export class Connection {
     return now - this.#patience.since >= patienceMs;
   }
 
-  /** The connection is closed: ends those behind the head, which alone has the socket. */
+  /** Ends queued responses after the connection closed. Only the first one has the socket and ends without help. */
   endAsked(): void {
     for (const res of this.#open) {
       if (res.socket) continue;
@@ -154,7 +154,7 @@ export class Connection {
     this.#afterAll = undefined;
   }
 
-  /** The socket's bytes are counted with the first response, which alone has it. */
+  /** The bytes of the first response include the socket's. */
   #hasRoom(): boolean {
     if (this.#begun.size >= maxAtOnce) return false;
     let bytes = 0;
@@ -162,7 +162,7 @@ export class Connection {
     return bytes < maxWaitingBytes;
   }
 
-  /** Bytes that the system has taken, which it does as the reader reads. NaN where this Node does not tell. */
+  /** Bytes accepted by the system, which follows the reader. NaN if this Node does not expose them. */
   #taken(): number {
     const { bytesWritten = Number.NaN, writeQueueSize = Number.NaN } =
       (this.socket as unknown as { _handle?: Handle })._handle ?? {};

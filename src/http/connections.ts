@@ -1,24 +1,24 @@
 /**
- * The connections of a server: how many there are, how many one peer holds, and which of their readers have stalled.
+ * Tracks the connections of a server: limits them in total and per peer, and resets those with stalled readers.
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { Connection } from './connection.ts';
 
 export interface ConnectionLimits {
-  /** Connections open at the same time. One more is closed at once. */
+  /** Open connections. Any more are closed at once. */
   readonly maxConnections: number;
-  /** Of these, how many one peer may hold. */
+  /** Open connections of one peer. */
   readonly maxPerPeer: number;
-  /** Under which name a peer is counted; undefined where it is not, such as a trusted proxy. */
+  /** Names the peer for its count; undefined for one without a limit, such as a trusted proxy. */
   readonly peerOf: (socket: Socket) => string | undefined;
-  /** How long an answer waits for a reader that takes next to nothing, before its connection is reset. */
+  /** How long a response waits for a stalled reader before its connection is reset. */
   readonly patienceMs: number;
   readonly onRejected: (limit: 'all' | 'peer', peer: string | undefined) => void;
   readonly onStalled: (peer: string | undefined) => void;
 }
 
-/** How often readers are looked at. A reset is late by as much. */
+/** Interval of checks for stalled readers, and so the delay of a reset. */
 const lookEveryMs = 1_000;
 
 /** All connections of one server. */
@@ -37,7 +37,7 @@ export class Connections {
     this.#clock = clock;
   }
 
-  /** Keeps a new connection, or closes it at once where there are too many. */
+  /** Accepts a new connection, or closes it at once over a limit. */
   accept(socket: Socket): void {
     const { maxConnections, maxPerPeer, peerOf, onRejected } = this.#limits;
     const peer = peerOf(socket);
@@ -57,23 +57,23 @@ export class Connections {
     });
   }
 
-  /** From now on, answers are the last of their connections. */
+  /** Makes responses from now on the last of their connections. */
   startDraining(): void {
     if (this.isDraining) return;
     this.isDraining = true;
     this.#quietSince = this.#clock.monotonic();
   }
 
-  /** Whether nothing has been asked and not answered for this long. */
+  /** Whether no request has been open for this long. */
   isQuietFor(ms: number): boolean {
     return this.#busy.size === 0 && this.#clock.monotonic() - this.#quietSince >= ms;
   }
 
   /**
-   * Closes connections on which no byte has ever come, such as browsers and balancers open ahead of need: node:http takes
-   * them for requests that are about to arrive.
+   * Closes connections that never received a byte, such as browsers and balancers open in advance: node:http treats them as
+   * requests about to arrive.
    *
-   * @param ms that the first request of a connection may be on its way
+   * @param ms grace for the first request of a connection
    */
   closeUnusedFor(ms: number): void {
     const now = this.#clock.monotonic();

@@ -1,28 +1,28 @@
 /**
- * Hands node:http a header block that is ready. With `writeHead`, node:http checks every name and every value of every
- * response, which is a quarter of the time of a hit. No document promises the property that this sets: `chooseWriter` probes it.
+ * Passes node:http a prepared header block. `writeHead` validates every name and value of every response, a quarter of the time
+ * of a hit. This sets an undocumented property, which `chooseWriter` probes.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { fieldsOf, inOnePiece } from './header-block.ts';
 import { contentOf, type PreparedResponse } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
-/** Where node:http keeps the header block that it is about to send. */
+/** Undocumented: the header block that node:http is about to send. */
 type WithHeader = ServerResponse & { _header?: string | null };
 
-/** The lines that node:http adds: date and connection. */
+/** Lines added by node:http: date and connection. */
 const nodesLines = /(Date: [^\r]+\r\nConnection: keep-alive\r\n(?:Keep-Alive: [^\r]+\r\n)?)\r\n$/;
 
 /**
- * Once a second it has node:http write a header, and takes over the lines that node:http adds (`Date`, `Connection`, `Keep-Alive`):
- * other responses of that second get the same. Where node:http would add others, as on a connection that closes, it always asks.
+ * Lets node:http write one header per second and reuses the lines it adds (`Date`, `Connection`, `Keep-Alive`) for other responses
+ * of that second. Lets node:http write every header that gets other lines, as on a closing connection.
  *
- * One for every server, since those lines are the server's.
+ * Make one for each server, since those lines depend on the server.
  */
 export class FastWriter implements ResponseWriter {
   #nodesLines = '';
   #second = 0;
-  /** Status line and lines of node:http of this second, by status. */
+  /** Status line and node:http's lines of this second, by status. */
   readonly #beginnings = new Map<number, string>();
 
   write(res: ServerResponse, ready: PreparedResponse, lines: string): void {
@@ -48,7 +48,7 @@ export class FastWriter implements ResponseWriter {
     }
   }
 
-  /** Takes node:http's lines out of a header that it has made. Returns false where the next header will have others. */
+  /** Extracts node:http's lines from a header it made. Returns false if they are not reusable. */
   #learn(res: ServerResponse, second: number): boolean {
     const [, own] = nodesLines.exec((res as WithHeader)._header ?? '') ?? [];
     if (own === undefined) return false;

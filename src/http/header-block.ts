@@ -1,13 +1,13 @@
 /**
- * Header fields as text, one line a field: what is the same in many responses is put together and checked once.
+ * Header fields as text, one line per field, so that lines common to many responses are built and validated once.
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 
 /**
- * Fields as lines of a header block.
+ * Formats fields as lines of a header block.
  *
- * @param fields names and values, in turn
- * @throws TypeError for a name or a value that HTTP does not allow: it could end the line and begin another
+ * @param fields alternating names and values
+ * @throws TypeError for an invalid name or value, which could inject another line
  */
 export function headerLines(...fields: readonly string[]): string {
   let lines = '';
@@ -20,7 +20,7 @@ export function headerLines(...fields: readonly string[]): string {
   return lines;
 }
 
-/** Names and values of lines, in turn, as `writeHead` takes them. */
+/** Splits lines into alternating names and values, as `writeHead` takes them. */
 export function fieldsOf(lines: string): string[] {
   return lines
     .split('\r\n')
@@ -28,5 +28,5 @@ export function fieldsOf(lines: string): string[] {
     .flatMap((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]);
 }
 
-/** Joins the parts of a text now: V8 would do so again at every write. */
+/** Flattens a concatenated text now: V8 would do so at every write. */
 export const inOnePiece = (text: string) => Buffer.from(text, 'latin1').toString('latin1');

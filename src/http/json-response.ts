@@ -12,7 +12,7 @@ export function requireJson({ accept }: IncomingHttpHeaders): void {
   if (!accepts('application/json', accept)) throw new Problem('not-acceptable');
 }
 
-/** Responds with a value. */
+/** Answers 200 with a value as JSON. */
 export function answerJson(req: IncomingMessage, cacheControl: string, value: unknown): void {
   const lines = headerLines('Content-Type', 'application/json', 'Cache-Control', cacheControl);
   contextOf(req).answer(200, lines, Buffer.from(JSON.stringify(value)));

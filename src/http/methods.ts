@@ -1,5 +1,5 @@
 /**
- * The methods of all resources: they can be read, and say so to OPTIONS.
+ * The methods of all resources, which are read-only.
  */
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../problems.ts';
@@ -10,7 +10,7 @@ export const allowedMethods = 'GET, HEAD, OPTIONS';
 const allowLine = headerLines('Allow', allowedMethods);
 
 /**
- * Answers OPTIONS, and returns whether it has.
+ * Answers OPTIONS. Returns whether it did.
  *
  * @throws Problem `method-not-allowed`
  */

@@ -1,14 +1,14 @@
 /**
- * Which representation a caller takes. The same few header values come again and again, so verdicts are remembered.
+ * Negotiates the representation. Remembers verdicts, since callers send the same few header values.
  */
 import { LRUCache } from 'lru-cache';
 import Negotiator from 'negotiator';
 import type { Encoding } from '../cache/compression.ts';
 
-/** Browsers and clients send a handful of values; the bounds are for those who send others on purpose. */
+/** Clients send a handful of values; the bounds protect against those who send many on purpose. */
 const maxRemembered = 200;
 const maxRememberedLength = 200;
-/** Negotiating by a header of 15 KB takes milliseconds. A longer one than this is disregarded (RFC 9110 §12.4.1 allows it). */
+/** Longer headers are ignored (RFC 9110 §12.4.1 allows it): negotiating one of 15 KB takes milliseconds. */
 const maxLength = 1_000;
 
 function remembering<V extends string | boolean>(decide: (header: string) => V): (header: string) => V {
@@ -22,17 +22,17 @@ function remembering<V extends string | boolean>(decide: (header: string) => V):
   };
 }
 
-/** What @types/negotiator does not know of yet. */
+/** Missing in @types/negotiator. */
 type Preferring = { encodings(available: readonly string[], options: { preferred: readonly string[] }): string[] };
 
 const encodingOf = remembering<Encoding>((header) => {
   const negotiator = new Negotiator({ headers: { 'accept-encoding': header } }) as unknown as Preferring;
-  // A client that refuses identity too has made itself unservable: it gets identity (RFC 9110 §12.5.3 allows it).
+  // A client that refuses every encoding gets identity (RFC 9110 §12.5.3 allows it).
   const [chosen] = negotiator.encodings(['br', 'gzip', 'identity'], { preferred: ['br', 'gzip'] });
   return chosen === 'br' || chosen === 'gzip' ? chosen : 'identity';
 });
 
-/** Everything is UTF-8, so a client that insists on that gets it too. */
+/** Verdicts by media type. Everything is UTF-8, so `charset=utf-8` is acceptable too. */
 const verdicts = new Map<string, (header: string) => boolean>();
 
 function verdictOn(mediaType: string): (header: string) => boolean {
@@ -40,12 +40,12 @@ function verdictOn(mediaType: string): (header: string) => boolean {
   return remembering((header) => new Negotiator({ headers: { accept: header } }).mediaType(types) !== undefined);
 }
 
-/** The smallest encoding that the caller takes as readily as any other. */
+/** Returns the smallest of the caller's preferred encodings. */
 export function chooseEncoding(acceptEncoding: string | undefined): Encoding {
   return acceptEncoding === undefined || acceptEncoding.length > maxLength ? 'identity' : encodingOf(acceptEncoding);
 }
 
-/** Whether `Accept` lets one of our media types through. */
+/** Whether `Accept` allows the media type. */
 export function accepts(mediaType: string, accept: string | undefined): boolean {
   if (accept === undefined || accept === '' || accept.length > maxLength) return true;
   let verdict = verdicts.get(mediaType);

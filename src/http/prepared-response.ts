@@ -1,32 +1,32 @@
 /**
- * A response but for what is different every time.
+ * A response without the header lines that differ each time.
  */
 export interface PreparedResponse {
   readonly status: number;
-  /** Lines of its header block. */
+  /** Header lines. */
   readonly lines: string;
-  /** What comes behind the other lines: these, the empty line and the content in one piece; or the content alone. */
+  /** Header lines, empty line and content in one piece, to follow the other header lines; or the content alone. */
   readonly rest: string | Buffer;
-  /** Where in it the content begins; 0 where it is the content alone. */
+  /** Offset of the content in `rest`; 0 for the content alone. */
   readonly front: number;
 }
 
-/** They end with their header (RFC 9110 §15.3.5, §15.4.5). Of all others a client waits for the content, or for its length. */
+/** Statuses without content (RFC 9110 §15.3.5, §15.4.5). For all others a client waits for content or its length. */
 const hasNoContent: ReadonlySet<number> = new Set([204, 304]);
 
-/** A response that is sent once. */
+/** Makes a response to be sent once. */
 export function wholeResponse(status: number, lines: string, content?: Buffer): PreparedResponse {
   const length = content === undefined && hasNoContent.has(status) ? '' : `Content-Length: ${content?.length ?? 0}\r\n`;
   return { status, lines: `${lines}${length}`, rest: content ?? '', front: 0 };
 }
 
 /**
- * Node writes a text of up to 16 KB to a socket in one go. What is short enough to be one with its header is kept as
- * text, one character a byte: for a header and a buffer, Node has a list of pieces to make, which was a twentieth of a hit.
+ * Node writes a text of up to 16 KB to a socket in one piece. Content short enough to join its header is kept as text, one
+ * character per byte: for a header plus a buffer Node builds a list of chunks, a twentieth of a hit.
  */
 const maxTextLength = 15 * 1024;
 
-/** A response that is sent many times. */
+/** Prepares a response to be sent many times. */
 export function preparedResponse(status: number, lines: string, content?: Buffer): PreparedResponse {
   const whole = wholeResponse(status, lines, content);
   const head = Buffer.from(`${whole.lines}\r\n`, 'latin1');
@@ -36,7 +36,7 @@ export function preparedResponse(status: number, lines: string, content?: Buffer
   return { ...whole, rest: rest.length > maxTextLength ? rest : rest.toString('latin1'), front: head.length };
 }
 
-/** The content of a response; undefined where it has none. */
+/** Returns the content of a response; undefined without any. */
 export function contentOf({ rest, front }: PreparedResponse): Buffer | undefined {
   if (rest.length === front) return undefined;
   return typeof rest === 'string' ? Buffer.from(rest.slice(front), 'latin1') : rest.subarray(front);

@@ -10,7 +10,7 @@ interface Content {
   readonly text: string;
 }
 
-/** Responds with a problem, and records it for log and metrics. */
+/** Answers with a problem and records it for log and metrics. */
 export function answerProblem(context: RequestContext, problem: Problem, content: Content): void {
   context.record.problem = problem.code;
   context.record.reason = problem.reason;
@@ -22,7 +22,7 @@ export function answerProblem(context: RequestContext, problem: Problem, content
   context.answer(problem.status, headerLines(...fields), Buffer.from(content.text));
 }
 
-/** The same as `application/problem+json` (RFC 9457). */
+/** Answers with a problem as `application/problem+json` (RFC 9457). */
 export function answerProblemJson(context: RequestContext, problem: Problem, basePath: string): void {
   answerProblem(context, problem, { type: 'application/problem+json', text: problem.body(context.id, basePath) });
 }

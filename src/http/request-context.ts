@@ -14,30 +14,30 @@ import { fieldsOf } from './header-block.ts';
 import { type PreparedResponse, wholeResponse } from './prepared-response.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
-/** Who makes a request. */
+/** Identity of a caller. */
 export interface Identity {
   /** Name of its team. */
   readonly team: string;
-  /** Which of the team's clients it is: team and network. */
+  /** Its client in the team: team and network. */
   readonly client: string;
 }
 
-/** What the requests of one server have in common. */
+/** State shared by the requests of a server. */
 interface Server {
   /** Header lines of every response. */
   readonly commonLines: string;
   readonly writer: ResponseWriter;
-  /** Called once for each request, when its response is complete or its client gone. */
+  /** Called once per request, when its response is complete or its client has disconnected. */
   readonly ended: (context: RequestContext, status: number, method: string | undefined) => void;
 }
 
 export class RequestContext {
   readonly id: string;
-  /** Whether the caller has chosen the id. */
+  /** Whether the caller chose the id. */
   readonly isIdGiven: boolean;
   /** Header lines of this response, gathered by handlers. */
   ownLines: string;
-  /** Header lines of every response of this kind. */
+  /** Header lines of all responses of this kind. */
   commonLines: string;
   readonly record: RequestRecord = {
     route: noRoute,
@@ -67,20 +67,20 @@ export class RequestContext {
     this.isIdGiven = givenId !== undefined;
     this.startedAt = startedAt;
     this.trace = trace;
-    // The id is ours or has passed the pattern: it needs no check.
+    // Safe without validation: the id is generated or matches the pattern.
     this.ownLines = `X-Request-Id: ${id}\r\n`;
     this.commonLines = server.commonLines;
     this.#res = res;
     this.#server = server;
   }
 
-  /** Records who asks. Until then a request has no identity, and what needs one fails. */
+  /** Records the identity. Until then, reading it throws. */
   identify(identity: Identity): void {
     this.#identity = identity;
     this.record.team = identity.team;
   }
 
-  /** @throws Error before the caller is identified, as in a route that is mounted ahead of the guards */
+  /** @throws Error before the caller is identified, as in a route mounted ahead of the guards */
   get identity(): Identity {
     if (!this.#identity) throw new Error('the caller of this request has not been identified');
     return this.#identity;
@@ -91,16 +91,16 @@ export class RequestContext {
     this.answerReady(wholeResponse(status, `${this.commonLines}${lines}`, content), '');
   }
 
-  /** Writes a prepared response, which has the common lines already. */
+  /** Writes a prepared response, which includes the common lines. */
   answerReady(ready: PreparedResponse, lines: string): void {
     closeAfterNewest(this.#res);
     this.#server.writer.write(this.#res, ready, `${this.ownLines}${lines}`);
-    // The system has taken all bytes: the event that says so need not be waited for.
+    // The system has accepted all bytes: no need to wait for the event.
     if (!this.#isWatched && this.#res.socket?.writableLength === 0) this.#end(ready.status);
     else this.watch();
   }
 
-  /** Whether a response has begun: another one cannot be given. */
+  /** Whether a response has begun, which rules out another one. */
   get hasBegun(): boolean {
     return this.#res.headersSent;
   }
@@ -118,14 +118,14 @@ export class RequestContext {
     this.#res.writeHead(status, fieldsOf(`${this.ownLines}${this.commonLines}${lines}`));
   }
 
-  /** Attaches this state to its request, where middleware finds it, and waits for the end of the response or the client's disconnect. */
+  /** Attaches this context to its request for middleware, and waits for the end of the response or the client's disconnect. */
   watch(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
     const res = this.#res;
     (res.req as Carrier)[contextKey] = this;
     keepUntilOver(res);
-    // `finish` comes also after the connection was destroyed.
+    // `finish` also fires after the connection was destroyed.
     let isSent = false;
     res.once('finish', () => {
       isSent = !res.req.socket.destroyed;
@@ -133,7 +133,7 @@ export class RequestContext {
     res.once('close', () => this.#end(isSent ? res.statusCode : 499));
   }
 
-  /** Once, whatever fails on the way. */
+  /** Ends the request once, whatever fails before. */
   #end(status: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -151,7 +151,7 @@ export function contextOf(req: IncomingMessage): RequestContext {
 }
 
 /**
- * On whose account a request may cause calls.
+ * Returns the team and client that pay for the calls of a request.
  *
  * @throws Error before its caller is identified
  */
@@ -159,10 +159,10 @@ export function payerOf(req: IncomingMessage): Payer {
   return contextOf(req).identity;
 }
 
-/** Ids that are accepted from callers and proxies, so that one request can be followed through several logs. */
+/** Ids accepted from callers and proxies, so that one request can be traced through several logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
-/** 122 random bits, in 32 hex digits. Node draws the bits for many UUIDs at once: `randomBytes` would take a sixth of a hit. */
+/** 122 random bits in 32 hex digits. Node draws bits for many UUIDs at once; `randomBytes` would take a sixth of a hit. */
 const newId = () => randomUUID().replaceAll('-', '');
 
 interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
@@ -171,7 +171,7 @@ interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
   readonly clock: Clock;
 }
 
-/** Makes the state of each request. When the response is complete or the client gone, logs, counts and traces it. */
+/** Makes the context of each request. Logs, counts and traces it when its response is complete or its client has disconnected. */
 export function trackRequests({ log, tally, clock, commonLines, writer }: Parts) {
   const ended = (
     { id, isIdGiven, startedAt, trace, record }: RequestContext,
@@ -181,7 +181,7 @@ export function trackRequests({ log, tally, clock, commonLines, writer }: Parts)
     const ms = clock.monotonic() - startedAt;
     tally.add(record, status, ms / 1000);
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, record });
-    trace.end(record, status); // Last: what an SDK does with a span may fail.
+    trace.end(record, status); // Last, since an SDK may throw.
   };
   const server: Server = { commonLines, writer, ended };
 

@@ -1,5 +1,5 @@
 /**
- * Writes whole responses. Every implementation writes the same bytes; `test/conformance/response-writer.ts` holds them to it.
+ * Writes whole responses. Every implementation writes the same bytes; `test/conformance/response-writer.ts` checks it.
  */
 import type { ServerResponse } from 'node:http';
 import { fieldsOf } from './header-block.ts';
@@ -7,14 +7,14 @@ import { contentOf, type PreparedResponse } from './prepared-response.ts';
 
 export interface ResponseWriter {
   /**
-   * Writes a response and ends it; to HEAD, without its content.
+   * Writes a response and ends it. Omits the content for HEAD.
    *
-   * @param lines what belongs into the header ahead of the lines of `ready`, made with `headerLines` or of parts that are clean
+   * @param lines header lines before those of `ready`, from `headerLines` or equally safe
    */
   write(res: ServerResponse, ready: PreparedResponse, lines: string): void;
 }
 
-/** Writes as node:http documents it. */
+/** Writes with node:http's documented API. */
 export class PlainWriter implements ResponseWriter {
   write(res: ServerResponse, ready: PreparedResponse, lines: string): void {
     res.writeHead(ready.status, fieldsOf(`${lines}${ready.lines}`));

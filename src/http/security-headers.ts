@@ -1,24 +1,24 @@
 /**
- * helmet's headers. They are the same on every answer of a kind, so they are made once.
+ * helmet's headers, built once, since they are the same in every response of a kind.
  */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import helmet from 'helmet';
 import { headerLines } from './header-block.ts';
 
-/** Nothing that an API answers is a document: no script, no style, no frame. */
+/** Policy of API responses, which are never documents: no scripts, styles or frames. */
 const forAnApi = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
 
 /**
- * What decides for all that is under the host, or its origin, is left to the proxy that ends TLS there: other programs
- * may live beside `server.basePath`, and over plain HTTP a browser heeds neither (RFC 6797 §8.1; HTML, "Origin-keyed agent clusters").
+ * Leaves headers that affect the whole host or origin to the proxy that terminates TLS: other programs may live beside
+ * `server.basePath`, and browsers ignore both over plain HTTP (RFC 6797 §8.1; HTML, "Origin-keyed agent clusters").
  */
 const notForTheWholeHost = { strictTransportSecurity: false, originAgentCluster: false } as const;
 
 /**
- * What helmet sets on an answer, as lines of its head.
+ * Returns the headers that helmet sets, as lines.
  *
- * @param directives of the Content-Security-Policy; a policy fit for an API without them
+ * @param directives of the Content-Security-Policy; by default those of an API
  */
 export function securityHeaders(directives: Readonly<Record<string, string[]>> = forAnApi): string {
   const sample = new ServerResponse(new IncomingMessage(new Socket()));

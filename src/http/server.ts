@@ -1,6 +1,6 @@
 /**
- * The node:http server under the application, with every bound set on purpose: what it refuses by itself is answered as
- * everything else is.
+ * The node:http server under the application, with every bound set explicitly. Requests that node:http rejects get a problem
+ * like any other.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
@@ -15,67 +15,67 @@ import { afterSending, endAfterReading, isBodyOpen, problemOf, responseOn } from
 export interface ServerOptions extends ConnectionLimits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  /** Longer than the idle timeout of a balancer in front, so that it is never the server that closes first. */
+  /** Longer than the idle timeout of a balancer in front, so that the server never closes first. */
   readonly keepAliveTimeoutMs: number;
   readonly clock: Clock;
 }
 
-/** A request that has come. */
+/** A received request. */
 export interface Received {
-  /** Waits for the end of its answer, however that comes. */
+  /** Waits for the end of its response in any case. */
   watch(): void;
 }
 
-/** What a server does with requests. */
+/** Handles the requests of a server. */
 export interface Listener<R extends Received> {
-  /** A request has come; its turn may be later. */
+  /** Called when a request arrives; `answer` may follow later. */
   receive(req: IncomingMessage, res: ServerResponse): R;
   answer(req: IncomingMessage, res: ServerResponse, received: R): void;
-  /** Answers one that the server refuses by itself. */
+  /** Answers a request that the server refuses. */
   refuse(res: ServerResponse, received: R, problem: Problem): void;
 }
 
 export interface Server {
   /** Resolves with the base URL once connections are accepted; rejects when the address cannot be bound. */
   listen(host: string, port: number): Promise<string>;
-  /** Goes on accepting, but answers from now on are the last of their connections. */
+  /** Keeps accepting, but makes responses from now on the last of their connections. */
   startDraining(): void;
   /**
-   * Stops accepting and lets what is in flight finish. Connections without a request are closed at once, idle ones last, and
-   * those on which part of a request has come two seconds after that. Cuts off what is left after `timeoutMs`.
+   * Stops accepting and finishes requests in flight. Closes connections that never had a request first, idle ones next, and those
+   * with part of a request two seconds later. Cuts off the rest after `timeoutMs`.
    *
-   * @param cutOff called before that
+   * @param cutOff called before the rest is cut off
    */
   drain(timeoutMs: number, cutOff?: () => void): Promise<void>;
 }
 
-/** Bytes of a request's line and headers. A cursor of 2,048 characters, encoded, takes 6 KiB at the worst. */
+/** Bytes of the request line and headers. A cursor of 2,048 characters takes at worst 6 KiB when encoded. */
 const maxHeaderSize = 16 * 1024;
 
-/** Those past the thousandth node:http drops silently, also where a proxy has appended them: so fewer are too many. */
+/** node:http silently drops headers after the thousandth, even if a proxy appended them, so the limit is far below. */
 const maxHeaders = 200;
 
-/** Requests of one connection that are not answered yet. Clients that pipeline at all send ten or so. */
+/** Unanswered requests on one connection. Clients that pipeline send about ten. */
 const maxAsked = 100;
 
-/** With as many, it sends without reading the refusal that ends its connection: nothing more of it is kept. */
+/** Unanswered requests after which a client that ignores the refusal is disconnected. */
 const maxKept = 1_000;
 
 /**
- * How long idle connections stay open once nothing is in flight: a request may be on its way on one of them, and is
- * answered with `Connection: close`.
+ * How long idle connections stay open once nothing is in flight: a request may be on its way and still gets an answer, with
+ * `Connection: close`.
  */
 const graceMs = 500;
 
-/** How long the rest of a request line or of its headers may take to arrive once nothing is in flight. */
+/** How long a partly received header may take to arrive once nothing is in flight. */
 const arrivalMs = 2_000;
 
-/** How often it is looked whether a server that drains is quiet. */
+/** Interval of checks while the server drains. */
 const sweepMs = 50;
 
 /**
- * Express sets the prototype of every request and response to its own, and V8 then takes all of them for objects of unknown shape: a
- * quarter of a hit, although no hit passes Express. Here they are made with that prototype, so that Express has none to set.
+ * Creates requests and responses with Express's prototypes. Otherwise Express sets them on each object, after which V8 treats all
+ * of them as objects of unknown shape: a quarter of a hit, although no hit passes Express.
  */
 export function createServer<R extends Received>(app: Express, listener: Listener<R>, options: ServerOptions): Server {
   class Request extends http.IncomingMessage {}
@@ -87,7 +87,7 @@ export function createServer<R extends Received>(app: Express, listener: Listene
   return serve(listener, options, { IncomingMessage: Request, ServerResponse: Response });
 }
 
-/** A server with every timeout and bound set on purpose. */
+/** Makes a server with every timeout and bound set explicitly. */
 export function serve<R extends Received>(
   listener: Listener<R>,
   options: ServerOptions,
@@ -106,12 +106,12 @@ export function serve<R extends Received>(
     const received = listener.receive(req, res);
     if (connection?.isFree && problem === undefined) return listener.answer(req, res, received);
     received.watch();
-    if (!connection || connection.isClosing) return; // It ends with the connection.
+    if (!connection || connection.isClosing) return; // The request ends with its connection.
     const fault = connection.asked > maxAsked ? tooManyAsked() : problem;
     if (fault !== undefined) connection.isClosing = true;
     connection.begin(res, () => (fault ? refuse(res, received, fault) : listener.answer(req, res, received)));
   };
-  /** For what node:http makes no response. Answers behind what is in progress on the connection, and closes it. */
+  /** Refuses input for which node:http makes no response. Answers after the responses in progress and closes the connection. */
   const refuseLast = (socket: Socket, problem: Problem, given?: IncomingMessage) => {
     const connection = connectionOf({ socket });
     if (!connection) return void socket.destroy();
@@ -130,19 +130,19 @@ export function serve<R extends Received>(
     {
       ...classes,
       maxHeaderSize,
-      // Of a header that comes twice, node:http would drop the second one: here the two are one that fits nothing.
+      // By default node:http drops a repeated header. Joined, the two match nothing.
       joinDuplicateHeaders: true,
-      requireHostHeader: false, // It is required below, where the answer is a problem.
+      requireHostHeader: false, // Checked below, where the refusal is a problem.
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
-      // Node looks for connections over their time every 30 s by default, which would be the real timeout.
+      // Node checks for timed-out connections every 30 s by default, which would be the effective timeout.
       connectionsCheckingInterval: Math.min(headersTimeoutMs, 2_000),
     },
     (req, res) => take(req, res, faultOf(req)),
   );
-  // Not `server.maxConnections`: in a worker of node:cluster that hands a connection back to the primary, and where all
-  // workers are full it goes round and round, and takes the processor with it.
+  // Not `server.maxConnections`: a full worker of node:cluster hands connections back to the primary, and when all workers are
+  // full they circulate and burn CPU.
   server.prependListener('connection', (socket) => connections.accept(socket));
   server.on('checkExpectation', (req, res) => take(req, res, new Problem('expectation-failed')));
   server.on('connect', (req, socket) => {
@@ -166,7 +166,7 @@ export function serve<R extends Received>(
     startDraining: () => connections.startDraining(),
     drain: async (timeoutMs, cutOff = () => {}) => {
       connections.startDraining();
-      // Not http's own, which closes idle connections first.
+      // Not http's own `close`, which closes idle connections first.
       const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
       const finished = new AbortController();
       const sweep = (async () => {
@@ -190,19 +190,19 @@ export function serve<R extends Received>(
 }
 
 function tooManyAsked(): Problem {
-  const detail = `More than ${maxAsked} requests wait for their answers on this connection. Wait for some of them first.`;
+  const detail = `More than ${maxAsked} requests wait for their answers on this connection. Read some of the answers first.`;
   return new Problem('rate-limited', { detail, retryAfterSeconds: 1 });
 }
 
-/** What is wrong with the headers of a request, whatever it asks for. */
+/** Returns the problem of a request's headers, if any. */
 function faultOf({ rawHeaders, headers, httpVersionMinor }: IncomingMessage): Problem | undefined {
   if (rawHeaders.length > 2 * maxHeaders) {
-    return new Problem('headers-too-large', { detail: `A request has at most ${maxHeaders} headers.` });
+    return new Problem('headers-too-large', { detail: `Send at most ${maxHeaders} headers.` });
   }
   const { host } = headers;
   // RFC 9112 §3.2: exactly one Host; HTTP/1.0 knows none.
   const isHostProper = host === undefined ? httpVersionMinor === 0 : !host.includes(',');
-  return isHostProper ? undefined : new Problem('malformed-request', { detail: 'A request has exactly one `Host`.' });
+  return isHostProper ? undefined : new Problem('malformed-request', { detail: 'Send exactly one `Host` header.' });
 }
 
 /** Resolves with the base URL once connections are accepted; rejects when the address cannot be bound. */

@@ -1,8 +1,8 @@
 /**
- * The target of a request.
+ * Parses a request target.
  */
 
-/** The raw query string of a target, without its `?`. */
+/** Returns the raw query string of a target, without its `?`. */
 export function searchOf(url: string): string {
   const start = url.indexOf('?');
   return start === -1 ? '' : url.slice(start + 1);

@@ -4,10 +4,10 @@
 import type { LogDestination } from './log-destination.ts';
 import type { RequestRecord } from './request-record.ts';
 
-/** What the log has of a request. */
+/** The fields that the access log has for a request. */
 export interface AccessEntry {
   readonly id: string;
-  /** Whether the caller has chosen the id: one of ours is no secret. */
+  /** Whether the caller chose the id, which may then hold a secret. */
   readonly isIdGiven: boolean;
   readonly trace: string | undefined;
   readonly method: string | undefined;
@@ -18,7 +18,7 @@ export interface AccessEntry {
 
 export type AccessLog = (entry: AccessEntry) => void;
 
-/** @param redact takes secrets out of a text */
+/** @param redact removes secrets from a text */
 export function createAccessLog(
   destination: Pick<LogDestination, 'write'>,
   redact: (text: string) => string,
@@ -26,7 +26,7 @@ export function createAccessLog(
   return (entry) => destination.write(new AccessLine(entry, redact));
 }
 
-/** A line that is made when lines are written: a few hundred at once take half the time of one after each response. */
+/** A line formatted when the buffer is written: formatting a few hundred at once takes half the time of one per response. */
 class AccessLine {
   readonly #entry: AccessEntry;
   readonly #redact: (text: string) => string;
@@ -40,7 +40,7 @@ class AccessLine {
   toString(): string {
     const { id, isIdGiven, trace, method, status, ms, record } = this.#entry;
     const { route, team, cache, campaign, problem, reason } = record;
-    // What a caller has chosen may hold a secret; everything else is one of our own words.
+    // Values chosen by a caller may hold a secret; all others are Sendgate's own words.
     const redact = (text: string | undefined) => text && this.#redact(text);
     const line = {
       level: 'info',

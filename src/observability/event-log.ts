@@ -1,5 +1,5 @@
 /**
- * The log lines of events: event; consequence. `docs/operations.md` lists them, and a test holds the list against this table.
+ * The log lines of events: event; consequence. `docs/operations.md` lists them; a test compares that list with this table.
  */
 import type { EventFields, EventKey, Events } from '../events.ts';
 import type { Logger } from './log.ts';
@@ -9,7 +9,7 @@ interface Line<K extends EventKey> {
   readonly message: string | ((fields: EventFields[K]) => string);
 }
 
-/** Events without a log line: they are counted, or rooms listen to them. */
+/** Events without a log line: metrics count them, or rooms listen to them. */
 export type MeasuredEvent =
   | 'generation.moved'
   | 'cache.forgotten'
@@ -41,12 +41,12 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
     'encryption key file empty or unreadable; keeping the previous keys until a restart (restore the file)',
   ),
 
-  'trust.broad': warn('whole networks are trusted as proxies; every host in them can claim these teams'),
+  'trust.broad': warn('whole networks are trusted as proxies; any host in them can pose as these teams'),
   'proxy.untrusted': warn(
     'header ignored from a peer that is not in server.trustProxy; its callers share one identity',
   ),
   'http.plain_writer': warn(
-    'this Node writes HTTP responses in another way; using its documented way, which makes hits slower',
+    'this version of Node formats HTTP responses differently; using the slower documented API for hits',
   ),
 
   'connections.full': warn(
@@ -69,41 +69,41 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'redis.page_unreadable': warn(({ reason }) => `${unreadable[reason]}; fetching the page again`),
 
   'token.not_shared': warn(
-    'no client secret or cache.encryptionKeyFile; instances do not share tokens (give them one token file)',
+    'neither client secret nor cache.encryptionKeyFile set; instances do not share tokens (give them one token file)',
   ),
   'token.renewed': info('access token renewed'),
   'token.replaced': info('new tokens found; calls resume'),
-  'token.refresh_failed': warn('access token not renewed; retrying, and using the one held until it expires'),
+  'token.refresh_failed': warn('access token not renewed; retrying, and using the current one until it expires'),
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
   'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
 
   'upstream.call_failed': warn(
-    'call to Constant Contact failed; retrying, or serving the held page (a single failure needs nothing)',
+    'call to Constant Contact failed; retrying, or serving the cached page (a single failure needs nothing)',
   ),
-  'upstream.down': error('Constant Contact is down (circuit open); serving held pages and probing'),
+  'upstream.down': error('Constant Contact is down (circuit open); serving cached pages and probing'),
   'upstream.up': info('Constant Contact is up again (circuit closed)'),
   'upstream.gone': error(({ api }) => `Constant Contact has withdrawn its API ${api}; ${goneRemedies[api]}`),
-  'upstream.back': info(({ api }) => `Constant Contact's API ${api} answers again; back in use`),
-  'upstream.quota_spent': error("Constant Contact's daily quota is spent; serving held pages until 00:00 UTC"),
-  'upstream.quota_available': info('Constant Contact accepts calls again; daily quota available'),
+  'upstream.back': info(({ api }) => `Constant Contact's API ${api} answers again; calls resume`),
+  'upstream.quota_spent': error("Constant Contact's daily quota is spent; serving cached pages until 00:00 UTC"),
+  'upstream.quota_available': info('Constant Contact accepts calls again; daily quota available, calls resume'),
   'upstream.credentials_refused': error(
-    ({ api }) => `credentials refused by Constant Contact; serving held pages only (${credentialRemedies[api]})`,
+    ({ api }) => `credentials refused by Constant Contact; serving cached pages only (${credentialRemedies[api]})`,
   ),
-  'upstream.credentials_accepted': info('credentials accepted by Constant Contact again'),
+  'upstream.credentials_accepted': info('credentials accepted by Constant Contact again; calls resume'),
   'upstream.access_denied': error(
     'Constant Contact denies access; the user who authorized Sendgate lacks the privilege ui:campaign:metrics ' +
       '(Owner and Account Manager have it, Campaign Creator does not): run `npm run authorize` as such a user',
   ),
   'upstream.odd_row': warn(
     ({ field }) =>
-      `a field of Constant Contact's answer is missing or odd; ${field === 'link' ? 'its unknown parameters are dropped' : 'rows are kept without it'}`,
+      `missing or malformed field in an answer of Constant Contact; ${field === 'link' ? 'dropping its unknown parameters' : 'keeping rows without it'}`,
   ),
 
   'quota.passed': warn(
     ({ percent }) =>
-      `daily quota at ${percent} %; once it is spent, only held pages are served until 00:00 UTC (calls: who spends it)`,
+      `daily quota at ${percent} %; once it is spent, only cached pages are served until 00:00 UTC (calls: who spends it)`,
   ),
-  'quota.team_spent': warn("a team's part of the daily quota is spent; it gets calls that others leave"),
+  'quota.team_spent': warn("a team's share of the daily quota is spent; borrowing calls that other teams leave unused"),
 
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
@@ -136,11 +136,11 @@ const credentialRemedies = {
 } as const;
 
 const goneRemedies = {
-  v2: 'serving held pages: set CONSTANT_CONTACT_API=v3 and authorize, as docs/first-page-with-v3.md shows',
-  v3: "serving held pages: see Constant Contact's release notes for its successor, and upgrade Sendgate",
+  v2: 'serving cached pages: set CONSTANT_CONTACT_API=v3 and authorize, as docs/first-page-with-v3.md shows',
+  v3: "serving cached pages: see Constant Contact's release notes for its successor, and upgrade Sendgate",
 } as const;
 
-/** Writes a log line for every event but those that are only counted. */
+/** Logs every event that has a line in the table. */
 export function logEvents(events: Events, log: Logger): void {
   for (const key of Object.keys(eventLines) as (keyof typeof eventLines)[]) logEvent(events, log, key);
 }

@@ -1,5 +1,5 @@
 /**
- * Gauges: their names, their descriptions, and what is read for them.
+ * Gauges: names, descriptions and sources.
  */
 /** Read at every scrape. Booleans are 1 and 0. */
 export interface Gauges {
@@ -22,15 +22,15 @@ export interface Gauges {
 /** Gauges of each team's day. */
 export const teamGauges = [
   ['sendgate_quota_team_calls_today', 'Calls made since 00:00 UTC, by team', 'calls'],
-  ['sendgate_quota_team_part', "A team's guaranteed part of the daily quota", 'part'],
-  ['sendgate_quota_team_borrowed', 'Calls that a team has made beyond its part since 00:00 UTC', 'borrowed'],
+  ['sendgate_quota_team_part', "A team's guaranteed share of the daily quota", 'part'],
+  ['sendgate_quota_team_borrowed', 'Calls that a team borrowed beyond its share since 00:00 UTC', 'borrowed'],
   ['sendgate_quota_team_available', 'Calls that a team can make now', 'available'],
 ] as const;
 
 export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, help: string]>> = {
   cacheBytes: ['sendgate_cache_bytes', 'Bytes held by the cache'],
   cachePages: ['sendgate_cache_pages', 'Pages held by the cache'],
-  quotaWaiting: ['sendgate_quota_waiting', 'Calls that wait for a permit'],
+  quotaWaiting: ['sendgate_quota_waiting', 'Calls queued for a permit'],
   exportsRunning: ['sendgate_exports_running', 'Exports in progress'],
   workers: ['sendgate_workers', 'Processes that serve callers'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
@@ -42,7 +42,7 @@ export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, he
   gone: ['sendgate_upstream_gone', '1 while Constant Contact has withdrawn the API version in use'],
   quotaExhausted: [
     'sendgate_upstream_quota_exhausted',
-    '1 while the daily quota is spent, by the own count or as Constant Contact says',
+    "1 while the daily quota is spent, by Sendgate's count or Constant Contact's word",
   ],
   circuitOpen: ['sendgate_upstream_circuit_open', '1 while the circuit is open: Constant Contact is down'],
 };

@@ -1,7 +1,6 @@
 /**
- * What the probes are told. Only starting and draining take an instance out of rotation: held pages go on answering
- * while Constant Contact is down or refuses the key, and taking every instance out would help nobody. One whose workers
- * have all died is starting, until one of them is back.
+ * Liveness and readiness. Only starting and draining take an instance out of rotation: while Constant Contact is down or
+ * refuses the key, every instance still serves cached pages. An instance without a live worker counts as starting.
  */
 export type Phase = 'starting' | 'ready' | 'draining';
 
@@ -10,12 +9,12 @@ export interface Readiness {
   readonly upstream: 'ok' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
 }
 
-/** What keeps Constant Contact from being asked, if anything. */
+/** Conditions that stop calls to Constant Contact. */
 export interface UpstreamState {
   readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
-  /** Whether it is down, or there is no token to call it with. */
+  /** Whether Constant Contact is down or no access token is valid. */
   readonly isFailing: () => boolean;
 }
 
@@ -24,7 +23,7 @@ export class Health {
   readonly #state: UpstreamState;
   readonly #answering: () => number;
 
-  /** @param answering the processes that answer callers */
+  /** @param answering counts the processes that answer callers */
   constructor(state: UpstreamState, answering: () => number) {
     this.#state = state;
     this.#answering = answering;

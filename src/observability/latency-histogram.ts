@@ -1,5 +1,5 @@
 /**
- * `sendgate_request_duration_seconds`, made of counted responses when it is scraped: prom-client has no histogram that takes totals.
+ * `sendgate_request_duration_seconds`, computed from the tally at each scrape: prom-client has no histogram that takes totals.
  */
 import type { Metric } from 'prom-client';
 import { latencyBuckets, type Tallied } from './tally.ts';
@@ -43,6 +43,6 @@ export function latencyHistogram(responses: () => readonly Tallied[]): Metric {
     });
     return { ...about, values };
   };
-  // What a registry asks of a metric is this; its type asks for one of prom-client's own classes.
+  // A registry needs only these members; its type demands one of prom-client's own classes.
   return { ...about, get } as unknown as Metric;
 }

@@ -1,39 +1,39 @@
 /**
- * Where log lines go: buffered for 250 ms and written in the background. A line that cannot be written waits; one for which there is
- * no room is dropped, counted, and reported when lines can be written again.
+ * Buffers log lines for 250 ms and writes them in the background. Queues lines that cannot be written; drops and counts those beyond
+ * the limit, and reports them once writing works again.
  */
 import { writerOf } from './descriptor-writer.ts';
 
-/** Lines are buffered for this long, or up to this many: making them all at once is cheap, and a twentieth of a hit otherwise. */
+/** Bounds of the buffer. Formatting lines in bulk is cheap; one by one, each would cost a twentieth of a hit. */
 const bufferMs = 250;
 const linesAtOnce = 256;
-/** Characters; a longer text is handed over at once, behind what was buffered before it. */
+/** Characters; a longer text flushes the buffer at once. */
 const maxBufferedText = 1_024;
-/** Bytes of lines that wait to be written: a few seconds at full rate. */
+/** Bytes of queued lines: a few seconds at full rate. */
 const maxWaitingBytes = 16 * 1024 * 1024;
-/** Pause before lines that could not be written are tried again; a terminal that is only slow says EAGAIN. */
+/** Pause before a failed write is retried; a terminal that is merely slow fails with EAGAIN. */
 const retryMs = { failed: 1_000, again: 20 };
-/** How long the end of the process waits for its last lines. */
+/** How long an exiting process waits for its last lines. */
 const lastMs = 1_000;
 
 export interface LogDestination {
-  /** Bytes of lines that were dropped since the start. */
+  /** Bytes of lines dropped since start. */
   readonly lostBytes: number;
-  /** Takes a line, or an object whose `toString` makes it when lines are written. */
+  /** Takes a line, or an object that `toString` formats when lines are written. */
   write(line: { toString(): string }): void;
-  /** Takes whole lines of another process. */
+  /** Takes whole lines from another process. */
   pass(lines: Buffer): void;
   /**
-   * Writes what is left, for at most a second. Resolves with false when a write is stuck in a thread, which
-   * `process.exit` would wait for.
+   * Writes the remaining lines, for at most a second. Resolves with false when a write is stuck in a thread, for which
+   * `process.exit` would wait.
    */
   close(): Promise<boolean>;
 }
 
 /**
- * Never throws and emits no errors, whatever happens to the descriptor: a full disk, a pipe without a reader, a terminal that is gone.
+ * Never throws or emits errors, whatever the descriptor does: full disk, broken pipe, vanished terminal.
  *
- * @param maxBytes of lines that wait
+ * @param maxBytes of queued lines
  */
 export function logDestination(fd = 1, maxBytes = maxWaitingBytes): LogDestination {
   const writer = writerOf(fd);
@@ -117,7 +117,7 @@ export function logDestination(fd = 1, maxBytes = maxWaitingBytes): LogDestinati
     },
     close: async () => {
       flush();
-      // What failed a moment ago would fail again.
+      // A write that failed a moment ago would fail again.
       if (queue.length > 0 && (isWriting || reason === undefined)) {
         await new Promise<void>((resolve) => {
           ended = resolve;
@@ -129,7 +129,7 @@ export function logDestination(fd = 1, maxBytes = maxWaitingBytes): LogDestinati
   };
 }
 
-/** Ends the process when its last lines are written, or cannot be. */
+/** Exits once the last lines are written or cannot be written. */
 export async function exitAfter(destination: LogDestination, code: number): Promise<void> {
   const canExit = await destination.close();
   if (!canExit) process.kill(process.pid, 'SIGKILL');

@@ -11,11 +11,11 @@ export type { Logger } from 'pino';
 interface LogOptions {
   readonly level: string;
   readonly destination: Pick<LogDestination, 'write'>;
-  /** All credentials in use, also those just replaced. The same array as long as they are the same. */
+  /** All credentials in use and those just replaced. Returns the same array until they change. */
   readonly secrets: () => readonly string[];
 }
 
-/** `log` for whatever happens; `accessLog` for requests, whose fields are known, and which are many. */
+/** `log` takes events; `accessLog` takes requests, which are many and have fixed fields. */
 export interface Logs {
   readonly log: Logger;
   readonly accessLog: AccessLog;

@@ -3,7 +3,7 @@
  */
 export const redacted = '[redacted]';
 
-/** By path, what must not be logged whatever it is. At any depth, values are found below. */
+/** Paths that are never logged, whatever their value. `redact` finds values at any depth. */
 export const redactPaths = [
   'apiKey',
   'accessToken',
@@ -15,12 +15,12 @@ export const redactPaths = [
   'email',
 ];
 
-/** An email address, wherever it stands; a scoped package in a stack trace is none. */
+/** An email address anywhere in a text, but not a scoped package in a stack trace. */
 const address = /[^\s"'<>:@\\/]+@[^\s"'<>:@\\/]+/g;
 
 const formsOf = new WeakMap<readonly string[], readonly string[]>();
 
-/** Secrets as they are, and as they would stand in a URL or in JSON. */
+/** Secrets verbatim, and as encoded in a URL or in JSON. */
 function forms(secrets: readonly string[]): readonly string[] {
   let known = formsOf.get(secrets);
   if (!known) {
@@ -36,7 +36,7 @@ function forms(secrets: readonly string[]): readonly string[] {
   return known;
 }
 
-/** Takes secrets and email addresses out of a text. */
+/** Redacts secrets and email addresses in a text. */
 export function redact(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const form of forms(secrets)) {

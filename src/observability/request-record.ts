@@ -1,19 +1,19 @@
 /**
- * What log, metrics and traces have of a request. Never an address, a cursor or a query string.
+ * The record of a request for log, metrics and traces. Never holds an address, a cursor or a query string.
  */
 export const cacheOutcomes = ['fresh', 'shared', 'stale', 'miss', 'collapsed'] as const;
 
-/** The cache's part in a response, in one word. */
+/** Cache outcome of a response. */
 export type CacheOutcome = (typeof cacheOutcomes)[number];
 
-/** Filled in while the request is handled. */
+/** Per-request record; handlers fill it in. */
 export interface RequestRecord {
   route: string;
   team: string;
   campaign?: string | undefined;
   cache?: CacheOutcome | undefined;
-  /** Code of the problem that was the response. */
+  /** Code of the problem, if the response was one. */
   problem?: string | undefined;
-  /** Why the upstream failed, out of a closed set. */
+  /** Why the upstream failed, from a closed set. */
   reason?: string | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * What goes on right now, for people: `GET /status`, whole on the management listener and reduced for callers.
+ * The current state for `GET /status`: complete on the management listener, reduced for callers.
  */
 
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import type { QuotaStatus } from '../quota/quota.ts';
 import { cacheOutcomes } from './request-record.ts';
 import type { Tallied } from './tally.ts';
 
-/** Waits of one team and urgency that are remembered for the percentiles. */
+/** Waits kept per team and urgency for the percentiles. */
 const maxWaits = 200;
 
 export interface StatusParts {
@@ -22,56 +22,58 @@ export interface StatusParts {
   readonly sharing: () => Status['sharing'];
 }
 
-/** What callers were given since the start. */
+/** Responses since start. */
 interface Served {
   /** All responses, counted. */
   readonly responses: readonly Tallied[];
-  /** Bytes held to respond with, beside the page cache. */
+  /** Bytes of prepared responses, outside the page cache. */
   readonly bytes: number;
 }
 
 const count = z.int().nonnegative();
 
-/** What every caller may know: nothing of other callers but their team, nothing of campaigns. */
+/** The state that every caller may see: other callers only as teams, and no campaigns. */
 export const publicStatusSchema = z.object({
   upstream: z
     .object({
       callsThisSecond: count,
-      perSecond: z.number().meta({ description: 'Calls that may be made in a second, at present' }),
+      perSecond: z.number().meta({ description: 'Calls currently allowed per second' }),
       callsToday: count,
       leftToday: count,
-      dayEndsAt: z.string().meta({ format: 'date-time', description: 'When the count of the day begins anew' }),
-      circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is taken to be down' }),
+      dayEndsAt: z.string().meta({ format: 'date-time', description: 'When the daily count resets' }),
+      circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is considered down' }),
       credentials: z.enum(['refused', 'ok']),
       quota: z.enum(['exhausted', 'ok']),
       api: z
         .enum(['gone', 'ok'])
-        .meta({ description: '`gone` when Constant Contact has withdrawn the version in use' }),
+        .meta({ description: '`gone` once Constant Contact has withdrawn the version in use' }),
     })
-    .meta({ description: "Constant Contact, and what is left of the account's limits" }),
+    .meta({ description: "State of Constant Contact, and what is left of the account's limits" }),
   teams: z
     .array(
       z.object({
         team: z.string().meta({ description: '`(account)`: calls of no team, such as probes' }),
         calls: count.meta({ description: 'Calls made since 00:00 UTC' }),
-        part: count.meta({ description: 'Calls of a day that the team is sure of' }),
-        borrowed: count.meta({ description: 'Calls beyond its part' }),
-        available: count.meta({ description: 'Calls that it may still make now' }),
+        part: count.meta({ description: "The team's share: calls per day guaranteed to it" }),
+        borrowed: count.meta({ description: 'Calls made beyond its share' }),
+        available: count.meta({ description: 'Calls that it can make now' }),
       }),
     )
-    .meta({ description: "Who spends the day's calls" }),
+    .meta({ description: "The day's calls, by team" }),
   queues: z
     .array(
       z.object({
         team: z.string(),
-        urgency: z.enum(urgencies).meta({ description: '`bulk`: exports; `refresh`: pages that are held, but stale' }),
-        waiting: count.meta({ description: 'Calls that wait for their turn' }),
+        urgency: z.enum(urgencies).meta({
+          description: '`interactive`: a caller waits; `refresh`: stale pages and read-ahead; `bulk`: exports',
+        }),
+        waiting: count.meta({ description: 'Calls in the queue' }),
         waitP50: z.number().meta({ description: 'Seconds, of the last 200 calls' }),
         waitP95: z.number(),
-        calls: count.meta({ description: 'Calls that have waited since the start, if only for a moment' }),
+        calls: count.meta({ description: 'Calls queued since start, however briefly' }),
       }),
     )
-    .meta({ description: 'Who waits for a call to Constant Contact, and how long it takes' }),
+    .meta({ description: 'Calls queued for Constant Contact and how long they wait, by team and urgency' }),
   served: z
     .record(z.string(), z.partialRecord(z.enum(cacheOutcomes), count))
     .meta({ description: 'Pages served since start, by team and cache outcome' }),
@@ -80,7 +82,7 @@ export type PublicStatus = z.output<typeof publicStatusSchema>;
 
 export interface Status extends PublicStatus {
   readonly cache: { readonly bytes: number; readonly pages: number };
-  /** `instances`: as last seen, this one among them. */
+  /** `instances`: as last seen, including this one. */
   readonly sharing: { readonly redis: 'up' | 'down' | 'none'; readonly instances: number };
 }
 
@@ -101,7 +103,7 @@ export class StatusBoard {
     this.#waits.set(key, waits);
   }
 
-  /** What every caller may know. */
+  /** The state that every caller may see. */
   readPublic(responses: readonly Tallied[]): PublicStatus {
     const { upstream, teams, queues, served } = this.read({ responses, bytes: 0 });
     return { upstream, teams, queues, served };
@@ -142,7 +144,7 @@ function servedOf(responses: readonly Tallied[]): PublicStatus['served'] {
   return all;
 }
 
-/** Of sorted values; 0 when there are none. */
+/** A percentile of sorted values; 0 without values. */
 function percentile(sorted: readonly number[], percent: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? 0;
 }

@@ -1,16 +1,16 @@
 /**
- * stderr, for what is said without the log.
+ * stderr, for messages that bypass the log.
  */
 
-/** Bytes that wait for the reader of stderr. */
+/** Bytes queued for the reader of stderr. */
 const maxWaitingBytes = 1024 * 1024;
 
-/** Keeps a program running when stderr cannot be written: Node writes its warnings there, too. */
+/** Survives write errors on stderr, to which Node writes its warnings too. */
 export function tolerateStderr(): void {
   process.stderr.on('error', () => {});
 }
 
-/** Writes to stderr what fits; what cannot be written is dropped. */
+/** Writes to stderr; drops the text when the queue is full. */
 export function writeToStderr(text: string | Buffer): void {
   if (process.stderr.writableLength < maxWaitingBytes) process.stderr.write(text);
 }

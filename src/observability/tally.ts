@@ -1,25 +1,25 @@
 /**
- * Answers, counted in plain numbers: what Prometheus is told is made of them when it asks, not at every answer.
+ * Counts responses in plain numbers. Prometheus metrics are computed from them at each scrape, not at each response.
  */
 import type { CacheOutcome, RequestRecord } from './request-record.ts';
 
-/** Upper bounds in seconds, from a hit in memory to an upstream that takes its time. */
+/** Upper bounds in seconds, from a hit in memory to a slow upstream. */
 export const latencyBuckets: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20,
 ];
 
-/** Answers that have all of this in common. */
+/** Responses with the same route, team, status and cache outcome. */
 export interface Tallied extends Pick<RequestRecord, 'route' | 'team'> {
   readonly cache: CacheOutcome | undefined;
   readonly status: number;
   count: number;
-  /** All together. */
+  /** Total of all responses. */
   seconds: number;
-  /** How many took no longer than each bound, and longer than the one before; the last: longer than all. */
+  /** Responses per bucket: up to each bound and above the one before; the last bucket is above all bounds. */
   readonly byLatency: number[];
 }
 
-/** Routes, teams and outcomes are few, and so are the combinations of them. */
+/** Needs no bound: routes, teams and outcomes are few, and so are their combinations. */
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
 
@@ -32,7 +32,7 @@ export class Tally {
     tallied.byLatency[bucket] = (tallied.byLatency[bucket] ?? 0) + 1;
   }
 
-  /** Adds what another one has counted. */
+  /** Adds the counts of another tally. */
   include(others: readonly Tallied[]): void {
     for (const other of others) {
       const own = this.#of(other, other.status);

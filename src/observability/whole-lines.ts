@@ -3,7 +3,7 @@
  */
 const lineEnd = 0x0a;
 
-/** Takes pieces of any length and passes whole lines on. */
+/** Buffers chunks of any length and passes on whole lines. */
 export function wholeLines(pass: (lines: Buffer) => void): (piece: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (piece) => {

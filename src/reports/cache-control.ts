@@ -1,6 +1,6 @@
 /**
- * The oldest page that a caller wants, in seconds, out of its `Cache-Control` (RFC 9111 §5.2.1): `no-cache` is 0.
- * Directives that a shared cache may ignore are ignored.
+ * Parses the maximum age that a caller accepts, in seconds, from `Cache-Control` (RFC 9111 §5.2.1): `no-cache` is 0.
+ * Ignores directives that a shared cache may ignore.
  */
 export function requestedMaxAge(cacheControl: string | undefined): number | undefined {
   if (cacheControl === undefined) return undefined;

@@ -1,5 +1,5 @@
 /**
- * The links that callers follow: always Sendgate's own, never another host or path.
+ * Builds the links that callers follow: always to Sendgate, never to another host or path.
  */
 import type { NextPage } from '../model/page-query.ts';
 

@@ -35,19 +35,19 @@ interface Parts {
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
-  /** Whether a cursor can be Constant Contact's: what cannot takes no place in the cache, and no call. */
+  /** Whether a cursor can be Constant Contact's. Any other is refused without a call or a cache entry. */
   readonly isCursor: (cursor: string) => boolean;
   readonly clock: Clock;
 }
 
 export const reportPath = ({ name }: Report) => `/campaigns/:id/${name}`;
 
-/** What the headers of a request say of the response that is wanted. */
+/** The caller's preferences in the request headers. */
 export interface Preferences {
   readonly headers: IncomingHttpHeaders;
   readonly encoding: Encoding;
   readonly maxAgeSeconds: number | undefined;
-  /** Address of the caller, by which callers who follow cursors are recognised. */
+  /** Address of the caller, which identifies callers that follow cursors. */
   readonly client: string;
 }
 
@@ -57,48 +57,48 @@ interface PageRequest {
   readonly preferences: Preferences;
 }
 
-/** A page, and the response made of it. */
+/** A page and its prepared response. */
 interface PageResponse {
   readonly lookup: Lookup;
   readonly ready: PreparedResponse;
 }
 
-/** A request whose page is held, good enough, and encoded as the caller takes it. */
+/** A request whose page is cached, fresh enough, and prepared in the caller's encoding. */
 export interface Hit extends PageRequest, PageResponse {
   readonly kind: 'hit';
 }
 
-/** A request whose page has to be fetched, waited for or encoded first. */
+/** A request whose page must first be fetched, awaited or encoded. */
 export interface Miss extends PageRequest {
   readonly kind: 'miss';
 }
 
-/** A request that is refused, or that could not be looked up. */
+/** A request that is refused or whose lookup failed. */
 export interface Failure {
   readonly kind: 'failure';
-  /** What it asks for; undefined where it is not valid. */
+  /** Undefined for an invalid request. */
   readonly query: PageQuery | undefined;
   readonly error: unknown;
 }
 
 export type RequestLookup = Hit | Miss | Failure;
 
-/** Those of one form. */
+/** The endpoints of one form of pages. */
 export type ReportEndpoints = Readonly<Record<ReportName, ReportEndpoint>>;
 
 /**
- * The resource. `lookup` parses a request and looks for its page; the fast path responds to hits by itself and hands everything
- * else over to `handle`, with what `lookup` has decided.
+ * The resource. `lookup` parses a request and looks its page up. The fast path answers hits and hands everything else over to
+ * `handle`, together with the lookup.
  */
 export class ReportEndpoint {
   readonly #parts: Parts;
   readonly #route: string;
   readonly #report: Report;
   readonly #parse: typeof parseDropInQuery;
-  /** Decisions of the fast path on requests that are on their way to `handle`. */
+  /** Lookups that the fast path handed over to `handle`. */
   readonly #decided = new WeakMap<IncomingMessage, RequestLookup>();
 
-  /** @param form that of the pages; Sendgate's own without it */
+  /** @param form of the pages; Sendgate's by default */
   constructor(parts: Parts, report: Report, form?: PageForm) {
     this.#parts = parts;
     this.#report = report;
@@ -106,7 +106,7 @@ export class ReportEndpoint {
     this.#parse = form === 'v2' ? parseDropInQuery : parsePageQuery;
   }
 
-  /** Every method of the resource. Throws Problems, or rejects with them, for the error handler to answer. */
+  /** Handles every method of the resource. Throws or rejects with Problems for the error handler. */
   readonly handle: RequestHandler<{ id: string }> = (req, res) => {
     const context = contextOf(req);
     const { record } = context;
@@ -128,16 +128,16 @@ export class ReportEndpoint {
       });
   };
 
-  /** Has `handle` go on from a decision, or fail with an error, instead of deciding again. */
+  /** Passes a lookup to `handle`, which then does not repeat it. */
   handOver(req: IncomingMessage, lookup: RequestLookup): void {
     this.#decided.set(req, lookup);
   }
 
   /**
-   * Parses a GET or HEAD and looks for its page, without waiting and without counting anything.
+   * Parses a GET or HEAD and looks its page up. Never waits and counts nothing.
    *
-   * @param id of the campaign, as it stands in the path
-   * @throws Problem when the request is not valid
+   * @param id of the campaign, as in the path
+   * @throws Problem for an invalid request
    */
   lookup(req: IncomingMessage, id: string): RequestLookup {
     const preferences = this.preferencesOf(req);
@@ -156,7 +156,7 @@ export class ReportEndpoint {
     };
   }
 
-  /** @throws Problem when the campaign, a parameter or the cursor is not valid */
+  /** @throws Problem for an invalid campaign, parameter or cursor */
   query(id: string, url: string): PageQuery {
     const { campaignIds, isCursor } = this.#parts;
     const query = this.#parse(this.#report, id, searchOf(url), campaignIds);
@@ -166,7 +166,7 @@ export class ReportEndpoint {
     return query;
   }
 
-  /** The same for a request that is parsed. */
+  /** Looks up the page of a parsed request. */
   find(query: PageQuery, preferences: Preferences): RequestLookup {
     const { pages, responses } = this.#parts;
     try {
@@ -195,7 +195,7 @@ function formOf({ page: { body } }: Lookup, { headers, encoding }: Preferences):
   return isCurrent(headers, body.etag, body.lastModified) ? 'not-modified' : encoding;
 }
 
-/** An endpoint for each report. @param form as of ReportEndpoint */
+/** Makes an endpoint for each report. @param form of the pages; Sendgate's by default */
 export function reportEndpoints(parts: Parts, form?: PageForm): ReportEndpoints {
   const endpoints = allReports.map((report) => [report.name, new ReportEndpoint(parts, report, form)] as const);
   return Object.fromEntries(endpoints) as Record<ReportName, ReportEndpoint>;

@@ -1,5 +1,5 @@
 /**
- * The body that callers see: Constant Contact's v2, with the pagination link rewritten to Sendgate's own.
+ * Renders the body that callers get: Constant Contact v2's, with the pagination link rewritten to Sendgate's.
  */
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
@@ -16,32 +16,32 @@ const meta = z.object({
   }),
 });
 
-/** A page of this report. */
+/** The schema of a report's page. */
 export const pageSchemaOf = ({ schema }: Report) => z.object({ meta, results: z.array(schema) });
 type PageJson = z.output<ReturnType<typeof pageSchemaOf>>;
 
 export interface RenderedPage {
   readonly json: string;
-  /** Target of the `Link` header; undefined on a walk's last page. */
+  /** Target of the `Link` header; undefined on the last page. */
   readonly next: string | undefined;
 }
 
-/** Renders one page, once, when it arrives. */
+/** Renders a page. Runs once, when the page arrives. */
 export function renderPage(basePath: string, query: PageQuery, { rows, cursor }: ReportPage): RenderedPage {
   const step = cursor === undefined ? undefined : pageBehind(query, cursor);
   const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
-  // A v2 client puts its base address, and with it the base path, in front of a link in a body.
+  // A v2 client prefixes links in a body with its base address, which includes the base path.
   const next = link && query.form === 'v2' ? `${basePath}${link}` : link;
   const body = { meta: { pagination: link === undefined ? {} : { next_link: link } }, results: [...rows] };
   return { json: JSON.stringify(body satisfies PageJson), next };
 }
 
-/** The rows of a rendered page. @throws when it is none of this report */
+/** Parses the rows of a rendered page. @throws when the page is not of this report */
 export function readRows(report: ReportName, json: string): readonly Row[] {
   return strictRows(reports[report].schema).parse(parseJson(resultsOf(json)));
 }
 
-/** The rows of a rendered page as text, a JSON array. A quote before a name never ends a string, so the key occurs nowhere else. */
+/** Returns the rows of a rendered page as a JSON array. Its key occurs nowhere else: a quote inside a string is escaped. */
 export function resultsOf(json: string): string {
   return json.slice(json.indexOf(resultsKey) + resultsKey.length, -1);
 }

@@ -1,11 +1,11 @@
 /**
- * The query parameters of the resources.
+ * Query parameters of the resources.
  */
 import { z } from 'zod';
 import { cursorPattern } from '../model/cursor.ts';
 import { instantSchema, lacksZone } from '../model/instant.ts';
 
-/** A parameter: the schema that validates and describes it, and what a caller reads about a value that fails. */
+/** A query parameter: its schema, and the messages for an invalid value. */
 export interface Parameter<T> {
   readonly schema: z.ZodType<T, string>;
   readonly problem: (text: string) => string;
@@ -14,13 +14,12 @@ export interface Parameter<T> {
 
 export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
 
-/** Rows a page: Constant Contact's own maximum and default. */
+/** Rows per page: Constant Contact's maximum and default. */
 export const maxLimit = 500;
 
 const createdSince: Parameter<string> = {
   schema: instantSchema.meta({
-    description:
-      'Only rows on or after this instant. A date alone is its midnight in UTC; a date-time has `Z` or an offset.',
+    description: 'Only rows on or after this instant. A date means midnight UTC; a date-time needs `Z` or an offset.',
     examples: ['2012-12-06T13:06:14.762Z'],
   }),
   problem: (text) => (lacksZone(text) ? 'has no time zone' : 'is not a date or date-time'),
@@ -33,7 +32,7 @@ const limit: Parameter<number> = {
     .regex(/^\d{1,6}$/)
     .transform(Number)
     .pipe(z.int().min(1).max(maxLimit))
-    .meta({ description: 'Rows a page. A cursor carries its own.', default: maxLimit }),
+    .meta({ description: 'Rows per page. Ignored with `next`: a cursor carries its own.', default: maxLimit }),
   problem: () => 'is out of range',
   allowed: `an integer from 1 to ${maxLimit}`,
 };
@@ -44,7 +43,7 @@ const next: Parameter<string> = {
     .regex(cursorPattern)
     .meta({ description: 'The cursor from a `next_link`; opaque.', examples: ['c3RhcnRBdD0zJmxpbWl0PTI'] }),
   problem: () => 'is not a cursor',
-  allowed: 'the cursor out of a next_link: 1 to 2,048 printable ASCII characters',
+  allowed: 'the cursor from a next_link: 1 to 2,048 printable ASCII characters',
 };
 
 export const pageParameters = { created_since: createdSince, limit, next } as const;

@@ -1,8 +1,8 @@
 /**
- * Pages as answers: all that is the same whenever a page is answered is put together once, head and content.
+ * Prepares the constant part of a page's response, header lines and content, once.
  *
- * A page is held in one encoding. Its answers in that one, and in those that callers ask for besides, are kept as long as
- * there is room for them: those that are in use.
+ * The cache holds a page in one encoding. Prepared responses in that and other requested encodings are kept in an LRU cache of
+ * bounded size.
  */
 import { LRUCache } from 'lru-cache';
 import { type Encoding, gzip, identityOf } from '../cache/compression.ts';
@@ -10,17 +10,17 @@ import type { PageBody } from '../cache/page.ts';
 import { headerLines } from '../http/header-block.ts';
 import { type PreparedResponse, preparedResponse } from '../http/prepared-response.ts';
 
-/** How a page is answered: in an encoding, or with 304 where the caller has it. */
+/** Form of a response: 200 in an encoding, or 304. */
 export type Form = Encoding | 'not-modified';
 
-/** Browsers keep the page and revalidate: a 304 costs nothing, and an address list never goes stale unseen. */
+/** Browsers keep the page but revalidate it: a 304 costs nothing, and no stale address list is shown. */
 const cacheControl = 'private, no-cache';
 
-/** Strings, map slots and list links around an answer, roughly. */
+/** Rough overhead of an entry: strings, map slots and list links. */
 const entryOverheadBytes = 400;
 
 export class PreparedResponses {
-  /** Lines of every answer's head. */
+  /** Header lines of every response. */
   readonly #common: string;
   readonly #ready: LRUCache<string, PreparedResponse>;
   readonly #coming = new Map<string, Promise<PreparedResponse>>();
@@ -37,7 +37,7 @@ export class PreparedResponses {
     return this.#ready.calculatedSize;
   }
 
-  /** The answer, unless the page has to be encoded for it first. */
+  /** Returns the prepared response; undefined if the page must first be encoded. */
   held(body: PageBody, form: Form): PreparedResponse | undefined {
     const key = keyOf(body, form);
     const ready = this.#ready.get(key);
@@ -84,5 +84,5 @@ export class PreparedResponses {
   }
 }
 
-/** Two pages with one tag have one content, which says what their heads say. Most take the encoding that is held. */
+/** Pages with the same tag have the same content and headers. Most requests take the cached encoding, so its key is shortest. */
 const keyOf = ({ etag }: PageBody, form: Form) => (form === 'br' ? etag : `${form} ${etag}`);

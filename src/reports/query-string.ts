@@ -1,5 +1,5 @@
 /**
- * Reads a campaign id and a query string against the parameters of a resource.
+ * Parses a campaign id and a query string by the parameters of a resource.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { type InvalidParameter, Problem } from '../problems.ts';
@@ -7,19 +7,19 @@ import type { Parameter, Parameters } from './parameters.ts';
 
 type Values<P extends Parameters> = { readonly [N in keyof P]?: P[N] extends Parameter<infer T> ? T : never };
 
-/** Names under which clients of Constant Contact send credentials. */
+/** Parameter names that Constant Contact's clients use for credentials. */
 const credentialPattern = /^(api[-_]?key|(access|auth|refresh)?[-_]?token|authorization|client[-_]?secret)$/i;
 
-/** Names that are safe to repeat in an answer: they carry nothing else into it. */
+/** Names that are safe to echo in a response. */
 const echoablePattern = /^[\w.-]{1,40}$/;
 
-/** A hostile query may hold thousands of parameters; the answer lists this many mistakes. */
+/** Mistakes listed in a response: a hostile query can have thousands of parameters. */
 const maxErrors = 10;
 
 /**
- * The campaign and the values of `search`, the raw query string without its `?`.
+ * Parses the campaign and the values of `search`, the raw query string without its `?`.
  *
- * @throws Problem `invalid-request`, which names every parameter at fault and never a value
+ * @throws Problem `invalid-request`, which names invalid parameters and never a value
  */
 export function parseQueryString<P extends Parameters>(
   id: string,
@@ -40,7 +40,7 @@ export function parseQueryString<P extends Parameters>(
   return { campaign: canonicalId(id), values: Object.fromEntries(given) as Values<P> };
 }
 
-/** Adds the value to those that are `given`; returns what is wrong with it instead, if anything is. */
+/** Adds the value to `given`, or returns what is wrong with it. */
 function readParameter(
   parameters: Parameters,
   given: Map<string, unknown>,
@@ -49,7 +49,7 @@ function readParameter(
 ): InvalidParameter | undefined {
   if (credentialPattern.test(name)) {
     const problem = 'is a credential, and Sendgate takes none';
-    return { parameter: name, problem, allowed: 'no credentials: leave it out, and replace it if it is real' };
+    return { parameter: name, problem, allowed: 'no credentials: omit it, and replace it if it is real' };
   }
   const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
   if (!parameter) {
@@ -63,5 +63,5 @@ function readParameter(
   return success ? undefined : { parameter: name, problem: parameter.problem(text), allowed: parameter.allowed };
 }
 
-/** The hex digits of a UUID mean the same in both cases, and a number with zeros in front is the same number. */
+/** Canonical form of an id: UUIDs in lower case, numbers without leading zeros. */
 const canonicalId = (id: string) => id.toLowerCase().replace(/^0+(?=\d+$)/, '');

@@ -1,5 +1,5 @@
 /**
- * Questions of callers, parsed and made canonical: two spellings of one question become one value, and so one cache entry.
+ * Parses requests into canonical queries: two spellings of one query share one cache entry.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { parseInstantInUtc } from '../model/instant.ts';
@@ -9,7 +9,7 @@ import { exportParameters, maxLimit, pageParameters, summaryParameters } from '.
 import { parseQueryString } from './query-string.ts';
 
 /**
- * A first page or a later one, decided here and nowhere else: `next` makes it a later page.
+ * Parses the query of a page. Only this function decides between first and later page: `next` makes it a later page.
  *
  * @param search the raw query string without its `?`
  * @throws Problem `invalid-request`
@@ -28,7 +28,7 @@ export function parsePageQuery(
 }
 
 /**
- * The page with which an export begins.
+ * Parses the first page of an export.
  *
  * @throws Problem `invalid-request`
  */
@@ -39,7 +39,7 @@ export function parseExportQuery(report: Report, id: string, search: string, ids
 }
 
 /**
- * A campaign, where there are no parameters.
+ * Parses the campaign of a resource without parameters.
  *
  * @throws Problem `invalid-request`
  */
@@ -47,5 +47,5 @@ export function parseCampaign(id: string, search: string, ids: CampaignIdRule): 
   return parseQueryString(id, search, ids, summaryParameters).campaign;
 }
 
-/** The text has passed its schema: a time without a zone gets here only from a resource that takes it for UTC. */
+/** Canonical form of an instant that passed its schema. Only v2's form admits one without a zone, as UTC. */
 const canonical = (instant: string | undefined) => (instant === undefined ? undefined : parseInstantInUtc(instant));

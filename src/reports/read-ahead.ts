@@ -1,5 +1,5 @@
 /**
- * Fetches the next page of a walk while the caller works on this one.
+ * Prefetches the next page of a walk while the caller handles the current one.
  */
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
@@ -13,7 +13,7 @@ interface Parts {
   readonly isAmple: () => boolean;
 }
 
-/** A client that has followed a cursor is expected to walk again for this long. */
+/** How long a client that followed a cursor counts as walking. */
 const walkerMs = 10 * 60_000;
 const maxWalkers = 10_000;
 
@@ -29,8 +29,8 @@ export class ReadAhead {
   }
 
   /**
-   * To be called with every page that was answered. Most callers read a first page and no other, so it starts nothing unless
-   * its client has walked before.
+   * Call it with every page answered. A first page triggers a prefetch only if its client followed a cursor recently: most
+   * callers read no later page.
    */
   answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
     if (this.#depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;

@@ -1,6 +1,6 @@
 /**
- * Refreshes a first page that is being polled when its freshness ends, not at the first poll after that: new rows are cached before
- * they are requested.
+ * Refreshes a polled first page as soon as it goes stale, not at the next poll, so that new rows are cached before they are
+ * requested.
  */
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-source.ts';
@@ -16,7 +16,7 @@ interface Parts {
   readonly isAmple: () => boolean;
 }
 
-/** A page that is requested this shortly before its freshness ends is expected to be requested again shortly after. */
+/** A page requested this shortly before it goes stale counts as polled. */
 const pollMs = 60_000;
 /** Timers can fire a moment early, when the page is still fresh. */
 const slackMs = 10;
@@ -30,7 +30,7 @@ export class RefreshAhead {
     this.#parts = parts;
   }
 
-  /** To be called with every page that was answered. A page that has just been fetched shows no polling yet. */
+  /** Call it with every page answered. A page that was just fetched does not count as polled yet. */
   answered(query: PageQuery, page: Page, payer: Payer): void {
     if (query.kind === 'next' || page.failedAt !== undefined) return;
     const leftMs = page.freshUntil - this.#parts.clock.monotonic();

@@ -1,5 +1,5 @@
 /**
- * Static files: read once at start, compressed once, at the first request.
+ * Static files: read at start, compressed once at their first request.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -25,7 +25,7 @@ const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
   br: brotli,
 };
 
-/** A file that is the same for every caller. */
+/** A static file, the same for every caller. */
 export class File {
   readonly #text: string;
   readonly #contentType: string;
@@ -39,7 +39,7 @@ export class File {
     this.#etag = tagOf(text);
   }
 
-  /** Answers 200 with the file, or 304 if the browser has it. */
+  /** Answers 200 with the file, or 304 if the browser's copy is current. */
   async answer(req: IncomingMessage): Promise<void> {
     const context = contextOf(req);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
@@ -56,7 +56,7 @@ export class File {
   }
 }
 
-/** All files of the given kinds in a folder, by name. */
+/** Reads the files in a folder that have one of the extensions, by name. */
 export function readFolder(folder: URL, extensions: readonly string[]): ReadonlyMap<string, File> {
   const names = readdirSync(folder).filter((name) => extensions.includes(extname(name)));
   return new Map(names.map((name) => [name, new File(extname(name), readFileSync(new URL(name, folder), 'utf8'))]));

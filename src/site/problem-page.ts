@@ -6,7 +6,7 @@ import { type ProblemCode, problems } from '../problems.ts';
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const toHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 
-/** HTML of a text; what is between backticks becomes code. */
+/** Converts a text to HTML; text in backticks becomes code. */
 const rich = (text: string) => toHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 export function problemPage(code: ProblemCode): string {

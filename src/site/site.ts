@@ -1,9 +1,9 @@
 /**
- * What people open in a browser: the explorer at `/`, the reference of the API at `/docs`, its description at
- * `/openapi.json`, and a page for every problem.
+ * Serves the pages for browsers: the explorer at `/`, the API reference at `/docs`, its description at `/openapi.json`,
+ * and a page for every problem.
  *
- * None of it holds data: the pages are the same for every visitor, and open to all who can reach the host. The explorer gets its
- * data like any other caller.
+ * The pages hold no data: they are the same for every visitor and open to anyone who reaches the host. The explorer requests
+ * its data like any other caller.
  */
 import express, { type Router } from 'express';
 import { headerLines } from '../http/header-block.ts';
@@ -19,8 +19,8 @@ import { problemPage } from './problem-page.ts';
 const built = new URL('../../dist/', import.meta.url);
 
 /**
- * Everything is served from here: no inline script or style, no connection to another host. Styles may embed pictures (`data:`),
- * as the reference's do.
+ * Allows this host only, without inline scripts or styles. Styles may embed pictures (`data:`), as those of the API
+ * reference do.
  */
 const documentHead = securityHeaders({
   defaultSrc: ["'none'"],
@@ -33,12 +33,12 @@ const documentHead = securityHeaders({
   frameAncestors: ["'none'"],
 });
 
-/** Whether a target may be a page of the site, by its path alone. No resource is under these paths. */
+/** Matches targets of the site by their path. No API resource has such a path. */
 export function sitePaths(basePath: string): (target: string) => boolean {
   const name = '[^/?#]+';
   const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
   const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
-  // Most requests are for campaigns, and need no pattern.
+  // Most requests are for campaigns: skip the pattern for them.
   const campaigns = `${basePath}/campaigns/`;
   return (target) => !target.startsWith(campaigns) && pattern.test(target);
 }
@@ -73,7 +73,7 @@ export function createSite(description: DescriptionOptions): Router {
   serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
-  // Pages of any origin may load the client; `callers.cors.origins` decides which may use it.
+  // Pages of any origin may load the client; `callers.cors.origins` decides which of them get answers.
   serve(
     `${basePath}/assets/client/:name`,
     ({ name = '' }) => client.get(name),

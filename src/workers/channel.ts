@@ -1,5 +1,5 @@
 /**
- * Questions of a worker to the primary, over the channel between the two processes.
+ * Carries a worker's questions to the primary over the channel between the two processes.
  */
 import { Problem } from '../problems.ts';
 import { inTraceOf, traceHeaders } from '../tracing.ts';
@@ -20,7 +20,7 @@ export class Asking {
     this.#send = send;
   }
 
-  /** @throws Problem with which the primary has answered, or the signal's reason */
+  /** @throws Problem that the primary answered with, or the signal's reason */
   ask<Q extends Question>(
     what: Q,
     about: Questions[Q]['about'],
@@ -72,7 +72,7 @@ export class Answering {
   readonly #asked = new Map<number, AbortController>();
   #isClosed = false;
 
-  /** @param onUnexpected called with an error that is no Problem; the worker gets an `internal-error` for it */
+  /** @param onUnexpected called with an error that is not a Problem; the worker gets `internal-error` */
   constructor(answers: Answers, send: (message: FromPrimary) => void, onUnexpected: (error: unknown) => void) {
     this.#answers = answers;
     this.#send = send;
@@ -80,7 +80,7 @@ export class Answering {
   }
 
   received(message: FromWorker): void {
-    // Messages of a worker can arrive after its end: what they take would never be given back.
+    // A worker's messages can arrive after its end; a slot taken then would never be released.
     if (this.#isClosed) return;
     if (message.kind === 'ask') {
       const { id, what, about, trace } = message;
@@ -90,7 +90,7 @@ export class Answering {
       this.#asked.get(message.id)?.abort(new Problem('upstream-busy', { reason: 'abandoned' }));
   }
 
-  /** Ends all waits: the worker is gone, and so are the callers that waited in it. */
+  /** Aborts all questions: the worker has ended, and its callers have disconnected. */
   close(): void {
     for (const [id] of this.#asked) this.received({ kind: 'leave', id });
     this.#isClosed = true;

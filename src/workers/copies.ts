@@ -1,6 +1,6 @@
 /**
- * A worker's copies of pages. The primary has the pages themselves: it is asked for what there is no copy of, makes one call for
- * all who ask, and says when copies are invalid.
+ * A worker's copies of pages. On a miss, the worker asks the primary, which owns the page cache, coalesces calls, and invalidates
+ * copies.
  */
 import { LRUCache } from 'lru-cache';
 import { questionKey } from '../cache/keys.ts';
@@ -16,18 +16,18 @@ import type { AnsweredPage, AskedPage } from './protocol.ts';
 interface Copy {
   readonly page: Page;
   readonly heldUnder: string;
-  /** The number of the last invalidation before it. */
+  /** Number of the last invalidation before it. */
   readonly after: number;
 }
 
-/** Campaigns whose last invalidation is remembered. */
+/** Campaigns with a remembered last invalidation. */
 const maxInvalidated = 50_000;
 
 export class Copies implements PageSource {
   readonly #primary: Asking;
   readonly #clock: Clock;
   readonly #copies: MemoryStore<Copy>;
-  /** By campaign, the number of its last invalidation. What is evicted counts for all campaigns. */
+  /** Number of the last invalidation, by campaign. An evicted number applies to all campaigns. */
   readonly #invalidated = new LRUCache<string, number>({
     max: maxInvalidated,
     dispose: (number, _, reason) => {
@@ -66,14 +66,14 @@ export class Copies implements PageSource {
     return this.#copies.peek(questionKey(query))?.page;
   }
 
-  /** The primary decides whether there is quota for it, and reports what fails. */
+  /** Prefetches through the primary, which checks the quota and reports failures. */
   async prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     const about: AskedPage = { query, ask: payer };
     const answered = await this.#primary.ask('prefetch', about).catch(() => undefined);
     return answered && this.#take(query, answered).page;
   }
 
-  /** Copies of a campaign, or of all, are not answered any more without asking. */
+  /** Invalidates copies of a campaign, or all copies. */
   moved(campaign: string | undefined): void {
     this.#lastInvalidation++;
     if (campaign === undefined) this.#allInvalidated = this.#lastInvalidation;
@@ -89,19 +89,19 @@ export class Copies implements PageSource {
     const { page, outcome } = lookup;
     const body = ownBody(page.body, this.#copies.peek(key)?.page.body);
     const copy = pageOf(body, laterBy(this.#clock.monotonic() - at, page));
-    // `get` still returns an entry in the last millisecond of its time, in which the primary does not.
+    // One millisecond less: `get` returns an entry during its last millisecond, when the primary no longer does.
     const forMs = Math.ceil(goodForMs) - 1;
     if (forMs > 0) this.#copies.set(key, { page: copy, heldUnder, after: this.#lastInvalidation }, forMs);
     return { page: copy, outcome };
   }
 }
 
-/** What has arrived is part of a whole message's buffer, which is not to be held: returns the body that is held, or a copy. */
+/** Returns the cached body, or a copy of the one received: that is a slice of a message's buffer, which must not be kept. */
 function ownBody(arrived: PageBody, held: PageBody | undefined): PageBody {
   return held?.etag === arrived.etag ? held : { ...arrived, br: Buffer.from(arrived.br) };
 }
 
-/** The monotonic clocks of two processes have nothing in common. */
+/** Shifts the times of a page from the primary's monotonic clock to this process's. */
 const laterBy = (ms: number, { fetchedAt, freshUntil, generation, failedAt }: Page) => ({
   fetchedAt: fetchedAt + ms,
   freshUntil: freshUntil + ms,

@@ -1,5 +1,5 @@
 /**
- * A worker: answers callers out of its copies, and asks the primary for everything else.
+ * A worker: answers callers from its copies and asks the primary for everything else.
  */
 import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
@@ -43,7 +43,7 @@ process.on('unhandledRejection', die);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => exit(1));
 
-// The death of the primary is noticed by `disconnect`.
+// Ignores errors: `disconnect` reports the primary's death.
 const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
 const events = new Events();
 logEvents(events, log);
@@ -54,13 +54,13 @@ const front = buildFront(config, {
   ...{ clock, version, emit: events.emit, accessLog, responsesBytes },
   partitionSalt: process.env[saltVariable] ?? '',
   sharedCounter: countedByPrimary(primary),
-  // The primary hears of clients when it counts their requests.
+  // The primary sees clients when it counts their requests.
   onSeen: () => {},
   pages: copies,
   summaries: summariesOf(primary),
   exportSlots: exportSlotsOf(primary),
   campaignIds: campaignIdRules[config.constantContact.api],
-  // The primary decides whether the quota is ample.
+  // The primary decides whether there is quota.
   isAmple: () => true,
   readStatus: () => primary.ask('status', undefined),
 });

@@ -1,5 +1,5 @@
 /**
- * How the primary answers its workers' questions for pages.
+ * Answers workers' questions for pages, in the primary.
  */
 import type { PageCache } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
@@ -8,7 +8,7 @@ import type { AnsweredPage, AskedPage } from './protocol.ts';
 interface Parts {
   readonly pages: PageCache;
   readonly clock: Clock;
-  /** Whether there is quota for calls that nobody has asked for yet. */
+  /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
 }
 
@@ -19,7 +19,7 @@ export function pageAnswers({ pages, clock, isAmple }: Parts) {
   };
   return {
     page,
-    /** Undefined where there is no quota for it, or no page to be had, which the upstream has reported. */
+    /** Undefined without quota, or when the call fails, which the upstream reports. */
     prefetch: async ({ query, ask }: AskedPage): Promise<AnsweredPage | undefined> =>
       isAmple() ? page({ query, ask: { ...ask, urgency: 'refresh' } }).catch(() => undefined) : undefined,
   };

@@ -1,6 +1,6 @@
 /**
- * Several processes that answer callers (`server.workers`), with the primary behind them, which has the pages and calls Constant
- * Contact. So there is one quota, one circuit and one set of tokens, and one call, whichever worker misses a page.
+ * Runs several processes that answer callers (`server.workers`). The primary behind them owns the pages and calls Constant Contact,
+ * so workers share one quota, circuit and set of tokens, and their misses coalesce.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ interface Options {
   readonly drainTimeoutMs: number;
 }
 
-/** A worker that has died is replaced after this. */
+/** Delay before a dead worker is replaced. */
 const restartMs = 1_000;
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -80,7 +80,7 @@ export class WorkerPool implements Front {
     return this.#deaths;
   }
 
-  /** Resolves when all of them listen. Rejects when one of them cannot. */
+  /** Resolves when all workers listen. Rejects when one cannot. */
   async listen(): Promise<string> {
     const urls = await Promise.all(Array.from({ length: this.#options.workers }, () => this.#start()));
     return urls[0] ?? '';
@@ -95,7 +95,7 @@ export class WorkerPool implements Front {
     const { clock } = this.#parts;
     const exits = Promise.all([...this.#running].map((worker) => once(worker, 'exit')));
     this.#order('drain');
-    // A worker cuts off what it cannot finish in this time, and reports it: that takes a moment more.
+    // A worker cuts off and reports what it cannot finish in time, which takes a moment longer.
     if (await settlesWithin(clock, this.#options.drainTimeoutMs + 1_000, exits)) return;
     for (const worker of this.#running) worker.process.kill('SIGKILL');
     await exits;
@@ -107,7 +107,7 @@ export class WorkerPool implements Front {
     events.on('ids.learned', ({ ids }) => {
       for (const id of ids) this.#order({ moved: id });
     });
-    // What other instances have changed meanwhile is not known.
+    // Invalidations by other instances were missed while Redis was down.
     events.on('redis.available', () => this.#order({ moved: undefined }));
   }
 
@@ -115,7 +115,7 @@ export class WorkerPool implements Front {
     for (const worker of this.#running) sendTo(worker, { kind: 'order', order });
   }
 
-  /** Resolves with the worker's URL when it listens. Rejects when it ends before that. */
+  /** Starts a worker. Resolves with its URL when it listens; rejects if it ends before. */
   #start(): Promise<string> {
     const { events, partitionSalt, logDestination } = this.#parts;
     const worker = cluster.fork({ [saltVariable]: partitionSalt });
@@ -163,12 +163,12 @@ export class WorkerPool implements Front {
   }
 }
 
-/** To a worker that has died and is not known to have, a message fails: without the callback, that would end the primary. */
+/** Sends a message. A worker may have died unnoticed: without the callback, the error would end the primary. */
 function sendTo(worker: Worker, message: FromPrimary): void {
   if (worker.isConnected()) worker.send(message, () => {});
 }
 
-/** What a worker writes goes where the primary's lines go, whole lines at a time. */
+/** Passes a worker's output on to the primary's log, whole lines at a time. */
 function passOutputOn(worker: Worker, logDestination: LogDestination): void {
   worker.process.stdout?.on(
     'data',

@@ -1,5 +1,5 @@
 /**
- * What the primary answers to the questions of one worker.
+ * The primary's answers to the questions of one worker.
  */
 import type { PageCache } from '../cache/page-cache.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
@@ -14,10 +14,10 @@ export interface AnswerParts {
   readonly clock: Clock;
   readonly pages: PageCache;
   readonly summaries: SummarySource;
-  /** Whether the quota is ample enough for calls that no caller has asked for yet. */
+  /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
   readonly counter: SharedCounter;
-  /** Called with the key of a client that sends requests. */
+  /** Called with a client's key while it sends requests. */
   readonly onSeen: (key: string) => void;
   readonly exportSlots: ExportSlots;
   readonly readStatus: () => PublicStatus;
@@ -38,7 +38,7 @@ export class HeldSlots {
     this.#leave.delete(slot);
   }
 
-  /** The worker is gone. */
+  /** Releases all slots of a worker that has ended. */
   leaveAll(): void {
     for (const slot of [...this.#leave.keys()]) this.leave(slot);
   }

@@ -1,11 +1,11 @@
 /**
- * The requests of all workers, added up by the primary where there is no Redis.
+ * Counts the requests of all workers in the primary, without Redis.
  */
 import { LRUCache } from 'lru-cache';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
 
-/** Clients counted at the same time; past it, the one not seen for longest is forgotten. */
+/** Clients tracked; beyond that, the least recently seen is evicted. */
 const maxCounted = 100_000;
 
 export class PrimaryCounter implements SharedCounter {

@@ -1,5 +1,5 @@
 /**
- * What workers and the primary say to each other: questions with one answer each, reports and orders.
+ * Messages between workers and the primary: questions with one answer each, reports and orders.
  */
 import type { Ask, Lookup } from '../cache/page-source.ts';
 import type { CampaignSummary } from '../model/campaign-summary.ts';
@@ -9,17 +9,17 @@ import type { Tallied } from '../observability/tally.ts';
 import type { ProblemCode } from '../problems.ts';
 import type { Payer } from '../quota/demand.ts';
 
-/** The variable in a worker's environment that holds the salt of `RateLimit-Policy`. */
+/** Environment variable that passes the salt of `RateLimit-Policy` to a worker. */
 export const saltVariable = 'PARTITION_SALT';
 
-/** A page, as the primary answers with it. */
+/** A page in the primary's answer. */
 export interface AnsweredPage {
   readonly lookup: Lookup;
-  /** Monotonic time at the primary, which is that of the page's times. */
+  /** The primary's monotonic time, on the same clock as the page's times. */
   readonly at: number;
-  /** How long it may be answered without asking again, in milliseconds. */
+  /** How long a copy may be served without asking again, in milliseconds. */
   readonly goodForMs: number;
-  /** The campaign id whose invalidation is that of this page, too. */
+  /** Campaign id that the page is cached under: its invalidation applies to the copy. */
   readonly heldUnder: string;
 }
 
@@ -28,21 +28,21 @@ export interface AskedPage {
   readonly ask: Omit<Ask, 'signal'>;
 }
 
-/** What a worker asks the primary, with the answers. */
+/** Questions of a worker to the primary, with their answers. */
 export interface Questions {
   readonly page: { readonly about: AskedPage; readonly answer: AnsweredPage };
-  /** Undefined where the quota is not ample enough. */
+  /** Undefined without quota or page. */
   readonly prefetch: { readonly about: AskedPage; readonly answer: AnsweredPage | undefined };
   readonly summary: {
     readonly about: { readonly campaign: string; readonly payer: Payer };
     readonly answer: CampaignSummary;
   };
-  /** Adds requests of a client to the count of all workers. */
+  /** Adds a client's requests to the count of all workers. */
   readonly count: {
     readonly about: { readonly key: string; readonly count: number; readonly leftMs: number };
     readonly answer: { readonly total: number; readonly leftMs: number } | undefined;
   };
-  /** Answered with the number of a slot for an export. */
+  /** Takes a slot for an export; answers with its number. */
   readonly enterExport: { readonly about: Payer; readonly answer: number };
   readonly leaveExport: { readonly about: number; readonly answer: undefined };
   readonly status: { readonly about: undefined; readonly answer: PublicStatus };
@@ -58,19 +58,19 @@ export type Answers = {
   ) => Questions[Q]['answer'] | Promise<Questions[Q]['answer']>;
 };
 
-/** What a worker reports regularly, and at its end. */
+/** Report that a worker sends regularly and at its end. */
 export interface WorkerReport {
-  /** Where it listens; undefined before it does. */
+  /** Its URL; undefined until it listens. */
   readonly url?: string;
   readonly responses: readonly Tallied[];
   readonly bytes: number;
   readonly exportsRunning: number;
 }
 
-/** `moved`: copies of a campaign's pages, or of all pages, are invalid. */
+/** Order to a worker. `moved` invalidates copies of a campaign's pages, or of all pages. */
 export type Order = { readonly moved: string | undefined } | 'reload' | 'drain';
 
-/** A Problem, as it is sent. */
+/** A Problem in a message. */
 interface PlainProblem {
   readonly code: ProblemCode;
   readonly detail: string;
@@ -84,10 +84,10 @@ export type FromWorker =
       readonly id: number;
       readonly what: Question;
       readonly about: unknown;
-      /** The headers that continue the trace of the request. */
+      /** Headers that continue the trace of the request. */
       readonly trace: Readonly<Record<string, string>>;
     }
-  /** The answer is not wanted any more. */
+  /** Cancels a question. */
   | { readonly kind: 'leave'; readonly id: number }
   | { readonly kind: 'report'; readonly report: WorkerReport };
 

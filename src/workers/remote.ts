@@ -1,5 +1,5 @@
 /**
- * What a worker has only by asking the primary.
+ * A worker's access to parts that live in the primary.
  */
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { SummarySource } from '../campaigns/summaries.ts';

@@ -1,5 +1,5 @@
 /**
- * What all workers have done since the start, those that are gone included.
+ * Sums the reports of all workers since start, including those that have ended.
  */
 import { type Tallied, Tally } from '../observability/tally.ts';
 import type { WorkerReport } from './protocol.ts';
@@ -10,7 +10,7 @@ export class WorkerReports {
   readonly #latest = new Map<number, WorkerReport>();
   readonly #gone = new Tally();
 
-  /** @param worker its number */
+  /** @param worker the worker's number */
   started(worker: number): void {
     this.#latest.set(worker, nothing);
   }

@@ -1,31 +1,31 @@
 /**
- * Who is counted as one client.
+ * Decides which requests count as one client.
  */
 import { formatIp, type Ip, isIpv4 } from '../ip.ts';
 import type { Team } from '../teams.ts';
 
-/** Who asks, and under which limit its requests are counted. */
+/** A client and the limit that counts its requests. */
 export interface Client {
-  /** Team and network: also where the team is counted as a whole, its clients share with each other. */
+  /** Team and network. Clients share the quota under it, even if the rate limit counts the team as a whole. */
   readonly name: string;
-  /** Under which its requests are counted: its name, or that of its team. */
+  /** Key of its count: its name, or its team's. */
   readonly key: string;
-  /** The name of its limit: that of its team. */
+  /** Name of its limit: its team's name. */
   readonly policy: string;
-  /** Requests a minute. */
+  /** Requests per minute. */
   readonly limit: number;
 }
 
-/** The policy of those who open the site. No team can have this name. */
+/** The policy of visitors of the site. No team can have this name. */
 const sitePolicy = '(site)';
 
-/** Files of the site for one address a minute: the explorer, opened fifty times. They cost no call, and little else. */
+/** Files of the site per address and minute: enough to open the explorer fifty times. They cost no call. */
 const siteRequestsPerMinute = 600;
 
 /**
- * The client of a request: its team and its network. A team that has a limit is counted as a whole.
+ * Returns the client of a request, by team and network. A team with a limit counts as a whole.
  *
- * @param requestsPerMinute of each client whose team has no limit
+ * @param requestsPerMinute of a client, unless its team has a limit
  */
 export function clientOf(team: Team, ip: Ip | undefined, requestsPerMinute: number): Client {
   const { name: policy, requestsPerMinute: limit } = team;
@@ -35,13 +35,13 @@ export function clientOf(team: Team, ip: Ip | undefined, requestsPerMinute: numb
     : { name, key: policy, policy, limit };
 }
 
-/** A client that opens the site, counted apart from what the same address asks of the resources. */
+/** Returns a visitor of the site, counted separately from the same address's API requests. */
 export function visitorOf(ip: Ip | undefined): Client {
   const name = `${sitePolicy} ${networkOf(ip)}`;
   return { name, key: name, policy: sitePolicy, limit: siteRequestsPerMinute };
 }
 
-/** The network of an address: of IPv6 the /56, since a household or a rented server has a whole one to send from (RFC 6177). */
+/** Returns the network of an address: for IPv6 its /56, since a household or a rented server has a whole one (RFC 6177). */
 export function networkOf(ip: Ip | undefined): string {
   if (ip === undefined) return 'unknown';
   if (isIpv4(ip)) return formatIp(ip);
@@ -49,5 +49,5 @@ export function networkOf(ip: Ip | undefined): string {
   return `${first?.toString(16)}:${second?.toString(16)}:${third?.toString(16)}:${(fourth & 0xff00).toString(16)}::/56`;
 }
 
-/** The team in the key of a client. */
+/** Extracts the team from a client's key. */
 export const teamOfClient = (key: string) => key.split(' ', 1)[0] ?? '';

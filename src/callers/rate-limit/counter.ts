@@ -1,15 +1,15 @@
 /**
- * Requests of each client in its present minute, in memory of a fixed size.
+ * Counts requests of each client in its current window, in bounded memory.
  */
 import { LRUCache } from 'lru-cache';
 
 export const windowMs = 60_000;
 
-/** One client's minute. It begins with the client's first request, not on the clock's minute. */
+/** One client's window of a minute. It begins with the client's first request. */
 export class Window {
-  /** Requests that were admitted. */
+  /** Admitted requests. */
   used = 0;
-  /** Of these, the requests that the shared counter does not have yet. */
+  /** Admitted requests not yet reported to the shared counter. */
   unreported = 0;
   /** Monotonic time in milliseconds. */
   endsAt: number;
@@ -21,13 +21,13 @@ export class Window {
     this.policyField = policyField;
   }
 
-  /** Whole seconds until it ends. */
+  /** Seconds until it ends, rounded up. */
   secondsLeft(now: number): number {
     return Math.max(0, Math.ceil((this.endsAt - now) / 1000));
   }
 }
 
-/** express-rate-limit's own memory store grows with the number of clients; this one evicts the client not seen for longest. */
+/** Evicts the least recently seen client. express-rate-limit's memory store has no bound. */
 export class Windows {
   readonly #windows: LRUCache<string, Window>;
   readonly #onBegin: (key: string) => void;

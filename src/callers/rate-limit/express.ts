@@ -1,6 +1,6 @@
 /**
- * The limit in Express: express-rate-limit, which is told what the limiter has decided ahead of it. So no request is counted
- * twice, and one that reaches Express without a decision goes no further.
+ * The rate limit in Express: express-rate-limit applies the limiter's decision. No request is counted twice, and a request
+ * without a decision fails.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
@@ -9,9 +9,9 @@ import { windowMs } from './counter.ts';
 import { type Decision, rateLimited } from './limiter.ts';
 
 export interface ExpressRateLimit {
-  /** Has to be called before the request is given to Express. */
+  /** Call it before passing the request to Express. */
   tell(req: IncomingMessage, decision: Decision): void;
-  /** The first middleware. Fails for a request on which nothing was decided. */
+  /** The first middleware. Fails for a request without a decision. */
   readonly middleware: RequestHandler;
 }
 
@@ -33,13 +33,13 @@ export function expressRateLimit(): ExpressRateLimit {
       // The headers are written with the decision, for the fast path as well.
       standardHeaders: false,
       legacyHeaders: false,
-      // A proxy that is not trusted may set what it likes: that is no reason to write to stderr.
+      // Its validations would write to stderr for headers of any untrusted proxy.
       validate: false,
     }),
   };
 }
 
-/** The key carries the count of the request, so there is nothing to store: `7 web 10.1.2.3` is the seventh of that client. */
+/** Carries the count in the key, so that nothing needs storing: `7 web 10.1.2.3` is that client's seventh request. */
 const keyOf = ({ used, client }: Decision) => `${used} ${client.key}`;
 
 const counted: Store = {

@@ -1,8 +1,8 @@
 /**
- * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-08), under the name of the team.
+ * Formats `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-08) under the team's name.
  *
- * They are those of express-rate-limit's `draft-8`, but made here: it hashes the client's key at every request, which cost a
- * sixth of a hit, without a salt, and it reads the time from another clock.
+ * Equal to express-rate-limit's `draft-8`, which is not used because it hashes the client's key at every request (a sixth of a
+ * hit), has no salt, and reads another clock.
  */
 import { createHmac } from 'node:crypto';
 import { inOnePiece } from '../../http/header-block.ts';
@@ -10,9 +10,9 @@ import type { Client } from './client-key.ts';
 import { type Window, windowMs } from './counter.ts';
 
 /**
- * Lines of a response's header. Names of policies hold no quote: nothing in here has to be checked.
+ * Formats header lines of a response. Needs no validation: policy names hold no quotes.
  *
- * @param salt of `pk`, by which clients are told apart: an address could be guessed from a plain digest
+ * @param salt of `pk`, which identifies the client: an address could be guessed from an unsalted digest
  * @param now monotonic time in milliseconds
  */
 export function rateLimitFields({ key, policy, limit }: Client, window: Window, salt: string, now: number): string {
@@ -23,7 +23,7 @@ export function rateLimitFields({ key, policy, limit }: Client, window: Window, 
   return `RateLimit: "${policy}"; r=${remaining}; t=${window.secondsLeft(now)}\r\n${window.policyField}`;
 }
 
-/** The same in all responses to a client, and of no meaning without the salt. */
+/** A client's constant key; meaningless without the salt. */
 function partitionKey(key: string, salt: string): string {
   return createHmac('sha256', salt).update(key).digest().subarray(0, 9).toString('base64');
 }

@@ -1,5 +1,5 @@
 /**
- * How often one client may ask: the inbound limit, in front of cache and upstream alike.
+ * The inbound rate limit of each client, ahead of cache and upstream.
  */
 import type { Clock } from '../../clock.ts';
 import type { RequestContext } from '../../http/request-context.ts';
@@ -10,31 +10,31 @@ import { rateLimitFields } from './header-fields.ts';
 import { CountReports, type SharedCounter } from './shared-counter.ts';
 
 interface Parts {
-  /** Clients counted at the same time; past it, the client not seen for longest is forgotten. */
+  /** Clients tracked; beyond that, the least recently seen is evicted. */
   readonly maxClients: number;
   readonly clock: Clock;
-  /** Of the keys by which `RateLimit-Policy` tells clients apart: one for all processes. */
+  /** Salt of the client keys in `RateLimit-Policy`, the same in all processes. */
   readonly partitionSalt: string;
-  /** Adds up the counts of several processes; undefined where this is the only one. */
+  /** Counts the requests of all processes; undefined for a single process. */
   readonly shared?: SharedCounter | undefined;
   /** Called with a client's key when its window begins: once a minute while it sends requests. */
   readonly onSeen?: (key: string) => void;
 }
 
-/** What was decided on a request. */
+/** The rate limit's decision on a request. */
 export interface Decision {
   readonly client: Client;
-  /** Requests of the client in this minute, this one included unless it is refused. */
+  /** Requests of the client in this window, including this one unless it is refused. */
   readonly used: number;
-  /** Lines of the response's header, whatever was decided. */
+  /** Header lines of the response, admitted or refused. */
   readonly fields: string;
-  /** `rate-limited` where this request is one too many; undefined where it is admitted. */
+  /** `rate-limited` if the request is over the limit; undefined if it is admitted. */
   readonly refusal: Problem | undefined;
 }
 
 /**
- * Counts and decides, once for each request and synchronously, in windows of a minute: by team where the team has a limit,
- * by client (IPv4 address or IPv6 /56) otherwise. A refused request is not counted.
+ * Counts and decides each request once, synchronously, in windows of a minute: per team if the team has a limit, otherwise per
+ * client (IPv4 address or IPv6 /56). Does not count refused requests.
  */
 export class Limiter {
   readonly #clock: Clock;
@@ -49,7 +49,7 @@ export class Limiter {
     this.#reports = shared && new CountReports(shared, clock);
   }
 
-  /** Clients, and teams, that are counted. */
+  /** Number of clients and teams tracked. */
   get clients(): number {
     return this.#windows.size;
   }

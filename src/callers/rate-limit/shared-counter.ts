@@ -1,5 +1,5 @@
 /**
- * One count of a client's requests for all processes and instances.
+ * Shares one count of a client's requests between processes and instances.
  */
 import type { Clock } from '../../clock.ts';
 import type { Digest } from '../../redis/digests.ts';
@@ -7,14 +7,13 @@ import type { Redis } from '../../redis/redis.ts';
 import { loadScript } from '../../redis/scripts.ts';
 import { type Window, windowMs } from './counter.ts';
 
-/** Where several processes add up what each of them has counted. */
+/** Adds up the counts of several processes. */
 export interface SharedCounter {
   readonly isUp: boolean;
   /**
-   * Adds to the count of a client. Resolves with the sum and the time that is left of its window, in milliseconds; or with
-   * undefined on failure.
+   * Adds to the count of a client. Resolves with the total and the milliseconds left in its window; undefined on failure.
    *
-   * @param leftMs what is left of the window, if it begins with this
+   * @param leftMs milliseconds left in the window, if it begins with these requests
    */
   add(
     key: string,
@@ -24,12 +23,12 @@ export interface SharedCounter {
 }
 
 /**
- * How often counts are reported: asking at every request, as the usual stores do, would put a round trip into every hit. A
- * client that sends to all instances at once exceeds its limit by what it sends in this time.
+ * Interval of reports: asking at every request, as common stores do, would add a round trip to every hit. A client that sends to
+ * all instances at once can exceed its limit by the requests of one interval.
  */
 const reportEveryMs = 100;
 
-/** Reports to the shared counter what is counted here, and takes over the sums. */
+/** Reports local counts to the shared counter and adopts the totals. */
 export class CountReports {
   readonly #shared: SharedCounter;
   readonly #clock: Clock;
@@ -40,7 +39,7 @@ export class CountReports {
     this.#clock = clock;
   }
 
-  /** A request was counted in this window. Without the shared counter, it counts here alone. */
+  /** Schedules a report for a window that counted a request. While the shared counter is down, counts stay local. */
   counted(key: string, window: Window): void {
     if (!this.#shared.isUp) return;
     window.unreported++;
@@ -67,9 +66,9 @@ export class CountReports {
 const countTogether = loadScript(import.meta.url, 'lua/count-1.lua');
 
 /**
- * The counts of all instances, in Redis.
+ * Counts the requests of all instances in Redis.
  *
- * @param digest of the client's address, so that no reader of Redis learns it by trying them all
+ * @param digest of the client's address, which readers of Redis cannot recover by trying all addresses
  */
 export function redisCounter(redis: Redis, digest: Digest): SharedCounter {
   return {

@@ -15,23 +15,23 @@ export const callers = z
       1,
       1_000_000_000,
       300,
-      'Requests a minute from one client (IPv4 address or IPv6 /56); more get 429',
+      'Requests per minute from one client (IPv4 address or IPv6 /56); more get 429',
     ),
-    required: z.boolean().default(false).describe('Refuse callers that belong to no team (401)'),
+    required: z.boolean().default(false).describe('Reject callers that match no team (401)'),
     cors: z
       .strictObject({
         origins: z
           .array(origin)
           .max(100)
           .default([])
-          .describe('Origins whose web pages may call Sendgate, exact, e.g. `https://dashboards.example.com`'),
+          .describe('Exact origins of web pages that may call Sendgate, e.g. `https://dashboards.example.com`'),
       })
       .prefault({}),
     maxClients: integer(
       100,
       10_000_000,
       50_000,
-      'Clients counted at a time; beyond it the least recently seen is forgotten',
+      'Clients tracked by the rate limit; beyond that, the least recently seen is evicted',
     ),
   })
   .prefault({});
@@ -60,5 +60,5 @@ export const teams = z
   .max(100)
   .default([])
   .describe(
-    'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first team that matches',
+    'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first matching team',
   );

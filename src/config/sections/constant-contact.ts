@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { isBaseUrl, isTokenUrl } from '../addresses.ts';
 import { integer, mebibyte, optionalFile } from '../value-schemas.ts';
 
-/** Where each version of the API is (vendor's documentation). */
+/** Origin of each API version (Constant Contact's documentation). */
 export const baseUrls = { v2: 'https://api.constantcontact.com', v3: 'https://api.cc.email' } as const;
 
 export const constantContact = z
   .strictObject({
-    api: z.enum(['v2', 'v3']).default('v2').describe('Version of the API: `v2`, or `v3`'),
+    api: z.enum(['v2', 'v3']).default('v2').describe('API version: `v2` or `v3`'),
     baseUrl: z
       .string()
       .max(500)
@@ -27,32 +27,37 @@ export const constantContact = z
           .max(500)
           .refine(isTokenUrl, 'an https: URL without query and credentials; http: for loopback only')
           .default('https://authz.constantcontact.com/oauth2/default/v1/token')
-          .describe('v3: where tokens are refreshed'),
-        tokenFile: optionalFile('v3: file that holds the tokens, on a volume; required'),
+          .describe('v3: endpoint that refreshes tokens'),
+        tokenFile: optionalFile('v3, required: file that stores the tokens, on a volume'),
       })
       .prefault({}),
     timeoutMs: integer(10, 300_000, 10_000, 'Time limit for one call'),
-    deadlineMs: integer(10, 600_000, 20_000, 'Time limit for queueing, calling and retrying together'),
+    deadlineMs: integer(10, 600_000, 20_000, 'Time limit for queueing, calling and retrying combined'),
     retries: integer(0, 5, 2, 'Retries of a call that failed with a transient error'),
     retryPercent: integer(
       0,
       100,
       10,
-      'Retries allowed in a hundred calls, beyond the first ten; one client may use half of them',
+      'Retries per hundred calls, beyond the first ten; one client can use half of them',
     ),
-    breakerFailures: integer(1, 10_000, 10, 'Failed calls in a row before a probe decides whether the circuit opens'),
+    breakerFailures: integer(
+      1,
+      10_000,
+      10,
+      'Consecutive failed calls before a probe decides whether the circuit opens',
+    ),
     breakerProbeMs: integer(
       10,
       600_000,
       5_000,
-      'Shortest time between two probes of whether Constant Contact is available',
+      'Minimum interval between probes that check whether Constant Contact is up',
     ),
-    maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Largest response taken, in bytes, decompressed'),
+    maxResponseBytes: integer(1024, 1024 ** 3, 8 * mebibyte, 'Largest response accepted, in bytes after decompression'),
     credentialsRetrySeconds: integer(
       1,
       86_400,
       60,
-      'Shortest time between two probes of whether the credentials are accepted',
+      'Minimum interval between probes that check whether the credentials are accepted',
     ),
   })
   .prefault({});

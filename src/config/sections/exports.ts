@@ -10,8 +10,13 @@ export const exports = z
       1,
       86_400,
       120,
-      'How long an export retries a page, and any download may read less than 240 bytes a second, before its connection is reset',
+      'Time to retry a page of an export, and time that any download may read under 240 bytes a second, before the connection is reset',
     ),
-    perTeam: integer(1, 1_000, 4, 'Exports of one team at a time; from 2 on, the last one is kept for another client'),
+    perTeam: integer(
+      1,
+      1_000,
+      4,
+      'Concurrent exports of one team; with 2 or more, the last slot is reserved for another client',
+    ),
   })
   .prefault({});

@@ -6,7 +6,7 @@ import { integer } from '../value-schemas.ts';
 
 export const redis = z
   .strictObject({
-    timeoutMs: integer(1, 10_000, 50, 'Longest wait for Redis before carrying on without it'),
+    timeoutMs: integer(1, 10_000, 50, 'Time limit for Redis before carrying on without it'),
     keyPrefix: z
       .string()
       .regex(/^[\w:.-]{0,64}$/, 'up to 64 letters, digits and :._-')

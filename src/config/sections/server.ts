@@ -21,9 +21,7 @@ export const server = z
       .array(hostName)
       .max(100)
       .default([])
-      .describe(
-        'Host names that callers may use. Loopback names are always allowed; required when `server.host` is not loopback',
-      ),
+      .describe('Host names that callers may use, besides loopback names; required unless `server.host` is loopback'),
     basePath: z
       .string()
       .regex(/^(\/[\w.~-]+)*$/, 'empty, or segments like /ctct, without a slash at the end')
@@ -35,32 +33,32 @@ export const server = z
       .max(100)
       .default([])
       .describe(
-        'Proxies whose `X-Forwarded-For` is trusted: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`',
+        'Proxies trusted to set `X-Forwarded-For`: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`',
       ),
     workers: integer(
       1,
       64,
       1,
-      'Processes that answer callers. From 2 on, one more process holds the cache and calls Constant Contact',
+      'Processes that answer callers. With 2 or more, another process holds the cache and calls Constant Contact',
     ),
     dropInV2: z
       .boolean()
       .default(false)
-      .describe("Also serve Constant Contact v2's own paths, for programs written for v2"),
+      .describe("Serve Constant Contact v2's own paths too, for programs written for v2"),
     headersTimeoutMs: integer(100, 600_000, 10_000, 'Time limit for the headers of a request to arrive'),
     requestTimeoutMs: integer(100, 600_000, 30_000, 'Time limit for a whole request to arrive'),
     keepAliveTimeoutMs: integer(
       100,
       3_600_000,
       75_000,
-      'Idle time before a connection is closed; set it longer than that of a load balancer in front',
+      'Idle time before a connection is closed; set it longer than the idle timeout of a load balancer in front',
     ),
     drainTimeoutMs: integer(0, 600_000, 9_000, 'Time for requests in flight to finish after SIGTERM'),
     maxConnections: integer(
       1,
       1_000_000,
       10_000,
-      'Open connections; one address (IPv6 /56) may hold a quarter of them, unless it is a trusted proxy',
+      'Open connections; one address (IPv6 /56) can hold a quarter of them, unless it is a trusted proxy',
     ),
   })
   .prefault({});

@@ -1,13 +1,13 @@
 /**
- * Notices cursors that repeat, which would make a walk endless. It remembers one cursor (Brent's algorithm), and notices within
- * three rounds of the cycle.
+ * Detects repeating cursors, which would make a walk endless. Keeps one cursor (Brent's algorithm) and detects a cycle within
+ * three rounds.
  */
 export class CursorCycle {
   #remembered: string | undefined;
   #steps = 0;
   #stepsUntilNext = 1;
 
-  /** Whether a cycle closes at this cursor. To be called with each cursor of a walk, in order. */
+  /** Returns whether a cycle closes at this cursor. Call it with each cursor of a walk, in order. */
   closesAt(cursor: string): boolean {
     if (cursor === this.#remembered) return true;
     if (++this.#steps === this.#stepsUntilNext) {

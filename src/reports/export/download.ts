@@ -1,5 +1,5 @@
 /**
- * A download that is streamed: complete when it ends, and reset when it cannot be completed.
+ * Streams a download. A completed download is complete; on failure the connection is reset.
  */
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -14,7 +14,7 @@ export function fileName({ report, campaign, createdSince }: FirstPage, format: 
 }
 
 /**
- * Writes pages as fast as the reader takes them. A reader that takes nothing is the connection's business.
+ * Writes pages as fast as the reader reads. The connection handles a stalled reader.
  *
  * @param onFailure called when the walk fails, before the pipeline closes the connection
  */
@@ -37,7 +37,7 @@ export async function writePages(
   await pipeline(Readable.from(text(), { objectMode: false, highWaterMark: 1 }), res);
 }
 
-/** Resets the connection of a download that is incomplete: an old proxy takes a closed one for the end, but never a reset one. */
+/** Resets the connection of an incomplete download: to an HTTP/1.0 proxy a closed connection is a complete body, a reset is not. */
 export function resetDownload(res: ServerResponse): void {
   if (res.writableFinished) return;
   res.socket?.resetAndDestroy();

@@ -30,7 +30,7 @@ interface Parts {
 }
 
 export interface ExportOptions {
-  /** How long an export retries a page that fails. */
+  /** How long an export retries a failing page. */
   readonly patienceSeconds: number;
 }
 
@@ -46,7 +46,7 @@ export class ReportExports {
     this.#options = options;
   }
 
-  /** Exports that are running. */
+  /** Number of running exports. */
   get running(): number {
     return this.#running.size;
   }
@@ -56,7 +56,7 @@ export class ReportExports {
     for (const res of this.#running) resetDownload(res);
   }
 
-  /** Every method of the resource. Rejects with a Problem while nothing has been written. */
+  /** Handles every method of the resource. Rejects with a Problem until the response begins. */
   handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
     const format = exportFormats[name](report);
     return async (req, res) => {
@@ -70,7 +70,7 @@ export class ReportExports {
       const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);
-      /** The access log is written when the connection closes, so the problem has to be noted before. */
+      /** Records the problem before the connection closes, which writes the access log. */
       const fail = (error: unknown) => {
         if (!gone.aborted && record.problem === undefined) {
           const problem = error instanceof Problem ? error : new Problem('internal-error');
@@ -84,7 +84,7 @@ export class ReportExports {
         const request = { ...payerOf(req), signal: gone };
         const { patienceSeconds } = this.#options;
         const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, request);
-        gone.throwIfAborted(); // A cached page arrives also when the caller has gone.
+        gone.throwIfAborted(); // A cached page resolves even after the client disconnected.
         const lines = headerLines(
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
           ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],

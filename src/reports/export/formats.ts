@@ -1,32 +1,32 @@
 /**
- * The formats of a whole report. A page is taken as it is held, without parsing it, unless a value in it needs a change.
+ * Formats of exports. They convert a cached page as text, and parse it only if a value must change.
  */
 import Papa from 'papaparse';
 import type { Report, Row } from '../../model/report.ts';
 
 export interface ExportFormat {
-  /** What `Accept` has to allow. */
+  /** Media type that `Accept` must allow. */
   readonly mediaType: string;
   readonly contentType: string;
-  /** What comes before the first row. */
+  /** Text before the first row. */
   readonly head: string;
-  /** The lines of one page, each with its end, out of its rows as `renderPage` writes them: a JSON array. */
+  /** Converts the rows of one page, a JSON array from `renderPage`, to complete lines. */
   readonly lines: (rows: string) => string;
 }
 
 /**
- * Where a spreadsheet may find a formula (OWASP, "CSV Injection"; full-width signs, `|` and `%` are taken for signs by some): at
- * the beginning of a value, and behind whatever separates cells or rows in another locale, where our quotes are not at
- * the beginning of a cell and mean nothing.
+ * Places where a spreadsheet can find a formula (OWASP, "CSV Injection"; some also accept full-width signs, `|` and `%`): at the
+ * start of a value, and after any character that separates cells or rows in another locale, where our quotes are inside a
+ * cell and have no meaning.
  */
 const sign = '=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05';
 const formula = new RegExp(`^(?=[${sign}\\x00-\\x1f\\ufeff])|(?<=[;|\\t\\r\\n])(?=[${sign}])`, 'g');
 const withoutFormulas = (value: string) => value.replace(formula, "'");
 
-/** A value that holds no formula and nothing to be quoted: it is the same in JSON and in CSV. */
+/** A value without formulas or characters to quote, which is identical in JSON and CSV. */
 const plainValue = String.raw`([\w.][^",;|\\\s]*)`;
 
-/** Comma-separated values (RFC 4180), with a header row. What a spreadsheet would take for a formula gets a `'` in front. */
+/** Comma-separated values (RFC 4180) with a header row. Prefixes what a spreadsheet would take for a formula with `'`. */
 function csv({ fields }: Report): ExportFormat {
   const plainRow = new RegExp(
     String.raw`(?<=[[,])\{${fields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
@@ -47,9 +47,9 @@ function csv({ fields }: Report): ExportFormat {
   };
 }
 
-/** One JSON text a line (https://github.com/ndjson/ndjson-spec). */
+/** One JSON text per line (https://github.com/ndjson/ndjson-spec). */
 function ndjson({ fields }: Report): ExportFormat {
-  /** How a row begins. A quote before a name is never one that ends a string, so this occurs nowhere else. */
+  /** The start of a row. It occurs nowhere else: a quote inside a string is escaped. */
   const begin = `{"${fields[0]}":`;
   return {
     mediaType: 'application/x-ndjson',

@@ -1,9 +1,9 @@
 /**
- * Drops the rows of a page that earlier pages of the walk have had: new rows shift what is behind an offset cursor, and pages repeat.
+ * Drops rows that earlier pages of the walk contained: new rows shift offset cursors, so pages repeat rows.
  */
 import type { Row } from '../../model/report.ts';
 
-/** Pages that are remembered: more than can be pushed back by new rows while one is being read. */
+/** Pages kept: more than new rows can push back while one page is read. */
 const maxRememberedPages = 20;
 
 export class NewRows {
@@ -11,12 +11,12 @@ export class NewRows {
   readonly #recent: string[] = [];
   readonly #dateKey: string;
 
-  /** @param dateField the one that the report is sorted by */
+  /** @param dateField field that sorts the report */
   constructor(dateField: string) {
     this.#dateKey = `"${dateField}":"`;
   }
 
-  /** The new rows of the next page, `[]` if there are none. Both are JSON arrays. */
+  /** Returns the new rows of the next page, a JSON array like `rows`; `[]` without any. */
   of(rows: string): string {
     const last = this.#recent.at(-1);
     const fresh = last === undefined || this.#isOlder(rows, last) ? rows : this.#withoutRepeated(rows);
@@ -30,13 +30,13 @@ export class NewRows {
     return JSON.stringify(parse(rows).filter((row) => !seen.has(identity(row))));
   }
 
-  /** Whether all rows are older than all of another page, as on nearly every page. Dates tell, without parsing the rows. */
+  /** Whether all rows are older than those of another page, as on nearly every page. Compares dates without parsing the rows. */
   #isOlder(rows: string, before: string): boolean {
     const [oldest = ''] = this.#datesIn(before).toSorted();
     return this.#datesIn(rows).every((date) => date !== '' && date < oldest);
   }
 
-  /** The dates of rows, all canonical; an empty one counts as older than any. */
+  /** Returns the dates of rows, all canonical; an empty one sorts as the oldest. */
   #datesIn(rows: string): readonly string[] {
     const dates: string[] = [];
     for (let at = rows.indexOf(this.#dateKey); at !== -1; at = rows.indexOf(this.#dateKey, at)) {
@@ -48,5 +48,5 @@ export class NewRows {
 }
 
 const parse = (rows: string) => JSON.parse(rows) as readonly Row[];
-/** The whole row: the identity of the cache would take two rows of unknown contacts for one. */
+/** The whole row: the cache's identity would merge two rows without contacts. */
 const identity = (row: Row) => JSON.stringify(row);

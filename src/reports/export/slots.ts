@@ -1,22 +1,22 @@
 /**
- * Slots bound how many exports a team runs at a time.
+ * Slots limit how many exports a team runs at once.
  */
 import { Problem } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 
 export interface ExportSlots {
   /**
-   * Takes a slot, and resolves with the function that releases it; calling that twice is harmless.
+   * Takes a slot. Resolves with the function that releases it, which may be called twice.
    *
-   * @throws Problem `rate-limited` when all slots of the team are taken, or all that one client may take
+   * @throws Problem `rate-limited` when the team or the client has no free slot
    */
   acquire(exporter: Payer): Promise<() => void>;
 }
 
-/** Some export of a full team is likely to end within this time. */
+/** Time within which some export of a full team is likely to end. */
 const retryAfterSeconds = 10;
 
-/** The slots of all processes, held by the one that holds the cache. */
+/** The slots of all processes, kept in the process that holds the cache. */
 export class LocalExportSlots implements ExportSlots {
   readonly #perTeam: number;
   /** The clients of running exports, by team. */
@@ -28,12 +28,12 @@ export class LocalExportSlots implements ExportSlots {
 
   async acquire({ team, client = '' }: Payer): Promise<() => void> {
     const running = this.#running.get(team) ?? [];
-    if (running.length >= this.#perTeam) throw refusal('Your team is running as many exports as it may.');
+    if (running.length >= this.#perTeam) throw refusal("All of your team's export slots are taken.");
     const own = running.filter((other) => other === client).length;
-    // The last slot is kept for another client; a single slot is for anybody.
+    // The last slot is reserved for another client, unless it is the only slot.
     if (own > 0 && own >= this.#perTeam - 1) {
       throw refusal(
-        "You are running as many exports as one client may: your team's last slot is kept for another client.",
+        "You have reached the limit of exports for one client: your team's last slot is kept for another client.",
       );
     }
     this.#running.set(team, [...running, client]);

@@ -1,5 +1,5 @@
 /**
- * Walks a whole report page by page while it is read, never more than one page ahead of the reader.
+ * Walks a whole report page by page, at most one page ahead of the reader.
  */
 import { identityOf } from '../../cache/compression.ts';
 import type { PageBody } from '../../cache/page.ts';
@@ -16,7 +16,7 @@ import { NewRows } from './new-rows.ts';
 interface Parts {
   readonly pages: PageSource;
   readonly clock: Clock;
-  /** How long a page that fails is retried, in milliseconds. */
+  /** How long to retry a failing page, in milliseconds. */
   readonly patienceMs: number;
 }
 
@@ -24,19 +24,19 @@ export interface WalkRequest extends Payer {
   readonly signal: AbortSignal;
 }
 
-/** Failures that may pass while a walk waits. */
+/** Failures that a walk retries. */
 const transient: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-failed', 'upstream-timeout']);
 
 const pauseMs = { first: 1_000, longest: 15_000 };
 
-/** Pages in a row without a new row; more of them, and the cursors lead nowhere. */
+/** Consecutive pages without a new row before the walk fails. */
 const maxRepeatedPages = 200;
 
 /**
- * Waits for the first page, and returns the rows of every page in turn, each page a JSON array. While one is read, the next is
- * fetched. Each row comes once, also when rows that arrive meanwhile make pages repeat.
+ * Waits for the first page, then yields the rows of each page as a JSON array. Fetches the next page while one is read. Yields
+ * each row once, even when new rows make pages repeat.
  *
- * @throws Problem when a page cannot be had: the first at once, later ones after `patienceMs`; or the signal's reason
+ * @throws Problem when a page fails: the first page at once, later ones after `patienceMs`; or the signal's reason
  */
 export async function startWalk(
   parts: Parts,
@@ -54,7 +54,7 @@ async function* walkOn(parts: Parts, first: FirstPage, request: WalkRequest, fir
   for (;;) {
     const { cursor } = body;
     const next = cursor === undefined ? undefined : fetchPatiently(parts, pageBehind(first, cursor), request);
-    // It may fail while this page is being read; the failure is thrown where it is awaited.
+    // It may reject while this page is read; the rejection is thrown where it is awaited.
     next?.catch(() => {});
     const rows = newRows.of(resultsOf((await identityOf(body)).toString()));
     repeatedPages = rows === '[]' ? repeatedPages + 1 : 0;
@@ -71,7 +71,7 @@ async function fetchPage({ pages }: Parts, query: PageQuery, request: WalkReques
   return page.body;
 }
 
-/** Retries with longer and longer pauses, at least as long as the failure asks for. */
+/** Retries with exponential back-off, and no sooner than the failure's `Retry-After`. */
 async function fetchPatiently(parts: Parts, query: PageQuery, request: WalkRequest): Promise<PageBody> {
   const { clock, patienceMs } = parts;
   const giveUpAt = clock.monotonic() + patienceMs;

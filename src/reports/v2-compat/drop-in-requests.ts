@@ -1,16 +1,16 @@
 /**
- * Recognises requests of programs written for Constant Contact v2, and takes the credentials off them.
+ * Recognises requests of programs written for Constant Contact v2 and strips their credentials.
  */
 import type { IncomingMessage } from 'node:http';
 import { bearerToken } from '../../callers/teams.ts';
 import { searchOf } from '../../http/target.ts';
 
 /**
- * Whether a request is for v2's API, also where no resource is at its path: v2 programs can read errors only in v2's form. The
- * path alone decides: a query may hold anything.
+ * Matches requests for v2's API by their path, even if no resource is there: v2 programs read errors only in v2's form. Ignores
+ * the query, which may hold anything.
  */
 export function dropInRule(basePath: string): (req: IncomingMessage) => boolean {
-  // A target may be a whole URL (RFC 9112 §3.2.2). The bounds are those of names, and keep the time for any target short.
+  // A target may be an absolute URL (RFC 9112 §3.2.2). The bounds are those of names and keep matching fast.
   const origin = '(?:[a-zA-Z]{1,9}://[^/?#]{0,300})?';
   const pattern = new RegExp(`^${origin}${anySpelling(`${basePath}/v2`)}(?:[/?#]|%2[fF]|$)`);
   return ({ url = '' }) => pattern.test(url);
@@ -19,17 +19,17 @@ export function dropInRule(basePath: string): (req: IncomingMessage) => boolean 
 const credential = new RegExp(`^(?:${anySpelling('api_key')}|(${anySpelling('access_token')}))(?:=|$)`);
 
 /**
- * Parameters that are searched for credentials, more than any program sends: the search runs before the rate limit. The rest may
- * hold credentials too, and is replaced by a parameter that gets the request refused.
+ * Parameters searched for credentials, more than any program sends: the search runs before the rate limit. The rest could hold
+ * credentials too, so it is replaced by a parameter that makes the request invalid.
  */
 const maxParameters = 20;
 const beyond = 'parameters_beyond_20';
 
 /**
- * Takes credentials for Constant Contact off a request, before anything can read, log or forward them.
+ * Strips credentials for Constant Contact from a request, before anything can read, log or forward them.
  *
- * @returns the ones that may be a team's token: from the header, then from the query. A repeated one is not returned, so that a
- * request allows two guesses at most.
+ * @returns possible team tokens: from the header, then from the query. Drops repeated parameters, so that a request allows at
+ * most two guesses.
  */
 export function takeCredentials(req: IncomingMessage): readonly string[] {
   const tokens = [bearerToken(takeAuthorization(req)), takeFromQuery(req)];
@@ -41,7 +41,7 @@ function takeAuthorization(req: IncomingMessage): string | undefined {
   const { authorization } = headers;
   if (authorization === undefined) return undefined;
   delete headers.authorization;
-  // In place: node:http derives other views from this array, and has counted its entries.
+  // Overwrite in place: node:http derives other views from this array and has counted its entries.
   for (let n = 0; n < rawHeaders.length; n += 2) {
     if (rawHeaders[n]?.toLowerCase() === 'authorization') rawHeaders[n + 1] = '';
   }
@@ -61,11 +61,11 @@ function takeFromQuery(req: IncomingMessage): string | undefined {
   req.url = `${url.slice(0, url.length - search.length - 1)}${kept.length === 0 ? '' : '?'}${kept.join('&')}`;
   const tokens = pairs.filter((_, at) => found[at]?.[1] !== undefined);
   if (tokens.length !== 1) return undefined;
-  // There is no space in a token: one that arrives is a `+` that was not encoded.
+  // Tokens have no spaces: a space is a `+` that was not encoded.
   return [...new URLSearchParams(tokens[0]).values()][0]?.replaceAll(' ', '+');
 }
 
-/** A pattern of a text in which every character may be percent-encoded, and slashes may come several times. */
+/** Builds a pattern for a text in which characters may be percent-encoded and slashes repeated. */
 function anySpelling(text: string): string {
   const spellings = [...text].map((character) => {
     const hex = character.charCodeAt(0).toString(16).padStart(2, '0');

@@ -1,5 +1,5 @@
 /**
- * Constant Contact v2's own resources, for programs written for v2: the same pages in v2's form.
+ * Serves Constant Contact v2's own resources to programs written for v2: the same pages in v2's form.
  */
 import { z } from 'zod';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
@@ -14,31 +14,31 @@ import { parsePageQuery } from '../query.ts';
 
 export const dropInPath = ({ v2 }: Report) => `/v2/emailmarketing/campaigns/:id/tracking/${v2.segment}`;
 
-/** A link as v2 writes it: from the root of its API, with a cursor that carries everything. */
+/** Builds a link in v2's form: from the root of its API, with a self-contained cursor. */
 export function dropInLink(step: NextPage): string {
   return `${dropInPath(reports[step.report]).replace(':id', encodeURIComponent(step.campaign))}?next=${wrapped(step)}`;
 }
 
-/** Characters that no encoding changes (RFC 3986 §2.3): some SDKs encode the cursor of a link once more. */
+/** Unreserved characters (RFC 3986 §2.3), which encoding leaves alone: some SDKs encode a link's cursor again. */
 const plainPattern = /^[\w.~-]+$/;
-/** Marks a cursor of ours. */
+/** Marks a wrapped cursor. */
 const mark = 'sendgate';
-/** How many times a client may have encoded a cursor again. */
+/** Extra encodings of a cursor that are undone. */
 const maxEncodings = 2;
 
-/** What a cursor of ours carries. */
+/** Contents of a wrapped cursor. */
 type Wrapped = Pick<NextPage, 'createdSince' | 'cursor'>;
 
 /**
- * A cursor that goes alone and survives being encoded again. v2's cursors carry `created_since`, so it is wrapped in, and so is a
- * cursor that would have to be encoded.
+ * Wraps a cursor so that it is self-contained and survives repeated encoding: v2's cursors include `created_since`. Leaves it as
+ * it is if neither is needed.
  */
 function wrapped({ createdSince = '', cursor }: Wrapped): string {
   if (createdSince === '' && plainPattern.test(cursor)) return cursor;
   return Buffer.from(`${mark} ${createdSince} ${cursor}`).toString('base64url');
 }
 
-/** What a cursor of ours carries; undefined for any other text. Each has one spelling, and so one page in the cache. */
+/** Unwraps a cursor; undefined for any other text. Accepts one spelling only, so that a page has one cache entry. */
 function unwrapped(text: string): Wrapped | undefined {
   const [first, createdSince = '', ...rest] = Buffer.from(text, 'base64url').toString('latin1').split(' ');
   const cursor = rest.join(' ');
@@ -48,7 +48,7 @@ function unwrapped(text: string): Wrapped | undefined {
   return wrapped(step) === text ? step : undefined;
 }
 
-/** The same for a cursor that a client may have encoded again: unencoded, none of ours has a `%`. */
+/** Unwraps a cursor that a client may have encoded again. A wrapped cursor has no `%`. */
 function received(text: string): Wrapped | undefined {
   let cursor: string | undefined = text;
   for (let decoded = 0; cursor !== undefined && decoded <= maxEncodings; decoded++) {
@@ -67,14 +67,14 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** As v2 programs send them: instants without a zone are in UTC (Python's `isoformat()`), and cursors may be wrapped. */
+/** Parameters as v2 programs send them: an instant without a zone is UTC (Python's `isoformat()`), a cursor may be wrapped. */
 const parameters: typeof pageParameters = {
   ...pageParameters,
   created_since: {
     ...pageParameters.created_since,
     schema: z.string().refine((text) => parseInstantInUtc(text) !== undefined),
   },
-  // Wrapped, a cursor is longer than one may be by itself.
+  // Wrapping can make a cursor longer than the limit.
   next: {
     ...pageParameters.next,
     schema: z.string().refine((text) => cursorPattern.test(text) || received(text) !== undefined),
@@ -82,7 +82,7 @@ const parameters: typeof pageParameters = {
 };
 
 /**
- * The query of a v2 program. A cursor that only looks like one of ours is left to Constant Contact to refuse.
+ * Parses the query of a v2 program. Passes a malformed wrapped cursor on for Constant Contact to refuse.
  *
  * @throws Problem `invalid-request`
  */
@@ -102,7 +102,7 @@ const keys: Readonly<Partial<Record<ProblemCode, string>>> = {
   'internal-error': 'http.status.internal_server_error',
 };
 
-/** An error in v2's form; with a key of our own where v2 had none. */
+/** Formats an error in v2's form, with a Sendgate key if v2 has none. */
 export function dropInError({ code, message, errors }: Problem): string {
   const details = errors?.map(({ parameter, problem, allowed }) => `${parameter} ${problem}; allowed: ${allowed}`);
   const messages = details ?? [message];

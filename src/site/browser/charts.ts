@@ -1,17 +1,17 @@
 /**
- * Charts in the colours and the width of the page.
+ * Charts in the page's colours and width.
  */
 import type uPlot from 'uplot';
 
-/** Loaded by its own script tag. */
+/** A separate script tag loads it. */
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
 
 const height = 160;
-/** One for each colour. */
+/** One line per colour. */
 export const maxLines = 5;
 
 export interface Line {
-  /** Shown if there are several lines. */
+  /** Shown with several lines. */
   readonly name: string;
   readonly values: readonly (number | null)[];
 }
@@ -21,7 +21,7 @@ export interface Chart {
   show(xs: readonly number[], lines: readonly Line[]): void;
 }
 
-/** The shortest span of time that is shown, and the labels on its axis. */
+/** Shortest time span shown, and the labels on its axis. */
 const spans = {
   bars: { seconds: 24 * 3_600, label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}` },
   line: { seconds: 60, label: (iso: string) => iso.slice(11, 19) },

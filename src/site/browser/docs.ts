@@ -2,11 +2,11 @@
  * The API reference: Swagger UI on `openapi.json`.
  */
 
-/** Loaded by its own script tag; this is the part that is used. */
+/** A separate script tag loads it; only this part is used. */
 declare const SwaggerUIBundle: (options: {
   readonly url: string;
   readonly dom_id: string;
-  /** Without it, the description would be sent to a service of the vendor's. */
+  /** Without it, Swagger UI sends the description to the vendor's validator. */
   readonly validatorUrl: null;
   readonly deepLinking: boolean;
 }) => unknown;

@@ -1,5 +1,5 @@
 /**
- * Shows the view that the address names: `#sends?campaign=…&since=…`, or `#live`.
+ * Shows the view in the address: `#sends?campaign=…&since=…` or `#live`.
  */
 import { watch } from './live.ts';
 import { part } from './page.ts';

@@ -1,17 +1,17 @@
 /**
- * Saves a whole campaign as a file, and shows the progress.
+ * Saves a whole campaign as a file and shows progress.
  */
 import { part, say } from './page.ts';
 import { number } from './words.ts';
 
-/** Bytes gathered before they become a Blob, which the browser may keep on disk. */
+/** Bytes collected before they become a Blob, which the browser may keep on disk. */
 const handOverBytes = 8 * 1024 * 1024;
 
 export interface Export {
   readonly url: string;
   readonly format: 'csv' | 'ndjson';
   readonly headers: Readonly<Record<string, string>>;
-  /** How many sends to expect; undefined if that is not known. */
+  /** Expected number of sends; undefined if unknown. */
   readonly total: () => Promise<number | undefined>;
 }
 
@@ -19,10 +19,10 @@ const progress = part<HTMLProgressElement>('export-progress');
 let running: AbortController | undefined;
 
 /**
- * Saves a whole report; a running export is cancelled.
+ * Saves a whole report. Cancels a running export.
  *
  * @returns the response if it is an error
- * @throws what `fetch` throws when the connection fails: nothing is saved then
+ * @throws the error of `fetch` when the connection fails; nothing is saved
  */
 export async function save({ url, format, headers, total }: Export): Promise<Response | undefined> {
   running?.abort();
@@ -52,7 +52,7 @@ function begin(): void {
   part('export').hidden = false;
 }
 
-/** Reads the whole body, and shows how far it is. */
+/** Reads the whole body and shows progress. */
 async function receive(
   answer: Response,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -9,7 +9,7 @@ import { number } from './words.ts';
 const hourMs = 3_600_000;
 const plot = chart(part('hours-chart'), 'bars');
 
-/** Shows how many of these sends each hour has. One without a date belongs to no hour. */
+/** Charts the number of sends in each hour. Leaves out sends without a date. */
 export function showHours(sends: readonly Send[]): void {
   const counts = new Map<number, number>();
   for (const { send_date } of sends) {

@@ -1,5 +1,5 @@
 /**
- * The live view: `/status`, every two seconds while it is shown.
+ * The live view: polls `/status` every two seconds while it is shown.
  */
 import { createClient, type Status } from '../../client/client.ts';
 import { chart, maxLines } from './charts.ts';
@@ -102,7 +102,7 @@ interface TeamStatus {
   readonly team: string;
   readonly calls: number;
   readonly waiting: number;
-  /** Seconds, of callers who wait. */
+  /** Seconds, of interactive requests. */
   readonly waitP50: number;
   readonly waitP95: number;
 }
@@ -129,13 +129,13 @@ function push<T>(values: T[], value: T): void {
 function stateOf({ api, circuit, credentials, quota }: Status['upstream']): string {
   if (api === 'gone') return 'has withdrawn its API';
   if (credentials === 'refused') return 'refuses our credentials';
-  if (quota === 'exhausted') return 'quota of the day is spent';
+  if (quota === 'exhausted') return 'daily quota spent';
   return circuit === 'open' ? 'is down' : 'answers';
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** Pages answered, and those among them that took no call. */
+/** Pages served, and how many of them cost no call. */
 function pagesOf({ served }: Status, team?: string) {
   const outcomes = team === undefined ? Object.values(served) : [served[team] ?? {}];
   const all = sum(outcomes.flatMap((counts) => Object.values(counts)));

@@ -1,5 +1,5 @@
 /**
- * Access to the parts of the page.
+ * Access to elements of the page.
  */
 export function part<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);

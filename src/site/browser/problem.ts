@@ -1,5 +1,5 @@
 /**
- * The box with a problem: what happened, what is wrong with the request, and when to try again.
+ * The problem box: what happened, which parameters are wrong, and when to retry.
  */
 import { SendgateError } from '../../client/client.ts';
 import { part, say } from './page.ts';
@@ -13,7 +13,7 @@ export function showProblem(error: unknown, again: () => void): void {
   retry = again;
   const problem = error instanceof SendgateError ? error.problem : undefined;
   say('problem-title', problem?.title ?? 'Sendgate cannot be reached');
-  say('problem-detail', problem?.detail ?? 'The connection failed or was reset. What you see may be old.');
+  say('problem-detail', problem?.detail ?? 'The connection failed or was reset. The data shown may be old.');
   part('problem-errors').replaceChildren(
     ...(problem?.errors ?? []).map(({ parameter, problem, allowed }) => {
       const item = document.createElement('li');

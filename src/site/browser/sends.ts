@@ -1,5 +1,5 @@
 /**
- * The view of one campaign: a table that loads more as it is scrolled, a chart, and exports.
+ * The view of one campaign: a table that loads more rows as it scrolls, a chart, and exports.
  */
 import { createClient, type ReceivedPage, type Send, SendgateError } from '../../client/client.ts';
 import { save } from './export.ts';
@@ -8,7 +8,7 @@ import { part, row, say } from './page.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import { number, outcomeInWords } from './words.ts';
 
-/** Rows that a page can hold and still be scrolled with ease. */
+/** Rows that a browser still scrolls smoothly. */
 const maxRows = 20_000;
 /** Shown for an empty field. */
 const unknown = '–';
@@ -32,11 +32,11 @@ let shown: Send[] = [];
 const authorization = (): Record<string, string> =>
   token.value === '' ? {} : { authorization: `Bearer ${token.value}` };
 
-/** Without retries: errors are shown at once, and the person decides whether to wait. */
+/** Makes a client that never retries: errors show at once, and the person decides whether to wait. */
 const client = () =>
   createClient({ baseUrl, patienceSeconds: 0, ...(token.value === '' ? {} : { token: token.value }) });
 
-/** Shows another campaign, from its first page. */
+/** Shows a campaign from its first page. */
 export function ask(asked: Question): void {
   question = asked;
   campaign.value = asked.campaign;
@@ -86,7 +86,7 @@ function show(page: ReceivedPage): void {
   more.hidden = next === undefined || isFull;
   say('end', endOfTable(isFull));
   showHours(shown);
-  // After a short page the end is still in sight, and there is nothing to scroll.
+  // After a short page the table's end is still in sight, so scrolling cannot load more.
   if (!more.hidden && isInSight) requestAnimationFrame(() => isInSight && !more.hidden && void load());
 }
 
@@ -141,7 +141,7 @@ part('copy').addEventListener('click', async () => {
   setTimeout(() => say('copy', 'Copy'), 2_000);
 });
 
-/** Whether the end of the table is in sight, and so the next page is wanted. */
+/** Whether the end of the table is in sight, which loads the next page. */
 let isInSight = false;
 new IntersectionObserver(
   ([entry]) => {

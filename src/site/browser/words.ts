@@ -1,8 +1,8 @@
 /**
- * Headers and numbers in plain words.
+ * Turns headers and numbers into plain words.
  */
 
-/** Where a page came from, out of `Cache-Status` (RFC 9211) and `Age`. */
+/** Says where a page came from, by `Cache-Status` (RFC 9211) and `Age`. */
 export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
   const ttl = Number(/ttl=(-?\d+)/.exec(cacheStatus)?.[1] ?? 0);
   const asked = `Fetched from Constant Contact ${inWords(ageSeconds)} ago.`;
@@ -24,7 +24,7 @@ const units = [
   ['minute', 60],
 ] as const;
 
-/** A time in seconds, in its largest whole unit. */
+/** Formats seconds in their largest unit. */
 export function inWords(seconds: number): string {
   for (const [unit, length] of units) {
     if (seconds >= length * 2) return `${Math.round(seconds / length)} ${unit}s`;

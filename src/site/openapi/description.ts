@@ -1,5 +1,5 @@
 /**
- * The description of the API (OpenAPI 3.1), made from the schemas that validate.
+ * The API's description (OpenAPI 3.1), derived from the schemas that validate.
  */
 import type { z } from 'zod';
 import { summaryPath, summarySchema } from '../../campaigns/summary-endpoint.ts';
@@ -34,7 +34,7 @@ export function describeApi(options: DescriptionOptions): Json {
       title: 'Sendgate',
       version,
       description:
-        'Constant Contact\'s "email campaign sends" report without a key: cached, and within the account\'s limits. Errors are `application/problem+json` (RFC 9457); their `type` is the path of a page that says what to do.',
+        'Constant Contact\'s "email campaign sends" report without a key, cached and within the account\'s limits. Errors are `application/problem+json` (RFC 9457); `type` is the path of a page that says what to do.',
     },
     servers: [{ url: basePath === '' ? '/' : basePath }],
     tags: [...allReports.map((report) => ({ name: tagOf(report) })), { name: 'Status' }],
@@ -49,7 +49,7 @@ export function describeApi(options: DescriptionOptions): Json {
         team: {
           type: 'http',
           scheme: 'bearer',
-          description: "Your team's token, if operators issued one. Without a token, your address decides.",
+          description: "Your team's token, if operators issued one. Without it, your address decides your team.",
         },
       },
       schemas: {
@@ -67,11 +67,11 @@ const summaryOperations = ({ basePath, campaignIds }: DescriptionOptions) =>
   reads({
     operationId: 'getSummary',
     tags: ['Sends'],
-    summary: 'The number of sends of a campaign, without reading them',
+    summary: 'The number of sends of a campaign',
     parameters: [campaignParameter(campaignIds), ...queryParameters(summaryParameters)],
     responses: {
       200: {
-        description: 'The summary; at most a minute old while Constant Contact answers',
+        description: 'The summary, at most a minute old while Constant Contact is up',
         headers: commonHeaders,
         content: {
           'application/json': {
@@ -88,11 +88,11 @@ const statusOperations = (basePath: string) =>
   reads({
     operationId: 'getStatus',
     tags: ['Status'],
-    summary: "The present state: the account's limits, queues, and pages served",
+    summary: "Current state: the account's limits, queues, and pages served",
     parameters: [],
     responses: {
       200: {
-        description: 'The state of the instance that answers',
+        description: 'The state of the answering instance',
         headers: commonHeaders,
         content: { 'application/json': { schema: ref('Status'), example: exampleStatus } },
       },

@@ -1,5 +1,5 @@
 /**
- * Examples in the description: Constant Contact's documented answers, as they come from Sendgate.
+ * Examples in the description: Constant Contact's documented answers in Sendgate's form.
  */
 import type { z } from 'zod';
 import type { Report, Row } from '../../model/report.ts';
@@ -9,7 +9,7 @@ import { toJsonSchema } from './json-schema.ts';
 
 export const exampleCampaign = '1100394165287';
 
-/** A page of a report, out of the examples of its fields. */
+/** Builds an example page of a report from the examples of its fields. */
 export function examplePage({ name, schema, fields }: Report): z.output<ReturnType<typeof pageSchemaOf>> {
   const { properties } = toJsonSchema(schema) as {
     properties: Readonly<Record<string, { examples?: readonly string[] }>>;

@@ -1,17 +1,17 @@
 /**
- * Schemas that validate, as OpenAPI writes them.
+ * Converts validating schemas to OpenAPI's JSON Schema.
  */
 import { z } from 'zod';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** JSON Schema of what comes out of `schema`. */
+/** Returns the JSON Schema of a schema's output. */
 export function toJsonSchema(schema: z.ZodType): Json {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     io: 'output',
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
-      // zod bounds every integer to the safe ones; that is no part of the contract.
+      // zod limits every integer to the safe range, which is not part of the contract.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
   }) as Json;

@@ -12,7 +12,7 @@ export interface Operation {
   readonly responses: Json;
 }
 
-/** GET, and HEAD, which is the same without content. */
+/** Describes GET, and HEAD as the same without content. */
 export function reads(operation: Operation): Json {
   const { operationId, summary } = operation;
   const responses = Object.fromEntries(

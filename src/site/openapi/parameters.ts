@@ -22,17 +22,17 @@ export function queryParameters(parameters: Readonly<Record<string, { readonly s
   });
 }
 
-/** Request headers with which a caller revalidates a page, or asks for a fresher one. */
+/** Request headers that revalidate a page or ask for a fresher one. */
 export const conditionalParameters: readonly Json[] = [
-  ['If-None-Match', 'The `ETag` of the page that you have'],
-  ['Cache-Control', '`no-cache` or `max-age=n` asks for a fresher page; granted once a minute'],
+  ['If-None-Match', 'The `ETag` of your copy of the page'],
+  ['Cache-Control', '`no-cache` or `max-age=n` asks for a fresher page; honoured once a minute'],
 ].map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
 
 export const header = (description: string) => ({ description, schema: { type: 'string' } });
 
 /** Headers of every response. */
 export const commonHeaders = {
-  'X-Request-Id': header('Quote it when you ask for help'),
+  'X-Request-Id': header('Request id; quote it when you ask for help'),
   RateLimit: header('Requests left in this minute'),
   'RateLimit-Policy': header('Requests allowed a minute'),
 };
@@ -42,7 +42,7 @@ export const pageHeaders = {
   ...commonHeaders,
   ETag: header('Send it back as `If-None-Match`'),
   'Last-Modified': header('Date of the newest row on the page'),
-  Age: header('Seconds since Constant Contact was asked'),
+  Age: header('Seconds since the page was fetched from Constant Contact'),
   Link: header('The same as `next_link`, with `rel="next"`'),
   'Cache-Status': header('Whether the cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
 };

@@ -5,13 +5,13 @@ import { Problem, type ProblemCode, problemCodes, problemSchema, problems } from
 import { type Json, ref, toJsonSchema } from './json-schema.ts';
 import { commonHeaders, header } from './parameters.ts';
 
-/** What can go wrong with every request. */
+/** Problems that any request can get. */
 export const problemsOfAll = [
   ...(['malformed-request', 'request-timeout', 'expectation-failed', 'headers-too-large'] as const),
   ...(['unauthorized', 'origin-not-allowed', 'misdirected-request', 'rate-limited', 'internal-error'] as const),
 ] as const;
 
-/** What can go wrong, besides, with a request that Constant Contact may be asked for. */
+/** Problems of requests that may call Constant Contact, in addition to `problemsOfAll`. */
 export const problemsOfCampaigns = [
   ...problemsOfAll,
   ...(['invalid-request', 'not-acceptable', 'campaign-not-found'] as const),
@@ -26,7 +26,7 @@ export function problemResponses(codes: readonly ProblemCode[], basePath: string
   return Object.fromEntries([...statuses].map((status) => [status, problemResponse(at(status), basePath)]));
 }
 
-/** All problems, by code: also those of no operation, such as a wrong path or method. */
+/** All problems by code, including those that belong to no operation, such as a wrong path or method. */
 export const problemComponents = (basePath: string): Json =>
   Object.fromEntries(problemCodes.map((code) => [code, problemResponse([code], basePath)]));
 

@@ -1,5 +1,5 @@
 /**
- * The paths and schemas of a report: its pages and its exports. All of it follows from the report's descriptor.
+ * Paths and schemas of a report's pages and exports, derived from its descriptor.
  */
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import type { Report, ReportName } from '../../model/report.ts';
@@ -54,7 +54,7 @@ function pageOperations(report: Report, { basePath, campaignIds }: Options): Jso
     operationId: `get${capital(report.name)}`,
     tags: [tagOf(report)],
     summary: `A page of the ${report.name} of a campaign`,
-    description: `Newest first. Follow \`next_link\` until there is none. A page comes from the cache if possible; \`Cache-Status\` says whether it did.`,
+    description: `Newest first. Follow \`next_link\` to the last page, which has none. \`Cache-Status\` says whether the page came from the cache.`,
     parameters: [campaignParameter(campaignIds), ...queryParameters(pageParameters), ...conditionalParameters],
     responses: {
       200: {
@@ -74,7 +74,7 @@ function exportOperations(report: Report, name: ExportName, { basePath, campaign
     operationId: exportOperationId(report, name),
     tags: [tagOf(report)],
     summary: `All ${report.name} of a campaign, as ${name.toUpperCase()}`,
-    description: `Streamed page by page, each ${report.rowName} once, as fast as you read. A completed download is complete; on failure the connection is reset.`,
+    description: `Streams each ${report.rowName} once, as fast as you read. A completed download is complete; on failure the connection is reset.`,
     parameters: [campaignParameter(campaignIds), ...queryParameters(exportParameters)],
     responses: {
       200: {
@@ -92,7 +92,7 @@ function exportOperations(report: Report, name: ExportName, { basePath, campaign
   });
 }
 
-/** The ids of operations are in programs that were generated from the description: those of the first report never change. */
+/** Generated clients use operation ids as function names, so those of the first report never change. */
 const idsOfFirstReport: Readonly<Partial<Record<ReportName, string>>> = { sends: '' };
 const exportOperationId = (report: Report, name: ExportName) =>
   `export${idsOfFirstReport[report.name] ?? capital(report.name)}${capital(name)}`;

@@ -1,13 +1,13 @@
 --[[
-  Adds to the requests of one client in its window, which is one for all instances: it begins with the first of them.
+  Adds to the requests of one client in its window, which all instances share. It begins with the first request.
 
   Input:
     KEYS[1] the count
     ARGV[1] requests to add
-    ARGV[2] milliseconds until the window ends, if it begins with these
-    ARGV[3] a window in milliseconds
+    ARGV[2] milliseconds until the window ends, if it begins with these requests
+    ARGV[3] length of a window in milliseconds
   Output:
-    requests in the window, and the milliseconds until it ends
+    requests in the window, and milliseconds until it ends
 ]]
 local countKey, added, leftMs, windowMs = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 
@@ -17,7 +17,7 @@ if type(total) ~= 'number' then
   total = tonumber(added)
 end
 local left = redis.call('PTTL', countKey)
--- No count lives for longer than its window: that one is none of ours.
+-- A count that outlives its window is not Sendgate's: overwrite it.
 if left > windowMs then
   redis.call('SET', countKey, added)
   total, left = tonumber(added), -1
