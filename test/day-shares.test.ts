@@ -86,7 +86,7 @@ test('calls that an instance reports of another day are not counted, and those o
   await day.spend(one, 2);
   await day.spend(one, 1, [['a', 5, 7]]);
   expect(day.teams()).toMatchObject([{ team: 'a', calls: 2 }]);
-  // Two of these three were counted when they were made.
+  // The first report is of one call that Redis has not seen, the second of none.
   for (const calls of [4, 5]) {
     await day.spend(one, 2, [['a', calls - 1, calls - 1]]);
     expect(day.teams()).toMatchObject([{ team: 'a', calls }]);
