@@ -58,6 +58,12 @@ export function testDayShares(name: string, newDay: NewDay): void {
       expect(await drain(day, '', 0)).toBe(15);
     });
 
+    test('take calls that belong to no team from all teams alike', async () => {
+      const day = await newDay(40, halves);
+      for (let n = 0; n < 20; n++) await day.spend({ team: '', rest: 1, reserve: 0 });
+      expect([await drain(day, 'a', 1), await drain(day, 'b', 1)]).toEqual([10, 10]);
+    });
+
     test('say what each team has spent and keeps', async () => {
       const day = await newDay(40, halves);
       await drain(day, 'a', 0.5);
