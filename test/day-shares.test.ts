@@ -28,6 +28,7 @@ const newLocalDay: NewDay = async (perDay, parts) => {
       if (isAllowed) shares.spend(team, rest);
       return isAllowed;
     },
+    giveBack: async (team) => shares.giveBack(team),
     teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < (parts.get(team)?.part ?? 0)),
   };
 };
@@ -40,29 +41,23 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
   const keys = Array.from({ length: 6 }, (_, n) => `{day ${day}}:${n}`);
   const shares = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
   let teams: readonly TeamCalls[] = [];
+  type Reports = readonly (readonly [name: string, own: number, known: number])[];
+  async function count(calls: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
+    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, perDay, 10 * perDay];
+    const reply = await runScript(client, script, [...keys, ...values, team, reserve, calls]);
+    const [isAllowed, all] = Array.isArray(reply) ? reply : [];
+    teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
+      ...{ team, calls, kept },
+    }));
+    return isAllowed === 1;
+  }
   return {
     /**
      * @param today number of the day, by the clock of the instance that asks
      * @param reports by team: name, calls of this instance on that day, calls of all that it knows of
      */
-    spend: async ({ team, rest, reserve }: Step, today = 2, reports: readonly [string, number, number][] = []) => {
-      const values = [
-        'channel',
-        'me',
-        JSON.stringify([today, rest, reports]),
-        shares,
-        perDay,
-        10 * perDay,
-        team,
-        reserve,
-      ];
-      const reply = await runScript(client, script, [...keys, ...values]);
-      const [isAllowed, all] = Array.isArray(reply) ? reply : [];
-      teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
-        ...{ team, calls, kept },
-      }));
-      return isAllowed === 1;
-    },
+    spend: (step: Step, today = 2, reports: Reports = []) => count(1, step, today, reports),
+    giveBack: async (team: string) => void (await count(-1, { team, rest: 1, reserve: 0 }, 2, [])),
     teams: () => teams,
   };
 };

@@ -15,6 +15,8 @@ export interface Step {
 export interface Day {
   /** Counts a call if it is allowed. Resolves with whether it was. */
   spend(step: Step): Promise<boolean>;
+  /** A call that was counted is not made. */
+  giveBack(team: string): Promise<void>;
   /** All teams that have spent something or keep less than their part, by name. */
   teams(): readonly TeamCalls[];
 }
@@ -62,6 +64,20 @@ export function testDayShares(name: string, newDay: NewDay): void {
       const day = await newDay(40, halves);
       for (let n = 0; n < 20; n++) await day.spend({ team: '', rest: 1, reserve: 0 });
       expect([await drain(day, 'a', 1), await drain(day, 'b', 1)]).toEqual([10, 10]);
+    });
+
+    test('have a team that borrows all that is free go on with its own part, and not with that of others', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 0.5)).toBe(30);
+      expect(await drain(day, 'b', 0.5)).toBe(10);
+    });
+
+    test('keep for a team what it gives back', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 1)).toBe(20);
+      await day.giveBack('a');
+      expect(await drain(day, 'b', 1)).toBe(20);
+      expect(await drain(day, 'a', 1)).toBe(1);
     });
 
     test('say what each team has spent and keeps', async () => {
