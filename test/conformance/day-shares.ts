@@ -66,9 +66,10 @@ export function testDayShares(name: string, newDay: NewDay): void {
       expect([await drain(day, 'a', 1), await drain(day, 'b', 1)]).toEqual([10, 10]);
     });
 
-    test('have a team that borrows all that is free go on with its own part, and not with that of others', async () => {
+    test('have a team go on with its own part where nothing is free, and not with that of others', async () => {
       const day = await newDay(40, halves);
-      expect(await drain(day, 'a', 0.5)).toBe(30);
+      for (let n = 0; n < 20; n++) await day.spend({ team: '', rest: 0.5, reserve: 0 });
+      expect(await drain(day, 'a', 0.5)).toBe(10);
       expect(await drain(day, 'b', 0.5)).toBe(10);
     });
 
