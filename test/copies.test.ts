@@ -65,3 +65,8 @@ test('More invalidations than are remembered leave no copy that was invalidated'
   for (let n = 0; n <= 50_000; n++) copies.moved(`other ${n}`);
   expect(copies.hit(firstPage('1'))).toBeUndefined();
 });
+
+test('A page that cannot be asked for ahead of demand is none, and no error', async () => {
+  const unreachable = { ask: () => Promise.reject(new Error('the primary is gone')) } as unknown as Asking;
+  expect(await new Copies(unreachable, clock, 2 ** 30).prefetch(firstPage('1'), ask)).toBeUndefined();
+});

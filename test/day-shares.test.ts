@@ -28,6 +28,7 @@ const newLocalDay: NewDay = async (perDay, parts) => {
       if (isAllowed) shares.spend(team, rest);
       return isAllowed;
     },
+    giveBack: async (team) => shares.giveBack(team),
     teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < (parts.get(team)?.part ?? 0)),
   };
 };
@@ -40,17 +41,23 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
   const keys = Array.from({ length: 6 }, (_, n) => `{day ${day}}:${n}`);
   const shares = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
   let teams: readonly TeamCalls[] = [];
+  type Reports = readonly (readonly [name: string, own: number, known: number])[];
+  async function count(calls: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
+    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, perDay, 10 * perDay];
+    const reply = await runScript(client, script, [...keys, ...values, team, reserve, calls]);
+    const [isAllowed, all] = Array.isArray(reply) ? reply : [];
+    teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
+      ...{ team, calls, kept },
+    }));
+    return isAllowed === 1;
+  }
   return {
-    /** @param today number of the day, by the clock of the instance that asks */
-    spend: async ({ team, rest, reserve }: Step, today = 2) => {
-      const values = ['channel', 'me', JSON.stringify([today, rest, []]), shares, perDay, 10 * perDay, team, reserve];
-      const reply = await runScript(client, script, [...keys, ...values]);
-      const [isAllowed, all] = Array.isArray(reply) ? reply : [];
-      teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
-        ...{ team, calls, kept },
-      }));
-      return isAllowed === 1;
-    },
+    /**
+     * @param today number of the day, by the clock of the instance that asks
+     * @param reports by team: name, calls of this instance on that day, calls of all that it knows of
+     */
+    spend: (step: Step, today = 2, reports: Reports = []) => count(1, step, today, reports),
+    giveBack: async (team: string) => void (await count(-1, { team, rest: 1, reserve: 0 }, 2, [])),
     teams: () => teams,
   };
 };
@@ -66,6 +73,19 @@ test('an instance whose clock is a day behind brings no call of the day back, an
   expect(await day.spend(one, 2)).toBe(false);
   expect(day.teams()).toMatchObject([{ team: 'a', calls: 3 }]);
   expect(await day.spend(one, 3)).toBe(true);
+});
+
+test('calls that an instance reports of another day are not counted, and those of the same day once', async () => {
+  const day = await newRedisDay(10, new Map([['a', part(10)]]));
+  const one: Step = { team: 'a', rest: 1, reserve: 0 };
+  await day.spend(one, 2);
+  await day.spend(one, 1, [['a', 5, 7]]);
+  expect(day.teams()).toMatchObject([{ team: 'a', calls: 2 }]);
+  // The first report is of one call that Redis has not seen, the second of none.
+  for (const calls of [4, 5]) {
+    await day.spend(one, 2, [['a', calls - 1, calls - 1]]);
+    expect(day.teams()).toMatchObject([{ team: 'a', calls }]);
+  }
 });
 
 test('Redis decides about every call of a day as one instance does, and both keep the same for each team', async () => {

@@ -2,7 +2,7 @@
  * The files with which Sendgate is run: valid by their schema, and with settings that there are.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -203,6 +203,15 @@ describe('compose.yaml', () => {
       expect(server.allowedHosts).toContain('sandbox');
     }
   });
+});
+
+test("V8's flag stands on the command line of the image and of npm start: Node warns against setting one later", () => {
+  const flag = '--heap-growing-percent=50';
+  expect(read('Dockerfile')).toContain(`CMD ["node", "${flag}", "dist/main.js"]`);
+  expect(JSON.parse(read('package.json')).scripts.start).toBe(`node ${flag} dist/main.js`);
+  const sources = readdirSync(new URL('../src', import.meta.url), { recursive: true, encoding: 'utf8' });
+  const setting = sources.filter((name) => name.endsWith('.ts') && read(`src/${name}`).includes('setFlagsFromString'));
+  expect(setting).toEqual([]);
 });
 
 describe('Prometheus and Grafana', () => {

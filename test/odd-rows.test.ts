@@ -180,7 +180,7 @@ describe('behind odd rows', () => {
     expect([undated.status, undated.headers.get('last-modified')]).toEqual([200, null]);
     expect(undated.headers.get('cache-status')).toContain('stored');
     harness.clock.forward(30);
-    expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(29|30)/);
+    expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(30|2\d)$/);
   });
 
   test('a walk notices a new first send that only its address tells from the old one', async () => {

@@ -177,7 +177,8 @@ describe('Instances with one Redis', () => {
     const [first, second] = [await add(), await add()];
     const retryAfter = async (on: Harness) => Number((await cold('a', on)).headers.get('retry-after'));
     sandbox.fault({ kind: 'over-qps', retryAfter: '40', times: 1 });
-    expect(await retryAfter(first)).toBe(40);
+    // What has passed since the answer is taken off.
+    expect(Math.abs((await retryAfter(first)) - 38)).toBeLessThanOrEqual(2);
     await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
     expect(await retryAfter(second)).toBeGreaterThanOrEqual(35);
     for (const ms of ['1e12', 'Infinity', 'x', '-1']) {

@@ -28,8 +28,8 @@ const files = execFileSync('git', listed, { encoding: 'utf8' })
 let found = 0;
 for (const file of files) {
   if (file === 'test/words.js' || file === 'package-lock.json' || binary.test(file)) continue;
-  // A comment's stars stand between the words of a phrase that wraps.
-  const text = readFileSync(file, 'utf8').replaceAll(/\n\s*(\*|\/\/|#|--)\s/g, (wrap) =>
+  // A comment's stars, or a quotation's marks, stand between the words of a phrase that wraps.
+  const text = readFileSync(file, 'utf8').replaceAll(/\n\s*(\*|\/\/+|#|--|>)\s/g, (wrap) =>
     wrap.replaceAll(/[^\n]/g, ' '),
   );
   for (const { 0: phrase, index } of text.matchAll(pattern)) {

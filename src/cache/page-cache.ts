@@ -8,6 +8,7 @@ import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { ReportPage } from '../model/report.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
+import { type Call, SingleFlight } from '../quota/single-flight.ts';
 import { inSpan } from '../tracing.ts';
 import type { Fetched, Held, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, mustRevalidate } from './freshness.ts';
@@ -30,7 +31,6 @@ import {
 import { problemForWalk, Refusals } from './refusals.ts';
 import { retryLookup } from './retry-lookup.ts';
 import { noSecondLevel, type SecondLevel } from './second-level.ts';
-import { type Call, SingleFlight } from './single-flight.ts';
 import type { UnknownIds } from './unknown-ids.ts';
 import { Views } from './views.ts';
 

@@ -8,6 +8,7 @@ import type { PageQuery } from '../model/page-query.ts';
 import type { ReportPage } from '../model/report.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
+import type { Call } from '../quota/single-flight.ts';
 import type { Fetched, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, freshForMs, isGone } from './freshness.ts';
 import type { Generations } from './generations.ts';
@@ -16,7 +17,6 @@ import { bodyFor, contentOf, type PageFormat } from './page-format.ts';
 import { pageOfWalk } from './page-of-walk.ts';
 import { pauseMs, type Refusals } from './refusals.ts';
 import { type Lease, noLease, type SecondLevel, type SecondLevelReply } from './second-level.ts';
-import type { Call } from './single-flight.ts';
 import type { Views } from './views.ts';
 
 interface Parts {

@@ -7,13 +7,13 @@ import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import { newest, since } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
 import { Problem } from '../problems.ts';
+import type { Call } from '../quota/single-flight.ts';
 import type { Fetched, Miss, Origin } from './fetched.ts';
 import type { PageKeys } from './keys.ts';
 import type { LookupAsk } from './lookup-decision.ts';
 import { type Page, pageOf, tagOf } from './page.ts';
 import { bodyFor, type PageFormat, rowsOf } from './page-format.ts';
 import type { Lookup, Outcome } from './page-source.ts';
-import type { Call } from './single-flight.ts';
 
 interface Parts {
   /** The source, on the account of all who want the view. */

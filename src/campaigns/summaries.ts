@@ -5,13 +5,13 @@ import { summaryKey } from '../cache/keys.ts';
 import { MemoryStore } from '../cache/memory-store.ts';
 import { pauseMs, type Refusal, Refusals } from '../cache/refusals.ts';
 import { retryLookup } from '../cache/retry-lookup.ts';
-import { type Call, SingleFlight } from '../cache/single-flight.ts';
 import type { UnknownIds } from '../cache/unknown-ids.ts';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
 import type { CampaignSummary } from '../model/campaign-summary.ts';
 import { Problem } from '../problems.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
+import { type Call, SingleFlight } from '../quota/single-flight.ts';
 
 interface Parts {
   readonly fetchSummary: (campaign: string, demand: Demand, signal: AbortSignal) => Promise<CampaignSummary>;

@@ -34,12 +34,12 @@ export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts)
   });
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
-    passed: (percent) => {
-      const calls = Object.fromEntries(quota.status().teams.map(({ team, calls }) => [team || accountName, calls]));
+    passed: (percent, teams) => {
+      const calls = Object.fromEntries(teams.map(({ team, calls }) => [team || accountName, calls]));
       emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
     },
     teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
   };
-  const quota: Quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
+  const quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
   return { quota, stateFile };
 }

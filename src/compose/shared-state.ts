@@ -7,7 +7,7 @@ import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
 import { type Digest, digestWith } from '../redis/digests.ts';
-import { Redis, type RedisEvents } from '../redis/redis.ts';
+import { Redis } from '../redis/redis.ts';
 import { KeyRing } from '../storage/key-ring.ts';
 
 interface Parts {
@@ -43,17 +43,13 @@ export function buildSharedState(config: Config, { clock, emit, secrets, readFil
 function buildRedis({ redis: options }: Config, clock: Clock, url: string | undefined, emit: Emit): Redis | undefined {
   const address = parseRedisUrl(url ?? '');
   if (!address) return undefined;
-  const events: { -readonly [K in keyof RedisEvents]: RedisEvents[K] } = {
+  return new Redis(address, options, clock, {
     asked: (script, outcome, seconds) => emit('redis.asked', { script, outcome, seconds }),
-    changed: () => {},
-  };
-  const redis = new Redis(address, options, clock, events);
-  events.changed = (isUp, why) => {
-    const { instances } = redis;
-    if (isUp) emit('redis.available', { instances });
-    else emit('redis.unavailable', { ...why, instances });
-  };
-  return redis;
+    changed: (isUp, why, instances) => {
+      if (isUp) emit('redis.available', { instances });
+      else emit('redis.unavailable', { ...why, instances });
+    },
+  });
 }
 
 function buildKeyRing({ cache }: Config, readFile: (path: string) => string, emit: Emit): KeyRing | undefined {

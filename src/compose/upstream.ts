@@ -134,8 +134,8 @@ function buildKnownIds(
   const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file })));
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
-  const known: KnownIds = new KnownIds(clock, (pairs, isOwn) => {
-    kept.keep(known.kept());
+  const known = new KnownIds(clock, (pairs, isOwn, all) => {
+    kept.keep(all);
     if (isOwn) shared?.tell(pairs);
     onIdsLearned(pairs.map(([asked]) => asked));
   });

@@ -82,8 +82,7 @@ export class DayBudget {
   /** Each team's day, and last that of the account, and of teams that are no longer configured. */
   teams(nowMs: number): readonly TeamDayStatus[] {
     this.#advance(nowMs);
-    const known = this.#shares.teams.filter(({ team, calls }) => this.#parts.has(team) || calls > 0);
-    return known.map(({ team }) => this.#statusOf(team, nowMs));
+    return this.#known.map(({ team }) => this.#statusOf(team, nowMs));
   }
 
   seen(team: string, client: string, monotonicMs: number): void {
@@ -195,6 +194,11 @@ export class DayBudget {
     return this.left(now.wall) <= this.keptFrom(urgency) ? 'reserve' : 'client';
   }
 
+  /** Teams that are configured, or have made calls. */
+  get #known(): readonly TeamCalls[] {
+    return this.#shares.teams.filter(({ team, calls }) => this.#parts.has(team) || calls > 0);
+  }
+
   #statusOf(team: string, nowMs: number): TeamDayStatus {
     const calls = this.#shares.callsOf(team);
     const part = Math.floor(this.#parts.get(team)?.part ?? 0);
@@ -213,7 +217,7 @@ export class DayBudget {
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent);
+      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, this.#known);
     }
     if (this.#shares.used !== before) this.#save();
   }

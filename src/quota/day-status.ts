@@ -16,8 +16,12 @@ export interface TeamDayStatus {
 
 /** What is worth telling about the count. */
 export interface DayBudgetEvents {
-  /** Once a day and threshold. */
-  passed(percent: number): void;
+  /**
+   * Once a day and threshold.
+   *
+   * @param calls of each team, and of the account's own calls
+   */
+  passed(percent: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
   /** Once a day and team: what the team may call for the time being is spent, though the account's day is not. */
   teamSpent(team: TeamDayStatus): void;
 }

@@ -16,8 +16,10 @@ const convincing = 2;
 /**
  * Called once each way, first when it is known whether Redis is up; while it is down, again for each further reason that an
  * operator has to act on.
+ *
+ * @param instances last seen, this one among them
  */
-export type Changed = (isUp: boolean, why: Failure | undefined) => void;
+export type Changed = (isUp: boolean, why: Failure | undefined, instances: number) => void;
 
 export class Liveness {
   readonly #instance: string;
@@ -152,6 +154,6 @@ export class Liveness {
     this.#reported = isUp;
     if (isUp) this.#reportedReasons.clear();
     else if (why) this.#reportedReasons.add(why.reason);
-    this.#changed(isUp, why);
+    this.#changed(isUp, why, this.instances);
   }
 }

@@ -57,7 +57,7 @@ export class Redis {
     this.#clock = clock;
     this.#options = options;
     this.channel = this.key('events');
-    const liveness = new Liveness(this.instance, (isUp, why) => events.changed(isUp, why));
+    const liveness = new Liveness(this.instance, events.changed);
     this.#liveness = liveness;
     this.#client = connect(address);
     this.#subscriber = connect(address);

@@ -5,8 +5,8 @@
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import { Problem, remembered } from '../problems.ts';
-import { Waiters } from '../quota/waiters.ts';
-import type { Asking } from './call-loop.ts';
+import { type Call, SingleFlight } from '../quota/single-flight.ts';
+import type { Ask, Asking } from './call-loop.ts';
 import { DigitsLookup } from './digits-lookup.ts';
 import type { KnownIds } from './known-ids.ts';
 import { activitiesOf } from './v3-ids.ts';
@@ -56,9 +56,8 @@ export class V3IdLookup implements IdLookup {
   readonly known: KnownIds;
   readonly #parts: Parts;
   readonly #digits: DigitsLookup;
-  readonly #waiters = new Waiters();
-  /** Lookups of UUIDs that are being made. */
-  readonly #lookingUp = new Map<string, Promise<void>>();
+  /** Lookups of UUIDs. */
+  readonly #flights = new SingleFlight<void>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -80,13 +79,12 @@ export class V3IdLookup implements IdLookup {
 
   async tryAsCampaign(id: string, under: FoundUnder, { ask, demand, signal }: Asking): Promise<void> {
     if (this.known.exists(id) || this.#without(id)) return;
-    const key = `campaign ${id}`;
-    const wait = this.#waiters.join(key, demand, demand.urgency, signal);
-    demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
-    const shared = { ask, demand: wait.demand, signal: wait.signal };
-    const lookingUp = this.#lookingUp.get(key) ?? this.#lookUp(key, id, under, shared);
-    this.#lookingUp.set(key, lookingUp);
-    await wait.until(lookingUp);
+    const { team, client, urgency } = demand;
+    const flight = this.#flights.join(id, { team, client, urgency, signal }, (call) =>
+      this.#lookUp(id, under, ask, call),
+    );
+    demand.onJoin((payer, urgency) => flight.demand.join(payer, urgency));
+    await flight.result();
   }
 
   /** Why an id is remembered to have no activity. */
@@ -96,7 +94,7 @@ export class V3IdLookup implements IdLookup {
     return hasPassed ? undefined : without;
   }
 
-  async #lookUp(key: string, id: string, under: FoundUnder, { ask, demand, signal }: Asking): Promise<void> {
+  async #lookUp(id: string, under: FoundUnder, ask: Ask, { demand, signal }: Call): Promise<void> {
     const { known } = this;
     try {
       const { all, primary } = await ask(() => activitiesOf(id), demand, signal);
@@ -105,9 +103,6 @@ export class V3IdLookup implements IdLookup {
       if (!known.exists(id)) known.remember(id, 'no-activity', this.#parts.notFoundSeconds);
     } catch (error) {
       this.#failed(id, under, error);
-    } finally {
-      this.#lookingUp.delete(key);
-      this.#waiters.done(key);
     }
   }
 

@@ -26,8 +26,9 @@ type Without =
  * Called with ids whose activity has just been learned.
  *
  * @param isOwn whether this instance has looked them up
+ * @param kept what is to be kept over a restart, the last used first
  */
-type OnLearned = (pairs: readonly MeantActivity[], isOwn: boolean) => void;
+type OnLearned = (pairs: readonly MeantActivity[], isOwn: boolean, kept: readonly MeantActivity[]) => void;
 
 export class KnownIds implements OtherIds {
   readonly #clock: Clock;
@@ -105,7 +106,7 @@ export class KnownIds implements OtherIds {
    */
   learn(pairs: readonly MeantActivity[], isOwn = true): void {
     const news = pairs.filter((pair) => this.#add(pair));
-    if (news.length > 0) this.#onLearned(news, isOwn);
+    if (news.length > 0) this.#onLearned(news, isOwn, this.kept());
   }
 
   #add([asked, activity]: MeantActivity): boolean {

@@ -15,6 +15,8 @@ export interface Step {
 export interface Day {
   /** Counts a call if it is allowed. Resolves with whether it was. */
   spend(step: Step): Promise<boolean>;
+  /** A call that was counted is not made. */
+  giveBack(team: string): Promise<void>;
   /** All teams that have spent something or keep less than their part, by name. */
   teams(): readonly TeamCalls[];
 }
@@ -56,6 +58,27 @@ export function testDayShares(name: string, newDay: NewDay): void {
       expect(await drain(day, 'a', 0, 30)).toBe(10);
       expect(await drain(day, 'a', 0)).toBe(15);
       expect(await drain(day, '', 0)).toBe(15);
+    });
+
+    test('take calls that belong to no team from all teams alike', async () => {
+      const day = await newDay(40, halves);
+      for (let n = 0; n < 20; n++) await day.spend({ team: '', rest: 1, reserve: 0 });
+      expect([await drain(day, 'a', 1), await drain(day, 'b', 1)]).toEqual([10, 10]);
+    });
+
+    test('have a team go on with its own part where nothing is free, and not with that of others', async () => {
+      const day = await newDay(40, halves);
+      for (let n = 0; n < 20; n++) await day.spend({ team: '', rest: 0.5, reserve: 0 });
+      expect(await drain(day, 'a', 0.5)).toBe(10);
+      expect(await drain(day, 'b', 0.5)).toBe(10);
+    });
+
+    test('keep for a team what it gives back', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 1)).toBe(20);
+      await day.giveBack('a');
+      expect(await drain(day, 'b', 1)).toBe(20);
+      expect(await drain(day, 'a', 1)).toBe(1);
     });
 
     test('say what each team has spent and keeps', async () => {

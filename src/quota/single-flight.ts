@@ -1,8 +1,8 @@
 /**
  * One call for all who ask for the same thing at the same time. A caller who hangs up ends its own wait, and the last one the call.
  */
-import type { Demand, Payer, Urgency } from '../quota/demand.ts';
-import { Waiters } from '../quota/waiters.ts';
+import type { Demand, Payer, Urgency } from './demand.ts';
+import { Waiters } from './waiters.ts';
 
 interface Asker extends Payer {
   readonly urgency: Urgency;
