@@ -1,5 +1,5 @@
 /**
- * A page as it is stored in Redis: compressed, and encrypted where an encryption key is configured.
+ * Writes and reads pages as stored in Redis: compressed, and encrypted if a key is configured.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -11,20 +11,20 @@ import { bodyOf, type PageBody, type PageContent, tagOf } from './page.ts';
 
 export interface PageRecord {
   readonly body: PageBody;
-  /** Identity of the page's first row, or an empty text. */
+  /** Identity of the first row, or an empty string. */
   readonly first: string;
 }
 
-/** Why a record cannot be used. */
+/** Why a record is rejected. */
 export type Unreadable = 'other-version' | 'unknown-key' | 'damaged';
 
-/** Of the layout below. It is part of the keys of pages, so that two versions never read each other's records. */
+/** Version of the layout below. It is part of the page keys, so two versions never read each other's records. */
 export const recordVersion = 4;
 const plain = 0;
 const sealed = 1;
 const digestBytes = 16;
 
-/** What cannot be derived from the content. */
+/** Fields that cannot be derived from the content. */
 const header = z.object({
   etag: z.string().regex(/^W\/"[\w-]{22}"$/),
   cursor: z.string().regex(cursorPattern).optional(),
@@ -32,10 +32,10 @@ const header = z.object({
   identityBytes: z.int().positive(),
 });
 
-/** How records are encrypted, the key in use first; without any they are not. */
+/** Encryption keys, current one first; without any, records are plain. */
 type Keys = readonly SealingKey[];
 
-/** @param key under which it is stored: a record that is copied to another key cannot be read there */
+/** @param key that the record is stored under; copied to another key, it cannot be read */
 export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
   const { etag, cursor, br, identityBytes } = body;
   const fields = Buffer.from(JSON.stringify({ etag, cursor, first, identityBytes }));
@@ -48,23 +48,23 @@ export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys
     : Buffer.concat([Buffer.of(recordVersion, plain), digest(content, key), content]);
 }
 
-/** What a page is made of, rendered again from its content. */
+/** A page rendered again from its content. */
 export interface Rebuilt extends PageContent {
   readonly first: string;
 }
 
 export interface ReadOptions {
-  /** Bytes of the largest content that can be ours. */
+  /** Largest plausible content, in bytes. */
   readonly maxIdentityBytes: number;
-  /** A body that is held: where the record has the same content, it is not decompressed again. */
+  /** A cached body, reused without decompression if the record has the same content. */
   readonly known: PageBody | undefined;
-  /** Renders the page again, from its content and its cursor. @throws when the content is not a page */
+  /** Renders the page again from its content and cursor. @throws if the content is not a page */
   readonly rebuild: (json: string, cursor: string | undefined) => Rebuilt;
 }
 
 /**
- * Reads a record, or says why it cannot be used. It is accepted only if rendering its rows again gives the same content, byte for
- * byte: no link, date or field is answered that Sendgate would not have written.
+ * Reads a record, or returns why it is rejected. Accepts it only if rendering its rows again gives the same bytes: no link,
+ * date or field is served that Sendgate would not have written.
  */
 export async function readRecord(
   record: Buffer,
@@ -91,12 +91,12 @@ export async function readRecord(
   }
 }
 
-/** Returns the content in memory that is not part of the whole reply's. */
+/** Verifies a record and returns its content in a buffer of its own, not a slice of the whole reply. */
 function unwrap(record: Buffer, key: string, keys: Keys): Buffer | Unreadable {
   if (record[0] !== recordVersion) return 'other-version';
   const rest = record.subarray(2);
   if (record[1] === sealed) return open(keys, rest, key);
-  // Where there is a key, what was not sealed with one is nothing that we have written.
+  // With a key configured, an unsealed record is not ours.
   if (record[1] !== plain || keys.length > 0) return 'other-version';
   const content = Buffer.from(rest.subarray(digestBytes));
   return digest(content, key).equals(rest.subarray(0, digestBytes)) ? content : 'damaged';

@@ -1,5 +1,5 @@
 /**
- * What Redis replies when a page is looked for: input, which is parsed and bounded.
+ * Parses and bounds Redis' reply to a page lookup: it is untrusted input.
  */
 import { lockMs } from '../../redis/lock.ts';
 import type { Reply } from '../../redis/scripts.ts';
@@ -9,15 +9,15 @@ import type { RedisPageKeys } from './redis-page-keys.ts';
 
 export interface LookReply {
   readonly kind: 'page' | 'lease' | 'wait';
-  /** Of the walk. */
+  /** Current generation of the walk. */
   readonly generation: number;
   readonly pageGeneration: number;
-  /** Wall times; not a number where they cannot be right. */
+  /** Wall times; NaN if implausible. */
   readonly fetchedAt: number;
   readonly until: number;
   readonly record: Buffer;
   readonly refusal: string;
-  /** How long the lock of another instance lives if it is not renewed. */
+  /** Milliseconds until another instance's lock expires unless renewed. */
   readonly lockMs: number;
 }
 
@@ -26,9 +26,9 @@ interface Limits {
   readonly notFoundSeconds: number;
 }
 
-const kinds: Readonly<Record<string, LookReply['kind']>> = { page: 'page', turn: 'lease', wait: 'wait' };
+const kinds: Readonly<Record<string, LookReply['kind']>> = { page: 'page', lease: 'lease', wait: 'wait' };
 
-/** @param now wall time */
+/** @param now wall time in milliseconds */
 export function parseLookReply(
   reply: Reply | undefined,
   keys: RedisPageKeys,
