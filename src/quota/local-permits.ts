@@ -1,5 +1,5 @@
 /**
- * Permits that this instance grants by itself: of the whole limit where it is the only one, of its share while Redis is down.
+ * Grants permits locally: from the whole limit on a single instance, from this instance's fraction while Redis is down.
  */
 import type { Clock } from '../clock.ts';
 import type { WaitingFlow } from './flows.ts';
@@ -9,11 +9,11 @@ import type { SecondLimit, Share } from './second-limit.ts';
 interface Parts {
   readonly clock: Clock;
   readonly second: SecondLimit;
-  /** What it takes of the limit; all of it without. */
+  /** This instance's fraction of the limit. Default: all. */
   readonly share?: () => Share;
-  /** Names a call, for the report to the other instances. */
+  /** Names a call, to report it to other instances. */
   readonly nameCall?: () => string;
-  /** Called with the milliseconds for which a call that has ended still counts. */
+  /** Called with the milliseconds that an ended call still counts. */
   readonly onEnded?: (call: string, freeInMs: number) => void;
 }
 

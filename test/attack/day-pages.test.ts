@@ -37,7 +37,7 @@ test('a refused caller learns that its team has spent its share, and when it may
   expect(refused.status).toBe(503);
   expect(await refused.json()).toMatchObject({
     type: '/problems/upstream-quota-exhausted',
-    detail: expect.stringMatching(/^Your team's part/),
+    detail: expect.stringMatching(/^Your team's share/),
   });
   const seconds = Number(refused.headers.get('retry-after'));
   // Lending allows the eleventh call when b keeps 9 of its 10, half a call's time after 00:00.

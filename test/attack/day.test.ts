@@ -116,7 +116,7 @@ describe('a greedy team from the first second', () => {
     await drain('a');
     const refused = await call('a');
     expect(refused).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'share' });
-    expect(refused?.message).toMatch(/team's part/);
+    expect(refused?.message).toMatch(/team's share/);
     expect(spent).toEqual(['a']);
     const seconds = refused?.retryAfterSeconds ?? 0;
     await clock.pass((seconds - 1) * 1000 - 10);
