@@ -279,7 +279,7 @@ describe('an authorization', () => {
   test('by a grant without an access token time after time says that it is kept', async () => {
     const { code, text, tokens } = await authorization({ second: allowedWith({ oddities: ['access-missing'] }) });
     expect(code).toBe(1);
-    expect(text).toContain('no access token that can be used yet (no-access-token). They are kept');
+    expect(text).toContain('no usable access token yet (no-access-token). They are stored');
     expect(tokens()).toBeDefined();
   });
 
