@@ -82,7 +82,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('in a sandboxed frame, whose origin is null, can neither read nor trigger anything', async () => {
+  test('in a sandboxed frame (null origin) can neither read nor trigger anything', async () => {
     const page = await open(`http://127.0.0.1:${port}`);
     const outcome = await page.evaluate(async (target) => {
       const frame = document.createElement('iframe');
@@ -97,7 +97,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('whose host name was rebound to Sendgate is refused', async () => {
+  test('on a host name rebound to Sendgate is refused', async () => {
     const page = await open('about:blank');
     const sendgatePort = new URL(it.url).port;
     const answer = await page.goto(`http://evil.example:${sendgatePort}${path}`);

@@ -58,7 +58,7 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
 testDayShares('on one instance', newLocalDay);
 testDayShares('in Redis', newRedisDay);
 
-test('an instance whose clock is a day behind brings no call of the day back, and one whose day has begun begins it', async () => {
+test('an instance with a clock a day behind brings no calls back, and the first one in a new day starts it', async () => {
   const day = await newRedisDay(3, new Map([['a', part(3)]]));
   const one: Step = { team: 'a', rest: 1, reserve: 0 };
   for (const today of [2, 2, 2]) expect(await day.spend(one, today)).toBe(true);
@@ -68,7 +68,7 @@ test('an instance whose clock is a day behind brings no call of the day back, an
   expect(await day.spend(one, 3)).toBe(true);
 });
 
-test('Redis decides about every call of a day as one instance does, and both keep the same for each team', async () => {
+test('Redis and a single instance decide alike on every call of a day, and keep the same share for each team', async () => {
   const team = fc.constantFrom('a', 'b', 'c', '');
   const step = fc.record({
     team,

@@ -85,7 +85,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       ['11', 12],
       ['12', 14],
       ['13', 34],
-    ])('walks campaign %s from an instant on, and ends where v2 would', async (id, since) => {
+    ])('walks campaign %s since an instant, and ends where v2 would', async (id, since) => {
       // At 14 the last of the sends is the last of its page.
       const { atMs } = it.sandbox.campaign({ id, size, newestMs, pageSize, cursors: cursorsOf(id) }).at(since - 1);
       const page = { path: pathOf(id), limit: 7, since: new Date(atMs) };

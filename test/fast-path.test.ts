@@ -81,7 +81,7 @@ test('every request is counted and logged once, on the fast path and through Exp
   expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: idOf('1'), cache: 'fresh', status: 200 });
 });
 
-test('a hit takes the fast path, and only what Express has to route passes Express', async () => {
+test('a hit takes the fast path, and only other requests pass Express', async () => {
   const { pages } = it.service;
   const { hit } = pages;
   const stacks: string[] = [];
@@ -98,14 +98,14 @@ test('the fast writer is in use', () => {
   expect(it.lines.join('')).not.toContain('http.plain_writer');
 });
 
-describe('an error behind the count', () => {
+describe('an error after the request is counted', () => {
   const { end, writeHead } = ServerResponse.prototype;
   const left = async () => Number(/r=(\d+)/.exec((await it.get(path)).headers.get('ratelimit') ?? '')?.[1]);
   /** Log lines of the request, its own and those of errors. */
   const linesOf = (id: string) => it.lines.filter((line) => line.includes(id)).map((line) => JSON.parse(line));
   afterEach(() => void Object.assign(ServerResponse.prototype, { end, writeHead }));
 
-  test('ahead of the response is one 500, counted and logged once', async () => {
+  test('before the response is one 500, counted and logged once', async () => {
     const before = await left();
     ServerResponse.prototype.writeHead = () => {
       ServerResponse.prototype.writeHead = writeHead;
@@ -209,7 +209,7 @@ describe('a connection', () => {
     expect(new Set(dates).size).toBeGreaterThan(1);
   });
 
-  test('has each request judged by its own headers, whatever the requests before it', async () => {
+  test('evaluates each request by its own headers', async () => {
     const sha256 = (token: string) => createHash('sha256').update(token).digest('hex');
     const teams = [
       { name: 'web', tokensSha256: [sha256('token-of-web')] },

@@ -35,7 +35,7 @@ function age(seconds: number): void {
 }
 const leftovers = () => readdirSync(folder).filter((name) => join(folder, name).startsWith(path));
 
-test('is held by one, and released for the next', async () => {
+test('has one holder, and is released for the next', async () => {
   const release = await lock(path, 100);
   expect(await lock(path, 100)).toBeUndefined();
   release?.();
@@ -45,7 +45,7 @@ test('is held by one, and released for the next', async () => {
   expect(leftovers()).toEqual([]);
 });
 
-test('of a live holder is respected, however old a clock that was set makes it look', async () => {
+test('of a live holder is respected, even if a changed clock makes it look old', async () => {
   const release = await lock(path, 100);
   age(3_600);
   expect(await lock(path, 100)).toBeUndefined();
@@ -53,7 +53,7 @@ test('of a live holder is respected, however old a clock that was set makes it l
   release?.();
 });
 
-test('of a dead holder is taken over, however short the wait', async () => {
+test('of a dead holder is taken over, even with a short wait', async () => {
   writeFileSync(path, '');
   age(61);
   const release = await lock(path, 10);
@@ -62,7 +62,7 @@ test('of a dead holder is taken over, however short the wait', async () => {
   expect(leftovers()).toEqual([]);
 });
 
-test('that was found stale is not broken once another one has taken its place', async () => {
+test('that was found stale is not broken after another lock has replaced it', async () => {
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
@@ -76,7 +76,7 @@ test('that was found stale is not broken once another one has taken its place', 
   release?.();
 });
 
-test('is broken by one at a time, and by the next when that one dies meanwhile', async () => {
+test('is broken by one process at a time, and by the next if that one dies', async () => {
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
@@ -88,7 +88,7 @@ test('is broken by one at a time, and by the next when that one dies meanwhile',
   expect(leftovers()).toEqual([]);
 });
 
-test('that was taken away from its holder is not released by that one', async () => {
+test('that was taken over is not released by its former holder', async () => {
   const release = await lock(path, 100);
   rmSync(path);
   const other = await lock(path, 100);
@@ -98,7 +98,7 @@ test('that was taken away from its holder is not released by that one', async ()
   expect(existsSync(path)).toBe(false);
 });
 
-test('of a dead holder is taken by one process after the other, of many that find it at once', async () => {
+test('of a dead holder goes to one process at a time when many find it at once', async () => {
   const log = join(folder, 'log');
   writeFileSync(log, '');
   writeFileSync(path, '');

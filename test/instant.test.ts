@@ -52,7 +52,7 @@ describe('an instant', () => {
     expect(parseInstant(text)).toBeUndefined();
   });
 
-  test('is the same in every offset, and canonical already when it is canonical', () => {
+  test('is the same in every offset, and unchanged if canonical', () => {
     const date = fc.date({
       min: new Date('0001-01-02T00:00:00Z'),
       max: new Date('9999-12-30T00:00:00Z'),

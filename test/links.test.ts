@@ -54,7 +54,7 @@ describe('a link', () => {
     );
   });
 
-  test('carries the base path and created_since', () => {
+  test('includes the base path and created_since', () => {
     expect(nextLink('/ctct', nextPage(campaign, 'a+b', { createdSince: '2012-12-06T00:00:00.000Z' }))).toBe(
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
@@ -132,11 +132,11 @@ describe("Constant Contact's link", () => {
     '?next=%C3%A9',
     '?next=\u00e9',
     '?next=\ud800',
-  ])('without a usable cursor makes the page unusable: %.30j', (link) => {
+  ])('without a usable cursor rejects the page: %.30j', (link) => {
     expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
   });
 
-  test('with a raw plus is followed as it is', () => {
+  test('with a raw plus is followed unchanged', () => {
     const { cursor = '' } = linked('?next=a+b%2Bc');
     const up = api === 'v2' ? new URLSearchParams({ next: cursor }).toString() : queryOfCursor(cursor);
     expect(up).toBe('next=a+b%2Bc');

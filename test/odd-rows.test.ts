@@ -84,7 +84,7 @@ describe('a row with', () => {
   );
 });
 
-test('odd fields are counted on each page, and logged once a field, without values', async () => {
+test('odd fields are counted per page and logged once per field, without values', async () => {
   const harness = await up({ 0: 'null-address', 1: 'null-address', 4: 'numeric-date' });
   await harness.page('/campaigns/1/sends');
   await harness.page('/campaigns/1/sends?limit=3');
@@ -151,7 +151,7 @@ describe('behind odd rows', () => {
     },
   );
 
-  test('sends of one date with unknown contacts all come through, in exports and in the client', async () => {
+  test('sends with the same date and unknown contacts are all kept, in exports and in the client', async () => {
     const known = Array.from({ length: 12 }, (_, n) => ({
       contactId: String(n + 1),
       email: `${n}@example.com`,
@@ -170,7 +170,7 @@ describe('behind odd rows', () => {
     expect(told).toEqual(addresses);
   });
 
-  test('a page is as fresh as its readable dates say', async () => {
+  test('the freshness of a page follows its readable dates', async () => {
     const harness = await up({ 0: 'text-date', 1: 'null-date' });
     const answer = await harness.get('/campaigns/1/sends');
     const { results } = (await answer.json()) as PageJson;
@@ -183,7 +183,7 @@ describe('behind odd rows', () => {
     expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(29|30)/);
   });
 
-  test('a walk notices a new first send that only its address tells from the old one', async () => {
+  test('a walk detects a new first send that differs only in its address', async () => {
     const harness = await up(
       { 0: 'null-contact' },
       {
@@ -203,7 +203,7 @@ describe('behind odd rows', () => {
   });
 
   if (api === 'v3') {
-    test('a view from an instant on keeps undated rows among the newer ones', async () => {
+    test('a created_since view keeps undated rows among newer ones', async () => {
       const harness = await up({ 1: 'no-date', 3: 'text-date' }, { spacingMs: 60_000 });
       const all = (await harness.page('/campaigns/1/sends')).results;
       const since = all[2]?.send_date ?? '';
@@ -283,7 +283,7 @@ describe('dates', () => {
     },
   );
 
-  test('without a zone in the sandbox are instants from Sendgate', async () => {
+  test('without a zone upstream are UTC instants in Sendgate', async () => {
     const harness = await up(undefined, { zoneless: true });
     const { results } = await harness.page('/campaigns/1/sends');
     const truth = harness.sandbox.campaign({ id: '1', size: 6, newestMs, spacingMs: 1000 });

@@ -93,7 +93,7 @@ describe('a query', () => {
     },
   );
 
-  test('two spellings of a campaign id are one key', () => {
+  test('two spellings of a campaign id share one key', () => {
     expect(parse('', '007').campaign).toBe('7');
     expect(parse('', '000').campaign).toBe('0');
     const activity = '0A9a95d7-27bf-424c-84b3-53d8fe95eee5';
@@ -119,7 +119,7 @@ describe('a query', () => {
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
   });
 
-  test('of any text is either refused with a problem or canonical: parsing its own link changes nothing', () => {
+  test('is either refused or canonical, for any text: parsing its own link changes nothing', () => {
     const piece = fc.oneof(
       fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
       fc.string({ unit: 'binary', maxLength: 12 }),

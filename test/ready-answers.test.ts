@@ -45,7 +45,7 @@ test.each([1_000_000, 3_000, 1])(
   },
 );
 
-test('what has to be encoded is encoded once, however many ask, and is then at hand', async () => {
+test('a response is encoded once for any number of concurrent requests, and then reused', async () => {
   const answers = new PreparedResponses('', 1_000_000);
   const body = await page(1);
   const atHand = (['br', 'not-modified', 'gzip', 'identity'] satisfies Form[]).map(
@@ -57,7 +57,7 @@ test('what has to be encoded is encoded once, however many ask, and is then at h
   expect(answers.held(body, 'gzip')).toBe(all[0]);
 });
 
-test('a head cannot be made to hold another line', () => {
+test('a header value cannot inject another header line', () => {
   for (const value of ['a\r\nSet-Cookie: b', 'a\nb', 'a\0b', 'a\u2028b'])
     expect(() => headerLines('X-A', value)).toThrow();
   for (const name of ['X A', 'X:A', 'X\r\nA', '']) expect(() => headerLines(name, 'a')).toThrow();

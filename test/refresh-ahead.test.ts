@@ -65,7 +65,7 @@ async function poll(seconds: number, times: number, query = head): Promise<void>
 }
 
 describe('a first page', () => {
-  test('that is polled is refreshed when its freshness ends, before the next poll', async () => {
+  test('that is polled is refreshed when it goes stale, before the next poll', async () => {
     await poll(25, 2);
     expect(calls).toEqual([0]);
     await clock.pass(10_009); // 59.999 s after it was fetched, and the slack of a timer
@@ -85,8 +85,8 @@ describe('a first page', () => {
   });
 
   test.each([
-    ['that was looked at once', async () => ask()],
-    ['that was looked at twice in the first half of its freshness', async () => poll(20, 1)],
+    ['that was requested once', async () => ask()],
+    ['that was requested twice in the first half of its freshness', async () => poll(20, 1)],
     [
       'while the quota is scarce',
       async () => {

@@ -93,7 +93,7 @@ const first = (limit: number): PageOfWalk => ({ kind: 'first', walk: 'walk', lim
 const later = (cursor: string): PageOfWalk => ({ kind: 'next', walk: 'walk', cursor });
 const padded = (text: string) => text.padEnd(100);
 
-test('a first page that is unchanged leaves the generation and the later pages', async () => {
+test('an unchanged first page keeps the generation and the later pages', async () => {
   const [a, b] = [await join(), await join()];
   const generation = await a.store(first(500), 'first', { first: 'x' });
   await a.store(later('1'), 'later');
@@ -121,7 +121,7 @@ test.each([
   },
 );
 
-test('a later page that has changed ends its generation, and is not kept', async () => {
+test('a changed later page ends its generation and is not stored', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const before = a.generation();
@@ -131,7 +131,7 @@ test('a later page that has changed ends its generation, and is not kept', async
   for (const page of [later('1'), later('2'), first(500)]) expect(await b.find(page)).toBe('lease');
 });
 
-test('a later page that was asked for in an earlier generation is not kept', async () => {
+test('a later page fetched in an earlier generation is not stored', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const ended = a.generation();
@@ -143,7 +143,7 @@ test('a later page that was asked for in an earlier generation is not kept', asy
   expect(await b.find(later('1'))).toBe(padded('new later'));
 });
 
-test('an instance that knows of a later generation tells it', async () => {
+test('an instance publishes a later generation that it knows', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const late = a.generation();

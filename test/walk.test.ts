@@ -45,7 +45,7 @@ async function walk(path: string, by: keyof typeof follow) {
   return sends;
 }
 
-test("the vendor's documented example is answered with its link rewritten", async () => {
+test("the vendor's documented example is served with its link rewritten", async () => {
   const campaign_id = idOf('1100394165287');
   const contact = (id: string) => (api === 'v3' ? contactIdOf(id) : id);
   const expected = {
@@ -117,7 +117,7 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
     expect(it.sandbox.callCount).toBe(before);
   });
 
-  test('forwards the cursor, with the key or the limit beside it', async () => {
+  test('forwards the cursor, with the key or the limit', async () => {
     const followed = it.sandbox.calls.filter(({ path, query }) => path.includes(`/${idOf(id)}/`) && 'next' in query);
     expect(followed.length).toBeGreaterThan(20);
     for (const { query } of followed)
@@ -231,7 +231,7 @@ describe.each(['oldest-first', 'nearly'] as const)('of a report in another order
     },
   );
 
-  test('Last-Modified is the date of the newest send, wherever it stands on the page', async () => {
+  test('Last-Modified is the date of the newest send, at any position on the page', async () => {
     const id = `8${order.length}1`;
     const campaign = begin(id);
     const answer = await it.get(`/ctct/campaigns/${id}/sends`);

@@ -30,7 +30,7 @@ async function drain(team: string): Promise<Response> {
   }
 }
 
-test('a refused caller learns that its team has spent its share, and when it may call again', async () => {
+test('a refused caller sees that the share of its team is spent, and when to retry', async () => {
   await up();
   const refused = await drain('a');
   expect(it.sandbox.callCount).toBe(10);
@@ -49,7 +49,7 @@ test('a refused caller learns that its team has spent its share, and when it may
   expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toEqual({ status: 'ready', upstream: 'ok' });
 });
 
-test('a stale page that a team may not refresh is refreshed for the next one that may', async () => {
+test('a stale page that a team may not refresh is refreshed for the next team that may', async () => {
   await up();
   await ask('b', 500);
   await drain('a');
@@ -62,7 +62,7 @@ test('a stale page that a team may not refresh is refreshed for the next one tha
   expect(it.sandbox.callCount).toBe(calls + 1);
 });
 
-test('a client that only ever has hits keeps its half of what its team has', async () => {
+test('a client that only has hits keeps its half of the share of its team', async () => {
   await up([]);
   const from = (address: string, limit: number) =>
     it.get(`/campaigns/1/sends?limit=${limit}`, { 'x-forwarded-for': address });

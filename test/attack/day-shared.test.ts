@@ -82,7 +82,7 @@ describe('three instances with Redis, from the first second of a day', () => {
   const statusOf = (team: string) =>
     instances.map(({ service }) => service.status().teams.find((one) => one.team === team));
 
-  test('a greedy team on all of them leaves the others their part, and all know whose calls they were', async () => {
+  test('a greedy team on all of them leaves the others their share, and all agree on the count', async () => {
     const urls = await up();
     expect(await drain(urls, { 'x-team': 'a' })).toBe(20);
     expect(await drain(urls, { 'x-team': 'b' })).toBe(20);
@@ -105,7 +105,7 @@ describe('three instances with Redis, from the first second of a day', () => {
     for (const team of statusOf('a')) expect(team?.borrowed).toBeGreaterThanOrEqual(35);
   });
 
-  test('when Redis is lost, each keeps for the others their part of what it may spend itself', async () => {
+  test('when Redis is lost, each reserves the shares of other teams within its own fraction', async () => {
     const urls = await up();
     for (const url of urls) await cold(url, {});
     // Instances know each other from the next beats on.
@@ -157,7 +157,7 @@ describe('two workers, from the first second of a day', () => {
     ends.push(() => sendgate.stop());
   }
 
-  test('a greedy team leaves the others their part, and the metrics say whose calls they were', async () => {
+  test('a greedy team leaves the others their share, and the metrics count calls by team', async () => {
     await up();
     expect(await drain([sendgate.url], { 'x-team': 'a' })).toBe(20);
     expect(await drain([sendgate.url], { 'x-team': 'b' })).toBe(20);
@@ -169,7 +169,7 @@ describe('two workers, from the first second of a day', () => {
     expect(metrics).toMatch(/^sendgate_quota_team_available\{team="a"\} 0$/m);
   });
 
-  test('a greedy client leaves another one, whichever worker it was seen by, half of what the team has', async () => {
+  test('a greedy client leaves another one half of the share of the team, across workers', async () => {
     await up({ SENDGATE_TEAMS: '[]' });
     const from = (address: string) => ({ 'x-forwarded-for': address });
     const metrics = async () => (await fetch(`${sendgate.managementUrl}/metrics`)).text();

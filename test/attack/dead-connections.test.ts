@@ -64,7 +64,7 @@ const exportStatus = async () => {
 };
 
 describe('a connection that reads nothing and is reset', () => {
-  test('gives back the slot of an export that was queued behind four big responses', async () => {
+  test('releases the slot of an export queued behind four big responses', async () => {
     await begin();
     const big = wire('/assets/site/vendor/swagger-ui-bundle.js');
     for (let n = 0; n < 4; n++) {
@@ -76,7 +76,7 @@ describe('a connection that reads nothing and is reset', () => {
     await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
   });
 
-  test('has forty misses logged and counted, and ends their waits', async () => {
+  test('ends its forty misses, each logged and counted', async () => {
     await begin({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     it.sandbox.fault({ kind: 'hang' });
     const socket = await dialDeaf(it.url);
@@ -115,7 +115,7 @@ test('with workers, slots are released in the process that holds them', async ()
   await sandbox.stop();
 });
 
-test('a response that was cut off is logged as such, even where it was written to the end', async () => {
+test('a truncated response is logged as such, even if it was written completely', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
   expect((await it.get('/campaigns/2/sends')).status).toBe(200);
@@ -163,7 +163,7 @@ test('node:http closes the first response of a connection, and Sendgate those qu
   expect(told).toEqual(['second true', 'third true']);
 });
 
-test('a wait that begins after the caller has disconnected ends at once', () => {
+test('a wait that starts after the caller has disconnected ends at once', () => {
   const res = new ServerResponse(new IncomingMessage(new Socket()));
   expect(untilDisconnected(res).aborted).toBe(false);
   res.destroy();

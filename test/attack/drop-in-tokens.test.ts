@@ -89,7 +89,7 @@ describe("a team's token", () => {
     expect(teamOf(await to(target, { 'x-forwarded-for': '10.9.0.1', ...headers }, 'HEAD'))).toBe(team);
   });
 
-  test.each([true, false])('holds for no other request of its connection (pipelined: %s)', async (isAtOnce) => {
+  test.each([true, false])('applies to no other request of its connection (pipelined: %s)', async (isAtOnce) => {
     await up();
     const token = ['Authorization: Bearer token-of-jobs'];
     const sequence: [string, readonly string[], string][] = [
@@ -139,7 +139,7 @@ describe("a team's token", () => {
   });
 });
 
-test('a credential that is taken off a request is in no part of it any more', async () => {
+test('a stripped credential remains in no part of the request', async () => {
   await up();
   const server = createServer({ joinDuplicateHeaders: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');

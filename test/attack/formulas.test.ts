@@ -52,7 +52,7 @@ test.each([',', ';', '|', '\t'])(
   },
 );
 
-test('A value that is none is written as it is', () => {
+test('A value that is not a formula is written unchanged', () => {
   for (const email of [
     ...['first.last+tag@example.com', 'a-b@x-y.example', "o'neil@example.com", 'user%host@example.com'],
     ...['a=b@example.com', 'ä@example.com', 'a;b@example.com', 'a|b@example.com', '1@x', 'a b@x'],

@@ -58,7 +58,7 @@ describe('the address of a client', () => {
     expect(addressOf(forwarded)).toBe(address);
   });
 
-  test('is looked for in 32 hops, from the right', () => {
+  test('is searched in 32 hops, from the right', () => {
     const hops = (n: number) => `10.1.2.3${', 10.9.1.1'.repeat(n)}`;
     expect(addressOf(hops(31))).toBe('10.1.2.3');
     expect(addressOf(hops(32))).toBe('10.9.1.1');

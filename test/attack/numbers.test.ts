@@ -78,7 +78,7 @@ test('the limit of a second is never below one call, and its waits are finite', 
   );
 });
 
-test('a queue says how long to wait, whatever the upstream complains of and the clock is set to', async () => {
+test('a queue gives a valid Retry-After, for any complaint of the upstream and any clock', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -182,7 +182,7 @@ test('`RateLimit` is within the limit and the minute of the client', async () =>
   );
 });
 
-test("a page's age is the time that has passed, and its freshness within bounds", async () => {
+test("a page's age is the time passed, and its freshness is within bounds", async () => {
   const dates = fc.integer({ min: -1e12, max: 1e12 });
   await fc.assert(
     fc.asyncProperty(steps, dates, async (all, newestMs) => {
@@ -232,7 +232,7 @@ test("a page's age is the time that has passed, and its freshness within bounds"
   );
 });
 
-test('a minute has sixty seconds whenever it begins', () => {
+test('a minute has sixty seconds whenever it starts', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), fc.integer({ min: 1, max: 1e9 }), (ms, duration) => {
       const now = exactMs(ms);

@@ -133,7 +133,7 @@ describe('wrong tokens', () => {
     return given;
   };
 
-  test.each(['true', 'false'])('are limited by their address where callers.required is %s', async (required) => {
+  test.each(['true', 'false'])('are limited by address where callers.required is %s', async (required) => {
     await up({ ...env, SENDGATE_CALLERS_REQUIRED: required });
     const answer = required === 'true' ? 401 : 200;
     expect(await statuses('10.9.0.1', 'a', 'b', 'c', 'd', 'e')).toEqual([answer, answer, answer, 429, 429]);
@@ -156,14 +156,14 @@ describe('wrong tokens', () => {
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('a valid token is no wrong one though another team comes first', async () => {
+  test('a valid token is not counted as wrong although another team matches first', async () => {
     await up({ ...env, SENDGATE_TEAMS: JSON.stringify([...teams, { name: 'late', tokensSha256: [sha256('x')] }]) });
     const { headers } = await to(path, from('10.1.0.1', 'x'));
     expect(headers['ratelimit']).toMatch(/^"web"/);
     expect(await statuses('10.1.0.1', 'x', 'x', 'x', 'x')).toEqual([200, 200, 200, 200]);
   });
 
-  test("are not the tokens that v2's programs send to Constant Contact, on v2's path alone", async () => {
+  test("do not include tokens that v2's programs send to Constant Contact, on v2's path only", async () => {
     await up({ ...env, SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000' });
     const dropIn = await to(dropInPath, from('10.1.0.1', 'token-of-jobs'));
     expect(dropIn.headers['ratelimit']).toMatch(/^"web"/);
@@ -247,7 +247,7 @@ describe('a remembered caller of a connection', () => {
     return text.split(/(?=HTTP\/1\.1 \d)/);
   }
 
-  test('is not used for a preflight, though its headers are the same', async () => {
+  test('is not reused for a preflight with the same headers', async () => {
     await up({ SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
     const fields = ['Host: localhost', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'];
     const [read, preflight] = await onOneConnection([`GET ${path}`, `OPTIONS ${path}`], fields);
@@ -255,7 +255,7 @@ describe('a remembered caller of a connection', () => {
     expect(preflight).toMatch(/^HTTP\/1\.1 204 [\s\S]*Access-Control-Allow-Methods: GET, HEAD/);
   });
 
-  test("is not used for a request whose token was taken off on v2's path", async () => {
+  test("is not reused for a request whose token was stripped on v2's path", async () => {
     await up({
       SENDGATE_TEAMS: JSON.stringify([{ name: 'jobs', tokensSha256: [sha256('token-of-jobs')] }]),
       SENDGATE_SERVER_DROP_IN_V2: 'true',

@@ -48,7 +48,7 @@ const warnings = (event: string) =>
   it.lines.filter((line) => line.includes(`"event":"${event}"`)).map((line) => JSON.parse(line));
 
 describe('a reader that never reads', () => {
-  test('is cut off after exports.patienceSeconds, whatever it has asked for', async () => {
+  test('is disconnected after exports.patienceSeconds, for any resource', async () => {
     await begin();
     // A file of the site, pipelined ones, hits, errors and an export behind them.
     const requests = [
@@ -74,7 +74,7 @@ describe('a reader that never reads', () => {
     expect(await isServed('127.0.0.1')).toBe(true);
   });
 
-  test('has its requests wait, not their responses', async () => {
+  test('queues its requests, not their responses', async () => {
     await begin();
     const { socket, text } = await dial(it.url);
     sockets.push(socket);
@@ -90,7 +90,7 @@ describe('a reader that never reads', () => {
   });
 });
 
-test('has one big response wait, and the others are not begun', async () => {
+test('blocks one big response, and the others are not started', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
   /** How many requests its client has left in this minute: one is counted when it begins. */
@@ -156,13 +156,13 @@ describe('patience', () => {
     expect(await secondsUntilReset(bytes)).toBe(seconds);
   });
 
-  test('is not used up while nothing waits to be read', async () => {
+  test('is not spent while nothing waits to be read', async () => {
     expect(await secondsUntilReset(0, 0)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
 describe('the connections', () => {
-  test('remain for others when one peer opens all that it can', async () => {
+  test('remain for others when one peer opens as many as it can', async () => {
     await begin({ SENDGATE_SERVER_MAX_CONNECTIONS: '60' });
     const held = await Promise.all(Array.from({ length: 60 }, () => deaf()));
     for (const socket of held) socket.write(wire(big).repeat(4));

@@ -100,7 +100,7 @@ describe('while it drains', () => {
     await it.sandbox.stop();
   });
 
-  test('a request that has arrived in part is answered', async () => {
+  test('a partly received request is answered', async () => {
     let half: Raw | undefined;
     const { slow, stopped } = await stopInMidRequest(async () => {
       half = await connection();
@@ -126,7 +126,7 @@ describe('while it drains', () => {
   });
 });
 
-test('connections without a request are closed at once, ahead of what is in flight', async () => {
+test('connections without a request are closed at once, before requests in flight end', async () => {
   const unused: Raw[] = [];
   const { slow, stopped } = await stopInMidRequest(async () => {
     unused.push(await connection(), await connection(it.service.managementUrl));
@@ -141,7 +141,7 @@ test('connections without a request are closed at once, ahead of what is in flig
   await stopped;
 });
 
-test('a connection that has just been opened may still send its request', async () => {
+test('a new connection may still send its request', async () => {
   it = await start();
   fill(it.sandbox);
   const { socket, closed } = await connection();
@@ -175,7 +175,7 @@ test.each([
   await it.sandbox.stop();
 });
 
-test('the same holds with workers', async () => {
+test('workers drain in the same way', async () => {
   const sandbox = await startSandbox();
   fill(sandbox);
   sandbox.fault({ kind: 'latency', ms: 1_500, campaign: '2' });

@@ -13,7 +13,7 @@ const from = (address: string) => ({ 'x-forwarded-for': address });
 const greedy = from('10.0.0.1');
 const env = { SENDGATE_SERVER_TRUST_PROXY: 'loopback' };
 
-test('a client that asks for 200 ids at once that do not exist causes 60 calls, and then gets 429', async () => {
+test('a client that requests 200 unknown ids at once causes 60 calls, then gets 429', async () => {
   it = await start(env);
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
@@ -42,7 +42,7 @@ test('a client that asks for 200 ids at once that do not exist causes 60 calls, 
   expect((await it.get('/campaigns/8888/sends', greedy)).status).toBe(404);
 });
 
-test('two hundred campaigns that exist, asked for at once, are all answered', async () => {
+test('two hundred existing campaigns requested at once are all answered', async () => {
   it = await start(env);
   for (let n = 0; n < 200; n++) it.sandbox.campaign({ id: String(100 + n), size: 1, newestMs: Date.now() });
   const answers = await Promise.all(
@@ -51,7 +51,7 @@ test('two hundred campaigns that exist, asked for at once, are all answered', as
   expect(answers.map(({ status }) => status)).toEqual(Array(200).fill(200));
 });
 
-test('in a team that is counted as a whole, the unknown ids of one client do not concern the others', async () => {
+test('in a team counted as a whole, the unknown ids of one client do not affect the others', async () => {
   const teams = [{ name: 'c', networks: ['10.3.0.0/16'], requestsPerMinute: 3_000 }];
   it = await start({ ...env, SENDGATE_TEAMS: JSON.stringify(teams) });
   for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
@@ -64,7 +64,7 @@ test('in a team that is counted as a whole, the unknown ids of one client do not
   expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
 });
 
-test('an id that does not exist costs one call a minute, whatever is asked of it', async () => {
+test('an unknown id costs one call a minute, whatever is requested about it', async () => {
   it = await start(env);
   for (let limit = 1; limit <= 20; limit++)
     expect((await it.get(`/campaigns/77/sends?limit=${limit}`, greedy)).status).toBe(404);
@@ -76,7 +76,7 @@ test('an id that does not exist costs one call a minute, whatever is asked of it
   expect((await it.get('/campaigns/77/sends', greedy)).status).toBe(200);
 });
 
-test('a page that is held is answered to a client over its limit, also when it is stale', async () => {
+test('a cached page is served to a client over its limit, even if stale', async () => {
   it = await start(env);
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   await it.service.pages.prefetch(firstPage('1'), { team: 'default' });
@@ -86,7 +86,7 @@ test('a page that is held is answered to a client over its limit, also when it i
   expect([answer.status, answer.headers.get('cache-status')]).toEqual([200, expect.stringContaining('stale')]);
 });
 
-test('a caller who comes to a call that the one before has left gets its page', async () => {
+test('a caller who joins a call after the first caller disconnects gets its page', async () => {
   it = await start({ ...env, SENDGATE_CONSTANT_CONTACT_RETRIES: '2' });
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   it.sandbox.fault({ kind: 'latency', ms: 300 });
@@ -128,7 +128,7 @@ describe('with v3', () => {
     },
   );
 
-  test('the same empty UUID is answered again and again, and counts once', async () => {
+  test('an empty UUID requested repeatedly counts once', async () => {
     it = await start(env, { unknownActivities: 'empty' }, 'v3');
     for (let limit = 1; limit <= 100; limit++)
       expect((await it.get(`/campaigns/${uuidOf(1)}/sends?limit=${limit}`, greedy)).status).toBe(200);
@@ -136,7 +136,7 @@ describe('with v3', () => {
     expect(it.sandbox.callCount).toBe(103);
   });
 
-  test('lookups of one client that fail hold up nobody else', async () => {
+  test('failing lookups of one client delay no other client', async () => {
     it = await start(env, {}, 'v3');
     it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
     it.sandbox.fault({ kind: 'hang', path: '/v3/emails/0000' });

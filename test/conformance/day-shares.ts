@@ -37,28 +37,28 @@ export function testDayShares(name: string, newDay: NewDay): void {
       ['b', part(20)],
     ]);
 
-    test('leave a team its part, whatever others want', async () => {
+    test('leave a team its share, whatever others want', async () => {
       const day = await newDay(40, halves);
       expect(await drain(day, 'a', 1)).toBe(20);
       expect(await drain(day, 'b', 1)).toBe(20);
       expect(await drain(day, 'a', 1)).toBe(0);
     });
 
-    test('lend what is not used, the more the later it is', async () => {
+    test('lend what is unused, more as the day passes', async () => {
       const day = await newDay(40, halves);
       expect(await drain(day, 'a', 1)).toBe(20);
       expect(await drain(day, 'a', 0.5)).toBe(10);
       expect(await drain(day, 'a', 0)).toBe(10);
     });
 
-    test('stop at the cap of a team, and leave the reserve', async () => {
+    test('stop at the cap of a team, and keep the reserve', async () => {
       const day = await newDay(40, new Map([['a', part(20, 25)]]));
       expect(await drain(day, 'a', 0, 30)).toBe(10);
       expect(await drain(day, 'a', 0)).toBe(15);
       expect(await drain(day, '', 0)).toBe(15);
     });
 
-    test('say what each team has spent and keeps', async () => {
+    test('report what each team has spent and keeps', async () => {
       const day = await newDay(40, halves);
       await drain(day, 'a', 0.5);
       expect(day.teams().filter(({ calls }) => calls > 0)).toEqual([

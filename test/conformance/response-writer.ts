@@ -97,7 +97,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
       expect(body).toBe(bodyOf('/prepared'));
     });
 
-    test('to HTTP/1.0 that asks to be kept alive', async () => {
+    test('to HTTP/1.0 with keep-alive', async () => {
       const { socket, text, closed } = await dial(url);
       socket.write('GET /prepared HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
       while (!text().endsWith(bodyOf('/prepared'))) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -57,11 +57,11 @@ export function secondLevelSuite(
       await it.stop();
     });
 
-    test('grants the lease for a page that is not there', async () => {
+    test('grants the lease for a missing page', async () => {
       expect((await look(a, firstPage)).kind).toBe('lease');
     });
 
-    test('gives a stored page to the others, as old and as fresh as it is', async () => {
+    test('gives a stored page to the others, with its age and freshness', async () => {
       const { fetchedAt, freshUntil } = await store(a, firstPage, 'rows');
       const reply = pageOr('lease', await look(b, firstPage));
       if (!reply) return;
@@ -70,12 +70,12 @@ export function secondLevelSuite(
       expect(Math.abs(reply.freshUntil - freshUntil)).toBeLessThanOrEqual(2);
     });
 
-    test('never gives a page that is older than asked', async () => {
+    test('never gives a page older than requested', async () => {
       const { fetchedAt } = await store(a, firstPage, 'rows');
       expect((await look(b, firstPage, { notBefore: fetchedAt + 5 })).kind).toBe('lease');
     });
 
-    test('gives a stale page only to those whom it will do', async () => {
+    test('gives a stale page only to callers who accept one', async () => {
       await store(a, firstPage, 'rows');
       clock.forward(61);
       pageOr('lease', await look(b, firstPage, { mayBeStale: true }));
@@ -94,14 +94,14 @@ export function secondLevelSuite(
       expect((await look(b, laterPage)).kind).toBe('lease');
     });
 
-    test('does not take a later page that was asked for in an earlier generation', async () => {
+    test('does not store a later page fetched in an earlier generation', async () => {
       const { generation } = await store(a, firstPage, 'rows');
       await store(a, firstPage, 'new rows');
       await store(a, laterPage, 'more rows', generation);
       expect((await look(b, laterPage)).kind).toBe('lease');
     });
 
-    test('remembers a refusal for its time at most', async () => {
+    test('remembers a refusal no longer than its time', async () => {
       const { lease } = await leaseOf(a, firstPage);
       lease.refused('campaign-not-found', 10_000);
       const reply = await reported(b);
@@ -113,7 +113,7 @@ export function secondLevelSuite(
       expect((await look(b, firstPage)).kind).toBe('lease');
     });
 
-    test('gives the page of a call to those who wait for it, and makes the call as urgent as they are', async () => {
+    test('gives the page of a call to those who wait, and the call takes their urgency', async () => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage);
       await hasAsked(waiting, demand);
@@ -122,7 +122,7 @@ export function secondLevelSuite(
       if (page) expect(await textOf(page)).toBe('rows');
     });
 
-    test('tells those who wait why a call has failed', async () => {
+    test('gives those who wait the problem of a failed call', async () => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage).catch((error: unknown) => error);
       await hasAsked(waiting, demand);
@@ -135,12 +135,12 @@ export function secondLevelSuite(
     });
 
     test.each<[string, (lease: Lease) => void]>([
-      ['its callers have left', (lease) => lease.failed(new Problem('upstream-busy', { reason: 'abandoned' }))],
+      ['its callers have disconnected', (lease) => lease.failed(new Problem('upstream-busy', { reason: 'abandoned' }))],
       [
         'its team has spent its share',
         (lease) => lease.failed(new Problem('upstream-quota-exhausted', { reason: 'share' })),
       ],
-      ['it was of no use for the page', (lease) => lease.released()],
+      ['it brought nothing for the page', (lease) => lease.released()],
     ])('passes the lease on when a call has ended because %s', async (_, end) => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage);
@@ -159,7 +159,7 @@ export function secondLevelSuite(
       if (remembers) expect(outcome).toEqual(new Error('left'));
     });
 
-    test('gives nothing of a campaign after it was purged, and tells every instance', async () => {
+    test('gives nothing of a purged campaign, and notifies every instance', async () => {
       const told: unknown[] = [];
       for (const { secondLevel } of [a, b]) secondLevel.onPurge((campaign) => told.push(campaign));
       await store(a, firstPage, 'rows');
@@ -171,7 +171,7 @@ export function secondLevelSuite(
       expect(new Set(told).size).toBeLessThanOrEqual(2);
     });
 
-    test('learns the present generation of a walk', async () => {
+    test('learns the current generation of a walk', async () => {
       await store(a, firstPage, 'rows');
       await store(a, firstPage, 'new rows');
       await b.secondLevel.confirm(walk);
@@ -179,7 +179,7 @@ export function secondLevelSuite(
       if (remembers) expect(b.generations.of(walk).generation).toBe(a.generations.of(walk).generation);
     });
 
-    test('grants the lease, and rejects nothing, while what is behind it is unavailable', async () => {
+    test('grants the lease, without rejecting, while its store is unavailable', async () => {
       const { lease } = await leaseOf(a, laterPage);
       await it.breakDown?.();
       const startedAt = performance.now();
