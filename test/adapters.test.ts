@@ -1,5 +1,5 @@
 /**
- * Both versions of Constant Contact's API are adapters, by one suite.
+ * Both versions of Constant Contact's API pass the adapter suite.
  */
 import { describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';

@@ -1,5 +1,5 @@
 /**
- * A request is identified and counted once, ahead of the fast path and of Express.
+ * A request is identified and counted once, before the fast path and Express.
  */
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -34,7 +34,7 @@ describe('a caller with unchanged headers on its connection', () => {
     writer: new PlainWriter(),
   });
 
-  /** Identifies two requests with these fields on one connection. Resolves with how often the team was looked for. */
+  /** Identifies two requests with these headers on one connection. Resolves with the number of team lookups. */
   function identifiedTwice(fields: Readonly<Record<string, string>>): number {
     const addresses = new Addresses([]);
     const digest = '0'.repeat(64);
@@ -77,7 +77,7 @@ describe('express-rate-limit', () => {
     for (const close of closers.splice(0)) close();
   });
 
-  /** Asks an Express application that is told this decision. */
+  /** Sends a request to an Express application with this decision. */
   async function told(decision: Decision | undefined) {
     const rateLimit = expressRateLimit();
     const app = express();

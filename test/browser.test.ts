@@ -1,5 +1,5 @@
 /**
- * What a real browser lets a page of another origin do with Sendgate: nothing, unless its origin is on the list.
+ * A real browser lets a page of another origin do nothing with Sendgate, unless its origin is listed.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -35,7 +35,7 @@ async function open(origin: string, env: Environment = {}): Promise<Page> {
   return page;
 }
 
-/** What a page can find out about a URL, by every way that it has. */
+/** Everything that a page can find out about a URL. */
 const tries = (page: Page, url: string) =>
   page.evaluate(async (target) => {
     const read = (init: RequestInit) =>

@@ -1,5 +1,5 @@
 /**
- * Who may ask, from where, and how often.
+ * Which callers are admitted, from where, and how often.
  */
 import { createHash } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
@@ -256,7 +256,7 @@ describe('a web page', () => {
     expect(answer.headers['vary']).toBe('Origin');
     expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     expect(it.sandbox.callCount).toBe(0);
-    await it.get(path); // and no more when the page is held
+    await it.get(path); // and no more on a hit
     expect((await ask(headers)).status).toBe(403);
   });
 

@@ -1,5 +1,5 @@
 /**
- * When a worker's copy of a page is answered without asking the primary.
+ * When a worker serves its copy of a page without asking the primary.
  */
 import { beforeEach, expect, test } from '@jest/globals';
 import { makeBody, pageOf } from '../src/cache/page.ts';

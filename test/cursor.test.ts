@@ -1,5 +1,5 @@
 /**
- * v3's cursors: made of Constant Contact's links, and a caller's input when they come back.
+ * v3's cursors: made from Constant Contact's links, and caller input when they come back.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -11,14 +11,14 @@ const encode = (query: string) => Buffer.from(query).toString('base64url');
 const values = (query: string) => [...new URLSearchParams(query)];
 const allowed = ['cursor', 'next', 'limit', 'url_id', 'after_date', 'before_date'];
 
-/** Values that a parameter can have, decoded. */
+/** Decoded values of a parameter. */
 const printable = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 });
 const value = (name: string): fc.Arbitrary<string> => {
   if (name === 'limit') return fc.integer({ min: 1, max: 500 }).map(String);
   if (name === 'url_id') return fc.stringMatching(/^\d{1,20}$/);
   return name.endsWith('_date') ? fc.string({ unit: 'grapheme-ascii', maxLength: 20 }) : printable;
 };
-/** Parameters of a link that can be followed, in any order. */
+/** Parameters of a valid link, in any order. */
 const parameters = fc
   .shuffledSubarray(allowed, { minLength: 1 })
   .filter((names) => names.includes('cursor') || names.includes('next'))
@@ -105,7 +105,7 @@ describe('a link of v3', () => {
   });
 });
 
-/** What a caller might try, each with what is wrong. */
+/** Hostile cursors, each with its flaw. */
 const hostile: readonly (readonly [what: string, cursor: string])[] = [
   ['another parameter', encode('next=a&created_since=2020-01-01')],
   ['a credential', encode('next=a&api_key=x')],
@@ -189,7 +189,7 @@ describe('a cursor of a caller', () => {
 
   test('from a valid link is sent upstream unchanged, to the usual path', async () => {
     const query = 'limit=5&next=MQ**%20%2B+x&after_date=2026-01-01T00:00:00Z';
-    expect((await it.get(`${path}?next=${encode(query)}`)).status).toBe(400); // The sandbox has not made it.
+    expect((await it.get(`${path}?next=${encode(query)}`)).status).toBe(400); // Not made by the sandbox.
     const [call] = it.sandbox.calls;
     expect(call?.path).toBe(`/v3/reports/email_reports/${activityIdOf('1')}/tracking/sends`);
     expect(call?.query).toEqual({ limit: '5', next: 'MQ** + x', after_date: '2026-01-01T00:00:00Z' });

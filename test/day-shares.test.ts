@@ -1,5 +1,5 @@
 /**
- * The day's shares as one instance counts them, and as Redis does for all.
+ * Day shares as counted by one instance, and by Redis for all.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -41,7 +41,7 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
   const shares = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
   let teams: readonly TeamCalls[] = [];
   return {
-    /** @param today number of the day, by the clock of the instance that asks */
+    /** @param today number of the day, by the asking instance's clock */
     spend: async ({ team, rest, reserve }: Step, today = 2) => {
       const values = ['channel', 'me', JSON.stringify([today, rest, []]), shares, perDay, 10 * perDay, team, reserve];
       const reply = await runScript(client, script, [...keys, ...values]);

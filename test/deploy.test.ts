@@ -1,5 +1,5 @@
 /**
- * The files with which Sendgate is run: valid by their schema, and with settings that there are.
+ * The deployment files are valid by their schema, and use existing settings.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { networkRule, parseIp } from '../src/callers/ip.ts';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
 import { startProcess } from './support/harness.ts';
 
-/** What a running process tells Prometheus. */
+/** Metrics of a running process. */
 let metrics = '';
 beforeAll(async () => {
   const process = await startProcess({ CONSTANT_CONTACT_API_KEY: 'an-api-key' });
@@ -42,7 +42,7 @@ interface PodSpec {
 const manifests = (file: string): Manifest[] =>
   parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((document) => document.toJS());
 
-/** An object that notes which of its keys were looked at, at any depth: a schema's validator does not look at others. */
+/** Records which keys are read, at any depth: a schema's validator reads no others. */
 function watched(value: object, seen: Set<string>, path = ''): object {
   return new Proxy(value, {
     get(target, key) {
@@ -61,7 +61,7 @@ function paths(value: object, path = ''): string[] {
   ]);
 }
 
-/** What is wrong with a manifest by the schema of its kind: wrong types, missing fields, and fields that there are not. */
+/** Returns a manifest's errors by its schema: wrong types, missing and unknown fields. */
 function mistakes(manifest: Manifest): string[] {
   const seen = new Set<string>();
   const model = Object.assign(Object.create(models[manifest.kind].prototype), manifest);
@@ -111,7 +111,7 @@ test('every field is checked against the schema', () => {
   expect(mistakes(first as Manifest).join()).toMatch(/containerPort must be integer/);
 });
 
-/** The configuration that these variables make. */
+/** Loads the configuration from these variables. */
 function load(env: Record<string, string | number>): Loaded {
   const files: Record<string, string> = {
     '/run/secrets/sendgate/api-key': 'an-api-key',

@@ -1,5 +1,5 @@
 /**
- * What the documentation points to is there: files, headings, source files.
+ * The documentation refers to existing files, headings and source files.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

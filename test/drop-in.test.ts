@@ -1,5 +1,5 @@
 /**
- * v2's own path, for programs that were written for it: with a real one of them, in front of either version.
+ * v2's path for programs written for it: with a real one of them, in front of either version.
  */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -78,7 +78,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     ['?next=nonsense', 400, 'query.param.invalid'],
     [`?next=${forged('yesterday', 'c3RhcnRBdD0zJmxpbWl0PTI')}`, 400, 'query.param.invalid'],
     [`?next=${forged('2020-01-01T00:00:00.000Z', '\r\n')}`, 400, 'query.param.invalid'],
-    // Another spelling of a cursor of ours is none: each question has one page in the cache.
+    // Another spelling of our cursor is invalid: each query has one cache entry.
     [`?next=${forged('2020-01-01T00:00:00Z', documentedCursor)}`, 400, 'query.param.invalid'],
     [`?next=${forged('2020-01-01T00:00:00.000Z', documentedCursor)}%3D`, 400, 'query.param.invalid'],
     [`?next=${forged('', documentedCursor)}`, 400, 'query.param.invalid'],
@@ -116,7 +116,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     const { results } = (await answer.json()) as PageJson;
     expect(results.length).toBe(it.sandbox.campaign({ id: '5', size: 60, newestMs }).countSince(Date.parse(instant)));
     expect((await call(resource('5', `?created_since=${instant}`))).headers.get('cache-status')).toContain('; hit');
-    // On our own path, an instant has a zone.
+    // On Sendgate's own path, an instant needs a zone.
     for (const target of ['/campaigns/5/sends', '/campaigns/5/sends.csv']) {
       const own = await it.get(`${target}?created_since=${spelled}`);
       expect(own.status).toBe(/(T[\d:.]+)$/.test(spelled) ? 400 : 200);
@@ -327,7 +327,7 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     expect(second.results).toHaveLength(10);
     expect(second.meta).toEqual({ pagination: {} });
     expect(it.sandbox.callCount - before - lookup).toBe(3);
-    // On our own path, the reader finds out.
+    // On Sendgate's own path, the reader follows the link to an empty page.
     const own = await page(`/campaigns/21/sends?limit=20&created_since=${since}`);
     expect(own.meta.pagination.next_link).toBeDefined();
   });
@@ -347,6 +347,6 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     const before = await callsOf('jobs');
     const answer = await fetch(`${it.url}${resource('23', `?limit=10&created_since=${since}&access_token=${token}`)}`);
     expect(((await answer.json()) as PageJson).meta).toEqual({ pagination: {} });
-    expect((await callsOf('jobs')) - before).toBe(3); // Two pages, and the campaign's id in v3.
+    expect((await callsOf('jobs')) - before).toBe(3); // Two pages, and the lookup of the id in v3.
   });
 });

@@ -421,7 +421,7 @@ describe('the resource', () => {
   });
 
   test.each(['/campaigns/1/sends.csv', '/campaigns/1/sends.ndjson', '/campaigns/1/sends/summary', '/status'])(
-    '%s is guarded as pages are, and says nothing of the upstream',
+    '%s has the same guards as pages, and reveals nothing about the upstream',
     async (path) => {
       const teams = [{ name: 'web', header: { name: 'x-team', value: 'web' } }];
       await begin(3, {

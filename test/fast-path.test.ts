@@ -1,5 +1,5 @@
 /**
- * The fast path responds to hits ahead of Express: with the same bytes, the same header fields and the same count.
+ * The fast path serves hits before Express: with the same bytes, headers and count.
  */
 import { createHash } from 'node:crypto';
 import { Agent, type IncomingMessage, request, ServerResponse } from 'node:http';
@@ -12,7 +12,7 @@ const path = targetOf('/ctct/campaigns/1/sends');
 let it: Harness;
 
 beforeAll(async () => {
-  // A clock that stands still: two answers are compared to the letter.
+  // A stopped clock: two responses are compared verbatim.
   it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' }, {}, api, new FakeClock(Date.now()));
   it.sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
   await it.get(path);
@@ -28,7 +28,7 @@ function ask(target: string, headers: Record<string, string>, method = 'GET') {
         const parts: Buffer[] = [];
         res.on('data', (part) => parts.push(part));
         res.on('end', () => {
-          // What differs between any two answers: the count of requests left, and the time.
+          // Masks what differs between any two responses: requests left, and the time.
           const own = res.rawHeaders.map((text) => text.replace(/; r=\d+; t=\d+$/, '; r=?; t=?'));
           const date = own.indexOf('Date');
           own.splice(date, 2);
@@ -165,7 +165,7 @@ describe('a connection', () => {
     for (let close = open.pop(); close; close = open.pop()) await close();
   });
 
-  /** All that comes back for what is sent at once, until the server closes. */
+  /** Everything received for requests sent at once, until the server closes. */
   async function exchange(...requests: readonly string[]): Promise<string> {
     const { hostname, port } = new URL(it.url);
     const socket = connect(Number(port), hostname);

@@ -1,5 +1,5 @@
 /**
- * The lock beside the token file: one holder at a time, also when a holder has died.
+ * The lock beside the token file: one holder at a time, even when a holder dies.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -70,7 +70,7 @@ test('that was found stale is not broken after another lock has replaced it', as
   expect(existsSync(path)).toBe(false);
   const release = await lock(path, 100);
   const taken = versionNow();
-  breakLock(path, seen); // The second of two who have seen the old one.
+  breakLock(path, seen); // The second of two processes that saw the old lock.
   expect(versionNow()).toBe(taken);
   expect(leftovers()).toHaveLength(1);
   release?.();
@@ -80,7 +80,7 @@ test('is broken by one process at a time, and by the next if that one dies', asy
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
-  writeFileSync(`${path}.${seen}`, ''); // Somebody is at it.
+  writeFileSync(`${path}.${seen}`, ''); // Another process is breaking it.
   breakLock(path, seen);
   expect(leftovers()).toHaveLength(2);
   rmSync(`${path}.${seen}`);
@@ -104,7 +104,7 @@ test('of a dead holder goes to one process at a time when many find it at once',
   writeFileSync(path, '');
   age(61);
   const module = fileURLToPath(new URL('../dist/storage/file-lock.js', import.meta.url));
-  // Each of them writes two lines while it holds the lock: others' lines must not come in between.
+  // Each process writes two lines while it holds the lock; no other lines may come between.
   const program = `
     import { appendFileSync } from 'node:fs';
     import { setTimeout as delay } from 'node:timers/promises';

@@ -56,7 +56,7 @@ describe('a gate', () => {
     expect(probes).toBe(1);
     finding = 'answered';
     await clock.pass(60_000);
-    // The one who has it probed waits for what comes of it; the others do not.
+    // The caller who probes waits for the finding; the others do not.
     expect(await Promise.all([passes(), passes()])).toEqual([true, false]);
     expect([await passes(), probes]).toEqual([true, 2]);
     expect(changes).toEqual([true, false]);

@@ -1,5 +1,5 @@
 /**
- * When a walk begins a new generation, which makes its later pages unreachable.
+ * When a walk starts a new generation, which invalidates its later pages.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { type ArrivedPage, Generations } from '../src/cache/generations.ts';

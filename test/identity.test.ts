@@ -1,5 +1,5 @@
 /**
- * Nothing is done on anybody's account before it is known whose it is.
+ * No call is charged before the caller is identified.
  */
 import { once } from 'node:events';
 import http from 'node:http';

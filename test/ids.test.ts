@@ -212,7 +212,7 @@ test('A page that arrives while its id turns out to mean another one is not stor
 });
 
 test.each([{ kind: 'forbidden' }, { kind: 'gone', status: 410 }, { kind: 'gone' }] as const)(
-  'When v3 has cross references no more, each is asked for once a minute, with all that come with it: %j',
+  'Without v3 cross references, unknown ids are looked up once a minute, all in one call: %j',
   async (fault) => {
     await up();
     const v2Ids = Array.from({ length: 50 }, (_, n) => String(1_000 + n));
@@ -308,7 +308,7 @@ describe("A campaign's id", () => {
   });
 
   test.each(['not-found', 'empty'] as const)(
-    'of what has not gone out has an empty page, then one with sends: %s',
+    'of an unsent campaign gets an empty page, then one with sends: %s',
     async (unknown) => {
       await up({}, { unknownActivities: unknown });
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now(), status: 'DRAFT' });
@@ -454,9 +454,9 @@ describe('A summary', () => {
   });
 });
 
-describe('What v3 counts', () => {
+describe('The statistics of v3', () => {
   test.each([{}, { dottedStats: true }, { textCounts: true }, { numericIds: true }])(
-    'is read however it is written: %j',
+    'are read in every documented form: %j',
     async (options) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
@@ -465,7 +465,7 @@ describe('What v3 counts', () => {
     },
   );
 
-  test('is missing if v3 rejects the id as malformed', async () => {
+  test('are missing if v3 rejects the id as malformed', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'DRAFT' });
     it.sandbox.fault({ kind: 'status', status: 404, path: '/stats/' });
@@ -492,17 +492,14 @@ describe('A purge', () => {
     expect(paths()).toHaveLength(2);
   });
 
-  test.each(Object.entries(ids))(
-    'by its %s id, of which nothing is known yet, is one all the same',
-    async (name, id) => {
-      await up();
-      it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
-      await it.get(`/campaigns/${ids.activity}/sends`);
-      it.sandbox.forget();
-      expect(await (await purge(it, id)).json()).toEqual({ pages: 1, everywhere: true });
-      expect(lookups()).toHaveLength(name === 'activity' ? 0 : 1);
-    },
-  );
+  test.each(Object.entries(ids))('by its %s id purges all pages even if the id is not known yet', async (name, id) => {
+    await up();
+    it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
+    await it.get(`/campaigns/${ids.activity}/sends`);
+    it.sandbox.forget();
+    expect(await (await purge(it, id)).json()).toEqual({ pages: 1, everywhere: true });
+    expect(lookups()).toHaveLength(name === 'activity' ? 0 : 1);
+  });
 
   test('by an id that cannot be looked up reports that', async () => {
     await up();

@@ -125,7 +125,7 @@ const cases = (['v2', 'v3'] as const).flatMap((version) =>
 const statusesOf = (version: Version) => (version === 'v2' ? [403, 401] : [429]);
 
 describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ ...one, status }))))(
-  '$version tells its limit as $shape with $status',
+  '$version reports its limit as $shape with $status',
   ({ version, shape, status }) => {
     const over = (kind: 'over-qps' | 'over-ratelimit'): Fault => ({ kind, limitsAs: shape, status });
 
@@ -199,7 +199,7 @@ describe("the account's own limits", () => {
 });
 
 test.each(['v2', 'v3'] as const)(
-  "the account's own limits, which %s does not name, slow calls down and refuse no credentials",
+  "the account's limits, unnamed by %s, slow calls down and do not shut the credentials gate",
   async (version) => {
     const limits = { perSecond: 1_000, perDay: 2 };
     const { ask, service, management, told } = await up(version, {}, { limits, limitsAs: 'plain' });
@@ -262,7 +262,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   });
 
   test.each(['3600', '999999999', 'Fri, 01 Jan 2100 00:00:00 GMT'])(
-    'a page that always asks to wait for %s stalls nobody, and says so to its caller, an hour at most',
+    'a page that always responds with Retry-After %s delays no other call, and its caller gets at most an hour',
     async (retryAfter) => {
       const { sandbox, ask, clock, service } = await stepped(version);
       sandbox.fault({ kind: 'status', status: 503, retryAfter, campaign: '1' });
@@ -277,7 +277,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   );
 
   test.each(['-5', 'soon', '0', 'Sat, 01 Jan 2000 00:00:00 GMT'])(
-    'one that says %p is as one that says nothing',
+    'a Retry-After of %p is ignored',
     async (retryAfter) => {
       const { sandbox, ask, clock } = await stepped(version);
       sandbox.fault({ kind: 'status', status: 503, retryAfter, campaign: '1', times: 1 });

@@ -22,7 +22,7 @@ interface Meta {
   readonly pagination?: { readonly next_link?: unknown } | '' | readonly never[] | null;
 }
 
-/** A page with these links and sends, told as the version tells them that is behind. */
+/** A page with these links and sends, as the upstream version writes it. */
 function page(
   meta: Meta | '' | null | undefined,
   results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
@@ -75,7 +75,7 @@ describe('a link', () => {
   });
 });
 
-/** What callers see: v2's cursor as it is, v3's as the query that goes up. */
+/** The cursor that callers see: v2's unchanged, v3's encoded query. */
 const seen = (cursor: string, query: string) => (api === 'v2' ? cursor : Buffer.from(query).toString('base64url'));
 
 describe("Constant Contact's link", () => {

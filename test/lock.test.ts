@@ -11,7 +11,7 @@ import { RedisServer } from './support/redis.ts';
 let server: RedisServer;
 let client: Client;
 let clock: FakeClock;
-/** Scripts that were run, by name. */
+/** Names of the scripts that were run. */
 let ran: string[];
 
 beforeAll(async () => {

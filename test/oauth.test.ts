@@ -118,7 +118,7 @@ test.each([
   ['is deleted', (file: string) => rmSync(file)],
   ['is damaged', (file: string) => writeFileSync(file, '{"clientId":')],
 ])(
-  'when the file %s while Sendgate runs, the latest refresh token goes on being used, and is stored again',
+  'when the file %s while Sendgate runs, the latest refresh token stays in use and is stored again',
   async (_, harm) => {
     const tokenFile = join(folder, `harmed-${files++}.json`);
     const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
@@ -234,26 +234,23 @@ describe('a refresh', () => {
   });
 
   const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
-  (mayMount ? test : test.skip)(
-    'spends none when nothing can be put in the place of the file, mounted by itself',
-    async () => {
-      const first = await order();
-      writeFileSync(first.tokenFile, '');
-      writeFileSync(`${first.tokenFile}.outside`, '');
-      const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
-      const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
-      const { tokenFile } = first;
-      const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
-      let told = '';
-      child.stdout.on('data', (part) => {
-        told += part;
-      });
-      child.stdin.end(JSON.stringify(first));
-      await once(child, 'close');
-      expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
-      expect(sandbox.tokenCallCount).toBe(0);
-    },
-  );
+  (mayMount ? test : test.skip)('spends no refresh token if the file is a mount that cannot be replaced', async () => {
+    const first = await order();
+    writeFileSync(first.tokenFile, '');
+    writeFileSync(`${first.tokenFile}.outside`, '');
+    const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
+    const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
+    const { tokenFile } = first;
+    const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
+    let told = '';
+    child.stdout.on('data', (part) => {
+      told += part;
+    });
+    child.stdin.end(JSON.stringify(first));
+    await once(child, 'close');
+    expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+  });
 
   test('does not wait for the lock of a process killed long ago', async () => {
     const first = await order();

@@ -1,5 +1,5 @@
 /**
- * Rows that are not as they are documented: each is kept with what it has, in pages, exports and views.
+ * Rows that deviate from the documentation: each is kept with the fields it has, in pages, exports and views.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ const metric = async ({ service }: Harness) =>
 const warnings = ({ lines }: Harness) =>
   lines.filter((line) => line.includes('upstream.odd_row')).map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** What is odd, and the field that callers have nothing in. */
+/** The oddity, and the field that is empty for callers. */
 const kinds: readonly (readonly [OddKind, keyof Send])[] = [
   ['no-address', 'email_address'],
   ['null-address', 'email_address'],
@@ -70,7 +70,7 @@ describe('a row with', () => {
   });
 
   test.each(['null-row', 'text-row', 'numeric-row', 'list-row', 'other-row'] as const)(
-    'is none, and refuses the page: %s',
+    'rejects the page if it is not a row: %s',
     async (kind) => {
       const harness = await up({ 2: kind });
       const answer = await harness.get('/campaigns/1/sends');
@@ -133,7 +133,7 @@ describe('behind odd rows', () => {
   };
 
   test.each([{ pageSize: 2 }, { pageSize: 5 }, { pageSize: 500 }])(
-    'exports have each row once, with empty cells: %j',
+    'exports contain each row once, with empty cells: %j',
     async ({ pageSize }) => {
       const harness = await up(everything, { size: 40, pageSize, spacingMs: 1 });
       const csv = await (await harness.get('/campaigns/1/sends.csv')).text();
@@ -197,7 +197,7 @@ describe('behind odd rows', () => {
       ...{ id: '1', size: 30, newestMs, spacingMs: 1000, odd: { 0: 'null-contact' } },
       known: [{ contactId: '1', email: 'new@example.com', at: '2026-01-01T12:00:00.000Z' }],
     });
-    // The first page of another size, of which no tag is known.
+    // A first page of another limit, without a known ETag.
     await harness.page('/campaigns/1/sends?limit=9');
     expect((await harness.get(next)).headers.get('cache-status')).toContain('fwd=');
   });

@@ -1,5 +1,5 @@
 /**
- * The policy of the page cache, with an upstream that answers when the test says so and a clock on which nothing passes by itself.
+ * The policy of the page cache, with a scripted upstream and a clock that only the test moves.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Generations } from '../src/cache/generations.ts';
@@ -27,7 +27,7 @@ beforeEach(() => {
   pages = cacheOf(clock, upstream);
 });
 
-/** Lets everything run that waits for no clock and for no upstream. */
+/** Runs everything that waits for neither the clock nor the upstream. */
 async function idle(): Promise<void> {
   for (let n = 0; n < 20; n++) await settled();
 }
@@ -171,7 +171,7 @@ describe('A first page', () => {
     await hold('c', later);
     await idle();
     expect(pages.hit(query)).toBeUndefined();
-    // Where that fails, it is answered all the same, and not tried again with every question.
+    // If that fails, the page is served anyway, without a call for every request.
     failWith(new Problem('upstream-failed'));
     await pages.get(query, ask);
     const tried = upstream.calls.length;

@@ -1,5 +1,5 @@
 /**
- * What is held, for how long, and what happens when it gets old: on a clock that can be put forward.
+ * Which pages are cached, for how long, and what happens when they are stale, on a clock that the test moves.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { api, cursorOf, type Harness, type PageJson, start, until } from './support/harness.ts';
@@ -73,7 +73,7 @@ describe('a page past its freshness', () => {
     const gone = await it.get(path);
     expect(gone.status).toBe(502);
     it.sandbox.heal();
-    it.clock.forward(61); // That it failed is remembered for a minute.
+    it.clock.forward(61); // The failure is remembered for a minute.
     expect(await status()).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
   });
 
@@ -125,7 +125,7 @@ describe('a request for a fresh page', () => {
 
 describe('a changed first page invalidates later pages', () => {
   const head = `${path}?limit=10`;
-  /** Lets the head be refreshed: with new sends, if `count` is over 0. */
+  /** Refreshes the first page, with new sends if `count` is over 0. */
   async function refreshHead(count: number) {
     if (count > 0) it.sandbox.addSends(id, count);
     it.clock.forward(61);
@@ -270,7 +270,7 @@ describe('the cache', () => {
     ];
     for (const spelling of spellings) await it.get(`${path}?${spelling}`);
     expect(it.sandbox.callCount).toBe(1);
-    // Where the upstream knows no instants, the page of which it is a view is held too.
+    // If the upstream does not filter, the view's source page is cached too.
     expect(it.service.pages.count).toBe(api === 'v3' ? 2 : 1);
   });
 });

@@ -71,7 +71,7 @@ describe('a query', () => {
   });
 
   test.each(['2012-12-06T13:06', '2012-12-06T13:06:14', '2012-12-06T13:06:14.762999'])(
-    'the instant %s is refused for the zone that it lacks, and told apart from what is none',
+    'the instant %s is refused for its missing zone, unlike text that is not an instant',
     (text) => {
       const allowed = expect.stringContaining('with Z or an offset, such as 2012-12-06T13:06:14.762Z');
       expect(mistakes(`created_since=${text}`)).toEqual([
@@ -101,7 +101,7 @@ describe('a query', () => {
   });
 
   test.each(['api_key', 'access_token', 'API_KEY', 'apikey', 'token', 'Authorization'])(
-    'the credential %s gets its own message, and its value none',
+    'the credential %s gets its own message, without its value',
     (name) => {
       const [error] = mistakes(`${name}=sup3r-secret`);
       expect(error?.problem).toContain('credential');

@@ -60,7 +60,7 @@ interface Wish {
   readonly urgency?: Urgency;
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
-  /** How long the upstream takes to answer. */
+  /** Response time of the upstream. */
   readonly latencyMs?: number;
   readonly demand?: Demand;
 }
@@ -71,12 +71,12 @@ async function ask({ team = 'a', urgency = 'interactive', waitMs = 1e9, signal, 
   clock.after(latencyMs, () => permit.done(true));
 }
 
-/** Asks without waiting for it; a refusal is remembered as an event. */
+/** Asks without waiting; a refusal is recorded as an event. */
 function want(wish: Wish = {}) {
   ask(wish).catch((error: Problem) => events.push(error.code ?? error.message));
 }
 
-/** The most moments that any window of a second holds. */
+/** The most events within any second. */
 function busiest(times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
 }
@@ -136,7 +136,7 @@ describe('the limit of a second', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(900), { minLength: 20, maxLength: 40 }), fc.nat(15), async (delays, lucky) => {
         reset();
-        delays[lucky] = 0; // how short the way is has to be seen once
+        delays[lucky] = 0; // the shortest round trip has to be observed first
         build({ maxWaitMs: 600_000 });
         const arrived: number[] = [];
         for (const delay of delays) {
@@ -281,7 +281,7 @@ describe('teams', () => {
       .sort((a, b) => a - b);
     expect(light).toHaveLength(60);
     expect(light[Math.floor(light.length * 0.95)]).toBeLessThan(1);
-    expect(starts.length).toBeGreaterThan(235); // what the light one leaves, the greedy one takes
+    expect(starts.length).toBeGreaterThan(235); // the greedy team takes what the light one leaves
   });
 
   test('that were idle have no credit', async () => {
@@ -351,7 +351,7 @@ describe('a bulk walk', () => {
     await ask();
     const demand = new Demand('a', 'bulk');
     const waiting = ask({ demand, waitMs: 120_000 }).catch(({ code }: Problem) => code);
-    // Nothing is granted for a while, and the caller is told in time.
+    // Nothing is granted for a while, and the caller is refused in time.
     quota.complain();
     for (let n = 0; n < 40; n++) {
       quota.complain();
@@ -437,7 +437,7 @@ describe('the day', () => {
     expect(quota.isAmple).toBe(false);
     await clock.pass(2_000);
     expect(quota.waiting).toBe(0);
-    expect(quota.isAmple).toBe(true); // 3 left at noon, where 5 should be
+    expect(quota.isAmple).toBe(true); // 3 left at noon instead of 5
     want();
     await clock.pass(2_000);
     expect(quota.isAmple).toBe(false);

@@ -1,5 +1,5 @@
 /**
- * A page is held in one encoding, and answered in every one that callers take.
+ * A page is cached in one encoding and served in every other.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
@@ -18,9 +18,9 @@ async function textOf(answers: PreparedResponses, body: PageBody, form: 'br' | '
   return decode[form](contentOf(await answers.of(body, form)) ?? Buffer.alloc(0)).toString();
 }
 
-// With room for everything, for two or three answers, and for none.
+// Room for everything, for two or three responses, and for none.
 test.each([1_000_000, 3_000, 1])(
-  'all forms are right with %i bytes for answers, and no more are taken',
+  'every encoding is correct with %i bytes for responses, and the bound holds',
   async (room) => {
     const answers = new PreparedResponses('X-Common: 1\r\n', room);
     const bodies = await Promise.all([1, 2, 3, 4].map(page));

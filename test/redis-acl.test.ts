@@ -125,7 +125,7 @@ const denials: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 test.each(denials)(
-  'a user who is denied %s is reported with what is denied, once, and works when it is permitted',
+  'a user denied %s is reported once with what is denied, and works once it is permitted',
   async (_, changes, denied) => {
     await permit(...changes);
     const it = await add();

@@ -1,5 +1,5 @@
 /**
- * When a polled head is asked for again: on a clock on which nothing passes by itself.
+ * When a polled first page is refreshed, on a clock that only the test moves.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { PageCache } from '../src/cache/page-cache.ts';
@@ -55,7 +55,7 @@ async function ask(query = head): Promise<void> {
   refreshAhead.answered(query, page, { team: 'default' });
 }
 
-/** Asks now, and then `times` times more, `seconds` apart. */
+/** Requests now, then `times` times more, `seconds` apart. */
 async function poll(seconds: number, times: number, query = head): Promise<void> {
   await ask(query);
   for (let n = 0; n < times; n++) {

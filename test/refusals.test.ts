@@ -30,7 +30,7 @@ const gone: readonly (readonly [string, Fault])[] = [
 
 describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
   test.each(gone)(
-    'told by %s: the first answer says so, held pages are served, and it is not hammered',
+    'reported by %s: the first response shows it, cached pages are served, and calls stop',
     async (_, fault) => {
       const { sandbox, ask, clock, management, told } = await up(version);
       expect((await ask(1)).status).toBe(200);
@@ -115,7 +115,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
 });
 
 describe.each((['v2', 'v3'] as const).flatMap((version) => errorShapes.map((errorAs) => ({ version, errorAs }))))(
-  'an error that $version tells as $errorAs',
+  'an error that $version writes as $errorAs',
   ({ version, errorAs }) => {
     test('means what its status says', async () => {
       const { sandbox, ask, management, told, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });

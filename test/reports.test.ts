@@ -66,7 +66,7 @@ describe.each(everyReport)('the report of %s', (name, report) => {
     // A row without a date belongs to the one before it.
     const undated = [rowOf(report, ''), ...rows];
     expect(since(report, instants[0], { rows: undated, cursor: 'next' }).rows).toEqual(undated.slice(0, 2));
-    // Oldest first, nothing can be said of the pages behind.
+    // Oldest first: the pages behind it are unknown.
     expect(since(report, instants[1], { rows: rows.toReversed(), cursor: 'next' }).cursor).toBe('next');
   });
 

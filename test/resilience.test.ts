@@ -1,5 +1,5 @@
 /**
- * What Sendgate does when Constant Contact is down, in small and on real HTTP; `npm run soak` does it in large.
+ * What Sendgate does when Constant Contact is down, over real HTTP; `npm run soak` is the long form.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Breaker } from '../src/upstream/breaker.ts';
@@ -65,7 +65,7 @@ describe('the circuit', () => {
       detail: expect.stringContaining('Constant Contact is down'),
     });
     expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(30);
-    expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes that were on their way, and ten retries
+    expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes in flight, and ten retries
     const ready = await fetch(`${service.managementUrl}/readyz`);
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
 

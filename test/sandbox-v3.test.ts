@@ -1,5 +1,5 @@
 /**
- * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
+ * The sandbox's v3: campaigns and activities beyond the pages of their reports.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SandboxOAuth } from '../src/sandbox/oauth/oauth-server.ts';

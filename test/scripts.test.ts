@@ -1,5 +1,5 @@
 /**
- * The Lua scripts: each is a file that says what goes in and what comes out, and stands in what is built.
+ * The Lua scripts: each documents its input and output, and is part of the build.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 /**
- * The file of what survives a restart: parts with an owner each.
+ * The state file, whose parts have an owner each.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

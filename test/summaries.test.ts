@@ -1,5 +1,5 @@
 /**
- * How long a campaign's summary is held, and what is answered when it cannot be refreshed.
+ * How long a campaign's summary is cached, and what is served when it cannot be refreshed.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { UnknownIds } from '../src/cache/unknown-ids.ts';

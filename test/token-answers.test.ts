@@ -1,5 +1,5 @@
 /**
- * Whatever a token endpoint answers: a refresh token in it is kept, and the account with it.
+ * Whatever the token endpoint responds: a refresh token in it is stored, and the account kept.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -64,7 +64,7 @@ async function orderToSandbox(options: Partial<SandboxOAuthOptions> = {}): Promi
 const renewed = { outcome: 'renewed' };
 const failed = (reason: string) => ({ outcome: 'failed', reason });
 
-/** Each shape, and what comes of a refresh that is answered in it. */
+/** Each shape, and the outcome of a refresh with such a response. */
 const shapes: readonly (readonly [string, TokenShape, { readonly outcome: string; readonly reason?: string }])[] = [
   ['as documented', {}, renewed],
   ["as Okta's", { answers: 'okta' }, renewed],
@@ -164,7 +164,7 @@ describe('a response of the token endpoint', () => {
     const first = await orderToSandbox();
     await refreshTokens(first);
     const good = stored(first) as StoredTokens;
-    // As a gateway may answer that has never asked the server.
+    // As a gateway may respond without asking the server.
     const gateway = http.createServer((_, res) => res.writeHead(502).end('{"refresh_token":"nobody-knows-it"}'));
     const url = await listen(gateway, '127.0.0.1', 0);
     running.push(() => new Promise((resolve) => gateway.close(resolve)));
@@ -197,15 +197,12 @@ describe('a response of the token endpoint', () => {
     [null, 86_400],
     [true, 86_400],
     [[3_600], 86_400],
-  ])(
-    'has a life of a second to a day, and of the documented day where it says none: %j',
-    async (expires_in, seconds) => {
-      const first = await orderToSandbox({ shape: { fields: { expires_in } } });
-      expect(await refreshTokens(first)).toEqual(renewed);
-      const { issuedAt, expiresAt } = stored(first) as StoredTokens;
-      expect(expiresAt - issuedAt).toBe(seconds * 1000);
-    },
-  );
+  ])('gets a lifetime from a second to a day, and the documented day without one: %j', async (expires_in, seconds) => {
+    const first = await orderToSandbox({ shape: { fields: { expires_in } } });
+    expect(await refreshTokens(first)).toEqual(renewed);
+    const { issuedAt, expiresAt } = stored(first) as StoredTokens;
+    expect(expiresAt - issuedAt).toBe(seconds * 1000);
+  });
 
   test('with a usable refresh token stores it, whatever else the response contains', async () => {
     let answer = { status: 200, type: '', text: '' };
@@ -365,7 +362,7 @@ describe('a process that is killed', () => {
   const mainFile = fileURLToPath(new URL('../dist/upstream/oauth/refresh-main.js', import.meta.url));
 
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'with %s, as a service manager may, refreshes first',
+    'with %s, as by a service manager, completes its refresh',
     async (signal) => {
       const order = await orderToSandbox({ delayMs: 400, shape: { answers: 'okta' } });
       const child: ChildProcess = spawn(process.execPath, [mainFile], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -391,7 +388,7 @@ describe('a process that is killed', () => {
     const moments: (readonly [number, () => boolean])[] = [
       [0, () => true],
       [delayMs / 2, () => true],
-      [0, isAnswered], // The answer is on its way.
+      [0, isAnswered], // The response is in flight.
       [5, isAnswered],
     ];
     for (const [ms, hasCome] of moments) {
@@ -430,7 +427,7 @@ test('Sendgate survives odd token responses and restarts, and logs nothing of th
     const before = sandbox.tokenCallCount;
     const it = await startInstance(sandbox, clock, env, 'v3');
     await until(async () => {
-      clock.forward(61); // The token has ended, and every pause after a failure.
+      clock.forward(61); // The token has expired, and so has every back-off.
       const answer = await it.get(`/campaigns/${activityIdOf('1')}/sends`, { 'cache-control': 'no-cache' });
       told.push(JSON.stringify([...answer.headers]), await answer.text());
       const { accessToken = '', refreshToken = '' } = readTokens(tokenFile, oauth.clientId) ?? {};

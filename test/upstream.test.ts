@@ -1,5 +1,5 @@
 /**
- * The client of Constant Contact: gates, permits, calls and retries, each in its order and each given back when it was of no use.
+ * The client of Constant Contact: gates, permits, calls and retries, in order, each given back if unused.
  */
 import { describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
@@ -15,7 +15,7 @@ type It = ReturnType<typeof startUpstream>;
 
 const hourMs = 3_600_000;
 
-/** What shuts each gate, and how long it is until its probe. */
+/** What shuts each gate, and its probe interval. */
 const gates: readonly (readonly [string, Finding, number])[] = [
   ['gone', 'gone', hourMs],
   ['day', 'day', hourMs],
@@ -39,7 +39,8 @@ describe.each(gates)('the probe of the %s gate passes to the next caller', (name
     const gate = await shut(it, name, finding, probeMs);
     const other = name === 'gone' ? it.gates.day : it.gates.gone;
     other.shut();
-    // The probe fails, and says nothing of either: with the other one shut for longer, this one is probed again in a minute.
+    // The probe fails, which is irrelevant to both gates: while the other one stays shut, this one is probed again in a
+    // minute.
     it.answer = () => new ConnectionFailure('ECONNREFUSED');
     expect(await it.outcome(it.ask())).not.toBe('page');
     other.open();
@@ -88,7 +89,7 @@ describe.each(gates)('the probe of the %s gate passes to the next caller', (name
     expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
   });
 
-  // Only for the breaker does an answer of any kind say something.
+  // Any response matters to the breaker.
   const saysNothing = name === 'breaker' ? 'failed' : 'second';
   test(`when another caller's neutral call is irrelevant to this gate (${saysNothing})`, async () => {
     const it = startUpstream();
@@ -186,7 +187,7 @@ const problemOf = (asking: Promise<unknown>) =>
 const toAllBut = (answer: () => Scripted | Promise<Scripted>) => (request: UpstreamRequest) =>
   isNeutral(request) ? page : answer();
 
-/** Answered after that many milliseconds. */
+/** Responds after that many milliseconds. */
 const answerIn = (it: It, ms: number, answer: Scripted) =>
   new Promise<Scripted>((resolve) => it.clock.after(ms, () => resolve(answer)));
 

@@ -1,5 +1,5 @@
 /**
- * What is different with v3, behind pages that must not show it.
+ * What differs with v3, while pages must look the same.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -161,7 +161,7 @@ describe("a v2 campaign's id", () => {
     const asked = xrefs().map(({ query }) => query['v2_email_campaign_ids']?.split(',') ?? []);
     expect(Math.max(...asked.map((batch) => batch.length))).toBeLessThanOrEqual(50);
     expect(asked.flat().sort()).toEqual(ids);
-    expect(asked.length).toBeLessThan(120); // How many arrive together is up to the machine; below it is not.
+    expect(asked.length).toBeLessThan(120); // How many arrive together depends on the machine here; below it does not.
   });
 
   test('is looked up in three calls when 120 arrive at once', async () => {
@@ -292,7 +292,7 @@ describe("a page of v3's", () => {
   });
 
   test.each(['2019-05-16T23:14:00+02:00', '2019-05-16T21:14:00.000+0000', '2019-05-16T21:14Z'])(
-    'has its dates in one form: %s',
+    'gets canonical dates: %s',
     (created_time) => {
       expect(page({}, [{ ...activity, created_time }]).rows[0]?.['send_date']).toBe('2019-05-16T21:14:00.000Z');
     },

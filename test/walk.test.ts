@@ -130,7 +130,7 @@ type Design = Pick<
   'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'linkFilter' | 'zoneless'
 >;
 
-/** Each form of cursors, of links and of last pages; with v3 each design besides. */
+/** Walks over each form of cursors, links and last pages; with v3 each design too. */
 const designs: readonly Design[] =
   api === 'v2'
     ? [
@@ -169,7 +169,7 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
     };
     const told = (sends: readonly Send[]) => sends.map(({ contact_id, send_date }) => `${contact_id} ${send_date}`);
 
-    /** What went up: to our own path, and nothing but what a page takes. */
+    /** The calls upstream: to the usual path, with only the parameters of a page. */
     const checkCalls = (id: string, pages: number, limit: string) => {
       const { calls } = it.sandbox;
       const later = calls.filter(({ query }) => 'next' in query || 'cursor' in query);

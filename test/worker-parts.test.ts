@@ -1,5 +1,5 @@
 /**
- * What the processes of one Sendgate share: the count of each client, and the bytes that pages may take.
+ * What the processes of one Sendgate share: each client's count, and the bytes for pages.
  */
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '../src/config/load.ts';

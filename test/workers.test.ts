@@ -219,28 +219,25 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
   });
 
-  test.each(['1', '2'])(
-    'connections that are too many are closed, and cost nothing (%s processes)',
-    async (workers) => {
-      await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
-      const { hostname, port } = new URL(sendgate.url);
-      const sockets = Array.from({ length: 10 }, (_, n) => {
-        // Each from another address: one may hold a quarter.
-        const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
-        const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
-        return socket.on('error', () => {}).resume();
-      });
-      const open = () => sockets.filter(({ destroyed }) => !destroyed);
-      await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
-      await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
-      const before = processorSeconds();
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      expect(processorSeconds() - before).toBeLessThan(0.5);
+  test.each(['1', '2'])('surplus connections are closed at no cost (%s processes)', async (workers) => {
+    await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
+    const { hostname, port } = new URL(sendgate.url);
+    const sockets = Array.from({ length: 10 }, (_, n) => {
+      // Each from another address: one may hold a quarter.
+      const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
+      const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+      return socket.on('error', () => {}).resume();
+    });
+    const open = () => sockets.filter(({ destroyed }) => !destroyed);
+    await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
+    await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
+    const before = processorSeconds();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(processorSeconds() - before).toBeLessThan(0.5);
 
-      for (const socket of sockets) socket.destroy();
-      await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
-    },
-  );
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
+  });
 
   test('exports of a team are counted across workers, and those of a dead worker end', async () => {
     await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });

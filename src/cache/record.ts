@@ -91,7 +91,7 @@ export async function readRecord(
   }
 }
 
-/** Verifies a record and returns its content in a buffer of its own, not a slice of the whole reply. */
+/** Verifies a record and returns its content in a separate buffer, not a slice of the whole reply. */
 function unwrap(record: Buffer, key: string, keys: Keys): Buffer | Unreadable {
   if (record[0] !== recordVersion) return 'other-version';
   const rest = record.subarray(2);

@@ -1,5 +1,5 @@
 /**
- * What one caller asks for does not push everybody's pages out of the cache, unless it pays for it with calls.
+ * A caller cannot evict the pages of others without paying for it with calls.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { activityIdOf } from '../../src/sandbox/v3.ts';

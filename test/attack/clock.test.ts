@@ -1,5 +1,5 @@
 /**
- * A wall clock that is set back or forward by an hour, as NTP and resumed machines do: nothing lasts longer or shorter for it.
+ * The wall clock is set back or forward by an hour, as by NTP or on resume: no duration changes.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -114,7 +114,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
   test("a worker's copy is served for as long as the primary allows, with the age of its page", async () => {
     const clock = new FakeClock();
     const body = { etag: 'W/"1"', lastModified: undefined, next: undefined, cursor: undefined, br: Buffer.of(1) };
-    // The primary was started long ago: its clock has another beginning.
+    // The primary started long ago, so its monotonic clock has another origin.
     const times = { fetchedAt: 1_000_000, freshUntil: 1_070_000, generation: 1, failedAt: undefined };
     const page: Page = { kind: 'page', body: { ...body, identityBytes: 1 }, ...times };
     const lookup: Lookup = { page, outcome: hitInMemory };
@@ -169,7 +169,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
       await clock.pass(130_000);
       expect(startedAt).toHaveLength(life + 1);
     }
-    // A file that another process has left, or this one before the step.
+    // A file from another process, or from this one before the step.
     file = { ...(file as StoredTokens), accessToken: 'other', issuedAt: clock.now() + hourMs };
     file = { ...file, expiresAt: file.issuedAt + 1_000_000 };
     tokens.reload();
@@ -239,7 +239,7 @@ describe('with the clock set back', () => {
     expect((await b.get(sends(2))).headers.get('cache-status')).toContain('fwd=');
     expect((await b.get('/campaigns/404/sends')).status).toBe(404);
     expect(sandbox.callCount).toBe(5);
-    // The other way round what was fetched looks older than it is.
+    // In the other direction, a page looks older than it is.
     await b.get(sends(3));
     expect((await a.get(sends(3))).headers.get('cache-status')).toContain('stale');
   });

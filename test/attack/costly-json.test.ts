@@ -1,5 +1,5 @@
 /**
- * Answers that are made to take long to read: nobody is answered meanwhile.
+ * Responses crafted to be slow to parse, which would block all other requests.
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ import { parseV3Page } from '../../src/upstream/v3.ts';
 const megabytes = 4 * 1024 * 1024;
 const small = 250 * 1024;
 const repeated = (text: string, bytes: number) => text.repeat(bytes / text.length);
-/** Short enough to be read without a look at it. */
+/** Short enough to be parsed without the check. */
 const shortOnes = {
   'objects that are no rows': `{"results":[${repeated('{},', small)}{}],"tracking_activities":[${repeated('{},', 6_000)}{}]}`,
   'numbers that are no rows': `{"results":[${repeated('1,', small)}1]}`,
@@ -32,12 +32,12 @@ function msOf(work: () => unknown): number {
   try {
     work();
   } catch {
-    // It is refused.
+    // Rejected.
   }
   return performance.now() - startedAt;
 }
 
-/** Of three tries: the machine may stand still during one. */
+/** The best of three tries: the machine may stall during one. */
 const leastMsOf = (work: () => unknown) => Math.min(msOf(work), msOf(work), msOf(work));
 
 describe.each(Object.entries(longOnes))('%s', (_, text) => {
@@ -58,7 +58,7 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
 });
 
 test.each(Object.entries(shortOnes))('%s are rejected at the first of them', (_, text) => {
-  // With a schema for the whole list, every mistake of every row is reported: that takes a hundred times as long.
+  // A schema for the whole list would report every mistake of every row, which takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
   const all =
     leastMsOf(() => parseV2Page(sendsReport, text, '1')) +

@@ -1,5 +1,5 @@
 /**
- * What callers see when their team's share of the day is spent; no other team sees any of it.
+ * What callers see when their team's share of the day is spent, without effect on other teams.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { type Harness, start, until } from '../support/harness.ts';
@@ -8,7 +8,7 @@ const dayMs = 86_400_000;
 let it: Harness;
 afterEach(() => it.close());
 
-/** From the first second of a day on. */
+/** Starts in the first second of a day. */
 async function up(teams = ['a', 'b']): Promise<void> {
   it = await start({
     SENDGATE_QUOTA_PER_DAY: '20',

@@ -26,7 +26,7 @@ let options: { perDay: number; reserve: number };
 let stateFile: string;
 let spent: string[];
 
-/** Starts a quota, or starts it again. */
+/** Starts or restarts a quota. */
 function build(): void {
   const file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
   quota = new Quota(
@@ -53,7 +53,7 @@ interface Wish {
   readonly urgency?: Urgency;
 }
 
-/** Makes one call if it may. Returns the refusal. */
+/** Makes one call if allowed. Returns the refusal. */
 async function call(team: string, { client, urgency = 'interactive' }: Wish = {}): Promise<Problem | undefined> {
   if (client !== undefined) quota.seen(team, client);
   const taking = quota.take(new Demand(team, urgency, client), 1e9);
@@ -64,7 +64,7 @@ async function call(team: string, { client, urgency = 'interactive' }: Wish = {}
   return undefined;
 }
 
-/** Calls until it is refused. Returns the calls that were made. */
+/** Calls until refused. Returns the number of calls. */
 async function drain(team: string, wish: Wish = {}, most = 10_000): Promise<number> {
   for (let made = 0; made < most; made++) if (await call(team, wish)) return made;
   return most;
@@ -293,8 +293,8 @@ describe('after a restart', () => {
 });
 
 /**
- * Teams of random weights, of which one is greedy all day; the others come when they like. Each keeps what it is sure of:
- * at any moment a team may make as many calls as it keeps, one after the other.
+ * Teams of random weights, one of them greedy all day, the others arriving at random. At any moment, a team can make as many
+ * calls as it keeps, one after another.
  */
 test('a team can always make the calls that it keeps, over random weights, arrivals and restarts', async () => {
   const weights = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 5 });
@@ -329,7 +329,7 @@ test('a team can always make the calls that it keeps, over random weights, arriv
         const isFirst = made[team] === 0;
         const got = await drain(`t${team}`, {}, calls);
         made[team] = (made[team] ?? 0) + got;
-        // One that has asked for nothing yet is sure of its part of what is left of the day.
+        // A team without calls so far is sure of its share of the rest of the day.
         if (isFirst && team !== greedy)
           expect(got).toBeGreaterThanOrEqual(Math.min(calls, Math.floor(part(team) * rest) - 1));
         made[greedy] = (made[greedy] ?? 0) + (await drain(`t${greedy}`));

@@ -1,6 +1,6 @@
 /**
- * What answers and outputs tell of others: a page that a token was needed for, who is counted, what identifies a team,
- * and what a host shared with other programs has to do.
+ * What responses and outputs reveal: pages that require a token, who is counted, what identifies a team, and policies for a
+ * shared host.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -122,7 +122,7 @@ test('the effective configuration contains nothing that lets a caller claim a te
 });
 
 test.each(['Sendgate.Example.COM', 'sendgate.example.com'])(
-  'the management listener knows the allowed host %s in any case',
+  'the management listener accepts the allowed host %s in any case',
   async (name) => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: name });
     for (const host of ['sendgate.example.com', 'SENDGATE.example.com:8081', 'LOCALHOST', '[FD00::1]:8081']) {

@@ -1,5 +1,5 @@
 /**
- * Credentials on v2's path: a team's token is good for one request, and everything else is taken off before anything reads it.
+ * Credentials on v2's path: a team's token applies to one request, and all others are stripped before anything reads them.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ const teamOf = ({ headers }: { headers: Readonly<Record<string, string | undefin
   /^"(\w+)"/.exec(headers['ratelimit'] ?? '')?.[1];
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Answers to requests that are written one after the other on one connection. */
+/** Responses to requests sent one after another on one connection. */
 async function onOneConnection(requests: readonly string[], isAtOnce: boolean): Promise<string[]> {
   const { socket, text, closed } = await dial(it.url);
   const answers = () => text().split(/(?=HTTP\/1\.1 \d)/).length;

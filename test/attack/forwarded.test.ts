@@ -1,5 +1,5 @@
 /**
- * `X-Forwarded-For`: what gateways and attackers write into it, and a server.trustProxy that is missing or too broad.
+ * `X-Forwarded-For` from gateways and attackers, and a missing or too broad server.trustProxy.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';

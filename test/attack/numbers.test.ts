@@ -1,5 +1,5 @@
 /**
- * Every number in a header is finite, whole and sane, whatever the clocks, the limits and the callers do.
+ * Every number in a header is a finite, sane integer, for any clocks, limits and callers.
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -29,7 +29,7 @@ function expectSane(error: unknown, mostSeconds = dayS): void {
   expect(retryAfterSeconds).toBeLessThanOrEqual(mostSeconds);
 }
 
-/** What may happen between two requests. */
+/** Events between two requests. */
 const steps = fc.array(
   fc.oneof(
     fc.record({ pass: fc.nat(20_000) }),
@@ -161,7 +161,7 @@ test('`RateLimit` is within the limit and the minute of the client', async () =>
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();
-      // Others that count with it may say what they like.
+      // Other processes may report any count.
       const counting = { isUp: true, add: async () => ({ total: 7, leftMs: 1e15 }) };
       const limiter = new Limiter({ maxClients: 10, clock, partitionSalt: 'salt', shared: counting });
       for (const step of all as Step[]) {

@@ -1,5 +1,5 @@
 /**
- * A client over its limit costs a refusal, whatever it sends: only who asks is looked at before the limit.
+ * A client over its limit costs only a refusal, whatever it sends: before the limit, only the caller is identified.
  */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
@@ -11,7 +11,7 @@ import { dial, statusesIn, wire } from '../support/raw.ts';
 const path = targetOf('/campaigns/1/sends');
 const dropInPath = path.replace('/campaigns/', '/v2/emailmarketing/campaigns/').replace('/sends', '/tracking/sends');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-/** As long as all headers of a request may be, nearly. */
+/** Nearly the longest headers allowed. */
 const long = (piece: string) => piece.repeat(Math.ceil(15_000 / piece.length)).slice(0, 15_000);
 
 let it: Harness;
@@ -137,7 +137,7 @@ describe('wrong tokens', () => {
     await up({ ...env, SENDGATE_CALLERS_REQUIRED: required });
     const answer = required === 'true' ? 401 : 200;
     expect(await statuses('10.9.0.1', 'a', 'b', 'c', 'd', 'e')).toEqual([answer, answer, answer, 429, 429]);
-    // The right one, from there, and wrong ones of others, are served on.
+    // The valid token from that address, and wrong ones from others, are still served.
     expect(await statuses('10.9.0.1', 'token-of-jobs', 'token-of-etl')).toEqual([200, 200]);
     expect(await statuses('10.9.0.2', 'f')).toEqual([answer]);
     it.clock.forward(60);
@@ -169,7 +169,7 @@ describe('wrong tokens', () => {
     expect(dropIn.headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(dropInPath, from('10.9.0.1', 'token-of-jobs'))).headers['ratelimit']).toMatch(/^"jobs"/);
     expect((await to(dropInPath, from('10.9.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"default"; r=999;/);
-    // It counts for whom it is taken for, and not once more as a guess.
+    // It counts for its team, and not again as a wrong token.
     expect((await to(dropInPath, from('10.1.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(dropInPath, from('10.1.0.1'))).headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(path, from('10.9.0.1'))).headers['ratelimit']).toMatch(/^"default"; r=998;/);
@@ -186,7 +186,7 @@ describe("the site's pages", () => {
   async function flood(target: string, count: number): Promise<void> {
     const { hostname, port } = new URL(it.url);
     const request = (field: string) => `HEAD ${target} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n`;
-    // A hundred requests may wait on one connection.
+    // A hundred requests may queue on one connection.
     for (let left = count; left > 0; left -= 100) {
       const socket = connect(Number(port), hostname);
       socket.end(`${request('').repeat(Math.min(left, 100) - 1)}${request('Connection: close\r\n')}`);
@@ -234,7 +234,7 @@ describe("the site's pages", () => {
 });
 
 describe('a remembered caller of a connection', () => {
-  /** The answers to requests with the same headers on one connection. */
+  /** Responses to requests with the same headers on one connection. */
   async function onOneConnection(lines: readonly string[], fields: readonly string[]): Promise<string[]> {
     const { hostname, port } = new URL(it.url);
     const socket = connect(Number(port), hostname);

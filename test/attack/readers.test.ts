@@ -1,5 +1,5 @@
 /**
- * Readers that never read: their answers wait for so long and no longer, and one peer holds a part of the connections only.
+ * Readers that never read: their responses wait for a bounded time, and one peer holds only some of the connections.
  */
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
@@ -50,7 +50,7 @@ const warnings = (event: string) =>
 describe('a reader that never reads', () => {
   test('is disconnected after exports.patienceSeconds, for any resource', async () => {
     await begin();
-    // A file of the site, pipelined ones, hits, errors and an export behind them.
+    // A file of the site, then pipelined files, hits, errors and an export.
     const requests = [
       wire(big).repeat(4),
       `${wire('/campaigns/1/sends').repeat(10)}${wire(big).repeat(4)}`,
@@ -83,7 +83,7 @@ describe('a reader that never reads', () => {
     await until(() => it.lines.some((line) => line.includes(':name"')), 'the first is out');
     it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     expect((await it.get('/campaigns/2/sends')).status).toBe(200);
-    expect(it.sandbox.callCount).toBe(1); // None but this one's.
+    expect(it.sandbox.callCount).toBe(1); // Only this client's.
     socket.resume();
     await until(() => statusesIn(text()).length === 10, 'all are answered');
     expect(it.sandbox.callCount).toBe(3);
@@ -93,7 +93,7 @@ describe('a reader that never reads', () => {
 test('blocks one big response, and the others are not started', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
-  /** How many requests its client has left in this minute: one is counted when it begins. */
+  /** Requests that its client has left in this minute; each is counted at its start. */
   const left = async () => {
     const { headers } = await it.get('/campaigns/2/sends', { 'accept-encoding': 'br' });
     return Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
@@ -111,7 +111,7 @@ test('blocks one big response, and the others are not started', async () => {
   expect(before - (await left())).toBe(3);
 });
 
-/** A socket of which the test says what has become of its bytes. */
+/** A socket whose drained bytes the test controls. */
 function fakeSocket() {
   const handle = { bytesWritten: 0, writeQueueSize: 0 };
   const socket = Object.assign(new EventEmitter(), {
@@ -130,7 +130,7 @@ describe('patience', () => {
     ...{ onRejected: () => {}, onStalled: () => {} },
   };
 
-  /** @param takenASecond bytes that the reader takes, of many that wait */
+  /** @param takenASecond bytes that the reader drains per second */
   async function secondsUntilReset(takenASecond: number, waiting = 1_000_000): Promise<number> {
     const clock = new FakeClock();
     const connections = new Connections(limits, clock);

@@ -1,5 +1,5 @@
 /**
- * Ids that do not exist cost calls. A client may ask for a few of them, and nobody else pays for it.
+ * Unknown ids cost calls. A client may request a few of them, at no cost to others.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
@@ -33,7 +33,7 @@ test('a client that requests 200 unknown ids at once causes 60 calls, then gets 
     detail: expect.stringMatching(/do not exist/),
   });
 
-  // What is known to exist goes on being answered, other clients are not concerned, and an hour later it may ask again.
+  // Known ids are still served, other clients are unaffected, and an hour later the client may request unknown ids again.
   expect((await it.get('/campaigns/1/sends?limit=2', greedy)).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', greedy)).status).toBe(429);
   expect((await it.get('/campaigns/2/sends', from('10.0.0.2'))).status).toBe(200);
@@ -58,7 +58,7 @@ test('in a team counted as a whole, the unknown ids of one client do not affect 
   await it.get('/campaigns/1/sends', from('10.3.0.2'));
   await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, from('10.3.0.1'))));
   expect((await it.get('/campaigns/2/sends', from('10.3.0.1'))).status).toBe(429);
-  // What is known to exist is known to all, whatever is asked of it.
+  // An id known to exist is known for all clients and resources.
   for (const target of ['?created_since=2012-12-01', '.csv', '/summary'])
     expect((await it.get(`/campaigns/1/sends${target}`, from('10.3.0.1'))).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
@@ -105,7 +105,7 @@ describe('with v3', () => {
   const known = ['1', '2'].flatMap((id) => [id, activityIdOf(id), campaignIdOf(id)]);
 
   test.each(['not-found', 'empty'] as const)(
-    'a flood of made-up UUIDs causes two calls for each of 60, and concerns no other client: %s',
+    'a flood of invented UUIDs causes two calls each for 60 of them, and affects no other client: %s',
     async (unknownActivities) => {
       it = await start(env, { unknownActivities }, 'v3');
       for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
@@ -117,7 +117,7 @@ describe('with v3', () => {
       expect(statuses.filter((status) => status === 429)).toHaveLength(140);
       expect(it.sandbox.callCount).toBe(120);
 
-      // What is known to exist goes on being answered, by each of its ids, and whatever is asked of it.
+      // Known campaigns are still served, by each id and for every resource.
       for (const id of known.slice(0, 3))
         for (const target of ['?limit=2', '/summary', '?created_since=2020-01-01'])
           expect((await it.get(`/campaigns/${id}/sends${target}`, greedy)).status).toBe(200);

@@ -1,5 +1,5 @@
 /**
- * What node:http refuses by itself is answered, logged and counted as any request, in its turn; no header is ever dropped.
+ * Requests that node:http rejects are answered, logged and counted in order like any other; no header is ever dropped.
  */
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -14,7 +14,7 @@ async function begin(env: Environment = {}): Promise<void> {
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() - 86_400_000 });
 }
 
-/** All that comes back until the connection is closed. */
+/** Everything received until the connection closes. */
 async function talk(text: string, url = it.url): Promise<string> {
   const { socket, closed } = await dial(url);
   socket.write(text);
@@ -26,7 +26,7 @@ const linesOf = (status: number) =>
   it.lines.filter((line) => line.includes(`"status":${status}`)).map((line) => JSON.parse(line));
 const metrics = async () => (await fetch(`${it.service.managementUrl}/metrics`)).text();
 
-/** Input, and the status and type of what it gets. */
+/** Input, with the status and type of its response. */
 const refused: [name: string, input: string, status: number, type: string][] = [
   ['what is no HTTP', 'k3y-G4RBAGE\r\n\r\n', 400, 'malformed-request'],
   ['TLS', '\x16\x03\x01\x02k3y', 400, 'malformed-request'],
@@ -67,7 +67,7 @@ describe('the response is a problem for', () => {
     expect(statusesIn(text)).toEqual([408]);
     expect(text).toContain('/problems/request-timeout');
     await until(() => linesOf(408).length === 1, 'it is logged');
-    // Of a connection on which nothing was ever asked, nothing is told.
+    // A connection without a request is not logged.
     expect(await talk('')).toBe('');
     expect(linesOf(408)).toHaveLength(1);
   });

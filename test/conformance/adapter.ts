@@ -1,5 +1,5 @@
 /**
- * What every version of Constant Contact's API has to be for Sendgate: requests and parsers, and nothing that has an effect.
+ * The promises of every adapter: requests and parsers without side effects.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PageQuery } from '../../src/model/page-query.ts';
@@ -19,13 +19,13 @@ const createdSince = '2026-01-01T00:00:00.000Z';
 
 interface Subject {
   readonly adapter: Adapter;
-  /** The id of the sandbox's campaign 1 in this version, and one that nothing has. */
+  /** The id of the sandbox's campaign 1 in this version, and an unused one. */
   readonly campaign: string;
   readonly unknown: string;
   /** A cursor that Constant Contact may have made, as callers have it. */
   readonly cursor: string;
   readonly credentials: (sandbox: Sandbox) => Credentials;
-  /** What must be in no request that is not signed. */
+  /** Texts that no unsigned request may contain. */
   readonly secrets: readonly string[];
   /** The other questions that this version has. */
   readonly others: Readonly<Record<string, () => Question<unknown>>>;

@@ -1,19 +1,20 @@
 /**
- * What every implementation of the day's shares promises: a team may spend what weights, spent calls, reserve and time of day say.
+ * The promises of every implementation of day shares: what a team may spend follows from weights, spent calls, reserve and
+ * time of day.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { TeamCalls, TeamPart } from '../../src/quota/day-shares.ts';
 
 export interface Step {
   readonly team: string;
-  /** What is left of the day: 1 at its start, 0 at its end. */
+  /** Rest of the day: 1 at its start, 0 at its end. */
   readonly rest: number;
   readonly reserve: number;
 }
 
-/** A day on which nothing was spent yet. */
+/** An unspent day. */
 export interface Day {
-  /** Counts a call if it is allowed. Resolves with whether it was. */
+  /** Counts a call if allowed. Resolves with whether it was. */
   spend(step: Step): Promise<boolean>;
   /** All teams that have spent something or keep less than their part, by name. */
   teams(): readonly TeamCalls[];
@@ -25,7 +26,7 @@ export const part = (calls: number, cap = Number.MAX_SAFE_INTEGER): TeamPart => 
 
 export function testDayShares(name: string, newDay: NewDay): void {
   describe(`the day's shares, ${name}`, () => {
-    /** Spends until it is refused. Resolves with the calls that were made. */
+    /** Spends until refused. Resolves with the number of calls. */
     async function drain(day: Day, team: string, rest: number, reserve = 0): Promise<number> {
       let made = 0;
       while (await day.spend({ team, rest, reserve })) made++;

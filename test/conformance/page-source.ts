@@ -1,5 +1,5 @@
 /**
- * What every `PageSource` promises.
+ * The promises of every `PageSource`.
  */
 import { brotliCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from '@jest/globals';
@@ -19,14 +19,14 @@ import { firstPage } from '../support/queries.ts';
 const query = firstPage('1');
 const ask = { team: 'team', client: 'client' };
 
-/** An upstream that answers when the test says so. */
+/** An upstream whose responses the test controls. */
 export class HeldUpstream {
   readonly calls: {
     readonly demand: Demand;
     readonly answer: (page: ReportPage) => void;
     readonly fail: (error: Error) => void;
   }[] = [];
-  /** Says what is answered without being told to. */
+  /** Sets the response that is sent without further control. */
   always: ((query: PageQuery) => ReportPage) | undefined;
 
   readonly fetchPage = (query: PageQuery, demand: Demand): Promise<ReportPage> =>
@@ -46,7 +46,7 @@ export const pageOfOne = (contact_id: string): ReportPage => ({
   cursor: undefined,
 });
 
-/** Without the thread pool, so that a test can tell when there is nothing left to wait for. */
+/** Without the thread pool, so that a test knows when nothing is pending. */
 const encodeAtOnce: NonNullable<PageFormat['encode']> = async (content, etag = tagOf(content.json)) =>
   bodyOf(content, etag, brotliCompressSync(content.json), Buffer.byteLength(content.json));
 

@@ -1,5 +1,5 @@
 /**
- * What every kind of `Permits` promises.
+ * The promises of every `Permits`.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Clock } from '../../src/clock.ts';
@@ -9,7 +9,7 @@ import type { Answer, Permit, Permits } from '../../src/quota/permits.ts';
 export const perSecond = 4;
 
 export interface Subject {
-  /** With `perSecond` calls a second, none of which was used yet. */
+  /** Creates permits for `perSecond` calls a second, none used yet. */
   readonly permits: Permits;
   readonly clock: Clock;
   pass(ms: number): Promise<void>;
@@ -28,13 +28,13 @@ export function testPermits(name: string, build: () => Promise<Subject>): void {
 
     const ask = async (flows = [flow]): Promise<Answer> => subject.permits.ask(flows);
 
-    /** Asks once. Resolves with undefined when there is none. */
+    /** Asks once. Resolves with undefined without a permit. */
     async function tryOne(): Promise<Permit | undefined> {
       const answer = await ask();
       return answer.kind === 'granted' ? answer.permit : undefined;
     }
 
-    /** Asks as long as it takes, when it is said to be worth it. */
+    /** Asks until a permit is granted, waiting as told. */
     async function take(): Promise<Permit> {
       for (;;) {
         const answer = await ask();

@@ -1,5 +1,5 @@
 /**
- * What every `SecondLevel` promises. It may forget anything: then the lease is granted, which is always a right reply.
+ * The promises of every `SecondLevel`. It may forget anything: then it grants the lease, which is always a valid reply.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../../src/cache/compression.ts';
@@ -18,15 +18,15 @@ export interface Instance {
 }
 
 export interface SecondLevelUnderTest {
-  /** One more instance that shares with the others. */
+  /** Adds an instance that shares with the others. */
   join(): Promise<Instance>;
-  /** Makes unavailable what is behind it. */
+  /** Makes its store unavailable. */
   readonly breakDown?: () => Promise<void>;
   stop(): Promise<void>;
 }
 
 interface Options {
-  /** Whether what an instance has stored is there for the others, if nothing goes wrong. */
+  /** Whether instances see each other's stored pages. */
   readonly remembers: boolean;
 }
 
@@ -34,7 +34,7 @@ const walk = '1|sends|';
 const firstPage: PageOfWalk = { kind: 'first', walk, limit: 500 };
 const laterPage: PageOfWalk = { kind: 'next', walk, cursor: 'c' };
 const never = Number.MAX_SAFE_INTEGER;
-/** It answers in this time, also where what is behind it does not: more than any time limit, and than a busy machine takes. */
+/** Bound for its replies, even if its store does not reply: above any time limit, with room for a busy machine. */
 const patienceMs = 10_000;
 
 export function secondLevelSuite(
@@ -81,7 +81,7 @@ export function secondLevelSuite(
       pageOr('lease', await look(b, firstPage, { mayBeStale: true }));
       const reply = await look(b, firstPage, { mayBeStale: false });
       expect(reply.kind).toBe('lease');
-      // It is better than an error.
+      // Better than an error.
       if (remembers && reply.kind === 'lease') expect(reply.fallback && (await textOf(reply.fallback))).toBe('rows');
     });
 
@@ -193,7 +193,7 @@ export function secondLevelSuite(
       expect(await a.secondLevel.purge('1')).toBe(it.breakDown === undefined);
     });
 
-    /** What another instance replies after a report that nobody can wait for. */
+    /** Looks on another instance after a report that cannot be awaited. */
     async function reported(instance: Instance): Promise<SecondLevelReply> {
       return look(instance, firstPage);
     }
@@ -204,7 +204,7 @@ export function secondLevelSuite(
       return undefined;
     }
 
-    /** Resolves when it is certain that a look waits for the call: it has made it more urgent. */
+    /** Resolves when a look waits for the call, which shows by its raised urgency. */
     async function hasAsked(waiting: Promise<unknown>, demand: Demand): Promise<void> {
       if (!remembers) return void (await waiting);
       await until(() => demand.urgency === 'interactive', 'it waits');
