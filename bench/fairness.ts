@@ -79,7 +79,7 @@ interface Policy {
   readonly fresh: { readonly min: number; readonly max: number; readonly stale: number };
   readonly fair: boolean;
   readonly perDay?: number;
-  /** Whether pages are fetched before they are asked for. */
+  /** Whether pages are read ahead. */
   readonly ahead: boolean;
   /** Whether a sixth team asks for a new page twice a second, from 00:00 on. */
   readonly greedy?: boolean;
@@ -224,7 +224,7 @@ async function run(policy: Policy): Promise<Tally> {
       filtersSince: true,
       readRows: (_report, json) => JSON.parse(json),
       render: (_query, { rows, cursor }) => ({ json: JSON.stringify(rows), next: cursor }),
-      // Nobody is answered: the content stays as it is.
+      // No caller gets a response: the content stays unencoded.
       encode: async ({ json, next, cursor }, etag = tagOf(json)) => {
         const content = Buffer.from(json);
         return { etag, lastModified: undefined, next, cursor, br: content, identityBytes: content.length };
@@ -254,7 +254,7 @@ async function run(policy: Policy): Promise<Tally> {
     return Math.min(retryAfterSeconds, 3600) * 1000;
   }
 
-  /** Asks as a caller does. Returns the next cursor, or nothing where there is none or the answer was a refusal. */
+  /** Requests as a caller does. Returns the next cursor, or nothing on the last page or a refusal. */
   async function ask(team: string, query: PageQuery): Promise<{ next?: string | undefined; retryMs?: number }> {
     const started = clock.now();
     try {

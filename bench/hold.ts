@@ -121,7 +121,7 @@ async function memory(): Promise<string> {
   return `With cache.maxBytes at 256 MiB: ${told(quarter)}, ${told(all)}; that is **${perSend.toFixed(1)} bytes a send** for those between.`;
 }
 
-/** Every key is a separate page: campaigns of a few sends, asked for with every limit that there is. */
+/** Every key is a separate page: campaigns of a few sends, requested with every limit. */
 const keyOf = (n: number) => `/campaigns/${800_000 + Math.floor(n / 500)}/sends?limit=${1 + (n % 500)}`;
 
 async function fill(keys: number, port = ports.sendgate): Promise<void> {

@@ -43,7 +43,7 @@ const env = {
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const child = () => spawn(process.execPath, ['dist/main.js'], { env, stdio: ['ignore', 'inherit', 'inherit'] });
 
-/** Asks until there is an answer. Returns its status. */
+/** Requests until there is a response. Returns its status. */
 async function firstAnswer(): Promise<number> {
   for (let tries = 0; tries < 400; tries++) {
     const answer = await fetch(`http://127.0.0.1:${port}/campaigns/${activityIdOf('1')}/sends`).catch(() => undefined);

@@ -15,9 +15,8 @@ const connections = 32;
 export const generator = has('wrk') ? 'wrk' : 'autocannon';
 
 /**
- * Answers a second over `seconds`. Throws when any of them was an error.
- *
- * @param targets what is asked for, in turn; the URL's own without them
+ * Measures responses a second over `seconds`. Throws if any is an error. @param targets requested in turn; default the URL's
+ * own
  */
 export async function rate(
   url: string,

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:scale`: what several instances with one Redis do. Fails when they do not keep what docs/operations.md promises.
- * `--short` takes a minute for all of it and leaves RESULTS.md alone.
+ * `npm run bench:scale`: several instances with one Redis. Fails if they break a promise of docs/operations.md. `--short`
+ * takes a minute in total and leaves RESULTS.md alone.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisServer } from '../test/support/redis.ts';

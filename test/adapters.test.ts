@@ -1,5 +1,5 @@
 /**
- * Both versions of Constant Contact's API are adapters, by one suite.
+ * Both versions of Constant Contact's API pass the adapter suite.
  */
 import { describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
@@ -38,7 +38,7 @@ describeAdapter('v3', {
 });
 
 describe('credentials', () => {
-  test("of v2 stand first in the query, and the account's token in a header", () => {
+  test("of v2 come first in the query, and the account's token in a header", () => {
     const { sign } = apiKeyCredentials({ apiKey: () => 'the key', accessToken: () => 'the token' });
     const { request } = sign(v2.page(firstPage('1')).request);
     expect(Object.entries(request.query ?? {})).toEqual([
@@ -50,7 +50,7 @@ describe('credentials', () => {
     expect(withoutToken.sign(v2.neutral.request).request.headers).toEqual({});
   });
 
-  test('of v3 are a header, and beside nothing that Constant Contact spelled', () => {
+  test('of v3 are a header, and leave the query of Constant Contact unchanged', () => {
     const { sign } = bearerCredentials({ current: () => 'the token', ready: () => undefined, refused: () => {} });
     const { request } = sign(v3.page(nextPage('a-b', cursorOf('x', 'v3'))).request);
     expect(request).toEqual({
@@ -60,7 +60,7 @@ describe('credentials', () => {
     });
   });
 
-  test('are those of the moment, and a refusal names those that were sent', () => {
+  test('are read anew for each call, and a refusal names the ones sent', () => {
     let token = 'first';
     const refused: unknown[] = [];
     const { sign } = bearerCredentials({
@@ -76,7 +76,7 @@ describe('credentials', () => {
   });
 });
 
-test('a cursor that is none of v3 is refused before any call', () => {
+test('an invalid v3 cursor is refused without a call', () => {
   expect(() => v3.page(nextPage(activityIdOf('1'), 'no cursor'))).toThrow(
     expect.objectContaining({ code: 'invalid-cursor', reason: 'unreadable' }),
   );

@@ -1,5 +1,5 @@
 /**
- * A request is identified and counted once, ahead of the fast path and of Express.
+ * A request is identified and counted once, before the fast path and Express.
  */
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -25,7 +25,7 @@ import { dial, wire } from './support/raw.ts';
 
 const limiterOf = (clock = systemClock) => new Limiter({ maxClients: 10, clock, partitionSalt: 'salt' });
 
-describe('a caller whose header fields are the same as before on its connection', () => {
+describe('a caller with unchanged headers on its connection', () => {
   const observe = trackRequests({
     log: () => {},
     tally: new Tally(),
@@ -34,7 +34,7 @@ describe('a caller whose header fields are the same as before on its connection'
     writer: new PlainWriter(),
   });
 
-  /** Identifies two requests with these fields on one connection. Resolves with how often the team was looked for. */
+  /** Identifies two requests with these headers on one connection. Resolves with the number of team lookups. */
   function identifiedTwice(fields: Readonly<Record<string, string>>): number {
     const addresses = new Addresses([]);
     const digest = '0'.repeat(64);
@@ -66,7 +66,7 @@ describe('a caller whose header fields are the same as before on its connection'
 
   test('is not identified again', () => expect(identifiedTwice({})).toBe(1));
 
-  test('is identified again where it has sent a token, which is not kept', () => {
+  test('is identified again if it sent a token, since tokens are not remembered', () => {
     expect(identifiedTwice({ authorization: 'Bearer any' })).toBe(2);
   });
 });
@@ -77,7 +77,7 @@ describe('express-rate-limit', () => {
     for (const close of closers.splice(0)) close();
   });
 
-  /** Asks an Express application that is told this decision. */
+  /** Sends a request to an Express application with this decision. */
   async function told(decision: Decision | undefined) {
     const rateLimit = expressRateLimit();
     const app = express();
@@ -96,7 +96,7 @@ describe('express-rate-limit', () => {
   }
   const client = clientOf(defaultTeam, undefined, 3);
 
-  test('is told what the limiter has counted, and counts nothing itself', async () => {
+  test('receives the count of the limiter, and counts nothing itself', async () => {
     const limiter = limiterOf();
     for (let used = 1; used <= 3; used++) {
       const { status, body } = await told(limiter.decide(client));
@@ -108,14 +108,14 @@ describe('express-rate-limit', () => {
     expect(limiter.decide(client).refusal?.code).toBe('rate-limited');
   });
 
-  test('refuses what is over the limit, and fails where nothing was decided', async () => {
+  test('refuses requests over the limit, and fails if nothing was decided', async () => {
     const decided = { client, fields: '', refusal: undefined };
     expect((await told({ ...decided, used: 4 })).status).toBe(429);
     expect((await told(undefined)).status).toBe(500);
   });
 });
 
-test('requests that come at once are decided one by one: none is admitted beyond the limit', () => {
+test('concurrent requests are counted one by one: none is admitted beyond the limit', () => {
   const limiter = limiterOf();
   const client = clientOf(defaultTeam, undefined, 2);
   const decisions = Array.from({ length: 4 }, () => limiter.decide(client));

@@ -40,7 +40,7 @@ function raw(target: string, headers: Record<string, string> = {}, method = 'GET
 }
 
 describe('the headers of a page', () => {
-  test('are those of the contract', async () => {
+  test('match the contract', async () => {
     const { headers } = await it.get(path, { 'x-request-id': 'from-a-proxy.1' });
     expect(Object.fromEntries(headers)).toMatchObject({
       'content-type': 'application/json',
@@ -61,7 +61,7 @@ describe('the headers of a page', () => {
     expect(headers.get('access-control-allow-origin')).toBeNull();
   });
 
-  test('name the request, with an id of our own unless a sane one came along', async () => {
+  test('include a request id: a valid one from the caller, else a new one', async () => {
     const ours = /^[0-9a-f]{32}$/;
     expect((await it.get(path)).headers.get('x-request-id')).toMatch(ours);
     expect((await it.get(path, { 'x-request-id': 'a b"c<script>' })).headers.get('x-request-id')).toMatch(ours);
@@ -70,7 +70,7 @@ describe('the headers of a page', () => {
     expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBe(200);
   });
 
-  test('name what the cache did', async () => {
+  test('include the cache outcome', async () => {
     expect((await it.get('/campaigns/7/sends?limit=3')).headers.get('cache-status')).toBe(
       'sendgate; fwd=uri-miss; fwd-status=200; stored',
     );
@@ -81,7 +81,7 @@ describe('the headers of a page', () => {
     expect(later.headers.get('age')).toBe('20');
   });
 
-  test('of an empty page have no Last-Modified', async () => {
+  test('of an empty page omit Last-Modified', async () => {
     const { headers } = await it.get('/campaigns/8/sends');
     expect(headers.get('last-modified')).toBeNull();
     expect(headers.get('etag')).not.toBeNull();
@@ -108,7 +108,7 @@ describe('the encoding', () => {
     ['', 'identity'],
     ['identity;q=0, *;q=0', 'identity'],
     [`${'x'.repeat(300)}, gzip`, 'gzip'],
-  ])('for %j is %s, and the content always the same', async (accepted, encoding) => {
+  ])('for %j is %s, with the same content', async (accepted, encoding) => {
     const identity = await raw('/campaigns/7/sends', { 'accept-encoding': 'identity' });
     for (let twice = 0; twice < 2; twice++) {
       const { headers, body } = await raw('/campaigns/7/sends', { 'accept-encoding': accepted });
@@ -120,7 +120,7 @@ describe('the encoding', () => {
     }
   });
 
-  test('is identity when none is asked for', async () => {
+  test('is identity without Accept-Encoding', async () => {
     expect((await raw('/campaigns/7/sends')).headers['content-encoding']).toBeUndefined();
   });
 });
@@ -160,7 +160,7 @@ describe('a conditional request', () => {
     expect((await raw(path, headers())).status).toBe(200);
   });
 
-  test('knows the page again after a restart, and on another instance', async () => {
+  test('matches the same page after a restart, and on another instance', async () => {
     const body = (await raw(path)).body;
     expect(etag).toBe(`W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`);
   });
@@ -182,7 +182,7 @@ describe('the methods', () => {
     expect(steady(head.headers)).toEqual(steady(get.headers));
   });
 
-  test('OPTIONS tells the methods', async () => {
+  test('OPTIONS lists the methods', async () => {
     const answer = await raw(path, {}, 'OPTIONS');
     expect(answer.status).toBe(204);
     expect(answer.headers['allow']).toBe('GET, HEAD, OPTIONS');
@@ -217,7 +217,7 @@ describe('Accept', () => {
   });
 });
 
-describe('what is not there', () => {
+describe('an unknown resource', () => {
   test.each([
     '/purge',
     '/campaigns',
@@ -227,7 +227,7 @@ describe('what is not there', () => {
     '/campaigns/1/sends/x',
     '/metrics',
     '/livez',
-  ])('%s is 404 as a problem', async (target) => {
+  ])('%s gets 404 as a problem', async (target) => {
     const answer = await raw(target);
     expect(answer.status).toBe(404);
     expect(answer.headers['cache-control']).toBe('no-store');
@@ -240,18 +240,18 @@ describe('what is not there', () => {
     });
   });
 
-  test('HEAD of it has no body', async () => {
+  test('HEAD of an unknown path has no body', async () => {
     const answer = await raw('/nowhere', {}, 'HEAD');
     expect(answer.status).toBe(404);
     expect(answer.body).toHaveLength(0);
   });
 
-  test('a path that cannot be decoded is 400', async () => {
+  test('a path that cannot be decoded gets 400', async () => {
     expect((await raw('/campaigns/%ZZ/sends')).status).toBe(400);
   });
 });
 
-test('a percent-encoded id is the same page', async () => {
+test('a percent-encoded id gets the same page', async () => {
   const before = it.sandbox.callCount;
   const [, first = '', rest] = /^\/campaigns\/(.)(.*)$/.exec(targetOf(path)) ?? [];
   expect((await raw(`/campaigns/%${first.charCodeAt(0).toString(16)}${rest}?limit=500`)).status).toBe(200);
@@ -265,7 +265,7 @@ test('a credential in the query is refused and appears nowhere', async () => {
   expect(it.lines.join('')).not.toContain('callers-own-key');
 });
 
-test('no input gives a 5xx or makes a call with anything but canonical values', async () => {
+test('no input causes a 5xx, or a call with non-canonical values', async () => {
   const noise = fc.oneof(
     fc.string({ unit: 'binary-ascii', maxLength: 20 }).map((text) => text.replace(/[^\x21-\x7e]/g, '%')),
     fc.string({ unit: 'binary', maxLength: 8 }).map((text) => encodeURIComponent(text)),

@@ -54,7 +54,7 @@ async function authorize(options: Partial<SandboxOAuthOptions> = {}, env: Enviro
 }
 
 describe('the program', () => {
-  test('says that it works when access is allowed, and Sendgate starts with what was stored', async () => {
+  test('reports success when access is allowed, and Sendgate starts with the stored tokens', async () => {
     const { tokenFile, env, exited, screen, waiting } = await authorize();
     await waiting();
     expect(screen()).toContain('Open  https://identity.example.com/activate?user_code=SAND-BOXX');
@@ -76,7 +76,7 @@ describe('the program', () => {
     expect(sandbox.oauth).toBeDefined();
   });
 
-  test('ends at once at Ctrl-C, and nothing is stored', async () => {
+  test('ends at once on Ctrl-C, and stores nothing', async () => {
     const { exited, screen, type, tokenFile, waiting } = await authorize();
     await waiting();
     type('\u0003');
@@ -85,7 +85,7 @@ describe('the program', () => {
     expect(existsSync(tokenFile)).toBe(false);
   });
 
-  test('stores what was granted at Ctrl-C while it waits for the lock, and says so afterwards', async () => {
+  test('stores granted tokens on Ctrl-C while it waits for the lock, and reports that', async () => {
     const { exited, screen, type, waiting, tokenFile } = await authorize();
     await waiting();
     const release = await lock(`${tokenFile}.lock`, 100);
@@ -109,7 +109,7 @@ describe('the program', () => {
     ['no client', { CONSTANT_CONTACT_CLIENT_ID: '' }, 78, 'CONSTANT_CONTACT_CLIENT_ID: is missing'],
     ['a file that cannot be written', { CONSTANT_CONTACT_TOKEN_FILE: '/no/such/folder/t' }, 78, 'cannot be written'],
     ['v2', { CONSTANT_CONTACT_API: 'v2', CONSTANT_CONTACT_API_KEY: 'a-v2-api-key' }, 78, 'Only v3 is authorized'],
-  ])('refuses to begin with %s', async (_, env, code, text) => {
+  ])('refuses to start with %s', async (_, env, code, text) => {
     const { exited, screen } = await authorize({}, env);
     expect(await exited).toBe(code);
     expect(screen()).toContain(text);
@@ -156,7 +156,7 @@ async function authorization({ oauth: more, before, second, configured }: Scene 
 }
 
 describe('an authorization', () => {
-  test('shows where to go, the code and the time that is left, and nothing secret', async () => {
+  test('shows the address, the code and the time left, and no secret', async () => {
     const { code, text, shown, waits, tokens, works } = await authorization();
     expect([code, text]).toEqual([0, 'It works: Constant Contact answers.']);
     expect(shown[0]).toContain('Open  https://identity.example.com/activate?user_code=SAND-BOXX');
@@ -172,14 +172,14 @@ describe('an authorization', () => {
   test.each([
     ['is denied', { second: (_: number, { oauth }: Sandbox) => oauth?.decide('deny') }, 'Access was denied.'],
     ['comes too late', { oauth: { deviceSeconds: 20 }, second: () => {} }, 'The code has expired.'],
-  ])('that %s says so, and stores nothing', async (_, scene, text) => {
+  ])('that %s is reported, and stores nothing', async (_, scene, text) => {
     const ended = await authorization(scene);
     expect(ended).toMatchObject({ code: 1, text: expect.stringContaining(text), state: 'waiting' });
     expect(ended.text).toContain('Nothing was stored.');
     expect(ended.tokens()).toBeUndefined();
   });
 
-  test('asks in the interval that it is told, and more slowly when it is told to slow down', async () => {
+  test('polls at the given interval, and more slowly after slow_down', async () => {
     const calls: number[] = [];
     const { code, waits } = await authorization({
       second: (second, { oauth, tokenCallCount }) => {
@@ -205,11 +205,11 @@ describe('an authorization', () => {
         },
       },
     ],
-  ])('goes on after %s', async (_, scene) => {
+  ])('continues after %s', async (_, scene) => {
     expect(await authorization(scene)).toMatchObject({ code: 0, text: expect.stringContaining('It works') });
   });
 
-  test('by a user who may not read reports says so in words; the tokens are stored all the same', async () => {
+  test('by a user who may not read reports is explained; the tokens are stored', async () => {
     const { code, text, works } = await authorization({
       before: () => control({ privileges: ['campaign:read', 'campaign:list', 'contacts:list:read'] }),
     });
@@ -224,7 +224,7 @@ describe('an authorization', () => {
   test.each([
     ['none', []],
     ['what has no names', [{ name: 7 }]],
-  ])('works where the list of privileges says nothing: %s', async (_, privileges) => {
+  ])('works if the list of privileges is unreadable: %s', async (_, privileges) => {
     const before = () => control({ privileges });
     expect(await authorization({ before })).toMatchObject({ code: 0, text: expect.stringContaining('It works') });
   });
@@ -248,7 +248,7 @@ describe('an authorization', () => {
   test.each([
     ['campaign_id_xrefs', 0, 'It works'],
     ['/v3/', 1, 'refuses the first call (403)'],
-  ])('works when the path for v2 ids has been removed, and not when all have: %s', async (path, code, text) => {
+  ])('works if the path for v2 ids is gone, and fails if all paths are: %s', async (path, code, text) => {
     const ended = await authorization({ before: (one) => one.fault({ kind: 'forbidden', path }) });
     expect(ended).toMatchObject({ code, text: expect.stringContaining(text) });
   });
@@ -268,7 +268,7 @@ describe('an authorization', () => {
     one.oauth?.shape(shape);
   };
 
-  test('by a grant without an access token has one asked for', async () => {
+  test('by a grant without an access token requests one', async () => {
     const { code, text, works } = await authorization({
       second: allowedWith({ oddities: ['access-missing'], fields: { hint: 1 }, times: 1 }),
     });
@@ -276,14 +276,14 @@ describe('an authorization', () => {
     expect(works()).toBe(true);
   });
 
-  test('by a grant without an access token time after time says that it is kept', async () => {
+  test('by repeated grants without an access token reports that the tokens are stored', async () => {
     const { code, text, tokens } = await authorization({ second: allowedWith({ oddities: ['access-missing'] }) });
     expect(code).toBe(1);
-    expect(text).toContain('no access token that can be used yet (no-access-token). They are kept');
+    expect(text).toContain('no usable access token yet (no-access-token). They are stored');
     expect(tokens()).toBeDefined();
   });
 
-  test('without a refresh token stores nothing, and says why', async () => {
+  test('without a refresh token stores nothing, and explains why', async () => {
     const { code, text, state } = await authorization({
       second: (_, one) => {
         one.oauth?.decide('approve');
@@ -294,7 +294,7 @@ describe('an authorization', () => {
     expect(text).toContain('No refresh token came');
   });
 
-  test('is not taken for the chain of a configured refresh token', async () => {
+  test('is kept apart from the chain of a configured refresh token', async () => {
     const { tokens } = await authorization({ configured: 'configured' });
     expect(tokens()?.beganWith).toBe(sha256('configured'));
   });

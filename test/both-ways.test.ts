@@ -1,8 +1,6 @@
 /**
- * A hit is answered ahead of Express, and that shows nowhere: random requests go to a Sendgate that does so and to one that
- * never does, on a clock that stands still, and the answers are compared byte for byte.
- *
- * `FUZZ_REQUESTS` and `FUZZ_SEED` make it longer and another one.
+ * The fast path and Express respond alike: random requests go to a Sendgate with the fast path and to one without, on a
+ * stopped clock, and the responses are compared byte for byte. `FUZZ_REQUESTS` and `FUZZ_SEED` send more and others.
  */
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';

@@ -1,5 +1,5 @@
 /**
- * What a real browser lets a page of another origin do with Sendgate: nothing, unless its origin is on the list.
+ * A real browser lets a page of another origin do nothing with Sendgate, unless its origin is listed.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -35,7 +35,7 @@ async function open(origin: string, env: Environment = {}): Promise<Page> {
   return page;
 }
 
-/** What a page can find out about a URL, by every way that it has. */
+/** Everything that a page can find out about a URL. */
 const tries = (page: Page, url: string) =>
   page.evaluate(async (target) => {
     const read = (init: RequestInit) =>
@@ -82,7 +82,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('in a sandboxed frame, whose origin is null, can neither read nor trigger anything', async () => {
+  test('in a sandboxed frame (null origin) can neither read nor trigger anything', async () => {
     const page = await open(`http://127.0.0.1:${port}`);
     const outcome = await page.evaluate(async (target) => {
       const frame = document.createElement('iframe');
@@ -97,7 +97,7 @@ describe('a page of another origin', () => {
     await page.close();
   });
 
-  test('whose host name was rebound to Sendgate is refused', async () => {
+  test('on a host name rebound to Sendgate is refused', async () => {
     const page = await open('about:blank');
     const sendgatePort = new URL(it.url).port;
     const answer = await page.goto(`http://evil.example:${sendgatePort}${path}`);

@@ -1,5 +1,5 @@
 /**
- * Who may ask, from where, and how often.
+ * Which callers are admitted, from where, and how often.
  */
 import { createHash } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
@@ -62,7 +62,7 @@ describe('the Host', () => {
     'sendgate.example.com.',
     '10.0.0.1',
     'localhost:80:80',
-  ])('%j gets 421, and nothing is fetched', async (host) => {
+  ])('%j gets 421 without a call', async (host) => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' });
     expect((await ask({ host })).status).toBe(421);
     expect(it.sandbox.callCount).toBe(0);
@@ -114,7 +114,7 @@ describe('a client over its rate', () => {
     expect(statuses).toEqual([200, 200, 429]);
   });
 
-  test('is told apart by the address that a trusted proxy sends; an IPv6 /56 is one client', async () => {
+  test('is identified by the address that a trusted proxy sends; an IPv6 /56 is one client', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1', SENDGATE_SERVER_TRUST_PROXY: 'loopback' });
     const status = async (address: string) => (await ask({ 'x-forwarded-for': address })).status;
     expect(await status('10.0.0.1')).toBe(200);
@@ -260,11 +260,11 @@ describe('a web page', () => {
     expect(answer.headers['vary']).toBe('Origin');
     expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     expect(it.sandbox.callCount).toBe(0);
-    await it.get(path); // and no more when the page is held
+    await it.get(path); // and no more on a hit
     expect((await ask(headers)).status).toBe(403);
   });
 
-  test('of a listed origin may read the answer, errors included, without credentials', async () => {
+  test('of a listed origin may read responses, including errors, without credentials', async () => {
     await up({ SENDGATE_CALLERS_CORS_ORIGINS: `${listed},http://localhost:3000` });
     for (const origin of [listed, 'http://localhost:3000']) {
       for (const target of [path, path, '/campaigns/404/sends', `${path}?limit=0`]) {

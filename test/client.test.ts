@@ -87,7 +87,7 @@ describe('a walk', () => {
     expect(await summary('1')).toEqual({ campaign_id: '1', sends: 1_000 });
   });
 
-  test('yields each send once, also when others arrive meanwhile', async () => {
+  test('yields each send once, even if others arrive meanwhile', async () => {
     const truth = await begin(2_000);
     const before = Array.from({ length: 2_000 }, (_, index) => truth.at(index).email);
     const told: string[] = [];

@@ -18,7 +18,7 @@ function coldCampaign(): string {
 }
 
 describe('a thousand callers of one cold key', () => {
-  test('make one call and get one answer', async () => {
+  test('make one call and get the same page', async () => {
     const id = coldCampaign();
     it.sandbox.fault({ kind: 'latency', ms: 1500 });
     const answers = await Promise.all(Array.from({ length: 1000 }, () => it.get(`/campaigns/${id}/sends`)));
@@ -41,8 +41,8 @@ describe('a thousand callers of one cold key', () => {
   });
 });
 
-describe('a caller who hangs up', () => {
-  test('cancels nothing that others wait for', async () => {
+describe('a caller who disconnects', () => {
+  test('cancels no call that others wait for', async () => {
     const id = coldCampaign();
     it.sandbox.fault({ kind: 'latency', ms: 300 });
     const leaver = new AbortController();
@@ -55,7 +55,7 @@ describe('a caller who hangs up', () => {
     expect(it.sandbox.callCount).toBe(1);
   });
 
-  test('alone, leaves a call behind that is allowed to finish and is kept', async () => {
+  test('alone lets a started call finish, and its page is stored', async () => {
     const id = coldCampaign();
     it.sandbox.fault({ kind: 'latency', ms: 200 });
     const leaver = new AbortController();
@@ -70,7 +70,7 @@ describe('a caller who hangs up', () => {
     await until(() => it.lines.some((line) => line.includes('"status":499')), 'the log says so');
   });
 
-  test('while the call waits for its turn, spends none, unless somebody else has come to want it', async () => {
+  test('while the call is queued spends none, unless another caller has joined', async () => {
     const slow = await start({ SENDGATE_QUOTA_PER_SECOND: '1' });
     try {
       for (const id of ['1', '2', '3']) slow.sandbox.campaign({ id, size: 3, newestMs: Date.now() });

@@ -72,7 +72,7 @@ describe('the configuration', () => {
     expect(config.quota).toMatchObject({ perSecond: 10, perDay: 250_000 });
   });
 
-  test('reads lists with commas, and empty variables as not set', () => {
+  test('splits lists at commas, and ignores empty variables', () => {
     const { config } = load({ SENDGATE_SERVER_ALLOWED_HOSTS: 'a.example, b.example,', HOST: '', SENDGATE_CONFIG: '' });
     expect(config.server.allowedHosts).toEqual(['a.example', 'b.example']);
     expect(config.server.host).toBe('127.0.0.1');
@@ -138,7 +138,7 @@ test('REDIS_URL is a secret, and a bad one names the allowed forms', () => {
 });
 
 describe('a bad configuration', () => {
-  test('is reported whole, each mistake with its path and what is allowed', () => {
+  test('is reported completely: each mistake with its path and the allowed values', () => {
     const all = mistakes({
       SENDGATE_CONFIG: 'odd.json',
       PORT: '99999',
@@ -282,7 +282,7 @@ describe('a bad configuration', () => {
 });
 
 describe('secrets', () => {
-  test('are refused in the file, and not repeated in the message', () => {
+  test('are rejected in the file, and not quoted in the message', () => {
     const all = mistakes({ ...key, SENDGATE_CONFIG: 'secret.json' });
     expect(all).toHaveLength(3);
     expect(all[0]).toContain('constantContact.apiKey: a secret does not belong in the configuration file');

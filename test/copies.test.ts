@@ -1,5 +1,5 @@
 /**
- * When a worker's copy of a page is answered without asking the primary.
+ * When a worker serves its copy of a page without asking the primary.
  */
 import { beforeEach, expect, test } from '@jest/globals';
 import { makeBody, pageOf } from '../src/cache/page.ts';
@@ -33,7 +33,7 @@ beforeEach(async () => {
   copies = new Copies(primary, clock, 2 ** 30);
 });
 
-test('A copy is answered for as long as the primary has said', async () => {
+test('A copy is served for as long as the primary allows', async () => {
   await copies.get(firstPage('1'), ask);
   await clock.pass(59_999);
   expect(copies.hit(firstPage('1'))).toBeDefined();
@@ -41,13 +41,13 @@ test('A copy is answered for as long as the primary has said', async () => {
   expect(copies.hit(firstPage('1'))).toBeUndefined();
 });
 
-test('A copy is not answered to who wants it fresher than it is', async () => {
+test('A copy is not served to a caller who wants a fresher page', async () => {
   await copies.get(firstPage('1'), ask);
   expect(copies.hit(firstPage('1'), 10)).toBeDefined();
   expect(copies.hit(firstPage('1'), 9)).toBeUndefined();
 });
 
-test('A copy is not answered after its campaign was invalidated, and those of others are', async () => {
+test('Invalidating a campaign drops its copies and keeps those of others', async () => {
   for (const campaign of ['1', '2']) await copies.get(firstPage(campaign), ask);
   copies.moved('1');
   expect(copies.hit(firstPage('1'))).toBeUndefined();
@@ -59,7 +59,7 @@ test('A copy is not answered after its campaign was invalidated, and those of ot
   expect(asked).toBe(3);
 });
 
-test('More invalidations than are remembered leave no copy that was invalidated', async () => {
+test('No invalidated copy survives, even after more invalidations than are remembered', async () => {
   await copies.get(firstPage('1'), ask);
   copies.moved('1');
   for (let n = 0; n <= 50_000; n++) copies.moved(`other ${n}`);

@@ -1,5 +1,5 @@
 /**
- * v3's cursors: made of Constant Contact's links, and a caller's input when they come back.
+ * v3's cursors: made from Constant Contact's links, and caller input when they come back.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -11,14 +11,14 @@ const encode = (query: string) => Buffer.from(query).toString('base64url');
 const values = (query: string) => [...new URLSearchParams(query)];
 const allowed = ['cursor', 'next', 'limit', 'url_id', 'after_date', 'before_date'];
 
-/** Values that a parameter can have, decoded. */
+/** Decoded values of a parameter. */
 const printable = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 });
 const value = (name: string): fc.Arbitrary<string> => {
   if (name === 'limit') return fc.integer({ min: 1, max: 500 }).map(String);
   if (name === 'url_id') return fc.stringMatching(/^\d{1,20}$/);
   return name.endsWith('_date') ? fc.string({ unit: 'grapheme-ascii', maxLength: 20 }) : printable;
 };
-/** Parameters of a link that can be followed, in any order. */
+/** Parameters of a valid link, in any order. */
 const parameters = fc
   .shuffledSubarray(allowed, { minLength: 1 })
   .filter((names) => names.includes('cursor') || names.includes('next'))
@@ -35,7 +35,7 @@ const extra = fc.tuple(
 );
 
 describe('a link of v3', () => {
-  test('comes back as the query that it had, to the letter', () => {
+  test('yields the same query again, verbatim', () => {
     fc.assert(
       fc.property(spelled, fc.webUrl(), (query, url) => {
         const next = cursorOfHref(`${new URL(url).origin}/any/path?${query}#fragment`);
@@ -46,7 +46,7 @@ describe('a link of v3', () => {
     );
   });
 
-  test('has what is not on the list taken out, wherever it stands', () => {
+  test('loses parameters that are not listed, at any position', () => {
     fc.assert(
       fc.property(spelled, fc.array(extra, { minLength: 1, maxLength: 3 }), fc.nat(), (query, extras, seed) => {
         const pairs = query.split('&');
@@ -67,13 +67,13 @@ describe('a link of v3', () => {
     'next=%',
     "next=~!$'()*,:@/?",
     `cursor=${'x'.repeat(1529)}`,
-  ])('is replayed as it is: %.80s', (query) => {
+  ])('is replayed unchanged: %.80s', (query) => {
     const next = cursorOfHref(`/v3/path?${query}`);
     expect(next?.cursor.length).toBeLessThanOrEqual(2048);
     expect(queryOfCursor(next?.cursor ?? '')).toBe(query);
   });
 
-  test('that is no proper URL means the same when it is one', () => {
+  test('with unencoded characters means the same when encoded', () => {
     const next = cursorOfHref('?limit=5&next=a"b<c>|d;e\\f^g`h{i} j');
     expect(values(queryOfCursor(next?.cursor ?? '') ?? '')).toEqual([
       ['limit', '5'],
@@ -105,7 +105,7 @@ describe('a link of v3', () => {
   });
 });
 
-/** What a caller might try, each with what is wrong. */
+/** Hostile cursors, each with its flaw. */
 const hostile: readonly (readonly [what: string, cursor: string])[] = [
   ['another parameter', encode('next=a&created_since=2020-01-01')],
   ['a credential', encode('next=a&api_key=x')],
@@ -162,7 +162,7 @@ describe('a cursor of a caller', () => {
   beforeEach(() => it.sandbox.forget());
   afterAll(() => it.close());
 
-  test.each(hostile)('is refused for %s, without a call and without a place in the cache', async (_, cursor) => {
+  test.each(hostile)('is refused for %s, without a call and without a cache entry', async (_, cursor) => {
     const { pages } = it.service;
     const before = pages.count;
     const answer = await it.get(`${path}?next=${encodeURIComponent(cursor)}`);
@@ -175,7 +175,7 @@ describe('a cursor of a caller', () => {
     expect(pages.count).toBe(before);
   });
 
-  test('is refused on the path of v2 too, in its form', async () => {
+  test('is refused on the v2 path too, as a v2 error', async () => {
     for (const [, cursor] of hostile) {
       const search = `?next=${encodeURIComponent(cursor)}`;
       const answer = await fetch(`${it.url}/v2/emailmarketing/campaigns/${activityIdOf('1')}/tracking/sends${search}`);
@@ -187,15 +187,15 @@ describe('a cursor of a caller', () => {
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('that could be a link goes up as it is, to our own path', async () => {
+  test('from a valid link is sent upstream unchanged, to the usual path', async () => {
     const query = 'limit=5&next=MQ**%20%2B+x&after_date=2026-01-01T00:00:00Z';
-    expect((await it.get(`${path}?next=${encode(query)}`)).status).toBe(400); // The sandbox has not made it.
+    expect((await it.get(`${path}?next=${encode(query)}`)).status).toBe(400); // Not made by the sandbox.
     const [call] = it.sandbox.calls;
     expect(call?.path).toBe(`/v3/reports/email_reports/${activityIdOf('1')}/tracking/sends`);
     expect(call?.query).toEqual({ limit: '5', next: 'MQ** + x', after_date: '2026-01-01T00:00:00Z' });
   });
 
-  test('never sends up anything but what is on the list, whatever it is', () => {
+  test('never sends unlisted parameters upstream, for any input', () => {
     const query = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 60 }),
       fc

@@ -1,5 +1,5 @@
 /**
- * The files with which Sendgate is run: valid by their schema, and with settings that there are.
+ * The deployment files are valid by their schema, and use existing settings.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { networkRule, parseIp } from '../src/callers/ip.ts';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
 import { startProcess } from './support/harness.ts';
 
-/** What a running process tells Prometheus. */
+/** Metrics of a running process. */
 let metrics = '';
 beforeAll(async () => {
   const process = await startProcess({ CONSTANT_CONTACT_API_KEY: 'an-api-key' });
@@ -42,7 +42,7 @@ interface PodSpec {
 const manifests = (file: string): Manifest[] =>
   parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((document) => document.toJS());
 
-/** An object that notes which of its keys were looked at, at any depth: a schema's validator does not look at others. */
+/** Records which keys are read, at any depth: a schema's validator reads no others. */
 function watched(value: object, seen: Set<string>, path = ''): object {
   return new Proxy(value, {
     get(target, key) {
@@ -61,7 +61,7 @@ function paths(value: object, path = ''): string[] {
   ]);
 }
 
-/** What is wrong with a manifest by the schema of its kind: wrong types, missing fields, and fields that there are not. */
+/** Returns a manifest's errors by its schema: wrong types, missing and unknown fields. */
 function mistakes(manifest: Manifest): string[] {
   const seen = new Set<string>();
   const model = Object.assign(Object.create(models[manifest.kind].prototype), manifest);
@@ -101,7 +101,7 @@ describe.each(['sendgate.yaml', 'redis.yaml'])('deploy/kubernetes/%s', (file) =>
   });
 });
 
-test('the schema is asked about every field', () => {
+test('every field is checked against the schema', () => {
   const [first] = manifests('redis.yaml');
   const container = first?.spec.template.spec.containers[0] ?? {};
   container['livenesProbe'] = {};
@@ -111,7 +111,7 @@ test('the schema is asked about every field', () => {
   expect(mistakes(first as Manifest).join()).toMatch(/containerPort must be integer/);
 });
 
-/** The configuration that these variables make. */
+/** Loads the configuration from these variables. */
 function load(env: Record<string, string | number>): Loaded {
   const files: Record<string, string> = {
     '/run/secrets/sendgate/api-key': 'an-api-key',
@@ -123,23 +123,23 @@ function load(env: Record<string, string | number>): Loaded {
   return loadConfig({ HOST: '0.0.0.0', ...text }, (path) => files[path] ?? '');
 }
 
-test("Kubernetes' settings are settings", () => {
+test("Kubernetes' settings exist", () => {
   const { data = {} } = manifests('sendgate.yaml').find(({ kind }) => kind === 'ConfigMap') ?? {};
   const { config, secrets } = load(data);
   expect(config.server.allowedHosts).toContain('sendgate');
   expect(Object.keys(secrets).sort()).toEqual(['accessToken', 'apiKey', 'redisUrl']);
 });
 
-describe('the Kubernetes manifest trusts and admits the ingress alone', () => {
+describe('the Kubernetes manifest trusts and admits only the ingress', () => {
   const all = manifests('sendgate.yaml');
 
-  test('it trusts single addresses, which are examples until they are set', () => {
+  test('trusts single addresses, which are placeholders until they are set', () => {
     const { config } = load(all.find(({ kind }) => kind === 'ConfigMap')?.data ?? {});
     expect(config.server.trustProxy).toEqual(['192.0.2.1']);
     expect(read('deploy/kubernetes/sendgate.yaml')).toMatch(/# Set this to the addresses of the ingress controller/);
   });
 
-  test('each port admits one set of pods', () => {
+  test('admits one set of pods per port', () => {
     const policy = all.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
       spec: { ingress: { ports: { port: string }[]; from?: object[] }[] };
     };
@@ -159,7 +159,7 @@ describe('the Kubernetes manifest trusts and admits the ingress alone', () => {
 describe('compose.yaml', () => {
   const compose = parse(read('compose.yaml'), { merge: true });
 
-  test('trusts only the balancer, whose address no other container can have', () => {
+  test('trusts only the balancer, at an address that no other container can have', () => {
     const address: string = compose.services.balancer.networks.default.ipv4_address;
     const [{ subnet, ip_range: others }] = compose.networks.default.ipam.config;
     const isIn = (network: string) => networkRule([network])(parseIp(address) ?? []);
@@ -247,7 +247,7 @@ describe('Prometheus and Grafana', () => {
     rmSync(temporary, { recursive: true });
   });
 
-  test.each([...shown, ...told])('%s asks for what there is', async (_, expr) => {
+  test.each([...shown, ...told])('%s uses metrics that exist', async (_, expr) => {
     const names = new Set(expr.match(/\b(?:sendgate|process|nodejs)_\w+/g) ?? []);
     for (const name of names)
       expect(metrics).toMatch(new RegExp(`^# TYPE ${name.replace(/_(bucket|count|sum)$/, '')} `, 'm'));

@@ -156,7 +156,7 @@ describe('the image', () => {
       expect([name, existsSync(join(app, 'node_modules', name))]).toEqual([name, false]);
   });
 
-  test('is told no secret while it is built', () => {
+  test('receives no secret during the build', () => {
     expect(dockerfile).not.toMatch(/^(ARG|ENV).*(KEY|TOKEN|SECRET)/m);
     expect(allowed).toEqual(['src', 'package.json', 'package-lock.json', 'tsconfig.json']);
   });

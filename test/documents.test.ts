@@ -1,5 +1,5 @@
 /**
- * What the documentation points to is there: files, headings, source files.
+ * The documentation refers to existing files, headings and source files.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,7 +30,7 @@ function isThere(from: string, target: string): boolean {
   return anchor === undefined || anchorsOf(file).includes(anchor);
 }
 
-test.each(documents)('every link of %s leads somewhere', (file) => {
+test.each(documents)('every link of %s resolves', (file) => {
   const targets = [...read(file).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, target = '']) => target);
   expect(targets.filter((target) => !isThere(file, target))).toEqual([]);
 });
@@ -41,7 +41,7 @@ test('README has the two commands in its first screen, and at most 150 lines', (
   expect(lines.slice(0, 30)).toEqual(expect.arrayContaining(['npm ci && npm test', 'npm ci && npm run demo']));
 });
 
-test('every source file that CONTRIBUTING names is there', () => {
+test('every source file that CONTRIBUTING names exists', () => {
   const paths = [...read('CONTRIBUTING.md').matchAll(/`((?:[\w-]+\/)+[\w.-]+[.](?:ts|lua|md|js))`/g)].map(
     ([, path = '']) => path,
   );
@@ -82,7 +82,7 @@ describe("CONTRIBUTING's graph of the rooms", () => {
       return start === from && (end === to || isBelow(to, end));
     });
 
-  test('has every import, by itself or by others', () => {
+  test('has every import, directly or through others', () => {
     const isShown = (one: string) => {
       const [from = '', to = ''] = one.split(' → ');
       return isBelow(to, from);

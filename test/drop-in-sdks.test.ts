@@ -1,5 +1,5 @@
 /**
- * v2's own path as the archived SDKs call it: the one from npm by itself, the others' requests as they make them.
+ * v2's path as the archived SDKs call it: the npm one itself, and the others' recorded requests.
  */
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -85,8 +85,8 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       ['11', 12],
       ['12', 14],
       ['13', 34],
-    ])('walks campaign %s from an instant on, and ends where v2 would', async (id, since) => {
-      // At 14 the last of the sends is the last of its page.
+    ])('walks campaign %s since an instant, and ends where v2 would', async (id, since) => {
+      // With 14, the last send ends its page.
       const { atMs } = it.sandbox.campaign({ id, size, newestMs, pageSize, cursors: cursorsOf(id) }).at(since - 1);
       const page = { path: pathOf(id), limit: 7, since: new Date(atMs) };
       const { sends, pages } = await walk(style, page);
@@ -176,7 +176,7 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(sentUp).not.toContain(secret);
       expect(it.lines.join('')).not.toContain(secret);
     }
-    // The ids that came up are those of the campaigns.
+    // The requested ids are those of the campaigns.
     expect(sentUp).toContain(version === 'v2' ? '/campaigns/11/' : activityIdOf('11'));
   });
 });
@@ -194,7 +194,7 @@ interface NodeSdk {
   ): Promise<void>;
 }
 
-/** The SDK, with nothing but its base address changed. */
+/** The SDK with only its base address changed. */
 function nodeSdk(baseUrl: string, { apiKey, token }: typeof keys): NodeSdk {
   const ofSdk = createRequire(require.resolve('node-constantcontact'));
   const providers = ofSdk('@purest/providers') as { constantcontact: Record<string, unknown> };

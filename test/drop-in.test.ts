@@ -1,5 +1,5 @@
 /**
- * v2's own path, for programs that were written for it: with a real one of them, in front of either version.
+ * v2's path for programs written for it: with a real one of them, in front of either version.
  */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -35,7 +35,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     fetch(`${it.url}${target}`, { headers: { authorization: `Bearer ${theirs.accessToken}`, ...headers } });
   const page = async (target: string) => (await (await call(target)).json()) as PageJson;
 
-  test('the documented example is answered as documented', async () => {
+  test('the documented example gets the documented response', async () => {
     const first = await page(resource(documentedCampaign.id));
     expect(first.results.map(({ email_address }) => email_address)).toEqual(['abc@example.com', 'def@example.com']);
     expect(first.results[0]?.campaign_id).toBe(documentedCampaign.id);
@@ -49,7 +49,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     expect(second.meta).toEqual({ pagination: {} });
   });
 
-  test('a walk from an instant continues by the cursor alone, as with v2', async () => {
+  test('a created_since walk continues with the cursor alone, as in v2', async () => {
     const campaign = it.sandbox.campaign({ id: '5', size: 60, newestMs });
     const since = new Date(campaign.at(34).atMs).toISOString();
     const all: Send[] = [];
@@ -63,7 +63,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     expect(new Set(all.map(({ contact_id }) => contact_id)).size).toBe(35);
   });
 
-  test("pages are views of Sendgate's own: they cost no call", async () => {
+  test("pages are views of Sendgate's own and cost no call", async () => {
     await it.page('/campaigns/5/sends?limit=20');
     const before = it.sandbox.callCount;
     const answer = await call(resource('5', '?limit=20&api_key=one'));
@@ -78,7 +78,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     ['?next=nonsense', 400, 'query.param.invalid'],
     [`?next=${forged('yesterday', 'c3RhcnRBdD0zJmxpbWl0PTI')}`, 400, 'query.param.invalid'],
     [`?next=${forged('2020-01-01T00:00:00.000Z', '\r\n')}`, 400, 'query.param.invalid'],
-    // Another spelling of a cursor of ours is none: each question has one page in the cache.
+    // Another spelling of our cursor is invalid: each query has one cache entry.
     [`?next=${forged('2020-01-01T00:00:00Z', documentedCursor)}`, 400, 'query.param.invalid'],
     [`?next=${forged('2020-01-01T00:00:00.000Z', documentedCursor)}%3D`, 400, 'query.param.invalid'],
     [`?next=${forged('', documentedCursor)}`, 400, 'query.param.invalid'],
@@ -116,7 +116,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
     const { results } = (await answer.json()) as PageJson;
     expect(results.length).toBe(it.sandbox.campaign({ id: '5', size: 60, newestMs }).countSince(Date.parse(instant)));
     expect((await call(resource('5', `?created_since=${instant}`))).headers.get('cache-status')).toContain('; hit');
-    // On our own path, an instant has a zone.
+    // On Sendgate's own path, an instant needs a zone.
     for (const target of ['/campaigns/5/sends', '/campaigns/5/sends.csv']) {
       const own = await it.get(`${target}?created_since=${spelled}`);
       expect(own.status).toBe(/(T[\d:.]+)$/.test(spelled) ? 400 : 200);
@@ -140,7 +140,7 @@ describe.each(['v2', 'v3'] as const)('in front of %s', (version) => {
   });
 });
 
-test('it is served only if configured, and under the base path', async () => {
+test('v2 paths are served only if configured, and under the base path', async () => {
   const off = await start();
   const on = await start({ SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_SERVER_BASE_PATH: '/ctct' });
   const bare = await start({ SENDGATE_SERVER_DROP_IN_V2: 'true' });
@@ -272,7 +272,7 @@ describe('an error of any path below /v2/', () => {
     }
   });
 
-  test('is an array when a connection has too many requests waiting', async () => {
+  test('is an array when a connection has too many queued requests', async () => {
     await up();
     const { socket, closed } = await dial(it.service.url);
     socket.write(wire('/v2/lists').repeat(102));
@@ -327,12 +327,12 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     expect(second.results).toHaveLength(10);
     expect(second.meta).toEqual({ pagination: {} });
     expect(it.sandbox.callCount - before - lookup).toBe(3);
-    // On our own path, the reader finds out.
+    // On Sendgate's own path, the reader follows the link to an empty page.
     const own = await page(`/campaigns/21/sends?limit=20&created_since=${since}`);
     expect(own.meta.pagination.next_link).toBeDefined();
   });
 
-  test('is left to the reader if that page cannot be had', async () => {
+  test('is left to the reader if that page is unavailable', async () => {
     const since = sinceOf('22', 10);
     const cursor = Buffer.from('startAt=11&limit=10').toString('base64url');
     it.sandbox.fault({ kind: 'status', status: 404, query: { next: cursor }, times: 1 });
@@ -342,11 +342,11 @@ describe('the end of a walk with created_since, which v3 does not filter by', ()
     it.sandbox.heal();
   });
 
-  test("is looked for on the requesting team's account", async () => {
+  test("is looked up on the requesting team's account", async () => {
     const since = sinceOf('23', 10);
     const before = await callsOf('jobs');
     const answer = await fetch(`${it.url}${resource('23', `?limit=10&created_since=${since}&access_token=${token}`)}`);
     expect(((await answer.json()) as PageJson).meta).toEqual({ pagination: {} });
-    expect((await callsOf('jobs')) - before).toBe(3); // Two pages, and the campaign's id in v3.
+    expect((await callsOf('jobs')) - before).toBe(3); // Two pages, and the lookup of the id in v3.
   });
 });

@@ -129,7 +129,7 @@ const rows: Row[] = [
   },
 ];
 
-describe('a caller is told', () => {
+describe('a caller gets', () => {
   test.each(rows)('$status $type for $name', async ({ fault, status, type, calls, search }) => {
     sandbox.fault(fault);
     const answer = await ask(search);
@@ -158,7 +158,7 @@ describe('a caller is told', () => {
   test.each([
     ['401', 401, 2],
     ['403 that is no limit', 403, 1],
-  ])('502 upstream-credentials-refused for a %s, which is not asked again at once', async (_, status, calls) => {
+  ])('502 upstream-credentials-refused for a %s, without another call at once', async (_, status, calls) => {
     await untilProbed();
     sandbox.fault({ kind: 'status', status });
     const answer = await ask();
@@ -178,12 +178,12 @@ describe('a caller is told', () => {
     expect(await readiness()).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
-  test('200 when a 401 was a passing one, as it can be over the limit', async () => {
+  test('200 after a transient 401, as over the limit', async () => {
     sandbox.fault({ kind: 'status', status: 401, times: 1 });
     expect(await ask()).toMatchObject({ status: 200, calls: 2 });
   });
 
-  test.each(['reset', 'html', 'over-qps'] as const)('200 when a %s passes', async (kind) => {
+  test.each(['reset', 'html', 'over-qps'] as const)('200 after a transient %s', async (kind) => {
     sandbox.fault({ kind, times: 2 });
     expect(await ask()).toMatchObject({ status: 200, calls: 3 });
   });
@@ -202,7 +202,7 @@ describe('a caller is told', () => {
   });
 });
 
-test('nothing of the credentials, the upstream or the people comes out, in answers, logs, metrics or on stderr', async () => {
+test('credentials, the upstream and personal data never leak into responses, logs, metrics or stderr', async () => {
   const metrics = await (await fetch(`${sendgate.managementUrl}/metrics`)).text();
   const everything = [...told, metrics, sendgate.output()].join('\n');
   expect(everything).toContain('upstream-failed');

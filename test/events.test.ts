@@ -1,5 +1,5 @@
 /**
- * Operators grep and alert on the keys of log events, and look them up in `docs/operations.md`.
+ * Operators grep and alert on event keys, and look them up in `docs/operations.md`.
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';

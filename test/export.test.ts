@@ -78,7 +78,7 @@ describe('a whole campaign', () => {
     expect(pagesAsked()).toBe(5);
   });
 
-  test('has a file name that says what is in it', async () => {
+  test('has a descriptive file name', async () => {
     await begin(3);
     const csv = await it.get('/campaigns/1/sends.csv');
     expect(csv.status).toBe(200);
@@ -92,7 +92,7 @@ describe('a whole campaign', () => {
     );
   });
 
-  test('from an instant on contains what is not older', async () => {
+  test('since an instant contains the rows that are not older', async () => {
     const campaign = await begin(3_000);
     const since = new Date(campaign.at(1_700).atMs).toISOString();
     const csv = await (await it.get(`/campaigns/1/sends.csv?created_since=${since}`)).text();
@@ -101,7 +101,7 @@ describe('a whole campaign', () => {
     expect(pagesAsked()).toBe(4);
   });
 
-  test('of no sends is a header row, or nothing', async () => {
+  test('without sends is a header row, or empty', async () => {
     await begin(0);
     expect(await (await it.get('/campaigns/1/sends.csv')).text()).toBe(
       'activity_type,campaign_id,contact_id,email_address,send_date\r\n',
@@ -124,7 +124,7 @@ describe('a whole campaign', () => {
     );
   });
 
-  test('contains each send once, also when others arrive meanwhile', async () => {
+  test('contains each send once, even if others arrive meanwhile', async () => {
     const campaign = await begin(4_000);
     const before = truth(campaign);
     const answer = await it.get('/campaigns/1/sends.ndjson');
@@ -139,7 +139,7 @@ describe('a whole campaign', () => {
     expect(sends.filter((send) => before.includes(send))).toEqual(before);
   });
 
-  test('contains each send once, also when a page with repeated rows begins with an older one', async () => {
+  test('contains each send once, even if a page with repeated rows starts with an older one', async () => {
     const sendOf = (second: number): Send => ({
       ...{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id: String(second), email_address: '' },
       send_date: `2026-01-01T00:00:${String(second).padStart(2, '0')}.000Z`,
@@ -163,7 +163,7 @@ describe('a whole campaign', () => {
     expect(seconds).toEqual([19, 17, 18, 16, 15, 14, 11, 13, 12, 10]);
   });
 
-  test('that has not changed costs one call, not one a page', async () => {
+  test('that is unchanged costs one call, not one per page', async () => {
     await begin(2_500);
     const first = await (await it.get('/campaigns/1/sends.csv')).text();
     it.clock.forward(2 * 86_400);
@@ -279,7 +279,7 @@ async function walk(pageAt: (at: number) => { sends: readonly Send[]; next: numb
   return told;
 }
 
-test('each send comes once, also when many have the same date', async () => {
+test('each send comes once, even if many have the same date', async () => {
   // The second page has shifted by one.
   const sends = [[send(5), send(4)], [send(4), send(3)], [send(2)]];
   const told = await walk((at) => ({ sends: sends[at] ?? [], next: at + 1 < sends.length ? at + 1 : undefined }));
@@ -299,7 +299,7 @@ test.each([
   await expect(walk(pageAt)).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
 
-test('a walk that only repeats earlier pages, behind new cursors, ends', async () => {
+test('a walk that only repeats earlier pages under new cursors ends', async () => {
   const repeating = walk((at) => ({ sends: [send(at % 2)], next: at + 1 }));
   await expect(repeating).rejects.toMatchObject({ code: 'upstream-failed', reason: 'circle' });
 });
@@ -363,7 +363,7 @@ describe('when Constant Contact fails', () => {
     expect(fromNdjson(text).map(told)).toEqual(truth(campaign));
   });
 
-  test('for good, the connection is reset, never closed as if complete', async () => {
+  test('permanently, the connection is reset, never closed as if complete', async () => {
     await begin(100_000, { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const answer = await open('/campaigns/1/sends.csv');
     answer.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
@@ -373,8 +373,8 @@ describe('when Constant Contact fails', () => {
 
   test.each([
     ['for good', () => it.sandbox.fault({ kind: 'status', status: 500 })],
-    ['no more, since Sendgate is stopped', () => void it.service.stop()],
-  ])('%s, an old proxy that takes a closed connection for the end sees a reset', async (_, happens) => {
+    ['until Sendgate is stopped', () => void it.service.stop()],
+  ])('%s, a proxy that treats a closed connection as the end sees a reset', async (_, happens) => {
     const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
     await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
     const url = `${it.url}${targetOf('/campaigns/1/sends.csv')}`;
@@ -421,7 +421,7 @@ describe('the resource', () => {
   });
 
   test.each(['/campaigns/1/sends.csv', '/campaigns/1/sends.ndjson', '/campaigns/1/sends/summary', '/status'])(
-    '%s is guarded as pages are, and says nothing of the upstream',
+    '%s has the same guards as pages, and reveals nothing about the upstream',
     async (path) => {
       const teams = [{ name: 'web', header: { name: 'x-team', value: 'web' } }];
       await begin(3, {
@@ -443,7 +443,7 @@ describe('the resource', () => {
     },
   );
 
-  test('is bounded by slots for each team', async () => {
+  test('is limited by slots per team', async () => {
     await begin(300_000, { SENDGATE_EXPORTS_PER_TEAM: '2' });
     const running = [await open('/campaigns/1/sends.csv'), await open('/campaigns/1/sends.ndjson', '127.0.0.2')];
     expect(running.map(({ statusCode }) => statusCode)).toEqual([200, 200]);
@@ -476,7 +476,7 @@ describe('the summary', () => {
     expect(it.sandbox.callCount).toBe(asked + 1);
   });
 
-  test('is the present number, not that of the last scheduled update', async () => {
+  test('is the current number, not that of the last scheduled update', async () => {
     await begin(12_345);
     await it.get('/campaigns/1/sends/summary');
     const [call] = it.sandbox.calls;
@@ -484,7 +484,7 @@ describe('the summary', () => {
     else expect(call?.query).toEqual({});
   });
 
-  test('is a number, also when Constant Contact writes it as a text', async () => {
+  test('is a number, even if Constant Contact writes a string', async () => {
     await begin(1);
     it.sandbox.campaign({ id: '2', size: 12_345, newestMs: Date.now(), textCounts: true });
     expect(await (await it.get('/campaigns/2/sends/summary')).json()).toEqual({
@@ -493,7 +493,7 @@ describe('the summary', () => {
     });
   });
 
-  test('is served stale while Constant Contact fails, and an error if it was never known', async () => {
+  test('is served stale while Constant Contact fails, and is an error if it was never fetched', async () => {
     await begin(7);
     await it.get('/campaigns/1/sends/summary');
     it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });

@@ -1,5 +1,5 @@
 /**
- * The fast path responds to hits ahead of Express: with the same bytes, the same header fields and the same count.
+ * The fast path serves hits before Express: with the same bytes, headers and count.
  */
 import { createHash } from 'node:crypto';
 import { Agent, type IncomingMessage, request, ServerResponse } from 'node:http';
@@ -12,7 +12,7 @@ const path = targetOf('/ctct/campaigns/1/sends');
 let it: Harness;
 
 beforeAll(async () => {
-  // A clock that stands still: two answers are compared to the letter.
+  // A stopped clock: two responses are compared verbatim.
   it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' }, {}, api, new FakeClock(Date.now()));
   it.sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 86_400_000 });
   await it.get(path);
@@ -28,7 +28,7 @@ function ask(target: string, headers: Record<string, string>, method = 'GET') {
         const parts: Buffer[] = [];
         res.on('data', (part) => parts.push(part));
         res.on('end', () => {
-          // What differs between any two answers: the count of requests left, and the time.
+          // Masks what differs between any two responses: requests left, and the time.
           const own = res.rawHeaders.map((text) => text.replace(/; r=\d+; t=\d+$/, '; r=?; t=?'));
           const date = own.indexOf('Date');
           own.splice(date, 2);
@@ -81,7 +81,7 @@ test('every request is counted and logged once, on the fast path and through Exp
   expect(line).toMatchObject({ route: '/campaigns/:id/sends', campaign: idOf('1'), cache: 'fresh', status: 200 });
 });
 
-test('a hit takes the fast path, and only what Express has to route passes Express', async () => {
+test('a hit takes the fast path, and only other requests pass Express', async () => {
   const { pages } = it.service;
   const { hit } = pages;
   const stacks: string[] = [];
@@ -109,14 +109,14 @@ test('the fast writer is in use: of the hits of one second, node:http writes the
   expect(written).toBeLessThan(hits);
 });
 
-describe('an error behind the count', () => {
+describe('an error after the request is counted', () => {
   const { end, writeHead } = ServerResponse.prototype;
   const left = async () => Number(/r=(\d+)/.exec((await it.get(path)).headers.get('ratelimit') ?? '')?.[1]);
   /** Log lines of the request, its own and those of errors. */
   const linesOf = (id: string) => it.lines.filter((line) => line.includes(id)).map((line) => JSON.parse(line));
   afterEach(() => void Object.assign(ServerResponse.prototype, { end, writeHead }));
 
-  test('ahead of the response is one 500, counted and logged once', async () => {
+  test('before the response is one 500, counted and logged once', async () => {
     const before = await left();
     ServerResponse.prototype.writeHead = () => {
       ServerResponse.prototype.writeHead = writeHead;
@@ -176,7 +176,7 @@ describe('a connection', () => {
     for (let close = open.pop(); close; close = open.pop()) await close();
   });
 
-  /** All that comes back for what is sent at once, until the server closes. */
+  /** Everything received for requests sent at once, until the server closes. */
   async function exchange(...requests: readonly string[]): Promise<string> {
     const { hostname, port } = new URL(it.url);
     const socket = connect(Number(port), hostname);
@@ -220,7 +220,7 @@ describe('a connection', () => {
     expect(new Set(dates).size).toBeGreaterThan(1);
   });
 
-  test('has each request judged by its own headers, whatever the requests before it', async () => {
+  test('evaluates each request by its own headers', async () => {
     const sha256 = (token: string) => createHash('sha256').update(token).digest('hex');
     const teams = [
       { name: 'web', tokensSha256: [sha256('token-of-web')] },

@@ -1,5 +1,5 @@
 /**
- * The lock beside the token file: one holder at a time, also when a holder has died.
+ * The lock beside the token file: one holder at a time, even when a holder dies.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ function age(seconds: number): void {
 }
 const leftovers = () => readdirSync(folder).filter((name) => join(folder, name).startsWith(path));
 
-test('is held by one, and released for the next', async () => {
+test('has one holder, and is released for the next', async () => {
   const release = await lock(path, 100);
   expect(await lock(path, 100)).toBeUndefined();
   release?.();
@@ -45,7 +45,7 @@ test('is held by one, and released for the next', async () => {
   expect(leftovers()).toEqual([]);
 });
 
-test('of a live holder is respected, however old a clock that was set makes it look', async () => {
+test('of a live holder is respected, even if a changed clock makes it look old', async () => {
   const release = await lock(path, 100);
   age(3_600);
   expect(await lock(path, 100)).toBeUndefined();
@@ -53,7 +53,7 @@ test('of a live holder is respected, however old a clock that was set makes it l
   release?.();
 });
 
-test('of a dead holder is taken over, however short the wait', async () => {
+test('of a dead holder is taken over, even with a short wait', async () => {
   writeFileSync(path, '');
   age(61);
   const release = await lock(path, 10);
@@ -62,7 +62,7 @@ test('of a dead holder is taken over, however short the wait', async () => {
   expect(leftovers()).toEqual([]);
 });
 
-test('that was found stale is not broken once another one has taken its place', async () => {
+test('that was found stale is not broken after another lock has replaced it', async () => {
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
@@ -70,17 +70,17 @@ test('that was found stale is not broken once another one has taken its place', 
   expect(existsSync(path)).toBe(false);
   const release = await lock(path, 100);
   const taken = versionNow();
-  breakLock(path, seen); // The second of two who have seen the old one.
+  breakLock(path, seen); // The second of two processes that saw the old lock.
   expect(versionNow()).toBe(taken);
   expect(leftovers()).toHaveLength(1);
   release?.();
 });
 
-test('is broken by one at a time, and by the next when that one dies meanwhile', async () => {
+test('is broken by one process at a time, and by the next if that one dies', async () => {
   writeFileSync(path, '');
   age(61);
   const seen = versionNow();
-  writeFileSync(`${path}.${seen}`, ''); // Somebody is at it.
+  writeFileSync(`${path}.${seen}`, ''); // Another process is breaking it.
   breakLock(path, seen);
   expect(leftovers()).toHaveLength(2);
   rmSync(`${path}.${seen}`);
@@ -88,7 +88,7 @@ test('is broken by one at a time, and by the next when that one dies meanwhile',
   expect(leftovers()).toEqual([]);
 });
 
-test('that was taken away from its holder is not released by that one', async () => {
+test('that was taken over is not released by its former holder', async () => {
   const release = await lock(path, 100);
   rmSync(path);
   const other = await lock(path, 100);
@@ -98,13 +98,13 @@ test('that was taken away from its holder is not released by that one', async ()
   expect(existsSync(path)).toBe(false);
 });
 
-test('of a dead holder is taken by one process after the other, of many that find it at once', async () => {
+test('of a dead holder goes to one process at a time when many find it at once', async () => {
   const log = join(folder, 'log');
   writeFileSync(log, '');
   writeFileSync(path, '');
   age(61);
   const module = fileURLToPath(new URL('../dist/storage/file-lock.js', import.meta.url));
-  // Each of them writes two lines while it holds the lock: others' lines must not come in between.
+  // Each process writes two lines while it holds the lock; no other lines may come between.
   const program = `
     import { appendFileSync } from 'node:fs';
     import { setTimeout as delay } from 'node:timers/promises';

@@ -47,7 +47,7 @@ const passes = async () => {
 };
 
 describe('a gate', () => {
-  test('is shut and opened by probes alone, one in its time, however many ask', async () => {
+  test('shuts and opens only by probes, one per interval for any number of callers', async () => {
     expect(await passes()).toBe(true);
     gate.learn('refused');
     expect([await passes(), await passes(), probes]).toEqual([false, false, 0]);
@@ -56,13 +56,13 @@ describe('a gate', () => {
     expect(probes).toBe(1);
     finding = 'answered';
     await clock.pass(60_000);
-    // The one who has it probed waits for what comes of it; the others do not.
+    // The caller who probes waits for the finding; the others do not.
     expect(await Promise.all([passes(), passes()])).toEqual([true, false]);
     expect([await passes(), probes]).toEqual([true, 2]);
     expect(changes).toEqual([true, false]);
   });
 
-  test('stays as it is when a probe says nothing of it, or cannot be made, which leaves it due', async () => {
+  test('is unchanged by an irrelevant probe, and by one that cannot be made, which stays due', async () => {
     gate.learn('refused');
     await clock.pass(60_000);
     finding = undefined;
@@ -74,7 +74,7 @@ describe('a gate', () => {
     expect(await passes()).toBe(true);
   });
 
-  test('opens by itself when its time is over', async () => {
+  test('opens without a probe when its time is over', async () => {
     const end = clock.now() + 30_000;
     gate = gateUntil(() => end);
     gate.shut();
@@ -94,7 +94,7 @@ describe('a gate', () => {
     expect([await passes(), probes]).toEqual([true, 1]);
   });
 
-  test('is probed in its time, and tells it, though the clock is set back or forward', async () => {
+  test('keeps its probe interval and Retry-After when the clock is set back or forward', async () => {
     gate.shut();
     for (const ms of [-3_600_000, 7_200_000]) {
       clock.stepWall(ms);
@@ -107,7 +107,7 @@ describe('a gate', () => {
 });
 
 describe('a probe', () => {
-  test('is one for all who ask, and what it found is good for a while', async () => {
+  test('is shared by all callers, and its finding is reused for a while', async () => {
     const prober = new Prober(clock);
     expect(await Promise.all([prober.find(60_000, probe), prober.find(0, probe)])).toEqual(['refused', 'refused']);
     await prober.find(60_000, probe);
@@ -121,7 +121,7 @@ describe('a probe', () => {
     expect(probes).toBe(2);
   });
 
-  test('is made anew when the credentials have been replaced', async () => {
+  test('is repeated after the credentials are replaced', async () => {
     const prober = new Prober(clock);
     await prober.find(60_000, probe);
     prober.forget();

@@ -1,5 +1,5 @@
 /**
- * When a walk begins a new generation, which makes its later pages unreachable.
+ * When a walk starts a new generation, which invalidates its later pages.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { type ArrivedPage, Generations } from '../src/cache/generations.ts';
@@ -30,7 +30,7 @@ describe('A first page', () => {
     ['with another newest row', 500, 'b', 'y'],
     ['with the same newest row, and other rows behind it', 500, 'b', 'x'],
     ['of another limit, with another newest row', 10, 'b', 'y'],
-  ])('%s begins a generation', (_, limit, etag, firstRow) => {
+  ])('%s starts a generation', (_, limit, etag, firstRow) => {
     const before = firstArrives(500, 'a', 'x');
     expect(firstArrives(limit, etag, firstRow)).toBeGreaterThan(before);
     expect(begun).toEqual([walk, walk]);
@@ -52,7 +52,7 @@ describe('A first page', () => {
 });
 
 describe('A later page', () => {
-  test('that has changed begins a generation to which it does not belong', () => {
+  test('that has changed starts a generation that excludes it', () => {
     const before = firstArrives(500, 'a', 'x');
     expect(laterArrives({ previousEtag: 'other' })).toBe(before);
     expect(generations.of(walk).generation).toBeGreaterThan(before);
@@ -69,7 +69,7 @@ describe('A later page', () => {
   });
 });
 
-test('Generations only rise, also past one that another instance has begun', () => {
+test('Generations only rise, even past one from another instance', () => {
   const ours = firstArrives(500, 'a', 'x');
   generations.adopt(walk, ours - 1);
   expect(generations.of(walk).generation).toBe(ours);

@@ -1,5 +1,5 @@
 /**
- * Nothing is done on anybody's account before it is known whose it is.
+ * No call is charged before the caller is identified.
  */
 import { once } from 'node:events';
 import http from 'node:http';
@@ -22,7 +22,7 @@ afterEach(async () => {
   for (let close = closers.pop(); close; close = closers.pop()) await close();
 });
 
-test('a route that is mounted ahead of the guards fails, and asks for nothing', async () => {
+test('a route mounted ahead of the guards fails, and makes no call', async () => {
   const observe = trackRequests({
     log: () => {},
     tally: new Tally(),
@@ -62,7 +62,7 @@ async function up(isShared: boolean): Promise<{ it: Harness; redis: RedisServer 
 describe.each([
   ['one instance', false],
   ['instances that share Redis', true],
-])('in %s, a team that has no share of the quota', (_, isShared) => {
+])('in %s, a team without a share of the quota', (_, isShared) => {
   const get = ({ service }: Harness, campaign: string, team: string) =>
     service.pages.get(firstPage(campaign), { team, urgency: 'interactive', signal: new AbortController().signal });
 
@@ -74,7 +74,7 @@ describe.each([
   });
 });
 
-test('calls that Redis has of an impossible team cost the others no call', async () => {
+test('calls in Redis under an impossible team cost the others none', async () => {
   const { it, redis } = await up(true);
   await it.page('/campaigns/2/sends');
   await redis?.ask(async (client) => {

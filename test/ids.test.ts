@@ -76,8 +76,8 @@ async function walk(instance: Harness, target: string): Promise<PageJson['result
 const purge = (instance: Harness, campaign: string) =>
   fetch(`${instance.service.managementUrl}/purge?campaign=${campaign}`, { method: 'POST' });
 
-describe('A campaign that is asked for by all of its ids', () => {
-  test.each(orders)('costs one call for each page, one lookup for each id: %s, %s, %s', async (...order) => {
+describe('A campaign requested by all of its ids', () => {
+  test.each(orders)('costs one call per page and one lookup per id: %s, %s, %s', async (...order) => {
     await up();
     const campaign = it.sandbox.campaign({ id: v2Id, size: 1_234, newestMs });
     const since = new Date(campaign.at(700).atMs).toISOString();
@@ -104,7 +104,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     expect(paths().filter((path) => path.includes('/stats/'))).toHaveLength(1);
   });
 
-  test('costs no lookup after a restart, by whichever it is asked for', async () => {
+  test('costs no lookup after a restart, by any id', async () => {
     const env = { SENDGATE_QUOTA_STATE_FILE: newStateFile() };
     await up(env);
     it.sandbox.campaign({ id: v2Id, size: 1_234, newestMs });
@@ -122,7 +122,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     }
   });
 
-  test('at once, by all of them, is one question', async () => {
+  test('costs one call when all ids are requested at once', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'latency', ms: 30 });
@@ -137,7 +137,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     expect(lookups().length).toBeLessThanOrEqual(2);
   });
 
-  test('is a hit for a question that was asked before anything was known of its id', async () => {
+  test('is a hit for a query from before its id was known', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     const { pages } = it.service;
@@ -147,7 +147,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     for (const query of queries) expect(pages.hit(query)?.page).toBe(pages.peek(query));
   });
 
-  test('is refreshed, and its walk moves on, for all of them', async () => {
+  test('is refreshed, with a new generation, for all of them', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 7, newestMs: it.clock.now() - 10_000 });
     const targets = all.map((id) => `/campaigns/${id}/sends?limit=5`);
@@ -164,7 +164,7 @@ describe('A campaign that is asked for by all of its ids', () => {
     expect(pageCalls()).toHaveLength(2);
   });
 
-  test('can be walked on from a link of before a restart, by any of them', async () => {
+  test('can be walked from a link from before a restart, by any id', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 7, newestMs });
     for (const unknownActivities of ['not-found', 'empty'] as const) {
@@ -184,7 +184,7 @@ describe('A campaign that is asked for by all of its ids', () => {
   });
 });
 
-test('A page that arrives while its id is found to mean another one is not held as the view of that one', async () => {
+test('A page that arrives while its id turns out to mean another one is not stored as a view of that one', async () => {
   await up();
   const { clock } = it;
   const known = new KnownIds(clock);
@@ -212,7 +212,7 @@ test('A page that arrives while its id is found to mean another one is not held 
 });
 
 test.each([{ kind: 'forbidden' }, { kind: 'gone', status: 410 }, { kind: 'gone' }] as const)(
-  'When v3 has cross references no more, each is asked for once a minute, with all that come with it: %j',
+  'Without v3 cross references, unknown ids are looked up once a minute, all in one call: %j',
   async (fault) => {
     await up();
     const v2Ids = Array.from({ length: 50 }, (_, n) => String(1_000 + n));
@@ -232,7 +232,7 @@ test.each([{ kind: 'forbidden' }, { kind: 'gone', status: 410 }, { kind: 'gone' 
   },
 );
 
-test('When v3 has cross references no more, known ids go on, others fail alone, and no credentials are doubted', async () => {
+test('Without v3 cross references, known ids work, others fail alone, and credentials stay trusted', async () => {
   const env = { SENDGATE_QUOTA_STATE_FILE: newStateFile() };
   await up(env);
   for (const id of [v2Id, '2', '3']) it.sandbox.campaign({ id, size: 3, newestMs });
@@ -259,7 +259,7 @@ test('When v3 has cross references no more, known ids go on, others fail alone, 
 });
 
 describe("A campaign's id", () => {
-  test.each(['not-found', 'empty'] as const)('is looked up where nothing is found under it: %s', async (unknown) => {
+  test.each(['not-found', 'empty'] as const)('is looked up if its report has no rows: %s', async (unknown) => {
     await up({}, { unknownActivities: unknown });
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     for (const search of ['', '?limit=2', '?created_since=2020-01-01'])
@@ -278,7 +278,7 @@ describe("A campaign's id", () => {
     expect(lookups()).toHaveLength(1);
   });
 
-  test('is that of its first activity; a resend is asked for by its own', async () => {
+  test('means its primary activity; a resend has its own id', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.campaign({ id: '2', size: 5, newestMs, resendOf: v2Id });
@@ -290,13 +290,13 @@ describe("A campaign's id", () => {
     expect(lookups()).toHaveLength(1);
   });
 
-  test('is found, whatever case the roles of its activities are in', async () => {
+  test('is found with roles in any case', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, role: 'PRIMARY_EMAIL' });
     expect((await it.get(`/campaigns/${ids.campaign}/sends`)).status).toBe(200);
   });
 
-  test('without an activity that has a report is 404, for a minute', async () => {
+  test('without an activity with reports gets 404 for a minute', async () => {
     await up({}, { unknownActivities: 'empty' });
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, role: 'survey' });
     for (const target of ['', '?limit=1', '.csv', '/summary', '?created_since=2020-01-01'])
@@ -308,7 +308,7 @@ describe("A campaign's id", () => {
   });
 
   test.each(['not-found', 'empty'] as const)(
-    'of what has not gone out has an empty page, then one with sends: %s',
+    'of an unsent campaign gets an empty page, then one with sends: %s',
     async (unknown) => {
       await up({}, { unknownActivities: unknown });
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now(), status: 'DRAFT' });
@@ -328,7 +328,7 @@ describe("A campaign's id", () => {
     },
   );
 
-  test('that is being looked up by many costs one lookup, also when the first of them leave', async () => {
+  test('looked up by many costs one lookup, even if the first callers disconnect', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'latency', ms: 100, path: '/v3/emails/' });
@@ -345,7 +345,7 @@ describe("A campaign's id", () => {
     expect(lookups()).toHaveLength(1);
   });
 
-  test('whose lookup fails is told as that, once a minute', async () => {
+  test('with a failing lookup gets that error, with one lookup a minute', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'malformed', path: '/v3/emails/' });
@@ -357,7 +357,7 @@ describe("A campaign's id", () => {
     expect((await it.get(`/campaigns/${ids.campaign}/sends`)).status).toBe(200);
   });
 
-  test('whose lookup meets a limit of the account is told so, and looked up again', async () => {
+  test('with a lookup over an account limit gets that error, and is looked up again', async () => {
     await up({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'over-qps', path: '/v3/emails/', times: 1 });
@@ -367,8 +367,8 @@ describe("A campaign's id", () => {
   });
 });
 
-describe('A UUID of nothing', () => {
-  test('is 404 where v3 says so, and not asked for again for a minute', async () => {
+describe('An unused UUID', () => {
+  test('gets 404 if v3 responds so, and is not requested again for a minute', async () => {
     await up();
     for (const target of ['', '?limit=1', '?created_since=2020-01-01', '.csv', '/summary'])
       expect((await it.get(`/campaigns/${unknownId}/sends${target}`)).status).toBe(404);
@@ -378,7 +378,7 @@ describe('A UUID of nothing', () => {
     expect(paths()).toHaveLength(4);
   });
 
-  test('is an empty page where v3 says that, and not looked up again for a day', async () => {
+  test('gets an empty page if v3 responds so, and is not looked up again for a day', async () => {
     await up({}, { unknownActivities: 'empty' });
     for (let hour = 0; hour < 23; hour++) {
       expect((await it.page(`/campaigns/${unknownId}/sends`)).results).toEqual([]);
@@ -391,7 +391,7 @@ describe('A UUID of nothing', () => {
     expect(lookups()).toHaveLength(2);
   });
 
-  test('that is a campaign later is one a day later, while its empty page is served stale', async () => {
+  test('that becomes a campaign is found a day later; its empty page is served stale until then', async () => {
     await up({}, { unknownActivities: 'empty' });
     await it.get(`/campaigns/${ids.campaign}/sends`);
     it.sandbox.campaign({ id: v2Id, size: 2, newestMs });
@@ -410,7 +410,7 @@ describe('A UUID of nothing', () => {
     expect(lookups()).toEqual([`/v3/emails/${unknownId}`, `/v3/emails/activities/${unknownId}`]);
   });
 
-  test('that has sends later is an activity, and never looked up again', async () => {
+  test('that gets sends is an activity, and is never looked up again', async () => {
     await up({}, { unknownActivities: 'empty' });
     expect((await it.page(`/campaigns/${ids.activity}/sends`)).results).toEqual([]);
     it.sandbox.campaign({ id: v2Id, size: 2, newestMs });
@@ -444,7 +444,7 @@ describe('A summary', () => {
     },
   );
 
-  test('of an activity that has sends but no statistics costs one call', async () => {
+  test('of an activity with sends but no statistics costs one call', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'EXECUTING' });
     await it.get(`/campaigns/${ids.activity}/sends`);
@@ -454,9 +454,9 @@ describe('A summary', () => {
   });
 });
 
-describe('What v3 counts', () => {
+describe('The statistics of v3', () => {
   test.each([{}, { dottedStats: true }, { textCounts: true }, { numericIds: true }])(
-    'is read however it is written: %j',
+    'are read in every documented form: %j',
     async (options) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
@@ -465,7 +465,7 @@ describe('What v3 counts', () => {
     },
   );
 
-  test('is not there where v3 takes the id for a malformed one', async () => {
+  test('are missing if v3 rejects the id as malformed', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'DRAFT' });
     it.sandbox.fault({ kind: 'status', status: 404, path: '/stats/' });
@@ -475,7 +475,7 @@ describe('What v3 counts', () => {
 });
 
 describe('A purge', () => {
-  test.each(Object.entries(ids))('by its %s id forgets what is held under all of them', async (_, id) => {
+  test.each(Object.entries(ids))('by its %s id purges the pages of all its ids', async (_, id) => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     const targets = all.flatMap((one) => [
@@ -492,19 +492,16 @@ describe('A purge', () => {
     expect(paths()).toHaveLength(2);
   });
 
-  test.each(Object.entries(ids))(
-    'by its %s id, of which nothing is known yet, is one all the same',
-    async (name, id) => {
-      await up();
-      it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
-      await it.get(`/campaigns/${ids.activity}/sends`);
-      it.sandbox.forget();
-      expect(await (await purge(it, id)).json()).toEqual({ pages: 1, everywhere: true });
-      expect(lookups()).toHaveLength(name === 'activity' ? 0 : 1);
-    },
-  );
+  test.each(Object.entries(ids))('by its %s id purges all pages even if the id is not known yet', async (name, id) => {
+    await up();
+    it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
+    await it.get(`/campaigns/${ids.activity}/sends`);
+    it.sandbox.forget();
+    expect(await (await purge(it, id)).json()).toEqual({ pages: 1, everywhere: true });
+    expect(lookups()).toHaveLength(name === 'activity' ? 0 : 1);
+  });
 
-  test('by an id that cannot be looked up says so', async () => {
+  test('by an id that cannot be looked up reports that', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'status', status: 500 });
@@ -517,7 +514,7 @@ describe('A purge', () => {
     expect((await purge(it, unknownId)).status).toBe(200);
   });
 
-  test.each(all)('forgets that nothing was found: %s', async (id) => {
+  test.each(all)('forgets that an id was unknown: %s', async (id) => {
     await up();
     for (const one of all) expect((await it.get(`/campaigns/${one}/sends`)).status).toBe(404);
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
@@ -527,14 +524,14 @@ describe('A purge', () => {
   });
 });
 
-describe('The file in which ids are kept', () => {
+describe('The file that stores ids', () => {
   const idsIn = (file: string) => JSON.parse(readFileSync(file, 'utf8')).ids;
   const pairs = [
     [ids.campaign, ids.activity],
     [ids.v2, ids.activity],
   ];
 
-  test('has them as soon as they are known, beside the day', async () => {
+  test('contains ids as soon as they are known, with the day', async () => {
     const file = newStateFile();
     await up({ SENDGATE_QUOTA_STATE_FILE: file });
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
@@ -545,7 +542,7 @@ describe('The file in which ids are kept', () => {
     expect(idsIn(file)).toEqual(pairs);
   });
 
-  test('keeps them when the day in it is over', async () => {
+  test('keeps ids when its day is over', async () => {
     const file = newStateFile();
     const env = { SENDGATE_QUOTA_STATE_FILE: file };
     await up(env);
@@ -560,7 +557,7 @@ describe('The file in which ids are kept', () => {
     expect(idsIn(file)).toEqual(pairs);
   });
 
-  test('looks as before with v2', async () => {
+  test('is unchanged with v2', async () => {
     const file = newStateFile();
     it = await start({ SENDGATE_QUOTA_STATE_FILE: file }, {}, 'v2');
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
@@ -569,11 +566,11 @@ describe('The file in which ids are kept', () => {
   });
 
   test.each<[string, (today: string) => unknown, number, boolean]>([
-    ['a day that is none', () => ({ day: 'soon', calls: 5, ids: pairs }), 0, true],
-    ['ids that are none', (day) => ({ day, calls: 5, ids: 'all' }), 5, false],
-    ['one id that is none', (day) => ({ day, calls: 5, ids: [['a', 1], null, ...pairs, [v2Id]] }), 5, true],
-    ['an activity that is no UUID', (day) => ({ day, calls: 5, ids: [[ids.campaign, '../../evil']] }), 5, false],
-    ['ids alone', () => ({ ids: pairs }), 0, true],
+    ['an invalid day', () => ({ day: 'soon', calls: 5, ids: pairs }), 0, true],
+    ['invalid ids', (day) => ({ day, calls: 5, ids: 'all' }), 5, false],
+    ['one invalid id', (day) => ({ day, calls: 5, ids: [['a', 1], null, ...pairs, [v2Id]] }), 5, true],
+    ['an activity without a UUID', (day) => ({ day, calls: 5, ids: [[ids.campaign, '../../evil']] }), 5, false],
+    ['only ids', () => ({ ids: pairs }), 0, true],
     ['ids that are an object', (day) => ({ day, calls: 5, ids: { length: 5, __proto__: { a: 1 } } }), 5, false],
     [
       'a circle',
@@ -589,8 +586,8 @@ describe('The file in which ids are kept', () => {
       false,
     ],
     ['no object', () => [pairs], 0, false],
-    ['more than there can be', (day) => ({ day, calls: 5, ids: 'x'.repeat(5_000_000) }), 0, false],
-  ])('costs no start, and no other part of it: %s', async (_, content, calls, isKept) => {
+    ['more than the maximum', (day) => ({ day, calls: 5, ids: 'x'.repeat(5_000_000) }), 0, false],
+  ])('does not prevent a start or affect other parts: %s', async (_, content, calls, isKept) => {
     const file = newStateFile();
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
@@ -605,7 +602,7 @@ describe('The file in which ids are kept', () => {
     expect(lookupsOfUuids()).toHaveLength(isKept ? 0 : 1);
   });
 
-  test('whatever is in it, the start succeeds and every campaign is answered', async () => {
+  test('with any content, the start succeeds and every campaign is served', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 1, newestMs });
     const id = fc.constantFrom(...all, unknownId, '0', '', '00', ids.campaign.toUpperCase(), 'x');
@@ -648,7 +645,7 @@ describe('The file in which ids are kept', () => {
     );
   });
 
-  test('has the last used of more ids than it keeps, and drops what is too much', async () => {
+  test('keeps the most recently used ids, and drops the rest', async () => {
     await up();
     const known = new KnownIds(it.clock);
     known.learn(Array.from({ length: maxKeptIds + 2 }, (_, n) => [String(n + 1), activityIdOf(String(n + 1))]));
@@ -671,7 +668,7 @@ describe('The file in which ids are kept', () => {
     expect(again.kept()).toEqual(kept);
   });
 
-  test('that cannot be written is told once each way, and every campaign is answered', async () => {
+  test('that is unwritable is reported once, and again when writable; every campaign is served', async () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     const away = mkdtempSync(join(folder, 'away-'));
@@ -689,7 +686,7 @@ describe('The file in which ids are kept', () => {
     expect(told().slice(1)).toMatchObject([{ level: 'info', event: 'state.writable' }]);
   });
 
-  test('that cannot be read is told with what that means', async () => {
+  test('that is unreadable is reported with the consequence', async () => {
     const file = newStateFile();
     writeFileSync(file, 'nonsense');
     const instance = await restart({ SENDGATE_QUOTA_STATE_FILE: file });

@@ -52,7 +52,7 @@ describe('an instant', () => {
     expect(parseInstant(text)).toBeUndefined();
   });
 
-  test('is the same in every offset, and canonical already when it is canonical', () => {
+  test('is the same in every offset, and unchanged if canonical', () => {
     const date = fc.date({
       min: new Date('0001-01-02T00:00:00Z'),
       max: new Date('9999-12-30T00:00:00Z'),
@@ -78,14 +78,14 @@ describe('an instant', () => {
   });
 
   test.each(['2012-12-06', '2012-12-06T13:06Z', '2012-12-06T13:06:14-04'])(
-    '%s lacks none, and stays what it is',
+    '%s lacks no zone and is parsed unchanged',
     (text) => {
       expect([lacksZone(text), parseInstantInUtc(text)]).toEqual([false, parseInstant(text)]);
     },
   );
 
   test.each(['', 'Z', '2012-02-30T10:00', '2012-12-06T24:00', '2012-12-06T13', '2012-12-06T13:06:14 '])(
-    '%j is none, in UTC neither',
+    '%j is not an instant, even read as UTC',
     (text) => {
       expect([lacksZone(text), parseInstantInUtc(text)]).toEqual([false, undefined]);
     },

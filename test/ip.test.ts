@@ -8,7 +8,7 @@ import { formatIp, networkRule, parseIp } from '../src/callers/ip.ts';
 
 const family = (text: string) => (text.includes(':') ? 'ipv6' : 'ipv4');
 
-/** By Node: the one spelling, IPv4-mapped IPv6 as IPv4. */
+/** Node's canonical spelling, with IPv4-mapped IPv6 as IPv4. */
 function canonical(text: string): string | undefined {
   if (isIP(text) === 0) return undefined;
   const { address } = new SocketAddress({ address: text, family: family(text) });
@@ -43,7 +43,7 @@ const any = fc.oneof(
 );
 
 describe('an address', () => {
-  test('is accepted and formatted as Node does, for any text', () => {
+  test('is parsed and formatted as Node does, for any text', () => {
     fc.assert(
       fc.property(any, (text) => {
         expect([text, ours(text)]).toEqual([text, text.includes('%') ? ours(text) : canonical(text)]);
@@ -92,11 +92,11 @@ describe('an address', () => {
   });
 });
 
-test("a network contains the addresses that Node's BlockList says", () => {
+test("a network contains the same addresses as Node's BlockList", () => {
   const ipv4 = fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 32 }));
   const ipv6 = fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 128 }));
   const range = fc.oneof(ipv4, ipv6).filter(([address]) => !address.includes('%'));
-  /** Another address that is like one of the network, for as many characters. */
+  /** Another address with a common prefix with the network. */
   const near = fc.tuple(range, fc.nat(40), fc.oneof(fc.ipV4(), fc.ipV6()));
   fc.assert(
     fc.property(near, ([[network, bits], kept, other]) => {

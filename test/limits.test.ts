@@ -36,7 +36,7 @@ async function stepped(version: Version, env: Environment = {}, options: Partial
   return tools;
 }
 
-describe('a limit is known', () => {
+describe('a limit is recognised', () => {
   const json = (value: unknown) => JSON.stringify(value);
   const reply = (status: number, body: string, headers: Record<string, string> = {}) => ({
     ...{ status, body, headers },
@@ -125,11 +125,11 @@ const cases = (['v2', 'v3'] as const).flatMap((version) =>
 const statusesOf = (version: Version) => (version === 'v2' ? [403, 401] : [429]);
 
 describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ ...one, status }))))(
-  '$version tells its limit as $shape with $status',
+  '$version reports its limit as $shape with $status',
   ({ version, shape, status }) => {
     const over = (kind: 'over-qps' | 'over-ratelimit'): Fault => ({ kind, limitsAs: shape, status });
 
-    test('of the second: the question waits, and all calls go slower', async () => {
+    test('of the second: the question waits, and all calls slow down', async () => {
       const { sandbox, ask, clock, service, management, told } = await stepped(version);
       const { perSecond } = service.status().upstream;
       sandbox.fault({ ...over('over-qps'), times: 1 });
@@ -140,7 +140,7 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
       expect(told('error')).toEqual([]);
     });
 
-    test('of the day: all are told until midnight, at the cost of one call, and held pages are answered', async () => {
+    test('of the day: all get Retry-After until midnight, at the cost of one call, and cached pages are served', async () => {
       const { sandbox, ask, clock, management, told } = await up(version);
       expect((await ask(1)).status).toBe(200);
       clock.forward(61);
@@ -189,7 +189,7 @@ describe("the account's own limits", () => {
     }
   }
 
-  test.each(cases)('are kept to by asking less, and then until midnight: $version, told as $shape', async (one) => {
+  test.each(cases)('are respected by fewer calls, then until midnight: $version, written as $shape', async (one) => {
     const { statuses, limitAnswers, last, errors } = (await running.get(one)) ?? {};
     expect(statuses).toEqual(Array(4).fill(200));
     expect(limitAnswers).toBeGreaterThan(0);
@@ -199,7 +199,7 @@ describe("the account's own limits", () => {
 });
 
 test.each(['v2', 'v3'] as const)(
-  "the account's own limits, which %s does not name, slow calls down and refuse no credentials",
+  "the account's limits, unnamed by %s, slow calls down and do not shut the credentials gate",
   async (version) => {
     const limits = { perSecond: 1_000, perDay: 2 };
     const { ask, service, management, told } = await up(version, {}, { limits, limitsAs: 'plain' });
@@ -215,7 +215,7 @@ test.each(['v2', 'v3'] as const)(
 describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   const named: LimitShape = version === 'v2' ? 'words' : 'gateway';
 
-  test('a limit behind a cursor that may be an echo has the neutral call ask, which finds the day spent', async () => {
+  test('a limit behind a cursor that may be an echo is confirmed by the neutral call', async () => {
     const { sandbox, ask, told } = await up(version);
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: version === 'v2' ? 'words' : 'plain', query: { next: 'far' } });
     sandbox.fault({ kind: 'over-ratelimit', limitsAs: named });
@@ -224,7 +224,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
     expect(told('error')).toHaveLength(1);
   });
 
-  test('a 429 to one question alone is 503 for it, remembered, and tells when it is asked again', async () => {
+  test('a 429 to one question gives a remembered 503 with Retry-After for that question', async () => {
     const { sandbox, ask, clock, service, management } = await up(version);
     const { perSecond } = service.status().upstream;
     sandbox.fault({ kind: 'status', status: 429, campaign: '1' });
@@ -245,7 +245,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
     expect((await ask(1)).status).toBe(200);
   });
 
-  test('its own retry waits as long as it is asked to, and nobody else does', async () => {
+  test('only its own retry waits as long as Retry-After says', async () => {
     const { sandbox, ask, clock } = await stepped(version);
     for (const status of [429, 503]) {
       sandbox.fault({ kind: 'status', status, retryAfter: '7', campaign: String(status), times: 1 });
@@ -262,7 +262,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   });
 
   test.each(['3600', '999999999', 'Fri, 01 Jan 2100 00:00:00 GMT'])(
-    'a page that always asks to wait for %s stalls nobody, and says so to its caller, an hour at most',
+    'a page that always responds with Retry-After %s delays no other call, and its caller gets at most an hour',
     async (retryAfter) => {
       const { sandbox, ask, clock, service } = await stepped(version);
       sandbox.fault({ kind: 'status', status: 503, retryAfter, campaign: '1' });
@@ -277,7 +277,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
   );
 
   test.each(['-5', 'soon', '0', 'Sat, 01 Jan 2000 00:00:00 GMT'])(
-    'one that says %p is as one that says nothing',
+    'a Retry-After of %p is ignored',
     async (retryAfter) => {
       const { sandbox, ask, clock } = await stepped(version);
       sandbox.fault({ kind: 'status', status: 503, retryAfter, campaign: '1', times: 1 });
@@ -306,7 +306,7 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
     expect((await waiting).status).toBe(200);
   });
 
-  test("the day's limit is looked at again when Retry-After says, a minute later at the earliest", async () => {
+  test("the day's limit is probed after Retry-After, but no sooner than a minute", async () => {
     const { sandbox, ask, clock } = await stepped(version);
     for (const [retryAfter, seconds, id] of [
       ['7200', 7_200, 1],

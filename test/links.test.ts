@@ -22,7 +22,7 @@ interface Meta {
   readonly pagination?: { readonly next_link?: unknown } | '' | readonly never[] | null;
 }
 
-/** A page with these links and sends, told as the version tells them that is behind. */
+/** A page with these links and sends, as the upstream version writes it. */
 function page(
   meta: Meta | '' | null | undefined,
   results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
@@ -54,7 +54,7 @@ describe('a link', () => {
     );
   });
 
-  test('carries the base path and created_since', () => {
+  test('includes the base path and created_since', () => {
     expect(nextLink('/ctct', nextPage(campaign, 'a+b', { createdSince: '2012-12-06T00:00:00.000Z' }))).toBe(
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
@@ -75,7 +75,7 @@ describe('a link', () => {
   });
 });
 
-/** What callers see: v2's cursor as it is, v3's as the query that goes up. */
+/** The cursor that callers see: v2's unchanged, v3's encoded query. */
 const seen = (cursor: string, query: string) => (api === 'v2' ? cursor : Buffer.from(query).toString('base64url'));
 
 describe("Constant Contact's link", () => {
@@ -132,11 +132,11 @@ describe("Constant Contact's link", () => {
     '?next=%C3%A9',
     '?next=\u00e9',
     '?next=\ud800',
-  ])('without a usable cursor makes the page unusable: %.30j', (link) => {
+  ])('without a usable cursor rejects the page: %.30j', (link) => {
     expect(() => linked(link)).toThrow(expect.objectContaining({ code: 'upstream-failed', reason: 'schema' }));
   });
 
-  test('with a raw plus is followed as it is', () => {
+  test('with a raw plus is followed unchanged', () => {
     const { cursor = '' } = linked('?next=a+b%2Bc');
     const up = api === 'v2' ? new URLSearchParams({ next: cursor }).toString() : queryOfCursor(cursor);
     expect(up).toBe('next=a+b%2Bc');

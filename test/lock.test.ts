@@ -11,7 +11,7 @@ import { RedisServer } from './support/redis.ts';
 let server: RedisServer;
 let client: Client;
 let clock: FakeClock;
-/** Scripts that were run, by name. */
+/** Names of the scripts that were run. */
 let ran: string[];
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ async function held(token: string): Promise<HeldLock> {
 }
 
 describe('A lock', () => {
-  test('has one holder at a time, who alone can release it', async () => {
+  test('has one holder at a time, and only that one can release it', async () => {
     const lock = await held('a');
     const other = new HeldLock(run, clock, 'lock', 'b');
     await other.release();
@@ -51,7 +51,7 @@ describe('A lock', () => {
     await (await held('b')).release();
   });
 
-  test('that others hold is waited for, for a bounded time', async () => {
+  test('held by another is awaited for a bounded time', async () => {
     const lock = await held('a');
     const late = take('b', 500);
     for (let n = 0; n < 11; n++) {
@@ -68,7 +68,7 @@ describe('A lock', () => {
     (await patient)?.stopRenewing();
   });
 
-  test('expires without its holder, and is renewed as long as there is one', async () => {
+  test('expires without its holder, and is renewed while it lives', async () => {
     const lock = await held('a');
     expect(await client.pttl('lock')).toBeLessThanOrEqual(lockMs);
     await client.pexpire('lock', 100);
@@ -81,7 +81,7 @@ describe('A lock', () => {
     expect(ran).toHaveLength(before);
   });
 
-  test('that another one has taken over is not renewed', async () => {
+  test('that another holder has taken over is not renewed', async () => {
     const lock = await held('a');
     await client.set('lock', 'b', 'PX', 100);
     await clock.pass(400);
@@ -91,9 +91,9 @@ describe('A lock', () => {
   });
 
   test.each([
-    ['lives for ever', () => client.set('lock', 'x')],
-    ['lives for longer than a lock can', () => client.set('lock', 'x', 'PX', 3_600_000)],
-    ['is another type that lives for ever', () => client.hset('lock', 'x', '1')],
+    ['never expires', () => client.set('lock', 'x')],
+    ['expires later than a lock can', () => client.set('lock', 'x', 'PX', 3_600_000)],
+    ['has another type and never expires', () => client.hset('lock', 'x', '1')],
   ])("that %s is nobody's", async (_, spoil) => {
     await spoil();
     (await held('a')).stopRenewing();

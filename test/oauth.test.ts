@@ -42,8 +42,8 @@ const sends = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
 describe('the access token', () => {
   test.each([
     ['ended before its time', (it: Harness) => it.sandbox.oauth?.expire()],
-    ['is at its end', (it: Harness) => it.clock.forward(86_400)],
-  ])('that %s is renewed once for 500 callers at the same moment, who are all answered', async (_, end) => {
+    ['has expired', (it: Harness) => it.clock.forward(86_400)],
+  ])('that %s is renewed once for 500 concurrent callers, who are all answered', async (_, end) => {
     const it = await up();
     expect((await it.get(sends(500))).status).toBe(200);
     expect(it.sandbox.tokenCallCount).toBe(1);
@@ -53,7 +53,7 @@ describe('the access token', () => {
     expect(it.sandbox.tokenCallCount).toBe(2);
   });
 
-  test('that is ended twice in a minute is renewed each time, and its end is not taken for refused credentials', async () => {
+  test('that is revoked twice in a minute is renewed each time, and credentials do not count as refused', async () => {
     const it = await up();
     for (let n = 1; n <= 3; n++) {
       expect((await it.get(sends(n))).status).toBe(200);
@@ -64,7 +64,7 @@ describe('the access token', () => {
     expect(it.lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   });
 
-  test('is renewed behind the callers from 80 % of its life on, and not much before', async () => {
+  test('is renewed in the background at 80 % of its life, and not much before', async () => {
     const it = await up();
     await it.get(sends(1));
     it.clock.forward(86_400 * 0.74);
@@ -81,7 +81,7 @@ describe('the access token', () => {
     await until(() => renewed() === before + 1, 'it is renewed');
   });
 
-  test('goes on being used while it cannot be renewed, and is renewed when that works again', async () => {
+  test('stays in use while it cannot be renewed, and is renewed when possible', async () => {
     const it = await up();
     await it.get(sends(1));
     it.sandbox.fault({ target: 'token', kind: 'status', status: 500 });
@@ -103,7 +103,7 @@ describe('the access token', () => {
     expect(await readiness(it)).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
-  test('may belong to a public client, or to a refresh token that lives long', async () => {
+  test('can belong to a public client, or come with a long-lived refresh token', async () => {
     const { clientSecret: _, ...publicClient } = oauth;
     const it = await up({ oauth: { ...publicClient, rotating: false } }, { CONSTANT_CONTACT_CLIENT_SECRET: '' });
     for (let id = 1; id <= 3; id++) {
@@ -118,7 +118,7 @@ test.each([
   ['is deleted', (file: string) => rmSync(file)],
   ['is damaged', (file: string) => writeFileSync(file, '{"clientId":')],
 ])(
-  'when the file %s while Sendgate runs, the latest refresh token goes on being used, and is stored again',
+  'when the file %s while Sendgate runs, the latest refresh token stays in use and is stored again',
   async (_, harm) => {
     const tokenFile = join(folder, `harmed-${files++}.json`);
     const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
@@ -133,8 +133,8 @@ test.each([
   },
 );
 
-describe('a refresh token that is refused', () => {
-  test('is told once, with what to run; held pages go on; and a person who authorizes ends it', async () => {
+describe('a refused refresh token', () => {
+  test('is logged once with the remedy; cached pages are still served; a new authorization ends it', async () => {
     const tokenFile = join(folder, 'refused.json');
     const it = await up({}, { CONSTANT_CONTACT_TOKEN_FILE: tokenFile });
     await it.get(sends(1));
@@ -187,14 +187,14 @@ describe('a refresh', () => {
   const refreshTokens = (one: RefreshOrder, time: Partial<RefreshTime> = {}) =>
     refresh(one, { wait: async () => {}, ...time });
 
-  test('is on disk, for its owner alone, before it is used', async () => {
+  test('is on disk, readable by its owner only, before it is used', async () => {
     const first = await order();
     expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
     expect(statSync(first.tokenFile).mode & 0o777).toBe(0o600);
     expect(stored(first)?.refreshToken).not.toBe(oauth.refreshToken);
   });
 
-  test('is one, however many processes want it', async () => {
+  test('is made once for any number of processes', async () => {
     const first = await order();
     const all = await Promise.all(Array.from({ length: 10 }, () => refreshTokens(first)));
     expect(all).toEqual(all.map(() => ({ outcome: 'renewed' })));
@@ -203,13 +203,13 @@ describe('a refresh', () => {
     expect(sandbox.tokenCallCount).toBe(2);
   });
 
-  test('spends no refresh token when the next one could not be kept', async () => {
+  test('spends no refresh token if the next one could not be stored', async () => {
     const first = await order({ tokenFile: join(folder, 'no', 'such', 'folder.json') });
     expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
     expect(sandbox.tokenCallCount).toBe(0);
   });
 
-  test('spends no refresh token when the disk has room for a lock and none for tokens', async () => {
+  test('spends no refresh token if the disk has room for a lock but not for tokens', async () => {
     const first = await order();
     const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
     const child = spawn('sh', ['-c', 'ulimit -f 0; exec "$0" "$1"', process.execPath, program]);
@@ -224,7 +224,7 @@ describe('a refresh', () => {
     expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
   });
 
-  test('spends no refresh token when the file is there and cannot be read: a later one may be in it', async () => {
+  test('spends no refresh token if the file is unreadable: it may contain a later one', async () => {
     const first = await order();
     mkdirSync(first.tokenFile); // what Docker makes of a file that is to be mounted and is not there
     expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'token-file' });
@@ -234,28 +234,25 @@ describe('a refresh', () => {
   });
 
   const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
-  (mayMount ? test : test.skip)(
-    'spends none when nothing can be put in the place of the file, mounted by itself',
-    async () => {
-      const first = await order();
-      writeFileSync(first.tokenFile, '');
-      writeFileSync(`${first.tokenFile}.outside`, '');
-      const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
-      const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
-      const { tokenFile } = first;
-      const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
-      let told = '';
-      child.stdout.on('data', (part) => {
-        told += part;
-      });
-      child.stdin.end(JSON.stringify(first));
-      await once(child, 'close');
-      expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
-      expect(sandbox.tokenCallCount).toBe(0);
-    },
-  );
+  (mayMount ? test : test.skip)('spends no refresh token if the file is a mount that cannot be replaced', async () => {
+    const first = await order();
+    writeFileSync(first.tokenFile, '');
+    writeFileSync(`${first.tokenFile}.outside`, '');
+    const program = join(import.meta.dirname, '../dist/upstream/oauth/refresh-main.js');
+    const script = 'mount --bind "$1.outside" "$1" && exec "$2" "$3"';
+    const { tokenFile } = first;
+    const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', tokenFile, process.execPath, program]);
+    let told = '';
+    child.stdout.on('data', (part) => {
+      told += part;
+    });
+    child.stdin.end(JSON.stringify(first));
+    await once(child, 'close');
+    expect(JSON.parse(told)).toEqual({ outcome: 'failed', reason: 'token-file' });
+    expect(sandbox.tokenCallCount).toBe(0);
+  });
 
-  test('waits for no lock of somebody who was killed long ago', async () => {
+  test('does not wait for the lock of a process killed long ago', async () => {
     const first = await order();
     writeFileSync(`${first.tokenFile}.lock`, '');
     const longAgo = Date.now() / 1000 - 120;
@@ -263,21 +260,21 @@ describe('a refresh', () => {
     expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
   });
 
-  test('waits for an answer no longer than its lock is respected, whatever other calls may take', async () => {
+  test('waits for a response no longer than its lock lasts, whatever the configured timeout', async () => {
     expect(realTime.longestCallMs).toBeLessThanOrEqual(10_000);
     const first = await order({ timeoutMs: 300_000 });
     sandbox.fault({ target: 'token', kind: 'hang' });
     expect(await refreshTokens(first, { longestCallMs: 200 })).toEqual({ outcome: 'failed', reason: 'timeout' });
   });
 
-  test('respects the lock of somebody who is at it', async () => {
+  test('respects the lock of a running refresh', async () => {
     const first = await order({ timeoutMs: 100 });
     writeFileSync(`${first.tokenFile}.lock`, '');
     expect(await refreshTokens(first)).toEqual({ outcome: 'failed', reason: 'locked' });
     expect(sandbox.tokenCallCount).toBe(0);
   });
 
-  test('begins with the configured token where that is new, and goes on with the file otherwise', async () => {
+  test('starts with the configured token if it is new, else continues with the file', async () => {
     const first = await order();
     await refreshTokens(first);
     const replaced = { ...first, replaces: stored(first)?.accessToken };
@@ -297,7 +294,7 @@ describe('a refresh', () => {
     expect(sandbox.tokenCallCount).toBe(6);
   });
 
-  test('that tries one refresh token after the other makes one call a second, as many as the endpoint takes', async () => {
+  test('that tries several refresh tokens makes one call a second, the limit of the endpoint', async () => {
     const clock = new ForwardClock();
     const first = await order({}, { clock, limits: { perSecond: 1_000, perDay: 1_000 } });
     expect(await refreshTokens(first)).toEqual({ outcome: 'renewed' });
@@ -351,7 +348,7 @@ const readdirOf = ({ tokenFile }: RefreshOrder) =>
     }
   });
 
-test('a start goes on with the tokens of the file, unless there is a new refresh token in the configuration', async () => {
+test('a start continues with the tokens of the file, unless a new refresh token is configured', async () => {
   const clock = new ForwardClock();
   const sandbox = await startSandbox({ clock });
   running.push({ close: () => sandbox.stop() });
@@ -412,7 +409,7 @@ describe('refreshes', () => {
     await closed;
   }
 
-  test('begin at the start, and then at 80 % of each life, give or take 5, with nobody asking', async () => {
+  test('run at the start, then at 80 % of each life, give or take 5, without requests', async () => {
     outcomes = [];
     const one = tokens();
     await clock.pass(400_000);
@@ -427,7 +424,7 @@ describe('refreshes', () => {
     await closing(one);
   });
 
-  test('that fail are tried again after one, two, four seconds, a minute at most', async () => {
+  test('that fail are retried after one, two, four seconds, up to a minute', async () => {
     outcomes = Array.from({ length: 9 }, () => ({ outcome: 'failed' as const }));
     const one = tokens();
     await clock.pass(200_000);
@@ -437,7 +434,7 @@ describe('refreshes', () => {
     await closing(one);
   });
 
-  test('that bring a refresh token and nothing to call with wait as long between each other', async () => {
+  test('that bring a refresh token but no access token back off in the same way', async () => {
     outcomes = Array.from({ length: 9 }, () => ({ outcome: 'failed' as const, reason: 'no-access-token' }));
     const secrets: string[] = [];
     let calls = 0;
@@ -464,7 +461,7 @@ describe('refreshes', () => {
     await closing(one);
   });
 
-  test('that fail while a person authorizes find the new tokens at their end', async () => {
+  test('that fail while a person authorizes pick up the new tokens', async () => {
     outcomes = [{ outcome: 'refused' }];
     const one = tokens((outcome) => {
       if (outcome.outcome !== 'refused') return;
@@ -479,7 +476,7 @@ describe('refreshes', () => {
     await closing(one);
   });
 
-  test('that are refused are tried again a minute later, in case a person has authorized', async () => {
+  test('that are refused are retried a minute later, in case a person has authorized', async () => {
     outcomes = [{ outcome: 'refused' }, { outcome: 'failed' }, { outcome: 'refused' }];
     const one = tokens();
     await clock.pass(50_000);
@@ -492,7 +489,7 @@ describe('refreshes', () => {
     await closing(one);
   });
 
-  test('are at most one a second, however often the token is refused or the file changes', async () => {
+  test('run at most once a second, however often the token is refused or the file changes', async () => {
     outcomes = [];
     const one = tokens();
     for (let n = 0; n < 100; n++) {
@@ -526,7 +523,7 @@ describe('the device flow', () => {
     return { waits, decided: decided.finally(() => endpoint.close()) };
   }
 
-  test('asks in the interval that it is told, more slowly when told so, and again after a broken connection', async () => {
+  test('polls at the given interval, more slowly after slow_down, and again after a broken connection', async () => {
     const { waits, decided } = await flow({ intervalSeconds: 4 }, (poll, sandbox) => {
       if (poll === 3) sandbox.oauth?.decide('slow_down');
       if (poll === 5) sandbox.fault({ target: 'token', kind: 'reset', times: 1 });
@@ -547,7 +544,7 @@ describe('the device flow', () => {
   });
 });
 
-test('no token and no secret comes out, whatever the token endpoint does', async () => {
+test('no token or secret leaks, whatever the token endpoint does', async () => {
   const tokenFile = join(folder, 'leaks.json');
   const it = await start(
     {

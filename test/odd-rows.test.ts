@@ -1,5 +1,5 @@
 /**
- * Rows that are not as they are documented: each is kept with what it has, in pages, exports and views.
+ * Rows that deviate from the documentation: each is kept with the fields it has, in pages, exports and views.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ const metric = async ({ service }: Harness) =>
 const warnings = ({ lines }: Harness) =>
   lines.filter((line) => line.includes('upstream.odd_row')).map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** What is odd, and the field that callers have nothing in. */
+/** The oddity, and the field that is empty for callers. */
 const kinds: readonly (readonly [OddKind, keyof Send])[] = [
   ['no-address', 'email_address'],
   ['null-address', 'email_address'],
@@ -70,7 +70,7 @@ describe('a row with', () => {
   });
 
   test.each(['null-row', 'text-row', 'numeric-row', 'list-row', 'other-row'] as const)(
-    'is none, and refuses the page: %s',
+    'rejects the page if it is not a row: %s',
     async (kind) => {
       const harness = await up({ 2: kind });
       const answer = await harness.get('/campaigns/1/sends');
@@ -84,7 +84,7 @@ describe('a row with', () => {
   );
 });
 
-test('odd fields are counted on each page, and logged once a field, without values', async () => {
+test('odd fields are counted per page and logged once per field, without values', async () => {
   const harness = await up({ 0: 'null-address', 1: 'null-address', 4: 'numeric-date' });
   await harness.page('/campaigns/1/sends');
   await harness.page('/campaigns/1/sends?limit=3');
@@ -133,7 +133,7 @@ describe('behind odd rows', () => {
   };
 
   test.each([{ pageSize: 2 }, { pageSize: 5 }, { pageSize: 500 }])(
-    'exports have each row once, with empty cells: %j',
+    'exports contain each row once, with empty cells: %j',
     async ({ pageSize }) => {
       const harness = await up(everything, { size: 40, pageSize, spacingMs: 1 });
       const csv = await (await harness.get('/campaigns/1/sends.csv')).text();
@@ -151,7 +151,7 @@ describe('behind odd rows', () => {
     },
   );
 
-  test('sends of one date with unknown contacts all come through, in exports and in the client', async () => {
+  test('sends with the same date and unknown contacts are all kept, in exports and in the client', async () => {
     const known = Array.from({ length: 12 }, (_, n) => ({
       contactId: String(n + 1),
       email: `${n}@example.com`,
@@ -170,7 +170,7 @@ describe('behind odd rows', () => {
     expect(told).toEqual(addresses);
   });
 
-  test('a page is as fresh as its readable dates say', async () => {
+  test('the freshness of a page follows its readable dates', async () => {
     const harness = await up({ 0: 'text-date', 1: 'null-date' });
     const answer = await harness.get('/campaigns/1/sends');
     const { results } = (await answer.json()) as PageJson;
@@ -183,7 +183,7 @@ describe('behind odd rows', () => {
     expect((await harness.get('/campaigns/3/sends')).headers.get('cache-status')).toMatch(/hit; ttl=(30|2\d)$/);
   });
 
-  test('a walk notices a new first send that only its address tells from the old one', async () => {
+  test('a walk detects a new first send that differs only in its address', async () => {
     const harness = await up(
       { 0: 'null-contact' },
       {
@@ -197,13 +197,13 @@ describe('behind odd rows', () => {
       ...{ id: '1', size: 30, newestMs, spacingMs: 1000, odd: { 0: 'null-contact' } },
       known: [{ contactId: '1', email: 'new@example.com', at: '2026-01-01T12:00:00.000Z' }],
     });
-    // The first page of another size, of which no tag is known.
+    // A first page of another limit, without a known ETag.
     await harness.page('/campaigns/1/sends?limit=9');
     expect((await harness.get(next)).headers.get('cache-status')).toContain('fwd=');
   });
 
   if (api === 'v3') {
-    test('a view from an instant on keeps undated rows among the newer ones', async () => {
+    test('a created_since view keeps undated rows among newer ones', async () => {
       const harness = await up({ 1: 'no-date', 3: 'text-date' }, { spacingMs: 60_000 });
       const all = (await harness.page('/campaigns/1/sends')).results;
       const since = all[2]?.send_date ?? '';
@@ -283,7 +283,7 @@ describe('dates', () => {
     },
   );
 
-  test('without a zone in the sandbox are instants from Sendgate', async () => {
+  test('without a zone upstream are UTC instants in Sendgate', async () => {
     const harness = await up(undefined, { zoneless: true });
     const { results } = await harness.page('/campaigns/1/sends');
     const truth = harness.sandbox.campaign({ id: '1', size: 6, newestMs, spacingMs: 1000 });

@@ -1,5 +1,5 @@
 /**
- * The description of the API is true: no answer is outside of it, whatever is asked, and what it allows is taken.
+ * The API's description is accurate: every response matches it, and every request that it allows is accepted.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -34,7 +34,7 @@ interface Description {
   readonly components: { readonly schemas: object; readonly responses: Readonly<Record<string, Described>> };
 }
 
-/** `FUZZ_REQUESTS` and `FUZZ_SEED` make it longer and another one. */
+/** `FUZZ_REQUESTS` and `FUZZ_SEED` send more and others. */
 const requests = Number(process.env['FUZZ_REQUESTS'] ?? (api === 'v2' ? 1_000 : 500));
 const seed = Number(process.env['FUZZ_SEED'] ?? 20_260_101);
 const atOnce = 16;
@@ -158,7 +158,7 @@ function pool(parameter: Parameter): readonly string[] {
   return known;
 }
 
-/** Values that hardly a schema allows. */
+/** Values that most schemas reject. */
 const junk = fc.oneof(
   fc.constantFrom(
     '',
@@ -246,7 +246,7 @@ function fuzz(): fc.Arbitrary<Fuzz> {
   });
 }
 
-/** What is wrong with the answer to a request; undefined when nothing is. */
+/** Returns a mismatch between response and description; undefined if there is none. */
 async function outside({ path, method, target, headers, isValid }: Fuzz): Promise<string | undefined> {
   const answer = await fetch(`${it.url}${target}`, { method: method.toUpperCase(), headers: { ...headers } });
   const text = await answer.text();
@@ -295,7 +295,7 @@ test(`no answer to ${requests.toLocaleString('en')} requests contradicts the des
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   expect([seed, found.slice(0, 5)]).toEqual([seed, []]);
-  // Both kinds were asked, or nothing was shown.
+  // Both kinds occurred, or the test shows nothing.
   expect(statuses.get('true')).toBeGreaterThan(requests / 4);
   expect(statuses.get('false')).toBeGreaterThan(requests / 4);
 }, 240_000);

@@ -41,7 +41,7 @@ describe('the management listener', () => {
     expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
-  test('reports refused credentials and a spent quota, and their end', async () => {
+  test('reports refused credentials and a spent quota, and when they end', async () => {
     it.sandbox.fault({ kind: 'status', status: 403, times: 2 }); // the question's, and the probe's
     expect((await it.get(path)).status).toBe(502);
     expect(await (await management('/readyz')).json()).toMatchObject({ upstream: 'credentials-refused' });
@@ -238,7 +238,7 @@ describe('the log', () => {
     }
   });
 
-  test('has one line for each request, however much it is like the one before', () => {
+  test('has one line for each request, even if it repeats the one before', () => {
     const lines: string[] = [];
     const destination = { write: (line: object) => void lines.push(line.toString()) };
     const { accessLog } = createLogs({ level: 'info', destination, secrets: () => [] });
@@ -256,7 +256,7 @@ describe('the log', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(requests.map((request) => expect.objectContaining(request)));
   });
 
-  test('has the time at which the response ended, not at which the line was written', async () => {
+  test('has the time when the response ended, not when the line was written', async () => {
     const gathered: object[] = [];
     const { accessLog } = createLogs({
       level: 'info',
@@ -272,7 +272,7 @@ describe('the log', () => {
     expect(line.ms).toBe(1.23);
   });
 
-  test('is passed on from another process in whole lines, whatever the chunks', () => {
+  test('is passed on from another process in whole lines, for any chunks', () => {
     const text = 'one\ntwo €\n\nthree\n';
     const bytes = Buffer.from(text);
     for (const size of [1, 2, 5, 9, bytes.length]) {
@@ -337,7 +337,7 @@ describe('the log', () => {
   });
 });
 
-test('a secret that was replaced stays redacted', () => {
+test('a replaced secret stays redacted', () => {
   let text = 'first-key-1\n';
   const outcomes: string[] = [];
   const source = { value: 'first-key-1', file: '/nowhere/key' };

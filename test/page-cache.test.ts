@@ -1,5 +1,5 @@
 /**
- * The policy of the page cache, with an upstream that answers when the test says so and a clock on which nothing passes by itself.
+ * The policy of the page cache, with a scripted upstream and a clock that only the test moves.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Generations } from '../src/cache/generations.ts';
@@ -27,7 +27,7 @@ beforeEach(() => {
   pages = cacheOf(clock, upstream);
 });
 
-/** Lets everything run that waits for no clock and for no upstream. */
+/** Runs everything that waits for neither the clock nor the upstream. */
 async function idle(): Promise<void> {
   for (let n = 0; n < 20; n++) await settled();
 }
@@ -72,7 +72,7 @@ describe('A stale page whose refresh has failed', () => {
     expect(upstream.calls).toHaveLength(3);
   });
 
-  test('because a team has spent its share may be refreshed by the next one', async () => {
+  test('because a team has spent its share is retried by the next caller', async () => {
     await hold('a');
     await clock.pass(61_000);
     failWith(new Problem('upstream-quota-exhausted', { reason: 'share', retryAfterSeconds: 3_600 }));
@@ -85,7 +85,7 @@ describe('A stale page whose refresh has failed', () => {
     expect(pages.peek(query)?.failedAt).toBeUndefined();
   });
 
-  test('is answered until staleIfErrorSeconds are over, and the error from then on', async () => {
+  test('is served until staleIfErrorSeconds are over, then the error', async () => {
     await hold('a');
     failWith(new Problem('upstream-failed'));
     await clock.pass(3_659_999);
@@ -97,7 +97,7 @@ describe('A stale page whose refresh has failed', () => {
 });
 
 describe('A purge', () => {
-  test('forgets a page that is being refreshed, and what the refresh brings', async () => {
+  test('removes a page that is being refreshed, and discards the refresh', async () => {
     await hold('a');
     await clock.pass(61_000);
     await pages.get(query, ask);
@@ -111,7 +111,7 @@ describe('A purge', () => {
     expect(pages.peek(query)).toBeDefined();
   });
 
-  test('leaves those who wait their page, and has the next ones ask anew', async () => {
+  test('lets waiting callers get their page, and later ones fetch again', async () => {
     const waiting = pages.get(query, ask);
     await idle();
     await pages.purge();
@@ -133,10 +133,10 @@ describe('A purge', () => {
   });
 });
 
-describe('A caller who wants no old page', () => {
+describe('A caller who wants a fresh page', () => {
   const noOld = { ...ask, maxAgeSeconds: 0 };
 
-  test('has it revalidated at most once in minFreshSeconds', async () => {
+  test('revalidates it at most once in minFreshSeconds', async () => {
     await hold('a');
     await clock.pass(59_999);
     expect((await pages.get(query, noOld)).outcome.kind).toBe('hit');
@@ -147,7 +147,7 @@ describe('A caller who wants no old page', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('gets the page that is held after a try that has failed, for minFreshSeconds', async () => {
+  test('gets the cached page for minFreshSeconds after a failed try', async () => {
     await hold('a');
     await clock.pass(60_000);
     failWith(new Problem('upstream-failed'));
@@ -160,7 +160,7 @@ describe('A caller who wants no old page', () => {
 });
 
 describe('A first page', () => {
-  test('is revalidated when a later page has changed: it belongs to an earlier generation', async () => {
+  test('is revalidated after a later page changes, since its generation has passed', async () => {
     await hold('a');
     await hold('b', later);
     await clock.pass(30_000);
@@ -171,7 +171,7 @@ describe('A first page', () => {
     await hold('c', later);
     await idle();
     expect(pages.hit(query)).toBeUndefined();
-    // Where that fails, it is answered all the same, and not tried again with every question.
+    // If that fails, the page is served anyway, without a call for every request.
     failWith(new Problem('upstream-failed'));
     await pages.get(query, ask);
     const tried = upstream.calls.length;
@@ -180,7 +180,7 @@ describe('A first page', () => {
     expect(upstream.calls).toHaveLength(tried);
   });
 
-  test('that changes makes later pages unreachable', async () => {
+  test('that changes invalidates later pages', async () => {
     await hold('a');
     await hold('b', later);
     expect(pages.hit(later)).toBeDefined();
@@ -192,7 +192,7 @@ describe('A first page', () => {
 });
 
 describe('An export', () => {
-  test('begins with a fresh first page, and takes later pages however old', async () => {
+  test('starts with a fresh first page, and takes later pages at any age', async () => {
     await hold('a');
     await hold('b', later);
     await clock.pass(600_000);
@@ -202,7 +202,7 @@ describe('An export', () => {
     expect(upstream.calls).toHaveLength(3);
   });
 
-  test('retries a failure that is remembered, which others are told, and waits as long as Constant Contact asks', async () => {
+  test('retries a remembered failure that others get, and waits as long as Constant Contact asks', async () => {
     failWith(new Problem('upstream-busy', { isLasting: true, retryAfterSeconds: 5 }));
     const told = (of: PageQuery, asked: typeof ask) => pages.get(of, asked).catch((error: unknown) => error);
     expect(await told(later, ask)).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 60 });
@@ -212,7 +212,7 @@ describe('An export', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('does not retry what is not there', async () => {
+  test('does not retry a 404', async () => {
     failWith(new Problem('invalid-cursor'));
     for (let n = 0; n < 2; n++) await expect(pages.get(later, bulk)).rejects.toMatchObject({ code: 'invalid-cursor' });
     expect(upstream.calls).toHaveLength(1);
@@ -247,7 +247,7 @@ describe('With a second level', () => {
     return cacheOf(clock, upstream, { generations, secondLevel: new MemorySecondLevel(shared, generations) });
   }
 
-  test('a page of another instance is a hit, and one that is stale is revalidated behind', async () => {
+  test('a page of another instance is a hit, and a stale one is revalidated in the background', async () => {
     const [a, b, c] = [join(), join(), join()];
     upstream.always = () => pageOfOne('a');
     await a.get(query, ask);
@@ -260,7 +260,7 @@ describe('With a second level', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('an export begins with a fresh first page, also where another instance holds a stale one', async () => {
+  test('an export starts with a fresh first page, even if another instance has a stale one', async () => {
     const [a, b] = [join(), join()];
     upstream.always = () => pageOfOne('a');
     await a.get(query, ask);
@@ -269,7 +269,7 @@ describe('With a second level', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('callers of one page in two instances cost one call', async () => {
+  test('callers of one page on two instances share one call', async () => {
     const all = [join(), join()].map((one) => one.get(query, ask));
     await idle();
     expect(upstream.calls).toHaveLength(1);
@@ -280,7 +280,7 @@ describe('With a second level', () => {
     );
   });
 
-  test('a later page is held in the generation that was learned with it', async () => {
+  test('a later page is stored in the generation that was learned with it', async () => {
     const [a, b] = [join(), join()];
     upstream.always = () => pageOfOne('a');
     await a.get(query, ask);
@@ -289,7 +289,7 @@ describe('With a second level', () => {
     expect(b.hit(later)).toBeDefined();
   });
 
-  test('the lease is passed on when a call has only found out what the id means', async () => {
+  test('the lease is passed on if the call only revealed what the id means', async () => {
     const [a, b] = [join(), join()];
     const all = [a.get(query, ask), b.get(query, ask)];
     await idle();
@@ -299,7 +299,7 @@ describe('With a second level', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('a caller who wants it fresher than any instance has it waits for a call', async () => {
+  test('a caller who wants a fresher page than any instance has waits for a call', async () => {
     const [a, b] = [join(), join()];
     upstream.always = () => datedPage(clock);
     await a.get(query, ask);
@@ -308,7 +308,7 @@ describe('With a second level', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  test('a fresh page whose generation another instance has ended is not answered', async () => {
+  test('a fresh page of a generation that another instance has ended is not served', async () => {
     const [a, b] = [join(), join()];
     upstream.always = () => pageOfOne('a');
     await a.get(query, ask);
@@ -323,7 +323,7 @@ describe('With a second level', () => {
   });
 });
 
-test('A page that is unchanged keeps its body', async () => {
+test('An unchanged page keeps its body', async () => {
   await hold('a');
   const body = pages.peek(query)?.body;
   await clock.pass(60_001);
@@ -333,7 +333,7 @@ test('A page that is unchanged keeps its body', async () => {
   expect(pages.peek(query)?.body).toBe(body);
 });
 
-test('Who wants a view wants its source as urgently', async () => {
+test('A view passes its urgency on to its source', async () => {
   const view = firstPage('1', 500, { form: 'v2' });
   const first = pages.get(view, { team: 'team', urgency: 'refresh' });
   await idle();
@@ -346,7 +346,7 @@ test('Who wants a view wants its source as urgently', async () => {
   expect(upstream.calls).toHaveLength(1);
 });
 
-test('Views have bytes of their own: they evict each other, and no page that costs a call', async () => {
+test('Views have their own bytes: they evict each other, and no page that costs a call', async () => {
   const [maxBytes, maxViewBytes] = [20_000, 5_000];
   pages = cacheOf(clock, upstream, {}, { filtersSince: false, maxBytes, maxViewBytes });
   await hold('a');

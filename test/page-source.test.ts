@@ -1,5 +1,5 @@
 /**
- * Every source of pages keeps the promises of the seam: the page cache, alone and with a second level, and a worker's copies.
+ * Every page source passes the suite of the seam: the page cache, alone and with a second level, and a worker's copies.
  */
 import { deserialize, serialize } from 'node:v8';
 import { Generations } from '../src/cache/generations.ts';

@@ -1,5 +1,5 @@
 /**
- * What is held, for how long, and what happens when it gets old: on a clock that can be put forward.
+ * Which pages are cached, for how long, and what happens when they are stale, on a clock that the test moves.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { api, cursorOf, type Harness, type PageJson, start, until } from './support/harness.ts';
@@ -21,7 +21,7 @@ const fresh = /^sendgate; hit; ttl=(60|5\d)$/;
 const nextOf = async (target: string) => (await it.page(target)).meta.pagination.next_link ?? '';
 
 describe('a page past its freshness', () => {
-  test('is served stale at once while one refresh runs behind it', async () => {
+  test('is served stale at once while one refresh runs in the background', async () => {
     await it.get(path);
     it.sandbox.addSends(id, 1);
     it.clock.forward(61);
@@ -36,7 +36,7 @@ describe('a page past its freshness', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('keeps its encodings and its tag when the refresh brings nothing new', async () => {
+  test('keeps its encodings and ETag when the refresh brings nothing new', async () => {
     const before = (await it.get(path)).headers.get('etag');
     it.clock.forward(61);
     await it.get(path);
@@ -44,7 +44,7 @@ describe('a page past its freshness', () => {
     expect((await it.get(path)).headers.get('etag')).toBe(before);
   });
 
-  test('beats every failure of the upstream, and the upstream is left alone meanwhile', async () => {
+  test('is served on any upstream failure, and the upstream is not called meanwhile', async () => {
     await it.get(path);
     it.sandbox.fault({ kind: 'status', status: 500 });
     it.clock.forward(61);
@@ -65,7 +65,7 @@ describe('a page past its freshness', () => {
     await until(async () => fresh.test((await status()) ?? ''), 'it recovers by itself');
   });
 
-  test('is gone past staleIfErrorSeconds', async () => {
+  test('is no longer served past staleIfErrorSeconds', async () => {
     await it.get(path);
     it.sandbox.fault({ kind: 'status', status: 500 });
     it.clock.forward(60 + 3599);
@@ -75,23 +75,23 @@ describe('a page past its freshness', () => {
     const gone = await it.get(path);
     expect(gone.status).toBe(502);
     it.sandbox.heal();
-    it.clock.forward(61); // That it failed is remembered for a minute.
+    it.clock.forward(61); // The failure is remembered for a minute.
     expect(await status()).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
   });
 
-  test('older than staleIfErrorSeconds is not served while a refresh could be waited for', async () => {
+  test('older than staleIfErrorSeconds is not served before its refresh', async () => {
     await it.get(path);
     it.clock.forward(60 + 3601);
     expect(await status()).toBe('sendgate; fwd=stale; fwd-status=200; stored');
   });
 });
 
-describe('a caller who asks for fresh', () => {
+describe('a request for a fresh page', () => {
   test.each([
     { 'cache-control': 'no-cache' },
     { 'cache-control': 'max-age=0' },
     { 'cache-control': 'private, max-age=10' },
-  ])('with %j gets it, at most once a minute', async (headers) => {
+  ])('with %j revalidates, at most once a minute', async (headers) => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
     await it.get(path);
     it.clock.forward(59);
@@ -103,7 +103,7 @@ describe('a caller who asks for fresh', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('gets the held page when the upstream fails, and does not make it fail again at once', async () => {
+  test('gets the cached page when the upstream fails, without another call at once', async () => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
     await it.get(path);
     it.clock.forward(61);
@@ -116,7 +116,7 @@ describe('a caller who asks for fresh', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('but not fresher than the page is, costs nothing', async () => {
+  test('that the cached page satisfies makes no call', async () => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 86_400_000 });
     await it.get(path);
     it.clock.forward(100);
@@ -125,9 +125,9 @@ describe('a caller who asks for fresh', () => {
   });
 });
 
-describe('if the head changes, the tail goes', () => {
+describe('a changed first page invalidates later pages', () => {
   const head = `${path}?limit=10`;
-  /** Lets the head be refreshed: with new sends, if `count` is over 0. */
+  /** Refreshes the first page, with new sends if `count` is over 0. */
   async function refreshHead(count: number) {
     if (count > 0) it.sandbox.addSends(id, count);
     it.clock.forward(61);
@@ -142,7 +142,7 @@ describe('if the head changes, the tail goes', () => {
     return all;
   }
 
-  test('a walk after a refresh repeats and misses nothing', async () => {
+  test('a walk after a refresh repeats and misses no row', async () => {
     expect(new Set(await walk()).size).toBe(30);
     const before = it.sandbox.callCount;
     await refreshHead(3);
@@ -152,7 +152,7 @@ describe('if the head changes, the tail goes', () => {
     expect(it.sandbox.callCount).toBeGreaterThan(before + 2);
   });
 
-  test('an unchanged head leaves the tail where it is', async () => {
+  test('an unchanged first page keeps the later pages', async () => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 1000, spacingMs: 86_400_000 });
     await walk();
     const before = it.sandbox.callCount;
@@ -161,7 +161,7 @@ describe('if the head changes, the tail goes', () => {
     expect(it.sandbox.callCount).toBe(before + 1);
   });
 
-  test('a tail page that was on its way when the head changed is not kept', async () => {
+  test('a later page in flight when the first page changes is not stored', async () => {
     const tail = await nextOf(head);
     it.sandbox.fault({ kind: 'latency', ms: 400, times: 1 });
     const onItsWay = it.get(tail);
@@ -171,7 +171,7 @@ describe('if the head changes, the tail goes', () => {
     expect(await status(tail)).toBe('sendgate; fwd=uri-miss; fwd-status=200; stored');
   });
 
-  test('a head of another limit is asked for again too', async () => {
+  test('a first page of another limit is fetched again too', async () => {
     const other = `${path}?limit=5`;
     await it.get(other);
     await it.get(head);
@@ -181,7 +181,7 @@ describe('if the head changes, the tail goes', () => {
     expect(await status(head)).toMatch(/hit/);
   });
 
-  test('a head of another limit that is outdated still beats a failing upstream', async () => {
+  test('an outdated first page of another limit is still served when the upstream fails', async () => {
     const other = `${path}?limit=5`;
     await it.get(other);
     await it.get(head);
@@ -192,7 +192,7 @@ describe('if the head changes, the tail goes', () => {
     expect(it.sandbox.callCount).toBe(before + 1);
   });
 
-  test('a head of a limit that nobody has asked for yet may show that it has', async () => {
+  test('a first page of a new limit can reveal the change', async () => {
     const tail = await nextOf(head);
     await it.get(tail);
     it.sandbox.addSends(id, 1);
@@ -211,7 +211,7 @@ describe('if the head changes, the tail goes', () => {
     else expect(after).toEqual(before);
   });
 
-  test('a tail that has changed by itself has the head asked for again', async () => {
+  test('a changed later page causes the first page to be fetched again', async () => {
     it.sandbox.campaign({ id, size: 30, newestMs: it.clock.now() - 864_000_000, spacingMs: 1 });
     const tail = await nextOf(head);
     await it.get(tail);
@@ -236,14 +236,14 @@ describe('a refusal', () => {
     expect(it.sandbox.callCount).toBe(calls + 1);
   });
 
-  test('of a cursor too', async () => {
+  test('of a cursor is remembered too', async () => {
     for (let i = 0; i < 5; i++) expect((await it.get(`${path}?next=${cursorOf('nonsense')}`)).status).toBe(400);
     expect(it.sandbox.callCount).toBe(1);
   });
 });
 
 describe('the cache', () => {
-  test('holds no more bytes than it may, and no page that alone is more', async () => {
+  test('stays within its bytes, and stores no page larger than all of them', async () => {
     const small = await start({ SENDGATE_CACHE_MAX_BYTES: String(1024 * 1024) });
     try {
       for (let n = 1; n <= 120; n++) {
@@ -262,7 +262,7 @@ describe('the cache', () => {
     }
   });
 
-  test('two spellings of one question are one entry', async () => {
+  test('stores two spellings of one query once', async () => {
     const spellings = [
       'created_since=2012-12-06',
       'created_since=2012-12-06T00:00Z',
@@ -272,7 +272,7 @@ describe('the cache', () => {
     ];
     for (const spelling of spellings) await it.get(`${path}?${spelling}`);
     expect(it.sandbox.callCount).toBe(1);
-    // Where the upstream knows no instants, the page of which it is a view is held too.
+    // If the upstream does not filter, the view's source page is cached too.
     expect(it.service.pages.count).toBe(api === 'v3' ? 2 : 1);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Permits of one instance, and those that instances share through a real Redis, promise the same.
+ * Permits of one instance, and those shared through a real Redis, pass the same suite.
  */
 import { systemClock } from '../src/clock.ts';
 import { parseRedisUrl } from '../src/config/redis-url.ts';
@@ -31,7 +31,7 @@ testPermits('shared', async () => {
   const options = { timeoutMs: 2_000, keyPrefix: 'sendgate:' };
   const redis = new Redis(address, options, systemClock, { changed: () => {}, asked: () => {} });
   await until(() => redis.isUp, 'Redis is up');
-  // As if it had been up for long: no call of before can count.
+  // As if Redis had been up for long: no earlier call can count.
   await server.ask((client) => client.hset(redis.key('{quota}:state'), 'since', '1'));
   const events = { passed: () => {}, teamSpent: () => {} };
   const parts = new Map([['a', { part: 10_000, cap: 10_000, isWhole: true }]]);

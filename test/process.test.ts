@@ -134,7 +134,7 @@ describe('a mounted key', () => {
   test.each([
     ['on SIGHUP', (hup: () => void) => hup()],
     ['when its file changes', () => {}],
-  ])('is read again %s and used from the next call', async (_, signal) => {
+  ])('is reloaded %s and used from the next call', async (_, signal) => {
     mount('old-key-00001\n');
     const sendgate = await startProcess(env());
     const refused = await fetch(`${sendgate.url}/campaigns/5/sends`);

@@ -71,7 +71,7 @@ describe('a query', () => {
   });
 
   test.each(['2012-12-06T13:06', '2012-12-06T13:06:14', '2012-12-06T13:06:14.762999'])(
-    'the instant %s is refused for the zone that it lacks, and told apart from what is none',
+    'the instant %s is refused for its missing zone, unlike text that is not an instant',
     (text) => {
       const allowed = expect.stringContaining('with Z or an offset, such as 2012-12-06T13:06:14.762Z');
       expect(mistakes(`created_since=${text}`)).toEqual([
@@ -93,7 +93,7 @@ describe('a query', () => {
     },
   );
 
-  test('two spellings of a campaign id are one key', () => {
+  test('two spellings of a campaign id share one key', () => {
     expect(parse('', '007').campaign).toBe('7');
     expect(parse('', '000').campaign).toBe('0');
     const activity = '0A9a95d7-27bf-424c-84b3-53d8fe95eee5';
@@ -101,7 +101,7 @@ describe('a query', () => {
   });
 
   test.each(['api_key', 'access_token', 'API_KEY', 'apikey', 'token', 'Authorization'])(
-    'the credential %s gets its own message, and its value none',
+    'the credential %s gets its own message, without its value',
     (name) => {
       const [error] = mistakes(`${name}=sup3r-secret`);
       expect(error?.problem).toContain('credential');
@@ -119,7 +119,7 @@ describe('a query', () => {
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
   });
 
-  test('of any text is either refused with a problem or canonical: parsing its own link changes nothing', () => {
+  test('is either refused or canonical, for any text: parsing its own link changes nothing', () => {
     const piece = fc.oneof(
       fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
       fc.string({ unit: 'binary', maxLength: 12 }),

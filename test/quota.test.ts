@@ -60,7 +60,7 @@ interface Wish {
   readonly urgency?: Urgency;
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
-  /** How long the upstream takes to answer. */
+  /** Response time of the upstream. */
   readonly latencyMs?: number;
   readonly demand?: Demand;
 }
@@ -71,18 +71,18 @@ async function ask({ team = 'a', urgency = 'interactive', waitMs = 1e9, signal, 
   clock.after(latencyMs, () => permit.done(true));
 }
 
-/** Asks without waiting for it; a refusal is remembered as an event. */
+/** Asks without waiting; a refusal is recorded as an event. */
 function want(wish: Wish = {}) {
   ask(wish).catch((error: Problem) => events.push(error.code ?? error.message));
 }
 
-/** The most moments that any window of a second holds. */
+/** The most events within any second. */
 function busiest(times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
 }
 
 describe('the limit of a second', () => {
-  test('lets four calls start at once, and the others when it is over, in their order', async () => {
+  test('lets four calls start at once, and the others when it is over, in order', async () => {
     for (let n = 0; n < 9; n++) want();
     await clock.pass(0);
     expect(starts).toHaveLength(4);
@@ -92,7 +92,7 @@ describe('the limit of a second', () => {
     expect(starts).toHaveLength(9);
   });
 
-  test("lets as many start as a partner's has", async () => {
+  test("lets as many calls start as a partner's limit allows", async () => {
     build({ perSecond: 10, perDay: 250_000 });
     for (let n = 0; n < 25; n++) want();
     await clock.pass(0);
@@ -102,7 +102,7 @@ describe('the limit of a second', () => {
     expect(busiest(starts.map(({ at }) => at))).toBe(10);
   });
 
-  test('is kept wherever the second begins, as is the limit of the day, and no permit is wasted', async () => {
+  test('holds for every second, like the limit of the day, and no permit is wasted', async () => {
     const arrivals = fc.array(fc.tuple(fc.nat(1_500), fc.constantFrom('a', 'b', 'c'), fc.nat(700)), {
       minLength: 1,
       maxLength: 50,
@@ -132,11 +132,11 @@ describe('the limit of a second', () => {
     );
   });
 
-  test('is kept for arrivals, too, when calls are held up on their way', async () => {
+  test('holds for arrivals too, when calls are delayed on their way', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(900), { minLength: 20, maxLength: 40 }), fc.nat(15), async (delays, lucky) => {
         reset();
-        delays[lucky] = 0; // how short the way is has to be seen once
+        delays[lucky] = 0; // the shortest round trip has to be observed first
         build({ maxWaitMs: 600_000 });
         const arrived: number[] = [];
         for (const delay of delays) {
@@ -156,7 +156,7 @@ describe('the limit of a second', () => {
     );
   });
 
-  test('is held by calls that never end for one more second', async () => {
+  test('is occupied one second longer by calls that never end', async () => {
     for (let n = 0; n < 8; n++) want({ latencyMs: 1e6 });
     await clock.pass(1_900);
     expect(starts).toHaveLength(4);
@@ -164,7 +164,7 @@ describe('the limit of a second', () => {
     expect(starts).toHaveLength(8);
   });
 
-  test('is halved once for a burst, however many of its calls are refused', async () => {
+  test('is halved once per burst, however many of its calls are refused', async () => {
     build({ maxWaitMs: 600_000 });
     for (let n = 0; n < 4; n++) {
       quota.complain();
@@ -203,7 +203,7 @@ describe('a wait', () => {
     await Promise.all(waiting);
   });
 
-  test('ends when its time is over, though it looked short enough', async () => {
+  test('ends at its deadline, even if the estimate was shorter', async () => {
     build({ maxWaitMs: 2_000 });
     for (let n = 0; n < 7; n++) want();
     const late = ask().catch((error: Problem) => error.code);
@@ -215,7 +215,7 @@ describe('a wait', () => {
     expect(await late).toBe('upstream-busy');
   });
 
-  test('costs nothing when the caller hangs up', async () => {
+  test('costs nothing when the caller disconnects', async () => {
     for (let n = 0; n < 4; n++) want();
     const leaver = new AbortController();
     const left = ask({ signal: leaver.signal });
@@ -231,7 +231,7 @@ describe('a wait', () => {
     expect(quota.status().callsToday).toBe(5);
   });
 
-  test('needs room in a bounded queue', async () => {
+  test('is refused when the queue is full', async () => {
     build({ maxQueue: 3, maxWaitMs: 600_000 });
     for (let n = 0; n < 8; n++) want();
     want({ team: 'b' });
@@ -240,7 +240,7 @@ describe('a wait', () => {
     expect(quota.waiting).toBe(4);
   });
 
-  test('ends for all when calls would be in vain', async () => {
+  test('ends for all when calls would fail', async () => {
     for (let n = 0; n < 10; n++) want();
     await clock.pass(0);
     quota.refuseWaiting(new Problem('upstream-credentials-refused'));
@@ -253,7 +253,7 @@ describe('a wait', () => {
 describe('teams', () => {
   const count = (team: string) => starts.filter((start) => start.team === team).length;
 
-  test('that all want everything get their weight, within a twentieth', async () => {
+  test('that all want everything get calls by weight, within a twentieth', async () => {
     build({ maxWaitMs: 1e9 }, { a: 1, b: 1, c: 2 });
     for (let n = 0; n < 300; n++) for (const team of ['a', 'b', 'c']) want({ team });
     await clock.pass(60_000);
@@ -267,7 +267,7 @@ describe('teams', () => {
     }
   });
 
-  test('that want little are not held up by one that wants everything', async () => {
+  test('that want little are not delayed by one that wants everything', async () => {
     build({ maxWaitMs: 1e9 }, { greedy: 1, light: 1 });
     for (let n = 0; n < 500; n++) want({ team: 'greedy' });
     for (let second = 0; second < 60; second++) {
@@ -281,7 +281,7 @@ describe('teams', () => {
       .sort((a, b) => a - b);
     expect(light).toHaveLength(60);
     expect(light[Math.floor(light.length * 0.95)]).toBeLessThan(1);
-    expect(starts.length).toBeGreaterThan(235); // what the light one leaves, the greedy one takes
+    expect(starts.length).toBeGreaterThan(235); // the greedy team takes what the light one leaves
   });
 
   test('that were idle have no credit', async () => {
@@ -296,7 +296,7 @@ describe('teams', () => {
 });
 
 describe('urgency', () => {
-  test('serves interactive requests first, and starves no other', async () => {
+  test('serves interactive requests first, and starves no others', async () => {
     build({ maxWaitMs: 1e9 });
     for (let n = 0; n < 300; n++) for (const urgency of ['bulk', 'refresh', 'interactive'] as const) want({ urgency });
     await clock.pass(60_000);
@@ -333,7 +333,7 @@ describe('a bulk walk', () => {
     keepAsking();
   }
 
-  test('may wait for longer than a caller', async () => {
+  test('may queue longer than a caller', async () => {
     crowd();
     const waiting = ask({ team: 'b', urgency: 'bulk', waitMs: 120_000 });
     const ofB = () => starts.filter(({ team }) => team === 'b').length;
@@ -346,12 +346,12 @@ describe('a bulk walk', () => {
     await expect(ask({ team: 'b', urgency: 'bulk', waitMs: 1_000 })).rejects.toMatchObject({ code: 'upstream-busy' });
   });
 
-  test('waits no longer than a caller once a caller has joined it', async () => {
+  test('queues no longer than a caller once a caller has joined it', async () => {
     build({ perSecond: 1 });
     await ask();
     const demand = new Demand('a', 'bulk');
     const waiting = ask({ demand, waitMs: 120_000 }).catch(({ code }: Problem) => code);
-    // Nothing is granted for a while, and the caller is told in time.
+    // Nothing is granted for a while, and the caller is refused in time.
     quota.complain();
     for (let n = 0; n < 40; n++) {
       quota.complain();
@@ -405,7 +405,7 @@ describe('the day', () => {
     ]);
   });
 
-  test('survives a restart, also an abrupt one', async () => {
+  test('survives a restart, even an abrupt one', async () => {
     build({}, {}, state);
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
@@ -418,7 +418,7 @@ describe('the day', () => {
     expect(events).toEqual([]);
   });
 
-  test('is counted without its file when that cannot be read or written, which is reported', async () => {
+  test('is counted in memory if its file is unreadable or unwritable, which is reported', async () => {
     writeFileSync(state, 'nonsense');
     build({}, {}, state);
     expect(events).toEqual(['unreadable']);
@@ -429,7 +429,7 @@ describe('the day', () => {
     expect(events).toEqual(['unreadable', 'unwritable']);
   });
 
-  test('is ample while more than half of what should be left is left, and nothing waits', async () => {
+  test('is ample while more than half of an even pace is left and nothing is queued', async () => {
     build({ perDay: 10, reserve: 0, maxWaitMs: 1e9 });
     expect(quota.isAmple).toBe(true);
     for (let n = 0; n < 7; n++) want();
@@ -437,7 +437,7 @@ describe('the day', () => {
     expect(quota.isAmple).toBe(false);
     await clock.pass(2_000);
     expect(quota.waiting).toBe(0);
-    expect(quota.isAmple).toBe(true); // 3 left at noon, where 5 should be
+    expect(quota.isAmple).toBe(true); // 3 left at noon instead of 5
     want();
     await clock.pass(2_000);
     expect(quota.isAmple).toBe(false);

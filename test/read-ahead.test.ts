@@ -19,7 +19,7 @@ describe('read-ahead', () => {
     await up();
     const second = await nextOf(head('1'));
     await quiet();
-    expect(it.sandbox.callCount).toBe(1); // a head alone is no walk
+    expect(it.sandbox.callCount).toBe(1); // a first page alone is not a walk
     let target = await nextOf(second);
     await calls(3);
     for (let page = 3; page <= 5; page++) {
@@ -47,7 +47,7 @@ describe('read-ahead', () => {
     const third = await nextOf(second);
     const answer = await it.get(third);
     expect(answer.headers.get('cache-status')).toMatch(/collapsed|hit/);
-    await calls(4); // the head, two pages, and the one ahead
+    await calls(4); // the first page, two later pages, and the one ahead
   });
 
   test('fetches as many pages ahead as configured', async () => {

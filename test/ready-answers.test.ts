@@ -1,5 +1,5 @@
 /**
- * A page is held in one encoding, and answered in every one that callers take.
+ * A page is cached in one encoding and served in every other.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
@@ -18,9 +18,9 @@ async function textOf(answers: PreparedResponses, body: PageBody, form: 'br' | '
   return decode[form](contentOf(await answers.of(body, form)) ?? Buffer.alloc(0)).toString();
 }
 
-// With room for everything, for two or three answers, and for none.
+// Room for everything, for two or three responses, and for none.
 test.each([1_000_000, 3_000, 1])(
-  'all forms are right with %i bytes for answers, and no more are taken',
+  'every encoding is correct with %i bytes for responses, and the bound holds',
   async (room) => {
     const answers = new PreparedResponses('X-Common: 1\r\n', room);
     const bodies = await Promise.all([1, 2, 3, 4].map(page));
@@ -45,7 +45,7 @@ test.each([1_000_000, 3_000, 1])(
   },
 );
 
-test('what has to be encoded is encoded once, however many ask, and is then at hand', async () => {
+test('a response is encoded once for any number of concurrent requests, and then reused', async () => {
   const answers = new PreparedResponses('', 1_000_000);
   const body = await page(1);
   const atHand = (['br', 'not-modified', 'gzip', 'identity'] satisfies Form[]).map(
@@ -57,7 +57,7 @@ test('what has to be encoded is encoded once, however many ask, and is then at h
   expect(answers.held(body, 'gzip')).toBe(all[0]);
 });
 
-test('a head cannot be made to hold another line', () => {
+test('a header value cannot inject another header line', () => {
   for (const value of ['a\r\nSet-Cookie: b', 'a\nb', 'a\0b', 'a\u2028b'])
     expect(() => headerLines('X-A', value)).toThrow();
   for (const name of ['X A', 'X:A', 'X\r\nA', '']) expect(() => headerLines(name, 'a')).toThrow();

@@ -58,7 +58,7 @@ const down = /redis.unavailable/;
 const up = /redis.available/;
 const answers = async (it: Harness) => expect((await it.get('/campaigns/1/sends')).status).toBe(200);
 
-test("what docs/operations.md permits is enough for all that is asked of Redis, and no more than is in the scripts' list", async () => {
+test("the ACL in docs/operations.md permits all that Sendgate uses, and no more than the scripts' list", async () => {
   expect(line).not.toBe('');
   await permit();
   const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000', SENDGATE_REDIS_TIMEOUT_MS: '2000' };
@@ -89,7 +89,7 @@ test("what docs/operations.md permits is enough for all that is asked of Redis, 
 
 const metricsOf = async ({ service }: Harness) => (await fetch(`${service.managementUrl}/metrics`)).text();
 
-test('every command that a script uses is in the list of those that are tried', () => {
+test('every command that a script uses is in the list of tested commands', () => {
   const folder = fileURLToPath(new URL('src', root));
   const used = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.lua'))
@@ -98,7 +98,7 @@ test('every command that a script uses is in the list of those that are tried', 
   expect([...new Set([...used, 'SCAN'])].sort()).toEqual(Object.keys(scriptCommands).sort());
 });
 
-test('each command of scripts that is denied is found out by name', async () => {
+test('each denied command of scripts is reported by name', async () => {
   await permit();
   const client = new Client({ port: redis.port, username: 'sendgate', password: 'password', enableReadyCheck: false });
   ending.push(async () => client.disconnect());
@@ -125,7 +125,7 @@ const denials: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 test.each(denials)(
-  'a user who is denied %s is reported with what is denied, once, and works when it is permitted',
+  'a user denied %s is reported once with what is denied, and works once it is permitted',
   async (_, changes, denied) => {
     await permit(...changes);
     const it = await add();
@@ -153,7 +153,7 @@ test.each([
   ['the scripts themselves', ['-evalsha'], 'the command evalsha'],
   ['the keys', ['resetkeys'], 'a key'],
   ['the channel', ['resetchannels'], 'a channel'],
-])('%s, denied while it runs, is reported, and used again when it is permitted', async (_, changes, denied) => {
+])('%s, denied at run time, is reported, and used again once permitted', async (_, changes, denied) => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');
@@ -168,7 +168,7 @@ test.each([
   await until(() => told(it, up).length === 2, 'it is back');
 });
 
-test('SCAN, denied while it runs, is reported when a purge needs it', async () => {
+test('SCAN, denied at run time, is reported when a purge needs it', async () => {
   await permit();
   const it = await add();
   await until(() => told(it, up).length === 1, 'it is there');

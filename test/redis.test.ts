@@ -83,7 +83,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 };
 
 describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) => {
-  test('costs no answer, is reported once each way, and is used again soon', async () => {
+  test('fails no request, is reported once down and once up, and is used again soon', async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     expect(await share(a, b)).toBe(true);
@@ -114,7 +114,7 @@ describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) 
   });
 });
 
-test('a flushed Redis loses its pages, and nothing else', async () => {
+test('a flushed Redis loses only its pages', async () => {
   const redis = await startRedis();
   const [a, b] = [await add(redis.url), await add(redis.url)];
   expect(await share(a, b)).toBe(true);
@@ -124,7 +124,7 @@ test('a flushed Redis loses its pages, and nothing else', async () => {
   expect(told(a, down)).toBe(0);
 });
 
-test('Redis that is slow is given up in time, and not asked again while it is', async () => {
+test('a slow Redis is abandoned in time, and not queried while it is slow', async () => {
   const redis = await startRedis();
   const a = await add(redis.url, { SENDGATE_REDIS_TIMEOUT_MS: '20' });
   const late = async () => {
@@ -145,7 +145,7 @@ test('Redis that is slow is given up in time, and not asked again while it is', 
   await until(helps, 'it is back');
 });
 
-test('Redis that is down at the start is used as soon as it is up', async () => {
+test('a Redis that is down at the start is used as soon as it is up', async () => {
   const redis = await startRedis();
   await redis.kill();
   const a = await add(redis.url);
@@ -157,7 +157,7 @@ test('Redis that is down at the start is used as soon as it is up', async () => 
   expect(await share(a, b)).toBe(true);
 });
 
-test('a server that is no Redis costs no answer', async () => {
+test('a server that is not Redis fails no request', async () => {
   const server: Server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n<html>\u0000'));
@@ -169,7 +169,7 @@ test('a server that is no Redis costs no answer', async () => {
   expect(told(a, down)).toBe(1);
 });
 
-describe('What is in Redis and is not ours', () => {
+describe('Foreign data in Redis', () => {
   const garbage: Readonly<Record<string, (redis: RedisServer, key: string) => Promise<unknown>>> = {
     'a record of another version': (redis, key) =>
       redis.ask(async (client) => {
@@ -230,7 +230,7 @@ describe('What is in Redis and is not ours', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test("a walk's generation that is none is replaced", async () => {
+  test('an invalid generation of a walk is replaced', async () => {
     const redis = await startRedis();
     const [a, b] = [await add(redis.url), await add(redis.url)];
     await a.get('/campaigns/5/sends');
@@ -239,7 +239,7 @@ describe('What is in Redis and is not ours', () => {
     expect(told(b, down)).toBe(0);
   });
 
-  test('messages that make no sense are ignored', async () => {
+  test('invalid messages are ignored', async () => {
     const redis = await startRedis();
     const a = await add(redis.url);
     await redis.ask(async (client) => {

@@ -1,5 +1,5 @@
 /**
- * When a polled head is asked for again: on a clock on which nothing passes by itself.
+ * When a polled first page is refreshed, on a clock that only the test moves.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { PageCache } from '../src/cache/page-cache.ts';
@@ -55,7 +55,7 @@ async function ask(query = head): Promise<void> {
   refreshAhead.answered(query, page, { team: 'default' });
 }
 
-/** Asks now, and then `times` times more, `seconds` apart. */
+/** Requests now, then `times` times more, `seconds` apart. */
 async function poll(seconds: number, times: number, query = head): Promise<void> {
   await ask(query);
   for (let n = 0; n < times; n++) {
@@ -65,7 +65,7 @@ async function poll(seconds: number, times: number, query = head): Promise<void>
 }
 
 describe('a first page', () => {
-  test('that is polled is refreshed when its freshness ends, before the next poll', async () => {
+  test('that is polled is refreshed when it goes stale, before the next poll', async () => {
     await poll(25, 2);
     expect(calls).toEqual([0]);
     await clock.pass(10_009); // 59.999 s after it was fetched, and the slack of a timer
@@ -85,8 +85,8 @@ describe('a first page', () => {
   });
 
   test.each([
-    ['that was looked at once', async () => ask()],
-    ['that was looked at twice in the first half of its freshness', async () => poll(20, 1)],
+    ['that was requested once', async () => ask()],
+    ['that was requested twice in the first half of its freshness', async () => poll(20, 1)],
     [
       'while the quota is scarce',
       async () => {

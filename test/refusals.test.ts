@@ -30,7 +30,7 @@ const gone: readonly (readonly [string, Fault])[] = [
 
 describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
   test.each(gone)(
-    'told by %s: the first answer says so, held pages are served, and it is not hammered',
+    'reported by %s: the first response shows it, cached pages are served, and calls stop',
     async (_, fault) => {
       const { sandbox, ask, clock, management, told } = await up(version);
       expect((await ask(1)).status).toBe(200);
@@ -71,7 +71,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     },
   );
 
-  test('waiting requests are refused at once, for later pages too', async () => {
+  test('queued requests are refused at once, for later pages too', async () => {
     const { sandbox, ask, told } = await up(version, {
       SENDGATE_QUOTA_PER_SECOND: '2',
       SENDGATE_QUOTA_PER_DAY: '1000',
@@ -85,7 +85,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
     expect(told('error')).toHaveLength(1);
   });
 
-  test('a restart finds it out again with two calls', async () => {
+  test('a restart detects it again with two calls', async () => {
     const env = { CONSTANT_CONTACT_TOKEN_FILE: join(mkdtempSync(join(tmpdir(), 'sendgate-gone-')), 'tokens.json') };
     ending.push(async () => rmSync(dirname(env.CONSTANT_CONTACT_TOKEN_FILE), { recursive: true }));
     const { sandbox, clock, ask: before } = await up(version, env);
@@ -115,7 +115,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
 });
 
 describe.each((['v2', 'v3'] as const).flatMap((version) => errorShapes.map((errorAs) => ({ version, errorAs }))))(
-  'an error that $version tells as $errorAs',
+  'an error that $version writes as $errorAs',
   ({ version, errorAs }) => {
     test('means what its status says', async () => {
       const { sandbox, ask, management, told, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
@@ -199,7 +199,7 @@ test("the log line of v2's end names what to do, and a guide that exists", async
   expect(existsSync(new URL(`../${guide}`, import.meta.url))).toBe(true);
 });
 
-test('refused credentials reveal an API that was withdrawn', async () => {
+test('refused credentials reveal a withdrawn API', async () => {
   const { sandbox, ask, told } = await up('v2');
   sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
   sandbox.fault({ kind: 'gone' });

@@ -22,7 +22,7 @@ const rowOf = ({ fields, dateField }: Report, date: string, contact = '1'): Row 
 const rowsOf = (report: Report, dates: readonly string[]) => dates.map((date) => rowOf(report, date));
 
 describe.each(everyReport)('the report of %s', (name, report) => {
-  test('stands under its own name', () => {
+  test('is listed under its own name', () => {
     expect(reports[name]).toBe(report);
   });
 
@@ -37,7 +37,7 @@ describe.each(everyReport)('the report of %s', (name, report) => {
     ).toEqual([row]);
   });
 
-  test('tells rows apart by their contact and by their date, also if either is missing', () => {
+  test('identifies rows by contact and date, even if either is missing', () => {
     const rows = ['', '1', '2'].flatMap((contact) => ['', ...instants].map((date) => rowOf(report, date, contact)));
     expect(new Set(rows.map((row) => report.identity(row))).size).toBe(rows.length);
   });
@@ -59,18 +59,18 @@ describe.each(everyReport)('the report of %s', (name, report) => {
     expect(`[${lines.join(',')}]`).toBe(rows);
   });
 
-  test('from an instant on keeps the rows that are not older, and ends behind them', () => {
+  test('filtered by an instant keeps the rows that are not older, and ends after them', () => {
     const rows = rowsOf(report, instants);
     expect(since(report, instants[1], { rows, cursor: 'next' })).toEqual({ rows: rows.slice(0, 2), cursor: undefined });
     expect(since(report, instants[2], { rows, cursor: 'next' })).toEqual({ rows, cursor: 'next' });
     // A row without a date belongs to the one before it.
     const undated = [rowOf(report, ''), ...rows];
     expect(since(report, instants[0], { rows: undated, cursor: 'next' }).rows).toEqual(undated.slice(0, 2));
-    // Oldest first, nothing can be said of the pages behind.
+    // Oldest first: the pages behind it are unknown.
     expect(since(report, instants[1], { rows: rows.toReversed(), cursor: 'next' }).cursor).toBe('next');
   });
 
-  test('has the newest date wherever it stands', () => {
+  test('finds the newest date at any position', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([...instants, '', 'no date'], { minLength: 1 }), (dates) => {
         const known = dates.filter((date) => !Number.isNaN(Date.parse(date))).map((date) => Date.parse(date));
@@ -98,7 +98,7 @@ describe('the fields of a row', () => {
     });
   });
 
-  test.each([null, 'text', 7, [], {}, { y: 1 }])('are in none of %j: the list is refused', (one) => {
+  test.each([null, 'text', 7, [], {}, { y: 1 }])('are missing from %j: the list is rejected', (one) => {
     expect(readRows({ a: { from: 'x', read: text }, campaign_id: 'asked' }, [{ x: '1' }, one], '7')).toBeUndefined();
   });
 });

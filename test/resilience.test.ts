@@ -1,5 +1,5 @@
 /**
- * What Sendgate does when Constant Contact is down, in small and on real HTTP; `npm run soak` does it in large.
+ * What Sendgate does when Constant Contact is down, over real HTTP; `npm run soak` is the long form.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Breaker } from '../src/upstream/breaker.ts';
@@ -22,7 +22,7 @@ async function up(env: Environment = {}) {
 }
 
 describe('the circuit', () => {
-  test('is suspect when calls fail in a row, and opens and closes as probes say', async () => {
+  test('becomes suspect after consecutive failures, and opens and closes by probes', async () => {
     const changes: boolean[] = [];
     const breaker = new Breaker(new FakeClock(), { failures: 3, probeEveryMs: 5_000 }, (open) => changes.push(open));
     breaker.failed();
@@ -48,7 +48,7 @@ describe('the circuit', () => {
     expect(changes).toEqual([true, false, true, false, true, false, true, false]);
   });
 
-  test('keeps a dead upstream from being asked, while held pages are answered and others told when to come back', async () => {
+  test('stops calls to a dead upstream: cached pages are served, and other requests get Retry-After', async () => {
     const { sandbox, clock, get, service, lines } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: '30000' });
     for (let id = 1; id <= 20; id++) await get(`/campaigns/${id}/sends`);
     clock.forward(61);
@@ -65,7 +65,7 @@ describe('the circuit', () => {
       detail: expect.stringContaining('Constant Contact is down'),
     });
     expect(Number(cold.headers.get('retry-after'))).toBeLessThanOrEqual(30);
-    expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes that were on their way, and ten retries
+    expect(sandbox.callCount).toBeLessThanOrEqual(30); // 20 refreshes in flight, and ten retries
     const ready = await fetch(`${service.managementUrl}/readyz`);
     expect(await ready.json()).toEqual({ status: 'degraded', upstream: 'failing' });
 
@@ -76,14 +76,14 @@ describe('the circuit', () => {
     expect(lines.join('')).toContain('upstream.up');
   });
 
-  test('is no matter of single campaigns that are unknown', async () => {
+  test('ignores unknown campaigns', async () => {
     const { get } = await up();
     for (let id = 1000; id < 1020; id++) expect((await get(`/campaigns/${id}/sends`)).status).toBe(404);
     expect((await get('/campaigns/1/sends')).status).toBe(200);
   });
 });
 
-test('a connection that fails is told in the log by its code', async () => {
+test('a failed connection is logged with its error code', async () => {
   const { get, lines } = await up({
     CONSTANT_CONTACT_BASE_URL: 'http://127.0.0.1:9',
     SENDGATE_CONSTANT_CONTACT_RETRIES: '0',
@@ -97,7 +97,7 @@ describe('retries', () => {
   const b = { team: 'b' };
   const ofA = { team: 'a', client: '10.0.0.1' };
 
-  test('are a tenth of the calls in the long run, and five beforehand', () => {
+  test('are limited to a tenth of the calls, after an initial five', () => {
     const budget = new RetryBudget(10);
     let granted = 0;
     for (let n = 0; n < 1000; n++) {
@@ -108,7 +108,7 @@ describe('retries', () => {
     expect(granted).toBeLessThanOrEqual(105);
   });
 
-  test('are ten for all, of which one asker has half: what always fails leaves some to the others', () => {
+  test('start with ten, half of them for one asker: failing questions leave retries to others', () => {
     const budget = new RetryBudget(10);
     const spend = (asker: { team: string }) => Array.from({ length: 20 }, () => budget.take(asker)).filter(Boolean);
     expect(spend(a)).toHaveLength(5);
@@ -119,7 +119,7 @@ describe('retries', () => {
     expect(spend(ofA)).toHaveLength(1);
   });
 
-  test('cannot multiply the calls to an upstream that fails', async () => {
+  test('cannot multiply the calls to a failing upstream', async () => {
     const { sandbox, get } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_FAILURES: '10000' });
     sandbox.fault({ kind: 'status', status: 500 });
     const asked = Array.from({ length: 40 }, (_, n) => get(`/campaigns/${n + 1}/sends`));
@@ -129,7 +129,7 @@ describe('retries', () => {
 });
 
 describe("the day's quota", () => {
-  test('once spent, leaves held pages served, and others told until when', async () => {
+  test('once spent, leaves cached pages served, and other requests get Retry-After', async () => {
     const { sandbox, clock, get, service, lines } = await up({ SENDGATE_QUOTA_PER_DAY: '2' });
     await get('/campaigns/1/sends');
     await get('/campaigns/2/sends');
@@ -154,7 +154,7 @@ describe("the day's quota", () => {
     expect((await get('/campaigns/3/sends')).status).toBe(200);
   });
 
-  test('when Constant Contact says so, is probed once an hour', async () => {
+  test('is probed hourly after Constant Contact reports it spent', async () => {
     const { sandbox, clock, get } = await up();
     clock.forward((86_400_000 - (clock.now() % 86_400_000)) / 1000 + 60); // a minute past midnight
     await get('/campaigns/1/sends');

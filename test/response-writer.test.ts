@@ -12,7 +12,7 @@ import { responseWriterConformance } from './conformance/response-writer.ts';
 
 responseWriterConformance('the plain writer', () => new PlainWriter());
 responseWriterConformance('the fast writer', () => new FastWriter());
-// Within a second of its choice: nothing of the probe's connection is left in it.
+// Within a second of the choice: no state of the probe's connection remains.
 responseWriterConformance('the chosen writer', () => chooseWriter(() => {}));
 
 describe('at the start', () => {

@@ -1,5 +1,5 @@
 /**
- * The sandbox's v3: what there is of campaigns and activities beside the pages of their reports.
+ * The sandbox's v3: campaigns and activities beyond the pages of their reports.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SandboxOAuth } from '../src/sandbox/oauth/oauth-server.ts';
@@ -62,7 +62,7 @@ test('statistics exist for activities that are done, ten a call at most; others 
   expect((await stats(activityIdOf('1'), 'malformed')).status).toBe(404);
 });
 
-test('the report of an unsent activity is empty; that of an unknown id is 404, or empty if configured', async () => {
+test('the report of an unsent activity is empty; an unknown id gets 404, or an empty report if configured', async () => {
   expect(await report(activityIdOf('3'))).toEqual({ status: 200, body: { tracking_activities: [] } });
   expect((await report(activityIdOf('4'))).body['tracking_activities']).toHaveLength(5);
   for (const id of [unknownId, campaignIdOf('1')]) expect((await report(id)).status).toBe(404);
@@ -96,7 +96,7 @@ test('an activity of another role has no report', async () => {
   }
 });
 
-test('cross references are for v2 campaigns: no resends', async () => {
+test('cross references list v2 campaigns, not resends', async () => {
   const { body } = await get('/emails/campaign_id_xrefs?v2_email_campaign_ids=1,2,9');
   expect(body['xrefs']).toEqual([
     { v2_email_campaign_id: '1', campaign_id: campaignIdOf('1'), campaign_activity_id: activityIdOf('1') },
@@ -106,7 +106,7 @@ test('cross references are for v2 campaigns: no resends', async () => {
   expect([(await many(50)).status, (await many(51)).status]).toEqual([200, 400]);
 });
 
-test('an unknown path is answered by the gateway, with its body', async () => {
+test('an unknown path gets the response of the gateway', async () => {
   for (const path of ['/elsewhere', `/reports/email_reports/${activityIdOf('1')}/tracking/nothing`, '/emails/'])
     expect(await get(path)).toEqual({ status: 403, body: { message: 'Forbidden' } });
 });
@@ -124,7 +124,7 @@ test('the token endpoint accepts one call a second', async () => {
   expect(call()).toBe(200);
 });
 
-test("the device flow accepts what is documented: the client's id is required", () => {
+test("the device flow accepts documented requests and requires the client's id", () => {
   const server = new SandboxOAuth(oauth, new FakeClock());
   const form = { client_id: oauth.clientId, response_type: 'code', scope: 'campaign_data offline_access', state: 'x' };
   const begin = (fields: Record<string, string>, authorization?: string) =>

@@ -28,14 +28,14 @@ const cursorText = (link: string) =>
   Buffer.from(new URL(link, 'http://x').searchParams.get('next') ?? '', 'base64url').toString();
 
 describe('the sandbox', () => {
-  test('answers the documented example to the letter', async () => {
+  test('serves the documented example verbatim', async () => {
     expect(await body(sends('1100394165287'))).toMatchObject({
       meta: { pagination: { next_link: `${sends('1100394165287')}?next=c3RhcnRBdD0zJmxpbWl0PTI` } },
       results: [{ contact_id: '21', email_address: 'abc@example.com', send_date: '2012-12-06T13:06:14.762Z' }, {}],
     });
   });
 
-  test('has both forms of cursors, and numeric ids on request', async () => {
+  test('serves both forms of cursors, and numeric ids if configured', async () => {
     const byTime = (await body(`${sends('5')}?limit=2`)) as {
       meta: { pagination: { next_link: string } };
       results: object[];
@@ -49,7 +49,7 @@ describe('the sandbox', () => {
     expect(await body(`${sends('6')}?limit=5`)).toMatchObject({ meta: { pagination: {} } });
   });
 
-  test('has every form of cursors, each with one spelling', async () => {
+  test('serves every form of cursor, and accepts one spelling of each', async () => {
     const cursorOf = async (more: object) => {
       sandbox.campaign({ id: '7', size: 5, newestMs: Date.parse('2026-01-01'), ...more });
       const page = (await body(`${sends('7')}?limit=2`)) as { meta: { pagination: { next_link: string } } };
@@ -124,7 +124,7 @@ describe('the sandbox', () => {
       expect(await told(await get(`${sends('5')}?created_since=${since}`))).toEqual([400, expect.any(String)]);
   });
 
-  test('answers the neutral call of each version, given valid credentials', async () => {
+  test('serves the neutral call of each version to valid credentials', async () => {
     expect(await body('/v2/emailmarketing/campaigns?limit=1')).toMatchObject({
       meta: { pagination: { next_link: expect.stringMatching(/^\/v2\/emailmarketing\/campaigns\?next=/) } },
       results: [{ id: '1100394165287', name: expect.any(String), status: 'SENT', modified_date: expect.any(String) }],
@@ -147,7 +147,7 @@ describe('the sandbox', () => {
     expect((await privileges('wrong')).status).toBe(401);
   });
 
-  test('lists campaigns by status and change, as v2 documents it', async () => {
+  test('filters campaigns by status and modification date, as v2 documents', async () => {
     const newestMs = Date.parse('2026-02-01');
     sandbox.campaign({ id: '7', size: 1, newestMs, status: 'EXECUTING' });
     sandbox.campaign({ id: '8', size: 1, newestMs });
@@ -165,7 +165,7 @@ describe('the sandbox', () => {
     expect(await list('modified_since=soon')).toBe(400);
   });
 
-  test('can strike only calls with a parameter that contains a text', async () => {
+  test('injects faults only into calls whose parameter contains a text', async () => {
     sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
     expect((await get(`${sends('5')}?next=an-odd-one`)).status).toBe(500);
     expect((await get(`${sends('5')}?next=another`)).status).toBe(400);
@@ -188,7 +188,7 @@ describe('the sandbox', () => {
     expect((await get(sends('5'))).status).toBe(200);
   });
 
-  test('can be controlled from another process, and strike every n-th call', async () => {
+  test('can be controlled from another process, and faults every n-th call', async () => {
     const order = (orders: object) =>
       fetch(`${sandbox.url}/_sandbox`, { method: 'POST', body: JSON.stringify(orders) });
     await order({

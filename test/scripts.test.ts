@@ -1,5 +1,5 @@
 /**
- * The Lua scripts: each is a file that says what goes in and what comes out, and stands in what is built.
+ * The Lua scripts: each documents its input and output, and is part of the build.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const scripts = files.filter((name) => !name.includes('include'));
 describe.each(scripts)('%s', (name) => {
   const text = readFileSync(join(source, name), 'utf8');
 
-  test('says what goes in and what comes out, with as many keys as its name', () => {
+  test('documents its input and output, with as many keys as its name says', () => {
     const { keys } = loadScript(import.meta.url, `../src/${name}`);
     expect(text).toMatch(/^--\[\[\n[^\]]*\bInput:\n(.*\n)+? {2}Output:\n(.*\n)+?\]\]\n/);
     const [header = ''] = text.split(']]\n');
@@ -31,18 +31,18 @@ describe.each(scripts)('%s', (name) => {
   });
 });
 
-test('every script stands in what is built, as it is', () => {
+test('the build contains every script unchanged', () => {
   for (const name of files)
     expect(readFileSync(join(built, name), 'utf8')).toBe(readFileSync(join(source, name), 'utf8'));
   expect(existsSync(join(built, 'redis/lua'))).toBe(true);
 });
 
-test('names of scripts, which are keys of metrics, are unique', () => {
+test('names of scripts, which label metrics, are unique', () => {
   const names = scripts.map((name) => loadScript(import.meta.url, `../src/${name}`).name);
   expect(new Set(names).size).toBe(names.length);
 });
 
-test('an include stands for its file, and a name without a number of keys is refused', () => {
+test('an include inserts its file, and a name without a number of keys is rejected', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sendgate-lua-'));
   const from = pathToFileURL(join(folder, 'module.ts')).href;
   writeFileSync(join(folder, 'part.lua'), 'local one = 1\n');

@@ -1,5 +1,5 @@
 /**
- * Every second level keeps the promises of the seam: Redis, its double in memory, and none.
+ * Every second level passes the suite of the seam: Redis, its in-memory double, and none.
  */
 import { Generations } from '../src/cache/generations.ts';
 import { noSecondLevel } from '../src/cache/second-level.ts';

@@ -76,7 +76,7 @@ describe('Instances that share a Redis', () => {
     return instance;
   }
 
-  test('make one call for each page and one lookup for each id, whichever is asked by which', async () => {
+  test('make one call per page and one lookup per id, on any instance', async () => {
     const [a, b] = [await add(), await add()];
     for (const id of all) {
       await walk([a.url, b.url], id);
@@ -86,7 +86,7 @@ describe('Instances that share a Redis', () => {
     expect(lookups()).toEqual([`/v3/emails/${ids.campaign}`, '/v3/emails/campaign_id_xrefs']);
   });
 
-  test('look an id up once that all of them are asked by at the same time', async () => {
+  test('look an id up once that is requested on all of them at the same time', async () => {
     const both = [await add(), await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 50 });
     const answers = await Promise.all(both.map(({ url }) => fetch(`${url}/campaigns/${v2Id}/sends`)));
@@ -95,7 +95,7 @@ describe('Instances that share a Redis', () => {
     expect(pageCalls()).toHaveLength(1);
   });
 
-  test.each(all)('forget a campaign by any of its ids, also by one that only the other one knows: %s', async (id) => {
+  test.each(all)('purge a campaign by any of its ids, even one that only the other instance knows: %s', async (id) => {
     const [a, b] = [await add(), await add()];
     for (const one of all) {
       await a.page(`/campaigns/${one}/sends`);
@@ -115,7 +115,7 @@ describe('Instances that share a Redis', () => {
     expect(pageCalls()).toHaveLength(1);
   });
 
-  test('know an activity by rows that another one has fetched', async () => {
+  test('learn an activity from rows that another instance has fetched', async () => {
     const [a, b] = [await add(), await add()];
     await a.page(`/campaigns/${ids.activity}/sends`);
     await b.page(`/campaigns/${ids.activity}/sends`);
@@ -123,7 +123,7 @@ describe('Instances that share a Redis', () => {
     expect(lookups()).toEqual([]);
   });
 
-  test('believe nothing about ids that is not proven', async () => {
+  test('ignore ids without a valid digest', async () => {
     const a = await add();
     sandbox.campaign({ id: '2', size: 3, newestMs });
     await redis.ask(async (client) => {
@@ -138,7 +138,7 @@ describe('Instances that share a Redis', () => {
     expect(results).toHaveLength(500);
   });
 
-  test('believe nothing that is proven with the id of a client alone, which is no secret', async () => {
+  test('ignore ids with a digest keyed by the client id, which is not a secret', async () => {
     await sandbox.stop();
     const { clientSecret: _, ...publicClient } = oauth;
     sandbox = await startSandbox({ clock, oauth: { ...publicClient, rotating: false } });
@@ -175,7 +175,7 @@ describe('A Sendgate in a separate process', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('with workers asks once for all ids, keeps them, and drops copies when the campaign changes', async () => {
+  test('with workers looks all ids up once, stores them, and drops copies when the campaign changes', async () => {
     sendgate = await startProcess({ ...env, SENDGATE_WORKERS: '2' });
     const { url, managementUrl } = sendgate;
     const targets = all.map((id) => `/campaigns/${id}/sends`);
@@ -204,7 +204,7 @@ describe('A Sendgate in a separate process', () => {
     expect(lookups()).toHaveLength(2);
   });
 
-  test('with workers drops the copies of all ids when the walk of one moves on', async () => {
+  test('with workers drops the copies of all ids when one of them starts a new generation', async () => {
     sendgate = await startProcess({ ...env, SENDGATE_WORKERS: '2', SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
     const { url } = sendgate;
     const newest = async (id: string, headers: Record<string, string> = {}) => {
@@ -222,7 +222,7 @@ describe('A Sendgate in a separate process', () => {
     await until(async () => !(await ofAll()).includes(before), 'no worker has an old copy');
   });
 
-  test('with workers drops copies of an empty page when its id is found to mean a campaign', async () => {
+  test('with workers drops copies of an empty page when its id turns out to mean a campaign', async () => {
     await sandbox.stop();
     sandbox = await startSandbox({ oauth: { ...oauth, rotating: false }, unknownActivities: 'empty' });
     sendgate = await startProcess({ ...env, ...upstreamEnv(sandbox, 'v3'), SENDGATE_WORKERS: '2' });
@@ -241,7 +241,7 @@ describe('A Sendgate in a separate process', () => {
     await until(async () => (await sizes()).every((size) => size === 3), 'no worker has an old copy');
   });
 
-  test('that is killed in the middle of a lookup has lost the lookup, and nothing else', async () => {
+  test('that is killed during a lookup loses only that lookup', async () => {
     sandbox.campaign({ id: '2', size: 3, newestMs });
     sendgate = await startProcess(env);
     await pageOf(sendgate.url, '/campaigns/2/sends');

@@ -59,7 +59,7 @@ describe('A purge', () => {
     sandbox.campaign({ id: campaign.replace('99', '98'), size: 3, newestMs: Date.now() });
   });
 
-  test('of a campaign is one of all instances, and of no other campaign', async () => {
+  test('of a campaign reaches all instances, and no other campaign', async () => {
     const only = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
     const [a, b] = [await add(only), await add(only)];
     for (const one of [a, b]) {
@@ -81,7 +81,7 @@ describe('A purge', () => {
     expect(how(await b.get(`${path}?created_since=2020-01-01`))).toContain('fwd=uri-miss');
   });
 
-  test('of everything is one of everything', async () => {
+  test('of everything reaches all campaigns on all instances', async () => {
     const [a, b] = [await add(), await add()];
     for (const one of [a, b]) {
       await walk(one);
@@ -93,7 +93,7 @@ describe('A purge', () => {
     expect(how(await b.get(path))).toContain('fwd=uri-miss');
   });
 
-  test('reaches an instance that could not hear it', async () => {
+  test('reaches an instance that missed the message', async () => {
     const [a, b] = [await add(), await add()];
     await walk(b);
     await walk(a);
@@ -138,7 +138,7 @@ describe('A purge', () => {
 });
 
 describe('Instances with one Redis', () => {
-  test('make one call for a page that a thousand callers miss at once in three of them', async () => {
+  test('make one call for a page that a thousand callers miss at once on three of them', async () => {
     const all = [await add(), await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 1_500 });
     const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => all[i % 3]?.get(`${path}?limit=30`)));
@@ -152,7 +152,7 @@ describe('Instances with one Redis', () => {
     expect(told.filter((status) => status?.includes('; collapsed')).length).toBeGreaterThan(100);
   });
 
-  test('wait for a call for as long as it takes', async () => {
+  test('wait for a call of another instance until it ends', async () => {
     const [a, b] = [await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 3_000 });
     const answers = await Promise.all([a.get(path), b.get(path)]);
@@ -160,7 +160,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
-  test("answer from each other's pages", async () => {
+  test("serve each other's pages", async () => {
     const a = await add();
     const b = await add();
     const first = await a.get(path);
@@ -174,7 +174,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
-  test('walk through each other’s pages, every send once', async () => {
+  test('walk through each other’s pages, with every send once', async () => {
     const a = await add();
     const b = await add();
     const sends = await walk(a, b);
@@ -185,7 +185,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(calls);
   });
 
-  test('forget the tail everywhere when the head changes in one of them', async () => {
+  test('all invalidate later pages when one of them sees the first page change', async () => {
     const a = await add({ SENDGATE_CACHE_READ_AHEAD_PAGES: '0' });
     const b = await add({ SENDGATE_CACHE_READ_AHEAD_PAGES: '0' });
     await walk(a);
@@ -200,7 +200,7 @@ describe('Instances with one Redis', () => {
     expect(await walk(a)).toEqual(mixed);
   });
 
-  test('are told at once of a head that has changed, though theirs is still fresh', async () => {
+  test('learn of a changed first page at once, even if theirs is still fresh', async () => {
     const a = await add();
     const b = await add();
     await a.get(path);
@@ -214,7 +214,7 @@ describe('Instances with one Redis', () => {
     expect(head.results[0]).toEqual(fresh.results[0]);
   });
 
-  test('know of a head that changed while Redis was away, once it is back', async () => {
+  test('learn of a first page that changed while Redis was down, once it is up', async () => {
     const env = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
     const [a, b] = [await add(env), await add(env)];
     await walk(a);
@@ -235,7 +235,7 @@ describe('Instances with one Redis', () => {
     expect(new Set(mixed).size).toBe(1_307);
   });
 
-  test('know of a head that changed while they were away themselves', async () => {
+  test('learn of a first page that changed while they were disconnected', async () => {
     const env = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
     const [a, b] = [await add(env), await add(env)];
     await walk(a);
@@ -261,7 +261,7 @@ describe('Instances with one Redis', () => {
     expect(new Set(mixed).size).toBe(1_307);
   });
 
-  test('share what is unknown', async () => {
+  test('share that a campaign is unknown', async () => {
     const a = await add();
     const b = await add();
     expect((await a.get('/campaigns/404/sends')).status).toBe(404);
@@ -269,7 +269,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
-  test('share a failure instead of each trying for itself', async () => {
+  test('share a failure instead of each retrying', async () => {
     const a = await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     const b = await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     sandbox.fault({ kind: 'latency', ms: 200 });
@@ -279,7 +279,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
-  test('do not ask again for a minute what fails alone, whichever of them has found out', async () => {
+  test('all remember a lasting failure for a minute', async () => {
     const [a, b] = [await add({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' }), await add()];
     sandbox.fault({ kind: 'status', status: 500, query: { next: 'odd' } });
     expect((await a.get(`${path}?next=odd`)).status).toBe(502);
@@ -291,7 +291,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(2);
   });
 
-  test('serve a page that another one has let go stale, and refresh it behind', async () => {
+  test('serve a stale page of another instance, and refresh it in the background', async () => {
     const a = await add();
     await a.get(path);
     clock.forward(3_600);
@@ -301,7 +301,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(2);
   });
 
-  test('refresh at most once in minFreshSeconds for callers that want it fresher, wherever they ask', async () => {
+  test('refresh at most once in minFreshSeconds for callers who want a fresher page, on any instance', async () => {
     // Old enough to be fresh for hours.
     sandbox.campaign({ id: campaign, size: 1_300, newestMs: Date.now() - 86_400_000 });
     const a = await add();
@@ -316,7 +316,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(2);
   });
 
-  test('hear of a caller who waits, where the call is one that nobody waited for', async () => {
+  test('raise the urgency of a background call when a caller on another instance waits for it', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '1', SENDGATE_QUOTA_MAX_WAIT_MS: '60000' };
     const a = await add(env);
     const b = await add(env);
@@ -335,7 +335,7 @@ describe('Instances with one Redis', () => {
     expect(sandbox.callCount).toBe(2);
   });
 
-  test('ask Redis once for a page that is there, and never for one in memory', async () => {
+  test('query Redis once for a page that it has, and never for one in memory', async () => {
     const a = await add();
     const b = await add();
     await walk(a);
@@ -362,7 +362,7 @@ describe('Instances with one Redis', () => {
   });
 });
 
-test('An export takes what another instance holds, as old as it is, behind a head that has not changed', async () => {
+test('An export takes pages of another instance at any age after an unchanged first page', async () => {
   const [a, b] = [await add(), await add()];
   await walk(a);
   clock.forward(2 * 86_400);
@@ -374,8 +374,8 @@ test('An export takes what another instance holds, as old as it is, behind a hea
   expect(sandbox.callCount - asked).toBe(1);
 });
 
-describe('The call of an instance that ends', () => {
-  test('goes on to the next one that waits, when the callers of the first have hung up', async () => {
+describe('A call that its instance abandons', () => {
+  test('passes to the next waiting instance when the callers of the first have disconnected', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '1' };
     const a = await add(env);
     const b = await add(env);

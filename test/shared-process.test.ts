@@ -48,7 +48,7 @@ const start = (version: 'v2' | 'v3', name = '') =>
     ...(version === 'v3' ? { CONSTANT_CONTACT_TOKEN_FILE: join(folder, `${redis.port}-${name}.json`) } : {}),
   });
 
-test('another instance makes the call for a page within two seconds when the one that holds its lock is killed', async () => {
+test('another instance makes the call for a page within two seconds after the lock holder is killed', async () => {
   const [a, b, c] = await Promise.all([start('v2'), start('v2'), start('v2')]);
   sandbox.fault({ kind: 'hang', times: 1 });
   const gone = fetch(`${a.url}/campaigns/1/sends`).catch(() => undefined);
@@ -66,7 +66,7 @@ test('another instance makes the call for a page within two seconds when the one
   await Promise.all([b.stop(), c.stop()]);
 });
 
-describe('when the one that refreshes the tokens is killed', () => {
+describe('when the instance that refreshes the tokens is killed', () => {
   const path = `/campaigns/${activityIdOf('1')}/sends`;
 
   /** Two of them, whose access token has just ended, and the first has begun to refresh it. */

@@ -66,7 +66,7 @@ async function saturate(ms: number, teams: readonly (readonly [string, Harness])
 }
 
 describe('Instances with one Redis', () => {
-  test('together stay within the calls of a second, use them, and are fair to teams wherever they ask', async () => {
+  test('together use the limit of a second without exceeding it, fairly between teams on any instance', async () => {
     const [first, second, third] = [await add(), await add(), await add()];
     const started = performance.now();
     const got = await saturate(5_000, [
@@ -83,7 +83,7 @@ describe('Instances with one Redis', () => {
     expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(2 + 0.35 * ((a + b + c) / 3));
   });
 
-  test('grant a permit that its instance does not ask for to another one', async () => {
+  test('pass a permit on if its instance does not ask for it', async () => {
     const [first, second] = [await add(), await add()];
     await Promise.all([cold('a', first), cold('b', second)]); // The flow that was not served yet comes first now.
     await delay(2_200);
@@ -100,7 +100,7 @@ describe('Instances with one Redis', () => {
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 
-  test('refuse no request for a queue elsewhere that is gone', async () => {
+  test('refuse no request because of a queue on an instance that is gone', async () => {
     const one = await add();
     await delay(2_200);
     for (let n = 0; n < 4; n++) await cold('a', one);
@@ -112,7 +112,7 @@ describe('Instances with one Redis', () => {
     expect((await cold('a', one)).status).toBe(200);
   });
 
-  test('spend one budget of the day', async () => {
+  test('share one daily budget', async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 4; n++) expect((await cold('a', first)).status).toBe(200);
@@ -125,7 +125,7 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(6);
   });
 
-  test("keep the day's count when Redis forgets it", async () => {
+  test("restore the day's count when Redis is flushed", async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 5; n++) expect((await cold('a', first)).status).toBe(200);
@@ -135,7 +135,7 @@ describe('Instances with one Redis', () => {
     expect(second.service.status().upstream.callsToday).toBe(6);
   });
 
-  test('add up what each of them reports after that, and count no call twice', async () => {
+  test('add up their reports after a flush, and count no call twice', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];
     const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:calls', 'c:a'));
@@ -147,7 +147,7 @@ describe('Instances with one Redis', () => {
     expect(await used()).toBe('8');
   });
 
-  test('add up what each has called while Redis was down', async () => {
+  test('add up the calls that each made while Redis was down', async () => {
     const env = { SENDGATE_QUOTA_PER_SECOND: '100' };
     const [first, second] = [await add(env), await add(env)];
     for (let n = 0; n < 3; n++) await cold('a', first);
@@ -166,14 +166,14 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(12);
   });
 
-  test('slow down when the upstream complains to one of them', async () => {
+  test('all slow down when the upstream complains to one of them', async () => {
     const [first, second] = [await add(), await add()];
     sandbox.fault({ kind: 'over-qps', times: 1 });
     await cold('a', first);
     await until(() => second.service.status().upstream.perSecond === 2, 'it is known');
   });
 
-  test('pause for as long as one of them was asked to, a minute at most, whatever Redis says', async () => {
+  test('all pause as long as one of them was asked to, at most a minute, whatever Redis says', async () => {
     const [first, second] = [await add(), await add()];
     const retryAfter = async (on: Harness) => Number((await cold('a', on)).headers.get('retry-after'));
     sandbox.fault({ kind: 'over-qps', retryAfter: '40', times: 1 });
@@ -192,8 +192,8 @@ describe('Instances with one Redis', () => {
   });
 });
 
-describe('Instances that have lost their Redis', () => {
-  test('each use their share of the quota, and share it again when Redis is back', async () => {
+describe('Instances without their Redis', () => {
+  test('each use their fraction of the quota, and share it again when Redis is up', async () => {
     const [first, second] = [await add(), await add()];
     await delay(900);
     await redis.kill();
@@ -216,7 +216,7 @@ describe('Instances that have lost their Redis', () => {
     expect(sandbox.limitAnswers).toBe(0);
   });
 
-  test('spend no more than their share of what is left of the day', async () => {
+  test('each spend no more than their fraction of what is left of the day', async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '10' };
     const [first] = [await add(env), await add(env)];
     await delay(900);
@@ -228,7 +228,7 @@ describe('Instances that have lost their Redis', () => {
   });
 });
 
-test('A client has one limit, whichever instance it asks', async () => {
+test('A client has one limit across instances', async () => {
   const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100' };
   const [first, second] = [await add(env), await add(env)];
   for (let n = 0; n < 60; n++) expect((await first.get('/campaigns/1/sends')).status).toBe(200);

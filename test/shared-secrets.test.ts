@@ -65,7 +65,7 @@ const unreadable = ({ lines }: Harness): readonly { readonly msg: string }[] =>
   lines.filter((line) => line.includes('redis.page_unreadable')).map((line) => JSON.parse(line));
 
 describe('Pages in Redis', () => {
-  test('hold no address that can be read, in any of their encodings, where there is a key', async () => {
+  test('contain no readable address in any encoding if a key is configured', async () => {
     const key = newKey();
     const [a, b] = [await add(encrypted(key)), await add(encrypted(key))];
     const { results, meta } = await a.page(path);
@@ -79,13 +79,13 @@ describe('Pages in Redis', () => {
     expect(await b.page(path)).toEqual({ results, meta });
   });
 
-  test('can be read in Redis, where there is none', async () => {
+  test('are readable in Redis without a key', async () => {
     const a = await add();
     await a.page(path);
     expect((await redis.dump()).toString('latin1')).toContain(await packed(a));
   });
 
-  test('are read with an old key while new ones are written with another', async () => {
+  test('are read with the old key while new ones are written with the new one', async () => {
     const [old, fresh] = [newKey(), newKey()];
     const a = await add(encrypted(old));
     await a.get(path);
@@ -98,7 +98,7 @@ describe('Pages in Redis', () => {
     expect(sandbox.callCount).toBe(3);
   });
 
-  test('are read again with keys that were added to the file', async () => {
+  test('are read with keys added to the file', async () => {
     const [old, fresh] = [newKey(), newKey()];
     const file = keyFile(old);
     const a = await add({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file });
@@ -130,7 +130,7 @@ describe('Pages in Redis', () => {
     expect(sandbox.callCount).toBe(10);
   });
 
-  test('cannot be put under the key of another', async () => {
+  test('cannot be copied to another key', async () => {
     const key = newKey();
     const [a, b] = [await add(encrypted(key)), await add(encrypted(key))];
     await a.get('/campaigns/1/sends');
@@ -145,7 +145,7 @@ describe('Pages in Redis', () => {
     expect(unreadable(b)).toMatchObject([{ msg: expect.stringContaining('damaged') }]);
   });
 
-  test('are missed when they are not encrypted and should be', async () => {
+  test('are missed if they are not encrypted but should be', async () => {
     const a = await add();
     const b = await add(encrypted(newKey()));
     await a.get(path);
@@ -159,7 +159,7 @@ describe('Pages in Redis', () => {
     ['a key that is too short', () => keyFile('c2hvcnQ=')],
     ['something beside the keys', () => keyFile(newKey(), 'x')],
     ['too many keys', () => keyFile(...Array.from({ length: 17 }, newKey))],
-  ])('are not to be encrypted with %s: that is a mistake of the configuration', async (_, file) => {
+  ])('cannot be encrypted with %s: a configuration error', async (_, file) => {
     await expect(add({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file() })).rejects.toThrow(/encryptionKeyFile: .*openssl/);
   });
 });
@@ -168,7 +168,7 @@ describe("v3's tokens in Redis", () => {
   const sends = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
   const tokenFile = () => ({ CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${files++}.json`) });
 
-  test('are refreshed by one instance and used by all, time after time', async () => {
+  test('are refreshed by one instance and used by all, repeatedly', async () => {
     const all = [await add(tokenFile(), 'v3'), await add(tokenFile(), 'v3'), await add(tokenFile(), 'v3')];
     for (let round = 1; round <= 4; round++) {
       const answers = await Promise.all(all.map((one, n) => one.get(sends(10 * round + n))));
@@ -178,7 +178,7 @@ describe("v3's tokens in Redis", () => {
     }
   });
 
-  test('are renewed in time without a request, once for all', async () => {
+  test('are renewed on time without a request, once for all', async () => {
     const [a, b] = [await add(tokenFile(), 'v3'), await add(tokenFile(), 'v3')];
     await a.get(sends(1));
     await b.get(sends(2));
@@ -191,7 +191,7 @@ describe("v3's tokens in Redis", () => {
     expect(sandbox.tokenCallCount).toBe(2);
   });
 
-  test('use the refresh token of an answer without an access token, on every instance', async () => {
+  test('include a refresh token that came without an access token, on every instance', async () => {
     const [ofA, ofB] = [tokenFile(), tokenFile()];
     const [a, b] = [await add(ofA, 'v3'), await add(ofB, 'v3')];
     await Promise.all([a.get(sends(1)), b.get(sends(2))]);
@@ -203,7 +203,7 @@ describe("v3's tokens in Redis", () => {
     for (const { lines } of [a, b]) expect(lines.some((line) => line.includes('token.refused'))).toBe(false);
   });
 
-  test('are kept by Redis when the disk does not take them', async () => {
+  test('are kept in Redis if the disk is full', async () => {
     const { CONSTANT_CONTACT_TOKEN_FILE: file } = tokenFile();
     const a = await add({ CONSTANT_CONTACT_TOKEN_FILE: file }, 'v3');
     await a.get(sends(1));
@@ -225,7 +225,7 @@ describe("v3's tokens in Redis", () => {
     rmdirSync(`${file}.new`);
   });
 
-  test('come from another instance to one that was given none', async () => {
+  test('reach an instance that was started without any', async () => {
     const a = await add(tokenFile(), 'v3');
     await a.get(sends(1));
     const b = await add({ ...tokenFile(), CONSTANT_CONTACT_REFRESH_TOKEN: '' }, 'v3');
@@ -233,7 +233,7 @@ describe("v3's tokens in Redis", () => {
     expect(sandbox.tokenCallCount).toBe(1);
   });
 
-  test('cannot be read there', async () => {
+  test('cannot be read in Redis', async () => {
     const { CONSTANT_CONTACT_TOKEN_FILE: file } = tokenFile();
     const a = await add({ CONSTANT_CONTACT_TOKEN_FILE: file }, 'v3');
     await a.get(sends(1));
@@ -256,7 +256,7 @@ describe("v3's tokens in Redis", () => {
     }
   });
 
-  test('that a person has authorized for one instance reach the others', async () => {
+  test('authorized by a person for one instance reach the others', async () => {
     const env = { CONSTANT_CONTACT_REFRESH_TOKEN: '' };
     const [ofA, ofB] = [tokenFile(), tokenFile()];
     const [a, b] = [await add({ ...env, ...ofA }, 'v3'), await add({ ...env, ...ofB }, 'v3')];
@@ -270,7 +270,7 @@ describe("v3's tokens in Redis", () => {
     for (const one of [a, b]) await until(async () => (await one.get(sends(1))).status === 200, 'they are there');
   });
 
-  test('may be used up where they were refreshed elsewhere and Redis is down: no instance tries them', async () => {
+  test('refreshed elsewhere are not tried while Redis is down, since they may be spent', async () => {
     const [ofA, ofB] = [tokenFile(), tokenFile()];
     const a = await add(ofA, 'v3');
     await a.get(sends(1));

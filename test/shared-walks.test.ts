@@ -1,5 +1,5 @@
 /**
- * The generations of walks, kept by instances together: what two of them store, and what each then finds.
+ * Generations of walks, shared by instances: what two of them store, and what each then finds.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { identityOf } from '../src/cache/compression.ts';
@@ -17,7 +17,7 @@ import { joinRedis } from './support/second-level.ts';
 const clock = new ForwardClock();
 let server: RedisServer;
 const open: Redis[] = [];
-/** Of each text, its first send. */
+/** The first send of each content. */
 const firsts = new Map<string, string>();
 
 beforeEach(async () => {
@@ -54,7 +54,7 @@ async function join() {
       if (seen.kind === 'lease') seen.lease.failed(undefined);
       return seen.kind === 'page' ? (await identityOf(seen.page.body)).toString() : seen.kind;
     },
-    /** As if the page had been asked for, and this had come. */
+    /** Simulates a fetch that returned this content. */
     store: async (
       page: PageOfWalk,
       text: string,
@@ -93,7 +93,7 @@ const first = (limit: number): PageOfWalk => ({ kind: 'first', walk: 'walk', lim
 const later = (cursor: string): PageOfWalk => ({ kind: 'next', walk: 'walk', cursor });
 const padded = (text: string) => text.padEnd(100);
 
-test('a first page that is unchanged leaves the generation and the later pages', async () => {
+test('an unchanged first page keeps the generation and the later pages', async () => {
   const [a, b] = [await join(), await join()];
   const generation = await a.store(first(500), 'first', { first: 'x' });
   await a.store(later('1'), 'later');
@@ -106,22 +106,19 @@ test.each([
   ['another newest send', first(500), 'new first', 'y'],
   ['the same newest send, and others behind it', first(500), 'other first', 'x'],
   ['another newest send, at another limit', first(10), 'short first', 'y'],
-])(
-  'a first page with %s invalidates the later pages, and every instance hears of it',
-  async (_, page, text, firstRow) => {
-    const [a, b] = [await join(), await join()];
-    const before = (await a.store(first(500), 'first', { first: 'x' })) ?? 0;
-    await a.store(later('1'), 'later');
-    expect(await b.find(later('1'))).toBe(padded('later'));
-    const after = (await a.store(page, text, { first: firstRow })) ?? 0;
-    expect(after).toBeGreaterThan(before);
-    await until(() => b.generation() === after, 'it is heard');
-    expect(await b.find(later('1'))).toBe('lease');
-    expect(await b.find(page)).toBe(padded(text));
-  },
-);
+])('a first page with %s invalidates the later pages on every instance', async (_, page, text, firstRow) => {
+  const [a, b] = [await join(), await join()];
+  const before = (await a.store(first(500), 'first', { first: 'x' })) ?? 0;
+  await a.store(later('1'), 'later');
+  expect(await b.find(later('1'))).toBe(padded('later'));
+  const after = (await a.store(page, text, { first: firstRow })) ?? 0;
+  expect(after).toBeGreaterThan(before);
+  await until(() => b.generation() === after, 'it is heard');
+  expect(await b.find(later('1'))).toBe('lease');
+  expect(await b.find(page)).toBe(padded(text));
+});
 
-test('a later page that has changed ends its generation, and is not kept', async () => {
+test('a changed later page ends its generation and is not stored', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const before = a.generation();
@@ -131,7 +128,7 @@ test('a later page that has changed ends its generation, and is not kept', async
   for (const page of [later('1'), later('2'), first(500)]) expect(await b.find(page)).toBe('lease');
 });
 
-test('a later page that was asked for in an earlier generation is not kept', async () => {
+test('a later page fetched in an earlier generation is not stored', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const ended = a.generation();
@@ -143,7 +140,7 @@ test('a later page that was asked for in an earlier generation is not kept', asy
   expect(await b.find(later('1'))).toBe(padded('new later'));
 });
 
-test('an instance that knows of a later generation tells it', async () => {
+test('an instance publishes a later generation that it knows', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });
   const late = a.generation();

@@ -1,5 +1,5 @@
 /**
- * The file of what survives a restart: parts with an owner each.
+ * The state file, whose parts have an owner each.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ const words: Part<string> = {
   serialise: (words) => ({ words }),
 };
 
-test('a part that changes is written with all others, opened or not', () => {
+test('a changed part is written with all others, opened or not', () => {
   writeFileSync(path, '{"least":0,"most":7,"later":[1]}');
   const file = open();
   const [most, word] = [file.open(numbers), file.open(words)];
@@ -53,7 +53,7 @@ test('a part that changes is written with all others, opened or not', () => {
   expect(events).toEqual([]);
 });
 
-test('a part that cannot be read costs no other part, is reported and not written again', () => {
+test('an unreadable part is reported and dropped, and the others are kept', () => {
   writeFileSync(path, '{"least":0,"most":"x","words":"old"}');
   const file = open();
   expect(file.open(numbers).stored).toBeUndefined();
@@ -67,7 +67,7 @@ test.each([
   ['no JSON', 'nonsense'],
   ['no object', '[1]'],
   ['longer than any of ours', `{"words":"${'x'.repeat(5_000_000)}"}`],
-])('a file that is %s is reported, and written anew', (_, content) => {
+])('a file that is %s is reported and rewritten', (_, content) => {
   writeFileSync(path, content);
   const word = open().open(words);
   expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
@@ -75,13 +75,13 @@ test.each([
   expect(text()).toBe('{"words":"new"}');
 });
 
-test('without a path nothing is written, and a file that is missing is no trouble', () => {
+test('nothing is written without a path, and a missing file is not an error', () => {
   open('').open(words).keep('new');
   expect(open().open(words).stored).toBeUndefined();
   expect([existsSync(path), events]).toEqual([false, []]);
 });
 
-test('a file that cannot be written is reported once each way', () => {
+test('an unwritable file is reported once, and again when it is writable', () => {
   const away = join(folder, 'away');
   const word = open(join(away, 'state.json')).open(words);
   for (const text of ['a', 'b']) word.keep(text);
@@ -91,7 +91,7 @@ test('a file that cannot be written is reported once each way', () => {
   expect(events).toEqual(['unwritable ENOENT', 'writable']);
 });
 
-test('the day and the ids stand in it as every version since the first has written and read them', () => {
+test('the day and the ids keep the format of every earlier version', () => {
   const activity = '00000000-0000-0000-0000-000000000001';
   const stored = `{"day":"2026-01-01","calls":3,"teams":[{"team":"a","calls":3,"kept":1.5}],"ids":[["7","${activity}"]]}`;
   writeFileSync(path, stored);

@@ -1,5 +1,5 @@
 /**
- * How long a campaign's summary is held, and what is answered when it cannot be refreshed.
+ * How long a campaign's summary is cached, and what is served when it cannot be refreshed.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { UnknownIds } from '../src/cache/unknown-ids.ts';
@@ -43,7 +43,7 @@ function failWith(...problem: ConstructorParameters<typeof Problem>): void {
   };
 }
 
-test('One call is made for all who ask, at most once in minFreshSeconds', async () => {
+test('Concurrent requests share one call, at most once in minFreshSeconds', async () => {
   expect(await Promise.all([sends(), sends(), sends()])).toEqual([1, 1, 1]);
   await clock.pass(60_000);
   expect(await sends()).toBe(1);
@@ -53,7 +53,7 @@ test('One call is made for all who ask, at most once in minFreshSeconds', async 
   expect(await sends()).toBe(2);
 });
 
-describe('A summary that is held', () => {
+describe('A cached summary', () => {
   beforeEach(async () => {
     await sends();
     await clock.pass(60_001);
@@ -63,7 +63,7 @@ describe('A summary that is held', () => {
     ['minFreshSeconds after the upstream has failed', ['upstream-failed'], 60_000],
     ['3 s after a busy queue that asks for 3 s', ['upstream-busy', { retryAfterSeconds: 3 }], 3_000],
     ['at once by another team after one has spent its share', ['upstream-quota-exhausted', { reason: 'share' }], -1],
-  ])('beats a failure, and is asked for again %s', async (_, problem, ms) => {
+  ])('is served on a failure, and fetched again %s', async (_, problem, ms) => {
     failWith(...problem);
     expect(await sends()).toBe(1);
     await clock.pass(Math.max(0, ms));
@@ -74,18 +74,18 @@ describe('A summary that is held', () => {
     expect(await sends()).toBe(2);
   });
 
-  test('beats no failure once staleIfErrorSeconds are over', async () => {
+  test('is not served on a failure past staleIfErrorSeconds', async () => {
     failWith('upstream-failed');
     await clock.pass(3_600_000);
     await expect(sends()).rejects.toMatchObject({ code: 'upstream-failed' });
   });
 
-  test('does not beat that the campaign is not there any more', async () => {
+  test('is not served once the campaign is gone', async () => {
     failWith('campaign-not-found');
     await expect(sends()).rejects.toMatchObject({ code: 'campaign-not-found' });
   });
 
-  test('is forgotten with its campaign, and so is what is on its way', async () => {
+  test('is purged with its campaign, as is a call in flight', async () => {
     let arrive: (count: number) => void = () => {};
     answer = () => new Promise((resolve) => (arrive = resolve));
     const waiting = sends();

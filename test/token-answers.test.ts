@@ -1,5 +1,5 @@
 /**
- * Whatever a token endpoint answers: a refresh token in it is kept, and the account with it.
+ * Whatever the token endpoint responds: a refresh token in it is stored, and the account kept.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -64,7 +64,7 @@ async function orderToSandbox(options: Partial<SandboxOAuthOptions> = {}): Promi
 const renewed = { outcome: 'renewed' };
 const failed = (reason: string) => ({ outcome: 'failed', reason });
 
-/** Each shape, and what comes of a refresh that is answered in it. */
+/** Each shape, and the outcome of a refresh with such a response. */
 const shapes: readonly (readonly [string, TokenShape, { readonly outcome: string; readonly reason?: string }])[] = [
   ['as documented', {}, renewed],
   ["as Okta's", { answers: 'okta' }, renewed],
@@ -106,8 +106,8 @@ const shapes: readonly (readonly [string, TokenShape, { readonly outcome: string
   ],
 ];
 
-describe('an answer', () => {
-  test.each(shapes)('%s keeps the account: the next refresh works', async (_, shape, outcome) => {
+describe('a response of the token endpoint', () => {
+  test.each(shapes)('%s: the account is kept, and the next refresh works', async (_, shape, outcome) => {
     const first = await orderToSandbox({ shape });
     expect(await refreshTokens(first)).toEqual(outcome);
     const kept = stored(first);
@@ -121,7 +121,7 @@ describe('an answer', () => {
     expect(sandbox.tokenCallCount).toBe(3);
   });
 
-  test.each(shapes)('%s keeps it when a person has just allowed access', async (_, shape, outcome) => {
+  test.each(shapes)('%s: the account is kept when a person has just allowed access', async (_, shape, outcome) => {
     const { refreshToken: _none, ...first } = await orderToSandbox({ intervalSeconds: 0 });
     const endpoint = new TokenEndpoint(first);
     running.push(async () => endpoint.close());
@@ -137,7 +137,7 @@ describe('an answer', () => {
     expect(sandbox.oauth?.takes(stored(first)?.accessToken ?? '')).toBe(true);
   });
 
-  test('that stops in the middle keeps it, when it is given up', async () => {
+  test('that stalls is abandoned, and the account is kept', async () => {
     const first = {
       ...(await orderToSandbox({ shape: { answers: 'okta', oddities: ['stall'], times: 1 } })),
       bodyMs: 200,
@@ -147,7 +147,7 @@ describe('an answer', () => {
     expect(sandbox.tokenCallCount).toBe(2);
   });
 
-  test('without a usable access token leaves the one before to its end', async () => {
+  test('without a usable access token keeps the previous one in use until it expires', async () => {
     const first = await orderToSandbox();
     await refreshTokens(first);
     const before = stored(first) as StoredTokens;
@@ -160,11 +160,11 @@ describe('an answer', () => {
     expect(after.issuedAt).toBeGreaterThan(before.issuedAt);
   });
 
-  test('that is no grant, with a refresh token that does not work, leaves the one before to be tried', async () => {
+  test('that is not a grant and has a bad refresh token: the previous refresh token is tried', async () => {
     const first = await orderToSandbox();
     await refreshTokens(first);
     const good = stored(first) as StoredTokens;
-    // As a gateway may answer that has never asked the server.
+    // As a gateway may respond without asking the server.
     const gateway = http.createServer((_, res) => res.writeHead(502).end('{"refresh_token":"nobody-knows-it"}'));
     const url = await listen(gateway, '127.0.0.1', 0);
     running.push(() => new Promise((resolve) => gateway.close(resolve)));
@@ -175,7 +175,7 @@ describe('an answer', () => {
     expect(stored(first)).not.toHaveProperty('replaced');
   });
 
-  test('without a refresh token leaves the one that lives long', async () => {
+  test('without a refresh token keeps the long-lived one', async () => {
     const first = await orderToSandbox({ rotating: false });
     sandbox.oauth?.shape({ answers: 'minimal', fields: { refresh_token: null } });
     expect(await refreshTokens(first)).toEqual(renewed);
@@ -197,17 +197,14 @@ describe('an answer', () => {
     [null, 86_400],
     [true, 86_400],
     [[3_600], 86_400],
-  ])(
-    'has a life of a second to a day, and of the documented day where it says none: %j',
-    async (expires_in, seconds) => {
-      const first = await orderToSandbox({ shape: { fields: { expires_in } } });
-      expect(await refreshTokens(first)).toEqual(renewed);
-      const { issuedAt, expiresAt } = stored(first) as StoredTokens;
-      expect(expiresAt - issuedAt).toBe(seconds * 1000);
-    },
-  );
+  ])('gets a lifetime from a second to a day, and the documented day without one: %j', async (expires_in, seconds) => {
+    const first = await orderToSandbox({ shape: { fields: { expires_in } } });
+    expect(await refreshTokens(first)).toEqual(renewed);
+    const { issuedAt, expiresAt } = stored(first) as StoredTokens;
+    expect(expiresAt - issuedAt).toBe(seconds * 1000);
+  });
 
-  test('with a usable refresh token, whatever it is, leaves that in the file', async () => {
+  test('with a usable refresh token stores it, whatever else the response contains', async () => {
     let answer = { status: 200, type: '', text: '' };
     const server = http.createServer((_, res) => {
       res.writeHead(answer.status, { 'content-type': answer.type }).end(answer.text);
@@ -266,7 +263,7 @@ describe('an answer', () => {
     ['with a line end', '{"refresh_token":"a\\nb"}'],
     ['that is not whole', '{"access_token":"a","refresh_token":"b'],
     ['that is no text', '{"refresh_token":{"refresh_token":"x"}}'],
-  ])('gives no refresh token %s', async (_, text) => {
+  ])('yields no refresh token %s', async (_, text) => {
     const server = http.createServer((_, res) => res.end(text));
     const url = await listen(server, '127.0.0.1', 0);
     running.push(() => new Promise((resolve) => server.close(resolve)));
@@ -321,7 +318,7 @@ describe('the code of a device flow', () => {
     { verification_uri_complete: 'javascript:alert(1)', verification_uri: null },
     { user_code: '\u001b[2J' },
     { device_code: 7 },
-  ])('is refused where it cannot be shown or used: %j', async (fields) => {
+  ])('is rejected if it cannot be shown or used: %j', async (fields) => {
     const endpoint = new TokenEndpoint(await orderToSandbox({ shape: { fields } }));
     running.push(async () => endpoint.close());
     await expect(endpoint.deviceCode()).rejects.toMatchObject({ reason: 'unusable-answer' });
@@ -337,7 +334,7 @@ describe('a process that is killed', () => {
     expiresAt: issuedAt + 60_000,
   });
 
-  test('between writing tokens and putting them into place leaves them to the next one', async () => {
+  test('between writing and renaming the token file leaves the tokens to the next process', async () => {
     const { refreshToken: _, ...order } = await orderToSandbox();
     writeTokens(order.tokenFile, tokens('old', Date.now() - 1_000));
     writeFileSync(`${order.tokenFile}.new`, JSON.stringify(tokens('new', Date.now())));
@@ -353,7 +350,7 @@ describe('a process that is killed', () => {
     ['half of them', (text: string) => text.slice(0, 40)],
     ['earlier ones', () => JSON.stringify(tokens('old', 1))],
     ['those of another application', (text: string) => text.replace(oauth.clientId, 'other')],
-  ])('and leaves %s there does no harm', async (_, edit) => {
+  ])('and leaves %s behind does no harm', async (_, edit) => {
     const { refreshToken: _none, ...order } = await orderToSandbox();
     const present = tokens('present', Date.now());
     writeTokens(order.tokenFile, present);
@@ -365,7 +362,7 @@ describe('a process that is killed', () => {
   const mainFile = fileURLToPath(new URL('../dist/upstream/oauth/refresh-main.js', import.meta.url));
 
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'with %s, as a service manager may, refreshes first',
+    'with %s, as by a service manager, completes its refresh',
     async (signal) => {
       const order = await orderToSandbox({ delayMs: 400, shape: { answers: 'okta' } });
       const child: ChildProcess = spawn(process.execPath, [mainFile], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -382,7 +379,7 @@ describe('a process that is killed', () => {
     },
   );
 
-  test('-9 at any moment of a refresh, whose answer has an id_token, keeps the account', async () => {
+  test('with -9 at any moment of a refresh with an id_token keeps the account', async () => {
     const delayMs = 300;
     await orderToSandbox({ delayMs, accessTokenSeconds: 2, shape: { answers: 'okta' } });
     sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
@@ -391,7 +388,7 @@ describe('a process that is killed', () => {
     const moments: (readonly [number, () => boolean])[] = [
       [0, () => true],
       [delayMs / 2, () => true],
-      [0, isAnswered], // The answer is on its way.
+      [0, isAnswered], // The response is in flight.
       [5, isAnswered],
     ];
     for (const [ms, hasCome] of moments) {
@@ -411,7 +408,7 @@ describe('a process that is killed', () => {
   });
 });
 
-test('Sendgate goes on through odd answers and restarts, and tells nothing of them', async () => {
+test('Sendgate survives odd token responses and restarts, and logs nothing of their content', async () => {
   const clock = new ForwardClock();
   sandbox = await startSandbox({ clock, oauth: { ...oauth, accessTokenSeconds: 60 } });
   running.push(() => sandbox.stop());
@@ -430,7 +427,7 @@ test('Sendgate goes on through odd answers and restarts, and tells nothing of th
     const before = sandbox.tokenCallCount;
     const it = await startInstance(sandbox, clock, env, 'v3');
     await until(async () => {
-      clock.forward(61); // The token has ended, and every pause after a failure.
+      clock.forward(61); // The token has expired, and so has every back-off.
       const answer = await it.get(`/campaigns/${activityIdOf('1')}/sends`, { 'cache-control': 'no-cache' });
       told.push(JSON.stringify([...answer.headers]), await answer.text());
       const { accessToken = '', refreshToken = '' } = readTokens(tokenFile, oauth.clientId) ?? {};

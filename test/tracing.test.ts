@@ -95,7 +95,7 @@ describe('a cold request', () => {
   test.each([
     ['one process', {}],
     ['workers', { SENDGATE_WORKERS: '2' }],
-  ])('is a trace: the request, the lookup of the page, the wait for a turn, the call; in %s', async (_, env) => {
+  ])('is traced as request, page lookup, quota wait and call; in %s', async (_, env) => {
     await begin(env);
     await ask('/campaigns/1/sends?created_since=2020-01-01');
     await until(() => ofTrace(traceId).length >= 4, 'the trace has arrived');
@@ -116,7 +116,7 @@ describe('a cold request', () => {
     await until(() => sendgate.output().includes(`"trace":"${traceId}"`), 'the line is logged');
   });
 
-  test('tells what the conventions ask for, and nothing that is nobody’s business', async () => {
+  test('has the conventional attributes, and nothing private', async () => {
     await begin({ SENDGATE_SERVER_DROP_IN_V2: 'true' });
     await ask('/campaigns/1/sends?created_since=2020-01-01', { ...sampled, baggage: 'user=jane@example.com' });
     await ask('/campaigns/1/sends?api_key=5ecret&next=abc');
@@ -142,7 +142,7 @@ describe('a cold request', () => {
     expect(sandbox.calls[0]?.headers['baggage']).toBeUndefined();
   });
 
-  test('that fails says why, with every try', async () => {
+  test('that fails has its reason and every try', async () => {
     await begin();
     sandbox.fault({ kind: 'status', status: 500 });
     expect((await ask('/campaigns/1/sends')).status).toBe(502);
@@ -169,14 +169,14 @@ test('a hit is one span', async () => {
 test.each([
   ['one process', {}],
   ['workers', { SENDGATE_WORKERS: '2' }],
-])('what is not sent yet is sent at the end; in %s', async (_, env) => {
+])('pending spans are sent at the end; in %s', async (_, env) => {
   await begin({ OTEL_BSP_SCHEDULE_DELAY: '60000', ...env });
   await ask('/campaigns/1/sends');
   expect(await sendgate.stop()).toBe(0);
   await until(() => ofTrace(traceId).length === 4, 'the trace has arrived');
 });
 
-test('a trace that its caller does not sample is not told, but goes on to Constant Contact', async () => {
+test('an unsampled trace is not exported, but its context is sent to Constant Contact', async () => {
   await begin();
   await ask('/campaigns/1/sends', { traceparent: `00-${traceId}-${callerSpan}-00` });
   await ask('/campaigns/404/sends', { traceparent: sampled.traceparent.replace('0af', '1af') });
@@ -185,7 +185,7 @@ test('a trace that its caller does not sample is not told, but goes on to Consta
   expect(sandbox.calls[0]?.headers['traceparent']).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
 });
 
-test('without an SDK nothing is told to anybody', async () => {
+test('without an SDK nothing is exported', async () => {
   await begin({ NODE_OPTIONS: '' });
   expect((await ask('/campaigns/1/sends')).status).toBe(200);
   expect(sandbox.calls[0]?.headers['traceparent']).toBeUndefined();

@@ -1,5 +1,5 @@
 /**
- * The client of Constant Contact: gates, permits, calls and retries, each in its order and each given back when it was of no use.
+ * The client of Constant Contact: gates, permits, calls and retries, in order, each given back if unused.
  */
 import { describe, expect, test } from '@jest/globals';
 import { Problem } from '../src/problems.ts';
@@ -15,7 +15,7 @@ type It = ReturnType<typeof startUpstream>;
 
 const hourMs = 3_600_000;
 
-/** What shuts each gate, and how long it is until its probe. */
+/** What shuts each gate, and its probe interval. */
 const gates: readonly (readonly [string, Finding, number])[] = [
   ['gone', 'gone', hourMs],
   ['day', 'day', hourMs],
@@ -33,13 +33,14 @@ async function shut(it: It, name: string, finding: Finding, probeMs: number) {
   return gate;
 }
 
-describe.each(gates)('the probe of the gate %s is left to the next caller', (name, finding, probeMs) => {
+describe.each(gates)('the probe of the %s gate passes to the next caller', (name, finding, probeMs) => {
   test('when another gate refuses the caller', async () => {
     const it = startUpstream();
     const gate = await shut(it, name, finding, probeMs);
     const other = name === 'gone' ? it.gates.day : it.gates.gone;
     other.shut();
-    // The probe fails, and says nothing of either: with the other one shut for longer, this one is probed again in a minute.
+    // The probe fails, which is irrelevant to both gates: while the other one stays shut, this one is probed again in a
+    // minute.
     it.answer = () => new ConnectionFailure('ECONNREFUSED');
     expect(await it.outcome(it.ask())).not.toBe('page');
     other.open();
@@ -62,7 +63,7 @@ describe.each(gates)('the probe of the gate %s is left to the next caller', (nam
     expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
   });
 
-  test('when the caller leaves while it waits for a permit', async () => {
+  test('when the caller disconnects while queued for a permit', async () => {
     const it = startUpstream({ perSecond: 1 });
     const gate = await shut(it, name, finding, probeMs);
     const permit = await it.quota.take(new Demand('b', 'interactive'), 1_000);
@@ -77,7 +78,7 @@ describe.each(gates)('the probe of the gate %s is left to the next caller', (nam
     expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
   });
 
-  test('when there are no credentials to make it with', async () => {
+  test('when there are no credentials for it', async () => {
     const it = startUpstream();
     const gate = await shut(it, name, finding, probeMs);
     it.ready = () => Promise.reject(new Problem('upstream-failed', { reason: 'token' }));
@@ -88,9 +89,9 @@ describe.each(gates)('the probe of the gate %s is left to the next caller', (nam
     expect([it.neutralCalls(), gate.isShut]).toEqual([1, false]);
   });
 
-  // Only for the breaker does an answer of any kind say something.
+  // Any response matters to the breaker.
   const saysNothing = name === 'breaker' ? 'failed' : 'second';
-  test(`when somebody else's neutral call says nothing of this gate (${saysNothing})`, async () => {
+  test(`when another caller's neutral call is irrelevant to this gate (${saysNothing})`, async () => {
     const it = startUpstream();
     const gate = await shut(it, name, finding, probeMs);
     gate.learn(saysNothing);
@@ -99,7 +100,7 @@ describe.each(gates)('the probe of the gate %s is left to the next caller', (nam
   });
 });
 
-test('a probe that fails is made again in a minute, also for a gate that is probed once an hour', async () => {
+test('a failed probe is repeated in a minute, even for a gate that is probed hourly', async () => {
   const it = startUpstream();
   const gate = await shut(it, 'day', 'day', hourMs);
   it.answer = () => ({ status: 500 });
@@ -114,7 +115,7 @@ test('a probe that fails is made again in a minute, also for a gate that is prob
 });
 
 describe('a permit', () => {
-  test('ends once, also when a call ends in an error that nobody expects', async () => {
+  test('ends once, even if its call throws an unexpected error', async () => {
     const it = startUpstream({ perSecond: 1 });
     let ended = 0;
     const { take } = it.quota;
@@ -186,7 +187,7 @@ const problemOf = (asking: Promise<unknown>) =>
 const toAllBut = (answer: () => Scripted | Promise<Scripted>) => (request: UpstreamRequest) =>
   isNeutral(request) ? page : answer();
 
-/** Answered after that many milliseconds. */
+/** Responds after that many milliseconds. */
 const answerIn = (it: It, ms: number, answer: Scripted) =>
   new Promise<Scripted>((resolve) => it.clock.after(ms, () => resolve(answer)));
 
@@ -194,7 +195,7 @@ const overQps = { status: 403, body: '[{"error_key":"mashery.not.authorized.over
 const overRate = { status: 403, body: '[{"error_key":"mashery.not.authorized.over.ratelimit"}]' };
 
 describe('gates', () => {
-  test('are passed in their order: withdrawn, day, credentials, circuit', async () => {
+  test('are passed in order: withdrawn, day, credentials, circuit', async () => {
     const it = startUpstream();
     const { gone, day, credentials, breaker } = it.gates;
     const all = [gone, day, credentials, breaker.gate];
@@ -215,7 +216,7 @@ describe('gates', () => {
     expect(it.requests).toHaveLength(1);
   });
 
-  test('are passed before credentials are waited for, and those before a permit is taken', async () => {
+  test('are passed before the wait for credentials, which precedes the permit', async () => {
     const it = startUpstream();
     let taken = 0;
     const { take } = it.quota;
@@ -236,7 +237,7 @@ describe('gates', () => {
 });
 
 describe('retries', () => {
-  test('are made twice for what may pass, further and further apart, and what always fails is marked as lasting', async () => {
+  test('are made twice with back-off for a transient failure; a persistent one is marked as lasting', async () => {
     const it = startUpstream();
     it.answer = toAllBut(() => ({ status: 500 }));
     const asking = problemOf(it.ask());
@@ -249,14 +250,14 @@ describe('retries', () => {
     expect(await asking).toMatchObject({ code: 'upstream-failed', reason: 'http-5xx', isLasting: true });
   });
 
-  test.each([400, 404])('are not made for a %s, which stays', async (status) => {
+  test.each([400, 404])('are not made after a %s, which is permanent', async (status) => {
     const it = startUpstream();
     it.answer = toAllBut(() => ({ status }));
     const problem = await problemOf(it.ask());
     expect([it.requests.length, problem?.isLasting]).toEqual([1, status === 400]);
   });
 
-  test('stop when the calls fail in a row, and when the circuit is open', async () => {
+  test('stop while consecutive calls fail, and while the circuit is open', async () => {
     for (const isOpen of [false, true]) {
       const it = startUpstream();
       const { breaker } = it.gates;
@@ -271,7 +272,7 @@ describe('retries', () => {
     }
   });
 
-  test('stop when the budget is spent, and are earned by calls', async () => {
+  test('stop when the budget is spent, and calls earn more', async () => {
     const it = startUpstream();
     const asker = { team: 'a' };
     while (it.retryBudget.take(asker));
@@ -283,7 +284,7 @@ describe('retries', () => {
     expect(it.retryBudget.take(asker)).toBeDefined();
   });
 
-  test('wait for as long as the answer asks', async () => {
+  test('wait as long as Retry-After says', async () => {
     const it = startUpstream();
     it.answer = () => (it.requests.length === 1 ? { status: 503, headers: { 'retry-after': '3' } } : page);
     const asking = it.outcome(it.ask());
@@ -295,7 +296,7 @@ describe('retries', () => {
 });
 
 describe('the deadline', () => {
-  test('ends the retries whose pause would go past it; that is not remembered', async () => {
+  test('prevents retries with a pause beyond it, and the failure is not remembered', async () => {
     const it = startUpstream();
     it.answer = () => answerIn(it, 9_950, { status: 500 });
     const asking = problemOf(it.ask());
@@ -303,7 +304,7 @@ describe('the deadline', () => {
     expect(await asking).toMatchObject({ reason: 'http-5xx', isLasting: false });
   });
 
-  test('ends the wait that an answer asks for, also of a walk, which others may have joined', async () => {
+  test('bounds Retry-After, even for a walk, which callers may have joined', async () => {
     for (const [urgency, tookMs, askedSeconds] of [
       ['interactive', 2_000, 9],
       ['bulk', 0, 15],
@@ -319,7 +320,7 @@ describe('the deadline', () => {
     }
   });
 
-  test('bounds what a call may take, and the wait for its permit', async () => {
+  test('bounds a call and the wait for its permit', async () => {
     const it = startUpstream();
     const waits: number[] = [];
     const { take } = it.quota;
@@ -354,7 +355,7 @@ describe('the deadline', () => {
     expect(await probing).toBe('upstream-timeout probe');
   });
 
-  test('that leaves less than the usual time for a call has its timeout remembered by nobody', async () => {
+  test('that shortens the timeout of a call leaves that timeout unremembered', async () => {
     const it = startUpstream({ deadlineMs: 4_000 });
     it.answer = toAllBut(() => new Problem('upstream-timeout', { reason: 'timeout' }));
     expect(await problemOf(it.ask())).toMatchObject({ code: 'upstream-timeout', isLasting: false });
@@ -365,7 +366,7 @@ describe('the deadline', () => {
 });
 
 describe('a 401', () => {
-  test('is confirmed once, and then by the neutral call', async () => {
+  test('is confirmed by one retry, then by the neutral call', async () => {
     const it = startUpstream();
     it.answer = () => (it.requests.length === 1 ? { status: 401 } : page);
     const once = it.outcome(it.ask());
@@ -380,7 +381,7 @@ describe('a 401', () => {
     expect([it.calls(), it.neutralCalls()]).toEqual([2, 1]);
   });
 
-  test('has credentials replaced that can be, on the word of the neutral call above all', async () => {
+  test('replaces credentials where possible, and certainly after a neutral call', async () => {
     const it = startUpstream();
     it.answer = () => ({ status: 401 });
     const asking = problemOf(it.ask());
@@ -392,7 +393,7 @@ describe('a 401', () => {
 });
 
 describe('a refusal', () => {
-  test('of credentials that are replaced meanwhile is asked anew, once', async () => {
+  test('of credentials that were replaced meanwhile is retried once', async () => {
     const it = startUpstream();
     it.answer = (request) => {
       if (!isNeutral(request)) return it.calls() === 1 ? { status: 403 } : page;
@@ -408,7 +409,7 @@ describe('a refusal', () => {
     expect([await it.outcome(it.ask()), it.calls()]).toEqual(['upstream-failed http-403', 2]);
   });
 
-  test('has the neutral call made once a minute, and once in ten while others are answered', async () => {
+  test('triggers a neutral call once a minute, or once in ten minutes while other questions succeed', async () => {
     const it = startUpstream();
     const refused = toAllBut(() => ({ status: 403 }));
     it.answer = refused;
@@ -431,7 +432,7 @@ describe('failures in a row', () => {
     for (let n = 0; n < times; n++) await problemOf(it.ask(firstPage(String(n))));
   };
 
-  test('open the circuit when the neutral call fails, too', async () => {
+  test('open the circuit if the neutral call fails too', async () => {
     const it = startUpstream({ retries: 0 });
     it.answer = () => ({ status: 500 });
     await failTimes(it, 10);
@@ -441,7 +442,7 @@ describe('failures in a row', () => {
     expect(it.events).toEqual(['upstream.down']);
   });
 
-  test('are single questions when the neutral call is answered, and begin anew after an answer', async () => {
+  test('count as single questions if the neutral call succeeds, and restart after a success', async () => {
     const it = startUpstream({ retries: 0 });
     it.answer = toAllBut(() => ({ status: 500 }));
     await failTimes(it, 10);
@@ -458,7 +459,7 @@ describe('failures in a row', () => {
 });
 
 describe('a limit', () => {
-  test('of the second slows all calls down for as long as it asks', async () => {
+  test('of the second pauses all calls as long as Retry-After says', async () => {
     const it = startUpstream({ retries: 0 });
     it.answer = toAllBut(() => ({ ...overQps, headers: { 'retry-after': '4' } }));
     expect(await problemOf(it.ask())).toMatchObject({ code: 'upstream-busy', retryAfterSeconds: 4 });
@@ -470,7 +471,7 @@ describe('a limit', () => {
     expect(await asking).toBe('page');
   });
 
-  test('of the day shuts its gate; a probe is due when it asks, a minute later at the earliest', async () => {
+  test('of the day shuts its gate, which is probed after Retry-After, but no sooner than a minute', async () => {
     for (const [asked, dueMs] of [
       ['5', 60_000],
       ['600', 600_000],

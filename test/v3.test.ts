@@ -1,5 +1,5 @@
 /**
- * What is different with v3, behind pages that must not show it.
+ * What differs with v3, while pages must look the same.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -34,8 +34,8 @@ async function walk(target: string): Promise<Send[]> {
   return all;
 }
 
-describe('created_since, which v3 does not know', () => {
-  test('costs the pages that are new, not the campaign', async () => {
+describe('created_since, which v3 does not support', () => {
+  test('costs calls for the newer pages only', async () => {
     const campaign = it.sandbox.campaign({ id: '1', size: 200_000, newestMs });
     const since = new Date(campaign.at(699).atMs).toISOString();
     const all = await walk(sends('1', `?created_since=${since}`));
@@ -45,7 +45,7 @@ describe('created_since, which v3 does not know', () => {
     for (const { query } of it.sandbox.calls) expect(query).not.toHaveProperty('created_since');
   });
 
-  test('of another instant makes no call for a page that is held, and says that it is a hit', async () => {
+  test('of another instant is a hit on a cached page', async () => {
     const campaign = it.sandbox.campaign({ id: '1', size: 5_000, newestMs });
     const from = (index: number) => sends('1', `?created_since=${new Date(campaign.at(index).atMs).toISOString()}`);
     expect(await walk(from(1_999))).toHaveLength(2_000);
@@ -58,7 +58,7 @@ describe('created_since, which v3 does not know', () => {
     expect(it.sandbox.callCount).toBe(before);
   });
 
-  test('gives the sends on or after the instant, whatever it is', async () => {
+  test('yields the sends on or after any instant', async () => {
     const campaign = it.sandbox.campaign({ id: '1', size: 60, newestMs, spacingMs: 1000 });
     const dates = Array.from({ length: 60 }, (_, index) => campaign.at(index).atMs);
     await fc.assert(
@@ -71,7 +71,7 @@ describe('created_since, which v3 does not know', () => {
     );
   });
 
-  test.each(['oldest-first', 'nearly'] as const)('loses no send, in whatever order they come: %s', async (order) => {
+  test.each(['oldest-first', 'nearly'] as const)('loses no send in any order of rows: %s', async (order) => {
     const campaign = it.sandbox.campaign({ id: '1', size: 1_234, newestMs, spacingMs: 1000, order });
     for (const [index, limit] of [
       [0, 500],
@@ -88,13 +88,13 @@ describe('created_since, which v3 does not know', () => {
     }
   });
 
-  test('of a nearly ordered report costs the pages that are new, too', async () => {
+  test('of a nearly ordered report costs calls for the newer pages only', async () => {
     const campaign = it.sandbox.campaign({ id: '1', size: 200_000, newestMs, order: 'nearly' });
     expect(await walk(sends('1', `?created_since=${new Date(campaign.at(698).atMs).toISOString()}`))).toHaveLength(699);
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('is refreshed with the page of which it is a view, by one call for all instants', async () => {
+  test('is refreshed with its source page, by one call for all instants', async () => {
     it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
     const instants = ['2020-01-01', '2021-01-01', '2022-01-01'].map((since) => sends('1', `?created_since=${since}`));
     for (const target of instants) await it.get(target);
@@ -108,7 +108,7 @@ describe('created_since, which v3 does not know', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('is a page like any other: held ready, until the head of the campaign changes', async () => {
+  test('is cached like any page until the first page of the campaign changes', async () => {
     it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
     const { pages } = it.service;
     const query = firstPage(activityIdOf('1'));
@@ -123,7 +123,7 @@ describe('created_since, which v3 does not know', () => {
     expect(it.sandbox.callCount).toBe(2);
   });
 
-  test('is answered from what is held while v3 fails, and says so', async () => {
+  test('is served from the cache while v3 fails, and Cache-Status says so', async () => {
     it.sandbox.campaign({ id: '1', size: 3, newestMs: it.clock.now() });
     await it.get(sends('1', '?created_since=2020-01-01'));
     it.sandbox.fault({ kind: 'status', status: 400 });
@@ -140,7 +140,7 @@ describe('created_since, which v3 does not know', () => {
 describe("a v2 campaign's id", () => {
   const xrefs = () => it.sandbox.calls.filter(({ path }) => path.endsWith('/campaign_id_xrefs'));
 
-  test('is looked up once, and comes back as the caller asked by it', async () => {
+  test('is looked up once, and appears in rows as requested', async () => {
     it.sandbox.campaign({ id: '77', size: 3, newestMs });
     for (const search of ['', '?limit=1', '?limit=2']) {
       const { results, meta } = await it.page(`/campaigns/77/sends${search}`);
@@ -153,7 +153,7 @@ describe("a v2 campaign's id", () => {
     expect(xrefs()).toHaveLength(1);
   });
 
-  test('is looked up together with those that arrive with it, at most 50 in a call', async () => {
+  test('is looked up with others that arrive together, at most 50 per call', async () => {
     const ids = Array.from({ length: 120 }, (_, n) => String(1000 + n));
     for (const id of ids) it.sandbox.campaign({ id, size: 1, newestMs });
     const answers = await Promise.all(ids.map((id) => it.get(`/campaigns/${id}/sends`)));
@@ -161,10 +161,10 @@ describe("a v2 campaign's id", () => {
     const asked = xrefs().map(({ query }) => query['v2_email_campaign_ids']?.split(',') ?? []);
     expect(Math.max(...asked.map((batch) => batch.length))).toBeLessThanOrEqual(50);
     expect(asked.flat().sort()).toEqual(ids);
-    expect(asked.length).toBeLessThan(120); // How many arrive together is up to the machine; below it is not.
+    expect(asked.length).toBeLessThan(120); // How many arrive together depends on the machine here; below it does not.
   });
 
-  test('is looked up in three calls, when 120 arrive in the same moment', async () => {
+  test('is looked up in three calls when 120 arrive at once', async () => {
     const asked: string[][] = [];
     const ask: Ask = async (prepare) => {
       const question = prepare();
@@ -184,7 +184,7 @@ describe("a v2 campaign's id", () => {
     expect(asked).toHaveLength(3);
   });
 
-  test('that is unknown is 404, and not looked up again for a minute', async () => {
+  test('that is unknown gets 404, and is not looked up again for a minute', async () => {
     for (const search of ['', '?limit=1', '?created_since=2020-01-01']) {
       const answer = await it.get(`/campaigns/404/sends${search}`);
       expect(answer.status).toBe(404);
@@ -197,14 +197,14 @@ describe("a v2 campaign's id", () => {
     expect(it.sandbox.callCount).toBe(3);
   });
 
-  test('that v3 cannot read spoils no other one', async () => {
+  test('that v3 rejects affects no other id', async () => {
     const ids = ['1', '2', '99999999999999999999', '3', '4'];
     for (const id of ids) it.sandbox.campaign({ id, size: 1, newestMs });
     const answers = await Promise.all(ids.map((id) => it.get(`/campaigns/${id}/sends`)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 200, 200]);
   });
 
-  test('is told as an error of the upstream when the lookup fails, and looked up again a minute later', async () => {
+  test('gets an upstream error when the lookup fails, and is looked up again a minute later', async () => {
     it.sandbox.campaign({ id: '5', size: 1, newestMs });
     it.sandbox.fault({ kind: 'malformed', times: 1 });
     expect((await it.get('/campaigns/5/sends')).status).toBe(502);
@@ -215,7 +215,7 @@ describe("a v2 campaign's id", () => {
   });
 });
 
-test('a campaign activity id is the same in both cases', async () => {
+test('a campaign activity id is case-insensitive', async () => {
   it.sandbox.campaign({ id: '1', size: 2, newestMs });
   const lower = await it.page(sends('1'));
   expect(await it.page(sends('1').replace(/[0-9a-f-]{36}/, (id) => id.toUpperCase()))).toEqual(lower);
@@ -246,7 +246,7 @@ describe('the list of privileges', () => {
     }
   };
 
-  test('tells whether reports may be read', () => {
+  test('shows whether reports may be read', () => {
     expect(reads(named('campaign:list', 'ui:campaign:metrics'))).toBe(true);
     expect(reads(named('campaign:list', 'campaign:read'))).toBe(false);
     expect(reads(named('ui:campaign:metrics:none'))).toBe(false);
@@ -261,7 +261,7 @@ describe('the list of privileges', () => {
     [['campaign:list']],
     [named('campaign:list', null)],
     [[...named('campaign:list'), null]],
-  ])('tells nothing where it cannot be read: %j', (list) => {
+  ])('is ignored if it cannot be read: %j', (list) => {
     expect(reads(list)).toBe(true);
   });
 });
@@ -279,7 +279,7 @@ describe("a page of v3's", () => {
   const page = (rest: object, tracking_activities: unknown = [activity]) =>
     parseV3Page(sendsReport, JSON.stringify({ tracking_activities, ...rest }), '7');
 
-  test("becomes v2's five fields", () => {
+  test("is converted to v2's five fields", () => {
     expect(page({}).rows).toEqual([
       {
         activity_type: 'EMAIL_SEND',
@@ -292,7 +292,7 @@ describe("a page of v3's", () => {
   });
 
   test.each(['2019-05-16T23:14:00+02:00', '2019-05-16T21:14:00.000+0000', '2019-05-16T21:14Z'])(
-    'has its dates in one form: %s',
+    'gets canonical dates: %s',
     (created_time) => {
       expect(page({}, [{ ...activity, created_time }]).rows[0]?.['send_date']).toBe('2019-05-16T21:14:00.000Z');
     },
@@ -309,7 +309,7 @@ describe("a page of v3's", () => {
     expect(page(rest).cursor).toBeUndefined();
   });
 
-  test("has v2's name for what v2 has a name for, and no other", () => {
+  test("uses v2's name for an activity type, or v3's if v2 has none", () => {
     for (const [tracking_activity_type, name] of [
       ['em_sends', 'EMAIL_SEND'],
       ['em_other', 'em_other'],

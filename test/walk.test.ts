@@ -45,7 +45,7 @@ async function walk(path: string, by: keyof typeof follow) {
   return sends;
 }
 
-test("the vendor's documented example is answered with its link rewritten", async () => {
+test("the vendor's documented example is served with its link rewritten", async () => {
   const campaign_id = idOf('1100394165287');
   const contact = (id: string) => (api === 'v3' ? contactIdOf(id) : id);
   const expected = {
@@ -117,7 +117,7 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
     expect(it.sandbox.callCount).toBe(before);
   });
 
-  test('forwards the cursor, with the key or the limit beside it', async () => {
+  test('forwards the cursor, with the key or the limit', async () => {
     const followed = it.sandbox.calls.filter(({ path, query }) => path.includes(`/${idOf(id)}/`) && 'next' in query);
     expect(followed.length).toBeGreaterThan(20);
     for (const { query } of followed)
@@ -130,7 +130,7 @@ type Design = Pick<
   'cursors' | 'links' | 'design' | 'lastPage' | 'linkExtra' | 'linkFilter' | 'zoneless'
 >;
 
-/** Each form of cursors, of links and of last pages; with v3 each design besides. */
+/** Walks over each form of cursors, links and last pages; with v3 each design too. */
 const designs: readonly Design[] =
   api === 'v2'
     ? [
@@ -169,7 +169,7 @@ describe.each(designs.map((design, at) => ({ design, at, name: JSON.stringify(de
     };
     const told = (sends: readonly Send[]) => sends.map(({ contact_id, send_date }) => `${contact_id} ${send_date}`);
 
-    /** What went up: to our own path, and nothing but what a page takes. */
+    /** The calls upstream: to the usual path, with only the parameters of a page. */
     const checkCalls = (id: string, pages: number, limit: string) => {
       const { calls } = it.sandbox;
       const later = calls.filter(({ query }) => 'next' in query || 'cursor' in query);
@@ -231,7 +231,7 @@ describe.each(['oldest-first', 'nearly'] as const)('of a report in another order
     },
   );
 
-  test('Last-Modified is the date of the newest send, wherever it stands on the page', async () => {
+  test('Last-Modified is the date of the newest send, at any position on the page', async () => {
     const id = `8${order.length}1`;
     const campaign = begin(id);
     const answer = await it.get(`/ctct/campaigns/${id}/sends`);

@@ -1,5 +1,5 @@
 /**
- * What the processes of one Sendgate share: the count of each client, and the bytes that pages may take.
+ * What the processes of one Sendgate share: each client's count, and the bytes for pages.
  */
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '../src/config/load.ts';
@@ -8,7 +8,7 @@ import { PrimaryCounter } from '../src/workers/primary-counter.ts';
 import { FakeClock } from './support/clock.ts';
 import { accessToken, apiKey } from './support/harness.ts';
 
-test('counts of a client from all workers add up until its window ends', async () => {
+test('counts of a client add up over all workers until its window ends', async () => {
   const clock = new FakeClock();
   const counting = new PrimaryCounter(clock);
   expect(await counting.add('a', 3, 60_000)).toEqual({ total: 3, leftMs: 60_000 });
@@ -22,7 +22,7 @@ test('counts of a client from all workers add up until its window ends', async (
   expect(await counting.add('a', 1, 60_000)).toEqual({ total: 1, leftMs: 60_000 });
 });
 
-test.each([1, 2, 3, 7, 64])('%d workers and their primary hold no more than one process may', (workers) => {
+test.each([1, 2, 3, 7, 64])('%d workers and their primary cache no more bytes than one process may', (workers) => {
   const env = {
     CONSTANT_CONTACT_API_KEY: apiKey,
     CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,

@@ -96,7 +96,7 @@ describe('two workers', () => {
     expect(new Set(policies)).toEqual(new Set([expect.stringMatching(/pk=:[\w+/]{12}:$/)]));
   });
 
-  test('errors are what they are with one process', async () => {
+  test('errors are the same as with one process', async () => {
     sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     sandbox.fault({ kind: 'status', status: 403, campaign: '2' });
     const codes = async (target: string) =>
@@ -120,7 +120,7 @@ describe('two workers', () => {
 describe('workers of a Sendgate that is limited, loses some of them, or stops', () => {
   afterEach(down);
 
-  test('there is one quota', async () => {
+  test('share one quota', async () => {
     await up({ SENDGATE_QUOTA_PER_SECOND: '4' }, { perSecond: 4, perDay: 10_000 });
     for (let id = 10; id < 30; id++) sandbox.campaign({ id: String(id), size: 3, newestMs: Date.now() });
     const answers = await times(20, (n) => ask(`/campaigns/${10 + n}/sends`));
@@ -128,7 +128,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     expect(sandbox.limitAnswers).toBe(0);
   });
 
-  test('when the head changes, no worker answers from the tail that was', async () => {
+  test('serve no later page from before a change of the first page', async () => {
     // Pages of yesterday are fresh for an hour: it is the news that takes them away.
     await up({ SENDGATE_CACHE_MIN_FRESH_SECONDS: '1' });
     const walk = async () => {
@@ -154,7 +154,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     }
   });
 
-  test('a client has one limit, whichever worker it comes to', async () => {
+  test('give a client one limit across workers', async () => {
     await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '40' });
     const taken: number[] = [];
     for (let round = 0; round < 8; round++) {
@@ -168,7 +168,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     expect(taken.slice(-2)).toEqual([0, 0]);
   });
 
-  test('metrics and status tell of all of them, also of one that has died, and another takes its place', async () => {
+  test('metrics and status cover all workers, even one that has died and was replaced', async () => {
     await up();
     await inTurn(10, path);
     await until(async () => (await answered()) === 10, 'all are counted');
@@ -186,7 +186,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     expect(sandbox.callCount).toBe(1);
   }, 60_000);
 
-  test('where all have died, it is not ready until another one is there', async () => {
+  test('readiness fails while all workers are dead, until one is replaced', async () => {
     await up({ PORT: String(await freePort()) });
     const readiness = async () => {
       const answer = await manage('/readyz');
@@ -204,7 +204,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     expect(await (await manage('/metrics')).text()).toContain('sendgate_worker_deaths_total 2\n');
   }, 60_000);
 
-  test('a stop lets what is in flight finish, in whole lines and without a secret', async () => {
+  test('a stop lets requests in flight finish, with complete log lines and no secret', async () => {
     await up();
     sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     sandbox.fault({ kind: 'latency', ms: 500, campaign: '2' });
@@ -219,30 +219,27 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     for (const secret of [apiKey, accessToken]) expect(sendgate.output()).not.toContain(secret);
   });
 
-  test.each(['1', '2'])(
-    'connections that are too many are closed, and cost nothing (%s processes)',
-    async (workers) => {
-      await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
-      const { hostname, port } = new URL(sendgate.url);
-      const sockets = Array.from({ length: 10 }, (_, n) => {
-        // Each from another address: one may hold a quarter.
-        const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
-        const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
-        return socket.on('error', () => {}).resume();
-      });
-      const open = () => sockets.filter(({ destroyed }) => !destroyed);
-      await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
-      await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
-      const before = processorSeconds();
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      expect(processorSeconds() - before).toBeLessThan(0.5);
+  test.each(['1', '2'])('surplus connections are closed at no cost (%s processes)', async (workers) => {
+    await up({ SENDGATE_WORKERS: workers, SENDGATE_SERVER_MAX_CONNECTIONS: '4' });
+    const { hostname, port } = new URL(sendgate.url);
+    const sockets = Array.from({ length: 10 }, (_, n) => {
+      // Each from another address: one may hold a quarter.
+      const options = { host: hostname, port: Number(port), localAddress: `127.0.0.${n + 1}` };
+      const socket = connect(options, () => socket.write('HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+      return socket.on('error', () => {}).resume();
+    });
+    const open = () => sockets.filter(({ destroyed }) => !destroyed);
+    await until(() => open().length === 4 && open().every(({ bytesRead }) => bytesRead > 0), 'four are answered');
+    await until(() => /"event":"connections.full","maxConnections":\d,/.test(sendgate.output()), 'it is told');
+    const before = processorSeconds();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(processorSeconds() - before).toBeLessThan(0.5);
 
-      for (const socket of sockets) socket.destroy();
-      await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
-    },
-  );
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await ask(path).catch(() => undefined))?.status === 200, 'there is room again');
+  });
 
-  test('exports of a team are counted together, and those of a worker that has died end with it', async () => {
+  test('exports of a team are counted across workers, and those of a dead worker end', async () => {
     await up({ SENDGATE_EXPORTS_PER_TEAM: '2', PORT: String(await freePort()) });
     sandbox.campaign({ id: '2', size: 300_000, newestMs: Date.now() - 86_400_000 });
     const running: ClientRequest[] = [];
@@ -276,7 +273,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     for (const request of running) request.destroy();
   }, 60_000);
 
-  test('with others that share a Redis, they are one instance', async () => {
+  test('with other instances on one Redis, they count as one instance', async () => {
     const redis = await RedisServer.start();
     const env = {
       REDIS_URL: redis.url,
@@ -316,7 +313,7 @@ describe('workers of a Sendgate that is limited, loses some of them, or stops', 
     }
   }, 60_000);
 
-  test('a port that is taken ends all of it', async () => {
+  test('a port in use ends the primary and its workers', async () => {
     await up();
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));

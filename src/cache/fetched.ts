@@ -1,5 +1,5 @@
 /**
- * What a fetch begins with, and what it comes to.
+ * Input and result of a fetch.
  */
 import type { PageQuery } from '../model/page-query.ts';
 import type { PageKey } from './keys.ts';
@@ -8,23 +8,23 @@ import type { Refusal } from './refusals.ts';
 
 export type Held = Page | Refusal;
 
-/** A question that what is held does not answer. */
+/** A query that the cache cannot answer. */
 export interface Miss {
   readonly query: PageQuery;
   readonly key: PageKey;
   readonly held: Held | undefined;
   readonly maxAgeSeconds: number | undefined;
-  /** A stale page of the second level will do. */
+  /** Whether a stale page of the second level may be served. */
   readonly mayBeStale: boolean;
 }
 
 /**
- * Where a page came from: this call; the call of somebody else that it waited for; the second level; or what was held, because the
- * upstream had no better one.
+ * Where a page came from: this call (`call`), the call of another caller or instance (`other-call`), the second level, or the
+ * cached page (`held`), because the upstream had nothing better.
  */
 export type Origin = 'call' | 'other-call' | 'second-level' | 'held';
 
-/** What a fetch came to. Either is held for `forMs` milliseconds. */
+/** Result of a fetch, cached for `forMs` milliseconds. */
 export type Fetched = { readonly forMs: number } & (
   | { readonly held: Page; readonly origin: Origin }
   | { readonly held: Refusal; readonly origin?: undefined }

@@ -1,8 +1,8 @@
 /**
- * How long a page may be answered without asking again.
+ * Calculates how long a page stays fresh.
  *
- * Constant Contact sends no caching headers, so this is the heuristic of RFC 9111 §4.2.2 with the newest
- * `send_date` on the page as its Last-Modified: a tenth of its age, within configured bounds.
+ * Constant Contact sends no caching headers, so this is the heuristic of RFC 9111 §4.2.2 with the newest `send_date` on the
+ * page as its Last-Modified: a tenth of its age, within configured bounds.
  */
 import type { Page } from './page.ts';
 
@@ -11,11 +11,11 @@ export interface FreshnessLimits {
   readonly maxFreshSeconds: number;
 }
 
-/** How old a page may be when it is answered. */
+/** Bounds on the age of a served page. */
 export interface AgeLimits {
-  /** How often a caller may have a page revalidated that is fresh. */
+  /** Shortest time between two revalidations that callers force on a fresh page. */
   readonly minFreshSeconds: number;
-  /** How long past its freshness a page may be served, when the upstream has no better one. */
+  /** How long a stale page may be served while the upstream fails. */
   readonly staleIfErrorSeconds: number;
 }
 
@@ -23,9 +23,9 @@ export interface AgeLimits {
 const fractionOfAge = 0.1;
 
 /**
- * The time in milliseconds for which a page stays fresh after `nowMs`.
+ * Returns the milliseconds for which a page stays fresh after `nowMs`.
  *
- * @param newestMs the newest `send_date` on the page; undefined on an empty page, or when no date can be read
+ * @param newestMs the newest `send_date` on the page; undefined if the page is empty or has no readable date
  */
 export function freshForMs(newestMs: number | undefined, nowMs: number, limits: FreshnessLimits): number {
   const minMs = limits.minFreshSeconds * 1000;
@@ -33,14 +33,14 @@ export function freshForMs(newestMs: number | undefined, nowMs: number, limits: 
   return Math.min(Math.max((nowMs - newestMs) * fractionOfAge, minMs), limits.maxFreshSeconds * 1000);
 }
 
-/** Whether a page is so stale that an error is better. `nowMs` is monotonic. */
+/** Whether a page is too stale to serve instead of an error. `nowMs` is monotonic. */
 export function isGone({ freshUntil }: Page, nowMs: number, { staleIfErrorSeconds }: AgeLimits): boolean {
   return nowMs >= freshUntil + staleIfErrorSeconds * 1000;
 }
 
 /**
- * Whether a page must not be answered, though it may be fresh: it is gone, of another generation, or too old for this caller,
- * unless that was tried less than `minFreshSeconds` ago. `nowMs` is monotonic.
+ * Whether a page must be revalidated before it is served, fresh or not: its `staleIfError` time is over, its generation has
+ * passed, or this caller wants a newer one and the last try is at least `minFreshSeconds` ago. `nowMs` is monotonic.
  */
 export function mustRevalidate(
   page: Page,

@@ -1,47 +1,47 @@
 /**
  * Invalidates later pages when the first page changes.
  *
- * An offset cursor shifts when newer rows arrive, so a walk that takes its first page from after an arrival and the
- * others from before would repeat or miss rows. Every walk (campaign, report and since) therefore has a generation, which
- * is part of the keys of its later pages: a new generation makes all of them unreachable at once, also those that are
- * being fetched at that moment, and they are evicted in time.
+ * Offset cursors shift when newer rows arrive: a first page from after an arrival and later pages from before it would repeat
+ * or miss rows. Every walk (campaign, report, `created_since`) therefore has a generation, which is part of the keys of its
+ * later pages. A new generation makes all of them unreachable at once, including those being fetched; eviction removes them
+ * later.
  *
- * Generations only rise. Where instances share their pages they share the generations, and the highest is the present one.
+ * Generations only rise. Instances that share pages share generations, and the highest one is current.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { PageOfWalk } from './page-of-walk.ts';
 
-/** What is known of a walk. */
+/** Generation and first pages of a walk. */
 export interface WalkState {
   readonly generation: number;
-  /** The newest row, by which first pages of different limits can be compared; undefined until one has arrived. */
+  /** Identity of the newest row, which compares first pages of different limits; undefined until one arrives. */
   readonly newest: string | undefined;
-  /** The tags of the first pages, by limit. */
+  /** ETags of the first pages, by limit. */
   readonly firstPages: Map<number, string>;
-  /** In which session of the second level the generation was seen to be the present one. */
+  /** Session of the second level in which the generation was last confirmed. */
   confirmedIn: number;
 }
 
-/** What tells one content of a page from another. */
+/** Distinguishes two contents of a page. */
 interface PageIdentity {
   readonly etag: string;
-  /** Identity of the page's first row, or an empty text. */
+  /** Identity of the first row, or an empty string. */
   readonly firstRow: string;
 }
 
-/** A page that has been fetched. */
+/** A page that was just fetched. */
 export interface ArrivedPage extends PageIdentity {
   readonly of: PageOfWalk;
-  /** The generation under which the page was asked for. */
+  /** Generation of the walk when the call was made. */
   readonly askedIn: number;
-  /** The tag that this page had before, where it was held. */
+  /** ETag of the cached page that this one replaces, if any. */
   readonly previousEtag: string | undefined;
 }
 
-/** Walks that are remembered. */
+/** Most walks remembered. */
 export const maxWalks = 50_000;
-/** Limits in use for one walk are few; past this they are forgotten, which costs at most a refetch of its later pages. */
+/** Most limits remembered for one walk. Beyond it they are forgotten, which costs at most a refetch of the later pages. */
 const maxFirstPages = 8;
 const unknown: WalkState = { generation: 0, newest: undefined, firstPages: new Map(), confirmedIn: 0 };
 
@@ -52,8 +52,8 @@ export class Generations {
   #last = 0;
 
   /**
-   * @param max walks remembered; a forgotten one starts a new generation
-   * @param onNew called with a walk that has another generation than before
+   * @param max walks remembered; a forgotten walk starts a new generation
+   * @param onNew called with a walk when its generation changes
    */
   constructor(max: number, clock: Clock, onNew: (walk: string) => void = () => {}) {
     this.#clock = clock;
@@ -61,17 +61,17 @@ export class Generations {
     this.#walks = new LRUCache({ max });
   }
 
-  /** What is known of the walk; its generation is 0 where that is nothing. */
+  /** Returns the state of a walk; generation 0 if it is unknown. */
   of(walk: string): WalkState {
     return this.#walks.get(walk) ?? unknown;
   }
 
-  /** Takes note of a page that has arrived. Returns the generation that it belongs to. */
+  /** Records a fetched page. Returns its generation. */
   arrived(page: ArrivedPage): number {
     const { of, askedIn } = page;
     const state = this.of(of.walk);
     if (of.kind === 'next') {
-      // A later page that differs from what it was means that the first page has changed too, though nobody has asked for it yet.
+      // A changed later page implies a changed first page, even if the first page has not been requested since.
       if (state !== unknown && state.generation === askedIn && differs(page)) this.adopt(of.walk, this.next());
       return askedIn;
     }
@@ -80,7 +80,7 @@ export class Generations {
     return generation;
   }
 
-  /** Takes note of a first page that has arrived and belongs to this generation. */
+  /** Records a fetched first page under a generation that is already decided. */
   firstPageArrived(walk: string, limit: number, { etag, firstRow }: PageIdentity, generation: number): void {
     const state = this.of(walk);
     if (generation < state.generation) return;
@@ -90,13 +90,13 @@ export class Generations {
     this.#put(walk, { generation, newest: firstRow, firstPages, confirmedIn: state.confirmedIn });
   }
 
-  /** Takes over a generation that another instance has begun, or has seen; a lower one than the present changes nothing. */
+  /** Adopts a generation of another instance; ignores one that is not higher than the current one. */
   adopt(walk: string, generation: number): void {
     const { generation: present, confirmedIn } = this.of(walk);
     if (generation > present) this.#put(walk, { generation, newest: undefined, firstPages: new Map(), confirmedIn });
   }
 
-  /** Takes note that in this session the generation is known to be the present one. */
+  /** Records that the second level confirmed the generation in this session. */
   confirm(walk: string, generation: number, session: number): void {
     this.adopt(walk, generation);
     const state = this.of(walk);
@@ -104,7 +104,7 @@ export class Generations {
     else state.confirmedIn = session;
   }
 
-  /** A generation that is higher than all before. */
+  /** Returns a generation above all earlier ones. */
   next(): number {
     this.#last = Math.max(this.#last + 1, Math.floor(this.#clock.now()) * 1000);
     return this.#last;
@@ -118,7 +118,7 @@ export class Generations {
   }
 }
 
-/** Whether a first page is what it was: its newest row, and all of it where it was seen before. */
+/** Whether a first page is unchanged: its newest row, and its ETag if the same limit was seen before. */
 export function isUnchanged(state: WalkState, limit: number, { etag, firstRow }: PageIdentity): boolean {
   const known = state.firstPages.get(limit);
   return state.newest === firstRow && (known === undefined || known === etag);

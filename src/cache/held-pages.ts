@@ -1,5 +1,5 @@
 /**
- * What the page cache holds in memory: pages that cost a call, and views, each with a bound.
+ * Pages in memory: those that cost a call, and views, each with its own bound.
  */
 import type { Clock } from '../clock.ts';
 import type { Held } from './fetched.ts';
@@ -7,11 +7,11 @@ import { isOfCampaign, type PageKey } from './keys.ts';
 import { MemoryStore } from './memory-store.ts';
 
 export interface HeldPagesOptions {
-  /** Bytes of all that is held: contents, the keys, and what it takes to keep them. */
+  /** Bytes for everything: contents, keys and bookkeeping. */
   readonly maxBytes: number;
   /**
-   * Bytes among them for views. They cost no call, so without a bound of their own a caller who asks from one instant after
-   * the other could evict everybody's pages.
+   * Part of `maxBytes` for views. Views cost no call: without their own bound, a caller who requests one instant after
+   * another could evict all pages.
    */
   readonly maxViewBytes: number;
 }
@@ -35,17 +35,17 @@ export class HeldPages {
     return this.#pages.count + this.#views.count;
   }
 
-  /** What is held, while its time is not over. It counts as used. */
+  /** Returns the entry if it has not expired. Counts as a use. */
   get(key: PageKey): Held | undefined {
     return this.#storeOf(key).get(key.text);
   }
 
-  /** What is held, however old. It does not count as used. */
+  /** Returns the entry at any age. Does not count as a use. */
   peek(key: PageKey): Held | undefined {
     return this.#storeOf(key).peek(key.text);
   }
 
-  /** Returns whether it is held: not if it is larger than all that may be. */
+  /** Stores an entry. Returns false if it exceeds the whole bound and is not stored. */
   set(key: PageKey, held: Held, forMs: number): boolean {
     const store = this.#storeOf(key);
     store.set(key.text, held, forMs);
@@ -60,7 +60,7 @@ export class HeldPages {
     return this.#storeOf(key).remainingMs(key.text);
   }
 
-  /** Forgets what is held of a campaign, or all (undefined). Returns how much that was. */
+  /** Removes the entries of a campaign, or all (undefined). Returns their number. */
   forget(campaign: string | undefined): number {
     return [this.#pages, this.#views].reduce((sum, store) => sum + store.deleteAll(isOfCampaign(campaign)), 0);
   }

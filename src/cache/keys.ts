@@ -1,5 +1,5 @@
 /**
- * Under which keys pages are held. Every key begins with its walk's: the activity's id and the report.
+ * Builds the cache keys. Every key starts with its walk: the activity's id and the report.
  */
 import type { OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
@@ -9,18 +9,18 @@ export interface PageKey {
   readonly text: string;
   readonly walk: string;
   readonly generation: number;
-  /** It is made out of another page, and costs no call. */
+  /** Whether the page is made from another cached page, without a call. */
   readonly isView: boolean;
 }
 
-/** The campaign of a walk, by the id under which its rows are held. */
+/** Returns the campaign of a walk, as the id that its rows are cached under. */
 export const campaignOf = (walk: string) => walk.split('|', 1)[0] ?? '';
 
-/** Whether a key, or a walk, is of this campaign; undefined is all campaigns. */
+/** Whether a key or a walk belongs to this campaign; undefined matches all campaigns. */
 export const isOfCampaign = (campaign: string | undefined) => (key: string) =>
   campaign === undefined || key.startsWith(`${campaign}|`);
 
-/** A page's key where nothing is known of walks and ids: the question as it is asked. */
+/** Key of a page where walks and ids are unknown: the query as sent. */
 export const questionKey = (query: PageQuery) =>
   [
     ...[query.campaign, query.report, query.createdSince, query.form],
@@ -29,20 +29,20 @@ export const questionKey = (query: PageQuery) =>
 
 export const summaryKey = (campaign: string) => `${campaign}|summary`;
 
-/** Joined, keys are held in one piece: a template would hold all of its parts. */
+/** Keys are joined, not templates: V8 keeps all parts of a template alive. */
 export class PageKeys {
   readonly #ids: OtherIds;
   readonly #generations: Generations;
   readonly #filtersSince: boolean;
 
-  /** @param filtersSince whether the upstream understands `created_since` */
+  /** @param filtersSince whether the upstream supports `created_since` */
   constructor(ids: OtherIds, generations: Generations, filtersSince: boolean) {
     this.#ids = ids;
     this.#generations = generations;
     this.#filtersSince = filtersSince;
   }
 
-  /** Two spellings of one question have one key. */
+  /** Returns the key. Two spellings of one query share it. */
   of(query: PageQuery): PageKey {
     const activity = this.#ids.activityOf(query.campaign);
     const walk = this.#walkOf(query, activity);
@@ -55,7 +55,7 @@ export class PageKeys {
     };
   }
 
-  /** The question whose page a view is made of; undefined where the upstream can be asked for the page as it is. */
+  /** Returns the query of the page that a view is made from; undefined if the upstream serves this query directly. */
   sourceOf(query: PageQuery): PageQuery | undefined {
     const campaign = this.#ids.activityOf(query.campaign);
     if (!this.#isView(query, campaign)) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What to do about a question, by what is held.
+ * Decides whether a lookup is a hit, a remembered refusal or a miss, from what is cached.
  */
 import type { PageQuery } from '../model/page-query.ts';
 import type { Demand } from '../quota/demand.ts';
@@ -9,38 +9,38 @@ import type { Page } from './page.ts';
 import type { Ask, ForwardReason } from './page-source.ts';
 import { isFailure, type Refusal, type Refusals } from './refusals.ts';
 
-/** How a page is looked up, also for a view of it. */
+/** Options of one lookup, for a caller or for a view. */
 export interface LookupAsk extends Ask {
-  /** A stale page will do; true where nothing is said. */
+  /** Whether a stale page may be served. Default true. */
   readonly mayBeStale?: boolean;
-  /** All who want the view want its source, too. */
+  /** The demand of the view that needs this page: its payers share the call. */
   readonly onBehalfOf?: Demand;
 }
 
 export type LookupDecision =
   | { readonly kind: 'hit'; readonly page: Page }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** `stale` is answered at once, and fetched behind it; without it the caller waits. */
+  /** With `stale`, it is served at once and refreshed in the background; without, the caller waits. */
   | { readonly kind: 'miss'; readonly why: ForwardReason; readonly stale: Page | undefined };
 
 interface Situation {
   readonly held: Held | undefined;
-  /** Whether the time is not over for which it is held. */
+  /** Whether the entry's time to live has not expired. */
   readonly isInTime: boolean;
-  /** The present one of the walk. */
+  /** The walk's current generation. */
   readonly generation: number;
-  /** Monotonic. */
+  /** Monotonic time. */
   readonly nowMs: number;
   readonly limits: AgeLimits;
   readonly refusals: Refusals;
 }
 
-/** Whether this is a later page of an export, whose cursors no caller has made up. */
+/** Whether an export asks for a later page: its cursors come from Sendgate's links, not from a caller. */
 export const isWalking = ({ kind }: PageQuery, { urgency }: Ask) => urgency === 'bulk' && kind === 'next';
 
 export function decide(query: PageQuery, ask: LookupAsk, { held, refusals, ...situation }: Situation): LookupDecision {
   if (held?.kind === 'page') return decideOnPage(query, ask, held, situation);
-  // A walk waits longer and longer between its tries, and retries every failure.
+  // Exports back off between tries, so they retry failures that others remember.
   const isRefused =
     held !== undefined &&
     situation.isInTime &&
@@ -58,14 +58,14 @@ function decideOnPage(
   const { maxAgeSeconds, mayBeStale = true, urgency } = ask;
   const isUnwanted = mustRevalidate(page, generation, maxAgeSeconds, nowMs, limits);
   if (isInTime && !isUnwanted) return { kind: 'hit', page };
-  // Later pages, which an unchanged first page has confirmed, are taken however old.
+  // Exports take later pages at any age while the generation stands: an unchanged first page confirms them.
   if (isWalking(query, ask) && !mustRevalidate(page, generation, undefined, nowMs, limits))
     return { kind: 'hit', page };
   const why = isUnwanted && !isGone(page, nowMs, limits) ? 'request' : 'stale';
   return { kind: 'miss', why, stale: mayBeStale && urgency !== 'bulk' && !isUnwanted ? page : undefined };
 }
 
-/** Which pages of the second level will do. A walk begins with a first page that is fresh. */
+/** Says which pages of the second level are good enough. An export needs a fresh first page. */
 export function wantedOf({ kind }: PageQuery, { urgency, maxAgeSeconds, mayBeStale = true }: LookupAsk) {
   return { maxAgeSeconds, mayBeStale: mayBeStale && !(urgency === 'bulk' && kind === 'first') };
 }

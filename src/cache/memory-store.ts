@@ -1,10 +1,10 @@
 /**
- * What is held in memory: bounded in bytes, the least recently used evicted first.
+ * An in-memory LRU store bounded in bytes.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 
-/** Objects, map slots and list links around an entry, roughly. */
+/** Approximate bookkeeping per entry: objects, map slots, list links. */
 export const entryOverheadBytes = 600;
 
 const inTime = { allowStale: false };
@@ -14,19 +14,19 @@ export class MemoryStore<V extends object> {
   readonly #clock: Clock;
 
   /**
-   * @param maxBytes of all entries; one that is larger by itself is not held
-   * @param bytesOf what a value takes beside its key and the entry around it
+   * @param maxBytes of all entries; a larger entry is not stored
+   * @param bytesOf size of a value, without its key and bookkeeping
    */
   constructor(clock: Clock, maxBytes: number, bytesOf: (value: V) => number) {
     this.#clock = clock;
     this.#entries = new LRUCache<string, V>({
       maxSize: Math.max(1, Math.floor(maxBytes)),
       sizeCalculation: (value, key) => entryOverheadBytes + key.length * 2 + bytesOf(value),
-      // Every entry brings its own; without a default, none would be looked at.
+      // Every entry sets its own; without a default, lru-cache ignores them.
       ttl: 1,
       ttlResolution: 0,
       perf: { now: () => clock.monotonic() },
-      // Without it, `keys` leaves out what is stale, and a purge would leave it in.
+      // Without it `keys` skips stale entries, and a purge would leave them.
       allowStale: true,
       noDeleteOnStaleGet: true,
     });
@@ -40,23 +40,23 @@ export class MemoryStore<V extends object> {
     return this.#entries.size;
   }
 
-  /** The value, while its time is not over. It counts as used. */
+  /** Returns the value if it has not expired. Counts as a use. */
   get(key: string): V | undefined {
     return this.#entries.get(key, inTime);
   }
 
-  /** The value, however old. It does not count as used. */
+  /** Returns the value at any age. Does not count as a use. */
   peek(key: string): V | undefined {
     return this.#entries.peek(key);
   }
 
-  /** @param forMs how long `get` returns it; not at all if that is not positive */
+  /** @param forMs time to live; 0 or less stores an expired value, which only `peek` returns */
   set(key: string, value: V, forMs: number): void {
     if (forMs > 0) this.#entries.set(key, value, { ttl: Math.ceil(forMs) });
     else this.#entries.set(key, value, { ttl: 1, start: this.#clock.monotonic() - 2 });
   }
 
-  /** How long `get` will return the value, in milliseconds; 0 when there is none. */
+  /** Remaining time to live in milliseconds; 0 if there is none. */
   remainingMs(key: string): number {
     return Math.max(0, this.#entries.getRemainingTTL(key));
   }
@@ -65,7 +65,7 @@ export class MemoryStore<V extends object> {
     this.#entries.delete(key);
   }
 
-  /** Deletes the entries with these keys. Returns how many there were. */
+  /** Deletes the entries with matching keys. Returns their number. */
   deleteAll(isOne: (key: string) => boolean): number {
     const keys = [...this.#entries.keys()].filter(isOne);
     for (const key of keys) this.#entries.delete(key);

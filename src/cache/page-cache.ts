@@ -1,7 +1,5 @@
 /**
- * The cache: one answer to every question, as fresh as it has to be, with as few calls as it takes.
- *
- * This is the policy. What is held, under which keys, how it is fetched and what is remembered stand in files of their own.
+ * The page cache: the policy that combines keys, memory store, fetcher, refusals and views.
  */
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
@@ -35,29 +33,29 @@ import type { UnknownIds } from './unknown-ids.ts';
 import { Views } from './views.ts';
 
 export interface PageCacheOptions extends FreshnessLimits, AgeLimits, HeldPagesOptions {
-  /** How long it is remembered that a question cannot be answered. */
+  /** How long a refusal is remembered. */
   readonly notFoundSeconds: number;
 }
 
 interface Parts extends PageFormat {
   readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
-  /** Whether the upstream understands `created_since`. */
+  /** Whether the upstream supports `created_since`. */
   readonly filtersSince: boolean;
-  /** The ids by which one campaign can be asked for; without them it has one. */
+  /** Maps the several ids of a campaign. Default: one id each. */
   readonly ids?: OtherIds;
   readonly clock: Clock;
-  /** Monotonic time of the last outage: failures that are remembered from before it count no more. */
+  /** Monotonic time of the last outage; failures remembered from before it are ignored. */
   readonly outageAt?: () => number;
-  /** The second level has the same, where there is one. */
+  /** Shared with the second level, if there is one. */
   readonly generations?: Generations;
   readonly secondLevel?: SecondLevel | undefined;
-  /** Bounds what clients may ask that does not exist. */
+  /** Limits lookups of unknown campaign ids per client. */
   readonly unknownIds?: UnknownIds;
-  /** Called when a campaign is forgotten, or all are (undefined). */
+  /** Called when a campaign is purged, or all are (undefined). */
   readonly onForgotten?: (campaign: string | undefined) => void;
 }
 
-/** What a fetch came to, and whether it is held. */
+/** A fetched page or refusal, and whether it was stored. */
 type Arrived = Fetched & { readonly isStored: boolean };
 
 export class PageCache implements PageSource {
@@ -145,24 +143,24 @@ export class PageCache implements PageSource {
   prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined> {
     return this.get(query, { ...payer, urgency: 'refresh' }).then(
       ({ page }) => page,
-      () => undefined, // The upstream has reported it.
+      () => undefined, // The upstream has already emitted the failure.
     );
   }
 
-  /** How long the page that is held may be answered without asking again, in milliseconds. */
+  /** How long the cached page may be served without a refresh, in milliseconds. */
   goodForMs(query: PageQuery): number {
     const key = this.#keys.of(query);
     return this.#held.remainingMs(key);
   }
 
-  /** The id under which the rows of a campaign are held. Whatever invalidates it invalidates all pages made of them. */
+  /** Returns the id that a campaign's rows are cached under. Invalidating it invalidates all pages made from them. */
   heldUnder({ campaign }: PageQuery): string {
     return this.#ids.activityOf(campaign);
   }
 
   /**
-   * Forgets what is held of a campaign, or all of it, here and wherever pages are shared. Resolves with the pages that were
-   * held here, and with whether it is forgotten everywhere.
+   * Purges a campaign, or all of them, here and wherever pages are shared. Resolves with the number of pages removed here,
+   * and whether the purge succeeded everywhere.
    */
   async purge(campaign?: string): Promise<{ readonly pages: number; readonly everywhere: boolean }> {
     const ids = this.#allOf(campaign);
@@ -191,7 +189,7 @@ export class PageCache implements PageSource {
     return { page: arrived.held, outcome: outcomeOf(arrived, why, flight.isJoined) };
   }
 
-  /** The key, in the present generation of its walk. */
+  /** Returns the key after confirming the walk's generation, if that is in doubt. */
   async #confirmedKey(query: PageQuery): Promise<PageKey> {
     const key = this.#keys.of(query);
     if (!this.#secondLevel.isDoubtful(key.walk) || !this.#held.peek(key)) return key;
@@ -205,7 +203,7 @@ export class PageCache implements PageSource {
     return decide(query, ask, { held, isInTime, generation: key.generation, nowMs, limits, refusals });
   }
 
-  /** Fetches a page, once for all who miss it. */
+  /** Coalesces all misses of a page into one fetch. */
   #fetch(miss: Miss, { team, client, urgency = 'interactive', signal }: Ask, isBehind: boolean) {
     const asker = isBehind ? { team, client, urgency: 'refresh' as const } : { team, client, urgency, signal };
     return this.#flights.join(miss.key.text, asker, async (call) => {
@@ -218,13 +216,13 @@ export class PageCache implements PageSource {
     });
   }
 
-  /** Holds what a fetch came to: a call that has been made is paid for, also when all who waited for it have left. */
+  /** Stores a fetch's result: the call is paid for, even if all waiting callers have left. */
   #hold({ query, key }: Miss, call: Call, fetched: Fetched): Arrived {
     const { held, origin, forMs } = fetched;
     if (call.isForgotten) return { ...fetched, isStored: false };
     const isStored = this.#held.set(key, held, forMs);
     const present = this.#keys.of(query);
-    // A generation that was learned on the way has moved the page to another key; what its id means may have become known, too.
+    // The fetch may have learned a new generation, or the meaning of the id: either changes the key.
     const hasMoved = !key.isView && present.text !== key.text && present.walk === key.walk;
     if (hasMoved && origin !== undefined && origin !== 'held' && held.generation === present.generation) {
       this.#held.set(present, held, forMs);
@@ -232,14 +230,14 @@ export class PageCache implements PageSource {
     return { ...fetched, isStored };
   }
 
-  /** What another instance has let go stale is answered at once, and revalidated behind. */
+  /** Refreshes a stale page that came from another instance, after it is served. */
   #refreshBehind(query: PageQuery, key: PageKey, { team, client, urgency }: Ask, { held, origin }: Fetched): void {
     const isFromOthers = origin === 'second-level' || origin === 'other-call';
     if (key.isView || !isFromOthers || urgency === 'bulk') return;
     if (this.#clock.monotonic() >= held.freshUntil) void this.prefetch(query, { team, client });
   }
 
-  /** All ids of a campaign; undefined is all campaigns. */
+  /** Returns all ids of a campaign; undefined stands for all campaigns. */
   #allOf(campaign: string | undefined): readonly (string | undefined)[] {
     return campaign === undefined ? [undefined] : this.#ids.allOf(campaign);
   }
@@ -248,7 +246,7 @@ export class PageCache implements PageSource {
     return this.#allOf(campaign).reduce((pages, id) => pages + this.#forget(id), 0);
   }
 
-  /** Forgets what is held, and what is on its way. */
+  /** Removes cached pages and detaches calls in flight. */
   #forget(campaign: string | undefined): number {
     this.#unknownIds?.forget(campaign);
     this.#ids.forget(campaign);

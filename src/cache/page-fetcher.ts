@@ -1,6 +1,6 @@
 /**
- * Fetches a page that is not held, or not good enough: from the second level, else from the upstream. What fails is remembered,
- * or answered with the page that is held.
+ * Fetches a page on a miss: from the second level, then from the upstream. On failure, serves the cached page or remembers
+ * the refusal.
  */
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
@@ -30,7 +30,7 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** A page that was fetched later than another one was so by more than the wall clock is off by, which counts whole milliseconds. */
+/** Margin by which a page must be newer: wall clocks count whole milliseconds. */
 const laterMs = 5;
 
 export class PageFetcher {
@@ -42,7 +42,7 @@ export class PageFetcher {
     this.#limits = limits;
   }
 
-  /** @throws Problem when there is no page to answer with and nothing to remember, or MeansAnotherId */
+  /** @throws Problem if there is neither a page nor a refusal to remember, or MeansAnotherId */
   async fetch(miss: Miss, call: Call): Promise<Fetched> {
     let old = miss.held?.kind === 'page' ? miss.held : undefined;
     let lease = noLease;
@@ -58,7 +58,7 @@ export class PageFetcher {
     }
   }
 
-  /** Looks for the page in the second level: as fresh as it has to be, and later than what is held. */
+  /** Looks the page up in the second level: fresh enough, and newer than the cached one. */
   #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
     const { secondLevel, format, clock } = this.#parts;
     const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
@@ -82,7 +82,7 @@ export class PageFetcher {
     const now = clock.monotonic();
     if (reply.kind === 'refusal') return { held: { ...reply, at: now }, forMs: reply.until - now };
     const { page, waited } = reply;
-    // A page with a date on it has rows.
+    // Only rows have dates, so this id is an activity's.
     if (page.body.lastModified !== undefined) ids.addActivity(query.campaign);
     return { held: page, origin: waited ? 'other-call' : 'second-level', forMs: page.freshUntil - now };
   }
@@ -112,7 +112,7 @@ export class PageFetcher {
     return { held: page, origin: 'call', forMs: page.freshUntil - page.fetchedAt };
   }
 
-  /** A page that is held, however stale within `staleIfErrorSeconds`, beats a failure. */
+  /** Handles a failed fetch. A cached page within `staleIfErrorSeconds` beats an error. */
   #failed(error: unknown, old: Page | undefined, lease: Lease): Fetched {
     if (!(error instanceof Problem)) {
       if (error instanceof MeansAnotherId) lease.released();
@@ -123,14 +123,14 @@ export class PageFetcher {
     const fallback = old && !isGone(old, now, this.#limits) ? old : undefined;
     const { refusals } = this.#parts;
     const refusal = refusals.of(error);
-    // What fails is no reason to give up a page that is held; that there is nothing any more is one.
+    // A failure keeps the cached page; "not found" replaces it.
     if (refusal && !(error.isLasting && fallback)) {
       lease.refused(refusal.code, refusals.forMs);
       return { held: refusal, forMs: refusals.forMs };
     }
     lease.failed(error);
     if (!fallback) throw error;
-    // A team that has spent its share keeps nobody else from asking: the next caller may be of another team.
+    // Only this team's share is spent. The next caller may belong to another team, so retry at once.
     if (error.reason === 'share') return { held: fallback, origin: 'held', forMs: 1 };
     const failed = pageOf(fallback.body, { ...fallback, failedAt: now });
     return { held: failed, origin: 'held', forMs: pauseMs(error, this.#limits.minFreshSeconds) };

@@ -1,5 +1,5 @@
 /**
- * How pages are written and read, which is their report's business, and what the cache takes from it.
+ * Renders pages to JSON and reads them back, and derives what the cache needs.
  */
 import type { PageQuery } from '../model/page-query.ts';
 import { newest, type ReportName, type ReportPage, type Row } from '../model/report.ts';
@@ -9,13 +9,13 @@ import { makeBody, type Page, type RenderedContent } from './page.ts';
 
 export interface PageFormat {
   readonly render: (query: PageQuery, page: ReportPage) => { readonly json: string; readonly next: string | undefined };
-  /** The rows out of what was rendered. @throws when it is no page */
+  /** Reads rows from rendered JSON. @throws if it is not a page */
   readonly readRows: (report: ReportName, json: string) => readonly Row[];
-  /** Makes what is answered; simulations, which answer nobody, bring their own. */
+  /** Encodes the body. Default `makeBody`; simulations, which serve no one, replace it. */
   readonly encode?: typeof makeBody;
 }
 
-/** A page as it is rendered, and what is known of it by its rows. */
+/** Renders a page and derives its metadata from its rows. */
 export function contentOf({ render }: PageFormat, query: PageQuery, page: ReportPage): RenderedContent {
   const { json, next } = render(query, page);
   const [first] = page.rows;
@@ -26,12 +26,12 @@ export function contentOf({ render }: PageFormat, query: PageQuery, page: Report
   };
 }
 
-/** The rows of a page that is held. */
+/** Reads the rows of a cached page. */
 export async function rowsOf({ readRows }: PageFormat, report: ReportName, { body }: Page): Promise<readonly Row[]> {
   return readRows(report, (await identityOf(body)).toString());
 }
 
-/** The body of a content: one that is held, where it has the same content, is kept. */
+/** Returns the body for a content; reuses a cached body with the same ETag. */
 export async function bodyFor(
   { encode = makeBody }: PageFormat,
   content: Parameters<typeof makeBody>[0],

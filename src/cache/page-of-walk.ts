@@ -1,6 +1,6 @@
 import type { PageQuery } from '../model/page-query.ts';
 
-/** Which page of which walk, wherever pages are held. */
+/** Identifies a page within a walk, in memory and in Redis. */
 export type PageOfWalk =
   | { readonly kind: 'first'; readonly walk: string; readonly limit: number }
   | { readonly kind: 'next'; readonly walk: string; readonly cursor: string };

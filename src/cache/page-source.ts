@@ -1,71 +1,72 @@
 /**
- * The seam between the cache and those who answer with its pages: the page cache itself, and a worker's copies of it.
+ * The seam between the cache and the code that serves its pages. Implemented by the page cache and by a worker's copies of
+ * it.
  */
 import type { PageQuery } from '../model/page-query.ts';
 import type { Payer, Urgency } from '../quota/demand.ts';
 import type { Page } from './page.ts';
 
-/** Where pages come from. Every implementation passes `test/conformance/page-source.ts`. */
+/** Source of pages. Every implementation passes `test/conformance/page-source.ts`. */
 export interface PageSource {
   /**
-   * The page, if it is held and good enough. Never waits and makes no call.
+   * Returns the cached page on a hit, else undefined. Never waits and makes no call.
    *
-   * @throws Problem with a remembered refusal, where refusals are remembered
+   * @throws Problem for a remembered refusal, where refusals are remembered
    */
   hit(query: PageQuery, maxAgeSeconds?: number): Lookup | undefined;
 
   /**
-   * The page, from the upstream if need be: one call for all who ask for it at the same time. A stale page is answered at
-   * once, and revalidated behind it.
+   * Returns the page, fetching it on a miss; concurrent misses coalesce into one call. Serves a stale page at once and
+   * refreshes it in the background.
    *
-   * @throws Problem when there is no page to answer with, or the signal's reason when the caller leaves first
+   * @throws Problem if there is no page to serve, or the signal's reason if the caller disconnects first
    */
   get(query: PageQuery, ask: Ask): Promise<Lookup>;
 
-  /** The page that is held, however old. Makes no call, and changes nothing of what is held. */
+  /** Returns the cached page at any age. Makes no call and leaves the cache unchanged. */
   peek(query: PageQuery): Page | undefined;
 
-  /** Fetches a page ahead of demand. Resolves with undefined where that fails, or there is no quota for it; never rejects. */
+  /** Fetches a page ahead of demand. Resolves with undefined on failure or without quota; never rejects. */
   prefetch(query: PageQuery, payer: Payer): Promise<Page | undefined>;
 }
 
-/** A question on somebody's account. */
+/** Who asks for a page, and how. */
 export interface Ask extends Payer {
   /**
-   * How much it matters when; `interactive`, the default, where somebody waits. With `bulk` a walk costs no more calls than it
-   * has to: its first page is as fresh as any, and later pages, which an unchanged first page has confirmed, are taken however old.
+   * Priority of the call; default `interactive`. With `bulk`, a walk costs the fewest calls: its first page is fresh, and
+   * later pages are served at any age while an unchanged first page confirms them.
    */
   readonly urgency?: Urgency;
-  /** Ends this caller's wait, and nobody else's. */
+  /** Ends this caller's wait and no other's. */
   readonly signal?: AbortSignal;
-  /** The caller wants nothing older; granted at most once in `minFreshSeconds` a key. */
+  /** Oldest acceptable age. Forces a revalidation at most once per key in `minFreshSeconds`. */
   readonly maxAgeSeconds?: number | undefined;
 }
 
-/** A page, and the cache's part in it. */
+/** A page, and how the cache found it. */
 export interface Lookup {
   readonly page: Page;
   readonly outcome: Outcome;
 }
 
-/** What the cache did, in the terms of RFC 9211. Whether a hit is stale, and why, stands on the page. */
+/** What the cache did, in the terms of RFC 9211. Whether a hit is stale, and why, is on the page. */
 export type Outcome =
   | {
       readonly kind: 'hit';
-      /** It was not in memory, but among the pages that instances share. */
+      /** Whether the page came from the pages that instances share, not from memory. */
       readonly shared: boolean;
     }
   | {
       readonly kind: 'forwarded';
       readonly why: ForwardReason;
-      /** The call was made for somebody else who asked for the same page. */
+      /** Whether the call was made for another caller of the same page. */
       readonly collapsed: boolean;
       readonly stored: boolean;
     };
 
-/** Nothing was held; what was held was stale; or the request did not want what was held (RFC 9211 §2.2). */
+/** Why a call was made: nothing cached, a stale page, or a request that refused the cached page (RFC 9211 §2.2). */
 export type ForwardReason = 'uri-miss' | 'stale' | 'request';
 
-/** The outcomes of hits, made once: a hit allocates no more than its lookup. */
+/** Shared constants, so that a hit allocates only its lookup. */
 export const hitInMemory: Outcome = { kind: 'hit', shared: false };
 export const hitInShared: Outcome = { kind: 'hit', shared: true };

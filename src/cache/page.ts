@@ -1,41 +1,41 @@
 /**
- * A page as it is held: everything that can be made once, when it arrives.
+ * A cached page. Whatever can be computed once is computed when it arrives.
  */
 import { createHash } from 'node:crypto';
 import { brotli } from './compression.ts';
 
-/** What is answered. Two instances that hold the same content hold equal bodies. */
+/** What is served. Equal content gives equal bodies on every instance. */
 export interface PageBody {
-  /** Weak, of the content: it survives a restart and is equal on every instance. */
+  /** Weak, derived from the content: stable across restarts and instances. */
   readonly etag: string;
-  /** HTTP date of the newest send; undefined when there is none. */
+  /** HTTP date of the newest row; undefined if there is none. */
   readonly lastModified: string | undefined;
   /** Target of `Link: …; rel="next"`; undefined on the last page. */
   readonly next: string | undefined;
   /** The cursor in `next`. */
   readonly cursor: string | undefined;
-  /** The content, in the smallest encoding. The others are made out of it. */
+  /** The content in its smallest encoding, from which the others are made. */
   readonly br: Buffer;
-  /** Bytes of the content when it is not encoded. */
+  /** Size of the unencoded content, in bytes. */
   readonly identityBytes: number;
 }
 
 /**
- * A body with its times, all in milliseconds of this process's monotonic clock, so that no wall clock that is set makes a page
- * younger. Where a page leaves the process, they go as wall times (Redis) or as of the sender's clock (workers).
+ * A body with its times, in milliseconds of this process's monotonic clock: setting the wall clock makes no page younger.
+ * Outside the process they are wall times (Redis) or relative to the sender's clock (workers).
  */
 export interface Page {
   readonly kind: 'page';
   readonly body: PageBody;
   readonly fetchedAt: number;
   readonly freshUntil: number;
-  /** Which generation of its walk it belongs to. */
+  /** Generation of its walk. */
   readonly generation: number;
-  /** When the last try to refresh it failed; undefined when it succeeded. */
+  /** When the last refresh failed; undefined after a success. */
   readonly failedAt: number | undefined;
 }
 
-/** Made here alone, without a spread, so that all pages share one hidden class in V8. */
+/** Builds a page. The only place, and without a spread, so that all pages share one hidden class in V8. */
 export function pageOf(
   body: PageBody,
   { fetchedAt, freshUntil, generation, failedAt }: Omit<Page, 'kind' | 'body'>,
@@ -47,7 +47,7 @@ export interface PageContent {
   readonly json: string;
   readonly next: string | undefined;
   readonly cursor: string | undefined;
-  /** Milliseconds of the newest send; undefined when there is none. */
+  /** Time of the newest row, in milliseconds; undefined if there is none. */
   readonly newestMs: number | undefined;
 }
 
@@ -56,7 +56,9 @@ export interface RenderedContent extends PageContent {
   readonly first: string;
 }
 
-/** The weak tag of a content (RFC 9110 §8.8.3). In one piece: it is held with the page, what it was cut out of is not. */
+/**
+ * Returns the weak ETag of a content (RFC 9110 §8.8.3). Copied, so that the page does not keep the whole digest string alive.
+ */
 export function tagOf(json: string): string {
   const tag = `W/"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
   return Buffer.from(tag, 'latin1').toString('latin1');
@@ -68,7 +70,7 @@ export async function makeBody(content: PageContent, etag = tagOf(content.json))
   return bodyOf(content, etag, await brotli(identity), identity.length);
 }
 
-/** @param br the content as it is held */
+/** @param br the content in Brotli */
 export function bodyOf(
   { next, cursor, newestMs }: Omit<PageContent, 'json'>,
   etag: string,
@@ -76,6 +78,6 @@ export function bodyOf(
   identityBytes: number,
 ): PageBody {
   const lastModified = newestMs === undefined ? undefined : new Date(newestMs).toUTCString();
-  // Written out: with a spread in it, V8 would give every body another hidden class.
+  // No spread: V8 would give every body its own hidden class.
   return { etag, lastModified, next, cursor, br, identityBytes };
 }

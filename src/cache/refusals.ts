@@ -1,11 +1,11 @@
 /**
- * What the upstream said no to is remembered for a while, so that it is not asked again at once.
+ * Remembers refusals of the upstream for a while, so that the same question is not sent again at once.
  */
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { Problem, remembered } from '../problems.ts';
 
-/** What is remembered of a question that cannot be answered. */
+/** Codes that are remembered. */
 export type RefusalCode = z.output<typeof refusalCode>;
 const refusalCode = z.enum([
   ...(['campaign-not-found', 'invalid-cursor'] as const),
@@ -14,7 +14,7 @@ const refusalCode = z.enum([
 
 export const isRefusalCode = (text: string): text is RefusalCode => refusalCode.safeParse(text).success;
 
-/** Whether it says nothing of the campaign or the cursor: the upstream failed with this one question. */
+/** Whether the upstream failed on this question, without a statement about the campaign or the cursor. */
 export const isFailure = (code: RefusalCode) => code !== 'campaign-not-found' && code !== 'invalid-cursor';
 
 /** Times in milliseconds of the monotonic clock. */
@@ -24,26 +24,26 @@ export interface Refusal {
   /** For the log. */
   readonly reason?: string | undefined;
   readonly at: number;
-  /** When callers are told to retry. */
+  /** When callers may retry (`Retry-After`). */
   readonly until: number;
-  /** How long Constant Contact asks to wait, where it does. */
+  /** Seconds that Constant Contact asked to wait, if it did. */
   readonly waitSeconds?: number | undefined;
 }
 
 export class Refusals {
   readonly #clock: Clock;
   readonly #outageAt: () => number;
-  /** How long one is remembered, in milliseconds. */
+  /** How long a refusal is remembered, in milliseconds. */
   readonly forMs: number;
 
-  /** @param outageAt monotonic time of the last outage: failures from before it are not remembered any more */
+  /** @param outageAt monotonic time of the last outage; failures from before it are forgotten */
   constructor(clock: Clock, notFoundSeconds: number, outageAt: () => number = () => Number.NEGATIVE_INFINITY) {
     this.#clock = clock;
     this.#outageAt = outageAt;
     this.forMs = notFoundSeconds * 1000;
   }
 
-  /** What to remember of a problem; undefined where the same question may be answered the next time. */
+  /** Returns the refusal to remember for a problem; undefined if the next try may succeed. */
   of({ code, reason, isLasting, retryAfterSeconds: waitSeconds }: Problem): Refusal | undefined {
     if (!isRefusalCode(code) || (isFailure(code) && !isLasting)) return undefined;
     const at = this.#clock.monotonic();
@@ -51,7 +51,7 @@ export class Refusals {
     return { kind: 'refusal', code, reason, at, until, waitSeconds };
   }
 
-  /** Whether a remembered failure may have been part of an outage, and not of its question. */
+  /** Whether an outage, not the question, may have caused a remembered failure. */
   mayHavePassed({ code, at }: Refusal): boolean {
     return isFailure(code) && at <= this.#outageAt();
   }
@@ -61,12 +61,12 @@ export class Refusals {
   }
 }
 
-/** For a walk, which retries whatever is remembered: it waits no longer than Constant Contact asks. */
+/** Problem for an export, which retries remembered failures: it waits only as long as Constant Contact asked. */
 export const problemForWalk = ({ code, waitSeconds }: Refusal) => new Problem(code, { retryAfterSeconds: waitSeconds });
 
 /**
- * How long the upstream is left alone after a failure, where what is held is answered meanwhile: `minFreshSeconds`, or less where
- * the upstream has not been asked, as while the queue is full or the circuit open.
+ * How long to serve the cached page after a failure before the next try: `minFreshSeconds`, or less if no call was made
+ * (queue full, circuit open).
  */
 export function pauseMs({ code, reason, isLasting, retryAfterSeconds = 1 }: Problem, minFreshSeconds: number): number {
   const wasAsked = code !== 'upstream-busy' || reason === 'throttled' || isLasting;

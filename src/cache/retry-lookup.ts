@@ -2,10 +2,10 @@ import { MeansAnotherId } from '../model/campaign-ids.ts';
 import { isAbandoned } from '../quota/waiters.ts';
 
 /**
- * Runs `lookup`, and retries it once for each of two reasons: the call that it joined was aborted because all other callers left,
- * and the id that it asked by has just turned out to mean another one.
+ * Retries a lookup once for each of two reasons: the call it joined was aborted because all other callers left, or its id
+ * turned out to mean another one.
  *
- * @param signal of the caller, who is not answered once it is aborted
+ * @param signal of the caller; once aborted, no retry
  * @throws what `lookup` throws
  */
 export async function retryLookup<T>(lookup: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

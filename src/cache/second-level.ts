@@ -1,7 +1,7 @@
 /**
- * The seam to what is behind the pages in memory: the pages that instances share.
+ * The seam to the pages that instances share, behind those in memory.
  *
- * It is not get and set: a page has to be looked for, and the lease to fetch it taken, in one step.
+ * Not get and set: looking a page up and taking the lease to fetch it must be one step.
  */
 
 import type { Problem } from '../problems.ts';
@@ -12,66 +12,63 @@ import type { PageOfWalk } from './page-of-walk.ts';
 import type { Refusal, RefusalCode } from './refusals.ts';
 
 /**
- * It answers within its time limit, and never rejects for a failure that is its own: then the lease is the asker's. It may forget
- * anything, and never returns what is older than asked or of another generation. Every implementation passes
+ * Replies within its time limit and never rejects for its own failures: then the asker gets the lease. May forget anything,
+ * but never returns a page older than asked or of another generation. Every implementation passes
  * `test/conformance/second-level.ts`.
  */
 export interface SecondLevel {
-  /** Whether the generation of a walk may have changed unnoticed: what is held of it is confirmed before it is answered. */
+  /** Whether the walk's generation may have changed unnoticed; cached pages must be confirmed before they are served. */
   isDoubtful(walk: string): boolean;
 
-  /** Learns the present generation of a walk, if it can. */
+  /** Learns the current generation of a walk, if possible. */
   confirm(walk: string): Promise<void>;
 
   /**
-   * The page or the refusal, if it is there; else the lease, or what comes of the call of another instance that has it.
+   * Returns the page or refusal, else the lease, else the result of another instance's call.
    *
    * @param signal ends the wait for another instance's call
-   * @throws Problem with which another instance's call has ended, or the signal's reason
+   * @throws Problem with which another instance's call ended, or the signal's reason
    */
   look(page: PageOfWalk, wanted: Wanted, demand: Demand, signal: AbortSignal): Promise<SecondLevelReply>;
 
-  /**
-   * Has all instances forget what they hold of a campaign; undefined is all campaigns. Resolves with false where that could not
-   * be completed.
-   */
+  /** Purges a campaign on all instances; undefined purges all campaigns. Resolves with false if the purge is incomplete. */
   purge(campaign: string | undefined): Promise<boolean>;
 
-  /** Calls `listener` when an instance, this one too, has a campaign forgotten, or all of them (undefined). */
+  /** Calls `listener` when any instance, including this one, purges a campaign, or all of them (undefined). */
   onPurge(listener: (campaign: string | undefined) => void): void;
 }
 
-/** What is good enough. */
+/** Which pages are good enough. */
 export interface Wanted {
-  /** Monotonic time in milliseconds: nothing that was fetched before it. */
+  /** Earliest acceptable fetch, in monotonic milliseconds. */
   readonly notBefore: number;
-  /** A stale page will do. */
+  /** Whether a stale page may be served. */
   readonly mayBeStale: boolean;
-  /** What is held: where the same comes back, it is not decoded again. */
+  /** The cached body, reused if the same content comes back. */
   readonly known: PageBody | undefined;
-  /** Renders the page again, out of its content. @throws when the content is no page */
+  /** Renders the page again from its content. @throws when the content is no page */
   readonly rebuild: (json: string, cursor: string | undefined) => RenderedContent;
 }
 
 export type SecondLevelReply =
-  /** `waited`: for another instance's call. */
+  /** `waited`: whether it waited for another instance's call. */
   | { readonly kind: 'page'; readonly page: Page; readonly waited: boolean }
   | Pick<Refusal, 'kind' | 'code' | 'until'>
-  /** The call is the asker's to make, and its outcome to be reported. `fallback` is a stale page that is there. */
+  /** The asker makes the call and reports its outcome. `fallback` is a stale page, if there is one. */
   | { readonly kind: 'lease'; readonly lease: Lease; readonly fallback: Page | undefined };
 
-/** The right to make the call. Its holder reports the outcome once, with one of these; none of them rejects. */
+/** The right to make the call. Its holder reports the outcome once, with one of these methods; none rejects. */
 export interface Lease {
-  /** Resolves with the page's generation; undefined where the page was not taken. */
+  /** Resolves with the page's generation; undefined if the page was not stored. */
   stored(page: Omit<Page, 'kind' | 'generation' | 'failedAt'>, arrived: ArrivedPage): Promise<number | undefined>;
-  /** @param forMs how long it is remembered */
+  /** @param forMs how long the refusal is remembered */
   refused(code: RefusalCode, forMs: number): void;
   failed(problem: Problem | undefined): void;
-  /** The call was of no use for this page: an instance that waits for it takes the lease. */
+  /** The call brought nothing for this page: a waiting instance takes the lease. */
   released(): void;
 }
 
-/** Where nobody hears of the outcome. */
+/** A lease that reports to no one. */
 export const noLease: Lease = {
   stored: () => Promise.resolve(undefined),
   refused: () => {},
@@ -79,7 +76,7 @@ export const noLease: Lease = {
   released: () => {},
 };
 
-/** Where this is the only instance: nothing is there, and every lease is granted. */
+/** For a single instance: always empty, and grants every lease. */
 export const noSecondLevel: SecondLevel = {
   isDoubtful: () => false,
   confirm: () => Promise.resolve(),

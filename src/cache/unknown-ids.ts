@@ -1,45 +1,45 @@
 /**
- * Bounds the calls that a client can spend on campaign ids that do not exist: `maxUnknownIds` different ones an hour.
+ * Limits the calls that a client can spend on campaign ids that do not exist: `maxUnknownIds` different ones an hour.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
 import { Problem } from '../problems.ts';
 
-/** Different ids of one client in an hour that turn out not to exist. */
+/** Most unknown ids per client and hour. */
 export const maxUnknownIds = 60;
 const hourMs = 3_600_000;
-/** Clients that are remembered; the least recently seen is evicted. */
+/** Most clients remembered; the least recently seen is evicted. */
 const maxClients = 5_000;
 const maxKnown = 50_000;
 
 interface UnknownId {
-  /** When it was asked for; monotonic, in milliseconds. */
+  /** When it was requested, in monotonic milliseconds. */
   readonly at: number;
-  /** Whether the answer was an empty page, and not an error. */
+  /** Whether the response was an empty page instead of an error. */
   readonly isAnswered: boolean;
 }
 
 interface ClientIds {
-  /** The oldest first. */
+  /** Oldest first. */
   readonly unknown: Map<string, UnknownId>;
-  /** Ids whose answers are awaited. */
+  /** Ids with a lookup in flight. */
   readonly pending: Set<string>;
-  /** Continue those who wait until one of the pending ids is known. */
+  /** Resume requests that wait for a pending id. */
   waiting: (() => void)[];
 }
 
 export class UnknownIds {
   readonly #clock: Clock;
   readonly #rememberedMs: number;
-  /** Ids that are known to exist, shared by all clients. */
+  /** Ids known to exist, for all clients. */
   readonly #known = new LRUCache<string, true>({ max: maxKnown });
   readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
   readonly #ids: OtherIds;
 
   /**
-   * @param notFoundSeconds for which it is remembered that an id does not exist
-   * @param ids what else is known of ids
+   * @param notFoundSeconds how long an unknown id is remembered
+   * @param ids what else is known about ids
    */
   constructor(clock: Clock, notFoundSeconds: number, ids: OtherIds) {
     this.#clock = clock;
@@ -47,7 +47,7 @@ export class UnknownIds {
     this.#ids = ids;
   }
 
-  /** Forgets what is known of an id, or of all. */
+  /** Forgets one id, or all. */
   forget(id?: string): void {
     if (id === undefined) this.#known.clear();
     else this.#known.delete(id);
@@ -58,8 +58,8 @@ export class UnknownIds {
   }
 
   /**
-   * Runs `ask`, a question about a campaign. It waits while the ids that the client is asking for could exceed the bound if all
-   * were unknown. An id that is known to exist is always asked for. One that has an empty page, and is known not to exist, counts.
+   * Runs `ask` for a campaign id. Waits while the client's pending ids could exceed the limit if all were unknown. An id
+   * known to exist always passes. An id with an empty page, and known not to exist, counts.
    *
    * @throws Problem `rate-limited`, what `ask` throws, or the signal's reason
    */
@@ -87,16 +87,16 @@ export class UnknownIds {
   }
 
   /**
-   * Whether one more id may be asked for now; false while it depends on ids that are being asked for.
+   * Whether one more id may be looked up now; false while that depends on pending ids.
    *
-   * @throws Problem when it may not
+   * @throws Problem if the limit is reached or the id is known not to exist
    */
   #mayAsk(ids: ClientIds, id: string): boolean {
     const now = this.#clock.monotonic();
     this.#forgetOld(ids);
     const unknown = ids.unknown.get(id);
     if (unknown) {
-      // It is remembered for all that can be asked of it.
+      // Remembered for the id as a whole, whatever is requested about it.
       if (unknown.isAnswered || now - unknown.at >= this.#rememberedMs) return true;
       throw new Problem('campaign-not-found', { reason: 'remembered' });
     }
@@ -124,7 +124,7 @@ export class UnknownIds {
   }
 }
 
-/** Resolves when one more of the ids that are being asked for is known; rejects with the signal's reason. */
+/** Resolves when a pending id is settled; rejects with the signal's reason. */
 function untilNext({ waiting }: ClientIds, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal?.reason);
@@ -140,7 +140,7 @@ function untilNext({ waiting }: ClientIds, signal: AbortSignal | undefined): Pro
 function tooMany({ unknown }: ClientIds, now: number): Problem {
   const [oldest = { at: now }] = unknown.values();
   return new Problem('rate-limited', {
-    detail: `This client has asked for ${maxUnknownIds} campaign ids within an hour that do not exist. Check the ids.`,
+    detail: `This client has requested ${maxUnknownIds} campaign ids within an hour that do not exist. Check the ids.`,
     retryAfterSeconds: Math.max(1, Math.ceil((oldest.at + hourMs - now) / 1000)),
     reason: 'unknown-ids',
   });

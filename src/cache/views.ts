@@ -1,5 +1,5 @@
 /**
- * Pages made out of other pages, which costs no call: from an instant on where the upstream knows none, in another form, or by
+ * Makes pages from other cached pages without a call: `created_since` where the upstream does not filter, v2's form, or
  * another id of the same campaign.
  */
 import type { Clock } from '../clock.ts';
@@ -16,7 +16,7 @@ import { bodyFor, type PageFormat, rowsOf } from './page-format.ts';
 import type { Lookup, Outcome } from './page-source.ts';
 
 interface Parts {
-  /** The source, on the account of all who want the view. */
+  /** Looks up the source, charged to all callers of the view. */
   readonly lookUp: (source: PageQuery, ask: LookupAsk) => Promise<Lookup>;
   readonly goodForMs: (source: PageQuery) => number;
   readonly keys: PageKeys;
@@ -33,7 +33,7 @@ export class Views {
   }
 
   /**
-   * Makes the view. It is as old as its source, and revalidated with it.
+   * Makes the view. It shares its source's age and is revalidated with it.
    *
    * @throws as a lookup of its source
    */
@@ -67,8 +67,8 @@ export class Views {
   }
 
   /**
-   * Whether a walk from an instant on is over at a cursor, where v2 ends it without an empty last page. Looks at the page behind
-   * the cursor, which the reader would ask for next; false when that page cannot be had.
+   * Whether a filtered walk ends at a cursor, since v2 ends without an empty last page. Looks up the page behind the cursor,
+   * which the reader would request next; false if that page is unavailable.
    */
   async #isOver(createdSince: string, source: PageQuery, cursor: string | undefined, call: Call): Promise<boolean> {
     if (cursor === undefined) return false;

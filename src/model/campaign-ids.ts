@@ -1,28 +1,32 @@
 /**
- * The ids of campaigns: v2's digits, and with v3 the UUIDs of campaigns and of their activities.
+ * Campaign ids: digits in v2, and with v3 also the UUIDs of campaigns and of their activities.
  */
 
 /**
- * What ids mean the same activity. Rows are held once, under the activity's id; a page requested by another id is a view of it.
+ * Maps ids that mean the same activity. Rows are cached once, under the activity's id; a page requested by another id is a
+ * view of it.
  */
 export interface OtherIds {
-  /** The id under which rows are held: that of the activity which `id` is known to mean, or `id` itself. Never two steps. */
+  /**
+   * Returns the id that rows are cached under: that of the activity that `id` is known to mean, or `id` itself. Always one
+   * step.
+   */
   activityOf(id: string): string;
-  /** All ids that are known to mean the same, `id` among them. */
+  /** Returns all ids known to mean the same, including `id`. */
   allOf(id: string): readonly string[];
-  /** Whether something is known to have this id. */
+  /** Whether an activity or campaign is known to have this id. */
   exists(id: string): boolean;
-  /** Whether nothing is known to have this id, though its reports may be answered: empty. */
+  /** Whether the id is known to be unused, although its reports may return empty pages. */
   isNowhere(id: string): boolean;
-  /** Records that this is the id of an activity: there are rows under it, or a campaign lists it. */
+  /** Records the id of an activity, proven by rows or by a campaign's list. */
   addActivity(id: string): void;
-  /** Forgets that this id, or any, was found to mean nothing. What ids mean never changes, and is kept. */
+  /** Forgets that this id, or any, was found to be unused. Known meanings never change and stay. */
   doubt(id?: string): void;
-  /** The same, and that it is an activity's where only rows say so: what instances share may have been false. */
+  /** Like `doubt`, and also forgets activities known only from rows: pages shared by instances may have been false. */
   forget(id?: string): void;
 }
 
-/** For v2, where a campaign has one id. */
+/** For v2: a campaign has one id. */
 export const noOtherIds: OtherIds = {
   activityOf: (id) => id,
   allOf: (id) => [id],
@@ -33,12 +37,12 @@ export const noOtherIds: OtherIds = {
   forget: () => {},
 };
 
-/** Thrown instead of an answer when it has just become known that the id means another one, which has to be used instead. */
+/** Thrown when a lookup reveals that the id means another one: retry with that. */
 export class MeansAnotherId extends Error {
   override readonly name = 'MeansAnotherId';
 }
 
-/** Which campaign ids a caller may use. */
+/** Campaign ids that a caller may use. */
 export interface CampaignIdRule {
   readonly pattern: RegExp;
   readonly allowed: string;

@@ -1,18 +1,18 @@
 /**
- * Cursors: what leads from one page of Constant Contact's to the next, and comes back from callers as `next`.
+ * Cursors: lead from one page of Constant Contact's to the next, and come back from callers as `next`.
  *
- * v2's cursor carries everything and goes up alone. In v3, `limit` and filters can stand beside a cursor that is only a page's
- * number, and the cursor has one of two names: there, the whole query of the link is the cursor that callers see.
+ * A v2 cursor carries everything and is sent alone. In v3 the cursor has one of two names, and `limit` and filters can
+ * accompany one that is only a page number: there, callers see the link's whole query as the cursor.
  */
 import { z } from 'zod';
 
-/** A cursor is opaque. From callers and upstream alike it has to be short and printable, and nothing else. */
+/** A cursor is opaque. From callers and upstream alike, it only has to be short and printable. */
 export const cursorPattern = /^[\x20-\x7e]{1,2048}$/;
 
 /**
- * The cursor out of v2's link, decoded once; undefined where there is none, or more than one. Its path is not always the one
- * that was called. A `+` that is not encoded becomes a space here, and a `+` again in the next call: Constant Contact meets
- * what it wrote, however it reads it.
+ * Returns the cursor in a v2 link, decoded once; undefined if there is none or more than one. The link's path may differ from
+ * the one called. An unencoded `+` becomes a space here and a `+` again in the next call, so Constant Contact receives what
+ * it wrote.
  */
 export function cursorOfLink(link: string): string | undefined {
   const cursors = new URLSearchParams(queryOf(link)).getAll('next');
@@ -20,18 +20,18 @@ export function cursorOfLink(link: string): string | undefined {
   return cursors.length === 1 && cursor !== undefined && cursorPattern.test(cursor) ? cursor : undefined;
 }
 
-/** Where a page may hold links: what some libraries write for an empty object is one, too. */
+/** Schema of optional links. Tolerates what some libraries write for an empty object. */
 export const linksOf = <T extends z.ZodType>(links: T) =>
   links.or(z.union([z.literal(''), z.tuple([])]).transform(() => undefined)).nullish();
 
-/** What v3's link to the next page says. */
+/** The query of v3's link to the next page. */
 export interface NextQuery {
   readonly cursor: string;
   /** Whether the link has parameters that are not forwarded. */
   readonly isOdd: boolean;
 }
 
-/** The cursor that stands for v3's link; undefined where it cannot be followed: without a cursor, or with one that is too long. */
+/** Returns the cursor for a v3 link; undefined if the link has no cursor or is too long. */
 export function cursorOfHref(href: string): NextQuery | undefined {
   const replay = replayOf(queryOf(href));
   if (!replay) return undefined;
@@ -40,8 +40,8 @@ export function cursorOfHref(href: string): NextQuery | undefined {
 }
 
 /**
- * The query that a cursor of v3's stands for, as it goes up; undefined where it is none that `cursorOfHref` could have made.
- * It is a caller's input: what is not on the list, is out of bounds or is spelled in another way is not forwarded.
+ * Returns the upstream query for a v3 cursor; undefined if `cursorOfHref` could not have made it. The cursor is caller input:
+ * parameters that are not listed, out of bounds or spelled differently are not forwarded.
  */
 export function queryOfCursor(cursor: string): string | undefined {
   const text = Buffer.from(cursor, 'base64url');
@@ -50,13 +50,13 @@ export function queryOfCursor(cursor: string): string | undefined {
   return replayOf(query)?.query === query ? query : undefined;
 }
 
-/** Whether a caller's cursor can be Constant Contact's; v2's are opaque. */
+/** Whether a caller's cursor can be Constant Contact's. v2's are opaque. */
 export const cursorRules: Readonly<Record<'v2' | 'v3', (cursor: string) => boolean>> = {
   v2: () => true,
   v3: (cursor) => queryOfCursor(cursor) !== undefined,
 };
 
-/** The parameters that lead to a page (v3: tracking reports and lists), and what each can be when it is decoded. */
+/** Parameters that identify a page (v3: tracking reports and lists), with the pattern of each decoded value. */
 const replayed: ReadonlyMap<string, RegExp> = new Map([
   ['cursor', cursorPattern],
   ['next', cursorPattern],
@@ -67,8 +67,8 @@ const replayed: ReadonlyMap<string, RegExp> = new Map([
 ]);
 
 /**
- * The parameters of a query that go up, spelled as they are there: another spelling may mean something else to Constant Contact
- * (`+`, `%20`). Undefined where one of them is repeated or out of bounds, or where none is a cursor.
+ * Returns the forwarded parameters of a query in their own spelling: another spelling (`+`, `%20`) may mean something else to
+ * Constant Contact. Undefined if one is repeated or out of bounds, or if none is a cursor.
  */
 function replayOf(query: string): { readonly query: string; readonly isOdd: boolean } | undefined {
   const kept = new Map<string, string>();
@@ -87,16 +87,16 @@ function replayOf(query: string): { readonly query: string; readonly isOdd: bool
   return kept.has('cursor') || kept.has('next') ? { query: [...kept.values()].join('&'), isOdd } : undefined;
 }
 
-/** What can stand in a value (RFC 3986 §3.4); `;` separates parameters for some servers, and is encoded. */
+/** Characters allowed in a value (RFC 3986 §3.4). `;` is encoded, since some servers treat it as a separator. */
 const valuePattern = /^[\w.~!$'()*+,:@/?%=-]*$/;
-/** Printable ASCII that has to be encoded there, but for `&` and `#`, which end a value. */
+/** Printable ASCII that must be encoded in a value, except `&` and `#`, which end it. */
 const unencoded = /[ ";<>[\\\]^`{|}]/g;
 const decoded = (value: string) => new URLSearchParams(`=${value}`).get('') ?? '';
 
-/** Characters of a link: one that can be followed has at most half of them, and eight megabytes of one take seconds to read. */
+/** Longest link, in characters. A usable one is at most half as long, and parsing 8 MB of one takes seconds. */
 const maxLinkLength = 16_384;
 
-/** A link's query; all of it where it is nothing else, and nothing of a link that is too long to be followed. */
+/** Returns a link's query; the whole link if it is nothing else; empty if the link is too long. */
 function queryOf(link: string): string {
   if (link.length > maxLinkLength) return '';
   const [withoutFragment = ''] = link.split('#', 1);

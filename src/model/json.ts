@@ -2,12 +2,12 @@
  * Parses foreign JSON at a bounded cost: 8 MB of brackets take JSON.parse a second, which blocks all other requests.
  */
 
-/** A shorter text takes at most 20 ms, whatever is in it. A page of 500 sends is shorter. */
+/** Shorter texts parse in at most 20 ms, whatever they contain. A page of 500 sends is shorter. */
 const harmlessLength = 256 * 1024;
-/** Opening brackets, commas and strings: a page of 500 sends has 8,000. */
+/** Bound on opening brackets, commas and strings; a page of 500 sends has 8,000. */
 const maxTokens = 100_000;
 
-/** @throws SyntaxError, which quotes the text, also for a text that would take too long */
+/** Parses JSON. @throws SyntaxError, which may quote the text, if it is invalid or too costly to parse */
 export function parseJson(text: string): unknown {
   if (text.length > harmlessLength && !isCheap(text)) throw new SyntaxError('too many parts');
   return JSON.parse(text);
@@ -30,7 +30,7 @@ function isCheap(text: string): boolean {
   return tokens <= maxTokens;
 }
 
-/** Where the string that begins at `start` has its closing quote. */
+/** Returns the index of the closing quote of the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   let n = start + 1;
   while (n < text.length) {

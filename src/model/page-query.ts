@@ -3,10 +3,10 @@
  */
 import type { ReportName } from './report.ts';
 
-/** The form of a page other than Sendgate's own: Constant Contact v2's, for programs written for it. */
+/** A form of page other than Sendgate's own: Constant Contact v2's, for programs written for it. */
 export type PageForm = 'v2';
 
-/** What all pages of one walk have in common. */
+/** Fields shared by all pages of a walk. */
 export interface Walk {
   readonly report: ReportName;
   /** The id in the request. */
@@ -16,23 +16,23 @@ export interface Walk {
   readonly form?: PageForm | undefined;
 }
 
-/** The page with which a walk begins. */
+/** The first page of a walk. */
 export interface FirstPage extends Walk {
   readonly kind: 'first';
   /** Rows a page, 1–500. */
   readonly limit: number;
 }
 
-/** A later page of a walk. Its cursor carries the number of rows. */
+/** A later page of a walk. Its cursor includes the limit. */
 export interface NextPage extends Walk {
   readonly kind: 'next';
   readonly cursor: string;
 }
 
-/** Which of the two it is, the parser decides and nobody else. */
+/** A first or later page; only the parser decides which. */
 export type PageQuery = FirstPage | NextPage;
 
-/** The page behind a cursor, in the same walk. */
+/** Returns the query of the page behind a cursor, in the same walk. */
 export function pageBehind({ report, campaign, createdSince, form }: Walk, cursor: string): NextPage {
   return { kind: 'next', report, campaign, createdSince, form, cursor };
 }

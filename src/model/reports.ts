@@ -1,5 +1,5 @@
 /**
- * All reports, by name. One that stands here has its route, exports, description and drop-in resource.
+ * All reports by name. A report listed here gets its route, exports, description and drop-in resource.
  */
 import type { Report, ReportName } from './report.ts';
 import { sendsReport } from './sends.ts';

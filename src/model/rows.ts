@@ -1,42 +1,42 @@
 /**
- * Reads the rows of a list. In a report, an odd field costs neither the row nor the page.
+ * Parses the rows of a list. In a report, an odd field rejects neither its row nor the page.
  */
 import { z } from 'zod';
 import { parseInstantInUtc } from './instant.ts';
 
-/** A field whose value was not as documented, by its name in answers; `link`: the link to the next page has unknown parameters. */
+/** Name of a field whose value deviates from the documentation; `link` if the next page's link has unknown parameters. */
 export type OddField = string;
 
-/** In how many rows of a page a field was odd. */
+/** Number of rows on a page in which a field was odd. */
 export type OddRows = ReadonlyMap<OddField, number>;
 
-/** Reads a value; undefined when it is not what it should be. */
+/** Parses a value; undefined if it is invalid. */
 export type Reader = (value: unknown) => string | undefined;
 
 /**
- * Where a field of a row comes from: out of a field of Constant Contact's row; `asked`: the campaign id in the request; `absent`:
- * Constant Contact has no value for it, and it is empty.
+ * Source of a field: a field of Constant Contact's row; `asked`, the campaign id in the request; or `absent`, always empty
+ * because Constant Contact has no value for it.
  */
 export type FieldSource = { readonly from: string; readonly read: Reader } | 'asked' | 'absent';
 
-/** The source of each field, in the order in which rows have them. */
+/** Sources by field name, in the order of the row's fields. */
 export type RowFields<N extends string = string> = Readonly<Record<N, FieldSource>>;
 
 export const text: Reader = (value) => (typeof value === 'string' ? value : undefined);
 
-/** Ids are documented as strings and seen as numbers; a number that JSON.parse has rounded is no id any more. */
+/** Parses an id. Documented as strings, observed as numbers; a number that JSON.parse rounded is rejected. */
 export const id: Reader = (value) => {
   if (typeof value === 'string' && value !== '') return value;
   return Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : undefined;
 };
 
-/** The form of nearly all dates. The pattern alone proves a date, in a fifth of the time of parsing. */
+/** Matches nearly all dates. The pattern alone proves validity, in a fifth of the time of parsing. */
 const canonical = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 const dateLength = '2012-12-06'.length;
 
 /**
- * A date-time as UTC with milliseconds (`2012-12-06T13:06:14.762Z`). Without a zone it is UTC, as in both APIs, never
- * the machine's. A date alone is not accepted.
+ * Parses a date-time to UTC with milliseconds (`2012-12-06T13:06:14.762Z`). Without a zone it is UTC, as in both APIs, never
+ * the machine's. Rejects a date alone.
  */
 export const instant: Reader = (value) => {
   if (typeof value !== 'string' || value.length <= dateLength) return undefined;
@@ -44,8 +44,8 @@ export const instant: Reader = (value) => {
 };
 
 /**
- * A list of rows with this schema; one that does not match refuses the list. It is read up to the first of those: a schema for all
- * of them would describe each mistake in each row, which takes seconds where nothing is a row.
+ * Schema of a list that is rejected as a whole if one row does not match. Stops at the first mismatch: zod's own array would
+ * describe every mistake in every row, which takes seconds on a hostile list.
  */
 export const strictRows = <T>(row: z.ZodType<T>) =>
   z.array(z.unknown()).transform((all, context): readonly T[] => {
@@ -64,10 +64,10 @@ export const strictRows = <T>(row: z.ZodType<T>) =>
 type TextRow = Record<string, string>;
 
 /**
- * Reads a list of rows. A field that is missing or not as documented becomes an empty text. Only what has none of the fields is no
- * row: then the list is refused, with undefined.
+ * Parses a list of rows. A missing or invalid field becomes an empty string. An item without any of the fields rejects the
+ * list: undefined.
  *
- * Plain functions, and no schema: zod takes 12 µs to say what is wrong with a row, and an answer can hold 25,000 of them.
+ * Plain functions instead of a schema: zod takes 12 µs to describe a bad row, and a response can hold 25,000 of them.
  *
  * @param campaign the id in the request
  */

@@ -1,5 +1,5 @@
 /**
- * The report of sends: to whom a campaign went, and when.
+ * The sends report: who received a campaign, and when.
  */
 import { z } from 'zod';
 import type { Report } from './report.ts';
@@ -15,7 +15,7 @@ export const sendsReport = {
   schema,
   fields: schema.keyof().options,
   dateField: 'send_date',
-  // Contact and date tell a send from all others, unless one of them is missing.
+  // Contact and date identify a send unless one of them is missing.
   identity({ contact_id, send_date, email_address, activity_type }) {
     const identity = `${contact_id} ${send_date}`;
     return contact_id === '' || send_date === '' ? `${identity} ${email_address} ${activity_type}` : identity;

@@ -1,13 +1,13 @@
 /**
- * The fields that rows of all tracking reports have in common.
+ * Fields shared by the rows of all tracking reports.
  */
 import { z } from 'zod';
 import { id, instant, type RowFields, text } from './rows.ts';
 
 /**
- * As callers see them: v2's documented fields. Each report adds its own behind them.
+ * The shared fields as callers see them: v2's documented ones. Each report appends its own.
  *
- * @param activityType the one of this report
+ * @param activityType example for this report
  */
 export const trackingShape = (activityType: string) => ({
   activity_type: z.string().meta({ description: 'What happened', examples: [activityType] }),
@@ -22,7 +22,7 @@ export const trackingShape = (activityType: string) => ({
   }),
 });
 
-/** When a row's event happened. */
+/** Date of a row's event. */
 export const dateOfRow = z
   .string()
   .meta({ description: 'Instant in UTC, with milliseconds', examples: ['2012-12-06T13:06:14.762Z'] });
@@ -36,7 +36,7 @@ export const v2TrackingFields: TrackingFields = {
   email_address: { from: 'email_address', read: text },
 };
 
-/** @param v2Types v2's name of an activity type, by v3's; a type that is not in it keeps its name */
+/** The shared fields in v3's rows. @param v2Types v2's activity types by v3's; others keep their name */
 export const v3TrackingFields = (v2Types: Readonly<Record<string, string>>): TrackingFields => ({
   activity_type: {
     from: 'tracking_activity_type',
@@ -45,11 +45,11 @@ export const v3TrackingFields = (v2Types: Readonly<Record<string, string>>): Tra
       return type !== undefined && Object.hasOwn(v2Types, type) ? v2Types[type] : type;
     },
   },
-  // v3's rows carry the id of an activity.
+  // v3's rows contain an activity's id.
   campaign_id: 'asked',
   contact_id: { from: 'contact_id', read: id },
   email_address: { from: 'email_address', read: text },
 });
 
-/** The date of a v3 row, of any report. */
+/** Date of a v3 row, in any report. */
 export const v3Date = { from: 'created_time', read: instant } as const;

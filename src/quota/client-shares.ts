@@ -1,38 +1,38 @@
 /**
- * How a team's calls of a day are shared between its clients: the asking one has one half, all others together the
- * other, by the rule of the teams. A client that is alone in its team has everything. In memory, of one instance.
+ * Shares a team's daily calls between its clients: one half for the asking client, the other for all others together, lent by
+ * the rule of the teams. A client alone in its team may use everything. In memory, per instance.
  */
 import { LRUCache } from 'lru-cache';
 import { dayMs } from './day.ts';
 
-/** Clients of one team whose calls are remembered; past it the one that has not called for longest is forgotten. */
+/** Most clients remembered per team; the one without a call for longest is evicted. */
 const maxClients = 10_000;
 
 interface TeamClients {
-  /** Who was seen last, when, and when anybody else was; on the monotonic clock. */
+  /** The client seen last, when, and when another one was; monotonic. */
   last: string;
   lastAt: number;
   othersAt: number;
-  /** Calls of the day by client, and of all together. */
+  /** Today's calls by client, and their sum. */
   readonly calls: LRUCache<string, number>;
   all: number;
 }
 
-/** What is known of the team of an asking client. */
+/** Today's quota of the asking client's team. */
 export interface TeamDay {
-  /** Calls that the team is sure of in a day. */
+  /** The team's share of the day. */
   readonly part: number;
   readonly calls: number;
-  /** Calls that it may still make. */
+  /** Calls that the team may still make. */
   readonly available: number;
-  /** What is left of the day: 1 at its start, 0 at its end. */
+  /** Rest of the day: 1 at its start, 0 at its end. */
   readonly rest: number;
 }
 
 export class ClientShares {
   readonly #teams = new Map<string, TeamClients>();
 
-  /** A client has sent a request, whatever came of it. */
+  /** Records a request of a client, whatever its outcome. */
   seen(team: string, client: string, monotonicMs: number): void {
     const known = this.#of(team);
     if (known.last !== client) known.othersAt = known.lastAt;
@@ -46,7 +46,7 @@ export class ClientShares {
     known.all++;
   }
 
-  /** A new day has begun. */
+  /** Resets the counts for a new day. */
   forgetCalls(): void {
     for (const known of this.#teams.values()) {
       known.calls.clear();
@@ -54,12 +54,12 @@ export class ClientShares {
     }
   }
 
-  /** Calls that this client has to leave to the others of its team. */
+  /** Returns the calls that this client must leave to others of its team. */
   keptByOthers(team: string, client: string, { part, calls, available, rest }: TeamDay, monotonicMs: number): number {
     const known = this.#of(team);
     const othersAt = known.last === client ? known.othersAt : known.lastAt;
     if (monotonicMs - othersAt > dayMs) return 0;
-    // Where other teams have borrowed from this one, there is less to divide than its part.
+    // If other teams have borrowed from this one, there is less than its share to divide.
     const half = Math.min(part, calls + available) / 2;
     const callsOfOthers = known.all - (known.calls.peek(client) ?? 0);
     return Math.max(0, Math.round(Math.min(half - callsOfOthers, half * rest)));

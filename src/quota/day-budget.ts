@@ -1,5 +1,5 @@
 /**
- * The day's calls, counted here because no header tells how many are left; and whose they were.
+ * Counts the day's calls by team, because no header reports how many are left.
  */
 
 import type { Clock } from '../clock.ts';
@@ -17,18 +17,18 @@ import type { StoredDay } from './stored-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
-  /** Percent of the day's calls that only `interactive` demands may spend: the last ones. */
+  /** Percentage of the daily quota, its last calls, reserved for interactive requests. */
   readonly reserve: number;
 }
 
 const thresholds = [50, 80, 95, 100];
 
 interface Parts {
-  /** Of the day, by team. */
+  /** Shares of the day, by team. */
   readonly parts: ReadonlyMap<string, TeamPart>;
   readonly events: DayBudgetEvents;
   readonly clock: Clock;
-  /** Where the count survives a restart. */
+  /** Stores the count across restarts. */
   readonly kept: Kept<StoredDay> | undefined;
 }
 
@@ -39,9 +39,9 @@ export class DayBudget {
   readonly #clients = new ClientShares();
   #day: number;
   #shares: DayShares;
-  /** Calls that this process has made, by team. */
+  /** This process's calls, by team. */
   #own = new Map<string, number>();
-  /** What may be spent without the others: a part of what was left when they were lost. */
+  /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
   readonly #kept: Kept<StoredDay> | undefined;
@@ -67,19 +67,19 @@ export class DayBudget {
     return Math.floor(Math.min(this.#shares.left, this.#alone?.shares.left ?? Number.POSITIVE_INFINITY));
   }
 
-  /** Wall time in milliseconds at which the day that is counted ends. */
+  /** Wall time at which the counted day ends, in milliseconds. */
   endsAt(nowMs: number): number {
     this.#advance(nowMs);
     return (this.#day + 1) * dayMs;
   }
 
-  /** What is left of the day: 1 at its start, 0 at its end. */
+  /** Rest of the day: 1 at its start, 0 at its end. */
   restOfDay(nowMs: number): number {
-    // A clock that was set back to before this day began does not end it.
+    // A clock set back to before this day does not end it.
     return Math.min(1, (this.endsAt(nowMs) - nowMs) / dayMs);
   }
 
-  /** Each team's day, and last that of the account, and of teams that are no longer configured. */
+  /** Returns each team's day, then that of the account and of teams no longer configured. */
   teams(nowMs: number): readonly TeamDayStatus[] {
     this.#advance(nowMs);
     return this.#known.map(({ team }) => this.#statusOf(team, nowMs));
@@ -89,12 +89,12 @@ export class DayBudget {
     this.#clients.seen(team, client, monotonicMs);
   }
 
-  /** Whether a call of this urgency may be made now on this account. */
+  /** Whether this payer may make a call of this urgency now. */
   allows(payer: Payer, urgency: Urgency, now: Now): boolean {
     return this.#allowsAt(payer, urgency, this.restOfDay(now.wall), now.monotonic);
   }
 
-  /** Why no call of this urgency may be made now, and when one may. */
+  /** Returns the problem for a refused call: whose share is spent, and when to retry. */
   refusal(payer: Payer, urgency: Urgency, now: Now): Problem {
     const endsAt = this.endsAt(now.wall);
     if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
@@ -110,17 +110,17 @@ export class DayBudget {
     });
   }
 
-  /** Calls of the day that a demand of this urgency must leave to others. */
+  /** Calls of the day that a demand of this urgency must leave to more urgent ones. */
   keptFrom(urgency: Urgency): number {
     return urgency === 'interactive' ? 0 : (this.#options.perDay * this.#options.reserve) / 100;
   }
 
-  /** Whether more than half is left of what should be, had the day been spent evenly. */
+  /** Whether more than half of the calls are left that an even pace would leave. */
   isAmple(nowMs: number): boolean {
     return this.left(nowMs) > (this.#options.perDay * this.restOfDay(nowMs)) / 2;
   }
 
-  /** Counts a call. It is written down before the call is made, so that a crash loses none. */
+  /** Counts a call. Stored before the call is made, so that a crash loses none. */
   spend(payer: Payer, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
     this.#addOwn(payer.team, 1);
@@ -129,18 +129,18 @@ export class DayBudget {
     this.charge(payer);
   }
 
-  /** Has a client pay for a call that is counted already. */
+  /** Charges a client for a call that its team has already been charged for. */
   charge({ team, client }: Payer): void {
     if (client !== undefined) this.#clients.spend(team, client);
   }
 
-  /** A call that was granted by all instances is not made. */
+  /** Uncounts a call that Redis granted and that is not made. */
   giveBack(team: string): void {
     this.#addOwn(team, -1);
     this.#change(() => this.#shares.giveBack(team));
   }
 
-  /** What the other instances have to know. */
+  /** Returns this instance's counts, for the others. */
   report(nowMs: number): DayReport {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams
@@ -149,7 +149,7 @@ export class DayBudget {
     return { day: this.#day, rest, teams };
   }
 
-  /** The calls of all instances by team, one that was granted to this one among them or not. */
+  /** Adopts the counts of all instances. `granted`: the team whose call was just granted to this one, if any. */
   reported({ day }: DayReport, teams: readonly TeamCalls[], granted: string | undefined, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
     if (day !== this.#day) return;
@@ -157,13 +157,13 @@ export class DayBudget {
     this.#change(() => this.#shares.adopt(teams, rest));
   }
 
-  /** From now on the other instances cannot be asked: this one may spend its part of what is left. */
+  /** Switches to this instance's fraction of what is left: Redis is down. */
   divide(nowMs: number, fraction: Fraction): void {
     this.#advance(nowMs);
     this.#alone ??= { shares: this.#divided(fraction), fraction };
   }
 
-  /** The other instances can be asked again. */
+  /** Switches back to the shared count: Redis is up again. */
   unite(): void {
     this.#alone = undefined;
   }
@@ -223,7 +223,7 @@ export class DayBudget {
   }
 
   #advance(nowMs: number): void {
-    // A clock that is set back by a moment does not bring yesterday's calls back.
+    // A clock set back does not bring yesterday back.
     if (dayOf(nowMs) <= this.#day) return;
     this.#day = dayOf(nowMs);
     this.#shares = this.#newDay();

@@ -1,19 +1,19 @@
 /**
- * The refusal of a call when a part of the day is spent: whose part it was, and when a call is possible again.
+ * Explains the refusal of a call on a spent share: whose share it was, and when to retry.
  */
 
-/** Why a call may not be made, though the account's day is not spent. */
+/** Why a call is refused although the account has calls left today. */
 export type Spent = 'team' | 'cap' | 'client' | 'reserve';
 
 export const details: Readonly<Record<Spent, string>> = {
-  team: "Your team's part of the day's calls is spent, and the other teams keep theirs. Wait as long as `Retry-After` says.",
-  cap: 'Your team has made all the calls that it may make in a day (setting `callsPerDay`).',
+  team: "Your team's share of the daily quota is spent; the rest is reserved for other teams. Wait for `Retry-After` seconds and retry.",
+  cap: 'Your team has reached its daily limit of calls (setting `callsPerDay`).',
   client:
-    "Your part of your team's calls of the day is spent; the rest is for its other clients. Wait as long as `Retry-After` says.",
-  reserve: "The last of the account's calls of the day are for callers who wait for a page.",
+    "Your share of your team's daily quota is spent; the rest is reserved for its other clients. Wait for `Retry-After` seconds and retry.",
+  reserve: 'The last calls of the day are reserved for interactive requests.',
 };
 
-/** The first second at which a call is allowed, by binary search: lending only loosens during the day. */
+/** Finds the first second at which a call is allowed, by binary search: lending only loosens during the day. */
 export function secondsUntil(isAllowedIn: (seconds: number) => boolean, dayEndsInSeconds: number): number {
   let [refusedIn, allowedIn] = [0, dayEndsInSeconds];
   while (allowedIn - refusedIn > 1) {

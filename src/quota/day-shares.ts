@@ -1,51 +1,51 @@
 /**
- * How the calls of a day are shared between teams: each team keeps a part of them, and what it does not use is lent to
- * the others, the more freely the less of the day is left.
+ * Shares the day's calls between teams: each keeps a share, and lends what it does not use, more freely the less of the day
+ * is left.
  *
- * A team keeps `min(part − calls, part × rest of the day)` of its part, and less once it has made calls out of what it
- * kept. It may call while that leaves the others what they keep. See docs/decisions/0022. lua/include/day does the same for all
- * instances; test/conformance/day-shares.ts runs for both.
+ * A team keeps `min(share − calls, share × rest of the day)`, and less once it has spent what it kept. Others may call as
+ * long as that remains. See docs/decisions/0022. lua/include/day does the same for all instances;
+ * test/conformance/day-shares.ts runs for both.
  */
 
-/** What a team is sure of in a day. */
+/** A team's share of the day. */
 export interface TeamPart {
-  /** Calls: its weight's part of the day. */
+  /** Calls: the day's calls by weight. */
   readonly part: number;
-  /** Calls that it may make in a day, whatever the others leave. */
+  /** Most calls in a day, whatever the others leave. */
   readonly cap: number;
-  /** Whether its clients do not share with each other, since its requests are counted as a whole. */
+  /** Whether the team counts as one client, so that its clients do not share with each other. */
   readonly isWhole: boolean;
 }
 
-/** One team's day so far. */
+/** A team's day so far. */
 export interface TeamCalls {
   readonly team: string;
   readonly calls: number;
-  /** The most of its part that it still keeps; time takes from that. */
+  /** The most of its share that it still keeps; lending reduces that over time. */
   readonly kept: number;
 }
 
-/** The calls that belong to no team: probes. They ignore the teams' parts, since they are few. */
+/** Name for calls of no team: probes. Few, so they ignore the shares. */
 export const account = '';
-/** How people read of it. No team can have that name. */
+/** Display name of the account. No team can have it. */
 export const accountName = '(account)';
 
 const noPart: TeamPart = { part: 0, cap: Number.POSITIVE_INFINITY, isWhole: true };
 
-/** What decides a team's part of the day. */
+/** Settings that determine a team's share. */
 export interface TeamShare {
-  /** In proportion to those of the other teams; above 0. */
+  /** Relative to the other teams' weights; above 0. */
   readonly weight: number;
-  /** The most calls that it may make in a day; as many as there are without it. */
+  /** Most calls in a day. Default: all. */
   readonly callsPerDay?: number | undefined;
-  /** Of the team as a whole; without it, its clients share the day with each other. */
+  /** Rate limit of the team as a whole. Without it, its clients share the day with each other. */
   readonly requestsPerMinute?: number | undefined;
 }
 
-/** To nine digits, as lua/include/day does: both decide alike where half a call matters. */
+/** Rounds to nine digits, as lua/include/day does: both decide alike where half a call matters. */
 const rounded = (calls: number) => Math.round(calls * 1e9) / 1e9;
 
-/** Parts of a day by weight, with the teams' own caps. */
+/** Divides a day by weight, with each team's cap. */
 export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): ReadonlyMap<string, TeamPart> {
   const all = [...teams.values()].reduce((sum, { weight }) => sum + weight, 0);
   return new Map(
@@ -60,7 +60,7 @@ export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): 
   );
 }
 
-/** Calls of one day by team. `rest`, wherever it is asked for, is what is left of the day: 1 at its start, 0 at its end. */
+/** One day's calls by team. `rest` is the rest of the day throughout: 1 at its start, 0 at its end. */
 export class DayShares {
   readonly #total: number;
   readonly #parts: ReadonlyMap<string, TeamPart>;
@@ -82,7 +82,7 @@ export class DayShares {
     return Math.max(0, this.#total - this.#used);
   }
 
-  /** What has been counted, for a restart and for other instances. */
+  /** The counts, for a restart and for other instances. */
   get teams(): readonly TeamCalls[] {
     return [...this.#teams].map(([team, { calls, kept }]) => ({ team, calls, kept }));
   }
@@ -96,9 +96,9 @@ export class DayShares {
   }
 
   /**
-   * Calls that the team may still make now, if the others make none.
+   * Returns the calls that the team may make now if the others make none.
    *
-   * @param reserve calls that it has to leave to more urgent ones
+   * @param reserve calls to leave to more urgent demands
    */
   available(team: string, rest: number, reserve = 0): number {
     if (team === account) return this.left;
@@ -107,7 +107,7 @@ export class DayShares {
     return Math.max(0, Math.min(this.left - reserve - keptByOthers, this.partOf(team).cap - this.callsOf(team)));
   }
 
-  /** Counts a call. What the others keep stays whole: a team that has gone beyond what is free pays with its own. */
+  /** Counts a call. What the others keep stays untouched: a team that exceeds the free calls pays from its own share. */
   spend(team: string, rest: number): void {
     this.#count(team, 1);
     const mine = this.#teams.get(team);
@@ -115,7 +115,7 @@ export class DayShares {
     this.#level(rest);
   }
 
-  /** A call that was counted is not made. */
+  /** Uncounts a call that is not made. */
   giveBack(team: string): void {
     const known = this.#teams.get(team);
     if (!known || known.calls === 0) return;
@@ -123,7 +123,7 @@ export class DayShares {
     known.kept++;
   }
 
-  /** Takes over what was counted elsewhere; a count never falls. */
+  /** Adopts counts from elsewhere; a count never falls. */
   adopt(teams: readonly TeamCalls[], rest: number): void {
     for (const { team, calls, kept } of teams) {
       this.#count(team, Math.max(0, calls - this.callsOf(team)));
@@ -133,7 +133,7 @@ export class DayShares {
     this.#level(rest);
   }
 
-  /** The same day in one of `instances` equal parts, with `total` calls left in it. */
+  /** Returns the day's fraction for one of `instances`, with `total` calls left. */
   divide(total: number, instances: number): DayShares {
     const parts = [...this.#parts].map(
       ([team, { part, cap, isWhole }]) => [team, { part: part / instances, cap: cap / instances, isWhole }] as const,
@@ -160,13 +160,13 @@ export class DayShares {
     return Math.max(0, Math.min(kept, part - calls, cap - calls, part * rest));
   }
 
-  /** Calls that teams keep and that are not there. */
+  /** Calls that teams keep beyond those left. */
   #missing(rest: number): number {
     const kept = [...this.#teams.keys()].reduce((sum, team) => sum + Math.round(this.#kept(team, rest)), 0);
     return Math.max(0, kept - this.left);
   }
 
-  /** What is missing through no team's fault is taken from all alike: probes, weights that have changed, a Redis that forgot. */
+  /** Takes missing calls from all teams in proportion: probes, changed weights or a flushed Redis are no team's fault. */
   #level(rest: number): void {
     if (this.#missing(rest) === 0) return;
     const all = [...this.#teams].map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));

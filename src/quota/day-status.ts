@@ -1,27 +1,27 @@
 /**
- * What is reported about the day.
+ * Status and events of the day's quota.
  */
 
-/** One team's day, for people. */
+/** A team's day, for display. */
 export interface TeamDayStatus {
   readonly team: string;
   readonly calls: number;
-  /** Calls that the team is sure of in a day. */
+  /** The team's share of the day. */
   readonly part: number;
-  /** Calls beyond its part. */
+  /** Calls beyond its share. */
   readonly borrowed: number;
-  /** Calls that it may still make now, if the others make none. */
+  /** Calls that it may make now if the others make none. */
   readonly available: number;
 }
 
-/** What is worth telling about the count. */
+/** Events of the day's count. */
 export interface DayBudgetEvents {
   /**
-   * Once a day and threshold.
+   * A threshold is passed; once per day and threshold.
    *
    * @param calls of each team, and of the account's own calls
    */
   passed(percent: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
-  /** Once a day and team: what the team may call for the time being is spent, though the account's day is not. */
+  /** A team's available calls are spent while the account has some left; once per day and team. */
   teamSpent(team: TeamDayStatus): void;
 }

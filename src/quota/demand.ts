@@ -1,25 +1,25 @@
 /**
- * Who wants a call, and how much it matters when.
+ * Who wants a call, and how urgently.
  */
 
-/** `interactive`: somebody waits. `refresh`: a page that is served stale, or will be wanted next. `bulk`: whole walks. */
+/** `interactive`: a caller waits. `refresh`: a stale page that is served, or one needed soon. `bulk`: whole walks. */
 export type Urgency = 'interactive' | 'refresh' | 'bulk';
 
 /** Most urgent first. */
 export const urgencies: readonly Urgency[] = ['interactive', 'refresh', 'bulk'];
 
-/** On whose account a call is made. */
+/** Who pays for a call. */
 export interface Payer {
-  /** Name of a team; an empty text is the account alone. */
+  /** Name of a team; empty for the account itself. */
   readonly team: string;
-  /** The one of the team's clients that caused it; undefined where that is not known, or the team counts as one. */
+  /** Client of the team that caused it; undefined if unknown, or if the team counts as one. */
   readonly client?: string | undefined;
 }
 
-/** Payers of one demand that are remembered. */
+/** Most payers remembered per demand. */
 const maxPayers = 32;
 
-/** A demand for one call, of one payer at first, then of all who join it. The first pays, or the most urgent. */
+/** A demand for one call. Others may join it. The first payer pays, unless a more urgent one joins. */
 export class Demand implements Payer {
   #payers: readonly Payer[];
   #urgency: Urgency;
@@ -38,7 +38,7 @@ export class Demand implements Payer {
     return this.#payers[0]?.client;
   }
 
-  /** All who want it; the one that pays is the first. */
+  /** All payers; the first one pays. */
   get payers(): readonly Payer[] {
     return this.#payers;
   }
@@ -47,7 +47,7 @@ export class Demand implements Payer {
     return this.#urgency;
   }
 
-  /** Another payer joins: the demand becomes as urgent as the more urgent of the two, who pays. */
+  /** Adds a payer. The demand takes the higher urgency of the two, and the more urgent one pays. */
   join(payer: Payer, urgency: Urgency): void {
     const isMoreUrgent = urgencies.indexOf(urgency) < urgencies.indexOf(this.#urgency);
     const isKnown = this.#payers.some((known) => isSame(known, payer));
@@ -59,12 +59,12 @@ export class Demand implements Payer {
     this.#onJoin?.(payer, urgency);
   }
 
-  /** Makes this one the payer. */
+  /** Moves this payer to the front. */
   charge(payer: Payer): void {
     this.#payers = [payer, ...this.#payers.filter((known) => !isSame(known, payer))].slice(0, maxPayers);
   }
 
-  /** Calls `listener` when somebody joins, instead of the listener before. */
+  /** Calls `listener` when a payer joins; replaces the earlier listener. */
   onJoin(listener: ((payer: Payer, urgency: Urgency) => void) | undefined): void {
     this.#onJoin = listener;
   }

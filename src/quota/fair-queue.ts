@@ -1,28 +1,28 @@
 /**
- * Start-time fair queueing (Goyal, Vin and Cheng, 1996): flows are served in proportion to their weights, whatever is
- * queued in the others; an unused share goes to the flows that want it; and one that has been idle has nothing saved up.
- * Within a flow its members are served in rotation, one item each.
+ * Start-time fair queueing (Goyal, Vin and Cheng, 1996): serves flows in proportion to their weights, whatever the others
+ * queue. Unused shares go to the flows that want them, and an idle flow saves nothing up. Members of a flow take turns, one
+ * item each.
  */
 interface Flow<T> {
   readonly weight: number;
-  /** Items by member; the first member is the next one. */
+  /** Items by member; the first member is next. */
   readonly members: Map<string, Set<T>>;
   size: number;
-  /** Virtual time at which its first item is due. */
+  /** Start tag of its first item, in virtual time. */
   start: number;
 }
 
-/** What waits in a flow somewhere else. */
+/** What a flow has queued on other instances. */
 interface Elsewhere {
   readonly name: string;
   readonly weight: number;
   readonly waiting: number;
 }
 
-/** Where an item is queued. */
+/** Position of an item: its flow and member. */
 export interface Spot {
   readonly flow: string;
-  /** Of the flow, above 0; the first one given counts. */
+  /** Weight of the flow, above 0; the first one given counts. */
   readonly weight: number;
   readonly member: string;
 }
@@ -37,27 +37,27 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  /** Items of a flow, or of one of its members. */
+  /** Number of items of a flow, or of one of its members. */
   sizeOf(name: string, member?: string): number {
     const flow = this.#flows.get(name);
     return (member === undefined ? flow?.size : flow?.members.get(member)?.size) ?? 0;
   }
 
-  /** The flows in which something waits, the next in line first. */
+  /** Non-empty flows, next in line first. */
   waiting(): { readonly name: string; readonly weight: number; readonly size: number }[] {
     const waiting = [...this.#flows].filter(([, { size }]) => size > 0);
     waiting.sort(([, one], [, other]) => one.start - other.start);
     return waiting.map(([name, { weight, size }]) => ({ name, weight, size }));
   }
 
-  /** Where something waits, member by member. */
+  /** Spots with items, member by member. */
   spots(): Spot[] {
     return [...this.#flows].flatMap(([flow, { weight, members }]) =>
       [...members.keys()].map((member) => ({ flow, weight, member })),
     );
   }
 
-  /** What waits there, in its order. */
+  /** Items of a spot, in order. */
   itemsOf({ flow, member }: Spot): T[] {
     return [...(this.#flows.get(flow)?.members.get(member) ?? [])];
   }
@@ -84,7 +84,7 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** Takes out the next item of a flow. */
+  /** Removes and returns the next item of a flow. */
   nextOf(name: string): T | undefined {
     const flow = this.#flows.get(name);
     return flow && flow.size > 0 ? this.#takeFrom(flow) : undefined;
@@ -104,7 +104,7 @@ export class FairQueue<T> {
     return item;
   }
 
-  /** Takes everything out. */
+  /** Removes and returns everything. */
   clear(): T[] {
     const all = [...this.#flows.values()].flatMap(({ members }) =>
       [...members.values()].flatMap((items) => [...items]),
@@ -115,7 +115,7 @@ export class FairQueue<T> {
     return all;
   }
 
-  /** How many items of its flow are served before one of this member; before a new one, where none is given. */
+  /** Items of the same flow served before this one; without `item`, before a new one. */
   aheadInFlow({ flow: name, member }: Spot, item?: T): number {
     const flow = this.#flows.get(name);
     if (!flow) return 0;
@@ -126,7 +126,7 @@ export class FairQueue<T> {
     return count;
   }
 
-  /** How many items are served before one of this spot, if none comes after it; before a new one, where none is given. */
+  /** Items served before this one if nothing else arrives; without `item`, before a new one. */
   ahead(spot: Spot, item?: T): number {
     const own = this.#flows.get(spot.flow);
     const inFlow = this.aheadInFlow(spot, item);
@@ -140,7 +140,10 @@ export class FairQueue<T> {
     return count;
   }
 
-  /** The same as `ahead` for a new item, in this queue and elsewhere together, where flows advance in proportion to their weights. */
+  /**
+   * Like `ahead` for a new item, over this queue and other instances' together. Assumes that flows advance in proportion to
+   * their weights.
+   */
   aheadAmong(spot: Spot, elsewhere: readonly Elsewhere[]): number {
     if (elsewhere.length === 0) return this.ahead(spot);
     const all = new Map<string, { weight: number; waiting: number }>();
@@ -157,7 +160,7 @@ export class FairQueue<T> {
     );
   }
 
-  /** An empty queue owes nothing to anybody. */
+  /** Counts an item out. An empty queue forgets its tags. */
   #shrink(flow: Flow<T>): void {
     flow.size--;
     this.#size--;

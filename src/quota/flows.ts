@@ -1,9 +1,9 @@
 /**
- * Flows: what waits for calls, by urgency and team. Their names and weights are the same on every instance.
+ * Flows: queued demands by urgency and team. Names and weights are the same on every instance.
  */
 import type { Urgency } from './demand.ts';
 
-/** What waits in one flow on one instance. */
+/** A flow's queue on one instance. */
 export interface WaitingFlow {
   readonly name: string;
   readonly weight: number;
@@ -12,7 +12,7 @@ export interface WaitingFlow {
   readonly kept: number;
 }
 
-/** Permits for the more urgent for one of the less urgent, while both want some: interactive comes first, none starves. */
+/** Permits per urgency while all compete: interactive comes first, and none starves. */
 const urgencyWeight: Readonly<Record<Urgency, number>> = { interactive: 16, refresh: 3, bulk: 1 };
 
 export const flowOf = (urgency: Urgency, team: string) => `${urgency} ${team}`;

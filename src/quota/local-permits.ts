@@ -13,7 +13,7 @@ interface Parts {
   readonly fraction?: () => Fraction;
   /** Names a call, for the report to the other instances. */
   readonly nameCall?: () => string;
-  /** Called with the milliseconds for which a call that has ended still counts. */
+  /** Called with the milliseconds that an ended call still counts. */
   readonly onEnded?: (call: string, freeInMs: number) => void;
 }
 

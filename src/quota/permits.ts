@@ -1,50 +1,50 @@
 /**
- * Permits: who may call now. Never more calls than the limit in any second, as the upstream sees it.
+ * Grants permits to call. Never more calls in any second than the limit, as the upstream sees it.
  */
 import type { WaitingFlow } from './flows.ts';
 
-/** A permit for one call. It ends once, by whichever of the two comes first. */
+/** A permit for one call. Ends once, by the first of `done` and `giveBack`. */
 export interface Permit {
-  /** The flow that it is for. */
+  /** The flow it was granted to. */
   readonly flow: string;
-  /** Whether it is counted as a call of the day already, on account of the flow's team. */
+  /** Whether the day's count already includes it, charged to the flow's team. */
   readonly isCounted: boolean;
-  /** The call has ended: with a page, or otherwise. */
+  /** Ends the permit after the call. `gotPage`: whether the call brought a page. */
   done(gotPage: boolean): void;
-  /** No call is made: it is as if there had been no permit. */
+  /** Returns the permit unused, as if it had never been granted. */
   giveBack(): void;
 }
 
 export type Answer =
   | { readonly kind: 'granted'; readonly permit: Permit }
-  /** `ms`: when to ask again; infinite where nothing waits. */
+  /** `ms`: when to ask again; infinite if nothing is queued. */
   | { readonly kind: 'wait'; readonly ms: number };
 
 export interface Permits {
-  /** Whether it passes over flows whose part of the day is spent: what waits in them has to be refused by who asks. */
+  /** Whether it skips flows with a spent daily share. The asker then has to refuse what they queue. */
   readonly decidesDay: boolean;
-  /** What waits on other instances, as far as that is known. */
+  /** What other instances have queued, as far as known. */
   readonly elsewhere: readonly WaitingFlow[];
   /**
-   * Asks for one permit for what waits here; without flows, withdraws what was asked before. An answer that needs no other
-   * process comes at once, and not as a promise. Never rejects.
+   * Asks for one permit for the queued flows; without flows, withdraws the last question. Returns without a promise if no
+   * other process is needed. Never rejects.
    *
-   * @param flows the next in line first
+   * @param flows next in line first
    */
   ask(flows: readonly WaitingFlow[]): Answer | Promise<Answer>;
-  /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
+  /** Estimates the milliseconds until a call may start behind `ahead` others, at usual response times. */
   expectedMs(ahead: number): number;
   /**
-   * The upstream says that it was called too often: no call starts for a while, then fewer than before.
+   * Reports that the upstream was called too often: pauses all calls, then lowers the rate.
    *
-   * @param pauseMs for how long it asks to be left alone
+   * @param pauseMs pause that the upstream asked for
    */
   complain(pauseMs: number): void;
 }
 
 export const nothingWaits: Answer = { kind: 'wait', ms: Number.POSITIVE_INFINITY };
 
-/** A permit of which the end counts once. */
+/** Makes a permit that ends only once. */
 export function permit(
   about: Pick<Permit, 'flow' | 'isCounted'>,
   ends: { readonly done: (gotPage: boolean) => void; readonly giveBack: () => void },

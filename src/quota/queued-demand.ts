@@ -1,5 +1,5 @@
 /**
- * A demand in the queue: it is granted or refused once, at the latest when its time is over or its caller hangs up.
+ * A queued demand: granted or refused once, at the latest when its time is over or its caller disconnects.
  */
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -10,15 +10,15 @@ import type { Permit } from './permits.ts';
 interface Parts {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
-  /** It leaves the queue by itself; with the signal's reason, or without one when its time is over. */
+  /** Called when it gives up: with the signal's reason, or undefined when its time is over. */
   readonly onLeave: (queued: QueuedDemand, reason: unknown) => void;
-  /** The wait is over, whatever came of it. */
+  /** Called when the wait ends, with any outcome. */
   readonly onOver: (seconds: number) => void;
 }
 
 export class QueuedDemand {
   readonly demand: Demand;
-  /** Where it is queued. */
+  /** Its position in the queue. */
   spot: Spot;
   readonly permit: Promise<Permit>;
   readonly #parts: Parts;
@@ -40,7 +40,7 @@ export class QueuedDemand {
     parts.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Has it leave `ms` milliseconds from now, instead of when it was to leave before. */
+  /** Sets the deadline to `ms` milliseconds from now. */
   leaveIn(ms: number): void {
     this.#cancelDeadline();
     this.#cancelDeadline = this.#parts.clock.after(ms, () => this.#parts.onLeave(this, undefined));
@@ -65,7 +65,7 @@ export class QueuedDemand {
   }
 }
 
-/** The refusal of a wait that would be too long. */
+/** The problem for a wait that would be too long. */
 export function busy(expectedMs: number): Problem {
   return new Problem('upstream-busy', {
     retryAfterSeconds: Math.max(1, Math.ceil(expectedMs / 1000)),

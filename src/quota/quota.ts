@@ -1,5 +1,5 @@
 /**
- * All calls to Constant Contact pass through here: within the limits of the second and of the day, in fair order.
+ * The quota: every call to Constant Contact takes a permit here, within the limits of the second and the day, in fair order.
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
@@ -22,11 +22,11 @@ export interface QuotaOptions extends DayBudgetOptions, SchedulerOptions {
 }
 
 export interface QuotaEvents extends DayBudgetEvents {
-  /** A wait is over, whatever came of it. */
+  /** A wait ended, with any outcome. */
   waited(team: string, urgency: Urgency, seconds: number): void;
 }
 
-/** What can be seen of it. Times in milliseconds of wall time. */
+/** Public state of the quota. */
 export interface QuotaStatus {
   readonly callsThisSecond: number;
   readonly perSecond: number;
@@ -39,12 +39,12 @@ export interface QuotaStatus {
 
 interface Parts {
   readonly clock: Clock;
-  /** Teams that share it, by name; a team that is not among them is refused; without any, all teams have a weight of 1. */
+  /** Teams by name. Others are refused; if empty, all teams have a weight of 1. */
   readonly teams: ReadonlyMap<string, TeamShare>;
   readonly events: QuotaEvents;
-  /** What the instances share; undefined where this is the only one. */
+  /** Redis of all instances; undefined for a single one. */
   readonly redis?: Redis | undefined;
-  /** Where the day's count survives a restart; undefined where it does not. */
+  /** Stores the day's count across restarts; undefined to keep it in memory. */
   readonly keptDay?: Kept<StoredDay> | undefined;
 }
 
@@ -55,7 +55,7 @@ export class Quota {
   readonly #day: DayBudget;
   readonly #scheduler: Scheduler;
   readonly #permits: () => Permits;
-  /** Whether calls were made that the other instances may not know. */
+  /** Whether calls were made that other instances have not seen. */
   #hasUnseenCalls = false;
 
   constructor({ clock, teams, events, redis, keptDay }: Parts, options: QuotaOptions) {
@@ -80,17 +80,17 @@ export class Quota {
     if (shared) this.#listen(shared);
   }
 
-  /** Demands that wait for a permit. */
+  /** Number of demands queued for a permit. */
   get waiting(): number {
     return this.#scheduler.waiting;
   }
 
-  /** Whether the account's calls of the day are spent. */
+  /** Whether the account's daily quota is spent. */
   get isSpent(): boolean {
     return this.#day.left(this.#clock.now()) < 1;
   }
 
-  /** Whether calls may be made that nobody has asked for yet. */
+  /** Whether there is quota to spare for calls ahead of demand. */
   get isAmple(): boolean {
     return this.waiting === 0 && this.#day.isAmple(this.#clock.now());
   }
@@ -111,18 +111,18 @@ export class Quota {
     };
   }
 
-  /** A client has sent a request: what its team may call in a day is shared with it. */
+  /** Records a request of a client, which from now on shares its team's day. */
   seen(team: string, client: string): void {
     this.#day.seen(team, client, this.#clock.monotonic());
   }
 
   /**
-   * Resolves when a call may start, which is then counted.
+   * Resolves with a permit when a call may start; the call is counted.
    *
-   * @param waitMs the longest that the demand can wait; only a bulk walk's may wait for longer than `maxWaitMs`
-   * @param signal takes it out of the queue, at no cost
-   * @throws Problem `upstream-busy`, at once where the permit is known to come too late; `upstream-quota-exhausted`
-   * @throws Error for a team that has no share
+   * @param waitMs longest time to queue; only `bulk` demands may exceed `maxWaitMs`
+   * @param signal leaves the queue, at no cost
+   * @throws Problem `upstream-busy`, at once if the permit would come too late; `upstream-quota-exhausted`
+   * @throws Error for a team without a share
    */
   async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Permit> {
     this.#hasToKnow(demand.team);
@@ -130,15 +130,15 @@ export class Quota {
   }
 
   /**
-   * The upstream says that it was called too often.
+   * Reports that the upstream was called too often.
    *
-   * @param pauseMs for how long it asks to be left alone, if for longer than a second
+   * @param pauseMs pause that the upstream asked for, if longer than a second
    */
   complain(pauseMs = 0): void {
     this.#permits().complain(pauseMs);
   }
 
-  /** Ends every wait: it has become known that the calls would be in vain. */
+  /** Refuses all queued demands: their calls would fail. */
   refuseWaiting(problem: Problem): void {
     this.#scheduler.refuseWaiting(problem);
   }
@@ -147,10 +147,10 @@ export class Quota {
     this.#scheduler.close();
   }
 
-  /** A name that is no team's would be counted in Redis, where the other instances cannot read it. */
+  /** An unknown name would be counted in Redis, where other instances reject it. */
   #hasToKnow(team: string): void {
     if (this.#teams.size === 0 || team === account || this.#teams.has(team)) return;
-    throw new Error('a call was asked for by a team that has no share of the quota');
+    throw new Error('call refused: the team has no share of the quota');
   }
 
   #soloPermits(): () => Permits {
@@ -181,11 +181,11 @@ export class Quota {
       (pauseMs) => this.#second.complain(this.#clock.monotonic(), pauseMs),
     );
     shared.onUp(() => void this.#settle(shared));
-    // What the others have called in the last second still counts.
+    // Calls of other instances in the last second still count.
     shared.onDown(() => this.#second.waitForOthers(this.#clock.monotonic()));
   }
 
-  /** Redis is back: reports what was called meanwhile, and takes over what the others have called. */
+  /** Synchronises with Redis when it is up again: reports this instance's calls and adopts the others'. */
   async #settle(shared: SharedQuota): Promise<void> {
     const report = this.#day.report(this.#clock.now());
     const calls = this.#second.slots(this.#clock.monotonic());

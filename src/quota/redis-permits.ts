@@ -1,9 +1,9 @@
 /**
- * Permits that all instances share: one number of calls a second and a day among them, granted by Redis, fair between the teams
- * wherever their demands wait.
+ * Grants permits shared by all instances through Redis: one limit per second and day, fair between teams wherever their
+ * demands queue.
  *
- * They are granted by start-time fair queueing, as on one instance: every instance that asks says what waits there, and the permit
- * goes to the flow with the lowest start tag of all. If that one waits elsewhere, a message wakes its instance.
+ * Uses start-time fair queueing across instances: each one that asks sends its queue, and the permit goes to the flow with
+ * the lowest start tag. If that flow is queued elsewhere, a message wakes its instance.
  */
 import type { Clock } from '../clock.ts';
 import type { DayBudget } from './day-budget.ts';
@@ -12,9 +12,9 @@ import { type Answer, nothingWaits, type Permit, type Permits, permit } from './
 import type { SecondLimit } from './second-limit.ts';
 import type { SharedQuota } from './shared-quota.ts';
 
-/** After an answer of Redis that was late. */
+/** Pause after a late reply of Redis. */
 const askAgainMs = 20;
-/** What waits is announced to the other instances this often; after twice that time they forget it. */
+/** Interval at which the queue is announced to other instances, which forget it after twice that time. */
 const announceEveryMs = 1_000;
 
 interface Parts {
@@ -28,14 +28,14 @@ export class RedisPermits implements Permits {
   readonly decidesDay = true;
   readonly #parts: Parts;
   #elsewhere: { readonly flows: readonly WaitingFlow[]; readonly at: number } = { flows: [], at: 0 };
-  /** Whether the other instances believe that something waits here. */
+  /** Whether other instances still count this one's queue. */
   #isAnnounced = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Empty where it is so old that it says nothing any more: while something waits here it is heard anew every second. */
+  /** Empty once outdated: while anything is queued here, it is refreshed every second. */
   get elsewhere(): readonly WaitingFlow[] {
     const { flows, at } = this.#elsewhere;
     return this.#parts.clock.monotonic() - at < 2 * announceEveryMs ? flows : [];
@@ -69,7 +69,7 @@ export class RedisPermits implements Permits {
       ...{ flows, day: report, perSecond: second.limit(now) },
       aloneMs: second.waitMs(now, shared.fraction),
     });
-    // Where Redis is down now, the next permits are local.
+    // If Redis is down now, the next permits are local.
     if (!answer) return { kind: 'wait', ms: shared.isUp ? askAgainMs : 0 };
     const team = answer.kind === 'granted' ? teamOf(answer.flow) : undefined;
     day.reported(report, answer.teams, team, clock.now());

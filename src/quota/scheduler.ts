@@ -1,5 +1,5 @@
 /**
- * The queue for calls: demands wait here for a permit, in fair order, each for a bounded time.
+ * Queues demands until they get a permit, in fair order, each for a bounded time.
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
@@ -12,21 +12,21 @@ import type { Answer, Permit, Permits } from './permits.ts';
 import { busy, QueuedDemand } from './queued-demand.ts';
 
 export interface SchedulerOptions {
-  /** The longest wait of a caller for a permit, in milliseconds; longer waits are refused at once. */
+  /** Longest time that a caller queues for a permit, in milliseconds; longer waits are refused at once. */
   readonly maxWaitMs: number;
-  /** Demands of one team and urgency that wait at the same time. */
+  /** Most queued demands per team and urgency. */
   readonly maxQueue: number;
 }
 
 interface Parts {
   readonly clock: Clock;
   readonly day: DayBudget;
-  /** The permits in use at present: they change when Redis is lost, and when it is back. */
+  /** The current source of permits, which changes when Redis goes down or comes back. */
   readonly permits: () => Permits;
   readonly teamWeight: (team: string) => number;
-  /** Called when a wait is over, whatever came of it. */
+  /** Called when a wait ends, with any outcome. */
   readonly waited: (team: string, urgency: Urgency, seconds: number) => void;
-  /** Called when a call has been granted that the other instances do not know. */
+  /** Called when a call is granted that other instances do not see. */
   readonly grantedLocally: () => void;
 }
 
@@ -77,7 +77,7 @@ export class Scheduler {
     });
     queued.leaveIn(longestMs);
     demand.onJoin((payer, urgency) => {
-      // A caller cannot wait for as long as a bulk walk does.
+      // A caller who joins cannot wait as long as a bulk walk.
       if (urgency !== 'bulk' && longestMs > maxWaitMs) queued.leaveIn(maxWaitMs);
       this.#joined(queued, payer);
     });
@@ -86,19 +86,19 @@ export class Scheduler {
     return queued.permit;
   }
 
-  /** Ends every wait: it has become known that the calls would be in vain. */
+  /** Refuses all queued demands: their calls would fail. */
   refuseWaiting(problem: Problem): void {
     for (const queued of this.#queue.clear()) queued.refuse(problem);
     this.serve();
   }
 
-  /** Asks for permits, one after the other, as long as there are some to be had. */
+  /** Asks for permits one by one until none is granted. */
   readonly serve = (): void => {
     this.#askAgain = true;
     if (!this.#isAsking) void this.#askWhileGranted();
   };
 
-  /** Asks `ms` milliseconds from now, unless it is done earlier anyway. */
+  /** Asks again in `ms` milliseconds, unless an earlier time is set. */
   serveIn(ms: number): void {
     const { clock } = this.#parts;
     const at = clock.monotonic() + ms;
@@ -123,7 +123,7 @@ export class Scheduler {
         const permits = this.#parts.permits();
         if (permits.decidesDay) this.#refuseSpent();
         const asked = permits.ask(this.#flows());
-        // What comes at once is granted at once: the next demand sees a shorter queue.
+        // A permit granted synchronously shortens the queue before the next demand arrives.
         const answer = asked instanceof Promise ? await asked : asked;
         const waitMs = this.#use(answer, permits);
         if (waitMs > 0 && !this.#askAgain) this.serveIn(waitMs);
@@ -134,7 +134,7 @@ export class Scheduler {
     }
   }
 
-  /** Returns the milliseconds until it is worth asking again. */
+  /** Returns the milliseconds until the next try. */
   #use(answer: Answer, { decidesDay }: Permits): number {
     if (answer.kind === 'granted') {
       this.#granted(answer.permit);
@@ -178,7 +178,7 @@ export class Scheduler {
     return { wall: clock.now(), monotonic: clock.monotonic() };
   }
 
-  /** Charges the first of those who want a call and may pay for it. Returns false when none may. */
+  /** Charges the first payer who may pay. Returns false if none may. */
   #charge(demand: Demand): boolean {
     const { day } = this.#parts;
     const now = this.#now();
@@ -195,7 +195,7 @@ export class Scheduler {
     };
   }
 
-  /** Whether a flow holds all that it may; its last position is kept for another client than the one that has all others. */
+  /** Whether a flow's queue is full. While one client fills it, its last position stays free for another. */
   #isFullFor(demand: Demand): boolean {
     const { flow, member } = this.#spotOf(demand, demand);
     const waiting = this.#queue.sizeOf(flow);
@@ -208,7 +208,7 @@ export class Scheduler {
     return permits.expectedMs(this.#queue.aheadAmong(this.#spotOf(demand, demand), permits.elsewhere));
   }
 
-  /** Another payer wants the same call. Where it would have it sooner by itself, the call moves to its flow, and it pays. */
+  /** Handles a payer who joins. If its own flow would be served sooner, the demand moves there and it pays. */
   #joined(queued: QueuedDemand, payer: Payer): void {
     const { demand, spot } = queued;
     const its = this.#spotOf(demand, payer);
@@ -223,7 +223,7 @@ export class Scheduler {
     this.serve();
   }
 
-  /** Refuses those for whom nothing is left of the day, unless another one who wants the same may pay. */
+  /** Refuses queued demands with a spent share, unless another of their payers may pay. */
   #refuseSpent(): void {
     for (const spot of this.#queue.spots()) {
       const payer = { team: teamOf(spot.flow), client: spot.member || undefined };

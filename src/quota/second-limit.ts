@@ -1,50 +1,49 @@
 /**
  * Limits the calls in any second, as the upstream sees it.
  *
- * When a call arrives there is not known here; only when it was started, and when its answer came. What is certain is
- * that it had arrived by the time of its answer, so a second after that its slot is free again. That would cost a
- * fifth of the calls where an answer takes a quarter of a second; but a page that takes longer than the fastest can
- * have lost no more than the difference on its way there. So its slot is free a second after its answer, less the
- * shortest round trip: a steady upstream then costs nothing, and a call that is held up keeps its slot for as long as it
- * must.
+ * The arrival time of a call at the upstream is unknown; only its start and its response are. It has certainly arrived by its
+ * response, so its slot could be free a second later. With responses of 250 ms that would cost a fifth of the rate. But a
+ * call slower than the fastest can have lost at most the difference on its way there. So a slot is free one second after the
+ * response, minus the shortest round trip: a steady upstream loses nothing, and a delayed call keeps its slot as long as
+ * necessary.
  */
 
-/** A second, and what the clocks and timers of two machines may disagree by. */
+/** One second, plus tolerance for clocks and timers of two machines. */
 const windowMs = 1_005;
 
-/** A call that has no answer holds its slot for this long beyond the second; whatever it waits for, it has arrived. */
+/** A call without a response keeps its slot this long beyond the second; by then it has arrived. */
 const longestWayMs = 1_000;
 
-/** For how long a call counts that another instance has made: on its way, and for a second. */
+/** How long another instance's call counts: its way there, and a second. */
 export const othersMs = windowMs + 95;
 
-/** For how long a slot is taken at first, in milliseconds. */
+/** Initial life of a slot, in milliseconds. */
 export const holdMs = windowMs + longestWayMs;
 
 /**
- * The shortest round trip that was seen may still have lost this much on its way: a process that has just started needs
- * that long to get a call out, and the next ones go faster.
+ * Even the shortest round trip may have lost this much on its way: a fresh process needs it for its first call, and later
+ * calls are faster.
  */
 const doubtMs = 25;
 
 /**
- * Round trips among which the shortest is looked for, and how many of them it takes to believe in it. They have to
- * reach back further than a busy minute, in which every way is long and none is the shortest.
+ * Round trips among which the shortest is found, and how many it takes to rely on it. They must reach beyond a busy minute in
+ * which every call is slow.
  */
 const remembered = 1_000;
 const convincing = 16;
 
 /**
- * After the upstream reports its limit: no call for a second or for as long as it asks, then half the rate, raised by one call a
+ * After the upstream reports its limit: a pause of one second or as long as it asks, then half the rate, plus one call a
  * second every `recoverEveryMs`.
  */
 const pauseMs = 1_000;
 const recoverEveryMs = 5_000;
 
-/** What is taken of the whole limit: all of it, or one of `instances` equal parts. */
+/** Fraction of the limit: one of `instances` equal parts. */
 export interface Fraction {
   readonly instances: number;
-  /** Which of them this is, from 0: the first ones get what cannot be divided. */
+  /** Index from 0; the first ones get the remainder. */
   readonly rank: number;
 }
 
@@ -53,15 +52,15 @@ const whole: Fraction = { instances: 1, rank: 0 };
 interface TakenSlot {
   readonly call: string;
   readonly start: number;
-  /** Monotonic time from which it may be taken again. */
+  /** Monotonic time from which the slot is free. */
   freeAt: number;
 }
 
-/** A slot that a call takes in the second. */
+/** A call's slot in the second. */
 export interface Slot {
-  /** The call has ended. Returns the milliseconds for which its slot still counts. */
+  /** Ends the call. Returns the milliseconds that its slot still counts. */
   end(now: number, gotPage: boolean): number;
-  /** No call was made: the slot is free at once. */
+  /** Frees the slot at once: no call was made. */
   giveBack(): void;
 }
 
@@ -76,17 +75,19 @@ export class SecondLimit {
     this.#perSecond = perSecond;
   }
 
-  /** Calls of all instances that may start in a second at present: fewer than configured after a complaint. */
+  /** Current limit for all instances; below the configured one after a complaint. */
   limit(now: number): number {
     if (!this.#reduced) return this.#perSecond;
-    // During the pause itself nothing has recovered yet.
+    // The rate recovers only after the pause.
     const limit = this.#reduced.to + Math.max(0, Math.floor((now - this.#reduced.at) / recoverEveryMs));
     if (limit < this.#perSecond) return limit;
     this.#reduced = undefined;
     return this.#perSecond;
   }
 
-  /** Calls of this instance that may start in its window at present: a second, and longer where there is not one for each. */
+  /**
+   * This instance's limit and window; the window is longer than a second if there is less than one call for each instance.
+   */
   #own(now: number, { instances, rank }: Fraction): { readonly limit: number; readonly windowMs: number } {
     const limit = this.limit(now);
     const own = Math.floor(limit / instances) + (rank < limit % instances ? 1 : 0);
@@ -94,13 +95,13 @@ export class SecondLimit {
     return { limit: 1, windowMs: (windowMs * instances) / limit };
   }
 
-  /** The calls that count, with the milliseconds for which they still do. */
+  /** Calls that still count, and for how many milliseconds. */
   slots(now: number): { readonly call: string; readonly freeInMs: number }[] {
     this.taken(now);
     return this.#slots.map(({ call, freeAt }) => ({ call, freeInMs: freeAt - now }));
   }
 
-  /** Calls that count at this moment. */
+  /** Number of calls that count now. */
   taken(now: number): number {
     this.#slots = this.#slots.filter(({ freeAt }) => freeAt > now);
     return this.#slots.length;
@@ -113,17 +114,17 @@ export class SecondLimit {
     return Math.max(0, this.pausedMs(now), over < 0 ? 0 : (frees[over] ?? now) - now);
   }
 
-  /** Lets no call start for as long as calls may count of which nothing is known here. */
+  /** Pauses for as long as unknown calls of other instances may count. */
   waitForOthers(now: number): void {
     this.#pausedUntil = Math.max(this.#pausedUntil, now + othersMs);
   }
 
-  /** Milliseconds until any call may start, after a complaint or when others have called. */
+  /** Milliseconds left of the pause, after a complaint or for other instances' calls. */
   pausedMs(now: number): number {
     return Math.max(0, this.#pausedUntil - now);
   }
 
-  /** Milliseconds until a call may start behind `ahead` others, if answers come as fast as they usually do. */
+  /** Estimates the milliseconds until a call may start behind `ahead` others, at usual response times. */
   expectedMs(now: number, ahead: number, fraction = whole): number {
     const { limit, windowMs } = this.#own(now, fraction);
     const taken = this.taken(now);
@@ -140,7 +141,7 @@ export class SecondLimit {
     this.#slots.push(slot);
     return {
       end: (endedAt, gotPage) => {
-        // What is refused is answered faster than a page, which says nothing about the way.
+        // Refusals return faster than pages, and say nothing about the way.
         const shortest = gotPage ? this.#shortestRoundTrip(endedAt - now) : 0;
         slot.freeAt = Math.min(slot.freeAt, endedAt - shortest + windowMs);
         return slot.freeAt - endedAt;
@@ -157,9 +158,9 @@ export class SecondLimit {
     return this.#roundTrips.length < convincing ? 0 : Math.max(0, Math.min(...this.#roundTrips) - doubtMs);
   }
 
-  /** The upstream says that it was called too often: somebody else shares the key. */
+  /** Records a complaint of the upstream: another program uses the same key. */
   complain(now: number, atLeastMs = 0): void {
-    // Calls of one burst are refused one after the other: they are one complaint.
+    // Refusals of one burst count as one complaint.
     const known = this.#reduced && now < this.#reduced.at ? this.#reduced.to : undefined;
     this.#pausedUntil = Math.max(this.#pausedUntil, now + Math.max(pauseMs, atLeastMs));
     this.#reduced = { to: known ?? Math.max(1, Math.floor(this.limit(now) / 2)), at: this.#pausedUntil };

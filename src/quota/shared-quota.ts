@@ -1,5 +1,5 @@
 /**
- * What the instances ask and tell each other about their common quota, through Redis: the scripts in `lua/`, and what comes back.
+ * Exchanges the shared quota with other instances through Redis: runs the scripts in `lua/` and parses their replies.
  */
 import { z } from 'zod';
 import type { Redis } from '../redis/redis.ts';
@@ -8,13 +8,13 @@ import type { TeamCalls, TeamPart } from './day-shares.ts';
 import type { WaitingFlow } from './flows.ts';
 import { type Fraction, holdMs, othersMs } from './second-limit.ts';
 
-/** The day's calls by team, as an instance knows them. */
+/** One instance's view of the day's calls by team. */
 export interface DayReport {
-  /** Number of the day since 1970-01-01 UTC. */
+  /** Days since 1970-01-01 UTC. */
   readonly day: number;
-  /** What is left of it: 1 at its start, 0 at its end. */
+  /** Rest of the day: 1 at its start, 0 at its end. */
   readonly rest: number;
-  /** `own`: calls that this instance has made itself; `known`: the highest count of all that was heard of. */
+  /** `own`: calls of this instance; `known`: highest total that it has seen. */
   readonly teams: readonly { readonly team: string; readonly own: number; readonly known: number }[];
 }
 
@@ -22,7 +22,7 @@ export interface PermitRequest {
   readonly flows: readonly WaitingFlow[];
   readonly perSecond: number;
   readonly day: DayReport;
-  /** Milliseconds until this instance could call if it were alone, within its fraction of the whole. */
+  /** Milliseconds until this instance could call within its fraction of the limit. */
   readonly aloneMs: number;
 }
 
@@ -31,18 +31,18 @@ export type PermitReply = {
   readonly teams: readonly TeamCalls[];
 } & (
   | { readonly kind: 'granted'; readonly flow: string; readonly call: string }
-  /** No slot is free, or another instance comes first. `elsewhere`: what waits on the other instances. */
+  /** No slot is free, or another instance is first. `elsewhere`: what other instances have queued. */
   | { readonly kind: 'wait'; readonly ms: number; readonly elsewhere: readonly WaitingFlow[] }
 );
 
-/** A call that is under way, or was lately. */
+/** A call in flight, or a recent one. */
 export interface CountedCall {
   readonly call: string;
-  /** Milliseconds until it counts no more. */
+  /** Milliseconds that it still counts. */
   readonly freeInMs: number;
 }
 
-/** Instances that have lost each other can overrun a day by a little; a count of this many days is none. */
+/** Bound on plausible counts, in days: separated instances can overrun a day only a little. */
 const mostOverrun = 10;
 
 const take = loadScript(import.meta.url, 'lua/take-6.lua');
@@ -55,17 +55,17 @@ export class SharedQuota {
   readonly #keys: readonly string[];
   readonly #parts: string;
   readonly #perDay: number;
-  /** A count above this is none. */
+  /** Highest plausible count. */
   readonly #maxCount: number;
   #calls = 0;
 
-  /** @param parts of a day's calls, by team */
+  /** @param parts shares of the day, by team */
   constructor(redis: Redis, perDay: number, parts: ReadonlyMap<string, TeamPart>) {
     this.#redis = redis;
     this.#perDay = perDay;
     this.#maxCount = mostOverrun * (perDay + 1);
     this.#parts = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
-    // What include/day calls slots and reported has older names in Redis.
+    // Redis keeps the older names of what include/day calls slots and reported.
     this.#keys = ['places', 'state', 'tags', 'waiting', 'calls', 'told'].map((name) => redis.key(`{quota}:${name}`));
   }
 
@@ -73,7 +73,7 @@ export class SharedQuota {
     return this.#redis.isUp;
   }
 
-  /** What this instance takes of the whole while Redis is down. */
+  /** This instance's fraction of the limit while Redis is down. */
   get fraction(): Fraction {
     return this.#redis;
   }
@@ -82,7 +82,7 @@ export class SharedQuota {
     return `${this.#redis.instance}-${this.#calls++}`;
   }
 
-  /** Asks for a permit. Undefined when Redis is unavailable, or its answer makes no sense. */
+  /** Asks for a permit. Undefined if Redis is unavailable or its reply is invalid. */
   async ask({ flows, perSecond, day, aloneMs }: PermitRequest): Promise<PermitReply | undefined> {
     const waiting = flows.map(({ name, weight, waiting, kept }) => [name, weight, waiting, kept]);
     const call = this.newCall();
@@ -96,7 +96,7 @@ export class SharedQuota {
     return { teams, kind: 'wait', ms: clampWait(Number(ms)), elsewhere: read(flowsShape, elsewhere) ?? [] };
   }
 
-  /** A call has ended, and counts for this much longer. */
+  /** Reports that a call has ended, and how long it still counts. */
   ended({ call, freeInMs }: CountedCall): void {
     const [slots = '', , , waiting = ''] = this.#keys;
     void this.#redis.run(end, [slots, waiting, this.#redis.channel, call, Math.max(0, Math.ceil(freeInMs))]);
@@ -107,9 +107,9 @@ export class SharedQuota {
   }
 
   /**
-   * Redis is back: reports the calls that it may not know. Resolves with the day's calls of all instances.
+   * Reports calls that Redis may have missed. Resolves with the day's calls of all instances.
    *
-   * @param unseen whether calls were made meanwhile
+   * @param unseen whether calls were made while Redis was down
    */
   async settle(
     calls: readonly CountedCall[],
@@ -121,12 +121,12 @@ export class SharedQuota {
     return reply === undefined ? undefined : this.#teamsOf(String(reply));
   }
 
-  /** Tells all instances that Constant Contact says it was called too often. */
+  /** Notifies all instances that Constant Contact was called too often. */
   complain(pauseMs: number): void {
     this.#redis.publish('complaint', this.#redis.instance, String(Math.ceil(pauseMs)));
   }
 
-  /** Calls `onFree` with the milliseconds until a permit may be had, and `onComplaint` when another instance has complained. */
+  /** Calls `onFree` with the milliseconds until a permit may be free, and `onComplaint` on another instance's complaint. */
   listen(onFree: (inMs: number) => void, onComplaint: (pauseMs: number) => void): void {
     const { instance } = this.#redis;
     this.#redis.on('turn', (whose) => {
@@ -147,7 +147,7 @@ export class SharedQuota {
     this.#redis.onDown(listener);
   }
 
-  /** What is in Redis is input: counts beyond anything that can have happened are no answer. */
+  /** Parses the counts: Redis is untrusted input, and implausible counts are rejected. */
   #teamsOf(text: string): readonly TeamCalls[] | undefined {
     const teams = read(teamsShape, text);
     return teams?.every(({ calls }) => calls <= this.#maxCount) ? teams : undefined;
@@ -166,20 +166,20 @@ export class SharedQuota {
 }
 
 const longestWaitMs = 5_000;
-/** The longest pause that another instance can ask for: as long as Constant Contact can. */
+/** Longest pause that another instance can request, the same as Constant Contact can. */
 const longestPauseMs = 60_000;
 
-/** A wait out of Redis; a second where it is no number. */
+/** Clamps a wait from Redis; one second if it is not a number. */
 const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);
 
-/** As many as can be configured, before and after a change, and the account. */
+/** Most teams that can be configured, before and after a change, plus the account. */
 const maxTeams = 201;
 const teamName = /^[\w-]{0,32}$/;
 
 const teamsShape = z
   .array(z.tuple([z.string(), z.int().nonnegative(), z.number().nonnegative()]))
   .max(maxTeams)
-  // A count under a name that no team can have is ignored: it must not cost the others their turns.
+  // Counts under impossible names are ignored: they must not take calls from others.
   .transform((all) => all.filter(([team]) => teamName.test(team)))
   .transform((all) => all.map(([team, calls, kept]): TeamCalls => ({ team, calls, kept })));
 

@@ -1,30 +1,31 @@
 /**
- * One call for all who ask for the same thing at the same time. A caller who hangs up ends its own wait, and the last one the call.
+ * Coalesces concurrent requests for one key into one call. A caller who disconnects ends its own wait; the last one aborts
+ * the call.
  */
 import type { Demand, Payer, Urgency } from './demand.ts';
 import { Waiters } from './waiters.ts';
 
 interface Asker extends Payer {
   readonly urgency: Urgency;
-  /** Without one the wait is never given up: the call will be completed. */
+  /** Without a signal, the call always completes. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A call in flight. */
 export interface Call {
-  /** On the account of all who ask, as urgent as the most urgent of them. */
+  /** Charged to all callers who wait, with the priority of the most urgent. */
   readonly demand: Demand;
-  /** Aborted when the last of them leaves. */
+  /** Aborted when the last of them disconnects. */
   readonly signal: AbortSignal;
-  /** What it brings has been invalidated meanwhile: it is for those who wait, and not to be held. */
+  /** Whether a purge has overtaken the call: its result goes to those who wait and is not cached. */
   readonly isForgotten: boolean;
 }
 
 export interface Flight<T> {
   readonly demand: Demand;
-  /** The call was made for somebody else, who asked before. */
+  /** Whether the call was started by an earlier caller. */
   readonly isJoined: boolean;
-  /** What the call brings. Rejects as it does, or with the signal's reason when the caller leaves first. */
+  /** Result of the call. Rejects as the call does, or with the signal's reason if the caller disconnects first. */
   result(): Promise<T>;
 }
 
@@ -50,14 +51,14 @@ export class SingleFlight<T> {
     const result = start(call).finally(() => {
       if (!call.isForgotten) this.#remove(key);
     });
-    // Those who wait see it fail; behind a stale page there is no one.
+    // Waiting callers see the rejection; a background refresh has none.
     result.catch(() => {});
     const flight = { call, result };
     this.#inFlight.set(key, flight);
     return flight;
   }
 
-  /** What these calls bring is not to be held, and who asks from now on starts another one. */
+  /** Detaches matching calls: their results are not cached, and the next request starts a new call. */
   forget(isOne: (key: string) => boolean): void {
     for (const [key, { call }] of this.#inFlight) {
       if (!isOne(key)) continue;

@@ -1,12 +1,12 @@
 /**
- * The day's count as it survives a restart: a part of `quota.stateFile`.
+ * The day's count as stored across restarts: a part of `quota.stateFile`.
  */
 import { z } from 'zod';
 import type { Part } from '../storage/state-file.ts';
 import { account, type TeamCalls } from './day-shares.ts';
 
 export interface StoredDay {
-  /** Such as 2026-01-31, in UTC. */
+  /** UTC date, such as 2026-01-31. */
   readonly day: string;
   readonly teams: readonly TeamCalls[];
 }
@@ -28,7 +28,7 @@ export const dayPart: Part<StoredDay> = {
   parse: (members) => {
     const { day, calls, teams } = stored.parse(members);
     const rest = calls - sumOf(teams);
-    // Calls that a version without teams has counted are the account's.
+    // Calls counted by a version without teams belong to the account.
     return { day, teams: rest > 0 ? [...teams, { team: account, calls: rest, kept: 0 }] : teams };
   },
   serialise: ({ day, teams }) => ({ day, calls: sumOf(teams), teams }),

@@ -1,5 +1,5 @@
 /**
- * Who waits for which fetch: a caller who hangs up ends its own wait, and the last one to leave ends the fetch.
+ * Tracks who waits for which fetch: a caller who disconnects ends its own wait, and the last one aborts the fetch.
  */
 import { Problem } from '../problems.ts';
 import { Demand, type Payer, type Urgency } from './demand.ts';
@@ -11,15 +11,15 @@ interface Group {
 }
 
 export interface Wait {
-  /** As urgent as the most urgent of those who wait. */
+  /** Takes the highest urgency of those who wait. */
   readonly demand: Demand;
-  /** Aborted when the last waiting caller leaves. */
+  /** Aborted when the last caller disconnects. */
   readonly signal: AbortSignal;
-  /** Settles as `fetching` does, or rejects when the caller's own signal comes first. */
+  /** Settles as `fetching` does, or rejects if the caller's signal aborts first. */
   until<T>(fetching: Promise<T>): Promise<T>;
 }
 
-/** Whether a fetch has failed because all who waited for it had left. */
+/** Whether a fetch was aborted because all callers had disconnected. */
 export const isAbandoned = (error: unknown) => error instanceof Problem && error.reason === abandoned;
 
 const abandoned = 'abandoned';
@@ -27,7 +27,7 @@ const abandoned = 'abandoned';
 export class Waiters {
   readonly #groups = new Map<string, Group>();
 
-  /** Joins those who wait for `key`. Without a signal the wait is never given up: the fetch will be completed. */
+  /** Joins the wait for `key`. Without a signal, the fetch always completes. */
   join(key: string, { team, client }: Payer, urgency: Urgency, signal: AbortSignal | undefined): Wait {
     let group = this.#groups.get(key);
     if (!group) {
@@ -60,7 +60,7 @@ export class Waiters {
     };
   }
 
-  /** The fetch is over. */
+  /** Ends the group: the fetch has settled. */
   done(key: string): void {
     this.#groups.delete(key);
   }

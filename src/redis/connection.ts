@@ -1,14 +1,14 @@
 /**
- * A connection to Redis: to one server, a cluster, or the master that sentinels name.
+ * Connects to Redis: one server, a cluster, or the master that sentinels name.
  */
 import { Redis as Client, type RedisOptions as ClientOptions, Cluster } from 'ioredis';
 import type { RedisAddress } from '../config/redis-url.ts';
 
 const reconnectMs = { first: 50, most: 500 };
-/** A connection that leaves a question unanswered for this long is dead. */
+/** A connection that leaves a command unanswered for this long is dead. */
 const deadMs = 2_000;
 
-/** A client without a queue: what cannot be asked now fails at once. */
+/** Creates a client without an offline queue: a command that cannot be sent now fails at once. */
 export function connect({ kind, nodes, tls, username, password, database, master }: RedisAddress): Client | Cluster {
   const options = {
     ...(username === undefined ? {} : { username }),
@@ -22,9 +22,9 @@ export function connect({ kind, nodes, tls, username, password, database, master
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
-    // It needs the permission for one more command.
+    // CLIENT SETINFO would need another permission.
     disableClientInfo: true,
-    // After a failover the old master is a replica, and refuses what is written.
+    // After a failover the old master is a replica and rejects writes.
     reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
   } satisfies ClientOptions;
   const retryStrategy = (times: number) => Math.min(reconnectMs.first * times, reconnectMs.most);
@@ -34,7 +34,7 @@ export function connect({ kind, nodes, tls, username, password, database, master
       enableOfflineQueue: false,
       clusterRetryStrategy: retryStrategy,
       slotsRefreshTimeout: deadMs,
-      // Certificates are for names; a cluster may announce itself by addresses.
+      // Certificates name hosts, but a cluster may announce addresses.
       ...(tls
         ? { dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address) }
         : {}),
@@ -47,12 +47,12 @@ export function connect({ kind, nodes, tls, username, password, database, master
           sentinels: [...nodes],
           name: master ?? '',
           sentinelRetryStrategy: retryStrategy,
-          // Two connections with separate options: to the sentinels, and to the server that they name.
+          // ioredis has separate TLS options for the sentinels and for the server they name.
           ...(tls ? { sentinelTLS: {} } : {}),
           enableTLSForSentinelMode: tls,
         }
       : { host: node?.host ?? '', port: node?.port ?? 0 };
-  // Each beat shows whether Redis is ready; ioredis' own check needs one more permission.
+  // Each beat checks readiness; ioredis' own check needs another permission.
   return new Client({
     ...options,
     ...where,

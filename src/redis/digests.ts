@@ -1,15 +1,15 @@
 /**
- * Digests that leave the process. Keyed wherever there is a key, so that a reader cannot confirm a guess: not an
- * address behind an ETag, not a client behind the name of its count.
+ * Digests for values that leave the process. Keyed if a secret exists, so that a reader cannot confirm a guess: the address
+ * behind an ETag, or the client behind a counter's name.
  */
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
 
-/** A digest of a text, in base64url with 32 characters; `use` keeps those of one kind apart from those of another. */
+/** Digests a text to 32 base64url characters. `use` separates one purpose from another. */
 export type Digest = (use: string, text: string) => string;
 
 /**
- * @param key the secret that the instances have in common, asked for each time since it can be replaced; undefined where
- * there is none, and what is digested stands beside it in plain text
+ * @param key returns the secret that instances share; called each time, since the secret can be replaced. Undefined without
+ * one: then the digested value is stored beside the digest in plain text anyway
  */
 export function digestWith(key: () => Buffer | string | undefined): Digest {
   let last: Buffer | string | undefined;

@@ -1,15 +1,15 @@
 /**
- * Why a call to Redis failed, in words that are safe to log: Redis' own may contain anything.
+ * Classifies Redis failures into reasons that are safe to log: Redis' own messages may contain anything.
  */
 
 export interface Failure {
-  /** Out of a closed set. */
+  /** From a closed set. */
   readonly reason: string;
-  /** For `no-permission`: what Sendgate's user may not use. */
+  /** For `no-permission`: the command, key or channel that was denied. */
   readonly denied?: string | undefined;
 }
 
-/** An answer that came too late to be of use. */
+/** Thrown when a reply exceeds its time limit. */
 export class Late extends Error {}
 
 const reasons: readonly (readonly [RegExp, string])[] = [
@@ -19,19 +19,19 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^MISCONF/, 'cannot-save'],
   [/^READONLY/, 'read-only'],
   [/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)/, 'not-ready'],
-  // A server of a cluster, at an address that is said to be a single server's; and the other way round.
+  // A cluster configured as a single server, and the reverse.
   [/^(MOVED|ASK|CROSSSLOT)/, 'is-cluster'],
   [/^ERR This instance has cluster support disabled/, 'no-cluster'],
 ];
 
-/** Whether an operator has to act. Such a reason is logged even when another one was logged before. */
+/** Whether an operator has to act. Logged even if another reason was logged before. */
 export const isForPerson = (reason: string) =>
   ['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster'].includes(reason);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof Late) return { reason: 'late' };
   if (!(error instanceof Error)) return { reason: 'connection' };
-  // A cluster's client wraps the last server's error when all servers have failed.
+  // When all servers fail, the cluster client wraps the last one's error.
   const { lastNodeError } = error as { readonly lastNodeError?: unknown };
   if (lastNodeError instanceof Error) return failureOf(lastNodeError);
   const known = reasons.find(([pattern]) => pattern.test(error.message));
@@ -41,10 +41,10 @@ export function failureOf(error: unknown): Failure {
   return { reason: /^[A-Z][A-Z_]{2,40}$/.test(code) ? code : 'connection' };
 }
 
-/** Stands for what is denied where the error does not name it. */
+/** Placeholder for a denied command that the error does not name. */
 export const aCommand = 'a command';
 
-/** What an ACL error of Redis 6 or later denies: a command by name, never a user. */
+/** Returns what an ACL error (Redis 6 or later) denies: a command by name, never a user. */
 export function deniedBy(message: string): string {
   const command = /\bto run the '([a-z]{1,30}(?:\|[a-z-]{1,30})?)' command\b/i.exec(message)?.[1];
   if (command !== undefined) return `the command ${command.toLowerCase()}`;

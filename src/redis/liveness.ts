@@ -1,20 +1,20 @@
 /**
- * Whether Redis is up, and which instances are: what a beat, a failure and a late answer mean. It asks nothing itself.
+ * Tracks whether Redis and the other instances are up, from beats, failures and late replies. Sends nothing itself.
  */
 import { type Failure, isForPerson } from './failures.ts';
 
 export const beatMs = 400;
-/** An instance that has not been heard for this long is gone. */
+/** An instance without a beat for this long is gone. */
 export const goneMs = 2_000;
 export const beatsUntilGone = goneMs / beatMs;
 const settledBeats = 5_000 / beatMs;
-/** Late answers in a row until Redis counts as down: a single one may be our own fault. */
+/** Late replies in a row before Redis counts as down: a single one may be this process's fault. */
 const maxLate = 3;
-/** Good beats in a row until Redis is believed again. */
+/** Good beats in a row before Redis counts as up again. */
 const convincing = 2;
 
 /**
- * Called once each way, first when it is known whether Redis is up; while it is down, again for each further reason that an
+ * Called once per change, first when the state is known. While Redis is down, called again for each new reason that an
  * operator has to act on.
  *
  * @param instances last seen, this one among them
@@ -29,7 +29,7 @@ export class Liveness {
   #instances: readonly string[];
   #isUp = false;
   #isClosed = false;
-  /** What was reported last; undefined before the first report. */
+  /** Last reported state; undefined before the first report. */
   #reported: boolean | undefined;
   /** Reasons reported since Redis was last up. */
   readonly #reportedReasons = new Set<string>();
@@ -49,17 +49,17 @@ export class Liveness {
     return this.#isUp;
   }
 
-  /** Whether Redis has been up for long enough that all instances have said what they had to say. */
+  /** Whether Redis has been up long enough for every instance to report. */
   get isSettled(): boolean {
     return this.#isUp && this.#beatsUp > settledBeats;
   }
 
-  /** Whether it has been reported that Redis is up, or that it is not. */
+  /** Whether the state was reported, up or down. */
   get isKnown(): boolean {
     return this.#reported !== undefined;
   }
 
-  /** Changes whenever something that was published may have been missed. */
+  /** Changes whenever a message may have been missed. */
   get session(): number {
     return this.#session;
   }
@@ -80,7 +80,7 @@ export class Liveness {
     this.#onDown.push(listener);
   }
 
-  /** Messages are heard on a new subscription: those in between were missed. */
+  /** A new subscription starts; messages before it were missed. */
   subscribed(): void {
     this.#session++;
   }
@@ -93,12 +93,12 @@ export class Liveness {
     if (++this.#late >= maxLate) this.down(why);
   }
 
-  /** A beat went through, with the instances that are alive. */
+  /** Records a successful beat, with the instances that are alive. */
   beat(instances: readonly string[]): void {
     const isBack = !this.#isUp;
     if (isBack && ++this.#goodBeats < convincing && this.isKnown) return;
     this.#beatsUp = isBack ? 0 : this.#beatsUp + 1;
-    // Just after an outage the others may not be back yet.
+    // Right after an outage, others may not have reconnected yet.
     if (this.#beatsUp > beatsUntilGone || instances.length >= this.#instances.length) this.#instances = instances;
     if (!isBack) return;
     this.#isUp = true;
@@ -111,7 +111,7 @@ export class Liveness {
     this.#goodBeats = 0;
   }
 
-  /** Redis cannot be used from now on, until two beats go through. */
+  /** Marks Redis as down until two beats succeed. */
   down(why: Failure): void {
     this.#goodBeats = 0;
     this.#late = 0;
@@ -123,7 +123,7 @@ export class Liveness {
     for (const listener of this.#onDown) listener();
   }
 
-  /** Something went wrong; reported while Redis is down. A connection that closes says nothing new about what closed it. */
+  /** Records a failure, and reports it while Redis is down. A closed connection says nothing about its cause. */
   failed(why: Failure): void {
     if (why.reason !== 'connection') this.#lastFailure = why;
     if (
@@ -135,12 +135,12 @@ export class Liveness {
       this.#report(false, why);
   }
 
-  /** The start waits no longer to see whether Redis is up. */
+  /** Ends the wait at start; Redis counts as down if its state is still unknown. */
   startIsOver(): void {
     if (!this.isKnown) this.#report(false, this.#lastFailure);
   }
 
-  /** Nothing is reported any more. */
+  /** Stops all reports. */
   closing(): void {
     this.#isClosed = true;
   }

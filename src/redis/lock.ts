@@ -1,12 +1,12 @@
 /**
- * A lock that instances share: held by a token, for as long as its holder is alive to renew it.
+ * A lock shared by instances: held by a token while its holder is alive to renew it.
  *
- * Where a script reads and locks in one step it includes `lua/include/lock`, and only the renewal is done here.
+ * Scripts that read and lock in one step include `lua/include/lock`; then only the renewal happens here.
  */
 import { type Clock, sleep } from '../clock.ts';
 import { loadScript, type Reply, type Script } from './scripts.ts';
 
-/** A lock that has not been renewed for this long is free: its holder has died, or stood still. */
+/** An unrenewed lock expires after this long: its holder died or stalled. */
 export const lockMs = 1_200;
 const renewEveryMs = 400;
 const pollMs = 50;
@@ -15,10 +15,10 @@ const acquireLock = loadScript(import.meta.url, 'lua/acquire-lock-1.lua');
 const renewLock = loadScript(import.meta.url, 'lua/renew-lock-1.lua');
 const releaseLock = loadScript(import.meta.url, 'lua/release-lock-1.lua');
 
-/** Runs a script within a time limit: the lock adds none for a single question. */
+/** Runs a script. The caller bounds its time; the lock does not. */
 type Run = (script: Script, values: readonly (string | number)[]) => Promise<Reply | undefined>;
 
-/** A lock that is held, and renewed until it is released or given up. */
+/** A held lock, renewed until it is released or abandoned. */
 export class HeldLock {
   readonly #run: Run;
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class HeldLock {
   readonly #token: string;
   #cancel: () => void = () => {};
 
-  /** @param token with which a script has just acquired it */
+  /** @param token with which a script has just acquired the lock */
   constructor(run: Run, clock: Clock, key: string, token: string) {
     this.#run = run;
     this.#clock = clock;
@@ -35,12 +35,12 @@ export class HeldLock {
     this.#renewLater();
   }
 
-  /** Renews it no more: a script has released it, together with what it was held for. */
+  /** Stops renewing: a script has released the lock together with what it protected. */
   stopRenewing(): void {
     this.#cancel();
   }
 
-  /** Rejects when Redis cannot be asked: the lock then expires. */
+  /** Releases the lock. Rejects if Redis is unavailable; the lock then expires. */
   async release(): Promise<void> {
     this.stopRenewing();
     await this.#run(releaseLock, [this.#key, this.#token]);
@@ -48,7 +48,7 @@ export class HeldLock {
 
   #renewLater(): void {
     this.#cancel = this.#clock.after(renewEveryMs, () => {
-      // A lock that could not be renewed is renewed the next time, or has expired.
+      // A failed renewal is retried at the next interval, or the lock expires.
       this.#run(renewLock, [this.#key, this.#token, lockMs]).catch(() => {});
       this.#renewLater();
     });
@@ -56,10 +56,10 @@ export class HeldLock {
 }
 
 /**
- * Waits for the lock, `forMs` milliseconds at most. Resolves with undefined when others hold it for longer.
+ * Waits up to `forMs` milliseconds for the lock. Resolves with undefined if others hold it for longer.
  *
  * @param token unique to this holder
- * @throws when `run` does
+ * @throws if `run` does
  */
 export async function acquire(
   run: Run,

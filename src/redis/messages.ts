@@ -1,5 +1,5 @@
 /**
- * Messages between the instances, on one channel: each has a kind and values.
+ * Messages between instances on one channel: a kind, then values.
  */
 import type { Redis as Client, Cluster } from 'ioredis';
 import { z } from 'zod';
@@ -7,30 +7,30 @@ import { parseJson } from '../model/json.ts';
 import { type Failure, failureOf } from './failures.ts';
 import { beatsUntilGone } from './liveness.ts';
 
-/** Characters; a longer message is none of ours. */
+/** Longest plausible message, in characters. */
 const maxLength = 16 * 1024;
-/** Beats that count as unheard on a new connection: too many to rely on it, and too few to give it up. */
+/** Initial count of silent beats on a new connection: too many to rely on it, too few to drop it. */
 const notHeardYet = beatsUntilGone + 1;
 
-/** Its kind, then its values. A list or an object among them is nothing that could be a text. */
+/** A kind, then values. Nested lists and objects are rejected. */
 const message = z.array(z.union([z.string(), z.number()]));
 
 type Listener = (...values: string[]) => void;
 
 interface MessageEvents {
-  /** The subscription is new: messages may have been missed. */
+  /** A new subscription started; messages may have been missed. */
   subscribed(): void;
-  /** Nothing can be heard. */
+  /** No messages arrive. */
   lost(why: Failure): void;
 }
 
-/** Hears what is published on a channel, and knows whether it does: every instance publishes a message at each beat. */
+/** Receives messages from a channel, and detects when they stop: every instance publishes one per beat. */
 export class Messages {
   readonly #subscriber: Client | Cluster;
   readonly #channel: string;
   readonly #events: MessageEvents;
   readonly #listeners = new Map<string, Listener[]>();
-  /** Beats since a message was heard. */
+  /** Beats since the last message. */
   #unheard = notHeardYet;
   #why: Failure = { reason: 'unheard' };
 
@@ -39,7 +39,7 @@ export class Messages {
     this.#channel = channel;
     this.#events = events;
     subscriber.on('close', () => {
-      // What was heard before says nothing about the next connection.
+      // Earlier messages say nothing about the next connection.
       this.#unheard = notHeardYet;
       events.lost({ reason: 'connection' });
     });
@@ -55,13 +55,13 @@ export class Messages {
     return this.#unheard < beatsUntilGone;
   }
 
-  /** Nothing was heard for too long: the connection is given up for another one, again and again. */
+  /** Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. */
   tellUnheard(): void {
     this.#events.lost(this.#why);
     if (this.#unheard % beatsUntilGone === 0) this.#subscriber.disconnect(true);
   }
 
-  /** One more beat has passed. */
+  /** Counts a beat. */
   beat(): void {
     this.#unheard++;
   }
@@ -72,7 +72,7 @@ export class Messages {
       this.#events.subscribed();
       this.#why = { reason: 'unheard' };
     } catch (error) {
-      // Where the connection has closed again, there will be another.
+      // If the connection closed, the next one subscribes again.
       const why = failureOf(error);
       if (why.reason !== 'no-permission') return;
       this.#why = why;
@@ -87,7 +87,7 @@ export class Messages {
   }
 }
 
-/** Empty where the text is none of ours. */
+/** Parses a message; empty if it is not ours. */
 function parse(text: string): readonly string[] {
   if (text.length > maxLength) return [];
   try {

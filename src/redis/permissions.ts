@@ -1,11 +1,11 @@
 /**
- * Tries every command of Sendgate's scripts against Redis' access control before Redis is used: when a script is denied a command
- * half way through, the error does not name it.
+ * Tests every command of Sendgate's scripts against Redis' access control before Redis is used: when a script is denied a
+ * command halfway, the error does not name it.
  */
 import { aCommand, deniedBy, type Failure } from './failures.ts';
 import { loadScript, type Reply } from './scripts.ts';
 
-/** Every command of scripts and of a purge, with the arguments of its trial on an unused key. */
+/** Every command used by scripts and by a purge, with arguments for a trial on an unused key. */
 export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   DEL: ['key'],
   GET: ['key'],
@@ -32,12 +32,12 @@ export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   ZSCORE: ['key', 'x'],
 };
 
-/** Commands that are sent by themselves. */
+/** Commands sent outside scripts. */
 export const plainCommands = ['EVAL', 'EVALSHA', 'PUBLISH', 'SCAN', 'SUBSCRIBE'] as const;
 
 export const permitted = loadScript(import.meta.url, 'lua/permitted-1.lua');
 
-/** What the script found to be denied, if anything. */
+/** Returns what the script found denied, if anything. */
 export function deniedIn(reply: readonly Reply[]): Failure | undefined {
   const [name, error] = reply.map(String);
   if (name === undefined || error === undefined || !Object.hasOwn(scriptCommands, name)) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Questions to Redis: each has a time limit, is counted, and what goes wrong with it says whether Redis is up.
+ * Sends scripts to Redis with a time limit, counts them, and derives from failures whether Redis is up.
  */
 import type { Redis as Client, Cluster } from 'ioredis';
 import type { Clock } from '../clock.ts';
@@ -14,9 +14,9 @@ interface Parts {
   readonly liveness: Liveness;
   readonly timeoutMs: number;
   readonly channel: string;
-  /** For trying commands on it. */
+  /** Key for testing commands. */
   readonly unusedKey: string;
-  /** Called after each; `ok`, or why it was not answered, out of a closed set. */
+  /** Called after each script with `ok` or the failure's reason, from a closed set. */
   readonly asked: (script: string, outcome: string, seconds: number) => void;
 }
 
@@ -29,7 +29,7 @@ export class Questions {
     this.#parts = parts;
   }
 
-  /** Resolves with undefined when there was no answer in time; never rejects. */
+  /** Runs a script. Resolves with undefined without a timely reply; never rejects. */
   async ask(script: Script, values: readonly (string | number | Buffer)[]): Promise<Reply | undefined> {
     const { clock, liveness, timeoutMs, asked } = this.#parts;
     const startedAt = clock.monotonic();
@@ -51,9 +51,9 @@ export class Questions {
   }
 
   /**
-   * Whether access control permits all that scripts use. If not, Redis counts as down, for that reason.
+   * Whether access control permits every command of the scripts. If not, Redis counts as down for that reason.
    *
-   * @param unnamed the reason to give when a script was denied something that cannot be found out
+   * @param unnamed the reason to report if a script was denied something that cannot be identified
    */
   async areAllPermitted(unnamed?: Failure): Promise<boolean> {
     const { liveness, unusedKey, channel } = this.#parts;

@@ -1,6 +1,6 @@
 /**
- * What the instances share, while Redis is up. Nothing depends on it: whatever goes wrong with Redis, a question is given up within
- * `timeoutMs`, and the instance runs standalone.
+ * The instances' shared Redis. Nothing depends on it: every script is abandoned after `timeoutMs`, and while Redis is down
+ * the instance runs standalone.
  */
 import { randomBytes } from 'node:crypto';
 import type { Redis as Client, Cluster } from 'ioredis';
@@ -15,30 +15,30 @@ import { scanKeys } from './scan.ts';
 import { loadScript, type Reply, type Script } from './scripts.ts';
 
 export interface RedisOptions {
-  /** The longest that an answer may take, in milliseconds. */
+  /** Longest time for a reply, in milliseconds. */
   readonly timeoutMs: number;
-  /** In front of all keys. */
+  /** Prefix of all keys. */
   readonly keyPrefix: string;
 }
 
 export interface RedisEvents {
   readonly changed: Changed;
-  /** A question was asked; `ok`, or why it was not answered, out of a closed set. */
+  /** A script ran: `ok` or the failure's reason, from a closed set. */
   asked(script: string, outcome: string, seconds: number): void;
 }
 
-/** Each layout of what is kept has a number: instances of two versions share nothing, and none misreads. */
+/** Version of the stored layout, part of every key: instances of two versions share nothing and misread nothing. */
 const layout = 1;
 
 const startingBeatMs = 20;
-/** For how long a start waits for Redis. */
+/** How long a start waits for Redis. */
 const startMs = 1_000;
 
 const beat = loadScript(import.meta.url, 'lua/beat-1.lua');
 const leave = loadScript(import.meta.url, 'lua/leave-1.lua');
 
 export class Redis {
-  /** Of this process. */
+  /** Random id of this process. */
   readonly instance = randomBytes(6).toString('hex');
   readonly channel: string;
   readonly #clock: Clock;
@@ -84,27 +84,27 @@ export class Redis {
     this.#scheduleBeat(0);
   }
 
-  /** Whether questions are asked at all. */
+  /** Whether Redis is up; while it is not, no scripts are sent. */
   get isUp(): boolean {
     return this.#liveness.isUp;
   }
 
-  /** Whether Redis has been up for long enough that all instances have said what they had to say. */
+  /** Whether Redis has been up long enough for every instance to report. */
   get isSettled(): boolean {
     return this.#liveness.isSettled;
   }
 
-  /** Changes whenever something that was published may have been missed. */
+  /** Changes whenever a message may have been missed. */
   get session(): number {
     return this.#liveness.session;
   }
 
-  /** Instances last seen, this one among them. */
+  /** Number of instances last seen, including this one. */
   get instances(): number {
     return this.#liveness.instances;
   }
 
-  /** Which of the instances last seen this one is, from 0. */
+  /** This instance's index among them, from 0. */
   get rank(): number {
     return this.#liveness.rank;
   }
@@ -113,13 +113,13 @@ export class Redis {
     return `${this.#options.keyPrefix}${layout}:${name}`;
   }
 
-  /** Resolves when Redis is up, or it has become plain that it is not. */
+  /** Resolves once Redis is known to be up or down. */
   started(): Promise<void> {
     return this.#ready;
   }
 
   /**
-   * Runs a script, in one round trip. Resolves with its reply, or with undefined when Redis is unavailable; never rejects.
+   * Runs a script in one round trip. Resolves with its reply, or undefined while Redis is unavailable; never rejects.
    *
    * @param values the keys, then the other arguments
    */
@@ -127,7 +127,7 @@ export class Redis {
     return this.isUp ? this.#questions.ask(script, values) : Promise.resolve(undefined);
   }
 
-  /** Calls `listener` whenever an instance, this one too, publishes a message of this kind. */
+  /** Calls `listener` whenever any instance, including this one, publishes a message of this kind. */
   on(kind: string, listener: (...values: string[]) => void): void {
     this.#messages.on(kind, listener);
   }
@@ -142,19 +142,19 @@ export class Redis {
     this.#liveness.onDown(listener);
   }
 
-  /** Sends a message to all instances. Scripts do so themselves, as part of their step. */
+  /** Publishes a message to all instances. Scripts publish their own within their step. */
   publish(kind: string, ...values: string[]): void {
     if (this.isUp) this.#client.publish(this.channel, JSON.stringify([kind, ...values])).catch(() => {});
   }
 
-  /** Calls `visit` with all keys that match a glob, some at a time. Resolves with false when Redis became unavailable meanwhile. */
+  /** Calls `visit` with all keys that match a glob, in batches. Resolves with false if Redis became unavailable. */
   async eachKey(glob: string, visit: (keys: readonly string[]) => Promise<unknown>): Promise<boolean> {
     if (!this.isUp) return false;
     try {
       await scanKeys(this.#client, glob, visit);
       return true;
     } catch (error) {
-      // No script asks for this, so no beat finds it out; the next beat finds and reports anything else.
+      // No script uses SCAN, so no beat detects that it is denied. Any other failure shows at the next beat.
       const why = failureOf(error);
       if (why.reason === 'no-permission') await this.#questions.areAllPermitted(why);
       return false;
@@ -176,7 +176,7 @@ export class Redis {
     if (!this.#isClosed) this.#cancelBeat = this.#clock.after(ms, () => void this.#beat());
   }
 
-  /** Says that this instance is alive, and sees whether Redis is: that it can be written, and that messages arrive. */
+  /** Announces this instance, and checks that Redis accepts writes and delivers messages. */
   async #beat(): Promise<void> {
     const reply = await this.#questions.ask(beat, [this.key('instances'), this.instance, goneMs, this.channel]);
     if (!Array.isArray(reply)) this.#liveness.beatFailed();

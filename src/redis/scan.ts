@@ -1,12 +1,12 @@
 /**
- * All keys that match a glob, whichever server of a cluster they are on.
+ * Scans for keys that match a glob, on every server of a cluster.
  */
 import { type Redis as Client, Cluster } from 'ioredis';
 
-/** Keys that are looked at in one step. */
+/** Keys scanned per step. */
 const stepSize = 500;
 
-/** Calls `visit` with some of the keys at a time. Rejects when Redis does, or `visit`. */
+/** Calls `visit` with batches of keys. Rejects if Redis or `visit` does. */
 export async function scanKeys(
   client: Client | Cluster,
   glob: string,

@@ -1,13 +1,14 @@
 /**
- * Lua scripts, which Redis runs as one step each: a file a script, `lua/<name>-<number of keys>.lua`, in the room that uses it.
+ * Loads and runs Lua scripts, each one atomic step in Redis. One file per script, `lua/<name>-<number of keys>.lua`, in the
+ * room that uses it.
  */
 import { readFileSync } from 'node:fs';
 import type { Redis as Client, Cluster } from 'ioredis';
 
 export interface Script {
-  /** By which it is counted: `sendgate` and the file's name. */
+  /** Command and metric name: `sendgate` and the file's name. */
   readonly name: string;
-  /** How many of its arguments are keys. */
+  /** Number of arguments that are keys. */
   readonly keys: number;
   readonly lua: string;
 }
@@ -18,11 +19,11 @@ const fileName = /\/([a-z]+(?:-[a-z]+)*)-(\d)\.lua$/;
 const include = /^-- @include "([^"]+)"$/gm;
 
 /**
- * Reads a script once, at start. `-- @include "path"` stands for another file, relative to the one that it stands in.
+ * Reads a script, once at start. `-- @include "path"` inserts another file, relative to the including one.
  *
- * @param from the module that asks: its `import.meta.url`
+ * @param from `import.meta.url` of the calling module
  * @param path relative to it, such as `lua/take-6.lua`
- * @throws Error when there is no such file, or its name says no number of keys
+ * @throws Error if the file does not exist or its name lacks the number of keys
  */
 export function loadScript(from: string, path: string): Script {
   const url = new URL(path, from);
@@ -39,7 +40,7 @@ function textOf(url: URL): string {
 const inCapitals = (name: string) => name.replace(/(?:^|-)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 
 /**
- * Runs a script: sent whole once a connection, and by its digest after that.
+ * Runs a script: sent in full once per connection, then by its digest.
  *
  * @param values the keys, then the other arguments
  */

@@ -1,5 +1,5 @@
 /**
- * The account's limits on calls: those of any second, and of a UTC day.
+ * Enforces the account's limits: calls in any second, and calls per UTC day.
  */
 import type { Clock } from '../clock.ts';
 
@@ -16,7 +16,10 @@ export class AccountLimits {
     this.#clock = clock;
   }
 
-  /** Counts a call, and returns the limit that it exceeds. A refused call counts too: a client that keeps calling stays refused. */
+  /**
+   * Counts a call, and returns the limit that it exceeds. A refused call counts too: a client that keeps calling stays
+   * refused.
+   */
   count(): 'second' | 'day' | undefined {
     const now = this.#clock.now();
     const day = Math.floor(now / dayMs);

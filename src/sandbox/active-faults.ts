@@ -1,9 +1,9 @@
 /**
- * The faults that are active, and which calls they strike.
+ * Keeps the active faults, and selects those that strike a call.
  */
 import type { Fault } from './fault.ts';
 
-/** What decides whether a fault strikes a call. */
+/** Properties of a call that faults match. */
 interface Target {
   readonly kind: 'api' | 'token';
   /** The campaign's v2 id. */
@@ -29,7 +29,7 @@ export class ActiveFaults {
     this.#active = [];
   }
 
-  /** The faults that strike a call, counted one by one as they are taken. */
+  /** Yields the faults that strike a call, and counts each one yielded. */
   *striking(target: Target): Generator<Fault> {
     for (const active of this.#active) {
       const { fault } = active;

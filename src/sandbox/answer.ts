@@ -1,5 +1,5 @@
 /**
- * Requests and answers of the sandbox.
+ * Reads the sandbox's requests and sends its responses.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 export interface SandboxAnswer {
   readonly status: number;
   readonly body: string;
-  /** JSON without it. */
+  /** Content type. Default JSON. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -18,7 +18,7 @@ export async function textOf(req: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** Compressed if the caller takes gzip, as Constant Contact does. */
+/** Sends a response; compressed if the caller accepts gzip, as Constant Contact does. */
 export function sendAnswer(req: IncomingMessage, res: ServerResponse, answer: SandboxAnswer): void {
   const { status, body, type = 'application/json', headers } = answer;
   const zipped = /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? '')) && body.length > 1024;

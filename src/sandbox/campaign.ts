@@ -1,67 +1,67 @@
 /**
- * A campaign of any size whose sends are computed, not stored: the same on every run.
+ * A campaign of any size. Its sends are computed, not stored, and are the same on every run.
  */
 import type { OddKind } from './odd.ts';
 
 /**
- * The form of cursors that carry everything: an offset; the time at which to go on; the one of 184 characters; or opaque ones with
- * `+`, `/`, `%` and padding, which stand in links percent-encoded, raw (a `+` is a `+`), or as in a form (a `+` is a space).
+ * Forms of cursors that carry everything: `offset`; `time`, at which to go on; `long`, of 184 characters; and opaque ones
+ * with `+`, `/`, `%` and padding, percent-encoded in links, raw (a `+` is a `+`), or form-encoded (a `+` is a space).
  */
 export type CursorForm = 'offset' | 'time' | 'long' | 'opaque' | 'opaque-raw' | 'opaque-form';
 
-/** How links to the next page are written: with the path of the call, a host, another path, or as a query alone. */
+/** Forms of links to the next page: the path of the call, with a host, another path, or only a query. */
 export type LinkForm = 'relative' | 'absolute' | 'other-path' | 'query';
 
 export interface CampaignOptions {
   readonly id: string;
-  /** Sends from the start. */
+  /** Sends at the start. */
   readonly size: number;
-  /** Instant of the newest send, in milliseconds. */
+  /** Date of the newest send, in milliseconds. */
   readonly newestMs: number;
-  /** Milliseconds between two sends. */
+  /** Milliseconds between two sends. Default 1,000. */
   readonly spacingMs?: number;
-  /** An offset without it. */
+  /** Default `offset`. */
   readonly cursors?: CursorForm;
-  /** Relative without it. */
+  /** Default `relative`. */
   readonly links?: LinkForm;
   /**
-   * v3's links: `next` (as without it) beside the page size, with a cursor that carries everything; `cursor` alone, with one
-   * that does; `page`: the page size beside `next` with a page's number, which means nothing without it.
+   * Design of v3's links. `next` (default): the limit and a `next` cursor that carries everything. `cursor`: such a cursor
+   * alone. `page`: the limit, and `next` with a page number that means nothing without it.
    */
   readonly design?: 'next' | 'cursor' | 'page';
-  /** Another parameter in v3's links, `name=value`. */
+  /** Extra parameter in v3's links, `name=value`. */
   readonly linkExtra?: string;
-  /** A filter in v3's links that has to come back beside the cursor, `after_date=…`. */
+  /** Filter in v3's links that must come back with the cursor, `after_date=…`. */
   readonly linkFilter?: string;
-  /** What the last page has in place of a link: nothing at all, or null or an empty text at some depth. */
+  /** What the last page has instead of a link: nothing, null or an empty string, at some depth. */
   readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
-  /** Rows that are odd, by their index among the sends from the start, newest first. */
+  /** Odd rows, by index among the initial sends, newest first. */
   readonly odd?: Readonly<Record<number, OddKind>>;
-  /** Dates without a zone: they are UTC. */
+  /** Whether dates have no zone; they are UTC. */
   readonly zoneless?: boolean;
-  /** v2's ids as JSON numbers, as some of the SDKs' fixtures have them. */
+  /** Whether v2's ids are JSON numbers, as in fixtures of some SDKs. */
   readonly numericIds?: boolean;
   /**
-   * In which order sends come: newest first without it, as in the vendor's examples; `nearly` has neighbours change places.
-   * With cursors of a time there is no other order.
+   * Order of the sends. Default newest first, as in the vendor's examples; `nearly` swaps neighbours. Cursors of form `time`
+   * allow only the default.
    */
   readonly order?: 'oldest-first' | 'nearly';
   /** Most sends on a page, whatever `limit` says. */
   readonly pageSize?: number;
   /**
-   * v3's; done without it. Only what is done has statistics, and what is not executing or done has no sends, whatever `size`
+   * v3's status. Default `DONE`. Only done campaigns have statistics; only executing or done ones have sends, whatever `size`
    * says.
    */
   readonly status?: 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE';
-  /** Counts as texts. */
+  /** Whether counts are strings. */
   readonly textCounts?: boolean;
-  /** v3's statistics have dots in the names of parts (`em_opens.all.mobile`). */
+  /** Whether names of parts in v3's statistics contain dots (`em_opens.all.mobile`). */
   readonly dottedStats?: boolean;
-  /** v3's, of the activity; `primary_email` without it. */
+  /** v3's role of the activity. Default `primary_email`. */
   readonly role?: string;
-  /** v3: it is no campaign, but one more activity of the one that v2 knows by this id. */
+  /** v3: makes this another activity of the campaign with this v2 id, instead of a campaign. */
   readonly resendOf?: string;
-  /** Sends that stand in the place of the newest computed ones, newest first. */
+  /** Sends that replace the newest computed ones, newest first. */
   readonly known?: readonly { readonly contactId: string; readonly email: string; readonly at: string }[];
 }
 
@@ -74,7 +74,7 @@ export interface SandboxSend {
 
 const domains = ['example.com', 'example.org', 'mail.example.net', 'staff.example.com'];
 
-/** One to one on 32 bits, so that contacts differ, and irregular, so that pages compress as real ones do. */
+/** Scatters 32-bit numbers one to one: contacts differ, and are irregular, so that pages compress like real ones. */
 function scatter(n: number): number {
   let x = (n + 0x9e3779b9) >>> 0;
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
@@ -84,7 +84,7 @@ function scatter(n: number): number {
 
 export class Campaign {
   readonly options: CampaignOptions;
-  /** Instants of the sends that were added while the sandbox ran, oldest first. */
+  /** Dates of sends added while the sandbox runs, oldest first. */
   readonly #added: number[] = [];
 
   constructor(options: CampaignOptions) {
@@ -95,14 +95,14 @@ export class Campaign {
     return this.options.size + this.#added.length;
   }
 
-  /** Adds sends that are newer than all others, a millisecond apart, the first not before `atMs`. */
+  /** Adds sends newer than all others, a millisecond apart, the first no earlier than `atMs`. */
   add(count: number, atMs: number): void {
     for (let i = 0; i < count; i++) {
       this.#added.push(Math.max(atMs, this.size === 0 ? atMs : this.at(0).atMs + 1));
     }
   }
 
-  /** The send at `index`, newest first. A send keeps its contact when newer ones arrive. */
+  /** Returns the send at `index`, newest first. A send keeps its contact when newer ones arrive. */
   at(index: number): SandboxSend {
     const { size, newestMs, spacingMs = 1000, known = [], odd = {} } = this.options;
     const sequence = this.size - 1 - index;
@@ -115,12 +115,12 @@ export class Campaign {
       odd: odd[back],
       contactId: String(scatter(sequence)),
       email: `${scatter(sequence ^ 0x5bd1e995).toString(36)}@${domains[scatter(sequence) % domains.length]}`,
-      // Later than the send before it by anything up to twice the spacing, and never by nothing.
+      // The gap to the previous send varies up to twice the spacing, and is never 0.
       atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
     };
   }
 
-  /** Which of the newest `total` sends comes at a place among them, as its index newest first. */
+  /** Returns the index, newest first, of the send at a position among the newest `total`. */
   indexOf(place: number, total: number): number {
     switch (this.options.order) {
       case 'oldest-first':
@@ -132,29 +132,29 @@ export class Campaign {
     }
   }
 
-  /** A date as the API writes it. */
+  /** Formats a date as the API does. */
   dateOf(atMs: number): string {
     const date = new Date(atMs).toISOString();
     return this.options.zoneless ? date.slice(0, -1) : date;
   }
 
-  /** How many sends there were at the last scheduled update of the numbers: when the day of the newest one began. */
+  /** Number of sends at the last scheduled update of the counts: the start of the newest send's day. */
   get sizeAtUpdate(): number {
     const { newestMs } = this.options;
     return this.size - this.countSince(newestMs - (newestMs % 86_400_000));
   }
 
-  /** How many sends, from the newest on, are not older than `sinceMs`. */
+  /** Number of sends not older than `sinceMs`. */
   countSince(sinceMs: number): number {
     return this.#search((atMs) => atMs >= sinceMs);
   }
 
-  /** Index of the first send, from the newest on, that is not after `atMs`. */
+  /** Index, newest first, of the first send not after `atMs`. */
   indexAt(atMs: number): number {
     return this.#search((at) => at > atMs);
   }
 
-  /** How many of the newest sends hold to `test`, which is true up to some send and false from there on. */
+  /** Counts the newest sends that pass `test`, which is true up to some send and false beyond it. */
   #search(test: (atMs: number) => boolean): number {
     let low = 0;
     let high = this.size;

@@ -1,5 +1,5 @@
 /**
- * `/_sandbox`, for tests and people in another process. `GET` shows the counts; `POST` takes any of the orders below.
+ * `/_sandbox` controls the sandbox from another process. `GET` returns the counts; `POST` takes any of the orders below.
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign, CampaignOptions } from './campaign.ts';
@@ -8,7 +8,7 @@ import type { DeviceDecision } from './oauth/device-flow.ts';
 import type { SandboxOAuth } from './oauth/oauth-server.ts';
 import type { TokenShape } from './oauth/token-shape.ts';
 
-/** What can be controlled of a sandbox. */
+/** The controllable part of a sandbox. */
 interface Controlled {
   readonly oauth: SandboxOAuth | undefined;
   privileges: readonly string[];
@@ -23,24 +23,24 @@ interface Controlled {
 }
 
 interface Orders {
-  /** Ends all access tokens; or everything, as if the person had withdrawn the authorization. */
+  /** `expire` ends all access tokens; `revoke` ends all tokens, as if the person had withdrawn the authorization. */
   readonly expire?: boolean;
   readonly revoke?: boolean;
-  /** What the person at the other device decides. */
+  /** Decision of the person at the other device. */
   readonly device?: DeviceDecision;
-  /** What answers with tokens look like from here on. */
+  /** Shape of token responses from now on. */
   readonly tokens?: TokenShape;
   readonly privileges?: readonly string[];
-  /** Removes all faults; resets the counts. */
+  /** `heal` removes all faults; `forget` resets the counts. */
   readonly heal?: boolean;
   readonly forget?: boolean;
   readonly campaign?: CampaignOptions;
-  /** Sends that arrive now. */
+  /** Adds sends that arrive now. */
   readonly add?: { readonly campaign: string; readonly count: number };
   readonly fault?: Fault;
 }
 
-/** @param text the body of the request, JSON or empty */
+/** @param text body of the request, JSON or empty */
 export function control(sandbox: Controlled, text: string): SandboxAnswer {
   if (text !== '') obey(sandbox, JSON.parse(text) as Orders);
   const { callCount, tokenCallCount, limitAnswers } = sandbox;

@@ -1,5 +1,5 @@
 /**
- * Whether a call's credentials are good. Refusals quote them, as careless servers do.
+ * Checks a call's credentials. Refusals quote them, as careless servers do.
  */
 import type { IncomingMessage } from 'node:http';
 import type { SandboxAnswer } from './answer.ts';
@@ -9,7 +9,7 @@ import { v3Errors } from './v3.ts';
 
 interface V2Credentials {
   readonly apiKey?: string;
-  /** Without it, or with an empty one, no token is asked for. */
+  /** Without one, or with an empty one, no token is required. */
   readonly accessToken?: string;
 }
 

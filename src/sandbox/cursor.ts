@@ -1,12 +1,12 @@
 /**
- * Where a page begins and how long it is, from a query or a cursor; and the links to the next page.
+ * Parses a page's start and limit from a query or a cursor, and writes links to the next page.
  */
 import type { Campaign, CursorForm, LinkForm } from './campaign.ts';
 
 const maxLimit = 500;
 const iso8601 = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 
-/** Dates of filters are in ISO-8601. */
+/** Whether a filter's date is in ISO-8601. */
 export const isInstant = (text: string) => iso8601.test(text) && !Number.isNaN(Date.parse(text));
 
 export interface Place {
@@ -24,7 +24,7 @@ export function firstPage(campaign: Campaign, query: URLSearchParams): Place | u
   return { start: 0, limit: Math.min(limit, campaign.options.pageSize ?? maxLimit), since };
 }
 
-/** A cursor that carries the page size and the filter, as it stands in a link. */
+/** Writes a cursor with limit and filter, encoded for a link. */
 export function writeCursor(campaign: Campaign, index: number, limit: number, since: string | undefined): string {
   const { id, cursors = 'offset' } = campaign.options;
   const filter = since === undefined ? '' : `&created_since=${since}`;
@@ -39,7 +39,7 @@ export function writeCursor(campaign: Campaign, index: number, limit: number, si
   }
 }
 
-/** @param search a query as it arrived, with its `?` */
+/** @param search the raw query, with its `?` */
 export function readCursor(campaign: Campaign, search: string, name = 'next'): Place | undefined {
   const { cursors = 'offset' } = campaign.options;
   const text = decode(cursors, rawValue(search, name));
@@ -58,7 +58,7 @@ export function readCursor(campaign: Campaign, search: string, name = 'next'): P
   return { start, limit, since: place.get('created_since') ?? undefined };
 }
 
-/** A page's number, as v3's lists have it: `MQ**` is the second page of those that are as long as `limit` says. */
+/** Writes a page number as v3's lists do: `MQ**` is the second page of `limit` rows each. */
 export const writePageNumber = (number: number) => Buffer.from(String(number)).toString('base64').replaceAll('=', '*');
 
 export function readPageNumber(text: string): number | undefined {
@@ -66,7 +66,7 @@ export function readPageNumber(text: string): number | undefined {
   return Number.isInteger(number) && number > 0 && writePageNumber(number) === text ? number : undefined;
 }
 
-/** A link to a page of a resource, in one of the forms that there are. */
+/** Writes a link to a page in one of the forms. */
 export function linkTo(form: LinkForm, path: string, query: string): string {
   switch (form) {
     case 'relative':
@@ -80,16 +80,16 @@ export function linkTo(form: LinkForm, path: string, query: string): string {
   }
 }
 
-/** Of the cursor that was seen in 2017, which has 184 characters where the campaign's id has 13. */
+/** Part of a cursor observed in 2017: 184 characters for a campaign id of 13. */
 const uuid = '0a7cc3f1-5e0b-4b55-9ad0-7cb2d9e0c8f4';
 const stateBytes = 54;
-/** What may have to be encoded in a URL. */
+/** Characters that may need encoding in a URL. */
 const odd = '+/%';
 
-/** As a cursor of this form is written in a link. Each has one spelling, and no other is taken. */
+/** Encodes a cursor for a link. Each cursor has one spelling; others are rejected. */
 function encode(form: CursorForm, text: string): string {
   if (!form.startsWith('opaque')) return base64Url(text);
-  // Padded so that the base64 is, too.
+  // Padded so that the base64 is padded too.
   const base64 = Buffer.from(text.padEnd(Math.ceil(text.length / 3) * 3 + 1)).toString('base64');
   if (form === 'opaque-form') return new URLSearchParams([['', `${odd} ${base64}`]]).toString().slice(1);
   const encoded = encodeURIComponent(`${odd}${base64}`);
@@ -97,7 +97,7 @@ function encode(form: CursorForm, text: string): string {
 }
 
 function decode(form: CursorForm, value: string): string | undefined {
-  // In the raw form a `+` is a `+`, in the others it is a space, as in forms.
+  // In the raw form a `+` is a `+`; in the others it is a space, as in forms.
   const cursor = form === 'opaque-raw' ? unescaped(value) : (new URLSearchParams(`=${value}`).get('') ?? '');
   const text = form.startsWith('opaque')
     ? Buffer.from(cursor.slice(form === 'opaque-form' ? odd.length + 1 : odd.length), 'base64')

@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: Sendgate in front of the sandbox, with something to try.
+ * `npm run demo`: starts Sendgate in front of the sandbox and prints examples to try.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
 await sandbox.start();
 
 try {
-  // Workers, if any, inherit this environment.
+  // Workers inherit this environment.
   Object.assign(process.env, {
     CONSTANT_CONTACT_BASE_URL: sandbox.url,
     CONSTANT_CONTACT_API_KEY: credentials.apiKey,

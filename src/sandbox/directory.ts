@@ -1,12 +1,12 @@
 /**
- * The sandbox's campaigns, by each of their ids.
+ * Finds the sandbox's campaigns by any of their ids.
  */
 import type { Campaign } from './campaign.ts';
 import { activityIdOf, campaignIdOf } from './v3.ts';
 
 export class Directory {
   readonly #campaigns = new Map<string, Campaign>();
-  /** v2 ids by campaign activity id, and by campaign id. */
+  /** v2 ids by activity id and by campaign id. */
   readonly #byUuid = new Map<string, string>();
 
   add(campaign: Campaign): void {
@@ -16,12 +16,12 @@ export class Directory {
     if (resendOf === undefined) this.#byUuid.set(campaignIdOf(id), id);
   }
 
-  /** By v2 id, in the order in which they were added. */
+  /** All campaigns by v2 id, in the order of adding. */
   get all(): ReadonlyMap<string, Campaign> {
     return this.#campaigns;
   }
 
-  /** The v2 id of what has this UUID, an activity or a campaign. */
+  /** Returns the v2 id for the UUID of an activity or a campaign. */
   v2IdOf(uuid: string): string | undefined {
     return this.#byUuid.get(uuid);
   }

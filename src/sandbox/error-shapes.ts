@@ -1,21 +1,21 @@
 /**
- * The forms in which errors come.
+ * Writes errors in all forms that Constant Contact and its gateways use.
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { LimitShape } from './limit-shapes.ts';
 
-/** How a version of the API writes errors. */
+/** How an API version writes errors. */
 export interface ErrorStyle {
   error(status: number, key: string, message: string): SandboxAnswer;
-  /** The answer to a call over the account's limit. */
+  /** Response to a call over the account's limit. */
   over(limit: 'second' | 'day', shape: LimitShape, status?: number): SandboxAnswer;
 }
 
-/** The bodies that errors have: Constant Contact's own two, that of v3's gateway, and those of gateways in front of v2. */
+/** Forms of error bodies: Constant Contact's two, that of v3's gateway, and those of gateways in front of v2. */
 export const errorShapes = ['array', 'object', 'gateway', 'html', 'xml', 'nothing'] as const;
 export type ErrorShape = (typeof errorShapes)[number];
 
-/** What v3's gateway says of a path that is none (recorded traffic). */
+/** Response of v3's gateway to an unknown path (recorded traffic). */
 export const forbidden: SandboxAnswer = { status: 403, body: JSON.stringify({ message: 'Forbidden' }) };
 
 export function errorIn(shape: ErrorShape, status: number, error_key: string, error_message: string): SandboxAnswer {

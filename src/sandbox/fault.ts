@@ -1,5 +1,5 @@
 /**
- * Faults on request: what gateways, networks and bad days do to an answer.
+ * Injects faults: what gateways, networks and outages do to a response.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,47 +31,47 @@ export type FaultKind =
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Calls for tokens instead of those of the API. */
+  /** Strikes token requests instead of API calls. */
   readonly target?: 'token';
-  /** Only calls for this campaign; all without it. */
+  /** Only calls for this campaign. Default all. */
   readonly campaign?: string;
-  /** Only calls whose path contains this text. */
+  /** Only calls with this text in the path. */
   readonly path?: string;
-  /** Only calls whose query has these parameters, with values that contain these texts: a cursor, or an id among several. */
+  /** Only calls with these query parameters and texts in their values: a cursor, or one of several ids. */
   readonly query?: Readonly<Record<string, string>>;
-  /** How many calls it strikes; all of them without it. */
+  /** Number of calls to strike. Default all. */
   readonly times?: number;
-  /** Only every n-th call that it could strike. */
+  /** Strikes only every n-th matching call. */
   readonly every?: number;
-  /** For `latency`: how long; the call then goes on. */
+  /** For `latency`: the delay, after which the call continues. */
   readonly ms?: number;
-  /** For `status`; for `gone`, 400 without it; for `firewall`, 403; for v2's limits, 403. */
+  /** For `status`; for `gone`, default 400; for `firewall` and v2's limits, default 403. */
   readonly status?: number;
-  /** For `status`, `gone` and `access-denied`: the form of the body; that of the version without it. */
+  /** For `status`, `gone` and `access-denied`: the form of the body. Default that of the version. */
   readonly errorAs?: ErrorShape;
-  /** For `firewall`: its page; `json` is put together by hand, so that what it quotes can add to it. HTML without it. */
+  /** For `firewall`: its page. `json` is concatenated without escaping, so that quoted input can add to it. Default HTML. */
   readonly page?: 'html' | 'json';
-  /** For `over-qps` and `over-ratelimit`: the form of the answer. */
+  /** For `over-qps` and `over-ratelimit`: the form of the response. */
   readonly limitsAs?: LimitShape;
-  /** `Retry-After` of the answer. */
+  /** `Retry-After` of the response. */
   readonly retryAfter?: string;
-  /** Headers with ids of the call, in place of `x-amzn-requestid` and `x-eig-tracking-id`. */
+  /** Headers with ids of the call, instead of `x-amzn-requestid` and `x-eig-tracking-id`. */
   readonly requestIds?: Readonly<Record<string, string>>;
-  /** For `redirect`: where to. */
+  /** For `redirect`: the target. */
   readonly location?: string;
 }
 
-/** A call that a fault strikes. */
+/** A call struck by a fault. */
 interface Struck {
   readonly fault: Fault;
   readonly style: ErrorStyle;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  /** The body of the request. */
+  /** Body of the request. */
   readonly text: string;
 }
 
-/** Strikes one call, with `text` as its body. Returns whether that is all that the call gets. */
+/** Strikes a call with body `text`. Returns whether the call has ended with that. */
 export async function strike(
   fault: Fault,
   style: ErrorStyle,
@@ -131,13 +131,13 @@ function error({ fault, style, res }: Struck, status: number, key: string, messa
   send(res, fault.errorAs ? errorIn(fault.errorAs, status, key, message) : style.error(status, key, message));
 }
 
-/** Keeps the headers that the call has got so far, and is never compressed. */
+/** Sends a response with the headers set so far, uncompressed. */
 function send(res: ServerResponse, { status, type = 'application/json', headers, body }: SandboxAnswer): void {
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
   res.writeHead(status, { 'Content-Type': type }).end(body);
 }
 
-/** What a firewall in front of the API answers: it quotes the request, as it came and decoded. */
+/** Response of a firewall in front of the API: quotes the request, raw and decoded. */
 function firewallPage({ status = 403, page }: Fault, url: string): SandboxAnswer {
   return page === 'json'
     ? { status, body: `{"message":"Request blocked: ${quoted(url)}"}` }
@@ -151,11 +151,11 @@ function firewallPage({ status = 403, page }: Fault, url: string): SandboxAnswer
 const quoted = (url: string) =>
   [...new URL(url, 'http://sandbox').searchParams].map(([name, value]) => `${name}=${value}`).join(' ');
 
-/** Bytes of an `oversize` answer: over every sane bound, and endless as far as a client can tell. */
+/** Size of an `oversize` response: above every sane bound, and practically endless to a client. */
 const oversizeBytes = 64 * 1024 * 1024;
 const chunk = Buffer.alloc(64 * 1024, ' ');
 
-/** Sends spaces until the client has had enough. */
+/** Sends spaces until the client closes the connection. */
 function oversize(res: ServerResponse): void {
   res.writeHead(200, { 'Content-Type': 'application/json' });
   let left = oversizeBytes;

@@ -1,15 +1,16 @@
 /**
- * The forms in which Constant Contact's gateways refuse calls over the account's limits.
+ * Writes refusals of calls over the account's limits, in all forms that Constant Contact's gateways use.
  */
 import type { SandboxAnswer } from './answer.ts';
 
 /**
- * v2's gateway: `json` with an `error_key`; `xml`, `html` with a header and words, `header` and `words` with one of them alone.
- * v3: `json` is one bare object, `array` an array of one; `gateway` its own message. `plain`: a 429 that says nothing.
+ * v2's gateway: `json` with an `error_key`; `xml` and `html` with a header and words; `header` and `words` with one of the
+ * two. v3: `json` is a bare object, `array` an array of one, `gateway` the gateway's own message. `plain`: a 429 without a
+ * body.
  */
 export type LimitShape = 'json' | 'array' | 'xml' | 'html' | 'header' | 'words' | 'gateway' | 'plain';
 
-/** The forms of each version. */
+/** Forms by version. */
 export const limitShapes = {
   v2: ['json', 'xml', 'html', 'header', 'words', 'plain'],
   v3: ['json', 'array', 'gateway', 'plain'],
@@ -26,7 +27,7 @@ const mashery = {
   },
 };
 
-/** @param status 403, or another one: 401 was seen, too */
+/** @param status default 403; 401 was observed too */
 export function v2Over(limit: Over, shape: LimitShape, status = 403): SandboxAnswer {
   const { code, words, key } = mashery[limit];
   const headers = { 'X-Mashery-Error-Code': code };

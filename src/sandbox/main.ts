@@ -1,7 +1,7 @@
 /**
- * The sandbox as a program. Variables: `PORT`, the credentials of either version under Sendgate's names,
- * `SANDBOX_LIMITS=1` for the account's limits, `SANDBOX_TOKEN_SECONDS` for the life of an access token, and
- * `SANDBOX_TOKEN_ANSWERS` (`standard`, `okta` or `minimal`) for the form of the answers that bring one.
+ * Runs the sandbox as a program. Variables: `PORT`; the credentials of either version, by Sendgate's names;
+ * `SANDBOX_LIMITS=1` for the account's limits; `SANDBOX_TOKEN_SECONDS` for the lifetime of access tokens;
+ * `SANDBOX_TOKEN_ANSWERS` (`standard`, `okta` or `minimal`) for the form of token responses.
  */
 import type { TokenShape } from './oauth/token-shape.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';

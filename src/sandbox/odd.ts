@@ -1,16 +1,16 @@
 /**
- * Rows that are not as documented: deleted contacts, ids that are numbers, dates that cannot be read.
+ * Makes rows that deviate from the documentation: deleted contacts, numeric ids, unreadable dates.
  */
 
-/** What of a row is odd, and how: `null-address`; `other-row` is an object that is none of this report's rows. */
+/** What is odd about a row, and how, such as `null-address`. `other-row` is an object of another kind. */
 export type OddKind =
   | `${'no' | 'null' | 'empty' | 'numeric' | 'text'}-${'type' | 'campaign' | 'contact' | 'address' | 'date'}`
   | `${'null' | 'text' | 'numeric' | 'list' | 'other'}-row`;
 
-/** The names of a row's fields. */
+/** Names of a row's fields. */
 export type RowNames = Readonly<Record<'type' | 'campaign' | 'contact' | 'address' | 'date', string>>;
 
-/** An address that must never appear in an answer or a log. */
+/** An address that must never appear in a response or a log. */
 export const leak = 'leak@example.com';
 
 const rows: Readonly<Record<string, unknown>> = {
@@ -21,7 +21,7 @@ const rows: Readonly<Record<string, unknown>> = {
   other: { url: leak },
 };
 
-/** A number that JSON.parse rounds, as an id; as a date, milliseconds. */
+/** As an id, a number that JSON.parse rounds; as a date, milliseconds. */
 const numeric = { contact: 2 ** 60, campaign: 2 ** 60, date: 1_354_799_174_762, address: 7, type: 7 } as const;
 
 export function oddly(row: Readonly<Record<string, unknown>>, kind: OddKind, names: RowNames): unknown {

@@ -1,5 +1,5 @@
 /**
- * The resources of both versions, by path.
+ * Routes the resources of both versions.
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Directory } from './directory.ts';
@@ -14,16 +14,16 @@ const v3Path =
 const v3StatsPath = /^\/v3\/reports\/stats\/email_campaign_activities\/([^/]+)$/;
 const v3CampaignPath = /^\/v3\/emails\/([0-9a-f-]{36})$/;
 
-/** What the answers depend on. */
+/** State that responses depend on. */
 export interface World {
   readonly directory: Directory;
-  /** v3's, of the user who authorized Sendgate. */
+  /** v3's privileges of the user who authorized Sendgate. */
   readonly privileges: readonly string[];
-  /** What v3's tracking reports answer for a well-formed id of nothing. */
+  /** How v3's tracking reports respond to a well-formed but unused id. */
   readonly unknownActivities: 'not-found' | 'empty';
 }
 
-/** The v2 id of the campaign that a path names. */
+/** Returns the v2 id of the campaign in a path. */
 export function campaignOfPath({ directory }: World, pathname: string): string | undefined {
   const uuid = (v3Path.exec(pathname) ?? v3CampaignPath.exec(pathname))?.[1];
   return uuid === undefined ? v2Path.exec(pathname)?.[1] : directory.v2IdOf(uuid);

@@ -1,5 +1,5 @@
 /**
- * A Constant Contact to run against, no kinder than the real one: for the demo, the tests and the benchmarks.
+ * A simulated Constant Contact, no kinder than the real one: for the demo, the tests and the benchmarks.
  */
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -24,37 +24,37 @@ import { v3Errors } from './v3.ts';
 export interface SandboxOptions {
   /** v2's. */
   readonly apiKey?: string;
-  /** v2's; without it, or with an empty one, no token is asked for. */
+  /** v2's access token. Without one, or with an empty one, no token is required. */
   readonly accessToken?: string;
-  /** v3's; without it, v3 takes no call. */
+  /** v3's OAuth. Without it, v3 refuses every call. */
   readonly oauth?: SandboxOAuthOptions;
-  /** What v3's tracking reports answer for a well-formed id of nothing, which is not known; 404 without it. */
+  /** How v3's tracking reports respond to a well-formed but unused id; the real behaviour is unknown. Default 404. */
   readonly unknownActivities?: 'not-found' | 'empty';
-  /** The account's limits; without them every call is taken. */
+  /** The account's limits. Default none. */
   readonly limits?: { readonly perSecond: number; readonly perDay: number };
-  /** How calls over them are answered; as JSON without it. */
+  /** Form of refusals over the limits. Default JSON. */
   readonly limitsAs?: LimitShape;
   readonly host?: string;
   readonly port?: number;
   readonly clock?: Clock;
 }
 
-/** A call, as it arrived. */
+/** A received call. */
 export interface SandboxCall {
   readonly atMs: number;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
-  /** `x-amzn-requestid` of its answer. */
+  /** `x-amzn-requestid` of its response. */
   readonly requestId: string;
-  /** Undefined if a fault kept it from being answered. */
+  /** Status of the response; undefined if a fault prevented it. */
   status?: number;
 }
 
-/** Calls that are remembered; all are counted. */
+/** Most calls remembered; all are counted. */
 const maxCalls = 20_000;
 
-/** The campaign of the vendor's documentation: its example answer, cursor included. */
+/** The campaign in the vendor's documentation: its example response, including the cursor. */
 export const documentedCampaign: CampaignOptions = {
   id: '1100394165287',
   size: 3,
@@ -67,17 +67,17 @@ export const documentedCampaign: CampaignOptions = {
 };
 
 export class Sandbox {
-  /** The newest calls, oldest first. */
+  /** The latest calls, oldest first. */
   readonly calls: SandboxCall[] = [];
-  /** All calls since the start or the last `forget`. */
+  /** Number of calls since the start or the last `forget`. */
   callCount = 0;
-  /** The same for calls for tokens. */
+  /** The same for token requests. */
   tokenCallCount = 0;
   tokenCallsRunning = 0;
-  /** Answers to calls over a limit. */
+  /** Number of responses over a limit. */
   limitAnswers = 0;
   url = '';
-  /** v3's, of the user who authorized Sendgate: some of those that an account's owner has. */
+  /** v3's privileges of the user who authorized Sendgate: some of an account owner's. */
   privileges: readonly string[] = ['ui:campaign:metrics', 'contacts:contact:read'];
   readonly oauth: SandboxOAuth | undefined;
   readonly #options: SandboxOptions;
@@ -116,7 +116,7 @@ export class Sandbox {
     return campaign;
   }
 
-  /** Adds sends to a campaign as if they had just gone out. */
+  /** Adds sends to a campaign, dated now. */
   addSends(id: string, count: number): void {
     this.#directory.all.get(id)?.add(count, this.#clock.now());
   }
@@ -130,7 +130,7 @@ export class Sandbox {
     this.#faults.clear();
   }
 
-  /** Forgets the calls and their counts. */
+  /** Forgets the calls and resets their counts. */
   forget(): void {
     this.calls.length = 0;
     this.callCount = 0;

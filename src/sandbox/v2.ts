@@ -1,5 +1,5 @@
 /**
- * The sandbox's v2: answers as documented, reported, or seen in SDKs.
+ * The sandbox's v2: responds as documented, reported, or observed in SDKs.
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
@@ -8,7 +8,7 @@ import type { ErrorStyle } from './error-shapes.ts';
 import { v2Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
 
-/** v2's errors are an array, also when there is one. */
+/** v2's errors are always an array, even of one. */
 function v2Error(status: number, key: string, message: string): SandboxAnswer {
   return { status, body: JSON.stringify([{ error_key: key, error_message: message }]) };
 }
@@ -21,7 +21,7 @@ export const v2Errors: ErrorStyle = {
 const knows = (names: readonly string[], query: URLSearchParams) =>
   [...query.keys()].every((name) => name === 'api_key' || name === 'access_token' || names.includes(name));
 
-/** One page of a campaign's sends. An unknown parameter is refused. */
+/** Serves one page of a campaign's sends. Unknown parameters are refused. */
 export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
   const { pathname, search, searchParams: query } = url;
@@ -50,7 +50,7 @@ const lastMeta = {
   'empty-link': { pagination: { next_link: '' } },
 } as const;
 
-/** A campaign's counts: with `updateSummary=true` the present ones. All but the sends are made up. */
+/** Serves a campaign's counts: current ones with `updateSummary=true`. All but the sends are invented. */
 export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams): SandboxAnswer {
   if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
   if (!knows(['updateSummary'], query)) {
@@ -68,7 +68,7 @@ export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams
   return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
 }
 
-/** Campaigns on one page of the list (vendor's documentation). */
+/** Most campaigns per page of the list (vendor's documentation). */
 const maxCampaigns = 50;
 
 const statuses = { DRAFT: 'DRAFT', SCHEDULED: 'SCHEDULED', EXECUTING: 'RUNNING', DONE: 'SENT' } as const;
@@ -76,8 +76,8 @@ const statusWords = ['ALL', 'DELETED', ...Object.values(statuses)] as readonly s
 const statusOf = ({ options: { status = 'DONE' } }: Campaign) => statuses[status];
 
 /**
- * A page of the list of campaigns, none of which is deleted; sent ones are ordered by their last run. Its cursor is a page's
- * number, as in the vendor's examples.
+ * Serves a page of the list of campaigns, none deleted; sent ones are ordered by last run. The cursor is a page number, as in
+ * the vendor's examples.
  */
 export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchParams): SandboxAnswer {
   const place = new URLSearchParams(Buffer.from(query.get('next') ?? '', 'base64url').toString());
@@ -116,7 +116,7 @@ function toV2(campaign: Campaign, index: number) {
     contact_id: id(contactId),
     email_address: email,
     send_date: campaign.dateOf(atMs),
-    // Fields that are not documented can appear.
+    // Undocumented fields can appear.
     ...(index % 3 === 1 ? { undocumented: { of: 'v2' } } : {}),
   };
   return odd ? oddly(row, odd, names) : row;

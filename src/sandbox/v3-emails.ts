@@ -1,12 +1,12 @@
 /**
- * The sandbox's v3, campaigns and activities: themselves, and their statistics.
+ * The sandbox's v3: campaigns, activities and their statistics.
  */
 
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
 import { activityIdOf, campaignIdOf, v3Errors } from './v3.ts';
 
-/** Activities that one call for statistics may ask for (vendor's documentation). */
+/** Most activities per request for statistics (vendor's documentation). */
 const maxStats = 10;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -16,13 +16,13 @@ const statusOf = ({ options: { status = 'DONE' } }: Campaign) => status;
 const roleOf = ({ options: { resendOf, role = resendOf === undefined ? 'primary_email' : 'resend' } }: Campaign) =>
   role;
 
-/** Whether there are reports of it, empty ones where it has not been sent. */
+/** Whether it has reports; they are empty until it is sent. */
 export const hasReports = (campaign: Campaign) => ['primary_email', 'resend'].includes(roleOf(campaign).toLowerCase());
 
-/** Whether it has been sent, as far as its report tells. */
+/** Whether it has been sent, at least in part. */
 export const hasGoneOut = (campaign: Campaign) => ['EXECUTING', 'DONE'].includes(statusOf(campaign));
 
-/** `GET /v3/emails/{campaign_id}`; the status is in upper case here, and in lower case in the list (recorded traffic). */
+/** `GET /v3/emails/{campaign_id}`. The status is in upper case here and in lower case in the list (recorded traffic). */
 export function v3Campaign(campaigns: ReadonlyMap<string, Campaign>, campaignId: string): SandboxAnswer {
   const all = [...campaigns.values()];
   const campaign = all.find(
@@ -39,7 +39,7 @@ export function v3Campaign(campaigns: ReadonlyMap<string, Campaign>, campaignId:
     type_code: 10,
     created_at: new Date(newestMs).toISOString(),
     updated_at: new Date(newestMs).toISOString(),
-    // One without a report comes first, as a permalink does in the vendor's examples.
+    // An activity without a report comes first, like the permalink in the vendor's examples.
     campaign_activities: [
       { campaign_activity_id: activityIdOf(`${id} permalink`), role: 'permalink' },
       ...activities.map((one) => ({ campaign_activity_id: activityIdOf(one.options.id), role: roleOf(one) })),
@@ -64,8 +64,8 @@ export function v3Activity(campaign: Campaign | undefined, activityId: string): 
 }
 
 /**
- * `GET /v3/reports/stats/email_campaign_activities/{ids}`. What has no statistics (yet) stands under the errors, and one malformed id
- * has the whole question refused.
+ * `GET /v3/reports/stats/email_campaign_activities/{ids}`. Ids without statistics (yet) are listed under the errors; one
+ * malformed id fails the whole request.
  */
 export function v3Stats(find: (activityId: string) => Campaign | undefined, list: string): SandboxAnswer {
   const ids = list.split(',');
@@ -80,7 +80,7 @@ export function v3Stats(find: (activityId: string) => Campaign | undefined, list
   return json({ results, errors });
 }
 
-/** All counts but the sends are made up. Names of parts have dots in the vendor's guide, and underscores in its OpenAPI. */
+/** All counts but the sends are invented. Names of parts have dots in the vendor's guide and underscores in its OpenAPI. */
 function statsOf({ size, options: { dottedStats = false, textCounts = false } }: Campaign, id: string) {
   const stats = {
     em_sends: textCounts ? String(size) : size,

@@ -1,5 +1,5 @@
 /**
- * The sandbox's v3: answers as documented.
+ * The sandbox's v3: responds as documented.
  */
 import { createHash } from 'node:crypto';
 import type { SandboxAnswer } from './answer.ts';
@@ -9,10 +9,10 @@ import type { ErrorStyle } from './error-shapes.ts';
 import { v3Over } from './limit-shapes.ts';
 import { oddly, type RowNames } from './odd.ts';
 
-/** Ids that one call for cross references may ask for. */
+/** Most ids per request for cross references. */
 const maxXrefs = 50;
 
-/** One bare object, as on authorization and reporting paths; elsewhere an array. */
+/** Writes one bare object, as on authorization and reporting paths; elsewhere v3 sends an array. */
 function v3Error(status: number, key: string, message: string): SandboxAnswer {
   return { status, body: JSON.stringify({ error_key: key, error_message: message }) };
 }
@@ -22,23 +22,23 @@ export const v3Errors: ErrorStyle = {
   over: v3Over,
 };
 
-/** The campaign activity id of the campaign that v2 knows by `id`. */
+/** Returns the activity id for a v2 id. */
 export function activityIdOf(id: string): string {
   return toUuid(createHash('sha256').update(`activity ${id}`).digest('hex'));
 }
 
-/** The id of the campaign that v2 knows by `id`. */
+/** Returns the campaign id for a v2 id. */
 export function campaignIdOf(id: string): string {
   return toUuid(createHash('sha256').update(`campaign ${id}`).digest('hex'));
 }
 
-/** v3's id of the contact that v2 knows by `id`. */
+/** Returns v3's contact id for v2's. */
 export const contactIdOf = (id: string) => toUuid(`${'0'.repeat(20)}${Number(id).toString(16).padStart(12, '0')}`);
 
 const toUuid = (hex: string) =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 
-/** One page of a campaign's activities. */
+/** Serves one page of a campaign's sends. */
 export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
   if (!campaign) return v3Error(404, 'resource.not_found', 'The campaign activity was not found.');
   const place = placeOf(campaign, url);
@@ -55,7 +55,7 @@ export function v3Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer
   return { status: 200, body: JSON.stringify({ tracking_activities, ...links }) };
 }
 
-/** v3 has no `created_since`, and an unknown parameter is refused. */
+/** Finds the page of a query. v3 has no `created_since` and refuses unknown parameters. */
 function placeOf(campaign: Campaign, { search, searchParams: query }: URL): Place | undefined {
   const { design = 'next', linkFilter } = campaign.options;
   const cursor = design === 'cursor' ? 'cursor' : 'next';
@@ -80,7 +80,7 @@ function hrefTo(campaign: Campaign, { pathname }: URL, { start, limit }: Place):
   return linkTo(links, pathname, [linkExtra, query, linkFilter].filter((part) => part !== undefined).join('&'));
 }
 
-/** On the last page there are no links, or one that is null: both are documented. */
+/** The last page has no links, or a null one: both are documented. */
 function lastLinks({ options: { lastPage, cursors } }: Campaign) {
   switch (lastPage ?? (cursors === 'time' ? 'null-link' : 'missing')) {
     case 'missing':
@@ -117,7 +117,7 @@ const names: RowNames = {
   address: 'email_address',
   date: 'created_time',
 };
-/** The answer to a user who may not read reports. */
+/** Response to a user who may not read reports. */
 export const v3Denied = v3Error(403, 'access_denied', 'You do not have the privilege to see reports.');
 
 /** `GET /v3/account/user/privileges` */
@@ -128,7 +128,7 @@ export function v3Privileges(names: readonly string[]): SandboxAnswer {
   };
 }
 
-/** `GET /v3/emails/campaign_id_xrefs`: the ids that are known, without the others. */
+/** `GET /v3/emails/campaign_id_xrefs`. Lists only known ids. */
 export function v3Xrefs(campaigns: ReadonlyMap<string, Campaign>, query: URLSearchParams): SandboxAnswer {
   const ids = (query.get('v2_email_campaign_ids') ?? '').split(',');
   if (ids.length > maxXrefs || ids.some((id) => !/^\d{1,19}$/.test(id))) {

@@ -1,5 +1,5 @@
 /**
- * A lock between processes that share a file: a file beside it, touched every second by its holder.
+ * A lock between processes that share a file: a lock file beside it, touched every second by its holder.
  */
 import {
   closeSync,
@@ -16,16 +16,16 @@ import {
 } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A lock of this age may be broken: earlier versions hold one for up to 58 seconds, and never touch it. */
+/** Age at which a lock may be broken: earlier versions hold one for up to 58 seconds without touching it. */
 const staleMs = 60_000;
 const touchEveryMs = 1_000;
-/** And only if it was not touched for this long while we watched: a clock that was set forward makes every lock look old. */
+/** And only if it stays untouched for this long while watched: a clock set forward makes every lock look old. */
 const watchedMs = 3_000;
-/** The clocks of a machine and of a volume that it mounts may differ by this. */
+/** Tolerated difference between the clocks of a machine and a mounted volume. */
 const skewMs = 5_000;
 const pollMs = 50;
 
-/** @returns the release, or undefined when the lock is not to be had in that time */
+/** Acquires the lock within `forMs` milliseconds. @returns its release, or undefined if it could not be acquired */
 export async function lock(path: string, forMs: number): Promise<(() => void) | undefined> {
   const giveUpAt = performance.now() + forMs;
   let seen: string | undefined;
@@ -37,13 +37,13 @@ export async function lock(path: string, forMs: number): Promise<(() => void) | 
     const found = look(path);
     if (found && found.version !== seen) [seen, seenAt] = [found.version, now];
     if (found?.isOld && now - seenAt >= watchedMs) breakLock(path, found.version);
-    // An old lock is watched to the end, however short `forMs` is.
+    // An old lock is watched for the full time, even if `forMs` is shorter.
     if (now > giveUpAt + (found?.isOld ? watchedMs + touchEveryMs : 0)) return undefined;
     await delay(pollMs);
   }
 }
 
-/** @returns undefined when there can be no lock there */
+/** @returns undefined if the lock file cannot be created */
 function tryHold(path: string): (() => void) | 'taken' | undefined {
   try {
     return hold(path, openSync(path, 'wx', 0o600));
@@ -57,46 +57,47 @@ function hold(path: string, file: number): () => void {
     try {
       futimesSync(file, new Date(), new Date());
     } catch {
-      // It is touched again in a second.
+      // Retried in a second.
     }
   }, touchEveryMs);
   return () => {
     clearInterval(touch);
     try {
-      // While it is open no other file has its number: another one there is another process's lock.
+      // An open file keeps its inode number: a different one belongs to another process's lock.
       if (statSync(path).ino === fstatSync(file).ino) rmSync(path, { force: true });
     } catch {
-      // Another process has broken it.
+      // Another process broke the lock.
     }
     closeSync(file);
   };
 }
 
-/** Which lock this is, in which state: another one, or the same once it was touched, has another version. */
+/** Identifies a lock and its last touch: a new lock or a touch changes the version. */
 const versionOf = ({ ino, mtimeMs }: Stats) => `${ino}-${Math.floor(mtimeMs)}`;
 
 function look(path: string): { readonly version: string; readonly isOld: boolean } | undefined {
   try {
     const stats = statSync(path);
     const ageMs = Date.now() - stats.mtimeMs;
-    // Taken before the clock was set back: it is as old as now, and goes stale from here on.
+    // Acquired before the clock was set back: restart its age from now.
     if (ageMs < -skewMs) utimesSync(path, new Date(), new Date());
     return { version: versionOf(stats), isOld: ageMs >= staleMs };
   } catch {
-    return undefined; // It was released.
+    return undefined; // Released.
   }
 }
 
 /**
- * Removes the lock, if it is still the one that was seen. Two who find it stale both come here, the second perhaps when the first
- * has a new one: a link takes hold of what is there now, by a name that one of them can have, and only then is it looked at.
+ * Removes the lock if it is still the version seen. Two processes that find it stale both get here, perhaps after the first
+ * has acquired a new lock. So one process claims the current file by a hard link under a name that only one can create, and
+ * only then checks its version.
  */
 export function breakLock(path: string, version: string): void {
   const claim = `${path}.${version}`;
   try {
     take(path, claim);
   } catch {
-    // Somebody else is at it, or has died at it.
+    // Another process is breaking the lock, or died while doing so.
     if (isLeft(claim)) rmSync(claim, { force: true });
     return;
   }
@@ -112,13 +113,13 @@ function take(path: string, claim: string): void {
     linkSync(path, claim);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    // Some file systems have no links: there, one of those who rename succeeds.
+    // Some file systems lack hard links; of concurrent renames, only one succeeds.
     if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code) || existsSync(claim)) throw error;
     renameSync(path, claim);
   }
 }
 
-/** The time of a link is that of the change to what it names. */
+/** Whether a claim was left behind. Creating a link updates the file's ctime. */
 function isLeft(claim: string): boolean {
   try {
     return Date.now() - statSync(claim).ctimeMs >= staleMs;

@@ -1,5 +1,5 @@
 /**
- * The keys of `cache.encryptionKeyFile`, read again when the file changes.
+ * The keys of `cache.encryptionKeyFile`, reloaded when the file changes.
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import { parseEncryptionKeys } from '../config/encryption-keys.ts';
@@ -14,7 +14,7 @@ export class KeyRing {
   #keys: readonly SealingKey[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onUnreadable called when the file holds no keys any more: the previous ones stay in use */
+  /** @param onUnreadable called if the changed file holds no valid keys; the previous ones stay in use */
   constructor(file: string, readFile: (path: string) => string, onUnreadable: () => void) {
     this.#file = file;
     this.#readFile = readFile;
@@ -23,17 +23,17 @@ export class KeyRing {
     watchFile(file, { interval: pollMs, persistent: false }, this.#reread);
   }
 
-  /** The one in use first. */
+  /** Current key first. */
   get keys(): readonly SealingKey[] {
     return this.#keys;
   }
 
-  /** The secret of the digests that are left with Redis. While keys are replaced, instances may have two of them. */
+  /** Secret for digests stored in Redis. While keys are rotated, instances may use two. */
   get digestKey(): Buffer | undefined {
     return this.#keys[0]?.value;
   }
 
-  /** Reads the file again. */
+  /** Reloads the file. */
   reload(): void {
     const keys = this.#read();
     if (keys) this.#keys = keys.map(sealingKey);

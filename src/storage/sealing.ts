@@ -1,6 +1,6 @@
 /**
- * Encryption of what is left with Redis, which writes what it holds to disk: AES-256-GCM, with the key's id in front so
- * that keys can be replaced.
+ * Encrypts what is stored in Redis, which may write it to disk: AES-256-GCM, prefixed with the key's id so that keys can be
+ * rotated.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 
@@ -12,12 +12,12 @@ export interface SealingKey {
 const cipherName = 'aes-256-gcm';
 const bytes = { id: 4, iv: 12, tag: 16 };
 
-/** @param value of 32 bytes */
+/** @param value 32 bytes */
 export function sealingKey(value: Buffer): SealingKey {
   return { id: createHash('sha256').update(value).digest().subarray(0, bytes.id), value };
 }
 
-/** @param context without which it cannot be opened */
+/** Encrypts `plain`. @param context must be the same to open it */
 export function seal(key: SealingKey, plain: Buffer, context: string): Buffer {
   const iv = randomBytes(bytes.iv);
   const cipher = createCipheriv(cipherName, key.value, iv).setAAD(Buffer.from(context));
@@ -25,7 +25,7 @@ export function seal(key: SealingKey, plain: Buffer, context: string): Buffer {
   return Buffer.concat([key.id, iv, cipher.getAuthTag(), sealed]);
 }
 
-/** What was sealed, with whichever of the keys; or why it cannot be opened. */
+/** Decrypts with whichever key sealed it, or returns why that failed. */
 export function open(keys: readonly SealingKey[], sealed: Buffer, context: string): Buffer | 'unknown-key' | 'damaged' {
   const id = sealed.subarray(0, bytes.id);
   const key = keys.find((one) => one.id.equals(id));

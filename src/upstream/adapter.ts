@@ -1,5 +1,5 @@
 /**
- * What a version of Constant Contact's API is for us: a request and a parser for every question. No I/O, and no credentials.
+ * The seam to one version of Constant Contact's API: a request and a parser for every question. No I/O and no credentials.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { CampaignSummary } from '../model/campaign-summary.ts';
@@ -8,25 +8,25 @@ import type { ReportPage } from '../model/report.ts';
 import type { Problem } from '../problems.ts';
 import type { ErrorBody } from './error-body.ts';
 
-/** A GET, or a POST where there is a form. */
+/** A GET, or a POST if there is a form. */
 export interface UpstreamRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** In place of `query`: one that has to go up as Constant Contact spelled it. */
+  /** Raw query in place of `query`, sent in Constant Contact's own spelling. */
   readonly search?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly form?: URLSearchParams;
 }
 
-/** An answer, with any status but a redirect's. */
+/** A response with any status except a redirect. */
 export interface Reply {
   readonly status: number;
   readonly body: string;
-  /** By name in lower case. */
+  /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An answer with another status than 200. Its body is parsed once, for all who look into it. */
+/** A response with a status other than 200. Its body is parsed once for all who inspect it. */
 export interface ErrorReply extends Reply {
   readonly error: ErrorBody;
 }
@@ -34,30 +34,30 @@ export interface ErrorReply extends Reply {
 /** What an upstream error means for the next call. */
 export interface ErrorMeaning {
   readonly problem: Problem;
-  /** Worth another call at once: `retry` any time, `confirm` a single time, since the first answer may mislead. */
+  /** Whether another call may help: `retry` any number of times, `confirm` once, since the first response may mislead. */
   readonly again: 'never' | 'retry' | 'confirm';
-  /** How long the answer asks to wait (`Retry-After`), in milliseconds and within a day; undefined where it does not. */
+  /** The response's `Retry-After` in milliseconds, at most a day; undefined without one. */
   readonly waitMs?: number | undefined;
 }
 
-/** One question to Constant Contact, and how its answers are read. Nothing changes by making or reading one. */
+/** One question to Constant Contact, with the parser of its response. Creating or parsing one has no side effects. */
 export interface Question<T> {
   readonly request: UpstreamRequest;
-  /** @throws Problem `upstream-failed` when the body is not what was asked for */
+  /** @throws Problem `upstream-failed` if the body is not what the question expects */
   parse(body: string): T;
   meaningOf(reply: ErrorReply): ErrorMeaning;
 }
 
 export interface Adapter {
   readonly campaignIds: CampaignIdRule;
-  /** Whether `created_since` is understood upstream; where it is not, pages are asked for without it. */
+  /** Whether the upstream supports `created_since`; if not, pages are fetched without it. */
   readonly filtersSince: boolean;
-  /** A question that no caller has a part in: any answer but 401, 403, 5xx or a limit means that credentials and API are well. */
+  /** A question without caller input: any response except 401, 403, 5xx or a limit proves that credentials and API work. */
   readonly neutral: Question<unknown>;
   /** @throws Problem `invalid-cursor` for a cursor that cannot be Constant Contact's */
   page(query: PageQuery): Question<ReportPage>;
-  /** Undefined where there are no statistics of it (yet). */
+  /** Parsed as undefined if the campaign has no statistics (yet). */
   summary(campaign: string): Question<CampaignSummary | undefined>;
-  /** Whether there is such a campaign; undefined where its summary always tells. */
+  /** Asks whether the campaign exists; undefined if its summary always answers that. */
   existence(campaign: string): Question<unknown> | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The one way to Constant Contact: every question passes the gates, waits for credentials and a permit, is asked, and asked
- * again where that helps, until its deadline.
+ * The client of Constant Contact: every question passes the gates, waits for credentials and a permit, is sent, and is
+ * retried where that helps, until its deadline.
  */
 import { settlesWithin, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -19,13 +19,13 @@ import type { Transport } from './transport.ts';
 import { verdictOf } from './verdict.ts';
 
 export interface CallLoopOptions extends NeutralCallOptions {
-  /** Waiting for a permit, calling and calling again, all together, in milliseconds. */
+  /** Total time to queue, call and retry, in milliseconds. */
   readonly deadlineMs: number;
-  /** The same for a walk through a whole campaign, which can wait for longer. */
+  /** The same for bulk walks, which can wait longer. */
   readonly bulkDeadlineMs: number;
-  /** Calls after the first, for failures that may pass. */
+  /** Retries after a failure that may pass. */
   readonly retries: number;
-  /** Shortest time between two probes of whether the credentials are taken. */
+  /** Shortest time between two probes of refused credentials. */
   readonly credentialsRetrySeconds: number;
 }
 
@@ -36,15 +36,15 @@ export interface CallLoopParts extends NeutralCallParts {
 }
 
 /**
- * Asks one question of several that all have to be answered by one deadline.
+ * Asks one of several questions that share a deadline.
  *
- * @param prepare makes the question, anew for every call: when its permit has been granted
- * @param signal ends the wait for a permit; a call that has started is always heard out, since it is paid for
- * @throws Problem with any of the upstream codes
+ * @param prepare creates the question anew for every call, once its permit is granted
+ * @param signal ends the wait for a permit; a started call always completes, since it is paid for
+ * @throws Problem with any upstream code
  */
 export type Ask = <T>(prepare: () => Question<T>, demand: Demand, signal: AbortSignal) => Promise<T>;
 
-/** How one caller asks: by one deadline, on its account, and for as long as it is there. */
+/** How one caller asks: its deadline, its demand, and its signal. */
 export interface Asking {
   readonly ask: Ask;
   readonly demand: Demand;
@@ -63,7 +63,7 @@ export class CallLoop {
     this.#neutral = new NeutralCall(parts, options);
   }
 
-  /** For the questions of one caller, whose time begins now. */
+  /** Starts the deadline for one caller's questions. */
   asking(demand: Demand, signal: AbortSignal): Asking {
     const { deadlineMs, bulkDeadlineMs } = this.#options;
     const deadline = this.#parts.clock.monotonic() + (demand.urgency === 'bulk' ? bulkDeadlineMs : deadlineMs);
@@ -93,7 +93,7 @@ export class CallLoop {
         return outcome.answer;
       }
       const finding = this.#learn(outcome);
-      // Others may have joined a walk's question, who do not wait for as long as a walk does.
+      // Callers who joined a walk's question do not wait as long as the walk.
       const mostMs = Math.min(left(), this.#options.deadlineMs);
       const next = retries.next(outcome, mostMs, breaker.isOpen || breaker.isSuspect);
       if ('pauseMs' in next) {
@@ -102,7 +102,7 @@ export class CallLoop {
       }
       const isOwnTimeout = timeoutMs < this.#options.timeoutMs && outcome.problem.code === 'upstream-timeout';
       const problem = await this.#problemOf(outcome, isOwnTimeout || next.end === 'late', left());
-      // What was refused may be credentials that have been replaced since, by the neutral call or by a person.
+      // The refused credentials may have been replaced meanwhile, by the neutral call or by an operator.
       const mayAskAnew = finding === 'refused' && prober.timesForgotten !== timesForgotten && !askedAnew;
       if (!mayAskAnew) throw problem;
       askedAnew = true;
@@ -116,7 +116,7 @@ export class CallLoop {
     return finding;
   }
 
-  /** @param isLate whether it may have failed only since there was little time left: this is not remembered */
+  /** @param isLate whether the call may have failed only for lack of time; that is not remembered */
   async #problemOf(meaning: ErrorMeaning, isLate: boolean, ms: number): Promise<Problem> {
     const { clock, gates } = this.#parts;
     const { problem, waitMs = 0 } = meaning;
@@ -128,7 +128,7 @@ export class CallLoop {
     return verdictOf(parts, meaning, ms);
   }
 
-  /** Waits until the gates are open, for credentials and for a permit, in this order: a permit is for a call that is made. */
+  /** Passes the gates, waits for credentials, then for a permit. The permit comes last: every permit leads to a call. */
   async #acquire(demand: Demand, left: () => number, signal: AbortSignal) {
     await this.#passGates(left());
     await haveCredentials(this.#parts.credentials, this.#parts.clock, left());
@@ -138,7 +138,7 @@ export class CallLoop {
     );
   }
 
-  /** Throws what a shut gate says. Where its probe is due, one caller waits for what that finds. */
+  /** Throws the problem of a shut gate. If its probe is due, one caller waits for the probe's finding. */
   async #passGates(ms: number): Promise<void> {
     for (const gate of inOrder(this.#parts.gates)) {
       const probing = gate.check(() => this.#neutral.find(0));
@@ -148,7 +148,10 @@ export class CallLoop {
     }
   }
 
-  /** A run of failures is an outage or one caller's odd questions. If the probe is answered it is the latter, and the count restarts. */
+  /**
+   * Decides by a probe whether consecutive failures are an outage or one caller's odd questions. If the probe is answered,
+   * the count restarts.
+   */
   async #judgeOutage(): Promise<void> {
     const { breaker } = this.#parts.gates;
     const finding = await this.#neutral.find(this.#options.breakerProbeMs);
@@ -157,7 +160,7 @@ export class CallLoop {
   }
 }
 
-/** Waits for what comes before a call; the retry that was taken for the call is given back when that fails. */
+/** Awaits a step before a call. If it fails, gives the retry back. */
 async function orGiveBack<T>(retries: Retries, waiting: Promise<T>): Promise<T> {
   try {
     return await waiting;

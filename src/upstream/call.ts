@@ -1,5 +1,5 @@
 /**
- * One call to Constant Contact, with its span and its part of the metrics. Whatever goes wrong comes back as a value.
+ * Makes one call to Constant Contact, with its span and metrics. Failures are returned as values.
  */
 import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
@@ -13,15 +13,15 @@ import { findingOf, isLimit } from './finding.ts';
 import { retryAfterMs } from './limits.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
-/** Details of a failed call, for its log line. */
+/** Details of a failed call, for the log. */
 interface Failure {
-  /** Node's code of a connection failure. */
+  /** Node's error code of a connection failure. */
   readonly code?: string;
-  /** Constant Contact's support finds the call by it. */
+  /** Constant Contact's support can find the call by this id. */
   readonly upstreamRequestId?: string | undefined;
 }
 
-/** What came of one call: `ok`, or the reason of its failure, out of a closed set. */
+/** Called with a call's outcome: `ok` or the failure's reason, from a closed set. */
 export type CallObserver = (outcome: string, seconds: number, about: Failure) => void;
 
 export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
@@ -33,20 +33,20 @@ export interface CallParts {
   readonly observe: CallObserver;
 }
 
-/** A permit to make one call, as the quota grants it. */
+/** A permit for one call, granted by the quota. */
 type Permit = Awaited<ReturnType<Quota['take']>>;
 
 interface CallOptions {
   readonly timeoutMs: number;
-  /** Calls that were made for the same question before. */
+  /** Earlier calls for the same question. */
   readonly resendCount: number;
   readonly isNeutral: boolean;
 }
 
 /**
- * Makes the call for which a permit was granted, and ends the permit, whatever comes of it.
+ * Makes the call that a permit was granted for, and ends the permit in every case.
  *
- * @param prepare called at once: a question may be added to until then
+ * @param prepare called right before the call; until then the question may be extended
  */
 export async function callWith<T>(
   permit: Permit,
@@ -57,7 +57,7 @@ export async function callWith<T>(
   let isPage = false;
   try {
     const outcome = await callOnce(parts, prepare(), options);
-    // What is refused, or neutral, is answered faster than a page.
+    // Refusals and neutral calls return faster than pages.
     isPage = 'answer' in outcome && !options.isNeutral;
     return outcome;
   } finally {
@@ -79,7 +79,7 @@ async function callOnce<T>(parts: CallParts, question: Question<T>, options: Cal
   return outcome;
 }
 
-/** @param traceHeaders that go with those of the request */
+/** @param traceHeaders sent with the request's own headers */
 async function send<T>(
   { transport, credentials, clock }: CallParts,
   question: Question<T>,
@@ -110,12 +110,12 @@ async function send<T>(
 
 const reasonOf = ({ problem }: ErrorMeaning) => problem.reason ?? problem.code;
 
-/** A wait is for a limit, or for a service that is out of order; elsewhere `Retry-After` says nothing to us. */
+/** Whether `Retry-After` is honoured: only for a limit or an unavailable service. */
 function mayAskToWait({ status }: Reply, { problem }: ErrorMeaning): boolean {
   return status === 429 || status === 503 || isLimit(findingOf(problem));
 }
 
-/** The headers whose ids Constant Contact's support asks for; a value that does not look like an id is dropped. */
+/** Headers with the ids that Constant Contact's support asks for. A value that does not look like an id is dropped. */
 const requestIds = ['x-amzn-requestid', 'x-eig-tracking-id'] as const;
 const requestIdPattern = /^[A-Za-z0-9_.:=/-]{8,128}$/;
 

@@ -1,5 +1,5 @@
 /**
- * What makes a request ours: v2's key and token, v3's access token. Nothing else in this room knows them.
+ * Signs requests with credentials: v2's key and token, or v3's access token. The rest of this room never sees them.
  */
 import { type Clock, settlesWithin } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -7,21 +7,21 @@ import type { UpstreamRequest } from './adapter.ts';
 
 export interface Credentials {
   /**
-   * Undefined when there are credentials to call with; else resolves when there are.
+   * Returns undefined if credentials are available; else resolves when they are.
    *
-   * @throws Problem `upstream-credentials-refused` or `upstream-failed` when there are none to be had
+   * @throws Problem `upstream-credentials-refused` or `upstream-failed` if none can be obtained
    */
   ready(): Promise<void> | undefined;
-  /** The request with those of this moment: to be signed anew for every call. */
+  /** Signs a request with the current credentials. Sign anew for every call. */
   sign(request: UpstreamRequest): SignedRequest;
 }
 
 export interface SignedRequest {
   readonly request: UpstreamRequest;
   /**
-   * The request was answered 401: credentials that can be replaced are, before the next call.
+   * Reports a 401: replaceable credentials are replaced before the next call.
    *
-   * @param isCertain whether the question was known to be good
+   * @param isCertain whether the question was known to be valid
    */
   readonly refused: (isCertain: boolean) => void;
 }
@@ -31,7 +31,7 @@ export interface ApiKey {
   accessToken(): string | undefined;
 }
 
-/** v2's: the key in the query of every call, the account's token in a header (vendor's SDKs). */
+/** For v2: the key in every query, the account's token in a header (vendor's SDKs). */
 export function apiKeyCredentials({ apiKey, accessToken }: ApiKey): Credentials {
   return {
     ready: () => undefined,
@@ -46,14 +46,14 @@ export function apiKeyCredentials({ apiKey, accessToken }: ApiKey): Credentials 
   };
 }
 
-/** v3's access token, and what renews it. */
+/** v3's access token and its renewal. */
 export interface BearerTokens {
   current(): string;
   ready(): Promise<void> | undefined;
   /**
-   * Has a token that was not taken replaced before the next call.
+   * Replaces a refused token before the next call.
    *
-   * @param isCertain whether the question was known to be good; on the word of others it is replaced once a minute
+   * @param isCertain whether the question was known to be valid; otherwise the token is replaced at most once a minute
    */
   refused(token: string, isCertain: boolean): void;
 }
@@ -74,9 +74,9 @@ export function bearerCredentials(tokens: BearerTokens): Credentials {
 const bearer = (token: string | undefined) => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 
 /**
- * Resolves when there are credentials to call with.
+ * Resolves when credentials are available.
  *
- * @throws Problem, that of the credentials, or `upstream-timeout` when there are none within `ms`
+ * @throws Problem of the credentials, or `upstream-timeout` if there are none within `ms`
  */
 export async function haveCredentials(credentials: Credentials, clock: Clock, ms: number): Promise<void> {
   const waiting = credentials.ready();

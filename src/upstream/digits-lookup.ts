@@ -1,5 +1,5 @@
 /**
- * Looks v2's digits up in v3, many in one call: the calls of a day are few, and dashboards ask for all campaigns at once.
+ * Looks v2's digits up in v3, many per call: the daily quota is small, and dashboards request all campaigns at once.
  */
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -10,13 +10,13 @@ import type { KnownIds } from './known-ids.ts';
 import { askerOf } from './retry-budget.ts';
 import { activitiesOfDigits, maxXrefs } from './v3-ids.ts';
 
-/** Lookups that arrive together are sent together; a call takes a hundred times as long. */
+/** Time to gather lookups into one call; a call takes a hundred times as long. */
 const gatherMs = 5;
 
 interface Batch {
   readonly key: string;
   readonly ids: Set<string>;
-  /** Whether its call has been made, so that nothing can be added to it. */
+  /** Whether its call has been made; nothing can be added any more. */
   closed: boolean;
   answer: Promise<void>;
 }
@@ -30,9 +30,9 @@ interface Parts {
 export class DigitsLookup {
   readonly #parts: Parts;
   readonly #waiters = new Waiters();
-  /** By asker: what one asks for never waits for, or fails with, another one's ids. */
+  /** Open batches by asker: one asker's ids never wait for, or fail with, another's. */
   readonly #gathering = new Map<string, Batch>();
-  /** By asker and id: what is being looked up is not looked up once more. */
+  /** Batches in flight by asker and id, so that no id is looked up twice. */
   readonly #running = new Map<string, Batch>();
   #batches = 0;
 
@@ -40,7 +40,7 @@ export class DigitsLookup {
     this.#parts = parts;
   }
 
-  /** The result is in what is known then. @throws Problem with any of the upstream codes; none when there is no such id */
+  /** Looks an id up; the result is in `known`. @throws Problem with any upstream code; not if the id is unknown */
   async lookUp(id: string, { ask, demand, signal }: Asking): Promise<void> {
     const asker = askerOf(demand);
     const own = `${asker} ${id}`;
@@ -93,8 +93,8 @@ export class DigitsLookup {
   }
 
   /**
-   * One id that v3 cannot read, or that fails alone, may spoil the batch. That the call is there no more, as the vendor has
-   * announced, is no id's fault.
+   * Retries a failed batch in halves, since one bad id may spoil it. If the path itself is gone, as the vendor has announced,
+   * no id is at fault.
    */
   async #bisect(ids: readonly string[], problem: Problem, batch: Batch, asking: Asking): Promise<void> {
     if (ids.length === 1 || isOfPath(problem)) {
@@ -106,7 +106,7 @@ export class DigitsLookup {
     await Promise.all(halves.map((half) => this.#askFor(new Set(half), batch, asking)));
   }
 
-  /** @param problem undefined when there is no such id */
+  /** @param problem undefined if there is no such id */
   #remember(id: string, problem: Problem | undefined): void {
     const isUnknown = problem === undefined || problem.code === 'campaign-not-found';
     this.#parts.known.remember(id, isUnknown ? 'none' : problem, this.#parts.notFoundSeconds);

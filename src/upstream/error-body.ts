@@ -1,22 +1,22 @@
 /**
- * The bodies of errors: Constant Contact's own, and those of the gateways in front of it.
+ * Parses error bodies: Constant Contact's own, and those of the gateways in front of it.
  */
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
 
-/** What a body says of an error; both undefined for HTML, XML or nothing: the status alone has to do. */
+/** Content of an error body. Both undefined for HTML, XML or an empty body: only the status counts then. */
 export interface ErrorBody {
   /**
-   * Constant Contact's `error_key`. Errors come in an array, and on some of v3's paths as one bare object (vendor's
-   * documentation). The first of an array is all that counts.
+   * Constant Contact's `error_key`. Errors come in an array, and on some v3 paths as one bare object (vendor's
+   * documentation). Only the first of an array counts.
    */
   readonly key: string | undefined;
-  /** The message of a gateway's JSON. */
+  /** Message in a gateway's JSON. */
   readonly message: string | undefined;
 }
 
 const failure = z.object({ error_key: z.string() });
-/** Amazon's API Gateway spells it either way. */
+/** Amazon's API Gateway uses both spellings. */
 const gateway = z
   .object({ message: z.string() })
   .or(z.object({ Message: z.string() }).transform(({ Message }) => ({ message: Message })));

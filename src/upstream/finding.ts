@@ -1,17 +1,17 @@
 /**
- * What a call says of the upstream as a whole.
+ * Classifies what a call reveals about the upstream as a whole.
  */
 import type { Problem } from '../problems.ts';
 import { unnamedLimit, unprivileged } from './error-meaning.ts';
 
 /**
- * What came of a call: `answered`, if only to say no; `refused`: the credentials; `unprivileged`: the user to whom they belong;
- * `gone`: the API is withdrawn; `failed`: no sane answer; `second`, `day`: one of the account's limits; `limited`: a limit that
- * is not named.
+ * What a call reveals: `answered`: any sane response, including a refusal of the question; `refused`: bad credentials;
+ * `unprivileged`: good credentials of a user who may not read reports; `gone`: the API is withdrawn; `failed`: no sane
+ * response; `second`, `day`: one of the account's limits; `limited`: an unnamed limit.
  */
 export type Finding = 'answered' | 'refused' | 'unprivileged' | 'gone' | 'failed' | 'second' | 'day' | 'limited';
 
-/** What a failure says of the upstream, where it is not the question's own. */
+/** Returns what a failure reveals about the upstream. */
 export function findingOf({ code, reason = '' }: Problem): Finding {
   if (code === 'upstream-credentials-refused') return unprivileged.has(reason) ? 'unprivileged' : 'refused';
   if (code === 'upstream-gone') return 'gone';
@@ -23,8 +23,8 @@ export function findingOf({ code, reason = '' }: Problem): Finding {
 
 export const isRefused = (finding: Finding) => finding === 'refused' || finding === 'unprivileged';
 
-/** A no that stays one until a person acts. */
+/** Whether the refusal lasts until a person acts. */
 export const isFinal = (finding: Finding) => isRefused(finding) || finding === 'gone';
 
-/** What an answer may ask to wait for: a limit of the account, named or not. */
+/** Whether it is a limit of the account, named or not. */
 export const isLimit = (finding: Finding) => finding === 'second' || finding === 'day' || finding === 'limited';

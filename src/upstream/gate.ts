@@ -1,37 +1,36 @@
 /**
- * Keeps Sendgate from asking Constant Contact what it refuses to everybody: with bad credentials, with no quota left, or
- * while it is down.
+ * Stops all calls while every call would be refused: bad credentials, a spent quota, or an outage.
  */
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../problems.ts';
 import type { Finding } from './finding.ts';
 
 interface GateOptions {
-  /** While shut, one probe in this time finds out whether things have changed. */
+  /** Interval between probes while the gate is shut. */
   readonly probeEveryMs: number;
-  /** What a finding means for this gate; undefined where it means nothing. */
+  /** How this gate reads a finding; undefined if it is irrelevant. */
   readonly reads: (finding: Finding) => 'shut' | 'open' | undefined;
   /** The problem that callers get while it is shut. */
   readonly problem: (probeInMs: number) => Problem;
-  /** Wall time in milliseconds at which a gate that shuts now opens by itself; never without it. */
+  /** Wall time in milliseconds when a gate that shuts now reopens without a probe. Default: never. */
   readonly until?: () => number;
-  /** Called once when the gate shuts, again when it is shut for something else, and once when it opens. */
+  /** Called when the gate shuts, when its reason changes, and when it opens. */
   readonly onChange: (shut: boolean, finding: Finding | undefined) => void;
 }
 
-/** After a probe that failed, or met another limit: a gate that is probed once an hour would lose the hour. */
+/** Retry interval after an inconclusive probe: a gate that probes hourly would otherwise lose the hour. */
 const probeAgainMs = 60_000;
 
 /**
- * Open until a probe says otherwise, and then shut until one does again: what happens to a caller's question moves nothing.
+ * Opens and shuts by probes only: a caller's own failures move nothing.
  *
- * It makes no call by itself: a probe is made when somebody asks and it is due.
+ * A gate makes no calls: a probe is made when a caller arrives and one is due.
  */
 export class Gate {
   readonly #clock: Clock;
   readonly #options: GateOptions;
   #shut: { readonly until: number; readonly finding: Finding | undefined } | undefined;
-  /** Monotonic time from which a probe may be made while the gate is shut. */
+  /** Monotonic time when the next probe is due while the gate is shut. */
   #probeAt = Number.NEGATIVE_INFINITY;
   #isProbing = false;
 
@@ -46,11 +45,11 @@ export class Gate {
   }
 
   /**
-   * Undefined while the gate is open. While it is shut and a probe is due, the first caller takes the probe and gets a promise,
-   * which resolves when the probe has opened the gate, and rejects with the gate's problem when it has not.
+   * Returns undefined while the gate is open. While it is shut and a probe is due, the first caller makes the probe and gets
+   * a promise that resolves if the probe opens the gate, and rejects with the gate's problem if not.
    *
-   * @param probe makes the call; resolves with undefined when none could be made, and the next caller takes the probe
-   * @throws Problem, the gate's: to all others, at once
+   * @param probe makes the call; resolves with undefined if none could be made, and the next caller probes
+   * @throws Problem of the gate, at once, to all other callers
    */
   check(probe: () => Promise<Finding | undefined>): Promise<void> | undefined {
     if (!this.isShut) return undefined;
@@ -64,7 +63,7 @@ export class Gate {
       const finding = await probe();
       if (finding) {
         this.learn(finding);
-        // A call was made, and said nothing of this gate.
+        // The probe was inconclusive for this gate.
         if (this.#isDue) this.#waitForNext(Math.min(this.#options.probeEveryMs, probeAgainMs));
       }
     } finally {
@@ -74,10 +73,10 @@ export class Gate {
   }
 
   /**
-   * Shuts or opens as a finding has it, whichever probe found it. What says nothing of this gate leaves its probe due. Learning
-   * the same twice changes nothing.
+   * Shuts or opens on a finding of any probe. An irrelevant finding leaves this gate's probe due. Learning the same finding
+   * twice changes nothing.
    *
-   * @param probeInMs when the next probe may be made, if not in the usual time
+   * @param probeInMs when the next probe is due, if not after the usual interval
    */
   learn(finding: Finding, probeInMs?: number): void {
     const verdict = this.#options.reads(finding);
@@ -98,7 +97,7 @@ export class Gate {
     this.#options.onChange(false, undefined);
   }
 
-  /** What was refused has been replaced: the next caller has it probed at once. */
+  /** Makes a probe due at once: what was refused has been replaced. */
   probeNow(): void {
     this.#probeAt = Number.NEGATIVE_INFINITY;
   }

@@ -1,5 +1,6 @@
 /**
- * The four gates in front of Constant Contact: each refuses all calls while they would fail, and emits an event when it shuts or opens.
+ * Builds the four gates in front of Constant Contact. Each stops all calls while they would fail, and emits an event when it
+ * shuts or opens.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -16,7 +17,7 @@ export interface Gates {
   readonly gone: Gate;
   /** Shut while the day's quota is spent. */
   readonly day: Gate;
-  /** Shut while the credentials are refused, or those of a user who may not read reports. */
+  /** Shut while the credentials are refused or their user may not read reports. */
   readonly credentials: Gate;
   /** Its gate is shut while Constant Contact is down. */
   readonly breaker: Breaker;
@@ -25,11 +26,11 @@ export interface Gates {
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
-  /** Ends every wait for a permit: the calls would fail. */
+  /** Refuses all queued demands: their calls would fail. */
   readonly refuseWaiting: (problem: Problem) => void;
 }
 
-/** By precedence: callers get the problem of the first that is shut. */
+/** Lists the gates by precedence: callers get the problem of the first shut one. */
 export const inOrder = ({ gone, day, credentials, breaker }: Gates): readonly Gate[] => [
   gone,
   day,
@@ -37,14 +38,14 @@ export const inOrder = ({ gone, day, credentials, breaker }: Gates): readonly Ga
   breaker.gate,
 ];
 
-/** For how long an answer can keep all calls waiting, and the soonest that it can have the day probed again. */
+/** Longest pause of all calls that a response can request, and soonest next probe of the day's limit. */
 const longestPauseMs = 60_000;
 const soonestDayProbeMs = 60_000;
 
 /**
- * What one answer says, or its absence: the limits' own answers hold for all, everything else only counts.
+ * Learns from one response or its absence: limits apply to all calls, everything else only counts.
  *
- * @param waitMs for how long it asks to wait; 0 where it does not
+ * @param waitMs the response's `Retry-After`; 0 without one
  */
 export function learnFromAnswer(
   { gates, quota }: { readonly gates: Gates; readonly quota: Pick<Quota, 'complain'> },
@@ -56,7 +57,7 @@ export function learnFromAnswer(
   if (finding === 'day') gates.day.learn(finding, waitMs > 0 ? Math.max(waitMs, soonestDayProbeMs) : undefined);
 }
 
-/** In case the limit was raised in the course of the day, or the API not withdrawn after all. */
+/** Probe interval, in case the limit is raised during the day or the API is not withdrawn after all. */
 const hourMs = 3_600_000;
 
 export function buildGates({ constantContact }: Config, { clock, emit, refuseWaiting }: Parts): Gates {
@@ -102,8 +103,8 @@ export function buildGates({ constantContact }: Config, { clock, emit, refuseWai
 }
 
 const goneDetails = {
-  v2: 'Constant Contact has withdrawn API v2, which Sendgate is set to use. Its operators have to move to v3 (`CONSTANT_CONTACT_API=v3`).',
-  v3: 'Constant Contact has withdrawn API v3, which Sendgate is set to use. Its operators have to find out what takes its place.',
+  v2: 'Constant Contact has withdrawn API v2, which this Sendgate uses. Its operators must switch to v3 (`CONSTANT_CONTACT_API=v3`).',
+  v3: 'Constant Contact has withdrawn API v3, which this Sendgate uses. Its operators must find out what replaces it.',
 };
 
 const goneGuides = { v2: 'docs/first-page-with-v3.md', v3: undefined };

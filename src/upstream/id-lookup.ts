@@ -1,6 +1,6 @@
 /**
- * What the id of a campaign means: looked up in v3, where a campaign has several ids. The answer never changes, so it is asked
- * for once.
+ * Looks up what a campaign's id means in v3, where a campaign has several ids. The result never changes, so each id is looked
+ * up once.
  */
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
@@ -11,35 +11,35 @@ import { DigitsLookup } from './digits-lookup.ts';
 import type { KnownIds } from './known-ids.ts';
 import { activitiesOf } from './v3-ids.ts';
 
-/** What was found under a UUID that may be a campaign's. */
+/** What a report returned for a UUID that may be a campaign's. */
 export type FoundUnder = 'nothing' | 'an empty report';
 
 export interface IdLookup {
   readonly known: OtherIds;
   /**
-   * The campaign activity id that a caller's id means, as far as that is known or can be asked by v2's digits: a UUID that
-   * means nothing else is taken for an activity's.
+   * Returns the activity id that a caller's id means, if known or found by v2's digits. An unknown UUID counts as an
+   * activity's.
    *
-   * @throws Problem `campaign-not-found`, or with any of the upstream codes, also remembered ones
+   * @throws Problem `campaign-not-found`, or any upstream code, including remembered ones
    */
   resolve(id: string, asking: Asking): Promise<string>;
   /**
-   * Looks a UUID up as a campaign's, unless it is known what it is. Concurrent callers share one lookup. `resolve` says the
-   * result.
+   * Looks a UUID up as a campaign's, unless its meaning is known. Concurrent callers share one lookup; `resolve` then returns
+   * the result.
    *
-   * @throws Problem with any of the upstream codes; none when there is no such campaign
+   * @throws Problem with any upstream code; not if there is no such campaign
    */
   tryAsCampaign(id: string, under: FoundUnder, asking: Asking): Promise<void>;
 }
 
-/** v2's: a campaign has one id. */
+/** For v2: a campaign has one id. */
 export const oneIdEach: IdLookup = {
   known: noOtherIds,
   resolve: async (id) => id,
   tryAsCampaign: async () => {},
 };
 
-/** How long a UUID that has an empty report and is no campaign's is remembered as that. */
+/** How long a UUID with an empty report that is not a campaign's is remembered. */
 const emptyRememberedSeconds = 86_400;
 
 interface Parts {
@@ -47,11 +47,11 @@ interface Parts {
   readonly clock: Clock;
   /** How long an unknown id is remembered. */
   readonly notFoundSeconds: number;
-  /** Monotonic time of the last outage: lookups that are remembered to have failed before it are made again. */
+  /** Monotonic time of the last outage; lookups that failed before it are retried. */
   readonly outageAt: () => number;
 }
 
-/** v3's. */
+/** For v3: resolves digits and UUIDs to activities. */
 export class V3IdLookup implements IdLookup {
   readonly known: KnownIds;
   readonly #parts: Parts;
@@ -87,7 +87,7 @@ export class V3IdLookup implements IdLookup {
     await flight.result();
   }
 
-  /** Why an id is remembered to have no activity. */
+  /** Returns why an id is known to have no activity. */
   #without(id: string) {
     const without = this.known.without(id);
     const hasPassed = without?.kind === 'failed' && without.at <= this.#parts.outageAt();
@@ -106,7 +106,7 @@ export class V3IdLookup implements IdLookup {
     }
   }
 
-  /** Remembers why an id could not be looked up. @throws the error, unless it is that there is no such campaign */
+  /** Remembers why a lookup failed. @throws the error, unless there is no such campaign */
   #failed(id: string, under: FoundUnder, error: unknown): void {
     const { notFoundSeconds } = this.#parts;
     if (!(error instanceof Problem)) throw error;

@@ -1,10 +1,10 @@
 /**
- * What ids mean, as it survives a restart: a part of `quota.stateFile`.
+ * Stores meanings of ids across restarts: a part of `quota.stateFile`.
  */
 import { isMeantActivity, type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import type { Part } from '../storage/state-file.ts';
 
-/** @param onDropped called with the number of ids in it that are not valid, or more than are kept */
+/** @param onDropped called with the number of stored ids that are invalid or exceed the bound */
 export const idsPart = (onDropped: (count: number) => void): Part<readonly MeantActivity[]> => ({
   members: ['ids'],
   parse: ({ ids }) => {

@@ -1,9 +1,9 @@
 /**
- * What is known of v3's ids: a campaign can be asked for by v2's digits, by its own UUID and by that of its activity, under
- * which its reports are.
+ * Remembers v3's ids: a campaign can be requested by v2's digits, by its own UUID, and by that of its activity, which its
+ * reports belong to.
  *
- * That an id means an activity never changes, so it is kept for good, over a restart too. That an id means none is remembered
- * for a while, here alone.
+ * That an id means an activity never changes, so it is kept for good, across restarts too. That an id means none is
+ * remembered for a while, on this instance only.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
@@ -11,21 +11,21 @@ import type { OtherIds } from '../model/campaign-ids.ts';
 import { type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import { Problem } from '../problems.ts';
 
-/** Ids that are remembered with their activity, activities, and ids that mean none. Past it the longest unused is forgotten. */
+/** Bound on ids with a known activity, on activities, and on ids without one; the least recently used is evicted. */
 const maxKnown = 100_000;
 /** Why an id has no activity. */
 type Without =
-  /** Nothing has this id: neither a v2 campaign nor, where it is a UUID, a v3 one. */
+  /** The id is unused: neither a v2 campaign nor, if it is a UUID, a v3 one. */
   | { readonly kind: 'none' }
-  /** A campaign has it, none of whose activities has reports. */
+  /** A campaign has the id, but none of its activities has reports. */
   | { readonly kind: 'no-activity' }
-  /** It could not be looked up. */
+  /** The lookup failed. */
   | { readonly kind: 'failed'; readonly problem: Problem; readonly at: number };
 
 /**
- * Called with ids whose activity has just been learned.
+ * Called with newly learned pairs.
  *
- * @param isOwn whether this instance has looked them up
+ * @param isOwn whether this instance looked them up
  * @param kept what is to be kept over a restart, the last used first
  */
 type OnLearned = (pairs: readonly MeantActivity[], isOwn: boolean, kept: readonly MeantActivity[]) => void;
@@ -34,7 +34,7 @@ export class KnownIds implements OtherIds {
   readonly #clock: Clock;
   readonly #onLearned: OnLearned;
   readonly #activityOf: LRUCache<string, string>;
-  /** The other way round. */
+  /** The reverse map: ids by activity. */
   readonly #askedAs = new Map<string, Set<string>>();
   readonly #activities = new LRUCache<string, true>({ max: maxKnown });
   readonly #without: LRUCache<string, Without>;
@@ -80,17 +80,17 @@ export class KnownIds implements OtherIds {
     this.#without.delete(id);
   }
 
-  /** Why an id has no activity, as far as that is remembered. */
+  /** Returns why an id has no activity, if remembered. */
   without(id: string): Without | undefined {
     return this.#without.get(id);
   }
 
-  /** For how long that is remembered, in milliseconds. */
+  /** Returns the milliseconds left of that memory. */
   rememberedMs(id: string): number {
     return this.#without.getRemainingTTL(id);
   }
 
-  /** @param seconds for which it is remembered, unless what the id means has become known meanwhile */
+  /** Remembers for `seconds` that an id has no activity, unless its meaning is known. */
   remember(id: string, without: 'none' | 'no-activity' | Problem, seconds: number): void {
     if (this.exists(id)) return;
     const entry: Without =
@@ -101,8 +101,8 @@ export class KnownIds implements OtherIds {
   }
 
   /**
-   * Remembers which activities ids mean; the first that is heard of an id counts. An activity is none of an activity: so a
-   * question goes from id to activity in one step, and never in a circle.
+   * Learns which activities ids mean; the first meaning of an id counts. An activity never means another one, so every lookup
+   * takes one step and never loops.
    */
   learn(pairs: readonly MeantActivity[], isOwn = true): void {
     const news = pairs.filter((pair) => this.#add(pair));
@@ -120,7 +120,7 @@ export class KnownIds implements OtherIds {
     return true;
   }
 
-  /** What is to be kept over a restart, the last used first. */
+  /** Returns the pairs to store, most recently used first. */
   kept(): MeantActivity[] {
     const pairs: MeantActivity[] = [];
     for (const pair of this.#activityOf.entries()) {
@@ -129,7 +129,7 @@ export class KnownIds implements OtherIds {
     return pairs;
   }
 
-  /** Takes over what was kept, without entries that contradict another one: they are looked up again. */
+  /** Restores stored pairs, without those that contradict each other: they are looked up again. */
   restore(kept: readonly MeantActivity[]): void {
     const activities = new Set(kept.map(([, activity]) => activity));
     const meant = new Map<string, Set<string>>();

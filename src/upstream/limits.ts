@@ -1,32 +1,32 @@
 /**
- * Recognises the account's limits in what Constant Contact and the gateways in front of it answer, and reads `Retry-After`.
+ * Recognises the account's limits in responses of Constant Contact and the gateways in front of it, and parses `Retry-After`.
  */
 import type { ErrorReply, Reply } from './adapter.ts';
 
-/** Which of the account's limits an answer names; `unnamed`: none that can be believed, as a firewall may answer one question. */
+/** The account's limit that a response names. `unnamed`: no credible name, as when a firewall responds to one question. */
 export type Limit = 'second' | 'day' | 'unnamed';
 
-/** Of a body, the characters in which its words are looked for. */
+/** Characters of a body that are searched for words. */
 const maxLooked = 8_192;
 
 /** v2's gateway, Mashery, in the header `X-Mashery-Error-Code`: ERR_403_DEVELOPER_OVER_QPS, …_OVER_RATE. */
 const masheryCode = /^ERR_\d{3}_(?:DEVELOPER|ACCOUNT)_OVER_(QPS|RATE)/i;
-/** The same in the words of its XML, HTML and plain text. */
+/** The same limits in the words of its XML, HTML and plain text. */
 const masheryWords = /\b(?:developer|account)\s+over\s+(qps|queries\s+per\s+second|rate)\b/i;
-/** The messages of v3's gateway, Amazon's API Gateway, with a 429; the second is the usage plan's, and so the day's. */
+/** Messages of v3's gateway, Amazon's API Gateway, with a 429. The second is the usage plan's and so the day's. */
 const gatewayLimit = /^(too many requests|limit exceeded)\.?$/i;
-/** The name with which a body begins. */
+/** The name at the start of a body. */
 const opening = /^\[?\s*\{\s*"(?:error_key|message)"\s*:\s*"([^"\\]+)"/i;
 
 /**
- * The limit that an answer names; undefined where it names none. A 429 is not documented in v2, and in v3 it is the
- * answer of both limits: without a name it may be anybody's.
+ * Returns the limit that a response names; undefined if none. A 429 is undocumented in v2, and in v3 stands for both limits:
+ * without a name it is `unnamed`.
  *
- * A body may be an echo of what a caller has sent, and JSON that is put together by hand lets a quotation add names to it. So
- * where a question has any text of a caller's in it, words make a limit without a name, and so does a name with which the body
- * does not begin: a quotation stands behind the quoter's own words. No caller has a say in a header.
+ * A body may echo caller input, and careless JSON lets an echo add names to it. So if a question contains caller text, a
+ * limit is `unnamed` if only words or a name not at the start of the body say so: an echo follows the server's own words. No
+ * caller controls a header.
  *
- * @param hasFreeText whether the question has text in it that a caller has made up
+ * @param hasFreeText whether the question contains caller text
  */
 export function limitOf({ status, headers, body, error }: ErrorReply, hasFreeText: boolean): Limit | undefined {
   if (status < 400) return undefined;
@@ -49,7 +49,7 @@ function inHeader(headers: Reply['headers']): Limit | undefined {
   return code === 'QPS' ? 'second' : 'day';
 }
 
-/** In the whole of a gateway's message. */
+/** Matches the whole message of a gateway. */
 function inMessage(message: string): Limit | undefined {
   const said = gatewayLimit.exec(message.trim())?.[1]?.toLowerCase();
   if (said === undefined) return undefined;
@@ -62,30 +62,29 @@ function inWords(body: string): Limit | undefined {
   return words === 'rate' ? 'day' : 'second';
 }
 
-/** By v2's gateway (vendor's forum), and by v3 (vendor's documentation). */
+/** Keys of v2's gateway (vendor's forum) and of v3 (vendor's documentation). */
 function inKey(key: string): Limit | undefined {
   if (key.endsWith('over.qps') || key === 'throttled') return 'second';
   return key.endsWith('over.ratelimit') || key === 'quota_exceeded' ? 'day' : undefined;
 }
 
-/** The longest wait that is believed: a day. Each use of it has a closer bound. */
+/** Longest wait accepted: a day. Each use has a tighter bound. */
 const maxWaitMs = 86_400_000;
-/** RFC 9110 §5.6.7, the form that is sent; and the two that are obsolete. */
+/** RFC 9110 §5.6.7: the current form and the two obsolete ones. */
 const httpDate =
   /^(?:[A-Z][a-z]{2,8}, [\w -]{8,12} \d\d:\d\d:\d\d GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/;
 
 /**
- * How long an answer asks to wait, by its `Retry-After` (RFC 9110 §10.2.3), in milliseconds; undefined where there is none
- * that makes sense.
+ * Parses `Retry-After` (RFC 9110 §10.2.3) to milliseconds; undefined if absent or invalid.
  *
- * @param nowMs wall time, for a date where the answer does not tell its own
+ * @param nowMs wall time, for a date if the response has no `Date`
  */
 export function retryAfterMs(headers: Reply['headers'], nowMs: number): number | undefined {
   const text = headers['retry-after']?.trim() ?? '';
   if (/^\d{1,12}$/.test(text)) return Math.min(Number(text) * 1000, maxWaitMs);
   const at = dateOf(text);
   if (at === undefined) return undefined;
-  // Both dates are by one clock, whatever ours says.
+  // Both dates come from the server's clock.
   const from = dateOf(headers['date'] ?? '') ?? nowMs;
   return Math.min(Math.max(0, at - from), maxWaitMs);
 }

@@ -1,6 +1,6 @@
 /**
- * The neutral call: a question in which no caller has a part. Its answer tells whether a failure is one question's own, or
- * everybody's, and all gates hear of it.
+ * Makes the neutral call: a question without caller input. Its response shows whether a failure is one question's own or
+ * everyone's, and all gates learn from it.
  */
 import { type Clock, settlesWithin } from '../clock.ts';
 import { Problem } from '../problems.ts';
@@ -15,11 +15,11 @@ import { type Gates, inOrder, learnFromAnswer } from './gates.ts';
 import type { Prober } from './prober.ts';
 
 export interface NeutralCallOptions {
-  /** One call, in milliseconds. */
+  /** Time limit of one call, in milliseconds. */
   readonly timeoutMs: number;
-  /** Waiting for credentials or for a permit, each, in milliseconds. */
+  /** Longest wait for credentials, and for a permit, in milliseconds. */
   readonly deadlineMs: number;
-  /** Shortest time between two probes of whether the upstream is down. */
+  /** Shortest time between two probes of an outage. */
   readonly breakerProbeMs: number;
 }
 
@@ -41,14 +41,14 @@ export class NeutralCall {
   }
 
   /**
-   * What the call finds: the one that is being made, the last one, or a new one, on the account's own cost. Undefined when none
+   * Returns the finding of the call in flight, of the last one, or of a new one, charged to the account. Undefined if no call
    * can be made.
    *
-   * @param maxAgeMs how old an answer will do
+   * @param maxAgeMs oldest acceptable finding
    */
   find(maxAgeMs: number): Promise<Finding | undefined> {
     const { prober } = this.#parts;
-    // That it failed, or met a limit, may be over in a moment.
+    // A failure or a limit may pass soon, so it expires sooner.
     const isVerdict = prober.last !== undefined && (prober.last === 'answered' || isFinal(prober.last));
     return prober.find(isVerdict ? maxAgeMs : Math.min(maxAgeMs, this.#options.breakerProbeMs), () => this.#findAnew());
   }
@@ -67,7 +67,7 @@ export class NeutralCall {
     return finding;
   }
 
-  /** v3's token may have been ended before its time: what replaces it tells whether the credentials are taken. */
+  /** Asks again if v3's token was replaced after a 401: it may have ended early. */
   async #askTwice(): Promise<CallOutcome<unknown> | undefined> {
     const outcome = await this.#ask();
     const isUnauthorized = outcome && 'problem' in outcome && outcome.problem.reason === 'http-401';
@@ -75,7 +75,7 @@ export class NeutralCall {
     return this.#ask();
   }
 
-  /** Undefined when the credentials were replaced meanwhile: the answer was to the old ones. */
+  /** Undefined if the credentials were replaced meanwhile: the response was to the old ones. */
   async #ask(): Promise<CallOutcome<unknown> | undefined> {
     const { prober, quota, adapter, credentials, clock } = this.#parts;
     const { deadlineMs, timeoutMs } = this.#options;
@@ -95,7 +95,7 @@ export class NeutralCall {
   }
 }
 
-/** What is known to be good meets no firewall's limit. */
+/** A neutral question triggers no firewall, so an unnamed limit is the account's. */
 function ofRefusal(problem: Problem): Finding {
   const finding = findingOf(problem);
   return finding === 'limited' ? 'second' : finding;

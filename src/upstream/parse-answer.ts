@@ -1,17 +1,17 @@
 /**
- * What the answers of both versions have in common.
+ * Parsing shared by both versions.
  */
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
 import { Problem } from '../problems.ts';
 
-/** @throws Problem `upstream-failed` */
+/** Parses a JSON response. @throws Problem `upstream-failed` */
 export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   let json: unknown;
   try {
     json = parseJson(body);
   } catch {
-    // The SyntaxError quotes the body, so it ends here.
+    // The SyntaxError quotes the body, so it is not passed on.
     throw new Problem('upstream-failed', { reason: 'malformed' });
   }
   const parsed = shape.safeParse(json);
@@ -19,7 +19,7 @@ export function parseAnswer<T>(shape: z.ZodType<T>, body: string): T {
   return parsed.data;
 }
 
-/** A count. Documented as a number; a text that is one is taken for it. */
+/** A count. Documented as a number; a numeric string is accepted. */
 export const count = z
   .int()
   .nonnegative()

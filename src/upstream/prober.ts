@@ -1,10 +1,10 @@
 /**
- * Asks Constant Contact a question that is known to be good: whether a failure is the caller's question's own, or everybody's.
+ * Shares probes: calls with a question known to be valid, which show whether a failure is one caller's or everyone's.
  */
 import type { Clock } from '../clock.ts';
 import type { Finding } from './finding.ts';
 
-/** One probe at a time, for all who want to know what it finds. */
+/** Runs one probe at a time, and shares its finding. */
 export class Prober {
   readonly #clock: Clock;
   #last: { readonly finding: Finding; readonly at: number } | undefined;
@@ -15,16 +15,16 @@ export class Prober {
     this.#clock = clock;
   }
 
-  /** What was found last, however long ago; undefined where nothing was. */
+  /** The last finding, at any age; undefined if there is none. */
   get last(): Finding | undefined {
     return this.#last?.finding;
   }
 
   /**
-   * What a probe finds: the one that runs, or the last one.
+   * Returns the finding of the running probe, of the last one, or of a new one.
    *
-   * @param maxAgeMs how old a finding will do; otherwise a probe is made
-   * @param call makes it; resolves with undefined when it cannot be made, and never rejects
+   * @param maxAgeMs oldest acceptable finding
+   * @param call makes the probe; resolves with undefined if it cannot be made, and never rejects
    */
   find(maxAgeMs: number, call: () => Promise<Finding | undefined>): Promise<Finding | undefined> {
     if (this.#last && this.#clock.monotonic() - this.#last.at < maxAgeMs) return Promise.resolve(this.#last.finding);
@@ -32,12 +32,12 @@ export class Prober {
     return this.#probing;
   }
 
-  /** How often the credentials have been replaced: a probe that was sent with others says nothing of the present ones. */
+  /** Number of times the credentials were replaced: a probe sent with earlier ones says nothing about the current ones. */
   get timesForgotten(): number {
     return this.#timesForgotten;
   }
 
-  /** The credentials have been replaced: what was found with the old ones counts no more. */
+  /** Discards the last finding: the credentials were replaced. */
   forget(): void {
     this.#timesForgotten++;
     this.#last = undefined;

@@ -1,17 +1,17 @@
 /**
- * Whether one question is asked once more after a refusal, and after which pause.
+ * Decides whether a refused question is retried, and after which pause.
  */
 import type { Demand } from '../quota/demand.ts';
 import type { ErrorMeaning } from './adapter.ts';
 import type { Retry, RetryBudget } from './retry-budget.ts';
 
-/** The first pause before another call; it doubles, and half of it is jitter. */
+/** First pause before a retry. It doubles each time; half of it is jitter. */
 const firstPauseMs = 200;
 
-/** Either the pause before the next call, or why there is none: `late`: there is no time for the retry that there could be. */
+/** The pause before the next call, or why there is none. `late`: no time is left for a retry. */
 export type Next = { readonly pauseMs: number } | { readonly end: 'refused' | 'late' };
 
-/** The calls of one question. A retry is taken out of the budget for the next call, and given back when that is not made. */
+/** Retries of one question. Each takes a retry from the budget, and gives it back if the call is not made. */
 export class Retries {
   readonly #budget: RetryBudget;
   readonly #demand: Demand;
@@ -20,33 +20,35 @@ export class Retries {
   #isConfirmed = false;
   #taken: Retry | undefined;
 
-  /** @param most calls after the first */
+  /** @param most retries after the first call */
   constructor(budget: RetryBudget, demand: Demand, most: number) {
     this.#budget = budget;
     this.#demand = demand;
     this.#most = most;
   }
 
-  /** Retries so far; a call that only confirms another one is none. */
+  /** Retries so far, without the confirming call. */
   get made(): number {
     return this.#made;
   }
 
-  /** A call is made. */
+  /** Records that the call is made. */
   called(): void {
     if (this.#made === 0) this.#budget.earn(this.#demand);
     this.#taken = undefined;
   }
 
-  /** No call is made. */
+  /** Gives the retry back: no call is made. */
   giveBack(): void {
     this.#taken?.giveBack();
     this.#taken = undefined;
   }
 
   /**
-   * @param mostMs the longest pause
-   * @param isDown whether the upstream is known or suspected to be down, and retries would only add to it
+   * Decides on the next call after a refusal.
+   *
+   * @param mostMs longest pause
+   * @param isDown whether the upstream is down or suspect: retries would add to its load
    */
   next({ again, waitMs = 0 }: ErrorMeaning, mostMs: number, isDown: boolean): Next {
     const pauseMs = Math.max(waitMs, firstPauseMs * 2 ** this.#made * (0.5 + Math.random() / 2));

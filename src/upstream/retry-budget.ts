@@ -1,30 +1,30 @@
 /**
- * Lets retries be a small part of the calls, so that a failing upstream is not asked three times as often for it.
+ * Limits retries to a small share of the calls, so that a failing upstream does not get three times the load.
  */
 import { LRUCache } from 'lru-cache';
 import type { Payer } from '../quota/demand.ts';
 
-/** Retries that may be made before any share has been earned, and kept when more was: of all, and of one asker. */
+/** Retries available at first and saved at most: in total, and per asker. */
 const most = 10;
 const mostOfOne = most / 2;
 const maxAskers = 10_000;
 
-/** A retry that may be made. */
+/** A retry taken from the budget. */
 export interface Retry {
-  /** No call has come of it. */
+  /** Returns the retry if no call was made. */
   readonly giveBack: () => void;
 }
 
 /**
- * Every first call earns a share of a retry; every retry costs a whole one. Both count for all and for the asker, whose own
- * savings are half of the whole: questions of one asker that always fail leave retries to the others.
+ * Every first call earns a fraction of a retry; every retry costs a whole one. Both count in total and per asker, who can
+ * save up half of the total: one asker's failing questions leave retries to the others.
  */
 export class RetryBudget {
   readonly #share: number;
   #saved = most;
   readonly #savedBy = new LRUCache<string, number>({ max: maxAskers });
 
-  /** @param percent retries in a hundred calls, in the long run */
+  /** @param percent retries per hundred calls, in the long run */
   constructor(percent: number) {
     this.#share = percent / 100;
   }
@@ -33,12 +33,12 @@ export class RetryBudget {
     this.#add(asker, this.#share);
   }
 
-  /** Takes a retry; undefined when there is none. One that no call comes of is to be given back. */
+  /** Takes a retry; undefined if none is left. Give it back if no call is made. */
   take(asker: Payer): Retry | undefined {
     const own = this.#of(asker);
     if (this.#saved < 1 || own < 1) return undefined;
     this.#add(asker, -1);
-    // What the asker is called now: another one may pay by the time that it is given back.
+    // Copied now: another payer may pay by the time it is given back.
     const { team, client } = asker;
     return { giveBack: () => this.#add({ team, client }, 1) };
   }
@@ -53,5 +53,5 @@ export class RetryBudget {
   }
 }
 
-/** The name of an asker, which no other one has. */
+/** Returns a unique name of an asker. */
 export const askerOf = ({ team, client = '' }: Payer) => `${team} ${client}`;

@@ -1,5 +1,5 @@
 /**
- * Shares what instances learn of ids through Redis, so that one lookup is enough for all that run.
+ * Shares learned ids between instances through Redis, so that each id is looked up once.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { isMeantActivity, type MeantActivity } from '../model/meant-activity.ts';
@@ -7,11 +7,11 @@ import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 
 const kind = 'ids';
-/** Pairs in one message, which may have 16 KB. */
+/** Pairs per message of at most 16 KB. */
 const maxPairs = 100;
 
 /**
- * What is learned is kept for good, and Redis is not trusted (decision 25): each message carries a digest, keyed with a secret
+ * Learned ids are kept for good, and Redis is not trusted (decision 25). So each message carries a digest keyed with a secret
  * that instances share and Redis does not know.
  */
 export class SharedIds {
@@ -30,7 +30,7 @@ export class SharedIds {
     }
   }
 
-  /** Calls `listener` with what other instances have looked up. */
+  /** Calls `listener` with the pairs that other instances look up. */
   listen(listener: (pairs: readonly MeantActivity[]) => void): void {
     this.#redis.on(kind, (proof = '', ...texts) => {
       if (!isEqual(proof, this.#proofOf(texts))) return;

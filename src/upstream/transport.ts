@@ -1,5 +1,6 @@
 /**
- * One HTTP request to Constant Contact: bounded in time and size, never redirected, never quoted.
+ * Sends one HTTP request to Constant Contact: bounded in time and size. Never follows redirects, never quotes the request in
+ * errors.
  */
 import http from 'node:http';
 import https from 'node:https';
@@ -11,22 +12,22 @@ import type { Reply, UpstreamRequest } from './adapter.ts';
 export interface TransportOptions {
   readonly baseUrl: string;
   readonly userAgent: string;
-  /** Bytes of a body after decompression. */
+  /** Largest body after decompression, in bytes. */
   readonly maxResponseBytes: number;
 }
 
-/** What could be read of an answer. */
+/** The readable part of a response. */
 export interface Salvaged {
   readonly status: number;
   readonly body: string;
-  /** Why this is not all of it: as `send` would have thrown it. */
+  /** Why the rest is missing: the error that `send` would throw. */
   readonly failure: Error | undefined;
 }
 
-/** A network failure that may not happen again. Asking twice does no harm where the request is a GET. */
+/** A network failure that may pass. Retrying is safe for a GET. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
-  /** Node's code, such as ECONNREFUSED or CERT_HAS_EXPIRED: what an operator needs, and nothing of the message. */
+  /** Node's error code, such as ECONNREFUSED or CERT_HAS_EXPIRED: enough for an operator, without the message. */
   readonly code: string;
 
   constructor(code: string) {
@@ -50,10 +51,11 @@ export class Transport {
   }
 
   /**
-   * GETs, or POSTs where there is a form. Answers with any status but a redirect, within `timeoutMs` for request and answer.
+   * Sends a GET, or a POST if there is a form. Resolves with any status except a redirect, within `timeoutMs` for request and
+   * response.
    *
-   * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or a body over the bound
-   * @throws ConnectionFailure when the connection failed or broke
+   * @throws Problem `upstream-timeout`, or `upstream-failed` for a redirect or an oversized body
+   * @throws ConnectionFailure if the connection fails or breaks
    */
   async send(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
     try {
@@ -73,12 +75,12 @@ export class Transport {
   }
 
   /**
-   * The same for an answer that cannot be had again: whatever came of its body is handed on, also that of a redirect, which is
-   * not followed either, and what kept the rest from coming.
+   * Like `send`, for a response that cannot be requested again: returns whatever arrived of the body, even of a redirect
+   * (never followed), and why the rest is missing.
    *
-   * @param timeoutMs until the answer begins
+   * @param timeoutMs until the response begins
    * @param bodyMs from then on
-   * @throws Problem `upstream-timeout`, or ConnectionFailure, when no answer began
+   * @throws Problem `upstream-timeout`, or ConnectionFailure, if no response begins
    */
   async salvage(request: UpstreamRequest, timeoutMs: number, bodyMs: number): Promise<Salvaged> {
     const late = new AbortController();
@@ -111,7 +113,7 @@ export class Transport {
     return fetch(`${this.#options.baseUrl}${path}${search && `?${search}`}`, {
       agent: this.#agent,
       ...(form && { method: 'POST', body: form }),
-      // A redirect would carry the key to another place: it is a failure, whatever it points at.
+      // Following a redirect would send the key elsewhere: any redirect is a failure.
       redirect: 'manual',
       signal,
       size: this.#options.maxResponseBytes,
@@ -119,7 +121,7 @@ export class Transport {
     });
   }
 
-  /** A request as a trace has it (semantic conventions for HTTP client spans): without its query, where the key is. */
+  /** Span attributes of a request (semantic conventions for HTTP client spans), without the query, which contains the key. */
   describe({ path, form }: UpstreamRequest): Attributes {
     const { hostname, port, protocol } = this.#server;
     return {
@@ -140,7 +142,7 @@ function discard(response: Response): void {
   if (body && 'destroy' in body && typeof body.destroy === 'function') body.destroy();
 }
 
-/** HTTP clients put the URL, and with it the key, into their messages: nothing of the original goes on. */
+/** Rebuilds an error. HTTP clients put the URL, and so the key, into their messages: nothing of the original is passed on. */
 function rebuild(error: unknown): Error {
   if (error instanceof Problem) return error;
   if (error instanceof AbortError || (error instanceof Error && error.name === 'TimeoutError')) {

@@ -1,5 +1,5 @@
 /**
- * Constant Contact, as the rest of Sendgate sees it: ask for a page, get a page or a Problem.
+ * Constant Contact for the rest of Sendgate: fetches pages and summaries, or throws a Problem.
  */
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
 import type { CampaignSummary } from '../model/campaign-summary.ts';
@@ -17,7 +17,7 @@ interface Parts {
   readonly adapter: Adapter;
   readonly idLookup: IdLookup;
   readonly calls: Pick<CallLoop, 'asking' | 'close'>;
-  /** Called with the odd fields of a page that was accepted. */
+  /** Called with the odd fields of an accepted page. */
   readonly onOdd: (campaign: string, odd: OddRows) => void;
 }
 
@@ -39,9 +39,9 @@ export class Upstream {
   /**
    * Fetches one page.
    *
-   * @param demand on whose account, and how urgently
-   * @param signal ends the wait for a permit; a call that has started is always heard out, since it is paid for
-   * @throws Problem with any of the upstream codes, or MeansAnotherId
+   * @param demand who pays, and how urgently
+   * @param signal ends the wait for a permit; a started call always completes, since it is paid for
+   * @throws Problem with any upstream code, or MeansAnotherId
    */
   async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ReportPage> {
     const { adapter, idLookup, onOdd } = this.#parts;
@@ -53,7 +53,7 @@ export class Upstream {
     const isRefused = answer instanceof Problem;
     if (!isRefused && (answer.rows.length > 0 || answer.cursor !== undefined)) this.ids.addActivity(campaign);
     else {
-      // Under a campaign's UUID nothing is found, or an empty report: also behind a cursor, when a walk outlives a restart.
+      // A campaign's UUID gets a 404 or an empty report, also behind a cursor when a walk outlives a restart.
       await idLookup.tryAsCampaign(campaign, isRefused ? 'nothing' : 'an empty report', asking);
       await this.#hasToBeItsOwn(campaign, asking);
     }
@@ -62,12 +62,12 @@ export class Upstream {
     return answer;
   }
 
-  /** The same of what is known of a campaign without reading it. */
+  /** Fetches a campaign's summary. Throws like `fetchPage`. */
   async fetchSummary(campaign: string, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
     const { adapter, idLookup } = this.#parts;
     const asking = this.#asking(demand, signal);
     await this.#hasToBeItsOwn(campaign, asking);
-    // An id that v3 finds malformed is a 404 of the whole call.
+    // v3 returns 404 for a malformed id.
     const summary = await orNotFound(ask(asking, adapter.summary(campaign)));
     const isRefused = summary instanceof Problem;
     if (!isRefused && summary !== undefined) this.ids.addActivity(campaign);
@@ -86,9 +86,9 @@ export class Upstream {
   }
 
   /**
-   * Finds out which activity an id means, on the account's own cost, where that is not known.
+   * Looks up which activity an id means, charged to the account, if unknown.
    *
-   * @throws Problem with any of the upstream codes; none when there is no such id
+   * @throws Problem with any upstream code; not if the id is unknown
    */
   async identify(id: string): Promise<void> {
     const { idLookup } = this.#parts;
@@ -105,18 +105,18 @@ export class Upstream {
     return this.#parts.calls.asking(demand, signal);
   }
 
-  /** @throws MeansAnotherId, or Problem where it is remembered that the id has no activity */
+  /** @throws MeansAnotherId, or Problem if the id is known to have no activity */
   async #hasToBeItsOwn(id: string, asking: Asking): Promise<void> {
     if ((await this.#parts.idLookup.resolve(id, asking)) !== id) throw new MeansAnotherId();
   }
 }
 
-/** Where there is a campaign, but no statistics of it yet. */
+/** Summary of a campaign without statistics yet. */
 const noSummary: CampaignSummary = { sends: null };
 
 const ask = <T>({ ask, demand, signal }: Asking, question: Question<T>) => ask(() => question, demand, signal);
 
-/** The problem in place of a result, where that is that nothing has this id. */
+/** Returns `campaign-not-found` as a value; other errors are thrown. */
 async function orNotFound<T>(result: Promise<T>): Promise<T | Problem> {
   try {
     return await result;

@@ -1,5 +1,5 @@
 /**
- * Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/{report}`.
+ * Adapter for Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/{report}`.
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
@@ -16,13 +16,13 @@ import { count, parseAnswer } from './parse-answer.ts';
 
 const campaigns = '/v2/emailmarketing/campaigns';
 
-/** "No more pages" is documented as `{}`; null, an empty text or list, and a missing `meta` are tolerated. */
+/** The last page is documented as `{}`; null, an empty string or list, and a missing `meta` are tolerated. */
 const page = z.object({
   meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
   results: z.array(z.unknown()),
 });
 
-/** The vendor's documentation counts opens, clicks and more beside them. */
+/** The vendor documents more counts: opens, clicks and others. */
 const summary = z.object({ sends: count });
 
 export const v2: Adapter = {
@@ -42,7 +42,7 @@ export const v2: Adapter = {
     };
   },
   summary: (campaign): Question<CampaignSummary> => ({
-    // Without `updateSummary` the numbers are those of the last scheduled update (vendor's documentation).
+    // Without `updateSummary` the counts are from the last scheduled update (vendor's documentation).
     request: { path: tracking(campaign, 'reports/summary'), query: { updateSummary: 'true' } },
     parse: (body) => parseAnswer(summary, body),
     meaningOf: (reply) => meaningOf(reply),
@@ -53,14 +53,14 @@ export const v2: Adapter = {
 const tracking = (campaign: string, report: string) =>
   `${campaigns}/${encodeURIComponent(campaign)}/tracking/${report}`;
 
-/** A cursor carries the page size and the filter: the SDKs send nothing beside it but the key. */
+/** A cursor includes the limit and the filter: the SDKs send only the key beside it. */
 function parametersOf(query: PageQuery): Readonly<Record<string, string>> {
   if (query.kind === 'next') return { next: query.cursor };
   const { limit, createdSince } = query;
   return { limit: String(limit), ...(createdSince !== undefined && { created_since: createdSince }) };
 }
 
-/** @throws Problem `upstream-failed` when the body is not a page */
+/** @throws Problem `upstream-failed` if the body is not a page */
 export function parseV2Page({ v2: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { meta, results } = parseAnswer(page, body);
   const read = readRows(fields, results, campaign);

@@ -1,5 +1,5 @@
 /**
- * Constant Contact v3's questions about ids: what a campaign's UUID means, and what v2's digits mean.
+ * v3's questions about ids: what a campaign's UUID and v2's digits mean.
  */
 import { z } from 'zod';
 import type { MeantActivity } from '../model/meant-activity.ts';
@@ -8,15 +8,15 @@ import type { Question } from './adapter.ts';
 import { meaningForIds } from './error-meaning.ts';
 import { parseAnswer } from './parse-answer.ts';
 
-/** Ids that one call for cross references may ask for (vendor's documentation). */
+/** Most ids per call for cross references (vendor's documentation). */
 export const maxXrefs = 50;
-/** It will be removed (vendor's documentation). */
+/** The vendor has announced its removal. */
 export const xrefsPath = '/v3/emails/campaign_id_xrefs';
 
-/** Activities of one campaign that are learned; it has one for each resend. */
+/** Most activities learned per campaign; each resend adds one. */
 const maxActivities = 100;
 
-/** As our callers' ids are, so that one id is one key. */
+/** Lower case, like callers' ids, so that one id has one key. */
 const uuid = z.guid().toLowerCase();
 
 const xrefs = z.object({
@@ -29,21 +29,21 @@ const xrefs = z.object({
   ),
 });
 
-/** Statuses come in two spellings (recorded traffic), so roles may. An activity that cannot be read is none of ours. */
+/** Statuses come in both cases (recorded traffic), so roles may too. Unreadable activities are skipped. */
 const activity = z.object({ campaign_activity_id: uuid, role: z.string().toLowerCase() });
 const campaign = z.object({ campaign_activities: z.array(z.unknown()).nullish() });
 const primary = 'primary_email';
 /** Roles of activities that have reports (vendor's documentation). */
 const reportedRoles: ReadonlySet<string> = new Set([primary, 'resend']);
 
-/** The activities of a campaign that have reports. */
+/** Activities of a campaign that have reports. */
 export interface Activities {
   readonly all: readonly string[];
-  /** The one that the campaign itself means; undefined where it has none (yet). */
+  /** The activity that the campaign's id means; undefined if there is none (yet). */
   readonly primary: string | undefined;
 }
 
-/** `GET /v3/emails/{campaign_id}`. Its refusal is `campaign-not-found` when there is none. */
+/** `GET /v3/emails/{campaign_id}`. Refused with `campaign-not-found` if there is none. */
 export const activitiesOf = (id: string): Question<Activities> => ({
   request: { path: `/v3/emails/${id}` },
   parse: parseActivities,
@@ -59,7 +59,7 @@ function parseActivities(body: string): Activities {
   };
 }
 
-/** `GET /v3/emails/campaign_id_xrefs`: what v2's digits, and the campaigns' UUIDs that come with them, mean. */
+/** `GET /v3/emails/campaign_id_xrefs`: what v2's digits mean, and the campaign UUIDs returned with them. */
 export const activitiesOfDigits = (ids: ReadonlySet<string>): Question<readonly MeantActivity[]> => ({
   request: { path: xrefsPath, query: { v2_email_campaign_ids: [...ids].join(',') } },
   parse: (body) =>

@@ -1,5 +1,5 @@
 /**
- * Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`.
+ * Adapter for Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`.
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
@@ -15,19 +15,19 @@ import { meaningForIds, meaningOf } from './error-meaning.ts';
 import { count, parseAnswer } from './parse-answer.ts';
 import { mayReadReports, privilegesPath } from './privileges.ts';
 
-/** "No more pages" is a missing `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
+/** The last page has no `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
 const page = z.object({
   tracking_activities: z.array(z.unknown()),
   _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
 });
 
-/** What has no statistics stands under `errors`: a deleted activity, one that does not exist, one that has not gone out. */
+/** Ids without statistics are listed under `errors`: deleted, nonexistent or unsent activities. */
 const stats = z.object({
   results: z.array(z.object({ campaign_activity_id: z.string().toLowerCase(), stats: z.unknown() })).nullish(),
 });
 const counts = z.object({ em_sends: count });
 
-/** Where a campaign's id is asked for here, it is that of its activity. */
+/** In this adapter, every campaign id is an activity's. */
 export const v3: Adapter = {
   campaignIds: campaignIdRules.v3,
   filtersSince: false,
@@ -64,7 +64,7 @@ function searchOf(query: PageQuery): string {
   return search;
 }
 
-/** Undefined where there are no statistics of this activity. */
+/** Returns the activity's summary; undefined if it has no statistics. */
 function summaryIn(body: string, activityId: string): CampaignSummary | undefined {
   const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
   if (!found) return undefined;
@@ -74,8 +74,8 @@ function summaryIn(body: string, activityId: string): CampaignSummary | undefine
 }
 
 /**
- * @param campaign the id that the caller asked by
- * @throws Problem `upstream-failed` when the body is not a page
+ * @param campaign the id in the request
+ * @throws Problem `upstream-failed` if the body is not a page
  */
 export function parseV3Page({ v3: { fields } }: Report, body: string, campaign: string): ReportPage {
   const { tracking_activities, _links } = parseAnswer(page, body);

@@ -1,5 +1,5 @@
 /**
- * What becomes of a question that was not answered.
+ * Decides which problem a failed question ends with.
  */
 import { type Clock, settlesWithin } from '../clock.ts';
 import { askedToWait, Problem, type ProblemCode } from '../problems.ts';
@@ -12,20 +12,20 @@ interface Parts {
   readonly clock: Clock;
   readonly gates: Gates;
   readonly neutral: Pick<NeutralCall, 'find'>;
-  /** Shortest time between two neutral calls that ask whether the credentials are taken. */
+  /** Shortest time between two neutral calls that check the credentials. */
   readonly credentialsRetryMs: number;
-  /** Monotonic time of the last good answer to any question. */
+  /** Monotonic time of the last good response to any question. */
   readonly answeredAt: number;
 }
 
-/** The longest `Retry-After` for the callers of one question. */
+/** Longest `Retry-After` for the callers of one question. */
 const longestToldMs = 3_600_000;
 
 /**
- * The problem of a question that was not answered. Unless it is everybody's, it is marked as lasting: the question is odd,
- * as a caller can make one, and the neutral call decides whether a refusal, or a limit that is not named, means more than that.
+ * Returns the problem of a failed question. If only this question fails, the problem is lasting: callers can craft odd
+ * questions. The neutral call decides whether a refusal or an unnamed limit applies to everyone.
  *
- * @param ms for how long there is time to ask
+ * @param ms time left for the neutral call
  */
 export async function verdictOf(parts: Parts, { problem, waitMs = 0 }: ErrorMeaning, ms: number): Promise<Problem> {
   const { gates } = parts;
@@ -41,12 +41,12 @@ export async function verdictOf(parts: Parts, { problem, waitMs = 0 }: ErrorMean
   const shut = inOrder(gates).find((gate) => gate.isShut);
   if (shut) return isRefused(finding) && shut === gates.credentials ? problem : shut.problem;
   const isOwn = confirmed === 'answered';
-  // The limit is taken for the account's, unless the neutral call was answered.
+  // The limit counts as the account's unless the neutral call was answered.
   if (finding === 'limited') return busyFor(waitMs, reason, isOwn);
   return new Problem('upstream-failed', { reason, isLasting: isOwn });
 }
 
-/** What the neutral call finds; undefined when it cannot be made in time. */
+/** Returns the neutral call's finding; undefined if it cannot be made in time. */
 async function confirm(parts: Parts, finding: Finding, ms: number): Promise<Finding | undefined> {
   const { clock, neutral, credentialsRetryMs: retryMs, answeredAt } = parts;
   const isAnswered = finding !== 'limited' && clock.monotonic() - answeredAt < retryMs;

@@ -1,5 +1,5 @@
 /**
- * What comes behind a hit in one segment: the hit is still on its way when node:http refuses the rest.
+ * Data after a hit in one segment: node:http may reject it while the hit is still being sent.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { type Harness, start } from '../support/harness.ts';
@@ -10,7 +10,7 @@ afterEach(() => it?.close());
 
 const path = '/campaigns/5/sends';
 
-/** Whether it is prepared decides how an answer is written: ask until it is. */
+/** Prepared responses are written differently: request until it is prepared. */
 async function prepare(): Promise<void> {
   it = await start();
   it.sandbox.campaign({ id: '5', size: 500, newestMs: Date.now() - 86_400_000 });
@@ -33,22 +33,25 @@ const junk: [name: string, text: string, statuses: number[]][] = [
   ['a broken body', 'POST /status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n', [200, 405]],
 ];
 
-test.each(junk)('%s behind a hit is answered behind it, and ends nothing else', async (_, text, statuses) => {
-  await prepare();
-  for (const method of ['GET', 'HEAD']) {
-    for (let n = 0; n < 5; n++) {
-      const { socket, closed } = await dial(it.url);
-      socket.write(`${wire(path, [], method)}${text}`);
-      expect(statusesIn(await closed)).toEqual(statuses);
+test.each(junk)(
+  '%s after a hit in one segment is answered after it, and ends no other request',
+  async (_, text, statuses) => {
+    await prepare();
+    for (const method of ['GET', 'HEAD']) {
+      for (let n = 0; n < 5; n++) {
+        const { socket, closed } = await dial(it.url);
+        socket.write(`${wire(path, [], method)}${text}`);
+        expect(statusesIn(await closed)).toEqual(statuses);
+      }
     }
-  }
-  expect((await it.get(path)).status).toBe(200);
-});
+    expect((await it.get(path)).status).toBe(200);
+  },
+);
 
-test('a redirect has an end: the next request on its connection is answered', async () => {
+test('a redirect is complete: the next request on its connection is answered', async () => {
   it = await start({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
   const { socket, closed } = await dial(it.url);
-  // Not only the first one of a second is written by node:http itself.
+  // node:http itself writes more than the first one of a second.
   socket.write(wire('/ctct').repeat(3) + wire('/ctct', ['Connection: close']));
   const text = await closed;
   expect(statusesIn(text)).toEqual([308, 308, 308, 308]);

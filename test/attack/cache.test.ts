@@ -1,5 +1,5 @@
 /**
- * What one caller asks for does not push everybody's pages out of the cache, unless it pays for it with calls.
+ * A caller cannot evict the pages of others without paying for it with calls.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { activityIdOf } from '../../src/sandbox/v3.ts';
@@ -10,7 +10,7 @@ afterEach(() => it.close());
 
 const pathOf = (id: number) => `/campaigns/${activityIdOf(String(id))}/sends`;
 
-test('a hundred views of one page leave the pages of others where they are', async () => {
+test('a hundred views of one page evict no pages of others', async () => {
   it = await start({ SENDGATE_CACHE_MAX_BYTES: String(1024 * 1024) }, {}, 'v3');
   const newestMs = Date.now() - 86_400_000;
   for (let id = 1; id <= 40; id++) it.sandbox.campaign({ id: String(id), size: 500, newestMs });

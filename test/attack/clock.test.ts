@@ -1,5 +1,5 @@
 /**
- * A wall clock that is set back or forward by an hour, as NTP and resumed machines do: nothing lasts longer or shorter for it.
+ * The wall clock is set back or forward by an hour, as by NTP or on resume: no duration changes.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ async function up(env: Environment = {}, version: 'v2' | 'v3' = 'v2'): Promise<H
 }
 
 describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
-  test('a page is as fresh as it was, as old as it is, and asked for again in its time', async () => {
+  test('a page keeps its freshness and age, and is refreshed on time', async () => {
     const { sandbox, clock, get } = await up();
     await get(path);
     clock.forward(20);
@@ -63,7 +63,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(sandbox.callCount).toBe(3);
   });
 
-  test('a page is gone in its time, and a refusal and a summary are asked for again', async () => {
+  test('a page expires on time, and a refusal and a summary are fetched again', async () => {
     const env = { SENDGATE_CACHE_STALE_IF_ERROR_SECONDS: '600', SENDGATE_CACHE_NOT_FOUND_SECONDS: '30' };
     const { sandbox, clock, get } = await up(env);
     const statuses = async () =>
@@ -79,7 +79,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(await statuses()).toEqual([502, 502, 502]);
   });
 
-  test("an id of v2's that v3 does not know is looked up again in its time", async () => {
+  test('a v2 id unknown to v3 is looked up again on time', async () => {
     const { sandbox, clock, get } = await up({}, 'v3');
     expect((await get('/campaigns/404/sends')).status).toBe(404);
     clock.stepWall(ms);
@@ -90,7 +90,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect((await get('/campaigns/404/sends')).status).toBe(200);
   });
 
-  test('a client over its rate waits for the rest of its minute, here and counted by several workers', async () => {
+  test('a client over its rate waits for the rest of its minute, with one process and with several workers', async () => {
     const { clock, get } = await up({ SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '2' });
     for (let n = 0; n < 2; n++) await get(path);
     clock.forward(20);
@@ -111,10 +111,10 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(await counting.add('a', 1, 60_000)).toEqual({ total: 1, leftMs: 60_000 });
   });
 
-  test("a worker's copy is good as long as the primary has said, and as old as its page", async () => {
+  test("a worker's copy is served for as long as the primary allows, with the age of its page", async () => {
     const clock = new FakeClock();
     const body = { etag: 'W/"1"', lastModified: undefined, next: undefined, cursor: undefined, br: Buffer.of(1) };
-    // The primary was started long ago: its clock has another beginning.
+    // The primary started long ago, so its monotonic clock has another origin.
     const times = { fetchedAt: 1_000_000, freshUntil: 1_070_000, generation: 1, failedAt: undefined };
     const page: Page = { kind: 'page', body: { ...body, identityBytes: 1 }, ...times };
     const lookup: Lookup = { page, outcome: hitInMemory };
@@ -131,7 +131,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(copies.hit(query)).toBeUndefined();
   });
 
-  test("the day's gate is probed within the hour, and the day is over when the clock says so", async () => {
+  test("the day's gate is probed within the hour, and the day ends by the wall clock", async () => {
     const { sandbox, clock, get } = await up();
     clock.forward((86_400_000 - (clock.now() % 86_400_000)) / 1000 + 2 * 3600);
     sandbox.fault({ kind: 'over-ratelimit', times: 1 });
@@ -169,7 +169,7 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
       await clock.pass(130_000);
       expect(startedAt).toHaveLength(life + 1);
     }
-    // A file that another process has left, or this one before the step.
+    // A file from another process, or from this one before the step.
     file = { ...(file as StoredTokens), accessToken: 'other', issuedAt: clock.now() + hourMs };
     file = { ...file, expiresAt: file.issuedAt + 1_000_000 };
     tokens.reload();
@@ -187,7 +187,7 @@ describe('with the clock set back', () => {
     timeoutMs: 300,
   });
 
-  test('the tokens of a refresh are still later than those that they replace', async () => {
+  test('refreshed tokens still count as later than those they replace', async () => {
     const sandbox = await startSandbox();
     running.push({ close: () => sandbox.stop() });
     const first = order(sandbox.url, 'later.json');
@@ -200,7 +200,7 @@ describe('with the clock set back', () => {
     expect(after.expiresAt - after.issuedAt).toBe(before.expiresAt - before.issuedAt);
   });
 
-  test('the lock of a process that has died is not held until the clock has caught up', async () => {
+  test('the lock of a dead process goes stale before the clock has caught up', async () => {
     const sandbox = await startSandbox();
     running.push({ close: () => sandbox.stop() });
     const first = order(sandbox.url, 'locked.json');
@@ -216,7 +216,7 @@ describe('with the clock set back', () => {
     writeTokens(first.tokenFile, JSON.parse(readFileSync(first.tokenFile, 'utf8')));
   });
 
-  test('what other instances have fetched in the future is fetched again, and moments ahead is new', async () => {
+  test('a page that another instance fetched far in the future is fetched again; moments ahead is fresh', async () => {
     const redis = await RedisServer.start();
     running.push({ close: () => redis.stop() });
     const clocks = [new ForwardClock(), new ForwardClock()] as const;
@@ -239,7 +239,7 @@ describe('with the clock set back', () => {
     expect((await b.get(sends(2))).headers.get('cache-status')).toContain('fwd=');
     expect((await b.get('/campaigns/404/sends')).status).toBe(404);
     expect(sandbox.callCount).toBe(5);
-    // The other way round what was fetched looks older than it is.
+    // In the other direction, a page looks older than it is.
     await b.get(sends(3));
     expect((await a.get(sends(3))).headers.get('cache-status')).toContain('stale');
   });

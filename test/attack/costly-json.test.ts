@@ -1,5 +1,5 @@
 /**
- * Answers that are made to take long to read: nobody is answered meanwhile.
+ * Responses crafted to be slow to parse, which would block all other requests.
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ import { parseV3Page } from '../../src/upstream/v3.ts';
 const megabytes = 4 * 1024 * 1024;
 const small = 250 * 1024;
 const repeated = (text: string, bytes: number) => text.repeat(bytes / text.length);
-/** Short enough to be read without a look at it. */
+/** Short enough to be parsed without the check. */
 const shortOnes = {
   'objects that are no rows': `{"results":[${repeated('{},', small)}{}],"tracking_activities":[${repeated('{},', 6_000)}{}]}`,
   'numbers that are no rows': `{"results":[${repeated('1,', small)}1]}`,
@@ -32,16 +32,16 @@ function msOf(work: () => unknown): number {
   try {
     work();
   } catch {
-    // It is refused.
+    // Rejected.
   }
   return performance.now() - startedAt;
 }
 
-/** Of three tries: the machine may stand still during one. */
+/** The best of three tries: the machine may stall during one. */
 const leastMsOf = (work: () => unknown) => Math.min(msOf(work), msOf(work), msOf(work));
 
 describe.each(Object.entries(longOnes))('%s', (_, text) => {
-  test('are refused in a fraction of the time that it takes to read them', () => {
+  test('are rejected in a fraction of the time it takes to parse them', () => {
     const plainly = msOf(() => JSON.parse(text));
     expect(() => parseV2Page(sendsReport, text, '1')).toThrow(
       expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }),
@@ -57,8 +57,8 @@ describe.each(Object.entries(longOnes))('%s', (_, text) => {
   });
 });
 
-test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, text) => {
-  // With a schema for the whole list, every mistake of every row is reported: that takes a hundred times as long.
+test.each(Object.entries(shortOnes))('%s are rejected at the first of them', (_, text) => {
+  // A schema for the whole list would report every mistake of every row, which takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
   const all =
     leastMsOf(() => parseV2Page(sendsReport, text, '1')) +
@@ -67,7 +67,7 @@ test.each(Object.entries(shortOnes))('%s are refused at the first of them', (_, 
   expect(all).toBeLessThan(plainly * 20 + 20);
 });
 
-test('Fields of a token answer are read in the time that it takes to read the answer', () => {
+test('Fields of a token response are read in linear time', () => {
   const blank = ' '.repeat(40_000);
   for (const name of ['token_type', 'expires_in', 'scope', 'error', 'access_token']) {
     const fields = { access_token: 'a', refresh_token: 'r', [name]: `${blank}x` };
@@ -77,7 +77,7 @@ test('Fields of a token answer are read in the time that it takes to read the an
   }
 });
 
-test('Links that are longer than any that can be followed are not looked through', () => {
+test('Overlong links are not parsed', () => {
   const hrefs = [`?next=${repeated('<', megabytes - 1_000)}`, `?next=1&${repeated('a=1&', megabytes - 1_000)}`];
   for (const href of hrefs) {
     const v2 = `{"meta":{"pagination":{"next_link":"${href}"}},"results":[]}`;
@@ -90,13 +90,13 @@ test('Links that are longer than any that can be followed are not looked through
   }
 });
 
-test('An error of which the first is all that counts is read by it', () => {
+test('A list of errors is read only up to the first', () => {
   expect(readErrorBody('[{"error_key":"one"},7,[]]').key).toBe('one');
   expect(readErrorBody('{"error_key":"one"}').key).toBe('one');
   expect(readErrorBody('[]').key).toBeUndefined();
 });
 
-test('What is long and has no more parts than an answer is read as it is', () => {
+test('Long JSON with few parts is parsed', () => {
   // Brackets, quotes and backslashes in strings are no structure.
   const padding = `"${'[{\\"\\\\'.repeat(60_000)}"`;
   fc.assert(

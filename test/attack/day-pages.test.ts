@@ -1,5 +1,5 @@
 /**
- * What callers see when their team's share of the day is spent; no other team sees any of it.
+ * What callers see when their team's share of the day is spent, without effect on other teams.
  */
 import { afterEach, expect, test } from '@jest/globals';
 import { type Harness, start, until } from '../support/harness.ts';
@@ -8,7 +8,7 @@ const dayMs = 86_400_000;
 let it: Harness;
 afterEach(() => it.close());
 
-/** From the first second of a day on. */
+/** Starts in the first second of a day. */
 async function up(teams = ['a', 'b']): Promise<void> {
   it = await start({
     SENDGATE_QUOTA_PER_DAY: '20',
@@ -30,14 +30,14 @@ async function drain(team: string): Promise<Response> {
   }
 }
 
-test('a refused caller learns that its team has spent its share, and when it may call again', async () => {
+test('a refused caller sees that the share of its team is spent, and when to retry', async () => {
   await up();
   const refused = await drain('a');
   expect(it.sandbox.callCount).toBe(10);
   expect(refused.status).toBe(503);
   expect(await refused.json()).toMatchObject({
     type: '/problems/upstream-quota-exhausted',
-    detail: expect.stringMatching(/^Your team's part/),
+    detail: expect.stringMatching(/^Your team's share/),
   });
   const seconds = Number(refused.headers.get('retry-after'));
   // Lending allows the eleventh call when b keeps 9 of its 10, half a call's time after 00:00.
@@ -49,7 +49,7 @@ test('a refused caller learns that its team has spent its share, and when it may
   expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toEqual({ status: 'ready', upstream: 'ok' });
 });
 
-test('a stale page that a team may not refresh is refreshed for the next one that may', async () => {
+test('a stale page that a team may not refresh is refreshed for the next team that may', async () => {
   await up();
   await ask('b', 500);
   await drain('a');
@@ -62,7 +62,7 @@ test('a stale page that a team may not refresh is refreshed for the next one tha
   expect(it.sandbox.callCount).toBe(calls + 1);
 });
 
-test('a client that only ever has hits keeps its half of what its team has', async () => {
+test('a client that only has hits keeps its half of the share of its team', async () => {
   await up([]);
   const from = (address: string, limit: number) =>
     it.get(`/campaigns/1/sends?limit=${limit}`, { 'x-forwarded-for': address });

@@ -1,5 +1,5 @@
 /**
- * The day's calls are shared in the same way by two workers and by three instances with a real Redis.
+ * Two workers, and three instances with a real Redis, share the day's calls alike.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -40,11 +40,11 @@ async function startSandboxWithPages(): Promise<void> {
 }
 
 let limit = 1;
-/** A page that was never asked for. */
+/** A page that was never requested. */
 const cold = (url: string, headers: Record<string, string>) =>
   fetch(`${url}/campaigns/1/sends?limit=${limit++}`, { headers });
 
-/** Asks the instances in turn until each has refused. Returns the pages that came. */
+/** Requests from the instances in turn until each refuses. Returns the number of pages. */
 async function drain(urls: readonly string[], headers: Record<string, string>): Promise<number> {
   let pages = 0;
   for (let refusals = 0, n = 0; refusals < urls.length; n++) {
@@ -82,7 +82,7 @@ describe('three instances with Redis, from the first second of a day', () => {
   const statusOf = (team: string) =>
     instances.map(({ service }) => service.status().teams.find((one) => one.team === team));
 
-  test('a greedy team on all of them leaves the others their part, and all know whose calls they were', async () => {
+  test('a greedy team on all of them leaves the others their share, and all agree on the count', async () => {
     const urls = await up();
     expect(await drain(urls, { 'x-team': 'a' })).toBe(20);
     expect(await drain(urls, { 'x-team': 'b' })).toBe(20);
@@ -91,7 +91,7 @@ describe('three instances with Redis, from the first second of a day', () => {
     await drain(urls, { 'x-team': 'a' });
     for (const team of statusOf('a')) expect(team).toMatchObject({ calls: 20, part: 20, borrowed: 0, available: 0 });
 
-    // In the evening what is not used is lent; a restarted instance knows it, too.
+    // In the evening unused calls are lent; a restarted instance does the same.
     clock.forward(dayMs / 1000);
     expect(await drain(urls, { 'x-team': 'a' })).toBe(20);
     clock.forward((dayMs * 0.9) / 1000);
@@ -105,10 +105,10 @@ describe('three instances with Redis, from the first second of a day', () => {
     for (const team of statusOf('a')) expect(team?.borrowed).toBeGreaterThanOrEqual(35);
   });
 
-  test('when Redis is lost, each keeps for the others their part of what it may spend itself', async () => {
+  test('when Redis is lost, each reserves the shares of other teams within its own fraction', async () => {
     const urls = await up();
     for (const url of urls) await cold(url, {});
-    // Instances know each other from the next beats on.
+    // Instances discover each other with the next beats.
     await until(
       () => instances.every(({ service }) => service.status().sharing.instances === 3),
       'they know each other',
@@ -157,7 +157,7 @@ describe('two workers, from the first second of a day', () => {
     ends.push(() => sendgate.stop());
   }
 
-  test('a greedy team leaves the others their part, and the metrics say whose calls they were', async () => {
+  test('a greedy team leaves the others their share, and the metrics count calls by team', async () => {
     await up();
     expect(await drain([sendgate.url], { 'x-team': 'a' })).toBe(20);
     expect(await drain([sendgate.url], { 'x-team': 'b' })).toBe(20);
@@ -169,11 +169,11 @@ describe('two workers, from the first second of a day', () => {
     expect(metrics).toMatch(/^sendgate_quota_team_available\{team="a"\} 0$/m);
   });
 
-  test('a greedy client leaves another one, whichever worker it was seen by, half of what the team has', async () => {
+  test('a greedy client leaves another one half of the share of the team, across workers', async () => {
     await up({ SENDGATE_TEAMS: '[]' });
     const from = (address: string) => ({ 'x-forwarded-for': address });
     const metrics = async () => (await fetch(`${sendgate.managementUrl}/metrics`)).text();
-    // Workers tell of their clients ten times a second, and of their answers twice: behind the second, the first is known.
+    // Workers report clients ten times a second and responses twice: after the second, the first has arrived.
     for (const pages of [1, 2]) {
       await cold(sendgate.url, from('10.0.0.2'));
       const isCounted = new RegExp(`^sendgate_pages_served_total\\{.*\\} ${pages}$`, 'm');

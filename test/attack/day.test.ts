@@ -26,7 +26,7 @@ let options: { perDay: number; reserve: number };
 let stateFile: string;
 let spent: string[];
 
-/** Starts a quota, or starts it again. */
+/** Starts or restarts a quota. */
 function build(): void {
   const file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
   quota = new Quota(
@@ -53,7 +53,7 @@ interface Wish {
   readonly urgency?: Urgency;
 }
 
-/** Makes one call if it may. Returns the refusal. */
+/** Makes one call if allowed. Returns the refusal. */
 async function call(team: string, { client, urgency = 'interactive' }: Wish = {}): Promise<Problem | undefined> {
   if (client !== undefined) quota.seen(team, client);
   const taking = quota.take(new Demand(team, urgency, client), 1e9);
@@ -64,7 +64,7 @@ async function call(team: string, { client, urgency = 'interactive' }: Wish = {}
   return undefined;
 }
 
-/** Calls until it is refused. Returns the calls that were made. */
+/** Calls until refused. Returns the number of calls. */
 async function drain(team: string, wish: Wish = {}, most = 10_000): Promise<number> {
   for (let made = 0; made < most; made++) if (await call(team, wish)) return made;
   return most;
@@ -74,7 +74,7 @@ const at = async (hours: number) => clock.pass(midnight + hours * hourMs - clock
 const dayOf = (team: string) => quota.status().teams.find((one) => one.team === team);
 
 describe('a greedy team from the first second', () => {
-  test('leaves every other team its part', async () => {
+  test('leaves every other team its share', async () => {
     teams = { a: { weight: 1 }, b: { weight: 2 }, default: { weight: 1 } };
     build();
     expect(await drain('a')).toBe(25);
@@ -83,7 +83,7 @@ describe('a greedy team from the first second', () => {
     expect(quota.status()).toMatchObject({ callsToday: 100, leftToday: 0 });
   });
 
-  test('borrows what the others do not use, the more the later it is, and nearly everything by the end', async () => {
+  test('borrows what others do not use, more as the day passes, and nearly everything by its end', async () => {
     options = { ...options, perDay: 400 };
     build();
     expect(await drain('a')).toBe(200);
@@ -100,7 +100,7 @@ describe('a greedy team from the first second', () => {
     expect(dayOf('a')?.borrowed).toBe((dayOf('a')?.calls ?? 0) - 200);
   });
 
-  test('leaves a team that comes at noon half of its part, however many others come', async () => {
+  test('leaves a team that arrives at noon half of its share, for any number of others', async () => {
     teams = { a: { weight: 1 }, b: { weight: 1 }, c: { weight: 1 } };
     options = { ...options, perDay: 300 };
     build();
@@ -110,13 +110,13 @@ describe('a greedy team from the first second', () => {
     expect(await drain('c')).toBeGreaterThanOrEqual(49);
   });
 
-  test('learns whose calls are spent, and when lending allows one more', async () => {
+  test('sees which share is spent, and when lending allows another call', async () => {
     options = { ...options, perDay: 400 };
     build();
     await drain('a');
     const refused = await call('a');
     expect(refused).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'share' });
-    expect(refused?.message).toMatch(/team's part/);
+    expect(refused?.message).toMatch(/team's share/);
     expect(spent).toEqual(['a']);
     const seconds = refused?.retryAfterSeconds ?? 0;
     await clock.pass((seconds - 1) * 1000 - 10);
@@ -135,7 +135,7 @@ describe('a greedy team from the first second', () => {
     expect(over?.retryAfterSeconds).toBe(Math.ceil((midnight + 24 * hourMs - clock.now()) / 1000));
   });
 
-  test('with a cap stays below it, lone or not, and lends what the cap leaves', async () => {
+  test('with a cap stays below it, alone or not, and lends what the cap leaves', async () => {
     teams = { a: { weight: 1, callsPerDay: 10 }, b: { weight: 1 } };
     build();
     expect(await drain('a')).toBe(10);
@@ -145,7 +145,7 @@ describe('a greedy team from the first second', () => {
     expect(await drain('a')).toBe(0);
   });
 
-  test('may not borrow what is kept for callers who wait', async () => {
+  test('may not borrow the reserve for interactive requests', async () => {
     options = { ...options, reserve: 10 };
     build();
     expect(await drain('a', { urgency: 'refresh' })).toBe(40);
@@ -158,12 +158,12 @@ describe('clients of one team', () => {
     teams = { default: { weight: 1 } };
   });
 
-  test('have everything while they are alone', async () => {
+  test('may use everything while alone', async () => {
     build();
     expect(await drain('default', { client: 'x' })).toBe(100);
   });
 
-  test('leave the others half as soon as there are others', async () => {
+  test('leave the others half as soon as there are any', async () => {
     build();
     quota.seen('default', 'y');
     expect(await drain('default', { client: 'x' })).toBe(50);
@@ -171,7 +171,7 @@ describe('clients of one team', () => {
     expect(await drain('default', { client: 'y' })).toBe(50);
   });
 
-  test('that were not seen for a day have nothing kept for them', async () => {
+  test('unseen for a day have nothing reserved', async () => {
     build();
     quota.seen('default', 'y');
     quota.seen('default', 'x');
@@ -179,7 +179,7 @@ describe('clients of one team', () => {
     expect(await drain('default', { client: 'x' })).toBe(100);
   });
 
-  test('share what is left of a part that others have borrowed from', async () => {
+  test('share what is left after other teams have borrowed', async () => {
     teams = { a: { weight: 1 }, default: { weight: 1 } };
     options = { ...options, perDay: 400 };
     build();
@@ -208,7 +208,7 @@ describe('the queue', () => {
     );
   });
 
-  test('of one client holds up no other one of its team', async () => {
+  test('of one client delays no other client of its team', async () => {
     const order: string[] = [];
     const ask = (client: string) => void wait('a', client).then((permit) => order.push(client) && permit.done(true));
     for (let n = 0; n < 12; n++) ask('x');
@@ -230,7 +230,7 @@ describe('the queue', () => {
     expect(outcomes).toEqual(['x upstream-busy', 'x upstream-busy']);
   });
 
-  test('moves a call to the flow of a team that joins it and would have it sooner', async () => {
+  test('moves a call to the flow of a joining team that would be served sooner', async () => {
     for (let n = 0; n < 8; n++) void wait('a').then((permit) => permit.done(true));
     const demand = new Demand('a', 'interactive');
     let at = Number.NaN;
@@ -248,7 +248,7 @@ describe('the queue', () => {
 });
 
 describe('a call that two teams want', () => {
-  test('is made for the second team when the first has spent its share', async () => {
+  test('is charged to the second team when the first has spent its share', async () => {
     options = { ...options, perDay: 10 };
     build();
     await drain('a');
@@ -260,7 +260,7 @@ describe('a call that two teams want', () => {
   });
 });
 
-test('a clock that is set back over midnight brings no call back, and does not end the day', async () => {
+test('a clock set back over midnight brings no call back, and does not end the day', async () => {
   teams = { a: { weight: 1 }, b: { weight: 1 } };
   build();
   expect(await drain('a')).toBe(50);
@@ -271,7 +271,7 @@ test('a clock that is set back over midnight brings no call back, and does not e
   expect(await drain('b')).toBe(50);
 });
 
-test('calls that belong to no team are taken from all alike', async () => {
+test('calls of no team are taken from all teams in proportion', async () => {
   build();
   for (let n = 0; n < 10; n++) expect(await call('')).toBeUndefined();
   expect(await drain('a')).toBe(45);
@@ -279,7 +279,7 @@ test('calls that belong to no team are taken from all alike', async () => {
 });
 
 describe('after a restart', () => {
-  test('what every team has called and keeps is known, in a file for the owner alone', async () => {
+  test('the calls and shares of every team are restored, from a file readable by its owner only', async () => {
     stateFile = join(folder, 'day.json');
     process.umask(0o022);
     build();
@@ -293,10 +293,10 @@ describe('after a restart', () => {
 });
 
 /**
- * Teams of random weights, of which one is greedy all day; the others come when they like. Each keeps what it is sure of:
- * at any moment a team may make as many calls as it keeps, one after the other.
+ * Teams of random weights, one of them greedy all day, the others arriving at random. At any moment, a team can make as many
+ * calls as it keeps, one after another.
  */
-test('whatever the others do, a team may make the calls that it keeps: random weights, arrivals and restarts', async () => {
+test('a team can always make the calls that it keeps, over random weights, arrivals and restarts', async () => {
   const weights = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 5 });
   const steps = fc.array(
     fc.record({
@@ -329,7 +329,7 @@ test('whatever the others do, a team may make the calls that it keeps: random we
         const isFirst = made[team] === 0;
         const got = await drain(`t${team}`, {}, calls);
         made[team] = (made[team] ?? 0) + got;
-        // One that has asked for nothing yet is sure of its part of what is left of the day.
+        // A team without calls so far is sure of its share of the rest of the day.
         if (isFirst && team !== greedy)
           expect(got).toBeGreaterThanOrEqual(Math.min(calls, Math.floor(part(team) * rest) - 1));
         made[greedy] = (made[greedy] ?? 0) + (await drain(`t${greedy}`));

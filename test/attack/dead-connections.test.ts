@@ -1,5 +1,5 @@
 /**
- * Whatever ends a connection ends all that was asked on it: waits, export slots, log lines, metrics.
+ * A closed connection ends everything requested on it: waits, export slots, log lines, metrics.
  */
 import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
@@ -49,7 +49,7 @@ function withResolvers() {
   return { promise, resolve };
 }
 
-/** Sends requests on a connection that reads nothing; resolves when they have come. */
+/** Sends requests on a connection that reads nothing; resolves when they have arrived. */
 async function askDeaf(requests: string): Promise<Socket> {
   const id = `first-of-${it.lines.length}`;
   const socket = await dialDeaf(it.url);
@@ -64,7 +64,7 @@ const exportStatus = async () => {
 };
 
 describe('a connection that reads nothing and is reset', () => {
-  test('gives back the slot of an export that was queued behind four big responses', async () => {
+  test('releases the slot of an export queued behind four big responses', async () => {
     await begin();
     const big = wire('/assets/site/vendor/swagger-ui-bundle.js');
     for (let n = 0; n < 4; n++) {
@@ -76,7 +76,7 @@ describe('a connection that reads nothing and is reset', () => {
     await until(async () => (await metrics()).includes('sendgate_exports_running 0\n'), 'no export runs');
   });
 
-  test('has forty misses logged and counted, and ends their waits', async () => {
+  test('ends its forty misses, each logged and counted', async () => {
     await begin({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     it.sandbox.fault({ kind: 'hang' });
     const socket = await dialDeaf(it.url);
@@ -98,7 +98,7 @@ test('with workers, slots are released in the process that holds them', async ()
   for (let n = 0; n < 4; n++) {
     const asked = sandbox.callCount;
     const socket = await dialDeaf(url);
-    // Behind a miss, so that it has no socket yet.
+    // Queued after a miss, so that it has no socket yet.
     sandbox.fault({ kind: 'hang' });
     socket.write(
       wire(`/campaigns/1/sends?limit=${n + 1}`) + wire(`/campaigns/1/sends.csv?created_since=2026-01-0${n + 1}`),
@@ -115,7 +115,7 @@ test('with workers, slots are released in the process that holds them', async ()
   await sandbox.stop();
 });
 
-test('a response that was cut off is logged as such, even where it was written to the end', async () => {
+test('a truncated response is logged as such, even if it was written completely', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
   expect((await it.get('/campaigns/2/sends')).status).toBe(200);
@@ -127,7 +127,7 @@ test('a response that was cut off is logged as such, even where it was written t
 });
 
 test.each([0, 2])(
-  'an export whose first page comes when its reader has gone gives its place back (behind %d)',
+  'an export releases its slot if its first page arrives after the disconnect (queued after %d)',
   async (n) => {
     await begin();
     const { pages } = it.service;
@@ -163,7 +163,7 @@ test('node:http closes the first response of a connection, and Sendgate those qu
   expect(told).toEqual(['second true', 'third true']);
 });
 
-test('a wait that begins after the caller has disconnected ends at once', () => {
+test('a wait that starts after the caller has disconnected ends at once', () => {
   const res = new ServerResponse(new IncomingMessage(new Socket()));
   expect(untilDisconnected(res).aborted).toBe(false);
   res.destroy();
@@ -197,7 +197,7 @@ describe('one client', () => {
     await expect(acquire(slots, 'c')).rejects.toMatchObject(refused);
     await acquire(slots, 'a', 'jobs');
     own[0]?.();
-    own[0]?.(); // Released twice, it is one slot.
+    own[0]?.(); // Released twice, it frees one slot.
     await acquire(slots, 'c');
     await expect(acquire(slots, 'a')).rejects.toMatchObject(refused);
     other();
@@ -209,7 +209,7 @@ describe('one client', () => {
   });
 
   test.each([undefined, 3_000])(
-    'is told that the last slot is kept, in a team with %j requests a minute',
+    'gets a refusal that names the reserved slot, in a team with %j requests a minute',
     async (rate) => {
       const teams = [{ name: 'c', networks: ['127.0.0.0/8'], ...(rate && { requestsPerMinute: rate }) }];
       await begin({ SENDGATE_EXPORTS_PER_TEAM: '2', SENDGATE_TEAMS: JSON.stringify(teams) });

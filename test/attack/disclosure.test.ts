@@ -1,6 +1,6 @@
 /**
- * What answers and outputs tell of others: a page that a token was needed for, who is counted, what identifies a team,
- * and what a host shared with other programs has to do.
+ * What responses and outputs reveal: pages that require a token, who is counted, what identifies a team, and policies for a
+ * shared host.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -26,7 +26,7 @@ afterEach(() => it?.close());
 const to = (target: string, headers: Record<string, string> = {}, method?: string) =>
   ask(`${it.url}${target}`, headers, method);
 
-describe('where a team has tokens, caches keep answers apart by Authorization', () => {
+describe('where a team has tokens, Vary includes Authorization', () => {
   const varies = ({ headers }: { headers: Readonly<Record<string, string | undefined>> }) =>
     (headers['vary'] ?? '').split(', ').sort();
 
@@ -62,20 +62,20 @@ describe('where a team has tokens, caches keep answers apart by Authorization', 
     expect([refused.status, varies(refused)]).toEqual([429, ['Authorization']]);
   });
 
-  test('beside Origin and Accept-Encoding, and not on what is the same for everybody', async () => {
+  test('with Origin and Accept-Encoding, but not on resources that are the same for all', async () => {
     await up({ ...withTokens, SENDGATE_CALLERS_CORS_ORIGINS: 'https://dashboards.example.com' });
     await to(path);
     for (let n = 0; n < 2; n++) expect(varies(await to(path))).toEqual(['Accept-Encoding', 'Authorization', 'Origin']);
     expect(varies(await to('/docs'))).toEqual(['Accept-Encoding']);
   });
 
-  test('and without tokens there is nothing to keep apart', async () => {
+  test('only if there are tokens', async () => {
     await up({});
     expect(varies(await to(path))).toEqual(['Accept-Encoding']);
   });
 });
 
-test('the partition key of RateLimit-Policy stays the same, and says nothing of an address that could be tried', async () => {
+test('the partition key of RateLimit-Policy is stable, and confirms no guessed address', async () => {
   await up({});
   const keyOf = async (harness: Harness) =>
     /pk=:(.+):$/.exec((await ask(`${harness.url}${path}`)).headers['ratelimit-policy'] ?? '')?.[1] ?? '';
@@ -100,7 +100,7 @@ test('the partition key of RateLimit-Policy stays the same, and says nothing of 
   }
 });
 
-test.each(['/ctct', ''])('no answer decides for the whole host, below %j', async (basePath) => {
+test.each(['/ctct', ''])('no response sets policy for the whole host, below %j', async (basePath) => {
   await up({ SENDGATE_SERVER_BASE_PATH: basePath });
   for (const target of [path, '/nothing', '/', '/docs', '/openapi.json']) {
     const { headers } = await to(`${basePath}${target}`);
@@ -112,7 +112,7 @@ test.each(['/ctct', ''])('no answer decides for the whole host, below %j', async
   }
 });
 
-test('the effective configuration holds nothing by which somebody could be a team', () => {
+test('the effective configuration contains nothing that lets a caller claim a team', () => {
   const shown = effectiveConfig(loadConfig({ ...withTokens, CONSTANT_CONTACT_API_KEY: 'an-api-key' }, () => ''));
   expect(shown.teams).toMatchObject([
     { name: 'jobs', tokensSha256: ['(set)'] },
@@ -122,7 +122,7 @@ test('the effective configuration holds nothing by which somebody could be a tea
 });
 
 test.each(['Sendgate.Example.COM', 'sendgate.example.com'])(
-  'the management listener knows the allowed host %s in any case',
+  'the management listener accepts the allowed host %s in any case',
   async (name) => {
     await up({ SENDGATE_SERVER_ALLOWED_HOSTS: name });
     for (const host of ['sendgate.example.com', 'SENDGATE.example.com:8081', 'LOCALHOST', '[FD00::1]:8081']) {

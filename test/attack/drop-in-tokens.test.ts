@@ -1,5 +1,5 @@
 /**
- * Credentials on v2's path: a team's token is good for one request, and everything else is taken off before anything reads it.
+ * Credentials on v2's path: a team's token applies to one request, and all others are stripped before anything reads them.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ const teamOf = ({ headers }: { headers: Readonly<Record<string, string | undefin
   /^"(\w+)"/.exec(headers['ratelimit'] ?? '')?.[1];
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Answers to requests that are written one after the other on one connection. */
+/** Responses to requests sent one after another on one connection. */
 async function onOneConnection(requests: readonly string[], isAtOnce: boolean): Promise<string[]> {
   const { socket, text, closed } = await dial(it.url);
   const answers = () => text().split(/(?=HTTP\/1\.1 \d)/).length;
@@ -89,7 +89,7 @@ describe("a team's token", () => {
     expect(teamOf(await to(target, { 'x-forwarded-for': '10.9.0.1', ...headers }, 'HEAD'))).toBe(team);
   });
 
-  test.each([true, false])('holds for no other request of its connection (pipelined: %s)', async (isAtOnce) => {
+  test.each([true, false])('applies to no other request of its connection (pipelined: %s)', async (isAtOnce) => {
     await up();
     const token = ['Authorization: Bearer token-of-jobs'];
     const sequence: [string, readonly string[], string][] = [
@@ -139,7 +139,7 @@ describe("a team's token", () => {
   });
 });
 
-test('a credential that is taken off a request is in no part of it any more', async () => {
+test('a stripped credential remains in no part of the request', async () => {
   await up();
   const server = createServer({ joinDuplicateHeaders: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,5 +1,5 @@
 /**
- * Values that a spreadsheet would take for formulas, in whatever locale it reads the file.
+ * Values that a spreadsheet could execute as formulas, in any locale.
  */
 import { expect, test } from '@jest/globals';
 import Papa from 'papaparse';
@@ -39,20 +39,17 @@ const attacks = [
   'x;\n=1',
 ];
 
-test.each([',', ';', '|', '\t'])(
-  'No cell of a file that is read with %j as the separator is a formula',
-  (separator) => {
-    for (const attack of attacks) {
-      for (const cell of cellsIn(line(attack), separator)) {
-        for (const row of cell.split(/[\r\n]/)) {
-          expect([attack, row]).toEqual([attack, expect.not.stringMatching(new RegExp(`^[${signs.join('\\')}]`))]);
-        }
+test.each([',', ';', '|', '\t'])('No cell of an export is a formula, read with %j as the separator', (separator) => {
+  for (const attack of attacks) {
+    for (const cell of cellsIn(line(attack), separator)) {
+      for (const row of cell.split(/[\r\n]/)) {
+        expect([attack, row]).toEqual([attack, expect.not.stringMatching(new RegExp(`^[${signs.join('\\')}]`))]);
       }
     }
-  },
-);
+  }
+});
 
-test('A value that is none is written as it is', () => {
+test('A value that is not a formula is written unchanged', () => {
   for (const email of [
     ...['first.last+tag@example.com', 'a-b@x-y.example', "o'neil@example.com", 'user%host@example.com'],
     ...['a=b@example.com', 'ä@example.com', 'a;b@example.com', 'a|b@example.com', '1@x', 'a b@x'],

@@ -1,5 +1,5 @@
 /**
- * `X-Forwarded-For`: what gateways and attackers write into it, and a server.trustProxy that is missing or too broad.
+ * `X-Forwarded-For` from gateways and attackers, and a missing or too broad server.trustProxy.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -58,7 +58,7 @@ describe('the address of a client', () => {
     expect(addressOf(forwarded)).toBe(address);
   });
 
-  test('is looked for in 32 hops, from the right', () => {
+  test('is searched in 32 hops, from the right', () => {
     const hops = (n: number) => `10.1.2.3${', 10.9.1.1'.repeat(n)}`;
     expect(addressOf(hops(31))).toBe('10.1.2.3');
     expect(addressOf(hops(32))).toBe('10.9.1.1');

@@ -78,14 +78,14 @@ async function stopped({ child, exited }: { child: ChildProcess; exited: Promise
   return Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 15_000, 'still running').unref())]);
 }
 
-describe('Answers go on and SIGTERM ends the process', () => {
+describe('Requests are served and SIGTERM ends the process', () => {
   test('with stdout and stderr on a full disk', async () => {
     const it = await startWith(['ignore', fullDisk(), fullDisk()]);
     expect(await answers(it.get)).toBe(true);
     expect(await stopped(it)).toBe(0);
   });
 
-  test('with workers, on a full disk, that write to stderr too', async () => {
+  test('with workers on a full disk that also write to stderr', async () => {
     const noise = `data:text/javascript,process.on('SIGUSR2',()=>process.stderr.write('noise'))`;
     const env = { SENDGATE_WORKERS: '2', NODE_OPTIONS: `--import=${noise}` };
     const it = await startWith(['ignore', fullDisk(), fullDisk()], env);
@@ -96,7 +96,7 @@ describe('Answers go on and SIGTERM ends the process', () => {
     expect(await stopped(it)).toBe(0);
   });
 
-  test('with a pipe whose reader is gone', async () => {
+  test('with a pipe that has lost its reader', async () => {
     const it = await startWith(['ignore', 'pipe', 'pipe']);
     it.child.stdout?.destroy();
     it.child.stderr?.destroy();
@@ -104,7 +104,7 @@ describe('Answers go on and SIGTERM ends the process', () => {
     expect(await stopped(it)).toBe(0);
   });
 
-  test('with a pipe whose reader reads no more', async () => {
+  test('with a pipe that is no longer drained', async () => {
     const pipe = join(folder, 'unread');
     execFileSync('mkfifo', [pipe]);
     const fd = openSync(pipe, 'r+');
@@ -131,7 +131,7 @@ describe('Answers go on and SIGTERM ends the process', () => {
     it.child.kill('SIGCONT');
   });
 
-  test('where the line about an error cannot be written either', async () => {
+  test('if the log line about an error cannot be written either', async () => {
     const port = new URL(sandbox.url).port; // It is taken.
     const it = await startWith(['ignore', fullDisk(), fullDisk()], { SENDGATE_MANAGEMENT_PORT: port });
     expect(await it.exited).toBe(1);
@@ -148,7 +148,7 @@ function isRunning(pid: number): boolean {
 }
 
 describe('Lines that could not be written', () => {
-  test('are written when they can be, and those that were dropped are counted in a line', async () => {
+  test('are written when possible, and dropped ones are counted in a line', async () => {
     const file = join(folder, 'log');
     const fd = fullDisk();
     const destination = logDestination(fd, 10_000);
@@ -191,7 +191,7 @@ describe('Lines that could not be written', () => {
     await until(() => text === 'a line\n', 'it is written');
   });
 
-  test('keep nothing waiting at the end', async () => {
+  test('do not delay the end of the process', async () => {
     const destination = logDestination(fullDisk(), 10_000);
     destination.write('a line\n');
     expect(await destination.close()).toBe(true);

@@ -1,5 +1,5 @@
 /**
- * Every number in a header is finite, whole and sane, whatever the clocks, the limits and the callers do.
+ * Every number in a header is a finite, sane integer, for any clocks, limits and callers.
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -29,7 +29,7 @@ function expectSane(error: unknown, mostSeconds = dayS): void {
   expect(retryAfterSeconds).toBeLessThanOrEqual(mostSeconds);
 }
 
-/** What may happen between two requests. */
+/** Events between two requests. */
 const steps = fc.array(
   fc.oneof(
     fc.record({ pass: fc.nat(20_000) }),
@@ -78,7 +78,7 @@ test('the limit of a second is never below one call, and its waits are finite', 
   );
 });
 
-test('a queue says how long to wait, whatever the upstream complains of and the clock is set to', async () => {
+test('a queue gives a valid Retry-After, for any complaint of the upstream and any clock', async () => {
   await fc.assert(
     fc.asyncProperty(
       steps,
@@ -161,7 +161,7 @@ test('`RateLimit` is within the limit and the minute of the client', async () =>
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {
       const clock = new FakeClock();
-      // Others that count with it may say what they like.
+      // Other processes may report any count.
       const counting = { isUp: true, add: async () => ({ total: 7, leftMs: 1e15 }) };
       const limiter = new Limiter({ maxClients: 10, clock, partitionSalt: 'salt', shared: counting });
       for (const step of all as Step[]) {
@@ -182,7 +182,7 @@ test('`RateLimit` is within the limit and the minute of the client', async () =>
   );
 });
 
-test("a page's age is the time that has passed, and its freshness within bounds", async () => {
+test("a page's age is the time passed, and its freshness is within bounds", async () => {
   const dates = fc.integer({ min: -1e12, max: 1e12 });
   await fc.assert(
     fc.asyncProperty(steps, dates, async (all, newestMs) => {
@@ -232,7 +232,7 @@ test("a page's age is the time that has passed, and its freshness within bounds"
   );
 });
 
-test('a minute has sixty seconds whenever it begins', () => {
+test('a minute has sixty seconds whenever it starts', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), fc.integer({ min: 1, max: 1e9 }), (ms, duration) => {
       const now = exactMs(ms);

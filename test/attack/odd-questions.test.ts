@@ -81,7 +81,7 @@ async function up(version: Version, env: Environment = {}) {
 }
 
 describe.each(versions)('with %s', (version) => {
-  test('five hundred odd questions of one client close no gate for others, and cost few probes', async () => {
+  test('five hundred odd questions of one client shut no gate for others, and cost few probes', async () => {
     const { sandbox, ask, ready, probes, lines, service } = await up(version);
     expect((await ask(1)).status).toBe(200);
     const { perSecond } = service.status().upstream;
@@ -108,7 +108,7 @@ describe.each(versions)('with %s', (version) => {
     if (version === 'v3') expect(sandbox.tokenCallCount).toBeLessThanOrEqual(2);
   });
 
-  test('an odd question asked again within a minute costs no call', async () => {
+  test('an odd question repeated within a minute costs no call', async () => {
     const env = { SENDGATE_CONSTANT_CONTACT_RETRIES: '0', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const { sandbox, ask, clock, ready } = await up(version, env);
     for (const { name, type } of [...kinds, silent]) {
@@ -147,7 +147,7 @@ describe.each(versions)('with %s', (version) => {
     expect((await ask(2, '', 'b')).status).toBe(200);
   });
 
-  test('refused credentials are still detected, and tried by probes, among odd questions', async () => {
+  test('refused credentials are still detected and probed among odd questions', async () => {
     const { sandbox, ask, ready, clock, lines } = await up(version);
     expect((await ask(1)).status).toBe(200);
     sandbox.fault({ kind: 'status', status: 403 });
@@ -166,7 +166,7 @@ describe.each(versions)('with %s', (version) => {
     expect(lines.filter((line) => line.includes('"level":"error"'))).toHaveLength(1);
   });
 
-  test('an outage and its end are still detected though an odd question comes first each time', async () => {
+  test('an outage and its end are still detected when an odd question comes first each time', async () => {
     const { sandbox, ask, ready, clock } = await up(version, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     expect((await ask(1)).status).toBe(200);
     sandbox.fault({ kind: 'status', status: 500 });
@@ -185,11 +185,11 @@ describe.each(versions)('with %s', (version) => {
   });
 });
 
-describe("ids of v2's that v3 answers oddly", () => {
+describe('v2 ids with odd responses of v3', () => {
   const askById = async (id: string, team: string) =>
     (await fetch(`${it?.url}/campaigns/${id}/sends`, { headers: { 'x-team': team } })).status;
 
-  test.each([403, 500])('with %s fail alone, whatever is looked up with them', async (status) => {
+  test.each([403, 500])('with %s fail without affecting ids in the same lookup', async (status) => {
     const { sandbox, ready } = await up('v3', { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     sandbox.fault({ kind: 'status', status, query: { v2_email_campaign_ids: '9000' } });
     const ids = ['1', '2', '9000', '3', '4', '5', '6', '7'];
@@ -200,7 +200,7 @@ describe("ids of v2's that v3 answers oddly", () => {
     expect(await ready()).toMatchObject({ upstream: 'ok' });
   });
 
-  test('with silence delay no other id', async () => {
+  test('that get no response delay no other id', async () => {
     const { sandbox } = await up('v3', { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' });
     sandbox.fault({ kind: 'hang', query: { v2_email_campaign_ids: '9000' } });
     const asked = [askById('9000', 'a'), ...['1', '2', '3'].map((id) => askById(id, 'b'))];
@@ -234,14 +234,14 @@ test('a probe whose credentials are replaced meanwhile delays no caller', async 
   rmSync(dirname(file), { recursive: true });
 });
 
-test("v3's privileges tell a user who may not read reports from an odd question", async () => {
+test("v3's privileges distinguish a user who may not read reports from an odd question", async () => {
   const { sandbox, ask } = await up('v3');
   sandbox.privileges = ['contacts:contact:read'];
   sandbox.fault({ kind: 'status', status: 403, campaign: '1' });
   expect((await ask(1)).type).toBe('/problems/upstream-credentials-refused');
 });
 
-test.each(versions)('a 429 that names no limit changes no rate, unless the probe gets one too: %s', async (version) => {
+test.each(versions)('a 429 without a limit name changes no rate unless the probe gets one too: %s', async (version) => {
   const { ask, sandbox, service, probes } = await up(version);
   const { perSecond } = service.status().upstream;
   for (let n = 0; n < 3; n++) expect((await ask(1, behind('odd-limited.', version))).status).toBe(503);

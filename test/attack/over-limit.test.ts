@@ -1,5 +1,5 @@
 /**
- * A client over its limit costs a refusal, whatever it sends: only who asks is looked at before the limit.
+ * A client over its limit costs only a refusal, whatever it sends: before the limit, only the caller is identified.
  */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
@@ -11,7 +11,7 @@ import { dial, statusesIn, wire } from '../support/raw.ts';
 const path = targetOf('/campaigns/1/sends');
 const dropInPath = path.replace('/campaigns/', '/v2/emailmarketing/campaigns/').replace('/sends', '/tracking/sends');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-/** As long as all headers of a request may be, nearly. */
+/** Nearly the longest headers allowed. */
 const long = (piece: string) => piece.repeat(Math.ceil(15_000 / piece.length)).slice(0, 15_000);
 
 let it: Harness;
@@ -133,11 +133,11 @@ describe('wrong tokens', () => {
     return given;
   };
 
-  test.each(['true', 'false'])('are limited by their address where callers.required is %s', async (required) => {
+  test.each(['true', 'false'])('are limited by address where callers.required is %s', async (required) => {
     await up({ ...env, SENDGATE_CALLERS_REQUIRED: required });
     const answer = required === 'true' ? 401 : 200;
     expect(await statuses('10.9.0.1', 'a', 'b', 'c', 'd', 'e')).toEqual([answer, answer, answer, 429, 429]);
-    // The right one, from there, and wrong ones of others, are served on.
+    // The valid token from that address, and wrong ones from others, are still served.
     expect(await statuses('10.9.0.1', 'token-of-jobs', 'token-of-etl')).toEqual([200, 200]);
     expect(await statuses('10.9.0.2', 'f')).toEqual([answer]);
     it.clock.forward(60);
@@ -156,20 +156,20 @@ describe('wrong tokens', () => {
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('a valid token is no wrong one though another team comes first', async () => {
+  test('a valid token is not counted as wrong although another team matches first', async () => {
     await up({ ...env, SENDGATE_TEAMS: JSON.stringify([...teams, { name: 'late', tokensSha256: [sha256('x')] }]) });
     const { headers } = await to(path, from('10.1.0.1', 'x'));
     expect(headers['ratelimit']).toMatch(/^"web"/);
     expect(await statuses('10.1.0.1', 'x', 'x', 'x', 'x')).toEqual([200, 200, 200, 200]);
   });
 
-  test("are not the tokens that v2's programs send to Constant Contact, on v2's path alone", async () => {
+  test("do not include tokens that v2's programs send to Constant Contact, on v2's path only", async () => {
     await up({ ...env, SENDGATE_SERVER_DROP_IN_V2: 'true', SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000' });
     const dropIn = await to(dropInPath, from('10.1.0.1', 'token-of-jobs'));
     expect(dropIn.headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(dropInPath, from('10.9.0.1', 'token-of-jobs'))).headers['ratelimit']).toMatch(/^"jobs"/);
     expect((await to(dropInPath, from('10.9.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"default"; r=999;/);
-    // It counts for whom it is taken for, and not once more as a guess.
+    // It counts for its team, and not again as a wrong token.
     expect((await to(dropInPath, from('10.1.0.1', 'a-guess'))).headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(dropInPath, from('10.1.0.1'))).headers['ratelimit']).toMatch(/^"web"/);
     expect((await to(path, from('10.9.0.1'))).headers['ratelimit']).toMatch(/^"default"; r=998;/);
@@ -186,7 +186,7 @@ describe("the site's pages", () => {
   async function flood(target: string, count: number): Promise<void> {
     const { hostname, port } = new URL(it.url);
     const request = (field: string) => `HEAD ${target} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n`;
-    // A hundred requests may wait on one connection.
+    // A hundred requests may queue on one connection.
     for (let left = count; left > 0; left -= 100) {
       const socket = connect(Number(port), hostname);
       socket.end(`${request('').repeat(Math.min(left, 100) - 1)}${request('Connection: close\r\n')}`);
@@ -234,7 +234,7 @@ describe("the site's pages", () => {
 });
 
 describe('a remembered caller of a connection', () => {
-  /** The answers to requests with the same headers on one connection. */
+  /** Responses to requests with the same headers on one connection. */
   async function onOneConnection(lines: readonly string[], fields: readonly string[]): Promise<string[]> {
     const { hostname, port } = new URL(it.url);
     const socket = connect(Number(port), hostname);
@@ -247,7 +247,7 @@ describe('a remembered caller of a connection', () => {
     return text.split(/(?=HTTP\/1\.1 \d)/);
   }
 
-  test('is not used for a preflight, though its headers are the same', async () => {
+  test('is not reused for a preflight with the same headers', async () => {
     await up({ SENDGATE_CALLERS_CORS_ORIGINS: 'https://a.example' });
     const fields = ['Host: localhost', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'];
     const [read, preflight] = await onOneConnection([`GET ${path}`, `OPTIONS ${path}`], fields);
@@ -255,7 +255,7 @@ describe('a remembered caller of a connection', () => {
     expect(preflight).toMatch(/^HTTP\/1\.1 204 [\s\S]*Access-Control-Allow-Methods: GET, HEAD/);
   });
 
-  test("is not used for a request whose token was taken off on v2's path", async () => {
+  test("is not reused for a request whose token was stripped on v2's path", async () => {
     await up({
       SENDGATE_TEAMS: JSON.stringify([{ name: 'jobs', tokensSha256: [sha256('token-of-jobs')] }]),
       SENDGATE_SERVER_DROP_IN_V2: 'true',

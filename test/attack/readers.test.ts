@@ -1,5 +1,5 @@
 /**
- * Readers that never read: their answers wait for so long and no longer, and one peer holds a part of the connections only.
+ * Readers that never read: their responses wait for a bounded time, and one peer holds only some of the connections.
  */
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
@@ -48,9 +48,9 @@ const warnings = (event: string) =>
   it.lines.filter((line) => line.includes(`"event":"${event}"`)).map((line) => JSON.parse(line));
 
 describe('a reader that never reads', () => {
-  test('is cut off after exports.patienceSeconds, whatever it has asked for', async () => {
+  test('is disconnected after exports.patienceSeconds, for any resource', async () => {
     await begin();
-    // A file of the site, pipelined ones, hits, errors and an export behind them.
+    // A file of the site, then pipelined files, hits, errors and an export.
     const requests = [
       wire(big).repeat(4),
       `${wire('/campaigns/1/sends').repeat(10)}${wire(big).repeat(4)}`,
@@ -74,7 +74,7 @@ describe('a reader that never reads', () => {
     expect(await isServed('127.0.0.1')).toBe(true);
   });
 
-  test('has its requests wait, not their responses', async () => {
+  test('queues its requests, not their responses', async () => {
     await begin();
     const { socket, text } = await dial(it.url);
     sockets.push(socket);
@@ -83,17 +83,17 @@ describe('a reader that never reads', () => {
     await until(() => it.lines.some((line) => line.includes(':name"')), 'the first is out');
     it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     expect((await it.get('/campaigns/2/sends')).status).toBe(200);
-    expect(it.sandbox.callCount).toBe(1); // None but this one's.
+    expect(it.sandbox.callCount).toBe(1); // Only this client's.
     socket.resume();
     await until(() => statusesIn(text()).length === 10, 'all are answered');
     expect(it.sandbox.callCount).toBe(3);
   });
 });
 
-test('has one big response wait, and the others are not begun', async () => {
+test('blocks one big response, and the others are not started', async () => {
   await begin({ SENDGATE_CONSTANT_CONTACT_MAX_RESPONSE_BYTES: '33554432' });
   it.sandbox.campaign(hugeCampaign('2'));
-  /** How many requests its client has left in this minute: one is counted when it begins. */
+  /** Requests that its client has left in this minute; each is counted at its start. */
   const left = async () => {
     const { headers } = await it.get('/campaigns/2/sends', { 'accept-encoding': 'br' });
     return Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
@@ -111,7 +111,7 @@ test('has one big response wait, and the others are not begun', async () => {
   expect(before - (await left())).toBe(3);
 });
 
-/** A socket of which the test says what has become of its bytes. */
+/** A socket whose drained bytes the test controls. */
 function fakeSocket() {
   const handle = { bytesWritten: 0, writeQueueSize: 0 };
   const socket = Object.assign(new EventEmitter(), {
@@ -130,7 +130,7 @@ describe('patience', () => {
     ...{ onRejected: () => {}, onStalled: () => {} },
   };
 
-  /** @param takenASecond bytes that the reader takes, of many that wait */
+  /** @param takenASecond bytes that the reader drains per second */
   async function secondsUntilReset(takenASecond: number, waiting = 1_000_000): Promise<number> {
     const clock = new FakeClock();
     const connections = new Connections(limits, clock);
@@ -156,13 +156,13 @@ describe('patience', () => {
     expect(await secondsUntilReset(bytes)).toBe(seconds);
   });
 
-  test('is not used up while nothing waits to be read', async () => {
+  test('is not spent while nothing waits to be read', async () => {
     expect(await secondsUntilReset(0, 0)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
 describe('the connections', () => {
-  test('remain for others when one peer opens all that it can', async () => {
+  test('remain for others when one peer opens as many as it can', async () => {
     await begin({ SENDGATE_SERVER_MAX_CONNECTIONS: '60' });
     const held = await Promise.all(Array.from({ length: 60 }, () => deaf()));
     for (const socket of held) socket.write(wire(big).repeat(4));

@@ -87,7 +87,7 @@ async function walk(instance: Harness): Promise<string[]> {
 }
 
 describe('A reader of Redis', () => {
-  test('where pages are encrypted, can confirm no guess of what is in them, nor of who asks', async () => {
+  test('can confirm no guess about content or clients if pages are encrypted', async () => {
     const file = join(folder, 'keys');
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`);
     const env = { SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file };
@@ -121,7 +121,7 @@ describe('A reader of Redis', () => {
     }
   });
 
-  test('learns no address from the names of counts where nothing is encrypted', async () => {
+  test('learns no address from the names of counts if nothing is encrypted', async () => {
     const a = await add();
     await a.get(path());
     const keys = () => server.ask((client) => client.keys('*:rate:*'));
@@ -230,7 +230,7 @@ describe('A forged record', () => {
     expect(sandbox.callCount).toBe(calls + 1);
   });
 
-  test('that claims to be larger than any page is not decompressed', async () => {
+  test('that claims an impossible size is not decompressed', async () => {
     const br = brotliCompressSync(Buffer.alloc(50 << 20));
     const record = forged('key', { etag: tagOf(''), first, identityBytes: 50 << 20 }, br);
     expect(record.length).toBeLessThan(250);
@@ -271,7 +271,7 @@ describe('A forged record', () => {
     expect([answer.status, sandbox.callCount, answer.headers.get('age')]).toEqual([200, 2, '0']);
   });
 
-  test('is fresh for no longer than a page can be, and a refusal too', async () => {
+  test('stays fresh no longer than a page can, as does a refusal', async () => {
     const a = await add();
     await a.get(path());
     await server.ask(async (client) => client.hset(await pageKey(), 'u', '1e300'));
@@ -291,7 +291,7 @@ describe('A forged record', () => {
     expect(await status(c.get(path()))).toBe(200);
   });
 
-  test("that has a campaign's id for an activity's is believed no longer than until a purge", async () => {
+  test("that passes a campaign's id off as an activity's is trusted only until a purge", async () => {
     const it = await add({}, 'v3');
     const id = campaignIdOf(String(campaign));
     const date = new Date(clock.now() - 1_000).toISOString();
@@ -313,7 +313,7 @@ describe('A forged record', () => {
     expect((await it.page(path)).results).toHaveLength(30);
   });
 
-  test('whose lock never expires holds up no call', async () => {
+  test('with a lock that never expires delays no call', async () => {
     const env = { SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '3000', SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000' };
     const a = await add(env);
     await a.get(path());
@@ -342,7 +342,7 @@ describe('A generation far ahead of the clock', () => {
     'that is infinite': (key) => server.ask((client) => client.hset(key, 'g', 'inf')),
   };
 
-  test.each(Object.entries(forge))('%s holds up no walk', async (_, spoil) => {
+  test.each(Object.entries(forge))('%s delays no walk', async (_, spoil) => {
     const [a, b] = [await add(), await add()];
     await walk(a);
     await walk(b);
@@ -358,7 +358,7 @@ describe('A generation far ahead of the clock', () => {
     expect(generation).toBeLessThanOrEqual((clock.now() + day) * 1000);
   });
 
-  test('less than a day ahead is one that a walk moves on from', async () => {
+  test('less than a day ahead is superseded by the next generation', async () => {
     const [a, b] = [await add(), await add()];
     await walk(a);
     const ahead = (clock.now() + day / 2) * 1000;
@@ -384,7 +384,7 @@ describe('Hostile messages', () => {
     '["purge",[],{}]',
     'null',
     '"walk"',
-  ])('end nothing, whatever they are: %#', async (text) => {
+  ])('end nothing: %#', async (text) => {
     const a = await add();
     await server.ask((client) => client.publish(channel, text));
     const published = server.ask((client) => client.publish(channel, '["page","x",""]'));
@@ -400,7 +400,7 @@ describe('Hostile messages', () => {
     { code: 'unauthorized' },
     { code: 'rate-limited', retryAfterSeconds: 3 },
     { code: 'upstream-failed', reason: 'x\r\ny' },
-  ])('do not answer for a call that is under way: %j', async (problem) => {
+  ])('do not end a call in flight: %j', async (problem) => {
     const [a, b] = [await add(), await add()];
     sandbox.fault({ kind: 'latency', ms: 150 });
     const answers = [a.get(path()), b.get(path())];
@@ -413,7 +413,7 @@ describe('Hostile messages', () => {
     expect(sandbox.callCount).toBe(1);
   });
 
-  test('raise a call on the account of no team that there is not', async () => {
+  test('charge no call to an unknown team', async () => {
     const { redis, secondLevel } = joinRedis(server.url, clock, { teams: ['team', 'other'] });
     closing.push(() => redis.close());
     await until(() => redis.isUp, 'it is there');
@@ -502,7 +502,7 @@ describe('Forged counts', () => {
     expect(counted).toEqual({ total: 7, leftMs: expected });
   });
 
-  test('of instances leave each of a hundred its share', async () => {
+  test('of instances leave each instance a hundredth of the quota', async () => {
     const a = await add();
     const forgedOnes = Array.from({ length: 10_000 }, (_, n) => [clock.now() + day, `forged-${n}`]).flat();
     await server.ask((client) => client.zadd('sendgate:1:instances', ...forgedOnes));
@@ -514,7 +514,7 @@ describe('Forged tokens', () => {
   const sends = () => `/campaigns/${activityIdOf(String(campaign))}/sends`;
   const tokens = 'sendgate:1:{tokens}';
 
-  test('that were issued far ahead are replaced, and a lock that never expires locks nothing', async () => {
+  test('issued far ahead are replaced, and a lock that never expires is ignored', async () => {
     await server.ask(async (client) => {
       await client.hset(tokens, 't', '9e15', 'r', randomBytes(100));
       await client.set(`${tokens}:lock`, 'x');

@@ -1,5 +1,5 @@
 /**
- * A stop takes no answer from anybody: what is asked while it goes on is answered, and told to come on another connection.
+ * A stop loses no response: requests that arrive while it drains are answered, with Connection: close.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -24,7 +24,7 @@ async function connection(url = it.url): Promise<Raw> {
   return raw;
 }
 
-/** One on which a request was answered, and which is idle. */
+/** An idle connection after its first response. */
 async function idle(url = it.url): Promise<Raw> {
   const raw = await connection(url);
   raw.socket.write(wire(hit));
@@ -35,7 +35,7 @@ async function idle(url = it.url): Promise<Raw> {
 const headsOf = (text: string) => text.match(/HTTP\/1\.1 \d{3}[^{]+?\r\n\r\n/g) ?? [];
 const isLast = (head: string | undefined) => head?.includes('\r\nConnection: close\r\n');
 
-/** A Sendgate that is stopped while a request is in flight on `slow`. */
+/** A Sendgate stopped with a request in flight on `slow`. */
 async function stopInMidRequest(prepare: () => Promise<void> = async () => {}) {
   it = await start();
   fill(it.sandbox);
@@ -100,7 +100,7 @@ describe('while it drains', () => {
     await it.sandbox.stop();
   });
 
-  test('a request that has arrived in part is answered', async () => {
+  test('a partly received request is answered', async () => {
     let half: Raw | undefined;
     const { slow, stopped } = await stopInMidRequest(async () => {
       half = await connection();
@@ -109,7 +109,7 @@ describe('while it drains', () => {
     await slow.closed;
     await until(() => it.lines.some((line) => line.includes('campaigns/:id/sends')), 'nothing else is in flight');
     it.clock.forward(1);
-    await new Promise((resolve) => setTimeout(resolve, 100)); // Some looks at what is idle.
+    await new Promise((resolve) => setTimeout(resolve, 100)); // Several checks for idle connections.
     half?.socket.write(wire(hit).slice(30));
     expect(headsOf((await half?.closed) ?? '').map(isLast)).toEqual([true]);
     await stopped;
@@ -126,11 +126,11 @@ describe('while it drains', () => {
   });
 });
 
-test('connections without a request are closed at once, ahead of what is in flight', async () => {
+test('connections without a request are closed at once, before requests in flight end', async () => {
   const unused: Raw[] = [];
   const { slow, stopped } = await stopInMidRequest(async () => {
     unused.push(await connection(), await connection(it.service.managementUrl));
-    it.clock.forward(1); // Longer than a first request is on its way.
+    it.clock.forward(1); // Longer than a first request takes to arrive.
   });
   const order: string[] = [];
   slow.socket.once('close', () => order.push('in flight'));
@@ -141,7 +141,7 @@ test('connections without a request are closed at once, ahead of what is in flig
   await stopped;
 });
 
-test('a connection that has just been opened may still send its request', async () => {
+test('a new connection may still send its request', async () => {
   it = await start();
   fill(it.sandbox);
   const { socket, closed } = await connection();
@@ -167,7 +167,7 @@ test.each([
   const used = await idle();
   const fresh = await connection();
   for (const { socket } of [used, fresh]) socket.write(sent);
-  await new Promise((resolve) => setTimeout(resolve, 50)); // They arrive.
+  await new Promise((resolve) => setTimeout(resolve, 50)); // Lets them arrive.
   const stopped = it.service.stop();
   it.clock.forward(2);
   await Promise.all([used.closed, fresh.closed]);
@@ -175,7 +175,7 @@ test.each([
   await it.sandbox.stop();
 });
 
-test('the same holds with workers', async () => {
+test('workers drain in the same way', async () => {
   const sandbox = await startSandbox();
   fill(sandbox);
   sandbox.fault({ kind: 'latency', ms: 1_500, campaign: '2' });

@@ -1,5 +1,5 @@
 /**
- * Ids that do not exist cost calls. A client may ask for a few of them, and nobody else pays for it.
+ * Unknown ids cost calls. A client may request a few of them, at no cost to others.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
@@ -13,7 +13,7 @@ const from = (address: string) => ({ 'x-forwarded-for': address });
 const greedy = from('10.0.0.1');
 const env = { SENDGATE_SERVER_TRUST_PROXY: 'loopback' };
 
-test('a client that asks for 200 ids at once that do not exist causes 60 calls, and then gets 429', async () => {
+test('a client that requests 200 unknown ids at once causes 60 calls, then gets 429', async () => {
   it = await start(env);
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
@@ -33,7 +33,7 @@ test('a client that asks for 200 ids at once that do not exist causes 60 calls, 
     detail: expect.stringMatching(/do not exist/),
   });
 
-  // What is known to exist goes on being answered, other clients are not concerned, and an hour later it may ask again.
+  // Known ids are still served, other clients are unaffected, and an hour later the client may request unknown ids again.
   expect((await it.get('/campaigns/1/sends?limit=2', greedy)).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', greedy)).status).toBe(429);
   expect((await it.get('/campaigns/2/sends', from('10.0.0.2'))).status).toBe(200);
@@ -42,7 +42,7 @@ test('a client that asks for 200 ids at once that do not exist causes 60 calls, 
   expect((await it.get('/campaigns/8888/sends', greedy)).status).toBe(404);
 });
 
-test('two hundred campaigns that exist, asked for at once, are all answered', async () => {
+test('two hundred existing campaigns requested at once are all answered', async () => {
   it = await start(env);
   for (let n = 0; n < 200; n++) it.sandbox.campaign({ id: String(100 + n), size: 1, newestMs: Date.now() });
   const answers = await Promise.all(
@@ -51,20 +51,20 @@ test('two hundred campaigns that exist, asked for at once, are all answered', as
   expect(answers.map(({ status }) => status)).toEqual(Array(200).fill(200));
 });
 
-test('in a team that is counted as a whole, the unknown ids of one client do not concern the others', async () => {
+test('in a team counted as a whole, the unknown ids of one client do not affect the others', async () => {
   const teams = [{ name: 'c', networks: ['10.3.0.0/16'], requestsPerMinute: 3_000 }];
   it = await start({ ...env, SENDGATE_TEAMS: JSON.stringify(teams) });
   for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
   await it.get('/campaigns/1/sends', from('10.3.0.2'));
   await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, from('10.3.0.1'))));
   expect((await it.get('/campaigns/2/sends', from('10.3.0.1'))).status).toBe(429);
-  // What is known to exist is known to all, whatever is asked of it.
+  // An id known to exist is known for all clients and resources.
   for (const target of ['?created_since=2012-12-01', '.csv', '/summary'])
     expect((await it.get(`/campaigns/1/sends${target}`, from('10.3.0.1'))).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
 });
 
-test('an id that does not exist costs one call a minute, whatever is asked of it', async () => {
+test('an unknown id costs one call a minute, whatever is requested about it', async () => {
   it = await start(env);
   for (let limit = 1; limit <= 20; limit++)
     expect((await it.get(`/campaigns/77/sends?limit=${limit}`, greedy)).status).toBe(404);
@@ -76,7 +76,7 @@ test('an id that does not exist costs one call a minute, whatever is asked of it
   expect((await it.get('/campaigns/77/sends', greedy)).status).toBe(200);
 });
 
-test('a page that is held is answered to a client over its limit, also when it is stale', async () => {
+test('a cached page is served to a client over its limit, even if stale', async () => {
   it = await start(env);
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   await it.service.pages.prefetch(firstPage('1'), { team: 'default' });
@@ -86,7 +86,7 @@ test('a page that is held is answered to a client over its limit, also when it i
   expect([answer.status, answer.headers.get('cache-status')]).toEqual([200, expect.stringContaining('stale')]);
 });
 
-test('a caller who comes to a call that the one before has left gets its page', async () => {
+test('a caller who joins a call after the first caller disconnects gets its page', async () => {
   it = await start({ ...env, SENDGATE_CONSTANT_CONTACT_RETRIES: '2' });
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
   it.sandbox.fault({ kind: 'latency', ms: 300 });
@@ -105,7 +105,7 @@ describe('with v3', () => {
   const known = ['1', '2'].flatMap((id) => [id, activityIdOf(id), campaignIdOf(id)]);
 
   test.each(['not-found', 'empty'] as const)(
-    'a flood of made-up UUIDs causes two calls for each of 60, and concerns no other client: %s',
+    'a flood of invented UUIDs causes two calls each for 60 of them, and affects no other client: %s',
     async (unknownActivities) => {
       it = await start(env, { unknownActivities }, 'v3');
       for (const id of ['1', '2']) it.sandbox.campaign({ id, size: 3, newestMs: Date.now() });
@@ -117,7 +117,7 @@ describe('with v3', () => {
       expect(statuses.filter((status) => status === 429)).toHaveLength(140);
       expect(it.sandbox.callCount).toBe(120);
 
-      // What is known to exist goes on being answered, by each of its ids, and whatever is asked of it.
+      // Known campaigns are still served, by each id and for every resource.
       for (const id of known.slice(0, 3))
         for (const target of ['?limit=2', '/summary', '?created_since=2020-01-01'])
           expect((await it.get(`/campaigns/${id}/sends${target}`, greedy)).status).toBe(200);
@@ -128,7 +128,7 @@ describe('with v3', () => {
     },
   );
 
-  test('the same empty UUID is answered again and again, and counts once', async () => {
+  test('an empty UUID requested repeatedly counts once', async () => {
     it = await start(env, { unknownActivities: 'empty' }, 'v3');
     for (let limit = 1; limit <= 100; limit++)
       expect((await it.get(`/campaigns/${uuidOf(1)}/sends?limit=${limit}`, greedy)).status).toBe(200);
@@ -136,7 +136,7 @@ describe('with v3', () => {
     expect(it.sandbox.callCount).toBe(103);
   });
 
-  test('lookups of one client that fail hold up nobody else', async () => {
+  test('failing lookups of one client delay no other client', async () => {
     it = await start(env, {}, 'v3');
     it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
     it.sandbox.fault({ kind: 'hang', path: '/v3/emails/0000' });

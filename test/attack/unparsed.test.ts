@@ -1,5 +1,5 @@
 /**
- * What node:http refuses by itself is answered, logged and counted as any request, in its turn; no header is ever dropped.
+ * Requests that node:http rejects are answered, logged and counted in order like any other; no header is ever dropped.
  */
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -14,7 +14,7 @@ async function begin(env: Environment = {}): Promise<void> {
   it.sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() - 86_400_000 });
 }
 
-/** All that comes back until the connection is closed. */
+/** Everything received until the connection closes. */
 async function talk(text: string, url = it.url): Promise<string> {
   const { socket, closed } = await dial(url);
   socket.write(text);
@@ -26,7 +26,7 @@ const linesOf = (status: number) =>
   it.lines.filter((line) => line.includes(`"status":${status}`)).map((line) => JSON.parse(line));
 const metrics = async () => (await fetch(`${it.service.managementUrl}/metrics`)).text();
 
-/** Input, and the status and type of what it gets. */
+/** Input, with the status and type of its response. */
 const refused: [name: string, input: string, status: number, type: string][] = [
   ['what is no HTTP', 'k3y-G4RBAGE\r\n\r\n', 400, 'malformed-request'],
   ['TLS', '\x16\x03\x01\x02k3y', 400, 'malformed-request'],
@@ -42,7 +42,7 @@ const refused: [name: string, input: string, status: number, type: string][] = [
   ['CONNECT', 'CONNECT k3y:443 HTTP/1.1\r\nHost: k3y:443\r\n\r\n', 405, 'method-not-allowed'],
 ];
 
-describe('a problem is what comes of', () => {
+describe('the response is a problem for', () => {
   test.each(refused)('%s', async (_, input, status, type) => {
     await begin();
     const text = await talk(input);
@@ -67,7 +67,7 @@ describe('a problem is what comes of', () => {
     expect(statusesIn(text)).toEqual([408]);
     expect(text).toContain('/problems/request-timeout');
     await until(() => linesOf(408).length === 1, 'it is logged');
-    // Of a connection on which nothing was ever asked, nothing is told.
+    // A connection without a request is not logged.
     expect(await talk('')).toBe('');
     expect(linesOf(408)).toHaveLength(1);
   });
@@ -88,7 +88,7 @@ describe('a problem is what comes of', () => {
 });
 
 describe('headers', () => {
-  test('are all seen, whatever else comes with them', async () => {
+  test('are all evaluated, whatever else comes with them', async () => {
     const teams = [{ name: 'web', networks: ['10.1.0.0/16'] }];
     await begin({ SENDGATE_TEAMS: JSON.stringify(teams), SENDGATE_SERVER_TRUST_PROXY: 'loopback' });
     const asked = wire('/campaigns/1/sends', [...many(197), 'X-Forwarded-For: 10.1.2.3', 'Connection: close']);
@@ -97,7 +97,7 @@ describe('headers', () => {
     expect(text).toContain('RateLimit: "web"');
   });
 
-  test('that come twice are not taken for the first one', async () => {
+  test('sent twice are not reduced to the first one', async () => {
     const digest = createHash('sha256').update('right').digest('hex');
     const teams = [{ name: 'web', tokensSha256: [digest] }];
     await begin({ SENDGATE_TEAMS: JSON.stringify(teams), SENDGATE_CALLERS_REQUIRED: 'true' });
@@ -113,7 +113,7 @@ describe('behind requests in progress', () => {
     ['an expectation', wire('/', ['Expect: much']), 417],
     ['too many headers', wire('/', many(200)), 431],
     ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405],
-  ])('%s gets its answer in its turn', async (_, input, status) => {
+  ])('%s gets its response in order', async (_, input, status) => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 100 });
     const text = await talk(wire('/campaigns/1/sends') + wire('/campaigns/1/sends/summary') + input);
@@ -121,7 +121,7 @@ describe('behind requests in progress', () => {
     await until(() => linesOf(200).length === 2 && linesOf(status).length === 1, 'three lines');
   });
 
-  test('nothing is done for what follows a refusal', async () => {
+  test('requests after a refusal are ignored', async () => {
     await begin();
     const text = await talk(wire('/', many(200)) + wire('/campaigns/1/sends'));
     expect(statusesIn(text)).toEqual([431]);
@@ -129,14 +129,14 @@ describe('behind requests in progress', () => {
     expect(it.sandbox.callCount).toBe(0);
   });
 
-  test('what follows the last request of a connection takes nothing from it', async () => {
+  test('data after the last request of a connection does not affect it', async () => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 100 });
     const text = await talk(`${wire('/campaigns/1/sends', ['Connection: close'])}GARBAGE\r\n\r\n`);
     expect(statusesIn(text)).toEqual([200]);
   });
 
-  test('a bad body has no answer beside that of its request', async () => {
+  test('a bad body gets no response besides that of its request', async () => {
     await begin();
     const chunked = wire('/campaigns/1/sends', ['Transfer-Encoding: chunked']);
     expect(statusesIn(await talk(`${chunked}nonsense\r\n`))).toEqual([200]);
@@ -144,14 +144,14 @@ describe('behind requests in progress', () => {
     expect(linesOf(400)).toEqual([]);
   });
 
-  test('a body that never ends has none, either', async () => {
+  test('an endless body gets none either', async () => {
     await begin({ SENDGATE_SERVER_REQUEST_TIMEOUT_MS: '300', SENDGATE_SERVER_HEADERS_TIMEOUT_MS: '200' });
     const text = await talk(`${wire('/campaigns/1/sends', ['Content-Length: 1000'])}some of it`);
     expect(statusesIn(text)).toEqual([200]);
     expect(linesOf(408)).toEqual([]);
   });
 
-  test('one request too many ends the connection behind the others, and all of them are logged', async () => {
+  test('one request too many closes the connection after the others, and all are logged', async () => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 10 });
     const text = await talk(Array.from({ length: 150 }, (_, n) => wire(`/campaigns/1/sends?limit=${n + 1}`)).join(''));
@@ -163,7 +163,7 @@ describe('behind requests in progress', () => {
   });
 });
 
-test('a client that goes on pipelining behind the refusal is cut off, and the others are answered', async () => {
+test('a client that keeps pipelining after the refusal is disconnected, and others are answered', async () => {
   await begin();
   it.sandbox.fault({ kind: 'hang' });
   const { socket, closed } = await dial(it.url);
@@ -183,7 +183,7 @@ test('a client that goes on pipelining behind the refusal is cut off, and the ot
   expect((await fetch(`${it.url}/status`)).status).toBe(200);
 });
 
-test('a request that would like another protocol, or to be asked to go on, is one as any', async () => {
+test('a request with Upgrade or Expect: 100-continue is handled like any other', async () => {
   await begin();
   const { socket, text } = await dial(it.url);
   socket.write(wire('/campaigns/1/sends', ['Connection: Upgrade', 'Upgrade: websocket']));

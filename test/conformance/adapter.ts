@@ -1,5 +1,5 @@
 /**
- * What every version of Constant Contact's API has to be for Sendgate: requests and parsers, and nothing that has an effect.
+ * The promises of every adapter: requests and parsers without side effects.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PageQuery } from '../../src/model/page-query.ts';
@@ -19,13 +19,13 @@ const createdSince = '2026-01-01T00:00:00.000Z';
 
 interface Subject {
   readonly adapter: Adapter;
-  /** The id of the sandbox's campaign 1 in this version, and one that nothing has. */
+  /** The id of the sandbox's campaign 1 in this version, and an unused one. */
   readonly campaign: string;
   readonly unknown: string;
   /** A cursor that Constant Contact may have made, as callers have it. */
   readonly cursor: string;
   readonly credentials: (sandbox: Sandbox) => Credentials;
-  /** What must be in no request that is not signed. */
+  /** Texts that no unsigned request may contain. */
   readonly secrets: readonly string[];
   /** The other questions that this version has. */
   readonly others: Readonly<Record<string, () => Question<unknown>>>;
@@ -49,7 +49,7 @@ export function describeAdapter(name: string, subject: Subject): void {
   const all = Object.entries(questions);
 
   describe(`${name}: the request`, () => {
-    test.each(all)('for %s is the same whenever it is made, and for nobody else', (_, make) => {
+    test.each(all)('for %s is deterministic and unique', (_, make) => {
       const [one, other] = [make().request, make().request];
       expect(other).toEqual(one);
       expect(one.path).toMatch(new RegExp(`^/${name}/`));
@@ -63,19 +63,19 @@ export function describeAdapter(name: string, subject: Subject): void {
       expect(Object.keys(request.query ?? {})).not.toContain('api_key');
     });
 
-    test('says whether rows are filtered by an instant', () => {
+    test('shows whether rows are filtered by an instant', () => {
       const since = adapter.page({ ...query, createdSince }).request;
       if (adapter.filtersSince) expect(since).not.toEqual(adapter.page(query).request);
       else expect(since).toEqual(adapter.page(query).request);
     });
 
-    test('for a later page depends on its cursor alone, whatever the walk began with', () => {
+    test('for a later page depends on its cursor only, whatever the walk started with', () => {
       expect(adapter.page({ ...behind, createdSince }).request).toEqual(adapter.page(behind).request);
       expect(JSON.stringify(adapter.page(behind).request)).not.toContain('500');
     });
   });
 
-  describe(`${name}: an answer of the sandbox`, () => {
+  describe(`${name}: a response of the sandbox`, () => {
     let sandbox: Sandbox;
     let transport: Transport;
     let credentials: Credentials;
@@ -97,7 +97,7 @@ export function describeAdapter(name: string, subject: Subject): void {
       return question.parse(reply.body);
     }
 
-    test.each(all.filter(([what]) => what !== 'a later page'))('to %s is read', async (_, make) => {
+    test.each(all.filter(([what]) => what !== 'a later page'))('to %s is parsed', async (_, make) => {
       await expect(answer(make())).resolves.not.toBeInstanceOf(Error);
     });
 
@@ -118,7 +118,7 @@ export function describeAdapter(name: string, subject: Subject): void {
       expect(await answer(adapter.summary(campaign))).toEqual({ sends: size });
     });
 
-    test('to a question for what is not there is a refusal, or says nothing', async () => {
+    test('to a question about an unknown id is a refusal, or empty', async () => {
       const question = adapter.page(firstPage(unknown));
       const reply = await send(question);
       expect(reply.status).toBe(404);
@@ -126,7 +126,7 @@ export function describeAdapter(name: string, subject: Subject): void {
       expect(problem.code).toBe('campaign-not-found');
     });
 
-    test('is a 401 without credentials, to every question', async () => {
+    test('is a 401 to every question without credentials', async () => {
       for (const [, make] of all) {
         const question = make();
         const reply = await transport.send(question.request, 5_000);
@@ -149,7 +149,7 @@ export function describeAdapter(name: string, subject: Subject): void {
     const meaningOf = (question: Question<unknown>, status: number, body: string, headers = {}) =>
       question.meaningOf({ status, body, headers, error: readErrorBody(body) });
 
-    test.each(errorShapes)('told as %s means what its status says, whatever was asked', (shape) => {
+    test.each(errorShapes)('written as %s means what its status says, for any question', (shape) => {
       for (const [, make] of all) {
         for (const [status, code, again] of [
           [401, 'upstream-credentials-refused', 'confirm'],
@@ -165,12 +165,12 @@ export function describeAdapter(name: string, subject: Subject): void {
       }
     });
 
-    test.each(errorShapes)('400, told as %s, is the cursor where there is one', (shape) => {
+    test.each(errorShapes)('of status 400, written as %s, blames the cursor if there is one', (shape) => {
       expect(meaningOf(adapter.page(behind), 400, bodies[shape]).problem.code).toBe('invalid-cursor');
       expect(meaningOf(adapter.page(query), 400, bodies[shape]).problem.code).toBe('upstream-failed');
     });
 
-    test('that names a limit is one, and behind a cursor only where no caller can have written it', () => {
+    test('that names a limit counts as one; behind a cursor only if no caller can have written it', () => {
       for (const [body, code] of [
         ['{"error_key":"throttled"}', 'upstream-busy'],
         ['[{"error_key":"quota_exceeded"}]', 'upstream-quota-exhausted'],
@@ -183,7 +183,7 @@ export function describeAdapter(name: string, subject: Subject): void {
       expect(meaningOf(adapter.page(behind), 429, echo).problem.code).toBe('upstream-failed');
     });
 
-    test('in place of an answer is none', () => {
+    test('in place of an answer is rejected', () => {
       for (const [what, make] of all) {
         for (const body of ['', '<html>', '{"results":', '[']) {
           expect(() => make().parse(body)).toThrow(

@@ -1,5 +1,5 @@
 /**
- * What every `PageSource` promises.
+ * The promises of every `PageSource`.
  */
 import { brotliCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from '@jest/globals';
@@ -19,14 +19,14 @@ import { firstPage } from '../support/queries.ts';
 const query = firstPage('1');
 const ask = { team: 'team', client: 'client' };
 
-/** An upstream that answers when the test says so. */
+/** An upstream whose responses the test controls. */
 export class HeldUpstream {
   readonly calls: {
     readonly demand: Demand;
     readonly answer: (page: ReportPage) => void;
     readonly fail: (error: Error) => void;
   }[] = [];
-  /** Says what is answered without being told to. */
+  /** Sets the response that is sent without further control. */
   always: ((query: PageQuery) => ReportPage) | undefined;
 
   readonly fetchPage = (query: PageQuery, demand: Demand): Promise<ReportPage> =>
@@ -46,7 +46,7 @@ export const pageOfOne = (contact_id: string): ReportPage => ({
   cursor: undefined,
 });
 
-/** Without the thread pool, so that a test can tell when there is nothing left to wait for. */
+/** Without the thread pool, so that a test knows when nothing is pending. */
 const encodeAtOnce: NonNullable<PageFormat['encode']> = async (content, etag = tagOf(content.json)) =>
   bodyOf(content, etag, brotliCompressSync(content.json), Buffer.byteLength(content.json));
 
@@ -112,7 +112,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(upstream.calls).toHaveLength(1);
     });
 
-    test('one call is made for all who ask at the same time, and each is told what was done for it', async () => {
+    test('concurrent requests share one call, and each gets its own outcome', async () => {
       const all = [1, 2, 3].map(() => pages.get(query, ask));
       await called(1);
       for (let n = 0; n < 20; n++) await settled();
@@ -124,7 +124,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(upstream.calls).toHaveLength(1);
     });
 
-    test('a caller who leaves gets the reason, and the others get the page', async () => {
+    test('a caller who disconnects gets the reason of its signal, and the others get the page', async () => {
       const leaving = new AbortController();
       const left = pages.get(query, { ...ask, signal: leaving.signal });
       const stayed = pages.get(query, { ...ask, signal: new AbortController().signal });
@@ -135,7 +135,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(await contactOf(await stayed)).toBe('a');
     });
 
-    test('a failure is a Problem, and the next who asks makes another call', async () => {
+    test('a failure is a Problem, and the next request makes another call', async () => {
       const failing = pages.get(query, ask);
       await called(1);
       upstream.calls[0]?.fail(new Problem('upstream-failed', { retryAfterSeconds: 7, reason: 'http-500' }));
@@ -157,7 +157,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(pages.peek(query)).toBeUndefined();
     });
 
-    test('peek returns what is held, however old, and changes nothing', async () => {
+    test('peek returns a page of any age, and changes nothing', async () => {
       expect(pages.peek(query)).toBeUndefined();
       upstream.always = () => pageOfOne('a');
       const { page } = await pages.get(query, ask);
@@ -168,7 +168,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(upstream.calls).toHaveLength(1);
     });
 
-    test('a stale page is answered at once, and revalidated by one call behind it', async () => {
+    test('a stale page is served at once, and revalidated by one call in the background', async () => {
       const first = pages.get(query, ask);
       await called(1);
       upstream.calls[0]?.answer(pageOfOne('a'));
@@ -185,7 +185,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(upstream.calls).toHaveLength(2);
     });
 
-    test('a caller who wants it fresher than it is waits for a call', async () => {
+    test('a caller who wants a fresher page waits for a call', async () => {
       upstream.always = () => datedPage(clock);
       await pages.get(query, ask);
       await clock.pass(90_000);
@@ -201,7 +201,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
       expect(outcome).toMatchObject({ kind: 'forwarded', why: 'request' });
     });
 
-    test('prefetch holds the page, and rejects nothing', async () => {
+    test('prefetch stores the page, and never rejects', async () => {
       upstream.always = () => {
         throw new Problem('upstream-failed');
       };

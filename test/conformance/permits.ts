@@ -1,5 +1,5 @@
 /**
- * What every kind of `Permits` promises.
+ * The promises of every `Permits`.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Clock } from '../../src/clock.ts';
@@ -9,7 +9,7 @@ import type { Answer, Permit, Permits } from '../../src/quota/permits.ts';
 export const perSecond = 4;
 
 export interface Subject {
-  /** With `perSecond` calls a second, none of which was used yet. */
+  /** Creates permits for `perSecond` calls a second, none used yet. */
   readonly permits: Permits;
   readonly clock: Clock;
   pass(ms: number): Promise<void>;
@@ -28,13 +28,13 @@ export function testPermits(name: string, build: () => Promise<Subject>): void {
 
     const ask = async (flows = [flow]): Promise<Answer> => subject.permits.ask(flows);
 
-    /** Asks once. Resolves with undefined when there is none. */
+    /** Asks once. Resolves with undefined without a permit. */
     async function tryOne(): Promise<Permit | undefined> {
       const answer = await ask();
       return answer.kind === 'granted' ? answer.permit : undefined;
     }
 
-    /** Asks as long as it takes, when it is said to be worth it. */
+    /** Asks until a permit is granted, waiting as told. */
     async function take(): Promise<Permit> {
       for (;;) {
         const answer = await ask();
@@ -49,7 +49,7 @@ export function testPermits(name: string, build: () => Promise<Subject>): void {
       return all;
     }
 
-    test('are as many as the limit, each for a flow that waits, and then there is a wait', async () => {
+    test('are granted to queued flows up to the limit, then ask to wait', async () => {
       const all = await takeAll();
       expect(all.map((one) => one.flow)).toEqual(Array(perSecond).fill(flow.name));
       const answer = await ask();
@@ -69,13 +69,13 @@ export function testPermits(name: string, build: () => Promise<Subject>): void {
       expect(Math.max(...arrivals.map(inSecondFrom))).toBe(perSecond);
     });
 
-    test('are free again at once when no call was made', async () => {
+    test('are free again at once if no call was made', async () => {
       const [first] = await takeAll();
       first?.giveBack();
       expect(await takeAll()).toHaveLength(1);
     });
 
-    test('end once: a call that was made cannot be given back, and nothing is given back twice', async () => {
+    test('end once: a used permit cannot be returned, and none is returned twice', async () => {
       const [called, unused] = await takeAll();
       called?.done(true);
       called?.giveBack();
@@ -86,26 +86,26 @@ export function testPermits(name: string, build: () => Promise<Subject>): void {
       expect(await takeAll()).toHaveLength(1);
     });
 
-    test('of calls that never end are free again in the end', async () => {
+    test('of calls that never end are eventually free again', async () => {
       await takeAll();
       const startedAt = subject.clock.monotonic();
       await take();
       expect(subject.clock.monotonic() - startedAt).toBeGreaterThan(1_900);
     });
 
-    test('are not there for nobody', async () => {
+    test('are not granted without a queued flow', async () => {
       expect(await ask([])).toEqual({ kind: 'wait', ms: Number.POSITIVE_INFINITY });
       expect(await takeAll()).toHaveLength(perSecond);
     });
 
-    test('are not there for as long as the upstream asks to be left alone', async () => {
+    test('are not granted during a pause that the upstream asks for', async () => {
       subject.permits.complain(5_000);
       const answer = await ask();
       expect(answer.kind === 'wait' && answer.ms > 3_000 && answer.ms <= 5_000).toBe(true);
       expect(subject.permits.expectedMs(0)).toBeGreaterThan(3_000);
     });
 
-    test('are expected the later the more are ahead', async () => {
+    test('are expected later the longer the queue', async () => {
       expect(subject.permits.expectedMs(0)).toBe(0);
       const expected = [0, 1, 2, 3].map((seconds) => subject.permits.expectedMs(seconds * perSecond));
       expect(expected).toEqual([...expected].sort((a, b) => a - b));

@@ -1,5 +1,5 @@
 /**
- * What every response writer has to write, on real connections.
+ * The promises of every response writer, on real connections.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -66,7 +66,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
       server.close();
     });
 
-    /** All that comes back, until the server closes the connection. */
+    /** Everything received until the server closes the connection. */
     async function talk(...requests: readonly string[]): Promise<string> {
       const { socket, closed } = await dial(url);
       socket.write(requests.join(''));
@@ -77,7 +77,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
     test.each(Object.keys(responses).flatMap((target) => ['GET', 'HEAD'].map((method) => [method, target] as const)))(
       '%s %s',
       async (method, target) => {
-        // The first may be written in another way than those that follow in the same second.
+        // The first response of a second may be written differently from the next ones.
         const asked = [wire(target, [], method), wire(target, [], method), wire(target, last, method)];
         let text = await talk(...asked);
         for (const connection of [keptAlive, keptAlive, last]) {
@@ -97,7 +97,7 @@ export function responseWriterConformance(name: string, make: () => ResponseWrit
       expect(body).toBe(bodyOf('/prepared'));
     });
 
-    test('to HTTP/1.0 that asks to be kept alive', async () => {
+    test('to HTTP/1.0 with keep-alive', async () => {
       const { socket, text, closed } = await dial(url);
       socket.write('GET /prepared HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
       while (!text().endsWith(bodyOf('/prepared'))) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,5 +1,5 @@
 /**
- * What every `SecondLevel` promises. It may forget anything: then the lease is granted, which is always a right reply.
+ * The promises of every `SecondLevel`. It may forget anything: then it grants the lease, which is always a valid reply.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../../src/cache/compression.ts';
@@ -18,15 +18,15 @@ export interface Instance {
 }
 
 export interface SecondLevelUnderTest {
-  /** One more instance that shares with the others. */
+  /** Adds an instance that shares with the others. */
   join(): Promise<Instance>;
-  /** Makes unavailable what is behind it. */
+  /** Makes its store unavailable. */
   readonly breakDown?: () => Promise<void>;
   stop(): Promise<void>;
 }
 
 interface Options {
-  /** Whether what an instance has stored is there for the others, if nothing goes wrong. */
+  /** Whether instances see each other's stored pages. */
   readonly remembers: boolean;
 }
 
@@ -34,7 +34,7 @@ const walk = '1|sends|';
 const firstPage: PageOfWalk = { kind: 'first', walk, limit: 500 };
 const laterPage: PageOfWalk = { kind: 'next', walk, cursor: 'c' };
 const never = Number.MAX_SAFE_INTEGER;
-/** It answers in this time, also where what is behind it does not: more than any time limit, and than a busy machine takes. */
+/** Bound for its replies, even if its store does not reply: above any time limit, with room for a busy machine. */
 const patienceMs = 10_000;
 
 export function secondLevelSuite(
@@ -57,11 +57,11 @@ export function secondLevelSuite(
       await it.stop();
     });
 
-    test('grants the lease for a page that is not there', async () => {
+    test('grants the lease for a missing page', async () => {
       expect((await look(a, firstPage)).kind).toBe('lease');
     });
 
-    test('gives a stored page to the others, as old and as fresh as it is', async () => {
+    test('gives a stored page to the others, with its age and freshness', async () => {
       const { fetchedAt, freshUntil } = await store(a, firstPage, 'rows');
       const reply = pageOr('lease', await look(b, firstPage));
       if (!reply) return;
@@ -70,18 +70,18 @@ export function secondLevelSuite(
       expect(Math.abs(reply.freshUntil - freshUntil)).toBeLessThanOrEqual(2);
     });
 
-    test('never gives a page that is older than asked', async () => {
+    test('never gives a page older than requested', async () => {
       const { fetchedAt } = await store(a, firstPage, 'rows');
       expect((await look(b, firstPage, { notBefore: fetchedAt + 5 })).kind).toBe('lease');
     });
 
-    test('gives a stale page only to those whom it will do', async () => {
+    test('gives a stale page only to callers who accept one', async () => {
       await store(a, firstPage, 'rows');
       clock.forward(61);
       pageOr('lease', await look(b, firstPage, { mayBeStale: true }));
       const reply = await look(b, firstPage, { mayBeStale: false });
       expect(reply.kind).toBe('lease');
-      // It is better than an error.
+      // Better than an error.
       if (remembers && reply.kind === 'lease') expect(reply.fallback && (await textOf(reply.fallback))).toBe('rows');
     });
 
@@ -94,14 +94,14 @@ export function secondLevelSuite(
       expect((await look(b, laterPage)).kind).toBe('lease');
     });
 
-    test('does not take a later page that was asked for in an earlier generation', async () => {
+    test('does not store a later page fetched in an earlier generation', async () => {
       const { generation } = await store(a, firstPage, 'rows');
       await store(a, firstPage, 'new rows');
       await store(a, laterPage, 'more rows', generation);
       expect((await look(b, laterPage)).kind).toBe('lease');
     });
 
-    test('remembers a refusal for its time at most', async () => {
+    test('remembers a refusal no longer than its time', async () => {
       const { lease } = await leaseOf(a, firstPage);
       lease.refused('campaign-not-found', 10_000);
       const reply = await reported(b);
@@ -113,7 +113,7 @@ export function secondLevelSuite(
       expect((await look(b, firstPage)).kind).toBe('lease');
     });
 
-    test('gives the page of a call to those who wait for it, and makes the call as urgent as they are', async () => {
+    test('gives the page of a call to those who wait, and the call takes their urgency', async () => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage);
       await hasAsked(waiting, demand);
@@ -122,7 +122,7 @@ export function secondLevelSuite(
       if (page) expect(await textOf(page)).toBe('rows');
     });
 
-    test('tells those who wait why a call has failed', async () => {
+    test('gives those who wait the problem of a failed call', async () => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage).catch((error: unknown) => error);
       await hasAsked(waiting, demand);
@@ -135,12 +135,12 @@ export function secondLevelSuite(
     });
 
     test.each<[string, (lease: Lease) => void]>([
-      ['its callers have left', (lease) => lease.failed(new Problem('upstream-busy', { reason: 'abandoned' }))],
+      ['its callers have disconnected', (lease) => lease.failed(new Problem('upstream-busy', { reason: 'abandoned' }))],
       [
         'its team has spent its share',
         (lease) => lease.failed(new Problem('upstream-quota-exhausted', { reason: 'share' })),
       ],
-      ['it was of no use for the page', (lease) => lease.released()],
+      ['it brought nothing for the page', (lease) => lease.released()],
     ])('passes the lease on when a call has ended because %s', async (_, end) => {
       const { lease, demand } = await leaseOf(a, firstPage, 'bulk');
       const waiting = look(b, firstPage);
@@ -159,7 +159,7 @@ export function secondLevelSuite(
       if (remembers) expect(outcome).toEqual(new Error('left'));
     });
 
-    test('gives nothing of a campaign after it was purged, and tells every instance', async () => {
+    test('gives nothing of a purged campaign, and notifies every instance', async () => {
       const told: unknown[] = [];
       for (const { secondLevel } of [a, b]) secondLevel.onPurge((campaign) => told.push(campaign));
       await store(a, firstPage, 'rows');
@@ -171,7 +171,7 @@ export function secondLevelSuite(
       expect(new Set(told).size).toBeLessThanOrEqual(2);
     });
 
-    test('learns the present generation of a walk', async () => {
+    test('learns the current generation of a walk', async () => {
       await store(a, firstPage, 'rows');
       await store(a, firstPage, 'new rows');
       await b.secondLevel.confirm(walk);
@@ -179,7 +179,7 @@ export function secondLevelSuite(
       if (remembers) expect(b.generations.of(walk).generation).toBe(a.generations.of(walk).generation);
     });
 
-    test('grants the lease, and rejects nothing, while what is behind it is unavailable', async () => {
+    test('grants the lease, without rejecting, while its store is unavailable', async () => {
       const { lease } = await leaseOf(a, laterPage);
       await it.breakDown?.();
       const startedAt = performance.now();
@@ -193,7 +193,7 @@ export function secondLevelSuite(
       expect(await a.secondLevel.purge('1')).toBe(it.breakDown === undefined);
     });
 
-    /** What another instance replies after a report that nobody can wait for. */
+    /** Looks on another instance after a report that cannot be awaited. */
     async function reported(instance: Instance): Promise<SecondLevelReply> {
       return look(instance, firstPage);
     }
@@ -204,7 +204,7 @@ export function secondLevelSuite(
       return undefined;
     }
 
-    /** Resolves when it is certain that a look waits for the call: it has made it more urgent. */
+    /** Resolves when a look waits for the call, which shows by its raised urgency. */
     async function hasAsked(waiting: Promise<unknown>, demand: Demand): Promise<void> {
       if (!remembers) return void (await waiting);
       await until(() => demand.urgency === 'interactive', 'it waits');

@@ -7,7 +7,7 @@ export interface TestClock extends Clock {
   stepWall(ms: number): void;
 }
 
-/** Real timers on a clock that can be put forward: pages age in no time, and short waits still pass by themselves. */
+/** Real timers on a clock that the test can advance: pages age at once, and short waits still pass. */
 export class ForwardClock implements TestClock {
   #aheadMs = 0;
   #wallAheadMs = 0;
@@ -33,7 +33,7 @@ export class ForwardClock implements TestClock {
   }
 }
 
-/** A clock on which nothing passes by itself. */
+/** A clock that only the test moves. */
 export class FakeClock implements TestClock {
   #nowMs: number;
   #wallAheadMs = 0;
@@ -67,7 +67,7 @@ export class FakeClock implements TestClock {
     void this.pass(seconds * 1000);
   }
 
-  /** Lets time pass until a promise settles, slowly enough for what is on its way over HTTP. */
+  /** Advances time until a promise settles, slowly enough for HTTP in flight. */
   async passUntil<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settle = () => {
@@ -81,7 +81,7 @@ export class FakeClock implements TestClock {
     return promise;
   }
 
-  /** Lets time pass, running what falls due in its order and giving promises their turn in between. */
+  /** Advances time, running due timers in order and letting promises react in between. */
   async pass(ms: number): Promise<void> {
     const end = this.#nowMs + ms;
     for (;;) {

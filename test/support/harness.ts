@@ -57,7 +57,7 @@ export function upstreamEnv(sandbox: Sandbox, version = api): Environment {
 
 export type Environment = Record<string, string>;
 
-/** Ports are free ones, and the limits out of the way of tests that are not about them. */
+/** Free ports, and limits that do not interfere with other tests. */
 const roomy: Environment = {
   PORT: '0',
   SENDGATE_MANAGEMENT_PORT: '0',
@@ -163,7 +163,7 @@ afterAll(() => {
 
 const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Runs `dist/main.js` with nothing but this environment. */
+/** Runs `dist/main.js` with only this environment. */
 export function spawnMain(env: Environment, args: readonly string[] = []) {
   const child = spawn(process.execPath, [mainFile, ...args], { env });
   children.add(child);
@@ -200,7 +200,7 @@ export async function startProcess(env: Environment): Promise<SendgateProcess> {
   };
 }
 
-/** Waits, a few milliseconds at a time, until `test` holds: for twenty seconds, since a machine may stand still for some. */
+/** Polls until `test` holds, up to twenty seconds, since a machine may stall for some. */
 export async function until(test: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const endsAt = performance.now() + 20_000;
   while (!(await test())) {

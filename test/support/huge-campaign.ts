@@ -1,5 +1,5 @@
 /**
- * A campaign whose one page is more than a system takes for a reader that does not read: fifteen megabytes.
+ * A campaign with a page larger than socket buffers for a reader that does not read: fifteen megabytes.
  */
 export function hugeCampaign(id: string) {
   const known = Array.from({ length: 500 }, (_, n) => ({

@@ -1,6 +1,6 @@
 import { ForwardClock } from './clock.ts';
 
-/** A clock on which every wait is over at once, and its time has passed. */
+/** A clock on which every wait ends at once, with its time passed. */
 export class InstantClock extends ForwardClock {
   /** Waits so far, in milliseconds. */
   readonly waits: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * A second level in the memory of one process, for instances that live in it: what Redis does, without Redis.
+ * An in-memory second level for instances in one process: does what Redis does.
  */
 import { Generations } from '../../src/cache/generations.ts';
 import { isOfCampaign } from '../../src/cache/keys.ts';

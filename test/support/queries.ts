@@ -1,5 +1,5 @@
 /**
- * Questions to the page cache, as the parser makes them.
+ * Queries of the page cache, as the parser makes them.
  */
 import { type FirstPage, type NextPage, pageBehind, type Walk } from '../../src/model/page-query.ts';
 

@@ -1,14 +1,14 @@
 /**
- * A bare connection: what a client does that no HTTP library would do.
+ * A raw connection, for requests that no HTTP library would send.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface Raw {
   readonly socket: Socket;
-  /** All that has come back so far, a character a byte. */
+  /** Everything received so far, one character per byte. */
   text(): string;
-  /** Resolves with all that came back, once the connection is closed by whomever. */
+  /** Resolves with everything received once either side has closed the connection. */
   closed: Promise<string>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A real Redis, for a test to do what it likes with.
+ * A real Redis under the test's control.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,7 +63,7 @@ export class RedisServer {
     running.delete(child);
   }
 
-  /** Asks it something, over a new connection. */
+  /** Runs a command over a new connection. */
   async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
     const client = new Client({
       port: this.port,
@@ -81,7 +81,7 @@ export class RedisServer {
     }
   }
 
-  /** All that it holds, keys and values, as one would find it in a dump. */
+  /** All keys and values, as in a dump. */
   dump(): Promise<Buffer> {
     return this.ask(async (client) => {
       const parts: Buffer[] = [];

@@ -1,5 +1,5 @@
 /**
- * The client of Constant Contact in this process: on a fake clock, with answers that a test scripts.
+ * The client of Constant Contact in this process, on a fake clock and with scripted responses.
  */
 import type { PageQuery } from '../../src/model/page-query.ts';
 import { Problem } from '../../src/problems.ts';
@@ -99,7 +99,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {
     ...{ quota, gates, prober, retryBudget, upstream, ask },
-    /** The code and the reason of the problem that comes of a question; `page` where a page does. */
+    /** The code and reason of a question's problem, or `page`. */
     outcome: (asking: Promise<unknown>) =>
       asking.then(
         () => 'page',

@@ -1,11 +1,11 @@
 /**
- * How an instance says why its call has ended without a page, to those that wait for it.
+ * Encodes why a call ended without a page, for instances that wait for it.
  */
 import { z } from 'zod';
 import { parseJson } from '../../model/json.ts';
 import { Problem } from '../../problems.ts';
 
-/** What a call can end with, that is not remembered as a refusal. */
+/** Failures that are not remembered as refusals. */
 const failure = z.object({
   code: z
     .enum([
@@ -31,9 +31,10 @@ export function writeFailure(problem: Problem | undefined): string {
 }
 
 /**
- * Nothing where the call has brought a page, or ended for reasons of its caller: the next one makes it.
+ * Throws the failure in a message. Returns if the call brought a page or ended for its own caller's reasons: the next
+ * instance makes the call.
  *
- * @throws Problem with which the call has ended
+ * @throws Problem with which the call ended
  */
 export function throwFailure(text: string): void {
   const { code, reason, retryAfterSeconds } = readFailure(text);

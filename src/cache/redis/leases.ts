@@ -1,5 +1,5 @@
 /**
- * The leases of this instance: to make the call for a page, and to report what came of it.
+ * Leases of this instance in Redis: the right to make the call for a page, and the report of its outcome.
  */
 import type { Clock } from '../../clock.ts';
 import type { Problem } from '../../problems.ts';
@@ -32,14 +32,14 @@ type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
 export class LeasesInRedis {
   readonly #parts: Parts;
   readonly #staleIfErrorMs: number;
-  /** Demands of the calls that this instance makes, by page. */
+  /** Demands of this instance's calls, by page key. */
   readonly #demands = new Map<string, Demand>();
 
   constructor(parts: Parts, staleIfErrorSeconds: number) {
     const { redis, teams } = parts;
     this.#parts = parts;
     this.#staleIfErrorMs = staleIfErrorSeconds * 1000;
-    // Another instance waits for the call, and is in more of a hurry.
+    // Another instance waits for the call with a higher priority.
     redis.on('raise', (key = '', team = '', rank) => {
       const demand = this.#demands.get(key);
       const { team: payingTeam, client } = demand ?? { team };
@@ -48,7 +48,7 @@ export class LeasesInRedis {
     });
   }
 
-  /** The lease under a lock that was just taken: it is renewed until the outcome is reported. */
+  /** Wraps a lock that was just acquired; renews it until the outcome is reported. */
   take(page: PageOfWalk, token: string, demand: Demand): Lease {
     const { redis, keys, clock } = this.#parts;
     const [key, lockKey] = keys.of(page);
@@ -60,7 +60,7 @@ export class LeasesInRedis {
     });
   }
 
-  /** The lease where Redis is unavailable and nothing is locked; it may be back when the outcome is reported. */
+  /** A lease without a lock, while Redis is unavailable. Redis may be back when the outcome is reported. */
   unshared(page: PageOfWalk): Lease {
     return this.#lease(page, '-', () => {});
   }

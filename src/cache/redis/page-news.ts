@@ -1,11 +1,11 @@
 /**
- * What instances hear of pages for which another one makes the call.
+ * Notifies waiting requests when another instance's call for a page ends.
  */
 import { type Clock, sleep } from '../../clock.ts';
 import type { Redis } from '../../redis/redis.ts';
 
 interface Listening {
-  /** Resolves with the news, or with an empty text when `ms` milliseconds have passed. Rejects with the signal's reason. */
+  /** Resolves with the message, or an empty string after `ms` milliseconds. Rejects with the signal's reason. */
   wait(ms: number, signal: AbortSignal): Promise<string>;
   cancel(): void;
 }
@@ -21,7 +21,7 @@ export class PageNews {
     });
   }
 
-  /** Listens from now on: the news may be quicker than the reply that says to wait for it. */
+  /** Starts to listen at once: the message may arrive before the reply that says to wait for it. */
   listen(key: string): Listening {
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners);

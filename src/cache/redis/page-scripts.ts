@@ -1,9 +1,9 @@
 /**
- * What the instances do with their pages in Redis, each in one step.
+ * The Lua scripts for pages in Redis. Each runs as one step.
  */
 import { loadScript } from '../../redis/scripts.ts';
 
-/** The wall clocks of two instances may differ by this: what was fetched further ahead is stale. */
+/** Tolerated difference between the wall clocks of two instances; a page from further ahead is stale. */
 export const maxAheadMs = 5_000;
 
 export const confirm = loadScript(import.meta.url, 'lua/confirm-3.lua');

@@ -1,5 +1,5 @@
 /**
- * Under which keys pages stand in Redis, and what is bounded there because others can write it.
+ * Builds the Redis keys of pages, and bounds values that others could have written.
  */
 import type { Clock } from '../../clock.ts';
 import type { Digest } from '../../redis/digests.ts';
@@ -9,28 +9,28 @@ import { recordVersion } from './page-record.ts';
 export type KeysOfPage = readonly [page: string, lock: string, walk: string];
 
 interface Parts {
-  /** Puts what all keys begin with in front of a name. */
+  /** Adds the common key prefix. */
   readonly key: (name: string) => string;
-  /** Of what is known by the content: tags, first rows, cursors. */
+  /** Digests content-derived values: ETags, first rows, cursors. */
   readonly digest: Digest;
   readonly clock: Clock;
 }
 
 interface Options {
-  /** What else decides what a page looks like. */
+  /** Other settings that change how a page is rendered. */
   readonly namespace: string;
   readonly staleIfErrorSeconds: number;
   readonly maxFreshSeconds: number;
 }
 
-/** Generations come from the clock, a thousand for each millisecond, and a step each: one a day ahead is not from an instance. */
+/** Generations follow the clock, 1,000 per millisecond. One that is a day ahead is not ours. */
 const dayMs = 86_400_000;
-/** A longer key in a message is not one of ours. */
+/** Longest plausible key in a message. */
 const maxKeyLength = 300;
 
 export class RedisPageKeys {
   readonly namespace: string;
-  /** For how long a walk's generation is kept, in milliseconds. */
+  /** How long a walk's generation is kept, in milliseconds. */
   readonly walkLifeMs: number;
   readonly #parts: Parts;
   readonly #prefix: string;
@@ -39,40 +39,40 @@ export class RedisPageKeys {
     this.#parts = parts;
     this.namespace = namespace;
     this.walkLifeMs = (maxFreshSeconds + staleIfErrorSeconds) * 1000;
-    // In keys of their own, instances of two versions leave each other's alone.
+    // Two versions of Sendgate use separate keys.
     this.#prefix = parts.key(`{${recordVersion}|${namespace}|`);
   }
 
   of(page: PageOfWalk): KeysOfPage {
-    // All keys of a walk stand in one slot of a cluster. A cursor may be long, and is nobody's business.
+    // All keys of a walk hash to one cluster slot. Cursors are digested: they can be long and private.
     const stem = `${this.#prefix}${page.walk}}`;
     const which = page.kind === 'first' ? `limit=${page.limit}` : `next=${this.#parts.digest('cursor', page.cursor)}`;
     const key = `${stem}:${which}`;
     return [key, `${key}:lock`, stem];
   }
 
-  /** The walk of such a key; undefined where it is not one of ours. */
+  /** Returns the walk of a key; undefined if the key is not ours. */
   walkIn(key: string): string | undefined {
     if (!key.startsWith(this.#prefix) || key.length > this.#prefix.length + maxKeyLength) return undefined;
     return key.slice(this.#prefix.length, -1);
   }
 
-  /** The key of the walk to which a key belongs. */
+  /** Returns the walk's key for any key of the walk. */
   walkKeyIn(key: string): string {
     return key.slice(0, key.indexOf('}') + 1);
   }
 
-  /** Matches all keys of a campaign; undefined is all campaigns. */
+  /** Glob for all keys of a campaign; undefined matches all campaigns. */
   patternOf(campaign: string | undefined): string {
     return `${this.#prefix}${campaign === undefined ? '' : `${campaign}|`}*`;
   }
 
-  /** The field in the walk's hash with the tag of a first page; an empty text for a later page. */
+  /** Hash field with the ETag digest of a first page; empty for a later page. */
   fieldOf(page: PageOfWalk): string {
     return page.kind === 'first' ? `h${page.limit}` : '';
   }
 
-  /** What is known by the content is no more than a digest in Redis: from itself, a guessed address could be confirmed. */
+  /** Redis sees only digests of content: from the value itself, a guessed address could be confirmed. */
   digestOfTag(etag: string): string {
     return this.#parts.digest('etag', etag);
   }
@@ -81,18 +81,18 @@ export class RedisPageKeys {
     return this.#parts.digest('first', firstRow);
   }
 
-  /** The highest generation that there can be: walks could not move on from one that is far ahead. */
+  /** Highest plausible generation: a walk could never move past one that is far ahead. */
   highest(): number {
     return Math.floor(this.#parts.clock.now() + dayMs) * 1000;
   }
 
-  /** What is no generation is the lowest, and never the present one. */
+  /** Parses a generation; anything else is 0, which is never current. */
   generationOf(text: unknown): number {
     const generation = Number(text);
     return Number.isSafeInteger(generation) && generation > 0 && generation <= this.highest() ? generation : 0;
   }
 
-  /** Wall time of a monotonic one, which is what instances have in common. */
+  /** Converts monotonic to wall time, which instances share. */
   toWall(monotonicMs: number): number {
     const { clock } = this.#parts;
     return Math.round(clock.now() - clock.monotonic() + monotonicMs);

@@ -1,8 +1,8 @@
 /**
- * The pages that instances share, in Redis. One call for a page, whichever instance misses it.
+ * Shares pages between instances in Redis: one call for a page, whichever instance misses it.
  *
- * The first instance to ask for a page that is not there gets the lease (a lock, held for as long as the holder lives). The others
- * wait for the news of it, which every instance hears: that the page has come, or why it will not.
+ * The first instance to miss a page gets the lease, a lock that lasts while its holder lives. The others wait for the message
+ * that the page has arrived, or why it will not.
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
@@ -28,31 +28,31 @@ interface Parts {
   readonly generations: Generations;
   readonly clock: Clock;
   readonly keys: RedisPageKeys;
-  /** Undefined where pages are kept as they are. */
+  /** Undefined if pages are stored unencrypted. */
   readonly keyRing: KeyRing | undefined;
-  /** Names of the teams that there are, on whose account a call can be. */
+  /** Configured teams, which can pay for a call. */
   readonly teams: ReadonlySet<string>;
-  /** Called with what is wrong with a record that cannot be used. */
+  /** Called with the reason when a record is rejected. */
   readonly onUnreadable: (why: Unreadable) => void;
 }
 
 export interface RedisPagesOptions {
-  /** How long a page is kept past its freshness, and a walk's generation past its last first page. */
+  /** How long a page is kept past its freshness, and a generation past the last first page. */
   readonly staleIfErrorSeconds: number;
   readonly maxFreshSeconds: number;
   /** How long a refusal is remembered. */
   readonly notFoundSeconds: number;
-  /** Bytes of the largest content that a page can have. */
+  /** Largest content of a page, in bytes. */
   readonly maxPageBytes: number;
   /** The longest wait for another instance's call. */
   readonly maxWaitMs: number;
 }
 
-/** The news may be a moment behind the lock's end. */
+/** The message may arrive shortly after the lock expires. */
 const slackMs = 10;
-/** A time that no page is fetched after. */
+/** A time after which no page was fetched. */
 const never = Number.MAX_SAFE_INTEGER;
-/** A record is its content, in Brotli at the worst a little longer, and a header with a cursor. */
+/** Room for Brotli's worst case and a header with a cursor. */
 const recordOverheadBytes = 64 * 1024;
 
 export class RedisSecondLevel implements SecondLevel {
@@ -95,7 +95,7 @@ export class RedisSecondLevel implements SecondLevel {
     this.#onPurge = listener;
   }
 
-  /** An instance that cannot be reached at the moment learns of the new generations when it is back. */
+  /** An unreachable instance learns the new generations when it reconnects. */
   async purge(campaign: string | undefined): Promise<boolean> {
     const { redis, generations, keys } = this.#parts;
     redis.publish('purge', keys.namespace, campaign ?? '');
@@ -105,7 +105,7 @@ export class RedisSecondLevel implements SecondLevel {
         return redis.run(purge, [key, `${key}:lock`, keys.walkKeyIn(key), ...values]);
       };
       const replies = await Promise.all(stored.map(forget));
-      if (replies.includes(undefined)) throw new Error('Redis has become unavailable');
+      if (replies.includes(undefined)) throw new Error('Redis became unavailable');
     });
   }
 
@@ -128,7 +128,7 @@ export class RedisSecondLevel implements SecondLevel {
         }
         const answer = await this.#answer(page, reply, wanted, () => this.#leases.take(page, token, demand));
         if (answer) return answer.kind === 'page' ? { ...answer, waited } : answer;
-        notBefore = never; // It cannot be read: we go for another.
+        notBefore = never; // Unreadable: look again for a newer one.
       } finally {
         news.cancel();
       }
@@ -158,7 +158,7 @@ export class RedisSecondLevel implements SecondLevel {
     return parsed;
   }
 
-  /** What a reply comes to; undefined when the page in it cannot be read. */
+  /** Turns a reply into a result; undefined if its page cannot be read. */
   async #answer(
     of: PageOfWalk,
     reply: LookReply,
@@ -200,7 +200,7 @@ export class RedisSecondLevel implements SecondLevel {
     });
   }
 
-  /** What this instance knows of the walk. */
+  /** Arguments with this instance's view of the walk. */
   #ownView(page: PageOfWalk): (string | number)[] {
     const { redis, generations, keys } = this.#parts;
     const { generation, newest, firstPages } = generations.of(page.walk);

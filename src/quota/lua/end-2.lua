@@ -1,12 +1,12 @@
 --[[
-  A call has ended: its slot is free sooner than was assumed, and a message wakes who waits.
+  Ends a call: frees its slot sooner than assumed, and wakes instances that wait.
 
   Input:
-    KEYS[1] slots: the calls that count, by the time until which they do
-    KEYS[2] waiting: what waits on each instance
-    ARGV[1] channel of the messages
+    KEYS[1] slots: calls by the time until which they count
+    KEYS[2] waiting: each instance's queue
+    ARGV[1] message channel
     ARGV[2] name of the call
-    ARGV[3] milliseconds for which it still counts
+    ARGV[3] milliseconds that it still counts
   Output:
     1
 ]]

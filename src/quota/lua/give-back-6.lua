@@ -1,9 +1,9 @@
 --[[
-  Gives back a permit that is not used: no call was made.
+  Returns an unused permit: no call was made.
 
   Input:
     KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)
-    ARGV[1] … ARGV[6] channel, instance, report of the day, parts, calls of a day, highest count (include/day)
+    ARGV[1] … ARGV[6] channel, instance, report of the day, shares, calls per day, highest count (include/day)
     ARGV[7] name of the call
     ARGV[8] its team
   Output:

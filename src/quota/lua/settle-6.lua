@@ -1,11 +1,11 @@
 --[[
-  Redis is back: an instance reports the calls of which it may not know.
+  Reports an instance's calls that Redis may have missed while it was down.
 
   Input:
     KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)
-    ARGV[1] … ARGV[6] channel, instance, report of the day, parts, calls of a day, highest count (include/day)
-    ARGV[7] 1 when calls were made that Redis has not seen
-    ARGV[8] … names of calls and the milliseconds for which they still count, alternating
+    ARGV[1] … ARGV[6] channel, instance, report of the day, shares, calls per day, highest count (include/day)
+    ARGV[7] 1 if calls were made that Redis has not seen
+    ARGV[8] … call names and the milliseconds that they still count, alternating
   Output:
     the day's calls by team, as JSON
 ]]

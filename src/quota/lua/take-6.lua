@@ -1,30 +1,30 @@
 --[[
-  Asks for a permit to call. It goes to the flow with the lowest start tag of all instances' (start-time fair queueing); if that
-  one waits elsewhere, a message wakes its instance, which has a moment to ask for it.
+  Asks for a permit to call. Grants it to the flow with the lowest start tag of all instances (start-time fair queueing). If
+  that flow is queued elsewhere, a message wakes its instance, which has a moment to ask.
 
   Input:
     KEYS[1] … KEYS[6] slots, state, tags, waiting, calls, reported (include/day)
-    ARGV[1] … ARGV[6] channel, instance, report of the day, parts, calls of a day, highest count (include/day)
-    ARGV[7] calls in a second
-    ARGV[8] milliseconds that the permit's slot is taken at first
+    ARGV[1] … ARGV[6] channel, instance, report of the day, shares, calls per day, highest count (include/day)
+    ARGV[7] calls per second
+    ARGV[8] initial life of the permit's slot in milliseconds
     ARGV[9] name of the call
-    ARGV[10] JSON: what waits here, by flow: name, weight, waiting, calls of the day that it must leave to others
-    ARGV[11] milliseconds until this instance could call if it were alone
-    ARGV[12] milliseconds that a call of another instance counts
+    ARGV[10] JSON: this instance's queue by flow: name, weight, waiting, calls of the day to leave to others
+    ARGV[11] milliseconds until this instance could call within its own fraction
+    ARGV[12] milliseconds that another instance's call counts
   Output:
     'granted' or 'wait'
     the day's calls by team, as JSON
     milliseconds to wait
-    what waits on the other instances, as JSON
-    the flow that is granted
+    the other instances' queues, as JSON
+    the granted flow
 ]]
 local limit, holdMs, call, ownText, aloneMs = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10], tonumber(ARGV[11])
 local othersMs = tonumber(ARGV[12])
--- For this long after Redis has come back or was flushed, calls count that it does not know: each instance keeps to its share.
+-- After Redis restarts or is flushed, unknown calls count for this long: each instance keeps to its fraction.
 local settleMs = 2100
--- What has not been asked for again in this time is gone, with its instance.
+-- A queue that is not announced again in this time is gone, with its instance.
 local goneMs = 2000
--- For how long a permit is kept for an instance that does not ask for it.
+-- How long a permit is kept for an instance that does not ask.
 local offerMs, offerAgainMs = 60, 20
 local idleMs = 1000
 

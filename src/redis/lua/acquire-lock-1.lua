@@ -1,12 +1,12 @@
 --[[
-  Takes a lock, unless somebody holds it.
+  Acquires a lock unless another token holds it.
 
   Input:
     KEYS[1] the lock
-    ARGV[1] token of the one who asks
-    ARGV[2] its life in milliseconds
+    ARGV[1] token of the new holder
+    ARGV[2] lifetime in milliseconds
   Output:
-    1 when it was taken, else 0
+    1 if it was acquired, else 0
 ]]
 local lockKey, token, lifeMs = KEYS[1], ARGV[1], ARGV[2]
 

@@ -1,17 +1,17 @@
 --[[
-  Says that an instance is alive, and which others are.
+  Announces that an instance is alive, and returns the instances that are.
 
   Input:
-    KEYS[1] the instances: a sorted set by the time of their last beat
+    KEYS[1] the instances: a sorted set by time of the last beat
     ARGV[1] this instance
     ARGV[2] milliseconds after which an instance without a beat is gone
-    ARGV[3] channel of the messages
+    ARGV[3] message channel
   Output:
     the instances that are alive
 ]]
 local instancesKey, me, goneMs, channel = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local lifeMs = 60000
--- No more are counted: what an instance may call while it is alone is a share of the whole.
+-- Counts no more, since a standalone instance divides the quota by this number.
 local maxInstances = 100
 
 local time = redis.call('TIME')

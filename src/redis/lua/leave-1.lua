@@ -1,11 +1,11 @@
 --[[
-  An instance stops: the others share the quota without it.
+  Removes an instance that stops; the others share the quota without it.
 
   Input:
     KEYS[1] the instances
     ARGV[1] this instance
   Output:
-    1 when it was among them, else 0
+    1 if it was among them, else 0
 ]]
 local instancesKey, me = KEYS[1], ARGV[1]
 

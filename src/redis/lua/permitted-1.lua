@@ -1,13 +1,12 @@
 --[[
-  Tries commands against Redis' access control. Errors of another kind do not matter here: that a value has another type, or that
-  Redis is full.
+  Tests commands against Redis' access control. Ignores other errors, such as a wrong type or a full Redis.
 
   Input:
     KEYS[1] an unused key
-    ARGV[1] channel of the messages
+    ARGV[1] message channel
     ARGV[2] JSON: arguments by command; "key" and "channel" stand for those two
   Output:
-    the first command that is denied and its error, or an empty list
+    the first denied command and its error, or an empty list
 ]]
 local probeKey, channel, commands = KEYS[1], ARGV[1], cjson.decode(ARGV[2])
 

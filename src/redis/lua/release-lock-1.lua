@@ -5,7 +5,7 @@
     KEYS[1] the lock
     ARGV[1] token
   Output:
-    1 when it was released, else 0
+    1 if it was released, else 0
 ]]
 local lockKey, token = KEYS[1], ARGV[1]
 

@@ -1,10 +1,10 @@
 /**
- * The device flow (RFC 8628): a code for a person at another device, and polls until that person has decided.
+ * Serves the device flow (RFC 8628): issues a code, and answers polls until the person has decided.
  */
 import type { Clock } from '../../clock.ts';
 import type { Fields } from './token-shape.ts';
 
-/** What the person at the other device does. */
+/** Decision of the person at the other device. */
 export type DeviceDecision = 'approve' | 'deny' | 'slow_down';
 
 interface Pending {
@@ -15,7 +15,7 @@ interface Pending {
   decision?: DeviceDecision;
 }
 
-/** How a poll ends: approved, or with one of the error codes of RFC 8628 §3.5. */
+/** Outcome of a poll: approved, or an error code of RFC 8628 §3.5. */
 export type PollOutcome =
   | 'approved'
   | 'invalid_grant'
@@ -25,7 +25,7 @@ export type PollOutcome =
   | 'access_denied';
 
 interface Options {
-  /** Life of a device code, and the time between two polls. */
+  /** Lifetime of a device code, and the interval between polls. */
   readonly deviceSeconds?: number;
   readonly intervalSeconds?: number;
 }
@@ -44,7 +44,7 @@ export class DeviceFlow {
     if (this.#pending) this.#pending.decision = decision;
   }
 
-  /** The fields of the answer with a new device code, which replaces one that is pending. */
+  /** Issues a new device code, which replaces a pending one. Returns the response's fields. */
   begin(code: string): Fields {
     const { deviceSeconds = 600, intervalSeconds = 5 } = this.#options;
     this.#pending = {

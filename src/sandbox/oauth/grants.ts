@@ -1,5 +1,5 @@
 /**
- * The tokens that are good: access tokens for their lifetime, refresh tokens once or for long.
+ * Keeps the valid tokens: access tokens for their lifetime, refresh tokens for one use or many.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
@@ -10,11 +10,11 @@ export interface Grant {
 }
 
 interface Options {
-  /** The first refresh token. */
+  /** The initial refresh token. */
   readonly refreshToken: string;
-  /** Whether a refresh token works only once; true without it. */
+  /** Whether a refresh token works only once. Default true. */
   readonly rotating?: boolean;
-  /** Life of an access token; a day without it. */
+  /** Lifetime of access tokens. Default a day. */
   readonly accessTokenSeconds?: number;
 }
 
@@ -24,7 +24,7 @@ export class Grants {
   readonly lifeSeconds: number;
   readonly #isRotating: boolean;
   readonly #clock: Clock;
-  /** When they end, by access token. */
+  /** Expiry by access token. */
   readonly #access = new Map<string, number>();
   readonly #refresh: Set<string>;
 
@@ -39,12 +39,12 @@ export class Grants {
     return (this.#access.get(accessToken) ?? 0) > this.#clock.now();
   }
 
-  /** Ends all access tokens, as if their time were over. */
+  /** Ends all access tokens, as if they had expired. */
   expire(): void {
     this.#access.clear();
   }
 
-  /** Ends all tokens: a person has to authorize again. */
+  /** Ends all tokens: a person must authorize again. */
   revoke(): void {
     this.#access.clear();
     this.#refresh.clear();
@@ -57,7 +57,7 @@ export class Grants {
     return { accessToken, refreshToken };
   }
 
-  /** New tokens for a refresh token; undefined if it is not good, or not any more. */
+  /** Returns new tokens for a refresh token; undefined if it is invalid or spent. */
   refresh(refreshToken: string): Grant | undefined {
     if (!this.#refresh.has(refreshToken)) return undefined;
     if (!this.#isRotating) return this.issue(refreshToken);

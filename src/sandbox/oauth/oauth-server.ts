@@ -1,5 +1,5 @@
 /**
- * The sandbox's OAuth2 endpoint: `…/token` and `…/device/authorize`.
+ * Serves the sandbox's OAuth2 endpoints: `…/token` and `…/device/authorize`.
  */
 import type { Clock } from '../../clock.ts';
 import { type DeviceDecision, DeviceFlow } from './device-flow.ts';
@@ -10,18 +10,18 @@ export interface SandboxOAuthOptions {
   readonly clientId: string;
   /** Undefined for a public client. */
   readonly clientSecret?: string;
-  /** The first refresh token. */
+  /** The initial refresh token. */
   readonly refreshToken: string;
-  /** Whether a refresh token works only once; true without it. */
+  /** Whether a refresh token works only once. Default true. */
   readonly rotating?: boolean;
-  /** Life of an access token; a day without it. */
+  /** Lifetime of access tokens. Default a day. */
   readonly accessTokenSeconds?: number;
-  /** Milliseconds between the moment when a refresh token is spent and the answer. */
+  /** Milliseconds between spending a refresh token and the response. */
   readonly delayMs?: number;
-  /** Life of a device code, and the time between two polls. */
+  /** Lifetime of a device code, and the interval between polls. */
   readonly deviceSeconds?: number;
   readonly intervalSeconds?: number;
-  /** What answers look like; the documented ones without it. */
+  /** Shape of responses. Default as documented. */
   readonly shape?: TokenShape;
 }
 
@@ -48,22 +48,22 @@ export class SandboxOAuth {
     return this.#grants.takes(accessToken);
   }
 
-  /** Ends all access tokens, as if their time were over. */
+  /** Ends all access tokens, as if they had expired. */
   expire(): void {
     this.#grants.expire();
   }
 
-  /** Ends all tokens: a person has to authorize again. */
+  /** Ends all tokens: a person must authorize again. */
   revoke(): void {
     this.#grants.revoke();
   }
 
-  /** What a person gets who authorizes anew. */
+  /** Issues tokens as if a person had authorized again. */
   authorize(): Grant {
     return this.#grants.issue();
   }
 
-  /** From here on, answers look like this. */
+  /** Sets the shape of responses from now on. */
   shape(shape: TokenShape): void {
     this.#shape = shape;
     this.#shaped = 0;
@@ -73,7 +73,7 @@ export class SandboxOAuth {
     this.#device.decide(decision);
   }
 
-  /** @param limited whether only one call a second is taken */
+  /** @param limited whether only one call a second is accepted */
   answer(path: string, authorization: string | undefined, text: string, limited: boolean): OAuthAnswer {
     const now = this.#clock.now();
     const tooSoon = limited && now - this.#lastCallAt < 1000;
@@ -95,12 +95,15 @@ export class SandboxOAuth {
     }
   }
 
-  /** The device flow takes the client's id and no secret, whether there is one or not (vendor's documentation). */
+  /**
+   * Whether the client is authenticated. The device flow takes its id without a secret, even if there is one (vendor's
+   * documentation).
+   */
   #knows(authorization: string | undefined, form: URLSearchParams, isOfDevice: boolean): boolean {
     const { clientId, clientSecret } = this.#options;
     if (isOfDevice || clientSecret === undefined)
       return authorization === undefined && form.get('client_id') === clientId;
-    if (form.has('client_id')) return false; // One kind of credentials a request (RFC 6749 §2.3).
+    if (form.has('client_id')) return false; // One kind of credentials per request (RFC 6749 §2.3).
     const basic = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
     return authorization === `Basic ${basic}`;
   }
@@ -113,7 +116,7 @@ export class SandboxOAuth {
   #beginDevice(form: URLSearchParams): OAuthAnswer {
     if (form.get('response_type') !== 'code' || !form.get('state')) return fail('invalid_request');
     const scopes = form.get('scope')?.split(' ') ?? [];
-    // Campaigns are read with the one, and refresh tokens come with the other.
+    // The first scope allows reading campaigns, the second yields refresh tokens.
     if (!['campaign_data', 'offline_access'].every((scope) => scopes.includes(scope))) return fail('invalid_scope');
     return this.#shapely(this.#device.begin(newToken()));
   }

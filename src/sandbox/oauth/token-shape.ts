@@ -1,26 +1,26 @@
 /**
- * Answers with tokens, in every form in which they may come.
+ * Shapes token responses in every form that may occur.
  */
 import type { SandboxAnswer } from '../answer.ts';
 
 /**
- * What answers with tokens look like. The vendor documents one form; its server's paths have the form of Okta's, so that all
- * that Okta sends may come.
+ * Shape of token responses. The vendor documents one form; its server's paths look like Okta's, so anything that Okta sends
+ * may occur.
  */
 export interface TokenShape {
-  /** `okta`: with an `id_token` and Okta's headers; `minimal`: the two tokens and nothing else. */
+  /** `okta`: with an `id_token` and Okta's headers; `minimal`: only the two tokens. */
   readonly answers?: 'standard' | 'okta' | 'minimal';
-  /** What is odd about them; all of these at once. */
+  /** Oddities, all applied at once. */
   readonly oddities?: readonly TokenOddity[];
-  /** Put over the fields of the answer, under their own names; null where JSON has null. */
+  /** Overrides fields of the response by name; null is JSON null. */
   readonly fields?: Readonly<Record<string, unknown>>;
-  /** Instead of 200. */
+  /** Status instead of 200. */
   readonly status?: number;
-  /** Calls that are answered like this, and later ones as documented; all without it. */
+  /** Number of responses with this shape; later ones are as documented. Default all. */
   readonly times?: number;
 }
 
-/** By name, what is done to an answer: to its fields, to its text, or to its way through the network. */
+/** Oddities by name: of the fields, the text, or the transfer. */
 export type TokenOddity = keyof typeof fieldOddities | keyof typeof textOddities | 'cut' | 'stall';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -60,13 +60,13 @@ const textOddities = {
   endless: (text: string) => text.replace(/\}$/, `,"padding":"${'p'.repeat(3_000_000)}"}`),
 };
 
-/** An answer, and how far it gets. */
+/** A response, and where it breaks off. */
 export interface OAuthAnswer extends SandboxAnswer {
-  /** Without its last characters: then the connection breaks, or nothing more comes. */
+  /** Omits the last characters: then the connection breaks (`cut`) or nothing more arrives (`stall`). */
   readonly ends?: 'cut' | 'stall';
 }
 
-/** The answer with these fields, in this shape. */
+/** Builds a response with these fields in this shape. */
 export function shapely(shape: TokenShape, standard: Fields): OAuthAnswer {
   const oddities = shape.oddities ?? [];
   let fields = standard;
@@ -83,7 +83,7 @@ export function shapely(shape: TokenShape, standard: Fields): OAuthAnswer {
   };
 }
 
-/** The fields of a grant, as many as the shape has. */
+/** Selects the fields of a grant for the shape. */
 export function grantFields({ answers }: TokenShape, standard: Fields, clientId: string, nowMs: number): Fields {
   switch (answers) {
     case 'minimal':
@@ -104,7 +104,7 @@ const oktaHeaders = {
   'X-Rate-Limit-Remaining': '299',
 };
 
-/** Three parts in base64url, with a signature that is none. */
+/** A JWT with a fake signature. */
 function idToken(clientId: string, nowMs: number): string {
   const issuedAt = Math.floor(nowMs / 1000);
   const claims = {

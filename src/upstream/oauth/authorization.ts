@@ -1,5 +1,5 @@
 /**
- * A person allows Sendgate to read the account's campaigns, once; the tokens go into the token file.
+ * Authorizes Sendgate once: a person allows it to read the account's campaigns, and the tokens go into the token file.
  */
 import { type Clock, sleep } from '../../clock.ts';
 import type { Transport } from '../transport.ts';
@@ -12,15 +12,15 @@ import type { Grant } from './token-answer.ts';
 import { GrantError, type OAuthClient, type TokenEndpoint } from './token-endpoint.ts';
 import { readTokens } from './token-file.ts';
 
-/** What the person sees. */
+/** Output to the person. */
 export interface Terminal {
   say(text: string): void;
-  /** In place of what was said of the wait before. */
+  /** Replaces the previous waiting line. */
   waiting(text: string): void;
   succeed(text: string): void;
 }
 
-/** The end of the program: its exit code, and the last that the person reads. */
+/** How the program ends: its exit code and its last message. */
 export interface Ending {
   readonly code: 0 | 1;
   readonly text: string;
@@ -31,13 +31,13 @@ export interface AuthorizationParts {
   readonly endpoint: Pick<TokenEndpoint, 'deviceCode' | 'device'>;
   readonly transport: Pick<Transport, 'send'>;
   readonly tokenFile: string;
-  /** The configured refresh token, to which the new tokens are not to be taken for those that follow it. */
+  /** The configured refresh token, so that the new tokens are not mistaken for its successors. */
   readonly configured: string | undefined;
   readonly clock: Clock;
   readonly terminal: Terminal;
 }
 
-/** The endpoint takes one call a second (vendor's documentation). */
+/** The endpoint accepts one call a second (vendor's documentation). */
 const betweenCallsMs = 1_000;
 
 export class Authorization {
@@ -48,12 +48,12 @@ export class Authorization {
     this.#parts = parts;
   }
 
-  /** `storing`: access is granted and not on disk yet; that takes a moment, and must not be cancelled. */
+  /** `storing`: access is granted but not on disk yet. That takes a moment and must not be cancelled. */
   get state(): 'waiting' | 'storing' | 'stored' {
     return this.#state;
   }
 
-  /** Never rejects for what Constant Contact or the person does. */
+  /** Runs the flow. Never rejects for anything that Constant Contact or the person does. */
   async run(): Promise<Ending> {
     try {
       const grant = await this.#askPerson();
@@ -81,7 +81,7 @@ export class Authorization {
     });
   }
 
-  /** The ending, where the tokens could not be stored. */
+  /** Stores the tokens. Returns an ending only on failure. */
   async #store(grant: Grant): Promise<Ending | undefined> {
     const { client, tokenFile, configured, terminal, clock } = this.#parts;
     const { refreshToken } = grant;
@@ -106,13 +106,13 @@ export class Authorization {
     if (!accessToken) {
       return {
         code: 1,
-        text: `They have no access token that can be used yet (${reason}). They are kept: Sendgate asks for one when it runs.`,
+        text: `The tokens include no usable access token yet (${reason}). They are stored: Sendgate requests one when it runs.`,
       };
     }
     return endingOf(await tryOut(accessToken, transport, client.timeoutMs));
   }
 
-  /** An access token for a grant that brought none which can be used. */
+  /** Refreshes, for a grant without a usable access token. */
   async #refresh(): Promise<Pick<Grant, 'accessToken'> & { readonly reason?: string }> {
     const { client, tokenFile, configured, clock } = this.#parts;
     await sleep(clock, betweenCallsMs);
@@ -130,7 +130,7 @@ function minutes(ms: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** What ended it, in words, and what to do. */
+/** Messages by reason, with what to do. */
 const endings: Readonly<Record<string, string>> = {
   access_denied: 'Access was denied. Nothing was stored. To try again, run this again.',
   expired_token: 'The code has expired. Nothing was stored. Run this again, and open the address within its time.',
@@ -139,7 +139,7 @@ const endings: Readonly<Record<string, string>> = {
     "The application may not use the device flow: choose it in the application's settings at Constant Contact.",
 };
 
-/** By the vendor's documentation: Owner and Manager may, a Campaign Creator may not. */
+/** The vendor's documentation allows Owner and Manager, not a Campaign Creator. */
 const noReports =
   'The user who allowed access may not read reports (a Campaign Creator may not), and Constant Contact will refuse all of them. ' +
   "The tokens are stored all the same. Run this again, and allow access as the account's Owner or as an Account Manager.";

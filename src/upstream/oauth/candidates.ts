@@ -1,30 +1,30 @@
 /**
- * Which refresh tokens there are to refresh with, the one to be tried first.
+ * Lists the refresh tokens to try, in order.
  */
 import { isFrom, type StoredTokens, sha256 } from './stored-tokens.ts';
 
 export interface Candidate {
   readonly refreshToken: string;
-  /** Whether it belongs to the tokens that are stored. */
+  /** Whether it belongs to the stored tokens. */
   readonly isStored: boolean;
   readonly beganWith: string | undefined;
 }
 
-/** A configured token that has not been used yet comes first: an operator has put it there. */
+/** Lists the candidates. An unused configured token comes first: an operator has just set it. */
 export function candidates(stored: StoredTokens | undefined, configured: string | undefined): readonly Candidate[] {
   const all: Candidate[] = [];
   const digest = configured === undefined ? undefined : sha256(configured);
   if (configured !== undefined && !(stored && isFrom(configured, stored))) {
     all.push({ refreshToken: configured, isStored: false, beganWith: digest });
   }
-  // Once it has worked, the file's chain counts as begun with the configured token: that one is not tried any more.
+  // Once a stored token works, its chain counts as started by the configured token, which is not tried again.
   for (const refreshToken of [stored?.refreshToken, stored?.replaced]) {
     if (stored && refreshToken) all.push({ refreshToken, isStored: true, beganWith: digest ?? stored.beganWith });
   }
   return all;
 }
 
-/** The later ones, if they are for this application and go back to the configured refresh token. */
+/** Returns the later tokens, among those for this application that descend from the configured refresh token. */
 export function newest(
   own: StoredTokens | undefined,
   others: StoredTokens | undefined,

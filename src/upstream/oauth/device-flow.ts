@@ -1,5 +1,5 @@
 /**
- * The device flow (RFC 8628): a person allows access at another device, while we ask whether it is done.
+ * The device flow (RFC 8628): polls while a person allows access on another device.
  */
 import type { Grant } from './token-answer.ts';
 import { type DeviceCode, GrantError, type TokenEndpoint } from './token-endpoint.ts';
@@ -7,7 +7,7 @@ import { type DeviceCode, GrantError, type TokenEndpoint } from './token-endpoin
 /** Added to the interval after each `slow_down` (RFC 8628 §3.5). */
 const slowDownSeconds = 5;
 
-/** Begins the flow; the endpoint may be busy with the refreshes of a Sendgate that runs. @throws GrantError */
+/** Begins the flow. Retries, since a running Sendgate's refreshes may keep the endpoint busy. @throws GrantError */
 export async function begin(
   endpoint: Pick<TokenEndpoint, 'deviceCode'>,
   wait: (seconds: number) => Promise<void>,
@@ -23,7 +23,7 @@ export async function begin(
 }
 
 /**
- * Asks until the person has decided.
+ * Polls until the person has decided.
  *
  * @param wait waits that many seconds; rejects to end the flow
  * @throws GrantError: `access_denied`, `expired_token`, or whatever else ends it
@@ -41,7 +41,7 @@ export async function untilDecided(
     } catch (error) {
       if (!(error instanceof GrantError)) throw error;
       if (error.reason === 'slow_down') interval += slowDownSeconds;
-      // A connection that has broken may hold the next time (§3.5): it is tried more slowly, until the code expires.
+      // A broken connection may work next time (§3.5): poll more slowly until the code expires.
       else if (error.isPassing) interval = Math.min(interval * 2, 60);
       else if (error.reason !== 'authorization_pending') throw error;
     }

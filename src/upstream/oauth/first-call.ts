@@ -1,5 +1,5 @@
 /**
- * Tries an access token that a person has just allowed: two calls that read no personal data.
+ * Tests a new access token with two calls that read no personal data.
  */
 import { Problem } from '../../problems.ts';
 import type { ErrorReply } from '../adapter.ts';
@@ -9,12 +9,12 @@ import { mayReadReports, privilegesPath } from '../privileges.ts';
 import type { Transport } from '../transport.ts';
 import { xrefsPath } from '../v3-ids.ts';
 
-/** `untried`: Constant Contact gave no sane answer, which says nothing of the token. */
+/** `untried`: no sane response, which says nothing about the token. */
 export type FirstCall =
   | { readonly outcome: 'works' | 'untried' | 'no-reports' }
   | { readonly outcome: 'refused'; readonly status: number };
 
-/** Asks for the user's privileges, and for what the v2 id 1 means. */
+/** Requests the user's privileges, and the meaning of v2 id 1. */
 export async function tryOut(
   accessToken: string,
   transport: Pick<Transport, 'send'>,
@@ -39,12 +39,12 @@ function refusalIn(reply: ErrorReply, path: string): FirstCall | undefined {
   const { status } = reply;
   if (isAccessDenied(reply)) return { outcome: 'no-reports' };
   if (path === privilegesPath && status === 200 && !readsReports(reply.body)) return { outcome: 'no-reports' };
-  // That the path for v2's ids has been removed, as announced, is no refusal.
+  // The path for v2's ids may have been removed, as announced: not a refusal.
   if (path === xrefsPath && hasNoPath(reply)) return undefined;
   return status === 401 || status === 403 ? { outcome: 'refused', status } : undefined;
 }
 
-/** A list that cannot be read tells nothing. */
+/** Whether the user may read reports; true if the list is unreadable. */
 function readsReports(body: string): boolean {
   try {
     mayReadReports(body);

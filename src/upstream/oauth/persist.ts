@@ -9,21 +9,24 @@ import { completeWrite, readTokens, writeTokens } from './token-file.ts';
 /** Independent of `timeoutMs`: tokens that are not on disk are lost. */
 const storeForMs = 10_000;
 const pollMs = 50;
-/** A refresh that is under way comes to its end, or its lock to that of a dead one. */
+/** Long enough for a running refresh to end, or for a dead one's lock to go stale. */
 const storeLockMs = 75_000;
 
-/** Time, so that tests can bring their own. */
+/** Time, injected by tests. */
 export interface RefreshTime {
   /** Wall time, in milliseconds. */
   readonly now: () => number;
   readonly wait: (ms: number) => Promise<unknown>;
-  /** Bounds `timeoutMs` of an order: others wait for the lock meanwhile. */
+  /** Upper bound of an order's `timeoutMs`: others wait for the lock. */
   readonly longestCallMs: number;
 }
 
 export const realTime: RefreshTime = { now: Date.now, wait: delay, longestCallMs: 10_000 };
 
-/** Writes tokens whose refresh token is the only one that works: a disk that is full for a moment must not cost the account. */
+/**
+ * Writes tokens, and retries on failure: their refresh token is the only one that works, and a briefly full disk must not
+ * cost the account.
+ */
 export async function persist(
   tokenFile: string,
   tokens: StoredTokens,
@@ -40,7 +43,7 @@ export async function persist(
   }
 }
 
-/** Stores tokens that a person has authorized. Returns whether it could. */
+/** Stores tokens that a person has authorized. Returns whether they were stored. */
 export async function storeTokens(tokenFile: string, tokens: StoredTokens): Promise<boolean> {
   const unlock = await lock(`${tokenFile}.lock`, storeLockMs);
   try {
@@ -56,7 +59,7 @@ export async function storeTokens(tokenFile: string, tokens: StoredTokens): Prom
   }
 }
 
-/** Stores tokens that another instance has refreshed, unless the file has later ones. Returns whether it did. */
+/** Stores tokens that another instance has refreshed, unless the file has later ones. Returns whether they were stored. */
 export async function borrowTokens(tokenFile: string, tokens: StoredTokens, timeoutMs: number): Promise<boolean> {
   const unlock = await lock(`${tokenFile}.lock`, timeoutMs);
   if (!unlock) return false;

@@ -1,5 +1,5 @@
 /**
- * One refresh of the tokens, from lock to disk.
+ * Refreshes the tokens once, from lock to disk.
  */
 import { existsSync } from 'node:fs';
 import { lock } from '../../storage/file-lock.ts';
@@ -12,28 +12,28 @@ import { checkReadable, checkWritable, completeWrite, readTokens, writeTokens } 
 
 export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
-  /** The configured refresh token, with which the first chain begins. */
+  /** The configured refresh token, which starts the first chain. */
   readonly refreshToken?: string | undefined;
-  /** Where the tokens of all instances are; undefined where the file is all there is. */
+  /** Where instances share their tokens; undefined without sharing. */
   readonly sharing?: TokenSharing | undefined;
-  /** The access token that is to be replaced: if the file holds another one, somebody else has been quicker. */
+  /** The access token to replace. If the file has another one, another process has already refreshed. */
   readonly replaces?: string | undefined;
-  /** The latest tokens that the service has read from the file: they count where the file has none any more. */
+  /** The latest tokens that the service has read from the file, used if the file has none any more. */
   readonly held?: StoredTokens | undefined;
 }
 
-/** What came of it. The tokens are in the file. */
+/** Outcome of a refresh. The tokens are in the file. */
 export interface RefreshOutcome {
   /** `refused`: a person has to authorize again. */
   readonly outcome: 'renewed' | 'refused' | 'failed';
-  /** Out of a closed set; that of a GrantError, `token-file`, `locked`, `redis` or `no-refresh-token`. */
+  /** From a closed set: that of a GrantError, `token-file`, `locked`, `redis` or `no-refresh-token`. */
   readonly reason?: string;
 }
 
-/** The endpoint takes one call a second (vendor's documentation). */
+/** The endpoint accepts one call a second (vendor's documentation). */
 const betweenCallsMs = 1_000;
 
-/** Refreshes, unless another process has. One at a time for one file: a refresh token may work only once. */
+/** Refreshes, unless another process has already. One at a time per file: a refresh token may work only once. */
 export async function refreshTokens(given: RefreshOrder, other: Partial<RefreshTime> = {}): Promise<RefreshOutcome> {
   const time = { ...realTime, ...other };
   const order = { ...given, timeoutMs: Math.min(given.timeoutMs, time.longestCallMs) };
@@ -73,24 +73,24 @@ async function refreshLocked(
     return { outcome: 'renewed' };
   }
   const all = candidates(stored, configured);
-  // A refresh token that another instance may have spent, if it were used again, could lose the account for all of them.
+  // Another instance may have spent this refresh token; using it again could lose the account for all instances.
   const isLatest = !stored?.borrowed || theirs?.refreshToken === stored.refreshToken;
   if (order.sharing && !isLatest && all[0]?.refreshToken === stored.refreshToken) {
     return { outcome: 'failed', reason: 'redis' };
   }
-  // Before a refresh token is spent: the next one has to have a place.
+  // Check before a refresh token is spent: the next one must be storable.
   checkWritable(tokenFile);
   return tryEach(all, endpoint, { clientId, stored, time }, async (tokens) => {
     try {
       await persist(tokenFile, tokens, time);
     } finally {
-      // Also when the disk has not taken them: it is the last place where they may be.
+      // Even if the disk failed: Redis is then the last place for the tokens.
       await shared?.write(tokens, time.now());
     }
   });
 }
 
-/** Whether somebody else has refreshed the tokens. */
+/** Whether another process or instance has refreshed the tokens. */
 function isRenewed(stored: StoredTokens, { replaces, refreshToken }: RefreshOrder, nowMs: number): boolean {
   const isOther = stored.accessToken !== '' && stored.accessToken !== replaces;
   return isOther && stored.expiresAt > nowMs && isFrom(refreshToken, stored);
@@ -104,7 +104,7 @@ interface Before {
 
 type Keep = (tokens: StoredTokens) => Promise<void>;
 
-/** Sends one refresh token after the other, until one is not refused for good. @throws GrantError, or what `keep` throws */
+/** Tries refresh tokens in order until one is not refused for good. @throws GrantError, or what `keep` throws */
 async function tryEach(
   all: readonly Candidate[],
   endpoint: TokenEndpoint,
@@ -138,7 +138,7 @@ async function tryOne(
     await keep(tokens);
     return { outcome: 'renewed' };
   }
-  // Without a new access token the one before goes on to its end, if it is the same person's.
+  // Without a new access token, the old one stays in use if it belongs to the same person.
   const kept = isStored && stored ? { accessToken: stored.accessToken, expiresAt: stored.expiresAt } : {};
   await keep({ ...tokens, ...kept });
   return { outcome: 'failed', reason };

@@ -1,6 +1,6 @@
 /**
- * The tokens of all instances, in Redis: refreshed by one, read by all. Never as they are: they are encrypted with what
- * only the instances know.
+ * Shares tokens between instances through Redis: refreshed by one, read by all. Encrypted with a key that only the instances
+ * know.
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
 import type { Redis as Client, Cluster } from 'ioredis';
@@ -14,36 +14,36 @@ import { within } from '../../redis/time-limit.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
 import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
-/** How the tokens are kept, in a form that can be handed to another process. */
+/** How tokens are shared, in a form that can be passed to another process. */
 export interface TokenSharing {
   readonly redisUrl: string;
-  /** Of the tokens; that of the lock and of the channel of messages beside it. */
+  /** Key of the tokens; their lock's key derives from it. */
   readonly key: string;
   readonly channel: string;
-  /** In base64, the one in use first. */
+  /** In base64, current key first. */
   readonly sealingKeys: readonly string[];
 }
 
-/** There is no hurry: a refresh takes longer. */
+/** Generous: a refresh takes longer. */
 const patienceMs = 1_000;
 
-/** Clocks of instances differ by seconds: tokens that were issued later than this are none of ours. */
+/** Instances' clocks differ by seconds: tokens from further ahead are not ours. */
 const maxAheadMs = 3_600_000;
 const put = loadScript(import.meta.url, 'lua/put-tokens-1.lua');
 const get = loadScript(import.meta.url, 'lua/get-tokens-1.lua');
 
-/** The key that instances have in common without being given one. */
+/** Derives the shared key from the client secret, if no key is configured. */
 export function tokenKeyOf(clientSecret: string): string {
   return Buffer.from(hkdfSync('sha256', clientSecret, '', 'sendgate tokens', 32)).toString('base64');
 }
 
-/** The tokens of all instances, as the service sees them. */
+/** The shared tokens, for the service. */
 export class SharedTokens {
   readonly #redis: Redis;
   readonly #clock: Clock;
   readonly #sharing: () => TokenSharing | undefined;
 
-  /** @param sharing undefined while there is nothing to encrypt them with: they are not shared then */
+  /** @param sharing undefined without an encryption key: then nothing is shared */
   constructor(redis: Redis, clock: Clock, sharing: () => TokenSharing | undefined) {
     this.#redis = redis;
     this.#clock = clock;
@@ -51,9 +51,9 @@ export class SharedTokens {
   }
 
   /**
-   * Brings what is held here and what the instances share to the later of the two.
+   * Brings this instance's tokens and the shared ones to the later of the two.
    *
-   * @param borrow called with later tokens; returns whether it took them, and so does this
+   * @param borrow called with later tokens; returns whether it stored them, as does this method
    */
   async reconcile(own: StoredTokens | undefined, borrow: (theirs: StoredTokens) => Promise<boolean>): Promise<boolean> {
     const sharing = this.#sharing();
@@ -61,7 +61,7 @@ export class SharedTokens {
     const { key, channel } = sharing;
     const theirs = fromRecord(sharing, await this.#redis.run(get, [key]));
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
-      // The instance that has refreshed them comes first: its tokens may be later than those borrowed from it.
+      // The instance that refreshed them goes first: it may have later tokens than those borrowed from it.
       if (own.borrowed && !this.#redis.isSettled) return false;
       await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel, this.#clock.now() + maxAheadMs]);
       return false;
@@ -69,14 +69,14 @@ export class SharedTokens {
     return theirs !== undefined && (await borrow(theirs));
   }
 
-  /** Has `listener` called whenever there may be something to reconcile. */
+  /** Calls `listener` whenever there may be something to reconcile. */
   listen(listener: () => void): void {
     this.#redis.on('tokens', listener);
     this.#redis.onUp(listener);
   }
 }
 
-/** The tokens of all instances during a refresh, of which there is one at a time among them. */
+/** The shared tokens during a refresh; only one refresh runs among all instances. */
 export class SharedRefresh {
   readonly #sharing: TokenSharing;
   readonly #client: Client | Cluster;
@@ -87,12 +87,12 @@ export class SharedRefresh {
     this.#client = client;
   }
 
-  /** Resolves with the lock held; with undefined when Redis is unavailable, or `locked` when others hold it for too long. */
+  /** Acquires the lock. Resolves with undefined if Redis is unavailable, or `locked` if others hold it too long. */
   static async begin(sharing: TokenSharing, forMs: number): Promise<SharedRefresh | 'locked' | undefined> {
     const address = parseRedisUrl(sharing.redisUrl);
     if (!address) return undefined;
     const client = connect(address);
-    client.on('error', () => {}); // What is asked says so itself.
+    client.on('error', () => {}); // Each command reports its own failure.
     const refresh = new SharedRefresh(sharing, client);
     const outcome = await refresh.#acquire(forMs).catch(() => undefined);
     if (outcome === true) return refresh;
@@ -105,11 +105,11 @@ export class SharedRefresh {
     return fromRecord(this.#sharing, record);
   }
 
-  /** @param nowMs wall time */
+  /** @param nowMs wall time in milliseconds */
   async write(tokens: StoredTokens, nowMs: number): Promise<void> {
     const { key, channel } = this.#sharing;
     const values = [key, tokens.issuedAt, toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
-    // The service puts them when Redis is back.
+    // The service shares them when Redis is back.
     await this.#run(put, values).catch(() => {});
   }
 

@@ -1,30 +1,33 @@
 /**
- * The tokens that are kept: what a grant leaves, to whom they belong, and which of two are the later ones.
+ * Stored tokens: made from a grant, matched to their application, and compared by age.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Grant } from './token-answer.ts';
 
 const shape = z.object({
-  /** The application that they were given to; another one's are of no use. */
+  /** Application that the tokens were issued to; another's are useless. */
   clientId: z.string(),
   refreshToken: z.string().min(1),
-  /** The refresh token before it, where the answer that brought this one was no grant: if this one is refused, that one may not be. */
+  /**
+   * The previous refresh token, if this one came in a response that was not a grant: if this one is refused, that one may
+   * still work.
+   */
   replaced: z.string().min(1).optional(),
-  /** Empty where the answer that brought the refresh token had none that could be used. */
+  /** Empty if the response with the refresh token had no usable access token. */
   accessToken: z.string(),
-  /** Milliseconds of wall time. */
+  /** Wall time in milliseconds. */
   issuedAt: z.int(),
   expiresAt: z.int(),
-  /** SHA-256 of the configured refresh token with which this chain began; undefined when a person authorized it. */
+  /** SHA-256 of the configured refresh token that started this chain; undefined if a person authorized it. */
   beganWith: z.string().optional(),
-  /** Another instance has refreshed them: it, or yet another one, may have spent the refresh token by now. */
+  /** Whether another instance refreshed them; any instance may have spent the refresh token since. */
   borrowed: z.boolean().optional(),
 });
 
 export type StoredTokens = Readonly<z.output<typeof shape>>;
 
-/** Undefined when the text holds none. */
+/** Parses stored tokens; undefined if invalid. */
 export function parseTokens(text: string): StoredTokens | undefined {
   try {
     return shape.parse(JSON.parse(text));
@@ -33,7 +36,10 @@ export function parseTokens(text: string): StoredTokens | undefined {
   }
 }
 
-/** @param before what the grant was asked with; its refresh token is kept where the grant brings no other one */
+/**
+ * Makes stored tokens from a grant. @param before what the grant was requested with; its refresh token stays if the grant has
+ * none
+ */
 export function toStored(
   { accessToken, refreshToken, expiresInSeconds, reason }: Grant,
   before: Pick<StoredTokens, 'clientId' | 'refreshToken' | 'beganWith' | 'issuedAt'>,
@@ -48,14 +54,14 @@ export function toStored(
   };
 }
 
-/** Whether the configured refresh token, if there is one, is that with which these tokens began. */
+/** Whether these tokens descend from the configured refresh token; true if none is configured. */
 export function isFrom(configured: string | undefined, { beganWith }: Pick<StoredTokens, 'beganWith'>): boolean {
   return configured === undefined || beganWith === sha256(configured);
 }
 
 /**
- * Of two tokens, the ones that were issued later are the latest: on a clock that was set back, those that replace others would
- * be taken for the earlier ones, and a refresh token that is spent for the one to use.
+ * Returns an issue time later than that of the replaced tokens, even if the clock was set back: the later tokens must win, or
+ * a spent refresh token would be used again.
  */
 export function laterThan(replaced: StoredTokens | undefined, now: number): number {
   return Math.max(now, (replaced?.issuedAt ?? 0) + 1);

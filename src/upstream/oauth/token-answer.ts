@@ -1,44 +1,44 @@
 /**
- * What a token endpoint answers, read so that nothing else in it can cost the refresh token: the one that was sent may be spent.
+ * Parses responses of the token endpoint so that nothing can cost the refresh token: the one that was sent may be spent.
  */
 import { parseJson } from '../../model/json.ts';
 
-/** What an answer brings. */
+/** Content of a response. */
 export interface Grant {
-  /** Undefined when it brings none that can be used: `reason` says why. */
+  /** Undefined if there is no usable one; `reason` says why. */
   readonly accessToken: string | undefined;
-  /** The next refresh token, or the same again where they live long. Kept whatever else the answer says. */
+  /** The next refresh token, or the same one if they are long-lived. Kept whatever else the response says. */
   readonly refreshToken: string | undefined;
   readonly expiresInSeconds: number;
-  /** Out of the closed set of a GrantError. */
+  /** From the closed set of a GrantError. */
   readonly reason?: string;
 }
 
-/** A life of a day is what the vendor documents. It is taken for any that is missing, cannot be read, is over or is longer. */
+/** The documented lifetime, a day. Used if the lifetime is missing, invalid or longer. */
 const documentedLifeSeconds = 86_400;
 /** RFC 6749, appendix A.17: printable ASCII. Okta's have 50 characters, JWTs some thousands. */
 const refreshTokenPattern = /^[\x20-\x7e]{1,16384}$/;
-/** As in a header: without spaces. */
+/** Header-safe: no spaces. */
 const accessTokenPattern = /^[\x21-\x7e]{1,16384}$/;
-/** An error code as RFC 6749 §5.2 and RFC 8628 §3.5 have them. */
+/** Error codes of RFC 6749 §5.2 and RFC 8628 §3.5. */
 const codePattern = /^[a-z_]{3,40}$/;
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The answer's object; undefined when it is none, or not all of it. Never throws. */
+/** Parses the response's JSON object; undefined if invalid or incomplete. Never throws. */
 export function fieldsOf(body: string): Fields | undefined {
   try {
     const json = parseJson(body.replace(/^\ufeff/, ''));
     return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Fields) : undefined;
   } catch {
-    return undefined; // The SyntaxError quotes the body, so it ends here.
+    return undefined; // The SyntaxError quotes the body, so it is not passed on.
   }
 }
 
 /**
- * Reads an answer to a request for tokens. Never throws.
+ * Parses a response to a token request. Never throws.
  *
- * @param failure why this is not the whole answer, as a reason
+ * @param failure reason why the response is incomplete
  */
 export function readGrant(status: number, body: string, failure?: string): Grant {
   const fields = fieldsOf(body);
@@ -56,9 +56,9 @@ export function readGrant(status: number, body: string, failure?: string): Grant
 }
 
 /**
- * Why an answer grants nothing that can be used now; undefined when it looks as if it did.
+ * Returns why a response is not a grant; undefined if it looks like one.
  *
- * @param failure why the answer did not come to its end; of no consequence where its object did
+ * @param failure why the response is incomplete; ignored if its JSON object is complete
  */
 export function reasonOf(status: number, fields: Fields | undefined, failure?: string): string | undefined {
   if (status === 429) return 'throttled';
@@ -70,18 +70,18 @@ export function reasonOf(status: number, fields: Fields | undefined, failure?: s
   return status >= 200 && status < 300 ? undefined : 'unusable-answer';
 }
 
-/** Whether there is a type that is not ours: it would need another header. None is as good as `Bearer`. */
+/** Whether the token type is unsupported: it would need another header. A missing type counts as `Bearer`. */
 function isOtherType(type: unknown): boolean {
   return typeof type === 'string' && !/^(bearer)?$/i.test(type.trim());
 }
 
-/** Seconds, from 1 to a day. */
+/** Lifetime in seconds, from 1 to a day. */
 function lifeOf(value: unknown): number {
   const seconds = secondsOf(value);
   return seconds === undefined || seconds > documentedLifeSeconds ? documentedLifeSeconds : seconds;
 }
 
-/** A number of seconds or a text that is one; undefined for whatever is none, or is not ahead. */
+/** Parses positive seconds from a number or numeric string; undefined otherwise. */
 export function secondsOf(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^\s*\d{1,15}(\.\d{1,15})?\s*$/.test(value) ? Number(value) : value;
   if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds <= 0) return undefined;
@@ -93,8 +93,8 @@ export function text(value: unknown, pattern: RegExp): string | undefined {
 }
 
 /**
- * The last value of an object's member that is a whole string, however the text goes on or breaks off behind it: what is read
- * where JSON.parse gives up, or where a name stands twice. One pass; members of nested objects do not count.
+ * Returns the last complete string value of a member, even if the text breaks off behind it: used if JSON.parse fails or a
+ * name occurs twice. One pass; ignores nested objects.
  */
 function lastStringOf(body: string, name: string): string | undefined {
   if (!/^\ufeff?\s*\{/.test(body)) return undefined;
@@ -114,7 +114,7 @@ function lastStringOf(body: string, name: string): string | undefined {
 
 const nesting: ReadonlyMap<string, number> = new Map(Object.entries({ '{': 1, '[': 1, '}': -1, ']': -1 }));
 
-/** The brackets of a JSON text, with the strings, colons and commas of its outermost object; up to a string that does not end. */
+/** Yields brackets, and the outermost object's strings, colons and commas, up to an unterminated string. */
 function* partsOf(body: string): Generator<string> {
   let depth = 0;
   for (let n = 0; n < body.length; n++) {

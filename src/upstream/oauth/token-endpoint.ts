@@ -1,5 +1,5 @@
 /**
- * Constant Contact's OAuth2 server: the refresh of tokens, and the device flow by which a person gives the first ones.
+ * Client of Constant Contact's OAuth2 server: refreshes tokens, and runs the device flow that yields the first ones.
  */
 import { randomBytes } from 'node:crypto';
 import { Problem } from '../../problems.ts';
@@ -7,15 +7,15 @@ import { ConnectionFailure, type Salvaged, Transport } from '../transport.ts';
 import { fieldsOf, type Grant, readGrant, reasonOf, secondsOf, text } from './token-answer.ts';
 
 export interface OAuthClient {
-  /** `…/v1/token`; the device endpoint is beside it, at `…/v1/device/authorize`. */
+  /** `…/v1/token`; the device endpoint is `…/v1/device/authorize` beside it. */
   readonly tokenUrl: string;
   readonly clientId: string;
   /** Undefined for a public client. */
   readonly clientSecret?: string | undefined;
   readonly userAgent: string;
-  /** Until an answer begins. */
+  /** Until the response begins. */
   readonly timeoutMs: number;
-  /** From then on until it ends; 10 seconds without it. */
+  /** From then until it ends. Default 10 seconds. */
   readonly bodyMs?: number | undefined;
 }
 
@@ -28,9 +28,9 @@ export interface DeviceCode {
 }
 
 /**
- * Why there is no grant, out of a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`, `redirect`,
- * Node's code of a connection, `token-type` (one that is no bearer's), `no-access-token` or `unusable-answer`. Nothing else of
- * what the server said.
+ * Why there is no grant, from a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`, `redirect`,
+ * Node's connection error code, `token-type` (not a bearer token), `no-access-token` or `unusable-answer`. Contains nothing
+ * else that the server said.
  */
 export class GrantError extends Error {
   override readonly name = 'GrantError';
@@ -41,38 +41,38 @@ export class GrantError extends Error {
     this.reason = reason;
   }
 
-  /** Whether it may pass by itself. */
+  /** Whether a later try may succeed. */
   get isPassing(): boolean {
     return /^[A-Z]|^(throttled|http-5xx|timeout)$/.test(this.reason);
   }
 
-  /** Whether the application or a person has to do something before another try can work. */
+  /** Whether a person must act before another try can succeed. */
   get isFinal(): boolean {
     return ['invalid_grant', 'invalid_client', 'unauthorized_client'].includes(this.reason);
   }
 }
 
-/** An answer with an `id_token` has a few KB. The beginning of a longer one is still searched for a refresh token. */
+/** Responses with an `id_token` have a few KB. The start of a longer one is still searched for a refresh token. */
 const maxAnswerBytes = 1024 * 1024;
-/** Independent of `timeoutMs`: when an answer has begun the token that was sent is spent, and the next one is on its way. */
+/** Independent of `timeoutMs`: once a response begins, the sent token is spent and the next one is on its way. */
 const defaultBodyMs = 10_000;
 const scope = 'campaign_data offline_access';
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Short and printable: what is shown in a terminal must not command it. */
+/** Short and printable: it is shown in a terminal and must not contain control sequences. */
 const codePattern = /^[\x21-\x7e]{1,4096}$/;
 const userCodePattern = /^[\x20-\x7e]{1,100}$/;
 const urlPattern = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
-/** RFC 8628 §3.2, where no interval is given. */
+/** RFC 8628 §3.2: default without an interval. */
 const defaultIntervalSeconds = 5;
 const longestIntervalSeconds = 60;
-/** Life of a code where none can be read, and the longest that is believed. */
+/** Default lifetime of a code, and the longest accepted. */
 const defaultCodeSeconds = 600;
 const longestCodeSeconds = 3_600;
 
 /**
- * What tells who we are: the device flow takes the client's id and no secret (vendor's documentation); all else takes the secret,
- * where there is one.
+ * How the client identifies itself: the device flow takes its id without a secret (vendor's documentation); all other
+ * requests take the secret, if there is one.
  */
 type ClientBy = 'id' | 'secret';
 
@@ -91,7 +91,7 @@ export class TokenEndpoint {
   }
 
   /**
-   * Whatever comes with a refresh token is a grant, also when it has no access token: it has to be kept.
+   * Refreshes. Any response with a refresh token is a grant, even without an access token: it must be stored.
    *
    * @throws GrantError
    */
@@ -99,7 +99,10 @@ export class TokenEndpoint {
     return this.#grant({ grant_type: 'refresh_token', refresh_token: refreshToken }, 'secret');
   }
 
-  /** The same. @throws GrantError, with `authorization_pending` and `slow_down` while the person has not decided */
+  /**
+   * Polls the device flow. Returns like `refresh`. @throws GrantError, with `authorization_pending` and `slow_down` until the
+   * person has decided
+   */
   device(deviceCode: string): Promise<Grant> {
     return this.#grant({ grant_type: deviceGrant, device_code: deviceCode }, 'id');
   }
@@ -112,7 +115,7 @@ export class TokenEndpoint {
     const fields = fieldsOf(body);
     const reason = reasonOf(status, fields, failure && reasonOfFailure(failure));
     if (reason !== undefined) throw new GrantError(reason);
-    // Google's servers say `url`, and others have come to.
+    // Google's servers use `url`, and others have adopted it.
     const [verificationUri] = [
       'verification_uri_complete',
       'verification_url_complete',
@@ -146,15 +149,15 @@ export class TokenEndpoint {
     return grant;
   }
 
-  /** @throws GrantError when there is no answer at all */
+  /** @throws GrantError if no response begins */
   async #post(url: string, form: Readonly<Record<string, string>>, by: ClientBy): Promise<Salvaged> {
     const { clientId, clientSecret, timeoutMs, bodyMs = defaultBodyMs } = this.#client;
     const body = new URLSearchParams(form);
-    // Uncompressed, so that the part of an answer that broke off can be read.
+    // Uncompressed, so that a truncated response stays readable.
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-    // One kind of credentials a request (RFC 6749 §2.3).
+    // One kind of credentials per request (RFC 6749 §2.3).
     if (by === 'id' || clientSecret === undefined) body.set('client_id', clientId);
-    // With id and secret as they are, as the vendor documents it: RFC 6749 §2.3.1 would have them percent-encoded.
+    // Raw id and secret, as the vendor documents; RFC 6749 §2.3.1 would percent-encode them.
     else headers['authorization'] = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
     try {
       const request = { path: new URL(url).pathname, query: {}, headers, form: body };

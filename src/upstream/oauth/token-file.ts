@@ -1,5 +1,5 @@
 /**
- * The tokens on disk. A refresh token may work only once, so losing the newest one is losing the account.
+ * Reads and writes the token file. A refresh token may work only once: losing the newest one loses the account.
  */
 import {
   closeSync,
@@ -15,10 +15,10 @@ import {
 import { dirname } from 'node:path';
 import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
-/** Where tokens are written before they take the place of others. */
+/** Temporary file that tokens are written to first. */
 const newFile = (path: string) => `${path}.new`;
 
-/** What the file holds for this application; undefined when there is none, or nothing that can be read. */
+/** Returns the file's tokens for this application; undefined if there are none or they are unreadable. */
 export function readTokens(path: string, clientId: string): StoredTokens | undefined {
   try {
     const stored = parseTokens(readFileSync(path, 'utf8'));
@@ -28,19 +28,16 @@ export function readTokens(path: string, clientId: string): StoredTokens | undef
   }
 }
 
-/**
- * Completes what a process that was killed has begun: tokens that are on disk already, beside the file. Call
- * it with the lock held.
- */
+/** Completes the write of a killed process: tokens already on disk beside the file. Call with the lock held. */
 export function completeWrite(path: string, clientId: string): void {
   const [left, stored] = [readTokens(newFile(path), clientId), readTokens(path, clientId)];
   if (left && (!stored || left.issuedAt > stored.issuedAt)) moveIntoPlace(path);
 }
 
-/** Bytes that tokens take at most. */
+/** Largest size of the tokens, in bytes. */
 const maxBytes = 64 * 1024;
 
-/** @throws when there is a file that cannot be read: the latest refresh token may be in it, and any other one may be spent */
+/** @throws if the file exists but is unreadable: it may contain the latest refresh token, and any other may be spent */
 export function checkReadable(path: string): void {
   try {
     readFileSync(path);
@@ -49,9 +46,9 @@ export function checkReadable(path: string): void {
   }
 }
 
-/** @throws when tokens could not be written: to be known before a refresh token is spent */
+/** @throws if tokens could not be written; check before a refresh token is spent */
 export function checkWritable(path: string): void {
-  // Under a name that is nobody else's: somebody may be writing tokens just now.
+  // A name unique to this process: another may be writing tokens now.
   const trial = `${path}.${process.pid}.trial`;
   try {
     writeThrough(trial, ' '.repeat(maxBytes));
@@ -62,7 +59,7 @@ export function checkWritable(path: string): void {
   }
 }
 
-/** A file that is mounted by itself can be written, but no other one can take its place: nor can it have a link beside it. */
+/** Detects a file that is itself a mount: it can be written but not replaced, and no hard link can be created beside it. */
 function checkReplaceable(path: string, trial: string): void {
   try {
     linkSync(path, trial);
@@ -71,7 +68,7 @@ function checkReplaceable(path: string, trial: string): void {
   }
 }
 
-/** Replaces the file as a whole, on disk before it returns, readable by its owner alone. */
+/** Replaces the whole file, readable by its owner only. On disk when it returns. */
 export function writeTokens(path: string, tokens: StoredTokens): void {
   writeThrough(newFile(path), JSON.stringify(tokens));
   moveIntoPlace(path);

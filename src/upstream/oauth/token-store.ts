@@ -1,5 +1,5 @@
 /**
- * Where tokens are: the file of this instance, and what all instances share. Brings both to the later of the two.
+ * Reads tokens from this instance's file, and keeps the file and the shared tokens at the later of the two.
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import { borrowTokens } from './persist.ts';
@@ -10,15 +10,15 @@ import { readTokens } from './token-file.ts';
 interface Parts {
   readonly tokenFile: string;
   readonly clientId: () => string;
-  /** The configured refresh token; undefined where a person has authorized. */
+  /** The configured refresh token; undefined if a person has authorized. */
   readonly configured: () => string | undefined;
-  /** Undefined where this is the only instance. */
+  /** Undefined for a single instance. */
   readonly shared: SharedTokens | undefined;
-  /** The longest wait for the file's lock, in milliseconds. */
+  /** Longest wait for the file's lock, in milliseconds. */
   readonly lockMs: number;
 }
 
-/** How often the file is looked at. */
+/** Interval at which the file is checked. */
 const watchEveryMs = 1_000;
 
 export class TokenStore {
@@ -29,14 +29,14 @@ export class TokenStore {
     this.#parts = parts;
   }
 
-  /** Undefined when there are none, or none that belong to this application and its configured refresh token. */
+  /** Returns the file's tokens; undefined if none belong to this application and its configured refresh token. */
   read(): StoredTokens | undefined {
     const { tokenFile, clientId } = this.#parts;
     const stored = readTokens(tokenFile, clientId());
     return stored && this.#isOurs(stored) ? stored : undefined;
   }
 
-  /** Calls back when what `read` reads may have changed. Returns its end. */
+  /** Calls `changed` when the tokens may have changed. Returns a function that stops watching. */
   watch(changed: () => void): () => void {
     const { tokenFile } = this.#parts;
     const onChange = () => {
@@ -47,7 +47,9 @@ export class TokenStore {
     return () => unwatchFile(tokenFile, onChange);
   }
 
-  /** Begins to share, where there is more than one instance. @param onBorrowed called when the file has got another one's tokens */
+  /**
+   * Starts sharing, if there are several instances. @param onBorrowed called when the file received another instance's tokens
+   */
   share(onBorrowed: () => void): void {
     this.#onBorrowed = onBorrowed;
     this.#parts.shared?.listen(() => void this.reconcile());

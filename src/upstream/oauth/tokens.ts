@@ -1,5 +1,6 @@
 /**
- * The access token in use: renewed before it ends and when it is refused, by one refresh at a time however many wait.
+ * Keeps the access token valid: renews it before it expires and when it is refused, with one refresh at a time for all who
+ * wait.
  */
 import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
@@ -9,40 +10,47 @@ import type { StoredTokens } from './stored-tokens.ts';
 
 interface Parts {
   readonly clock: Clock;
-  /** Undefined when there are none, or none that belong to the configured refresh token. */
+  /** Undefined if there are none, or none that belong to the configured refresh token. */
   readonly read: () => StoredTokens | undefined;
-  /** @param held the latest tokens that `read` has read, in case it reads none any more */
+  /** @param held the latest tokens that `read` returned, in case the file has none any more */
   readonly refresh: (replaces: string | undefined, held: StoredTokens | undefined) => Promise<RefreshOutcome>;
-  /** Calls back when what `read` reads may have changed. Returns its end. */
+  /** Calls `changed` when the tokens may have changed. Returns a function that stops watching. */
   readonly watch: (changed: () => void) => () => void;
-  /** Called with new tokens: they have to be kept out of the logs. With a new access token, refused credentials may be tried again. */
+  /**
+   * Called with new tokens, which must be redacted in logs. After a new access token, refused credentials may be tried again.
+   */
   readonly onTokens: (secrets: readonly string[], hasAccessToken: boolean) => void;
-  /** @param isMissing whether there is no access token to call with */
+  /** @param isMissing whether there is no usable access token */
   readonly onOutcome: (outcome: RefreshOutcome, isMissing: boolean) => void;
 }
 
-/** Renewed at this part of its life, give or take the jitter: instances that began together do not ask together. */
+/**
+ * Fraction of its life after which a token is renewed, with jitter: instances that start together do not refresh together.
+ */
 const partOfLife = 0.8;
 const jitter = 0.05;
-/** So shortly before its end a token is not sent any more: it might end on its way. */
+/** A token is not sent this close to its end: it might expire on the way. */
 const marginMs = 30_000;
-/** The token endpoint takes one call a second (vendor's documentation). */
+/** The token endpoint accepts one call a second (vendor's documentation). */
 const shortestPauseMs = 1_000;
 const longestPauseMs = 60_000;
-/** One question that is always refused would have the token renewed at every try: so long after the last time it is not. */
+/**
+ * Shortest time between two renewals after uncertain refusals: a question that is always refused must not renew the token
+ * every time.
+ */
 const trustMs = 60_000;
-/** A timer holds no more than 24 days. */
+/** Timers are limited to 24 days. */
 const longestTimerMs = 86_400_000;
 
 export class Tokens implements BearerTokens {
   readonly #parts: Parts;
-  /** Those with the access token in use. */
+  /** Tokens with the access token in use. */
   #stored: StoredTokens | undefined;
-  /** Those with the latest refresh token. */
+  /** Tokens with the latest refresh token. */
   #latest: StoredTokens | undefined;
-  /** Both tokens as they were last found in the file. */
+  /** Both tokens as last read from the file. */
   #found: string | undefined;
-  /** Monotonic times at which the access token is to be renewed, and ends. */
+  /** Monotonic times when the access token is renewed and when it expires. */
   #renewAt = Number.NEGATIVE_INFINITY;
   #endsAt = Number.NEGATIVE_INFINITY;
   #refused: string | undefined;
@@ -63,17 +71,17 @@ export class Tokens implements BearerTokens {
     this.#unwatch = parts.watch(() => this.#fileChanged());
   }
 
-  /** Whether a person has to authorize again. */
+  /** Whether a person must authorize again. */
   get needsPerson(): boolean {
     return this.#needsPerson;
   }
 
-  /** Whether there is no access token to call with, since it cannot be renewed. */
+  /** Whether there is no usable access token because the renewal failed. */
   get isMissing(): boolean {
     return this.#failures > 0 && !this.#isUsable();
   }
 
-  /** Milliseconds until the access token ends; 0 when there is none. */
+  /** Milliseconds until the access token expires; 0 without one. */
   get lifeLeftMs(): number {
     return this.#isUsable() ? this.#endsAt - this.#parts.clock.monotonic() : 0;
   }
@@ -90,9 +98,9 @@ export class Tokens implements BearerTokens {
   }
 
   /**
-   * Undefined when there is a token to call with; else resolves when there is.
+   * Returns undefined if a usable token exists; else resolves when one does.
    *
-   * @throws Problem `upstream-credentials-refused` or `upstream-failed` when there is none to be had
+   * @throws Problem `upstream-credentials-refused` or `upstream-failed` if none can be obtained
    */
   ready(): Promise<void> | undefined {
     if (!this.#isUsable()) return this.#untilReady();
@@ -106,24 +114,24 @@ export class Tokens implements BearerTokens {
     if (!this.#isUsable()) throw new Problem('upstream-failed', { reason: 'token' });
   }
 
-  /** The file or the configured token may have changed: what was refused may be taken now. */
+  /** Reloads tokens after a change of the file or of the configured token: what was refused may now work. */
   reload(): void {
     this.#failures = 0;
     this.#notBefore = Math.min(this.#notBefore, this.#endedAt + shortestPauseMs);
     this.#last = undefined;
     const stored = this.#parts.read();
     this.#take(stored);
-    if (!stored) this.#renewAt = Number.NEGATIVE_INFINITY; // What is held goes on being used until there are others.
+    if (!stored) this.#renewAt = Number.NEGATIVE_INFINITY; // The current token stays in use until there is another.
     this.#schedule(this.#isUsable() ? this.#renewAt : Number.NEGATIVE_INFINITY);
   }
 
-  /** A refresh reads the file at its end, and what it has left there is no news: the pause after a failure goes on. */
+  /** Ignores changes made by a refresh, which reads the file itself; the back-off after a failure continues. */
   #fileChanged(): void {
     if (this.#refreshing || nameOf(this.#parts.read()) === this.#found) return;
     this.reload();
   }
 
-  /** Ends the renewals. Resolves when one that is under way has come to its end. */
+  /** Stops renewals. Resolves when a running one has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#unwatch();
@@ -134,12 +142,12 @@ export class Tokens implements BearerTokens {
   #isUsable(): boolean {
     const stored = this.#stored;
     if (!stored || stored.accessToken === this.#refused) return false;
-    // A life that is shorter than the margin is used to its end.
+    // Short-lived tokens get a smaller margin.
     const margin = Math.min(marginMs, (stored.expiresAt - stored.issuedAt) / 10);
     return this.#parts.clock.monotonic() < this.#endsAt - margin;
   }
 
-  /** Returns whether there is another access token, which is in use from here on. */
+  /** Takes tokens from the file. Returns whether a new access token is now in use. */
   #take(stored: StoredTokens | undefined): boolean {
     const name = nameOf(stored);
     if (name === this.#found) return false;
@@ -158,7 +166,7 @@ export class Tokens implements BearerTokens {
     this.#needsPerson = false;
     const { clock } = this.#parts;
     const lifeMs = stored.expiresAt - stored.issuedAt;
-    // Whatever the wall clocks say that wrote and read the file, no token has more left than its whole life.
+    // Whatever the clocks of writer and reader say, a token lasts no longer than its whole life.
     this.#endsAt = clock.monotonic() + Math.min(stored.expiresAt - clock.now(), lifeMs);
     this.#renewAt = this.#endsAt - lifeMs + lifeMs * (partOfLife + jitter * (2 * Math.random() - 1));
   }
@@ -166,7 +174,7 @@ export class Tokens implements BearerTokens {
   #refresh(): Promise<RefreshOutcome> {
     if (this.#refreshing) return this.#refreshing;
     const pauseMs = this.#notBefore - this.#parts.clock.monotonic();
-    // After a success the pause is at most a second, and worth waiting for.
+    // After a success the pause is at most a second: wait for it.
     if (pauseMs > 0 && this.#last && this.#last.outcome !== 'renewed') return Promise.resolve(this.#last);
     this.#refreshing = this.#renew(pauseMs).finally(() => {
       this.#refreshing = undefined;
@@ -178,12 +186,12 @@ export class Tokens implements BearerTokens {
     const { clock, refresh, read, onOutcome } = this.#parts;
     if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
     const result = await refresh(this.#stored?.accessToken, this.#latest);
-    // The call was made somewhere in between: a second after its end is a second after it.
+    // The time of the call itself is unknown; a second after its end is late enough.
     this.#endedAt = clock.monotonic();
     if (result.outcome === 'renewed') this.#refused = undefined;
     this.#failures = result.outcome === 'renewed' ? 0 : this.#failures + 1;
     if (result.outcome === 'refused') this.#needsPerson = true;
-    // Also after a failure: it may have brought another refresh token, or somebody else tokens meanwhile.
+    // Even after a failure, the file may have another refresh token, or another process's tokens.
     const hasTaken = this.#take(read());
     const backOffMs = shortestPauseMs * 2 ** Math.max(0, this.#failures - 1);
     this.#notBefore = this.#endedAt + (this.#needsPerson ? longestPauseMs : Math.min(backOffMs, longestPauseMs));
@@ -194,7 +202,7 @@ export class Tokens implements BearerTokens {
     return result;
   }
 
-  /** Nobody needs to ask for a token to stay fresh, or to be tried again. @param at monotonic */
+  /** Schedules the next renewal or retry, without waiting for a request. @param at monotonic time in milliseconds */
   #schedule(at: number): void {
     const { clock } = this.#parts;
     this.#cancelTimer();

@@ -1,26 +1,26 @@
 --[[
-  Looks for a page and, where it is not there, locks it for the one who asks: one step, so that one instance makes the call.
+  Looks a page up and, on a miss, locks it for the asking instance: one step, so that only one instance makes the call.
 
   Input:
     KEYS[1] KEYS[2] KEYS[3] page, lock and walk (include/walk)
     ARGV[1] channel
     ARGV[2] … ARGV[6] what the instance knows of the walk (include/confirm)
-    ARGV[7] now, in milliseconds of wall time
-    ARGV[8] wall time: what was fetched before is not good enough
-    ARGV[9] 1 when the page may be stale
-    ARGV[10] token of the lock
-    ARGV[11] its life in milliseconds
-    ARGV[12] rank of the urgency, 0 the most urgent
+    ARGV[7] now, wall time in milliseconds
+    ARGV[8] earliest acceptable fetch, wall time
+    ARGV[9] 1 if the page may be stale
+    ARGV[10] lock token
+    ARGV[11] lock lifetime in milliseconds
+    ARGV[12] rank of the urgency, 0 is the most urgent
     ARGV[13] team
-    ARGV[14] bytes of the longest record
-    ARGV[15] milliseconds that a page is fresh at most
-    ARGV[16] milliseconds that a refusal is remembered at most
-    ARGV[17] milliseconds that the clocks of two instances may differ by
-    ARGV[18] the highest generation that there can be
+    ARGV[14] longest record in bytes
+    ARGV[15] longest freshness of a page in milliseconds
+    ARGV[16] longest life of a refusal in milliseconds
+    ARGV[17] tolerated clock difference between instances in milliseconds
+    ARGV[18] the highest plausible generation
   Output:
-    what was found: 'page'; 'lease' (the lock is yours, with the stale page if there is one); 'wait' (another instance has it)
+    'page'; 'lease' (the lock was acquired; with the stale page, if any); or 'wait' (another instance holds the lock)
     the walk's generation
-    of the page: generation, fetched at, fresh until, record, code of a refusal (empty texts where there is none)
+    of the page: generation, fetched at, fresh until, record, refusal code (empty strings if absent)
     milliseconds until the lock expires
 ]]
 local now, notBefore, mayBeStale = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'

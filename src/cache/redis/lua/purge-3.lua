@@ -1,14 +1,14 @@
 --[[
-  Forgets a key of a walk: a page, a lock, or the walk itself, which then begins a new generation.
+  Deletes one key of a walk: a page, a lock, or the walk itself, which then starts a new generation.
 
   Input:
     KEYS[1] the key
-    KEYS[2] its lock, were it a page
+    KEYS[2] its lock, if it is a page
     KEYS[3] its walk
     ARGV[1] channel
     ARGV[2] a new generation
     ARGV[3] milliseconds that the walk is kept
-    ARGV[4] the highest generation that there can be
+    ARGV[4] the highest plausible generation
   Output:
     1
 ]]

@@ -1,14 +1,14 @@
 --[[
-  Remembers that a question cannot be answered, and releases its lock.
+  Stores a refusal in place of a page, and releases the lock.
 
   Input:
     KEYS[1] KEYS[2] KEYS[3] page, lock and walk (include/walk)
     ARGV[1] channel
-    ARGV[2] token of the lock
-    ARGV[3] code of the refusal
-    ARGV[4] ARGV[5] now, and until when it is remembered, in milliseconds of wall time
+    ARGV[2] lock token
+    ARGV[3] refusal code
+    ARGV[4] ARGV[5] now, and until when it is remembered, wall time in milliseconds
     ARGV[6] milliseconds that it is kept
-    ARGV[7] the highest generation that there can be
+    ARGV[7] the highest plausible generation
   Output:
     1
 ]]

@@ -1,12 +1,12 @@
 --[[
-  Releases the lock of a page for which the call has brought nothing, and tells those who wait.
+  Releases the lock of a page whose call brought nothing, and notifies the instances that wait.
 
   Input:
     KEYS[1] KEYS[2] KEYS[3] page, lock and walk (include/walk)
     ARGV[1] channel
-    ARGV[2] token of the lock
+    ARGV[2] lock token
     ARGV[3] the problem as JSON, or empty
-    ARGV[4] the highest generation that there can be
+    ARGV[4] the highest plausible generation
   Output:
     1
 ]]

@@ -1,23 +1,23 @@
 --[[
-  Stores a page that has arrived, where its walk has not moved on meanwhile, and releases its lock. A first page that differs from
-  the one before begins a new generation.
+  Stores a fetched page, unless its walk has moved to another generation, and releases the lock. A changed first page starts
+  a new generation.
 
   Input:
     KEYS[1] KEYS[2] KEYS[3] page, lock and walk (include/walk)
     ARGV[1] channel
-    ARGV[2] token of the lock
-    ARGV[3] field of the first page's limit; empty for a later page
-    ARGV[4] digest of the page's tag
+    ARGV[2] lock token
+    ARGV[3] hash field of the first page's limit; empty for a later page
+    ARGV[4] digest of the page's ETag
     ARGV[5] digest of its newest row
-    ARGV[6] generation in which a later page was asked for
-    ARGV[7] 1 when a later page shows that the walk has changed
-    ARGV[8] generation of which the instance knows this very first page, or 0
+    ARGV[6] generation when a later page's call was made
+    ARGV[7] 1 if a later page shows that the walk has changed
+    ARGV[8] generation in which the instance already holds this first page unchanged, or 0
     ARGV[9] a new generation
     ARGV[10] ARGV[11] fetched at, fresh until
     ARGV[12] milliseconds that the page is kept
     ARGV[13] milliseconds that the walk is kept
     ARGV[14] the page's record
-    ARGV[15] the highest generation that there can be
+    ARGV[15] the highest plausible generation
   Output:
     the walk's generation, and the page's
 ]]

@@ -1,19 +1,19 @@
 --[[
-  The day's calls of all instances, by team, shared as day-shares.ts does it.
+  Counts the day's calls of all instances by team, and shares them as day-shares.ts does.
 
-  Every script that includes this has
-    KEYS[1] slots: the calls that count, by the time until which they do
+  Keys and arguments of every script that includes this:
+    KEYS[1] slots: calls by the time until which they count
     KEYS[2] state: `virtual` (start tag of the last permit), `since`, `lost`, `offered`
     KEYS[3] tags: the start tag of each flow's next permit
-    KEYS[4] waiting: what waits on each instance, and when that was heard
-    KEYS[5] calls: `day`, and of each team its calls (`c`), those of them that an instance is still to report (`r`), what it keeps (`k`)
-    KEYS[6] reported: the calls that each instance has reported, by team
-    ARGV[1] channel of the messages
+    KEYS[4] waiting: each instance's queue, and when it was announced
+    KEYS[5] calls: `day`, and per team its calls (`c`), those not yet reported by their instance (`r`), what it keeps (`k`)
+    KEYS[6] reported: calls that each instance has reported, by team
+    ARGV[1] message channel
     ARGV[2] this instance
     ARGV[3] JSON: number of the day, rest of it (1 at its start, 0 at its end), and by team: name, own calls, known calls
-    ARGV[4] JSON: the parts of the teams: name, part, cap
-    ARGV[5] calls of a day
-    ARGV[6] a count above this is none: the instances report theirs again
+    ARGV[4] JSON: the teams' shares: name, part, cap
+    ARGV[5] calls per day
+    ARGV[6] highest plausible count; a higher one is ignored, and the instances report theirs again
 ]]
 local slotsKey, stateKey, tagsKey, waitingKey, callsKey, reportedKey = unpack(KEYS)
 local channel, me, perDay, maxCount = ARGV[1], ARGV[2], tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -26,7 +26,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function publish(...) redis.call('PUBLISH', channel, cjson.encode({...})) end
 local function number(key, name) return tonumber(redis.call('HGET', key, name) or nil) end
 local function exact(value) return string.format('%.9f', value) end
--- As day-shares.ts rounds, so that both decide alike where half a call matters.
+-- Rounds as day-shares.ts does, so that both decide alike where half a call matters.
 local function rounded(calls) return tonumber(exact(calls)) end
 local function teamOf(flow) return string.match(flow, '^%S+ (.*)$') or '' end
 
@@ -85,7 +85,7 @@ local function add(name, calls)
   level()
 end
 
--- An instance whose clock is behind brings no day back.
+-- An instance with a slow clock does not bring a day back.
 local day = number(callsKey, 'day') or 0
 if today > day then
   redis.call('DEL', callsKey, reportedKey)
@@ -112,7 +112,7 @@ end
 if today == day then
   for _, one in ipairs(reports) do
     local name, own, known = one[1], one[2], one[3]
-    -- Calls that are new; after a flush, those that other instances have already reported are not.
+    -- Calls not yet counted. After a flush, other instances may already have reported some of them.
     local its = team(name)
     local new = math.max(0, own - (number(reportedKey, me .. ' ' .. name) or 0))
     local covered = math.min(its.r, new)
@@ -128,7 +128,7 @@ if today == day then
   end
 end
 
--- Writes what has changed. Returns, as JSON, by team: name, calls, what it keeps.
+-- Writes the changes. Returns JSON by team: name, calls, what it keeps.
 local function saveDay()
   local all = {}
   for name in pairs(changed) do

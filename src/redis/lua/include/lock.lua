@@ -1,6 +1,6 @@
 --[[
-  A lock: a key that holds "<token>" or "<token> <note>" and expires. Only its holder's token renews or releases it; the note is
-  for those who wait. What lives for ever, or for longer than a lock can, has no holder.
+  A lock: a key that holds "<token>" or "<token> <note>" and expires. Only the holder's token renews or releases it; the note
+  is for those who wait. A key without expiry, or with a longer one than a lock's, is foreign and is replaced.
 ]]
 local function lockHolder(key)
   local value = redis.pcall('GET', key)

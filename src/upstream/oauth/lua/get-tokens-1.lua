@@ -1,8 +1,10 @@
 --[[
+  Reads the shared tokens.
+
   Input:
     KEYS[1] the tokens: a hash of `t`, when they were issued, and `r`, the sealed record
   Output:
-    the sealed record; nil where there is none, or one too long to be ours
+    the sealed record; nil if there is none or it is implausibly long
 ]]
 local tokensKey = KEYS[1]
 local maxRecordBytes = 65536

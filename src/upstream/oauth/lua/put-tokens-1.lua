@@ -1,14 +1,14 @@
 --[[
-  Leaves tokens for all instances, unless later ones are there.
+  Shares tokens with all instances, unless later ones are stored.
 
   Input:
     KEYS[1] the tokens: a hash of `t`, when they were issued, and `r`, the sealed record
-    ARGV[1] when these were issued, in milliseconds of wall time
+    ARGV[1] when these were issued, wall time in milliseconds
     ARGV[2] their sealed record
-    ARGV[3] channel of the messages
-    ARGV[4] the latest time at which any can have been issued: what is later is none of ours
+    ARGV[3] message channel
+    ARGV[4] latest plausible issue time
   Output:
-    1 when they were put, else 0
+    1 if they were stored, else 0
 ]]
 local tokensKey, issuedAt, record, channel, latest = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 

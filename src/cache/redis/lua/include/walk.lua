@@ -1,13 +1,13 @@
 --[[
-  The walk of a page, and its generation. What is not ours in a key counts as nothing: a value of another type, a generation that
-  is no number or far ahead of the clock.
+  Reads a page's walk and its generation. Treats foreign values as absent: another type, or a generation that is not a
+  number or is far ahead of the clock.
 
-  Every script that includes this has
+  Arguments of every script that includes this:
     KEYS[1] the page
     KEYS[2] its lock
     KEYS[3] its walk
-    ARGV[1] channel of the messages
-    ARGV[last] the highest generation that there can be
+    ARGV[1] message channel
+    ARGV[last] the highest plausible generation
 ]]
 local pageKey, lockKey, walkKey = KEYS[1], KEYS[2], KEYS[3]
 local channel, highest = ARGV[1], tonumber(ARGV[#ARGV])
@@ -42,5 +42,5 @@ local function begin(new, newest, lifeMs)
   publish('walk', walkKey, new)
 end
 
--- A generation above `present`, which may be far behind the clock's.
+-- A generation above `present`, even if this instance's clock is behind.
 local function nextGeneration(new, present) return string.format('%.0f', math.max(tonumber(new), present + 1)) end
