@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 
 const memory = '/dev/shm';
@@ -13,6 +13,7 @@ export default function build() {
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
   if (!hasRoom()) return;
   const folder = mkdtempSync(join(memory, 'sendgate-tests-'));
+  chmodSync(folder, 0o1777); // The image runs as another user.
   process.env.TMPDIR = folder; // Workers start with this environment.
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
