@@ -144,6 +144,11 @@ export function serve<R extends Received>(
   // Not `server.maxConnections`: a full worker of node:cluster hands connections back to the primary, and when all workers are
   // full they circulate and burn CPU.
   server.prependListener('connection', (socket) => connections.accept(socket));
+  server.on('checkContinue', (req, res) => {
+    // Into a response that is queued, node:http would write it between header and content; the final one is enough there.
+    if (connectionOf(req)?.isFree && res.socket) res.writeContinue();
+    take(req, res, faultOf(req));
+  });
   server.on('checkExpectation', (req, res) => take(req, res, new Problem('expectation-failed')));
   server.on('connect', (req, socket) => {
     socket.on('error', () => {});
