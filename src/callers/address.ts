@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { formatIp, type Ip, networkRule, parseHop, parseIp } from './ip.ts';
 
 /** Hops of `X-Forwarded-For` read, from the right: more than any chain of proxies has. */
-const maxHops = 32;
+const maxHops = 16;
 
 /** Fits an IPv6 address with embedded IPv4, zone, brackets, port and surrounding blanks. */
 const maxHopLength = 80;
