@@ -6,30 +6,6 @@ import { availableParallelism } from 'node:os';
  */
 const withV3 = ['answer', 'errors', 'links', 'odd-rows', 'openapi', 'pages', 'query', 'walk'];
 
-/** Suites about processes, pages, packages and texts: what they reach of the sources in their own process, others reach too. */
-const withoutCoverage = [
-  'attack/logs',
-  'attack/worker-secrets',
-  'both-ways',
-  'browser',
-  'client',
-  'deploy',
-  'docker',
-  'documents',
-  'drop-in-sdks',
-  'errors',
-  'events',
-  'explorer',
-  'process',
-  'recipes',
-  'replay',
-  'shared-process',
-  'tracing',
-  'workers',
-];
-
-const pathOf = (name) => `<rootDir>/test/${name}.test.ts`;
-
 const project = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -40,22 +16,11 @@ const project = {
 
 export default {
   projects: [
-    {
-      ...project,
-      displayName: 'v2',
-      testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: withoutCoverage.map(pathOf),
-    },
-    {
-      ...project,
-      displayName: 'processes',
-      testMatch: withoutCoverage.map(pathOf),
-      runner: '<rootDir>/test/support/runner-without-coverage.js',
-    },
+    { ...project, displayName: 'v2', testMatch: ['<rootDir>/test/**/*.test.ts'] },
     {
       ...project,
       displayName: 'v3',
-      testMatch: withV3.map(pathOf),
+      testMatch: withV3.map((name) => `<rootDir>/test/${name}.test.ts`),
       globals: { api: 'v3' },
       // All that it reaches, suites of v2's project reach: counting it again costs and adds nothing.
       runner: '<rootDir>/test/support/runner-without-coverage.js',
