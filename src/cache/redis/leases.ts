@@ -17,12 +17,14 @@ import { writeRecord } from './page-record.ts';
 import { refuse, release, store } from './page-scripts.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
-interface Parts {
+export interface LeaseParts {
   readonly redis: Redis;
   readonly generations: Generations;
   readonly clock: Clock;
   readonly keys: RedisPageKeys;
+  /** Undefined if pages are stored unencrypted. */
   readonly keyRing: KeyRing | undefined;
+  /** Configured teams, which can pay for a call. */
   readonly teams: ReadonlySet<string>;
 }
 
@@ -30,12 +32,12 @@ type Values = readonly (string | number | Buffer)[];
 type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
 
 export class LeasesInRedis {
-  readonly #parts: Parts;
+  readonly #parts: LeaseParts;
   readonly #staleIfErrorMs: number;
   /** Demands of this instance's calls, by page key. */
   readonly #demands = new Map<string, Demand>();
 
-  constructor(parts: Parts, staleIfErrorSeconds: number) {
+  constructor(parts: LeaseParts, staleIfErrorSeconds: number) {
     const { redis, teams } = parts;
     this.#parts = parts;
     this.#staleIfErrorMs = staleIfErrorSeconds * 1000;

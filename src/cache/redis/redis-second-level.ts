@@ -4,34 +4,21 @@
  * The first instance to miss a page gets the lease, a lock that lasts while its holder lives. The others wait for the message
  * that the page has arrived, or why it will not.
  */
-import type { Clock } from '../../clock.ts';
 import { Problem } from '../../problems.ts';
 import { type Demand, urgencies } from '../../quota/demand.ts';
 import { lockMs } from '../../redis/lock.ts';
-import type { Redis } from '../../redis/redis.ts';
-import type { KeyRing } from '../../storage/key-ring.ts';
-import type { Generations } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
 import { throwFailure } from './failure-message.ts';
-import { LeasesInRedis } from './leases.ts';
+import { type LeaseParts, LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
 import { readRecord, type Unreadable } from './page-record.ts';
 import { confirm, look, maxAheadMs, purge } from './page-scripts.ts';
-import type { RedisPageKeys } from './redis-page-keys.ts';
 
-interface Parts {
-  readonly redis: Redis;
-  readonly generations: Generations;
-  readonly clock: Clock;
-  readonly keys: RedisPageKeys;
-  /** Undefined if pages are stored unencrypted. */
-  readonly keyRing: KeyRing | undefined;
-  /** Configured teams, which can pay for a call. */
-  readonly teams: ReadonlySet<string>;
+interface Parts extends LeaseParts {
   /** Called with the reason when a record is rejected. */
   readonly onUnreadable: (why: Unreadable) => void;
 }
