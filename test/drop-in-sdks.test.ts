@@ -14,8 +14,8 @@ const teamToken = 'token-of-jobs';
 const teams = [{ name: 'jobs', tokensSha256: [createHash('sha256').update(teamToken).digest('hex')] }];
 const keys = { apiKey: 'callers-api-key', token: teamToken };
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
-const size = 334;
-const pageSize = 150;
+const size = 124;
+const pageSize = 50;
 const pathOf = (id: string) => `emailmarketing/campaigns/${id}/tracking/sends`;
 
 const setups = [

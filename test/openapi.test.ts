@@ -35,7 +35,7 @@ interface Description {
 }
 
 /** `FUZZ_REQUESTS` and `FUZZ_SEED` send more and others. */
-const requests = Number(process.env['FUZZ_REQUESTS'] ?? (api === 'v2' ? 1_000 : 500));
+const requests = Number(process.env['FUZZ_REQUESTS'] ?? (api === 'v2' ? 600 : 300));
 const seed = Number(process.env['FUZZ_SEED'] ?? 20_260_101);
 const atOnce = 16;
 let it: Harness;

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 
 /** Debian packages, by the command that they bring. */
 const needed = {
-  chromium: 'chromium',
+  'chromium-headless-shell': 'chromium-headless-shell',
   curl: 'curl',
   script: 'bsdutils',
   'redis-server': 'redis-server',

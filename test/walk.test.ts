@@ -5,7 +5,7 @@ import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { contactIdOf } from '../src/sandbox/v3.ts';
 import { api, apiKey, type Harness, idOf, type PageJson, start, targetOf } from './support/harness.ts';
 
-const size = 12_345;
+const size = 3_345;
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
 const campaigns = [
   { id: '501', cursors: 'offset' as const },
@@ -84,7 +84,7 @@ test("the vendor's documented example is served with its link rewritten", async 
 });
 
 describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
-  const midway = new Date(newestMs - 6_000_000).toISOString();
+  const midway = new Date(newestMs - 1_600_000).toISOString();
 
   test.each([
     ['from the start', '', 'next_link'],
@@ -119,7 +119,7 @@ describe.each(campaigns)('a walk over $cursors cursors', ({ id }) => {
 
   test('forwards the cursor, with the key or the limit', async () => {
     const followed = it.sandbox.calls.filter(({ path, query }) => path.includes(`/${idOf(id)}/`) && 'next' in query);
-    expect(followed.length).toBeGreaterThan(20);
+    expect(followed.length).toBeGreaterThan(5);
     for (const { query } of followed)
       expect(Object.keys(query).sort()).toEqual(api === 'v3' ? ['limit', 'next'] : ['api_key', 'next']);
   });

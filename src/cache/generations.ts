@@ -10,6 +10,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
+import { upTo } from '../model/lru.ts';
 import type { PageOfWalk } from './page-of-walk.ts';
 
 /** Generation and first pages of a walk. */
@@ -58,7 +59,7 @@ export class Generations {
   constructor(max: number, clock: Clock, onNew: (walk: string) => void = () => {}) {
     this.#clock = clock;
     this.#onNew = onNew;
-    this.#walks = new LRUCache({ max });
+    this.#walks = new LRUCache(upTo(max));
   }
 
   /** Returns the state of a walk; generation 0 if it is unknown. */

@@ -59,8 +59,8 @@ export interface RenderedContent extends PageContent {
 /**
  * Returns the weak ETag of a content (RFC 9110 §8.8.3). Copied, so that the page does not keep the whole digest string alive.
  */
-export function tagOf(json: string): string {
-  const tag = `W/"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
+export function tagOf(content: string | Buffer): string {
+  const tag = `W/"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
   return Buffer.from(tag, 'latin1').toString('latin1');
 }
 

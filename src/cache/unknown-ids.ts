@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
+import { upTo } from '../model/lru.ts';
 import { Problem } from '../problems.ts';
 
 /** Most unknown ids per client and hour. */
@@ -33,8 +34,8 @@ export class UnknownIds {
   readonly #clock: Clock;
   readonly #rememberedMs: number;
   /** Ids known to exist, for all clients. */
-  readonly #known = new LRUCache<string, true>({ max: maxKnown });
-  readonly #clients = new LRUCache<string, ClientIds>({ max: maxClients });
+  readonly #known = new LRUCache<string, true>(upTo(maxKnown));
+  readonly #clients = new LRUCache<string, ClientIds>(upTo(maxClients));
   readonly #ids: OtherIds;
 
   /**

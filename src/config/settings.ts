@@ -41,9 +41,12 @@ interface Node {
 /** The schema as JSON Schema, for editors and for the list below. */
 export const jsonSchema = () => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 
+let made: readonly Setting[] | undefined;
+
 /** All settings, in the order of the schema. */
-export function settings(): Setting[] {
-  return leaves(jsonSchema() as Node, []);
+export function settings(): readonly Setting[] {
+  made ??= leaves(jsonSchema() as Node, []);
+  return made;
 }
 
 function leaves(node: Node, path: readonly string[]): Setting[] {

@@ -3,6 +3,7 @@
  * the rule of the teams. A client alone in its team may use everything. In memory, per instance.
  */
 import { LRUCache } from 'lru-cache';
+import { upTo } from '../model/lru.ts';
 import { dayMs } from './day.ts';
 
 /** Most clients remembered per team; the one without a call for longest is evicted. */
@@ -69,7 +70,7 @@ export class ClientShares {
     let known = this.#teams.get(team);
     if (!known) {
       const never = Number.NEGATIVE_INFINITY;
-      known = { last: '', lastAt: never, othersAt: never, calls: new LRUCache({ max: maxClients }), all: 0 };
+      known = { last: '', lastAt: never, othersAt: never, calls: new LRUCache(upTo(maxClients)), all: 0 };
       this.#teams.set(team, known);
     }
     return known;

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-source.ts';
+import { upTo } from '../model/lru.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { Payer } from '../quota/demand.ts';
 
@@ -20,7 +21,7 @@ const maxWalkers = 10_000;
 export class ReadAhead {
   readonly #parts: Parts;
   readonly #depth: number;
-  readonly #walkers = new LRUCache<string, true>({ max: maxWalkers, ttl: walkerMs });
+  readonly #walkers = new LRUCache<string, true>({ ...upTo(maxWalkers), ttl: walkerMs });
 
   /** @param depth pages to fetch ahead; 0 turns it off */
   constructor(parts: Parts, depth: number) {

@@ -1,5 +1,5 @@
 /**
- * Static files: read at start, compressed once at their first request.
+ * Static files: read at start, tagged and compressed once at their first request.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -27,28 +27,28 @@ const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
 
 /** A static file, the same for every caller. */
 export class File {
-  readonly #text: string;
+  readonly #text: Buffer;
   readonly #contentType: string;
-  readonly #etag: string;
+  #etag: string | undefined;
   readonly #contents: Partial<Record<Encoding, Promise<Buffer>>> = {};
 
   /** @param extension with its dot */
-  constructor(extension: string, text: string) {
+  constructor(extension: string, text: Buffer) {
     this.#contentType = contentTypes[extension] ?? 'text/plain; charset=utf-8';
     this.#text = text;
-    this.#etag = tagOf(text);
   }
 
   /** Answers 200 with the file, or 304 if the browser's copy is current. */
   async answer(req: IncomingMessage): Promise<void> {
     const context = contextOf(req);
+    this.#etag ??= tagOf(this.#text);
     const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
     if (isCurrent(req.headers, this.#etag, undefined)) {
       context.answer(304, headerLines(...fields));
       return;
     }
     const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
-    this.#contents[encoding] ??= encode[encoding](Buffer.from(this.#text));
+    this.#contents[encoding] ??= encode[encoding](this.#text);
     const content = await this.#contents[encoding];
     fields.push('Content-Type', this.#contentType);
     if (encoding !== 'identity') fields.push('Content-Encoding', encoding);
@@ -59,5 +59,5 @@ export class File {
 /** Reads the files in a folder that have one of the extensions, by name. */
 export function readFolder(folder: URL, extensions: readonly string[]): ReadonlyMap<string, File> {
   const names = readdirSync(folder).filter((name) => extensions.includes(extname(name)));
-  return new Map(names.map((name) => [name, new File(extname(name), readFileSync(new URL(name, folder), 'utf8'))]));
+  return new Map(names.map((name) => [name, new File(extname(name), readFileSync(new URL(name, folder)))]));
 }

@@ -50,8 +50,10 @@ export function createSite(description: DescriptionOptions): Router {
   const own = scriptsIn('site/browser/');
   const vendor = scriptsIn('site/vendor/');
   const client = scriptsIn('client/');
-  const problems = new Map(problemCodes.map((code) => [code as string, new File('.html', problemPage(code))]));
-  const openapi = new File('.json', JSON.stringify(describeApi(description)));
+  const problems = new Map(
+    problemCodes.map((code) => [code as string, new File('.html', Buffer.from(problemPage(code)))]),
+  );
+  let openapi: File | undefined; // Made at its first request: it takes 20 ms.
 
   const site = express.Router({ caseSensitive: true, strict: true });
   const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further = '') =>
@@ -69,7 +71,10 @@ export function createSite(description: DescriptionOptions): Router {
   if (basePath !== '') site.get(basePath, (req) => contextOf(req).answer(308, toRoot));
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
-  serve(`${basePath}/openapi.json`, () => openapi);
+  serve(`${basePath}/openapi.json`, () => {
+    openapi ??= new File('.json', Buffer.from(JSON.stringify(describeApi(description))));
+    return openapi;
+  });
   serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));

@@ -8,6 +8,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { OtherIds } from '../model/campaign-ids.ts';
+import { upTo } from '../model/lru.ts';
 import { type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import { Problem } from '../problems.ts';
 
@@ -36,21 +37,21 @@ export class KnownIds implements OtherIds {
   readonly #activityOf: LRUCache<string, string>;
   /** The reverse map: ids by activity. */
   readonly #askedAs = new Map<string, Set<string>>();
-  readonly #activities = new LRUCache<string, true>({ max: maxKnown });
+  readonly #activities = new LRUCache<string, true>(upTo(maxKnown));
   readonly #without: LRUCache<string, Without>;
 
   constructor(clock: Clock, onLearned: OnLearned = () => {}) {
     this.#clock = clock;
     this.#onLearned = onLearned;
     this.#activityOf = new LRUCache({
-      max: maxKnown,
+      ...upTo(maxKnown),
       dispose: (activity, asked) => {
         const all = this.#askedAs.get(activity);
         all?.delete(asked);
         if (all?.size === 0) this.#askedAs.delete(activity);
       },
     });
-    this.#without = new LRUCache({ max: maxKnown, ttlResolution: 0, perf: { now: () => clock.monotonic() } });
+    this.#without = new LRUCache({ ...upTo(maxKnown), ttlResolution: 0, perf: { now: () => clock.monotonic() } });
   }
 
   activityOf(id: string): string {

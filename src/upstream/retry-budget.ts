@@ -2,6 +2,7 @@
  * Limits retries to a small share of the calls, so that a failing upstream does not get three times the load.
  */
 import { LRUCache } from 'lru-cache';
+import { upTo } from '../model/lru.ts';
 import type { Payer } from '../quota/demand.ts';
 
 /** Retries available at first and saved at most: in total, and per asker. */
@@ -22,7 +23,7 @@ export interface Retry {
 export class RetryBudget {
   readonly #share: number;
   #saved = most;
-  readonly #savedBy = new LRUCache<string, number>({ max: maxAskers });
+  readonly #savedBy = new LRUCache<string, number>(upTo(maxAskers));
 
   /** @param percent retries per hundred calls, in the long run */
   constructor(percent: number) {

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
+import { upTo } from '../model/lru.ts';
 
 /** Clients tracked; beyond that, the least recently seen is evicted. */
 const maxCounted = 100_000;
@@ -11,7 +12,7 @@ const maxCounted = 100_000;
 export class PrimaryCounter implements SharedCounter {
   readonly isUp = true;
   readonly #clock: Clock;
-  readonly #counts = new LRUCache<string, { readonly total: number; readonly endsAt: number }>({ max: maxCounted });
+  readonly #counts = new LRUCache<string, { readonly total: number; readonly endsAt: number }>(upTo(maxCounted));
 
   constructor(clock: Clock) {
     this.#clock = clock;

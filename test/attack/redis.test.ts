@@ -92,6 +92,7 @@ describe('A reader of Redis', () => {
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`);
     const env = { SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file };
     const spy = new Client(server.port);
+    await spy.ping(); // ioredis fails at what it sees another client do while it begins to monitor.
     const monitor = await spy.monitor();
     const seen: string[] = [];
     monitor.on('monitor', (_time: string, args: string[]) => seen.push(args.join(' ')));

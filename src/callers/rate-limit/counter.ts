@@ -2,6 +2,7 @@
  * Counts requests of each client in its current window, in bounded memory.
  */
 import { LRUCache } from 'lru-cache';
+import { upTo } from '../../model/lru.ts';
 
 export const windowMs = 60_000;
 
@@ -34,7 +35,7 @@ export class Windows {
 
   /** @param onBegin called with a client's key when its window begins: once a minute while it sends requests */
   constructor(maxClients: number, onBegin: (key: string) => void) {
-    this.#windows = new LRUCache({ max: maxClients });
+    this.#windows = new LRUCache(upTo(maxClients));
     this.#onBegin = onBegin;
   }
 
