@@ -1,7 +1,7 @@
 /**
  * Per-request state: id, caller, log fields and the header lines of the response. Handlers fill it in.
  */
-import { randomUUID } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { AccessLog } from '../observability/access-log.ts';
@@ -162,8 +162,20 @@ export function payerOf(req: IncomingMessage): Payer {
 /** Ids accepted from callers and proxies, so that one request can be traced through several logs. */
 const idPattern = /^[\w.-]{8,64}$/;
 
-/** 122 random bits in 32 hex digits. Node draws bits for many UUIDs at once; `randomBytes` would take a sixth of a hit. */
-const newId = () => randomUUID().replaceAll('-', '');
+/** Random bytes for many ids: drawing them for each, or making a UUID, takes 3 % of a hit and more. */
+const idBytes = 16;
+const pool = Buffer.alloc(256 * idBytes);
+let used = pool.length;
+
+/** 128 random bits in 32 hex digits. */
+function newId(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += idBytes;
+  return pool.toString('hex', used - idBytes, used);
+}
 
 interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
   readonly log: AccessLog;

@@ -22,6 +22,8 @@ export interface Tallied extends Pick<RequestRecord, 'route' | 'team'> {
 /** Needs no bound: routes, teams and outcomes are few, and so are their combinations. */
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
+  /** What was counted last, and most often next. */
+  #newest: Tallied | undefined;
 
   add(record: RequestRecord, status: number, seconds: number): void {
     const tallied = this.#of(record, status);
@@ -51,6 +53,10 @@ export class Tally {
     { route, team, cache }: Pick<RequestRecord, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
     status: number,
   ): Tallied {
+    const newest = this.#newest;
+    if (newest?.route === route && newest.status === status && newest.team === team && newest.cache === cache) {
+      return newest;
+    }
     const key = `${route} ${status} ${team} ${cache}`;
     let tallied = this.#tallied.get(key);
     if (!tallied) {
@@ -58,6 +64,7 @@ export class Tally {
       tallied = { route, status, team, cache, count: 0, seconds: 0, byLatency };
       this.#tallied.set(key, tallied);
     }
+    this.#newest = tallied;
     return tallied;
   }
 }
