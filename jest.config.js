@@ -24,8 +24,8 @@ export default {
       globals: { api: 'v3' },
     },
   ],
-  // Tests wait for much: five at a time, also where there are two cores.
-  maxWorkers: Math.max(5, availableParallelism() - 1),
+  // Tests wait for much: four at a time, also where there are two cores.
+  maxWorkers: Math.max(4, availableParallelism() - 1),
   testSequencer: '<rootDir>/test/support/in-turn.js',
   globalSetup: '<rootDir>/test/build.js',
   // Programs run as processes of their own, where their coverage is not seen; so does what a browser runs.
