@@ -7,7 +7,7 @@ import { tagOf } from '../src/cache/page.ts';
 import { PageCache } from '../src/cache/page-cache.ts';
 import type { Clock } from '../src/clock.ts';
 import type { PageQuery } from '../src/model/page-query.ts';
-import type { ReportPage } from '../src/model/report.ts';
+import type { ParsedPage } from '../src/model/resource.ts';
 import { Problem } from '../src/problems.ts';
 import { Demand } from '../src/quota/demand.ts';
 import { Quota } from '../src/quota/quota.ts';
@@ -142,7 +142,7 @@ function makeCampaigns(): Map<string, Campaign> {
 }
 
 /** A page as the upstream has it at this moment; few sends of it are enough here. */
-function pageOf(campaign: Campaign, query: PageQuery): ReportPage {
+function pageOf(campaign: Campaign, query: PageQuery): ParsedPage {
   const [start = 0, size = 0] = query.kind === 'next' ? query.cursor.split('.').map(Number) : [0, query.limit];
   const end = Math.min(start + size, campaign.size);
   const shown = Math.min(end, start + 3);
@@ -218,7 +218,7 @@ async function run(policy: Policy): Promise<Tally> {
         await new Promise<void>((resolve) => clock.after(latencyMs(tally.calls), resolve));
         permit.done(true);
         if (query.campaign === 'nine' && polled)
-          report(unheld, Date.parse(page.rows[0]?.['send_date'] ?? ''), tally.heldAfter);
+          report(unheld, Date.parse(String(page.rows[0]?.['send_date'])), tally.heldAfter);
         return page;
       },
       filtersSince: true,

@@ -220,8 +220,8 @@ describe('Accept', () => {
 describe('an unknown resource', () => {
   test.each([
     '/purge',
-    '/campaigns',
-    '/campaigns/1',
+    '/campaign',
+    '/campaigns/1/likes',
     '/campaigns//sends',
     '/Campaigns/1/sends',
     '/campaigns/1/sends/x',

@@ -6,12 +6,13 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { summaryHandler, summaryPath } from '../src/campaigns/summary-endpoint.ts';
 import { systemClock } from '../src/clock.ts';
 import { trackRequests } from '../src/http/request-context.ts';
 import { PlainWriter } from '../src/http/response-writer.ts';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
+import { sendsReport } from '../src/model/sends.ts';
 import { Tally } from '../src/observability/tally.ts';
+import { Exports, exportPath } from '../src/reports/export/export-endpoint.ts';
 import { ask } from './support/ask.ts';
 import { type Environment, type Harness, start } from './support/harness.ts';
 import { firstPage } from './support/queries.ts';
@@ -32,7 +33,13 @@ test('a route mounted ahead of the guards fails, and makes no call', async () =>
   });
   let asked = 0;
   const app = express();
-  app.all(summaryPath, summaryHandler({ get: async () => ({ sends: ++asked }) as never }, campaignIdRules.v2));
+  const acquire = async () => {
+    asked++;
+    return () => {};
+  };
+  const parts = { clock: systemClock, slots: { acquire }, campaignIds: campaignIdRules.v2, onUnexpected: () => {} };
+  const exports = new Exports({ ...parts, pages: {} as never }, { patienceSeconds: 1 });
+  app.all(exportPath(sendsReport, 'csv'), exports.handler(sendsReport, 'csv'));
   app.use(((_error, _req, res, _next) => void res.writeHead(500).end()) satisfies express.ErrorRequestHandler);
   const server = http.createServer((req, res) => {
     observe(req, res).watch();
@@ -41,7 +48,7 @@ test('a route mounted ahead of the guards fails, and makes no call', async () =>
   closers.push(() => server.close());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const { status } = await ask(`http://127.0.0.1:${port}${summaryPath.replace(':id', '1')}`);
+  const { status } = await ask(`http://127.0.0.1:${port}/campaigns/1/sends.csv`);
   expect([status, asked]).toEqual([500, 0]);
 });
 

@@ -90,7 +90,7 @@ describe('A campaign requested by all of its ids', () => {
       const lines = (await (await it.get(`/campaigns/${id}/sends.ndjson`)).text()).trim().split('\n');
       expect(new Set(lines.map((line) => JSON.parse(line).campaign_id))).toEqual(new Set([id]));
       expect(lines).toHaveLength(1_234);
-      expect(await (await it.get(`/campaigns/${id}/sends/summary`)).json()).toEqual({ campaign_id: id, sends: 1_234 });
+      expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 1_234 });
     }
     const own = pageCalls().filter((path) => path.includes(ids.activity));
     expect(own).toHaveLength(3);
@@ -128,7 +128,7 @@ describe('A campaign requested by all of its ids', () => {
     it.sandbox.fault({ kind: 'latency', ms: 30 });
     const targets = all.flatMap((id) => [
       ...[`/campaigns/${id}/sends`, `/campaigns/${id}/sends?created_since=2020-01-01`],
-      ...[`/campaigns/${id}/sends`, `/campaigns/${id}/sends.csv`, `/campaigns/${id}/sends/summary`],
+      ...[`/campaigns/${id}/sends`, `/campaigns/${id}/sends.csv`, `/campaigns/${id}/summary`],
     ]);
     const answers = await Promise.all(targets.map((target) => it.get(target)));
     expect(answers.map(({ status }) => status)).toEqual(targets.map(() => 200));
@@ -314,7 +314,7 @@ describe("A campaign's id", () => {
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now(), status: 'DRAFT' });
       for (const id of all) {
         expect(await it.page(`/campaigns/${id}/sends`)).toEqual({ meta: { pagination: {} }, results: [] });
-        expect(await (await it.get(`/campaigns/${id}/sends/summary`)).json()).toEqual({ campaign_id: id, sends: null });
+        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: null });
       }
       expect(lookups()).toHaveLength(2);
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now() });
@@ -322,7 +322,7 @@ describe("A campaign's id", () => {
       for (const id of all) {
         await it.get(`/campaigns/${id}/sends`, { 'cache-control': 'no-cache' });
         expect((await it.page(`/campaigns/${id}/sends`)).results).toHaveLength(3);
-        expect(await (await it.get(`/campaigns/${id}/sends/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
+        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
       }
       expect(lookups()).toHaveLength(2);
     },
@@ -406,7 +406,7 @@ describe('An unused UUID', () => {
 
   test('has no summary', async () => {
     await up({}, { unknownActivities: 'empty' });
-    expect((await it.get(`/campaigns/${unknownId}/sends/summary`)).status).toBe(404);
+    expect((await it.get(`/campaigns/${unknownId}/summary`)).status).toBe(404);
     expect(lookups()).toEqual([`/v3/emails/${unknownId}`, `/v3/emails/activities/${unknownId}`]);
   });
 
@@ -431,7 +431,7 @@ describe('A summary', () => {
     async (status) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status });
-      const summary = async () => (await it.get(`/campaigns/${ids.activity}/sends/summary`)).json();
+      const summary = async () => (await it.get(`/campaigns/${ids.activity}/summary`)).json();
       expect(await summary()).toEqual({ campaign_id: ids.activity, sends: null });
       expect(await summary()).toEqual({ campaign_id: ids.activity, sends: null });
       expect(paths()).toHaveLength(3);
@@ -449,7 +449,7 @@ describe('A summary', () => {
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'EXECUTING' });
     await it.get(`/campaigns/${ids.activity}/sends`);
     it.sandbox.forget();
-    expect(await (await it.get(`/campaigns/${ids.activity}/sends/summary`)).json()).toMatchObject({ sends: null });
+    expect(await (await it.get(`/campaigns/${ids.activity}/summary`)).json()).toMatchObject({ sends: null });
     expect(paths()).toHaveLength(1);
   });
 });
@@ -461,7 +461,7 @@ describe('The statistics of v3', () => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
       for (const id of all)
-        expect(await (await it.get(`/campaigns/${id}/sends/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
+        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
     },
   );
 
@@ -469,8 +469,8 @@ describe('The statistics of v3', () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status: 'DRAFT' });
     it.sandbox.fault({ kind: 'status', status: 404, path: '/stats/' });
-    expect((await it.get(`/campaigns/${ids.activity}/sends/summary`)).status).toBe(200);
-    expect((await it.get(`/campaigns/${unknownId}/sends/summary`)).status).toBe(404);
+    expect((await it.get(`/campaigns/${ids.activity}/summary`)).status).toBe(200);
+    expect((await it.get(`/campaigns/${unknownId}/summary`)).status).toBe(404);
   });
 });
 
@@ -482,7 +482,7 @@ describe('A purge', () => {
       `/campaigns/${one}/sends`,
       `/campaigns/${one}/sends?created_since=2020-01-01`,
     ]);
-    const summaries = all.map((one) => `/campaigns/${one}/sends/summary`);
+    const summaries = all.map((one) => `/campaigns/${one}/summary`);
     for (const target of [...targets, ...summaries]) await it.get(target);
     it.sandbox.campaign({ id: v2Id, size: 4, newestMs });
     it.sandbox.forget();

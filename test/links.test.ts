@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { queryOfCursor } from '../src/model/cursor.ts';
 import { sendsReport } from '../src/model/sends.ts';
 import { nextLink } from '../src/reports/links.ts';
-import { parseV2Page } from '../src/upstream/v2.ts';
-import { parseV3Page } from '../src/upstream/v3.ts';
+import { parseV2Page } from '../src/upstream/v2-page.ts';
+import { parseV3Page } from '../src/upstream/v3-page.ts';
 import { api, idOf } from './support/harness.ts';
 import { nextPage } from './support/queries.ts';
 
@@ -27,7 +27,7 @@ function page(
   meta: Meta | '' | null | undefined,
   results: readonly Partial<Record<keyof typeof send, unknown>>[] = [],
 ) {
-  if (api === 'v2') return parseV2Page(sendsReport, JSON.stringify({ meta, results }), campaign);
+  if (api === 'v2') return parseV2Page(sendsReport.v2.fields, JSON.stringify({ meta, results }), campaign);
   const isObject = <T>(value: T): value is Exclude<T, '' | null | undefined | readonly never[]> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   const pagination = isObject(meta) ? meta.pagination : undefined;
@@ -38,13 +38,16 @@ function page(
     created_time: send_date,
   }));
   return parseV3Page(
-    sendsReport,
+    'tracking_activities',
+    sendsReport.v3.fields,
     JSON.stringify({ tracking_activities, _links: isObject(meta) ? { next } : meta }),
     campaign,
   );
 }
 const parse = (body: string) =>
-  api === 'v2' ? parseV2Page(sendsReport, body, campaign) : parseV3Page(sendsReport, body, campaign);
+  api === 'v2'
+    ? parseV2Page(sendsReport.v2.fields, body, campaign)
+    : parseV3Page('tracking_activities', sendsReport.v3.fields, body, campaign);
 const linked = (next_link: unknown) => page({ pagination: { next_link } });
 
 describe('a link', () => {
@@ -55,7 +58,7 @@ describe('a link', () => {
   });
 
   test('includes the base path and created_since', () => {
-    expect(nextLink('/ctct', nextPage(campaign, 'a+b', { createdSince: '2012-12-06T00:00:00.000Z' }))).toBe(
+    expect(nextLink('/ctct', nextPage(campaign, 'a+b', { since: '2012-12-06T00:00:00.000Z' }))).toBe(
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
   });
@@ -63,7 +66,7 @@ describe('a link', () => {
   test('never leads to another host or path, for any cursor', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 }), (cursor) => {
-        const link = nextLink('/base', nextPage(campaign, cursor, { createdSince: '2012-12-06T00:00:00.000Z' }));
+        const link = nextLink('/base', nextPage(campaign, cursor, { since: '2012-12-06T00:00:00.000Z' }));
         const url = new URL(link, 'http://here.example');
         expect(url.origin).toBe('http://here.example');
         expect(url.pathname).toBe(`/base/campaigns/${campaign}/sends`);

@@ -9,8 +9,8 @@ import { createClient } from '../src/client/client.ts';
 import { type Send, sendsReport } from '../src/model/sends.ts';
 import type { CampaignOptions } from '../src/sandbox/campaign.ts';
 import type { OddKind } from '../src/sandbox/odd.ts';
-import { parseV2Page } from '../src/upstream/v2.ts';
-import { parseV3Page } from '../src/upstream/v3.ts';
+import { parseV2Page } from '../src/upstream/v2-page.ts';
+import { parseV3Page } from '../src/upstream/v3-page.ts';
 import { api, type Harness, idOf, type PageJson, start } from './support/harness.ts';
 
 const newestMs = Date.parse('2026-01-01T12:00:00.000Z');
@@ -216,9 +216,10 @@ describe('behind odd rows', () => {
 describe('dates', () => {
   const parse = (text: unknown) =>
     (api === 'v2'
-      ? parseV2Page(sendsReport, JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }), '1')
+      ? parseV2Page(sendsReport.v2.fields, JSON.stringify({ results: [{ contact_id: '1', send_date: text }] }), '1')
       : parseV3Page(
-          sendsReport,
+          'tracking_activities',
+          sendsReport.v3.fields,
           JSON.stringify({ tracking_activities: [{ contact_id: '1', created_time: text }] }),
           '1',
         )
@@ -265,12 +266,12 @@ describe('dates', () => {
     (TZ) => {
       const from = (name: string) => fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url));
       const script = `
-        const { parseV2Page } = await import(${JSON.stringify(from('upstream/v2'))});
-        const { parseV3Page } = await import(${JSON.stringify(from('upstream/v3'))});
+        const { parseV2Page } = await import(${JSON.stringify(from('upstream/v2-page'))});
+        const { parseV3Page } = await import(${JSON.stringify(from('upstream/v3-page'))});
         const { sendsReport } = await import(${JSON.stringify(from('model/sends'))});
         const date = '2019-03-10T02:30:00';
-        const v2 = parseV2Page(sendsReport, JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }), '1');
-        const v3 = parseV3Page(sendsReport, JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
+        const v2 = parseV2Page(sendsReport.v2.fields, JSON.stringify({ results: [{ send_date: date }, { send_date: date + '.5' }] }), '1');
+        const v3 = parseV3Page('tracking_activities', sendsReport.v3.fields, JSON.stringify({ tracking_activities: [{ created_time: date }] }), '1');
         const isElsewhere = new Date(2019, 2, 10).toISOString() !== '2019-03-10T00:00:00.000Z';
         console.log(JSON.stringify([isElsewhere, ...[...v2.rows, ...v3.rows].map((send) => send.send_date)]));`;
       const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: { TZ } });

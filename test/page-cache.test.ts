@@ -351,10 +351,7 @@ test('Views have their own bytes: they evict each other, and no page that costs 
   pages = cacheOf(clock, upstream, {}, { filtersSince: false, maxBytes, maxViewBytes });
   await hold('a');
   for (let day = 1; day <= 28; day++) {
-    await pages.get(
-      firstPage('1', 500, { createdSince: `2020-01-${String(day).padStart(2, '0')}T00:00:00.000Z` }),
-      ask,
-    );
+    await pages.get(firstPage('1', 500, { since: `2020-01-${String(day).padStart(2, '0')}T00:00:00.000Z` }), ask);
   }
   expect(upstream.calls).toHaveLength(1);
   expect(pages.hit(query)).toBeDefined();

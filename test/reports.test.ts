@@ -3,8 +3,10 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { newest, type Report, type Row, since } from '../src/model/report.ts';
+import { type Row, since } from '../src/model/list.ts';
+import type { Report } from '../src/model/report.ts';
 import { allReports, reports } from '../src/model/reports.ts';
+import { newest } from '../src/model/resource.ts';
 import { readRows } from '../src/model/rows.ts';
 import { exportFormats, exportNames } from '../src/reports/export/formats.ts';
 import { readRows as readRendered, renderPage } from '../src/reports/page-json.ts';
@@ -33,7 +35,10 @@ describe.each(everyReport)('the report of %s', (name, report) => {
     expect(Object.keys(report.v3.fields)).toEqual(fields);
     const row = rowOf(report, instants[0]);
     expect(
-      readRendered(name, renderPage('', { ...firstPage('1'), report: name }, { rows: [row], cursor: undefined }).json),
+      readRendered(
+        name,
+        renderPage('', { ...firstPage('1'), resource: name }, { rows: [row], cursor: undefined }).json,
+      ),
     ).toEqual([row]);
   });
 

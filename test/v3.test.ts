@@ -11,7 +11,7 @@ import type { Ask } from '../src/upstream/call-loop.ts';
 import { V3IdLookup } from '../src/upstream/id-lookup.ts';
 import { KnownIds } from '../src/upstream/known-ids.ts';
 import { mayReadReports } from '../src/upstream/privileges.ts';
-import { parseV3Page } from '../src/upstream/v3.ts';
+import { parseV3Page } from '../src/upstream/v3-page.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { firstPage } from './support/queries.ts';
 
@@ -112,7 +112,7 @@ describe('created_since, which v3 does not support', () => {
     it.sandbox.campaign({ id: '1', size: 30, newestMs: it.clock.now() - 10_000, spacingMs: 100 });
     const { pages } = it.service;
     const query = firstPage(activityIdOf('1'));
-    const view = { ...query, createdSince: '2020-01-01T00:00:00.000Z' };
+    const view = { ...query, since: '2020-01-01T00:00:00.000Z' };
     await it.get(sends('1', '?created_since=2020-01-01'));
     expect(pages.hit(view)?.page).toBe(pages.peek(view));
     it.sandbox.addSends('1', 1);
@@ -277,7 +277,7 @@ describe("a page of v3's", () => {
     deleted_at: '2019-04-10',
   };
   const page = (rest: object, tracking_activities: unknown = [activity]) =>
-    parseV3Page(sendsReport, JSON.stringify({ tracking_activities, ...rest }), '7');
+    parseV3Page('tracking_activities', sendsReport.v3.fields, JSON.stringify({ tracking_activities, ...rest }), '7');
 
   test("is converted to v2's five fields", () => {
     expect(page({}).rows).toEqual([

@@ -2,16 +2,15 @@
  * The Express application: its middleware, in order.
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { summaryPath } from '../campaigns/summary-endpoint.ts';
+import { oldSummaryPath } from '../campaigns/endpoints.ts';
 import { clientDisconnected } from '../http/disconnect.ts';
 import { contextOf } from '../http/request-context.ts';
-import type { Report } from '../model/report.ts';
-import { allReports } from '../model/reports.ts';
+import type { List } from '../model/list.ts';
+import { lists } from '../model/resources.ts';
 import { Problem } from '../problems.ts';
 import { exportPath } from '../reports/export/export-endpoint.ts';
 import { type ExportName, exportNames } from '../reports/export/formats.ts';
-import { reportPath } from '../reports/page-endpoint.ts';
-import { dropInPath } from '../reports/v2-compat/drop-in.ts';
+import type { PageEndpoint } from '../reports/page-endpoint.ts';
 import type { AnswerError } from './error-handler.ts';
 import { statusPath } from './status-endpoint.ts';
 
@@ -19,12 +18,12 @@ export interface AppParts {
   readonly basePath: string;
   readonly rateLimit: RequestHandler;
   readonly site: RequestHandler;
-  readonly report: (report: Report) => RequestHandler<{ id: string }>;
-  readonly exports: (report: Report, format: ExportName) => RequestHandler<{ id: string }>;
-  readonly summary: RequestHandler<{ id: string }>;
+  readonly endpoints: readonly PageEndpoint[];
+  readonly exports: (list: List, format: ExportName) => RequestHandler<{ id?: string }>;
+  readonly oldSummary: RequestHandler<{ id: string }>;
   readonly status: RequestHandler;
-  /** Serves programs written for Constant Contact v2; undefined unless `server.dropInV2` is set. */
-  readonly dropIn: ((report: Report) => RequestHandler<{ id: string }>) | undefined;
+  /** For programs written for Constant Contact v2; empty unless `server.dropInV2` is set. */
+  readonly dropIns: readonly PageEndpoint[];
   readonly answerError: AnswerError;
 }
 
@@ -38,14 +37,13 @@ export function createApp(parts: AppParts): Express {
 
   app.use(parts.rateLimit);
   app.use(parts.site);
-  for (const report of allReports) {
-    app.all(`${parts.basePath}${reportPath(report)}`, parts.report(report));
+  for (const list of Object.values(lists)) {
     for (const name of exportNames) {
-      app.all(`${parts.basePath}${exportPath(report, name)}`, parts.exports(report, name));
+      app.all(`${parts.basePath}${exportPath(list, name)}`, parts.exports(list, name));
     }
-    if (parts.dropIn) app.all(`${parts.basePath}${dropInPath(report)}`, parts.dropIn(report));
   }
-  app.all(`${parts.basePath}${summaryPath}`, parts.summary);
+  for (const { route, handle } of [...parts.endpoints, ...parts.dropIns]) app.all(`${parts.basePath}${route}`, handle);
+  app.all(`${parts.basePath}${oldSummaryPath}`, parts.oldSummary);
   app.all(`${parts.basePath}${statusPath}`, parts.status);
   app.use(nothingHere);
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {

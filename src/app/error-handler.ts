@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { answerProblem, answerProblemJson } from '../http/problem-response.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { Problem } from '../problems.ts';
-import { dropInError } from '../reports/v2-compat/drop-in.ts';
+import { dropInError } from '../reports/v2-compat/drop-in-error.ts';
 
 /** Answers a request with the Problem of an error; `internal-error` if the error is not a Problem. */
 export type AnswerError = (error: unknown, req: IncomingMessage, context: RequestContext) => void;

@@ -8,14 +8,15 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../callers/caller.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { ReportName } from '../model/report.ts';
-import { reports } from '../model/reports.ts';
-import type { Preferences, ReportEndpoint, ReportEndpoints, RequestLookup } from '../reports/page-endpoint.ts';
+import type { DetailName, ListName } from '../model/resource.ts';
+import type { PageEndpoint, PathParameters, Preferences, RequestLookup } from '../reports/page-endpoint.ts';
 import type { AnswerError } from './error-handler.ts';
+
+type ServedName = ListName | DetailName;
 
 interface Parts {
   readonly basePath: string;
-  readonly endpoints: ReportEndpoints;
+  readonly endpoints: Readonly<Record<ServedName, PageEndpoint>>;
   readonly answerError: AnswerError;
   /** Logs an error that occurs after the response has begun. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
@@ -34,9 +35,9 @@ export class FastPath {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const names = Object.keys(reports).join('|');
+    const names = Object.keys(parts.endpoints).filter((name) => name !== 'campaigns' && name !== 'campaign');
     const root = parts.basePath.replaceAll('.', '\\.');
-    this.#target = new RegExp(`^${root}/campaigns/([\\w-]{1,36})/(${names})(?:\\?|$)`);
+    this.#target = new RegExp(`^${root}/campaigns(?:/([\\w-]{1,36})(?:/(${names.join('|')}))?)?(?:\\?|$)`);
   }
 
   /**
@@ -46,10 +47,11 @@ export class FastPath {
     const { method, url = '' } = req;
     if (method !== 'GET' && method !== 'HEAD') return false;
     const known = this.#queries.get(url);
-    const [, id, report = ''] = known ? [] : (this.#target.exec(url) ?? []);
-    const endpoint = this.#parts.endpoints[known?.report ?? (report as ReportName)];
-    if (!endpoint) return false; // Express's router resolves it.
-    const lookup = this.#lookUp(endpoint, req, caller, () => known ?? this.#parse(endpoint, id ?? '', url));
+    const target = known ? undefined : this.#target.exec(url);
+    if (!known && !target) return false; // Express's router resolves it.
+    const [, id, name = id === undefined ? 'campaigns' : 'campaign'] = target ?? [];
+    const endpoint = this.#parts.endpoints[(known?.resource ?? name) as ServedName];
+    const lookup = this.#lookUp(endpoint, req, caller, () => known ?? this.#parse(endpoint, { id }, url));
     if (lookup.kind !== 'hit') {
       endpoint.handOver(req, lookup);
       return false;
@@ -67,7 +69,7 @@ export class FastPath {
     return true;
   }
 
-  #lookUp(endpoint: ReportEndpoint, req: IncomingMessage, caller: Caller, parse: () => PageQuery): RequestLookup {
+  #lookUp(endpoint: PageEndpoint, req: IncomingMessage, caller: Caller, parse: () => PageQuery): RequestLookup {
     try {
       const preferences = this.#preferencesOf(endpoint, req, caller);
       return endpoint.find(parse(), preferences);
@@ -76,13 +78,13 @@ export class FastPath {
     }
   }
 
-  #parse(endpoint: ReportEndpoint, id: string, url: string): PageQuery {
-    const query = endpoint.query(id, url);
+  #parse(endpoint: PageEndpoint, path: PathParameters, url: string): PageQuery {
+    const query = endpoint.query(path, url);
     if (url.length <= maxTargetLength) this.#queries.set(url, query);
     return query;
   }
 
-  #preferencesOf(endpoint: ReportEndpoint, req: IncomingMessage, caller: Caller): Preferences {
+  #preferencesOf(endpoint: PageEndpoint, req: IncomingMessage, caller: Caller): Preferences {
     let preferences = this.#preferences.get(caller);
     if (!preferences) {
       preferences = endpoint.preferencesOf(req);

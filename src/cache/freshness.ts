@@ -1,9 +1,10 @@
 /**
  * Calculates how long a page stays fresh.
  *
- * Constant Contact sends no caching headers, so this is the heuristic of RFC 9111 §4.2.2 with the newest `send_date` on the
- * page as its Last-Modified: a tenth of its age, within configured bounds.
+ * Constant Contact sends no caching headers, so this is the heuristic of RFC 9111 §4.2.2 with the newest date on the page as
+ * its Last-Modified: a tenth of its age, within bounds.
  */
+import type { Resource } from '../model/resource.ts';
 import type { Page } from './page.ts';
 
 export interface FreshnessLimits {
@@ -19,13 +20,24 @@ export interface AgeLimits {
   readonly staleIfErrorSeconds: number;
 }
 
+/** Bounds in seconds of what is not a report: campaigns are added and change at any time; counts move for weeks. */
+const bounds = { directory: { min: 60, max: 300 }, campaign: { min: 300, max: 86_400 } } as const;
+
+/** Returns the bounds for a resource: a report's are configured, and no other stays fresh longer than it may. */
+export function limitsOf({ freshness }: Pick<Resource, 'freshness'>, configured: FreshnessLimits): FreshnessLimits {
+  if (freshness === 'report') return configured;
+  const { min, max } = bounds[freshness];
+  const atMost = (seconds: number) => Math.min(seconds, configured.maxFreshSeconds);
+  return { minFreshSeconds: atMost(min), maxFreshSeconds: atMost(max) };
+}
+
 /** RFC 9111 §4.2.2 names 10 % as the typical fraction. */
 const fractionOfAge = 0.1;
 
 /**
  * Returns the milliseconds for which a page stays fresh after `nowMs`.
  *
- * @param newestMs the newest `send_date` on the page; undefined if the page is empty or has no readable date
+ * @param newestMs the newest date on the page; undefined if the page is empty or has no readable date
  */
 export function freshForMs(newestMs: number | undefined, nowMs: number, limits: FreshnessLimits): number {
   const minMs = limits.minFreshSeconds * 1000;

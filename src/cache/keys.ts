@@ -1,8 +1,9 @@
 /**
- * Builds the cache keys. Every key starts with its walk: the activity's id and the report.
+ * Builds the cache keys. Every key starts with its walk: the activity's id and the resource.
  */
 import type { OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
+import type { ResourceName } from '../model/resource.ts';
 import type { Generations } from './generations.ts';
 
 export interface PageKey {
@@ -23,23 +24,29 @@ export const isOfCampaign = (campaign: string | undefined) => (key: string) =>
 /** Key of a page where walks and ids are unknown: the query as sent. */
 export const questionKey = (query: PageQuery) =>
   [
-    ...[query.campaign, query.report, query.createdSince, query.form],
+    ...[query.campaign, query.resource, query.since, query.filter, query.form],
     query.kind === 'first' ? query.limit : `next=${query.cursor}`,
   ].join('|');
 
-export const summaryKey = (campaign: string) => `${campaign}|summary`;
+/** By resource that is made from another: the one whose walk it belongs to. */
+export type Sources = Readonly<Partial<Record<ResourceName, ResourceName>>>;
 
 /** Keys are joined, not templates: V8 keeps all parts of a template alive. */
 export class PageKeys {
   readonly #ids: OtherIds;
   readonly #generations: Generations;
   readonly #filtersSince: boolean;
+  readonly #sources: Sources;
 
-  /** @param filtersSince whether the upstream supports `created_since` */
-  constructor(ids: OtherIds, generations: Generations, filtersSince: boolean) {
+  /**
+   * @param filtersSince whether the upstream supports `created_since`
+   * @param sources of resources that are made from another
+   */
+  constructor(ids: OtherIds, generations: Generations, filtersSince: boolean, sources: Sources) {
     this.#ids = ids;
     this.#generations = generations;
     this.#filtersSince = filtersSince;
+    this.#sources = sources;
   }
 
   /** Returns the key. Two spellings of one query share it. */
@@ -59,21 +66,27 @@ export class PageKeys {
   sourceOf(query: PageQuery): PageQuery | undefined {
     const campaign = this.#ids.activityOf(query.campaign);
     if (!this.#isView(query, campaign)) return undefined;
-    return { ...query, campaign, form: undefined, createdSince: this.#filtersSince ? query.createdSince : undefined };
+    return { ...query, campaign, form: undefined, since: this.#filtersSince ? query.since : undefined };
   }
 
-  #isView({ campaign, createdSince, form }: PageQuery, activity: string): boolean {
-    return form !== undefined || campaign !== activity || (!this.#filtersSince && createdSince !== undefined);
+  #isView({ resource, campaign, since, form }: PageQuery, activity: string): boolean {
+    if (form !== undefined || campaign !== activity || this.#sources[resource] !== undefined) return true;
+    return !this.#filtersSince && since !== undefined;
   }
 
-  #walkOf({ report, createdSince = '' }: PageQuery, activity: string): string {
-    return (this.#filtersSince ? [activity, report, createdSince] : [activity, report]).join('|');
+  /** A view belongs to the walk of its source. */
+  #walkOf({ resource, since = '', filter }: PageQuery, activity: string): string {
+    const source = this.#sources[resource];
+    if (source !== undefined) return [activity, source].join('|');
+    const walk = this.#filtersSince ? [activity, resource, since] : [activity, resource];
+    return (filter === undefined ? walk : [...walk, filter]).join('|');
   }
 
   #textOf(query: PageQuery, activity: string, walk: string, generation: number): string {
-    const { campaign, createdSince = '', form = '' } = query;
+    const { resource, campaign, since = '', filter = '', form = '' } = query;
     const askedAs = activity === campaign ? '' : ` ${campaign}`;
-    const view = `${form}${this.#filtersSince ? '' : createdSince}${askedAs}`;
+    const made = this.#sources[resource] === undefined ? '' : `${resource} ${filter} `;
+    const view = `${made}${form}${this.#filtersSince && made === '' ? '' : since}${askedAs}`;
     if (query.kind === 'first') return [walk, view, query.limit].join('|');
     return [walk, view, generation, query.cursor].join('|');
   }

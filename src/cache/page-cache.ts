@@ -3,8 +3,8 @@
  */
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
-import type { PageQuery } from '../model/page-query.ts';
-import type { ReportPage } from '../model/report.ts';
+import { noCampaign, type PageQuery } from '../model/page-query.ts';
+import type { ParsedPage } from '../model/resource.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { type Call, SingleFlight } from '../quota/single-flight.ts';
 import { inSpan } from '../tracing.ts';
@@ -26,6 +26,7 @@ import {
   type Outcome,
   type PageSource,
 } from './page-source.ts';
+import { type Recipes, sourcesOf } from './recipes.ts';
 import { problemForWalk, Refusals } from './refusals.ts';
 import { retryLookup } from './retry-lookup.ts';
 import { noSecondLevel, type SecondLevel } from './second-level.ts';
@@ -38,7 +39,7 @@ export interface PageCacheOptions extends FreshnessLimits, AgeLimits, HeldPagesO
 }
 
 interface Parts extends PageFormat {
-  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ParsedPage>;
   /** Whether the upstream supports `created_since`. */
   readonly filtersSince: boolean;
   /** Maps the several ids of a campaign. Default: one id each. */
@@ -51,6 +52,8 @@ interface Parts extends PageFormat {
   readonly secondLevel?: SecondLevel | undefined;
   /** Limits lookups of unknown campaign ids per client. */
   readonly unknownIds?: UnknownIds;
+  /** How resources are made that the upstream does not serve directly. Default: none. */
+  readonly recipes?: Recipes;
   /** Called when a campaign is purged, or all are (undefined). */
   readonly onForgotten?: (campaign: string | undefined) => void;
 }
@@ -72,7 +75,7 @@ export class PageCache implements PageSource {
   readonly #fetcher: PageFetcher;
 
   constructor(parts: Parts, options: PageCacheOptions) {
-    const { clock, ids = noOtherIds, secondLevel = noSecondLevel, filtersSince, fetchPage } = parts;
+    const { clock, ids = noOtherIds, secondLevel = noSecondLevel, filtersSince, fetchPage, recipes = {} } = parts;
     const generations = parts.generations ?? new Generations(maxWalks, clock);
     this.#options = options;
     this.#clock = clock;
@@ -80,13 +83,14 @@ export class PageCache implements PageSource {
     this.#unknownIds = parts.unknownIds;
     this.#onForgotten = parts.onForgotten ?? (() => {});
     this.#secondLevel = secondLevel;
-    this.#keys = new PageKeys(ids, generations, filtersSince);
+    this.#keys = new PageKeys(ids, generations, filtersSince, sourcesOf(recipes));
     this.#refusals = new Refusals(clock, options.notFoundSeconds, parts.outageAt);
     this.#held = new HeldPages(clock, options);
     const views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
+      peek: (source) => this.peek(source),
       goodForMs: (source) => this.goodForMs(source),
-      ...{ keys: this.#keys, format: parts, filtersSince, clock },
+      ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: options },
     });
     this.#fetcher = new PageFetcher(
       { fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
@@ -122,8 +126,10 @@ export class PageCache implements PageSource {
     return inSpan('page lookup', attributes, async (span) => {
       const { client, signal } = ask;
       const lookUp = () => retryLookup(() => this.#lookUp(query, ask), signal);
-      const isWatched = this.#unknownIds && client !== undefined && !this.peek(query);
-      const lookup = await (isWatched ? this.#unknownIds.watch(client, query.campaign, signal, lookUp) : lookUp());
+      const isWatched = client !== undefined && query.campaign !== noCampaign && !this.peek(query);
+      const lookup = await (isWatched && this.#unknownIds
+        ? this.#unknownIds.watch(client, query.campaign, signal, lookUp)
+        : lookUp());
       const { outcome } = lookup;
       span.setAttributes(
         outcome.kind === 'hit'
@@ -237,9 +243,12 @@ export class PageCache implements PageSource {
     if (this.#clock.monotonic() >= held.freshUntil) void this.prefetch(query, { team, client });
   }
 
-  /** Returns all ids of a campaign; undefined stands for all campaigns. */
+  /**
+   * Returns all ids of a campaign, and that of the directory, from which its summary may have been made; undefined stands for
+   * everything.
+   */
   #allOf(campaign: string | undefined): readonly (string | undefined)[] {
-    return campaign === undefined ? [undefined] : this.#ids.allOf(campaign);
+    return campaign === undefined ? [undefined] : [...this.#ids.allOf(campaign), noCampaign];
   }
 
   #forgetAllOf(campaign: string | undefined): number {

@@ -5,12 +5,13 @@
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { ReportPage } from '../model/report.ts';
+import { newest, type ParsedPage } from '../model/resource.ts';
+import { resources } from '../model/resources.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
 import type { Call } from '../quota/single-flight.ts';
 import type { Fetched, Miss } from './fetched.ts';
-import { type AgeLimits, type FreshnessLimits, freshForMs, isGone } from './freshness.ts';
+import { type AgeLimits, type FreshnessLimits, freshForMs, isGone, limitsOf } from './freshness.ts';
 import type { Generations } from './generations.ts';
 import { type Page, pageOf, tagOf } from './page.ts';
 import { bodyFor, contentOf, type PageFormat } from './page-format.ts';
@@ -20,7 +21,7 @@ import { type Lease, noLease, type SecondLevel, type SecondLevelReply } from './
 import type { Views } from './views.ts';
 
 interface Parts {
-  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ReportPage>;
+  readonly fetchPage: (query: PageQuery, demand: Demand, signal: AbortSignal) => Promise<ParsedPage>;
   readonly format: PageFormat;
   readonly ids: OtherIds;
   readonly generations: Generations;
@@ -70,7 +71,7 @@ export class PageFetcher {
         notBefore: Math.max(clock.monotonic() - seconds * 1000, heldSince + laterMs),
         mayBeStale: wanted.mayBeStale && wanted.maxAgeSeconds === undefined && old === undefined,
         known: old?.body,
-        rebuild: (json, cursor) => contentOf(format, query, { rows: format.readRows(query.report, json), cursor }),
+        rebuild: (json, cursor) => contentOf(format, query, { rows: format.readRows(query.resource, json), cursor }),
       },
       call.demand,
       call.signal,
@@ -92,6 +93,8 @@ export class PageFetcher {
     const askedIn = generations.of(key.walk).generation;
     const rows = await fetchPage(query, demand, signal);
     const fetchedAt = clock.monotonic();
+    const resource = resources[query.resource];
+    const freshMs = freshForMs(newest(resource, rows.rows), clock.now(), limitsOf(resource, this.#limits));
     const content = contentOf(format, query, rows);
     const etag = tagOf(content.json);
     const arrived = {
@@ -104,7 +107,7 @@ export class PageFetcher {
     const unshared = {
       body: await bodyFor(format, content, etag, [old]),
       fetchedAt,
-      freshUntil: fetchedAt + freshForMs(content.newestMs, clock.now(), this.#limits),
+      freshUntil: fetchedAt + freshMs,
     };
     const shared = await lease.stored(unshared, arrived);
     const generation = shared ?? generations.arrived(arrived);

@@ -2,33 +2,41 @@
  * Renders pages to JSON and reads them back, and derives what the cache needs.
  */
 import type { PageQuery } from '../model/page-query.ts';
-import { newest, type ReportName, type ReportPage, type Row } from '../model/report.ts';
-import { reports } from '../model/reports.ts';
+import { type Item, newest, type ParsedPage, type Resource, type ResourceName } from '../model/resource.ts';
+import { resources } from '../model/resources.ts';
 import { identityOf } from './compression.ts';
 import { makeBody, type Page, type RenderedContent } from './page.ts';
 
 export interface PageFormat {
-  readonly render: (query: PageQuery, page: ReportPage) => { readonly json: string; readonly next: string | undefined };
+  readonly render: (query: PageQuery, page: ParsedPage) => { readonly json: string; readonly next: string | undefined };
   /** Reads rows from rendered JSON. @throws if it is not a page */
-  readonly readRows: (report: ReportName, json: string) => readonly Row[];
+  readonly readRows: (resource: ResourceName, json: string) => readonly Item[];
   /** Encodes the body. Default `makeBody`; simulations, which serve no one, replace it. */
   readonly encode?: typeof makeBody;
 }
 
 /** Renders a page and derives its metadata from its rows. */
-export function contentOf({ render }: PageFormat, query: PageQuery, page: ReportPage): RenderedContent {
+export function contentOf({ render }: PageFormat, query: PageQuery, page: ParsedPage): RenderedContent {
   const { json, next } = render(query, page);
   const [first] = page.rows;
-  const report = reports[query.report];
+  const resource = resources[query.resource];
   return {
-    ...{ json, next, cursor: page.cursor, newestMs: newest(report, page.rows) },
-    first: first === undefined ? '' : report.identity(first),
+    ...{ json, next, cursor: page.cursor, newestMs: lastModifiedMs(resource, page.rows) },
+    first: first === undefined ? '' : resource.identity(first),
   };
 }
 
+/** Only a report changes with its newest date: a campaign can be renamed, or leave the directory. */
+export const lastModifiedMs = (resource: Resource, rows: readonly Item[]) =>
+  resource.freshness === 'report' ? newest(resource, rows) : undefined;
+
 /** Reads the rows of a cached page. */
-export async function rowsOf({ readRows }: PageFormat, report: ReportName, { body }: Page): Promise<readonly Row[]> {
-  return readRows(report, (await identityOf(body)).toString());
+export async function rowsOf(
+  { readRows }: PageFormat,
+  resource: ResourceName,
+  { body }: Page,
+): Promise<readonly Item[]> {
+  return readRows(resource, (await identityOf(body)).toString());
 }
 
 /** Returns the body for a content; reuses a cached body with the same ETag. */

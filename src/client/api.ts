@@ -1,5 +1,35 @@
 /* What is in the answers. Made by `npm run generate`, out of the description of the API. */
 
+export interface Campaign {
+  /**
+   * Digits with v2, a UUID with v3
+   */
+  id: string;
+  name: string;
+  /**
+   * One of DRAFT, RUNNING, SENT, SCHEDULED, DELETED, ERROR; others only if Constant Contact adds one
+   */
+  status: string;
+  /**
+   * Last change, in UTC with milliseconds
+   */
+  modified_date: string;
+  /**
+   * When it last went out. Empty before that, and where a list does not say (with v2), in UTC with milliseconds
+   */
+  last_run_date: string;
+}
+export interface CampaignsPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Campaign[];
+}
 export interface Send {
   /**
    * What happened
@@ -33,15 +63,279 @@ export interface SendsPage {
   };
   results: Send[];
 }
+export interface Open {
+  /**
+   * What happened
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id in the request
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
+   */
+  contact_id: string;
+  /**
+   * Empty if Constant Contact does not say, as for deleted contacts
+   */
+  email_address: string;
+  /**
+   * Instant in UTC, with milliseconds
+   */
+  open_date: string;
+}
+export interface OpensPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Open[];
+}
+export interface Click {
+  /**
+   * What happened
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id in the request
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
+   */
+  contact_id: string;
+  /**
+   * Empty if Constant Contact does not say, as for deleted contacts
+   */
+  email_address: string;
+  /**
+   * The link, as in `/campaigns/{id}/links`
+   */
+  link_id: string;
+  /**
+   * Instant in UTC, with milliseconds
+   */
+  click_date: string;
+}
+export interface ClicksPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Click[];
+}
+export interface Bounce {
+  /**
+   * What happened
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id in the request
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
+   */
+  contact_id: string;
+  /**
+   * Empty if Constant Contact does not say, as for deleted contacts
+   */
+  email_address: string;
+  /**
+   * B non-existent address, D undeliverable, F mailbox full, S suspended, V vacation (was delivered), X other, Z blocked
+   */
+  bounce_code: string;
+  /**
+   * The code in words
+   */
+  bounce_description: string;
+  /**
+   * Empty with v3
+   */
+  bounce_message: string;
+  /**
+   * Instant in UTC, with milliseconds
+   */
+  bounce_date: string;
+}
+export interface BouncesPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Bounce[];
+}
+export interface Forward {
+  /**
+   * What happened
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id in the request
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
+   */
+  contact_id: string;
+  /**
+   * Empty if Constant Contact does not say, as for deleted contacts
+   */
+  email_address: string;
+  /**
+   * Instant in UTC, with milliseconds
+   */
+  forward_date: string;
+}
+export interface ForwardsPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Forward[];
+}
+export interface Unsubscribe {
+  /**
+   * What happened
+   */
+  activity_type: string;
+  /**
+   * The campaign, by the id in the request
+   */
+  campaign_id: string;
+  /**
+   * Digits with v2, a UUID with v3. Like every field, empty if Constant Contact does not say
+   */
+  contact_id: string;
+  /**
+   * Empty if Constant Contact does not say, as for deleted contacts
+   */
+  email_address: string;
+  /**
+   * Instant in UTC, with milliseconds
+   */
+  unsubscribe_date: string;
+  /**
+   * Who did it: the contact or the owner of the account. Empty with v3
+   */
+  unsubscribe_source: string;
+  /**
+   * The contact's reason, if given
+   */
+  unsubscribe_reason: string;
+}
+export interface UnsubscribesPage {
+  meta: {
+    pagination: {
+      /**
+       * The next page; missing on the last page
+       */
+      next_link?: string;
+    };
+  };
+  results: Unsubscribe[];
+}
+export interface Link {
+  /**
+   * Selects its clicks: `clicks?link_id=…`
+   */
+  link_id: string;
+  url: string;
+  /**
+   * Clicks on the link; with v3, of different contacts
+   */
+  clicks: number | null;
+}
+export interface CampaignDetails {
+  /**
+   * The id in the request
+   */
+  id: string;
+  name: string;
+  /**
+   * One of DRAFT, RUNNING, SENT, SCHEDULED, DELETED, ERROR; others only if Constant Contact adds one
+   */
+  status: string;
+  /**
+   * Last change, in UTC with milliseconds
+   */
+  modified_date: string;
+  /**
+   * When it last went out. Empty before that, and where a list does not say (with v2), in UTC with milliseconds
+   */
+  last_run_date: string;
+  subject: string;
+  from_name: string;
+  from_email: string;
+  /**
+   * Instant in UTC
+   */
+  created_date: string;
+  /**
+   * Its activities that have reports, with v3: the first send and each resend. Empty with v2
+   */
+  activities: {
+    id: string;
+    role: string;
+  }[];
+}
 export interface Summary {
   /**
    * The id in the request
    */
   campaign_id: string;
   /**
-   * Constant Contact's count of sends; null until it has one, as before a campaign is sent
+   * Addresses it was sent to
    */
   sends: number | null;
+  /**
+   * Opens; with v3, of different contacts
+   */
+  opens: number | null;
+  /**
+   * Clicks; with v3, of different contacts
+   */
+  clicks: number | null;
+  /**
+   * Forwards
+   */
+  forwards: number | null;
+  /**
+   * Unsubscribes
+   */
+  unsubscribes: number | null;
+  /**
+   * Bounces of every kind
+   */
+  bounces: number | null;
+  /**
+   * Reports of spam
+   */
+  spam_count: number | null;
+  /**
+   * Instant in UTC at which Constant Contact had these numbers
+   */
+  as_of: string;
+}
+export interface Links {
+  results: Link[];
 }
 export interface Status {
   /**

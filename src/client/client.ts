@@ -200,7 +200,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     sends,
     pages,
-    summary: (campaign, options) => getJson(`/campaigns/${encodeURIComponent(campaign)}/sends/summary`, options),
+    summary: (campaign, options) => getJson(`/campaigns/${encodeURIComponent(campaign)}/summary`, options),
     status: (options) => getJson('/status', options),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Builds the page cache and the summaries, with Redis as second level if configured.
+ * Builds the page cache, with Redis as second level if configured.
  */
 import { Generations, maxWalks } from '../cache/generations.ts';
 import { campaignOf } from '../cache/keys.ts';
@@ -9,7 +9,8 @@ import { RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
 import type { SecondLevel } from '../cache/second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { defaultTeam } from '../callers/teams.ts';
-import { Summaries } from '../campaigns/summaries.ts';
+import { v2Recipes } from '../campaigns/v2-recipes.ts';
+import { v3Recipes } from '../campaigns/v3-recipes.ts';
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
@@ -24,45 +25,32 @@ interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
   readonly shared: SharedState;
 }
 
-export interface BuiltCache {
-  readonly pages: PageCache;
-  readonly summaries: Summaries;
-}
-
-/** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. */
+/** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. Those of single campaigns are small. */
 const partForViews = ({ constantContact, server }: Config) =>
-  constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 0;
+  constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 1 / 32;
 
-export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): BuiltCache {
+export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): PageCache {
   const { emit } = events;
   const { basePath } = config.server;
   const { ids } = upstream;
-  const outageAt = () => gates.breaker.openedAt;
   const { pagesBytes } = bytesOfPrimary(config);
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
   const generations = new Generations(maxWalks, clock, (walk) =>
     emit('generation.moved', { campaign: campaignOf(walk) }),
   );
-  const pages = new PageCache(
+  return new PageCache(
     {
-      ...{ clock, unknownIds, ids, generations, outageAt, readRows },
+      ...{ clock, unknownIds, ids, generations, readRows },
+      outageAt: () => gates.breaker.openedAt,
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       filtersSince: upstream.adapter.filtersSince,
+      recipes: config.constantContact.api === 'v3' ? v3Recipes(ids) : v2Recipes,
       secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },
     { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
   );
-  const summaries = new Summaries(
-    {
-      ...{ clock, unknownIds, ids, outageAt },
-      fetchSummary: (campaign, demand, signal) => upstream.fetchSummary(campaign, demand, signal),
-    },
-    config.cache,
-  );
-  events.on('cache.forgotten', ({ campaign }) => summaries.forget(campaign));
-  return { pages, summaries };
 }
 
 function buildSecondLevel(

@@ -9,6 +9,7 @@ import { requestPath } from '../app/request-path.ts';
 import { publicStatus } from '../app/status-endpoint.ts';
 import { connectionLimits } from '../callers/connection-limits.ts';
 import { expressRateLimit } from '../callers/rate-limit/express.ts';
+import { oldSummary } from '../campaigns/endpoints.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
 import { chooseWriter } from '../http/choose-writer.ts';
@@ -51,11 +52,11 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     ...{ basePath, answerError },
     rateLimit: rateLimit.middleware,
     site: createSite({ version, basePath, campaignIds }),
-    report: ({ name }) => endpoints[name].handle,
-    exports: (report, format) => exports.handler(report, format),
-    summary: resources.summary,
+    endpoints: Object.values(endpoints),
+    exports: (list, format) => exports.handler(list, format),
+    oldSummary: oldSummary(basePath),
     status: publicStatus(() => readStatus(tally.all)),
-    dropIn: dropIns && (({ name }) => dropIns[name].handle),
+    dropIns,
   });
   const observe = trackRequests({ log: accessLog, tally, clock, commonLines, writer: chooseWriter(emit) });
   const fastPath = new FastPath({ basePath, endpoints, answerError, onUnexpected });

@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Front } from '../app/front.ts';
+import type { PageCache } from '../cache/page-cache.ts';
 import { teamOfClient } from '../callers/rate-limit/client-key.ts';
 import { redisCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
@@ -14,12 +15,12 @@ import type { StatusBoard } from '../observability/status.ts';
 import { LocalExportSlots } from '../reports/export/slots.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
 import { WorkerPool } from '../workers/pool.ts';
-import type { BuiltCache } from './cache.ts';
 import { buildFront } from './front.ts';
 import type { SharedState } from './shared-state.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
-interface Parts extends BuiltCache {
+interface Parts {
+  readonly pages: PageCache;
   readonly clock: Clock;
   readonly events: Events;
   readonly version: string;
@@ -31,11 +32,11 @@ interface Parts extends BuiltCache {
 }
 
 export function buildProcesses(config: Config, parts: Parts): Front {
-  const { clock, events, version, accessLog, logDestination, pages, summaries, status } = parts;
+  const { clock, events, version, accessLog, logDestination, pages, status } = parts;
   const { redis, digest } = parts.shared;
   const { quota, upstream } = parts.built;
   const behind = {
-    ...{ clock, pages, summaries, emit: events.emit },
+    ...{ clock, pages, emit: events.emit },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     sharedCounter: redis && redisCounter(redis, digest),

@@ -3,24 +3,25 @@
  */
 import type { PageSource } from '../cache/page-source.ts';
 import type { Addresses } from '../callers/address.ts';
-import type { SummarySource } from '../campaigns/summaries.ts';
-import { summaryHandler } from '../campaigns/summary-endpoint.ts';
+import { readPlace } from '../campaigns/directory-cursor.ts';
+import { campaignEndpoints } from '../campaigns/endpoints.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
-import { ReportExports } from '../reports/export/export-endpoint.ts';
+import type { NextPage } from '../model/page-query.ts';
+import { Exports } from '../reports/export/export-endpoint.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
 import { reportEndpoints } from '../reports/page-endpoint.ts';
 import { PreparedResponses } from '../reports/prepared-responses.ts';
 import { ReadAhead } from '../reports/read-ahead.ts';
 import { RefreshAhead } from '../reports/refresh-ahead.ts';
+import { dropInEndpoints } from '../reports/v2-compat/drop-in.ts';
 
-/** Sources of pages and summaries: the cache of this process, or the primary. */
+/** Source of pages: the cache of this process, or the primary. */
 export interface SourceParts {
   readonly clock: Clock;
   readonly pages: PageSource;
-  readonly summaries: SummarySource;
   readonly campaignIds: CampaignIdRule;
   /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
@@ -37,22 +38,23 @@ interface Parts extends SourceParts {
 }
 
 export function buildResources(config: Config, parts: Parts) {
-  const { clock, pages, summaries, campaignIds, isAmple, addresses } = parts;
+  const { clock, pages, campaignIds, isAmple, addresses } = parts;
   const responses = new PreparedResponses(parts.commonLines, parts.responsesBytes);
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
-  const isCursor = cursorRules[config.constantContact.api];
+  const { api } = config.constantContact;
+  const isCursor = ({ resource, cursor }: NextPage) =>
+    api === 'v3' && resource === 'campaigns' ? readPlace(cursor) !== undefined : cursorRules[api](cursor);
   const endpointParts = { pages, responses, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   return {
     responses,
     refreshAhead,
-    endpoints: reportEndpoints(endpointParts),
+    endpoints: { ...reportEndpoints(endpointParts), ...campaignEndpoints(endpointParts) },
     /** For programs written for Constant Contact v2. */
-    dropIns: config.server.dropInV2 ? reportEndpoints(endpointParts, 'v2') : undefined,
-    exports: new ReportExports(
+    dropIns: config.server.dropInV2 ? dropInEndpoints(endpointParts) : [],
+    exports: new Exports(
       { pages, campaignIds, clock, onUnexpected: parts.onUnexpected, slots: parts.exportSlots },
       config.exports,
     ),
-    summary: summaryHandler(summaries, campaignIds),
   };
 }

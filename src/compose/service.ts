@@ -49,10 +49,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const { upstream } = built;
   const { redis } = shared;
-  const { pages, summaries } = buildCache(config, { clock, events, shared, ...built });
+  const pages = buildCache(config, { clock, events, shared, ...built });
 
   const status = buildStatus({ events, built, pages, redis });
-  const behind = { clock, events, shared, built, pages, summaries, status };
+  const behind = { clock, events, shared, built, pages, status };
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);

@@ -105,7 +105,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
-  const upstream = new Upstream({ adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
+  const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
   return { upstream, quota, tokens, gates, credentialsReplaced };
 }
 

@@ -20,6 +20,8 @@ export interface OtherIds {
   isNowhere(id: string): boolean;
   /** Records the id of an activity, proven by rows or by a campaign's list. */
   addActivity(id: string): void;
+  /** Records the id of a campaign in the directory: its activity is looked up before its reports are requested. */
+  addCampaign(id: string): void;
   /** Forgets that this id, or any, was found to be unused. Known meanings never change and stay. */
   doubt(id?: string): void;
   /** Like `doubt`, and also forgets activities known only from rows: pages shared by instances may have been false. */
@@ -33,6 +35,7 @@ export const noOtherIds: OtherIds = {
   exists: () => false,
   isNowhere: () => false,
   addActivity: () => {},
+  addCampaign: () => {},
   doubt: () => {},
   forget: () => {},
 };

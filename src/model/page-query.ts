@@ -1,22 +1,27 @@
 /**
- * A query for one page of a report.
+ * A query for one page of a list, or for a single item.
  */
-import type { ReportName } from './report.ts';
+import type { ResourceName } from './resource.ts';
 
 /** A form of page other than Sendgate's own: Constant Contact v2's, for programs written for it. */
 export type PageForm = 'v2';
 
+/** The campaign of resources that belong to none. No id of a campaign looks like it. */
+export const noCampaign = '-';
+
 /** Fields shared by all pages of a walk. */
 export interface Walk {
-  readonly report: ReportName;
-  /** The id in the request. */
+  readonly resource: ResourceName;
+  /** The id in the request, or `noCampaign`. */
   readonly campaign: string;
-  /** Canonical instant: UTC with milliseconds. */
-  readonly createdSince?: string | undefined;
+  /** Only rows on or after this instant. Canonical: UTC with milliseconds. */
+  readonly since?: string | undefined;
+  /** Value of the list's filter. */
+  readonly filter?: string | undefined;
   readonly form?: PageForm | undefined;
 }
 
-/** The first page of a walk. */
+/** The first page of a walk, or a single item. */
 export interface FirstPage extends Walk {
   readonly kind: 'first';
   /** Rows a page, 1–500. */
@@ -33,6 +38,6 @@ export interface NextPage extends Walk {
 export type PageQuery = FirstPage | NextPage;
 
 /** Returns the query of the page behind a cursor, in the same walk. */
-export function pageBehind({ report, campaign, createdSince, form }: Walk, cursor: string): NextPage {
-  return { kind: 'next', report, campaign, createdSince, form, cursor };
+export function pageBehind({ resource, campaign, since, filter, form }: Walk, cursor: string): NextPage {
+  return { kind: 'next', resource, campaign, since, filter, form, cursor };
 }

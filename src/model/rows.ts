@@ -103,7 +103,7 @@ function readRow(
       continue;
     }
     const value = source.read(given[source.from]);
-    isRow ||= value !== undefined || Object.hasOwn(given, source.from);
+    isRow ||= Object.hasOwn(given, source.from);
     if (value === undefined) odd.set(name, (odd.get(name) ?? 0) + 1);
     row[name] = value ?? '';
   }

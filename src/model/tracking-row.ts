@@ -2,7 +2,7 @@
  * Fields shared by the rows of all tracking reports.
  */
 import { z } from 'zod';
-import { id, instant, type RowFields, text } from './rows.ts';
+import { id, instant, type Reader, type RowFields, text } from './rows.ts';
 
 /**
  * The shared fields as callers see them: v2's documented ones. Each report appends its own.
@@ -22,11 +22,11 @@ export const trackingShape = (activityType: string) => ({
   }),
 });
 
+const exampleDate = '2012-12-06T13:06:14.762Z';
 /** Date of a row's event. */
-export const dateOfRow = z
-  .string()
-  .meta({ description: 'Instant in UTC, with milliseconds', examples: ['2012-12-06T13:06:14.762Z'] });
+export const dateOfRow = z.string().meta({ description: 'Instant in UTC, with milliseconds', examples: [exampleDate] });
 
+type TrackingRow = Readonly<Record<keyof ReturnType<typeof trackingShape>, string>>;
 type TrackingFields = RowFields<keyof ReturnType<typeof trackingShape>>;
 
 export const v2TrackingFields: TrackingFields = {
@@ -53,3 +53,26 @@ export const v3TrackingFields = (v2Types: Readonly<Record<string, string>>): Tra
 
 /** Date of a v3 row, in any report. */
 export const v3Date = { from: 'created_time', read: instant } as const;
+
+/** A text that Constant Contact may leave out. */
+export const optionalText: Reader = (value) => text(value ?? '');
+
+/**
+ * Identity of a row: contact and date. Where one of them is missing, address and type tell rows apart.
+ *
+ * @param further fields in which rows of one contact and date can differ
+ */
+export function identityOf(row: TrackingRow, date: string, ...further: readonly string[]): string {
+  const { contact_id, email_address, activity_type } = row;
+  const rest = contact_id === '' || date === '' ? [email_address, activity_type] : [];
+  return [contact_id, date, ...further, ...rest].join(' ');
+}
+
+/** What all reports have in common. */
+export const tracking = {
+  body: 'page',
+  freshness: 'report',
+  askedField: 'campaign_id',
+  since: 'created_since',
+  maxLimit: 500,
+} as const;

@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /campaigns/:id/{report}`: a page.
+ * `GET|HEAD` of what the cache holds: a page of a list, or a single item.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
@@ -16,9 +16,10 @@ import type { PreparedResponse } from '../http/prepared-response.ts';
 import { contextOf, payerOf, type RequestContext } from '../http/request-context.ts';
 import { searchOf } from '../http/target.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
-import type { PageForm, PageQuery } from '../model/page-query.ts';
-import type { Report, ReportName } from '../model/report.ts';
+import { type NextPage, noCampaign, type PageQuery } from '../model/page-query.ts';
+import type { Report } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
+import type { ReportName } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheLines, cacheOutcome } from './cache-status.ts';
@@ -26,17 +27,16 @@ import type { Form, PreparedResponses } from './prepared-responses.ts';
 import { parsePageQuery } from './query.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
-import { dropInPath, parseDropInQuery } from './v2-compat/drop-in.ts';
 
-interface Parts {
+export interface EndpointParts {
   readonly pages: PageSource;
   readonly responses: PreparedResponses;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;
   readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
-  /** Whether a cursor can be Constant Contact's. Any other is refused without a call or a cache entry. */
-  readonly isCursor: (cursor: string) => boolean;
+  /** Whether a cursor can be ours or Constant Contact's. Any other is refused without a call or a cache entry. */
+  readonly isCursor: (query: NextPage) => boolean;
   readonly clock: Clock;
 }
 
@@ -83,38 +83,51 @@ export interface Failure {
 
 export type RequestLookup = Hit | Miss | Failure;
 
-/** The endpoints of one form of pages. */
-export type ReportEndpoints = Readonly<Record<ReportName, ReportEndpoint>>;
+/** How requests for one resource are recognised. */
+interface Requests {
+  /** Pattern of its path, for the router, the log and metrics. */
+  readonly route: string;
+  /**
+   * @param path the parameters in it
+   * @param search the raw query string without its `?`
+   * @throws Problem `invalid-request`
+   */
+  parse(path: PathParameters, search: string, ids: CampaignIdRule): PageQuery;
+}
+
+/** Parameters in a path. */
+export interface PathParameters {
+  /** Id of a campaign; undefined for a resource of the account. */
+  readonly id?: string | undefined;
+  readonly linkId?: string | undefined;
+}
 
 /**
  * The resource. `lookup` parses a request and looks its page up. The fast path answers hits and hands everything else over to
  * `handle`, together with the lookup.
  */
-export class ReportEndpoint {
-  readonly #parts: Parts;
-  readonly #route: string;
-  readonly #report: Report;
-  readonly #parse: typeof parseDropInQuery;
+export class PageEndpoint {
+  readonly route: string;
+  readonly #parts: EndpointParts;
+  readonly #parse: Requests['parse'];
   /** Lookups that the fast path handed over to `handle`. */
   readonly #decided = new WeakMap<IncomingMessage, RequestLookup>();
 
-  /** @param form of the pages; Sendgate's by default */
-  constructor(parts: Parts, report: Report, form?: PageForm) {
+  constructor(parts: EndpointParts, { route, parse }: Requests) {
     this.#parts = parts;
-    this.#report = report;
-    this.#route = form === 'v2' ? dropInPath(report) : reportPath(report);
-    this.#parse = form === 'v2' ? parseDropInQuery : parsePageQuery;
+    this.route = route;
+    this.#parse = parse;
   }
 
   /** Handles every method of the resource. Throws or rejects with Problems for the error handler. */
-  readonly handle: RequestHandler<{ id: string }> = (req, res) => {
+  readonly handle: RequestHandler<Record<string, string>> = (req, res) => {
     const context = contextOf(req);
     const { record } = context;
-    record.route = this.#route;
+    record.route = this.route;
     if (answeredOptions(req)) return;
 
-    const decided = this.#decided.get(req) ?? this.lookup(req, req.params.id);
-    record.campaign = decided.query?.campaign;
+    const decided = this.#decided.get(req) ?? this.lookup(req, req.params);
+    record.campaign = campaignIn(decided.query);
     if (decided.kind === 'failure') throw decided.error;
     if (decided.kind === 'hit') return this.answer(context, decided);
 
@@ -136,12 +149,11 @@ export class ReportEndpoint {
   /**
    * Parses a GET or HEAD and looks its page up. Never waits and counts nothing.
    *
-   * @param id of the campaign, as in the path
    * @throws Problem for an invalid request
    */
-  lookup(req: IncomingMessage, id: string): RequestLookup {
+  lookup(req: IncomingMessage, path: PathParameters): RequestLookup {
     const preferences = this.preferencesOf(req);
-    return this.find(this.query(id, req.url ?? ''), preferences);
+    return this.find(this.query(path, req.url ?? ''), preferences);
   }
 
   /** @throws Problem `not-acceptable` */
@@ -157,10 +169,10 @@ export class ReportEndpoint {
   }
 
   /** @throws Problem for an invalid campaign, parameter or cursor */
-  query(id: string, url: string): PageQuery {
+  query(path: PathParameters, url: string): PageQuery {
     const { campaignIds, isCursor } = this.#parts;
-    const query = this.#parse(this.#report, id, searchOf(url), campaignIds);
-    if (query.kind === 'next' && !isCursor(query.cursor)) {
+    const query = this.#parse(path, searchOf(url), campaignIds);
+    if (query.kind === 'next' && !isCursor(query)) {
       throw new Problem('invalid-cursor', { reason: 'unreadable' });
     }
     return query;
@@ -182,8 +194,8 @@ export class ReportEndpoint {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
     const { record } = context;
-    record.route = this.#route;
-    record.campaign = query.campaign;
+    record.route = this.route;
+    record.campaign = campaignIn(query);
     record.cache = cacheOutcome(lookup, now);
     context.answerReady(ready, cacheLines(lookup, now));
     readAhead.answered(query, lookup.page, context.identity, preferences.client);
@@ -191,12 +203,18 @@ export class ReportEndpoint {
   }
 }
 
+const campaignIn = (query: PageQuery | undefined) => (query?.campaign === noCampaign ? undefined : query?.campaign);
+
 function formOf({ page: { body } }: Lookup, { headers, encoding }: Preferences): Form {
   return isCurrent(headers, body.etag, body.lastModified) ? 'not-modified' : encoding;
 }
 
-/** Makes an endpoint for each report. @param form of the pages; Sendgate's by default */
-export function reportEndpoints(parts: Parts, form?: PageForm): ReportEndpoints {
-  const endpoints = allReports.map((report) => [report.name, new ReportEndpoint(parts, report, form)] as const);
-  return Object.fromEntries(endpoints) as Record<ReportName, ReportEndpoint>;
+/** The endpoint of each report. */
+export function reportEndpoints(parts: EndpointParts): Readonly<Record<ReportName, PageEndpoint>> {
+  const of = (report: Report) =>
+    new PageEndpoint(parts, {
+      route: reportPath(report),
+      parse: ({ id }, search, ids) => parsePageQuery(report, id, search, ids),
+    });
+  return Object.fromEntries(allReports.map((report) => [report.name, of(report)])) as Record<ReportName, PageEndpoint>;
 }

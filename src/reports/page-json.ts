@@ -3,12 +3,13 @@
  */
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
+import type { List } from '../model/list.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
-import type { Report, ReportName, ReportPage, Row } from '../model/report.ts';
-import { reports } from '../model/reports.ts';
+import type { Item, ParsedPage, ResourceName } from '../model/resource.ts';
+import { resources } from '../model/resources.ts';
 import { strictRows } from '../model/rows.ts';
 import { nextLink } from './links.ts';
-import { dropInLink } from './v2-compat/drop-in.ts';
+import { dropInLink } from './v2-compat/drop-in-links.ts';
 
 const meta = z.object({
   pagination: z.object({
@@ -16,9 +17,8 @@ const meta = z.object({
   }),
 });
 
-/** The schema of a report's page. */
-export const pageSchemaOf = ({ schema }: Report) => z.object({ meta, results: z.array(schema) });
-type PageJson = z.output<ReturnType<typeof pageSchemaOf>>;
+/** The schema of a list's page. */
+export const pageSchemaOf = ({ schema }: List) => z.object({ meta, results: z.array(schema) });
 
 export interface RenderedPage {
   readonly json: string;
@@ -26,19 +26,28 @@ export interface RenderedPage {
   readonly next: string | undefined;
 }
 
-/** Renders a page. Runs once, when the page arrives. */
-export function renderPage(basePath: string, query: PageQuery, { rows, cursor }: ReportPage): RenderedPage {
-  const step = cursor === undefined ? undefined : pageBehind(query, cursor);
-  const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
-  // A v2 client prefixes links in a body with its base address, which includes the base path.
-  const next = link && query.form === 'v2' ? `${basePath}${link}` : link;
-  const body = { meta: { pagination: link === undefined ? {} : { next_link: link } }, results: [...rows] };
-  return { json: JSON.stringify(body satisfies PageJson), next };
+/** Renders a page, or a single item. Runs once, when it arrives. */
+export function renderPage(basePath: string, query: PageQuery, { rows, cursor }: ParsedPage): RenderedPage {
+  switch (resources[query.resource].body) {
+    case 'item':
+      return { json: JSON.stringify(rows[0]), next: undefined };
+    case 'results':
+      return { json: JSON.stringify({ results: rows }), next: undefined };
+    case 'page': {
+      const step = cursor === undefined ? undefined : pageBehind(query, cursor);
+      const link = step && (query.form === 'v2' ? dropInLink(step) : nextLink(basePath, step));
+      // A v2 client prefixes links in a body with its base address, which includes the base path.
+      const next = link && query.form === 'v2' ? `${basePath}${link}` : link;
+      const pagination = link === undefined ? {} : { next_link: link };
+      return { json: JSON.stringify({ meta: { pagination }, results: rows }), next };
+    }
+  }
 }
 
-/** Parses the rows of a rendered page. @throws when the page is not of this report */
-export function readRows(report: ReportName, json: string): readonly Row[] {
-  return strictRows(reports[report].schema).parse(parseJson(resultsOf(json)));
+/** Parses the items of a rendered page. @throws when it is not of this resource */
+export function readRows(name: ResourceName, json: string): readonly Item[] {
+  const { body, schema } = resources[name];
+  return strictRows(schema).parse(parseJson(body === 'item' ? `[${json}]` : resultsOf(json)));
 }
 
 /** Returns the rows of a rendered page as a JSON array. Its key occurs nowhere else: a quote inside a string is escaped. */

@@ -3,7 +3,9 @@
  */
 import { z } from 'zod';
 import { cursorPattern } from '../model/cursor.ts';
+import { statusFilters } from '../model/directory.ts';
 import { instantSchema, lacksZone } from '../model/instant.ts';
+import type { List } from '../model/list.ts';
 
 /** A query parameter: its schema, and the messages for an invalid value. */
 export interface Parameter<T> {
@@ -12,30 +14,27 @@ export interface Parameter<T> {
   readonly allowed: string;
 }
 
-export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+export type Parameters = Readonly<Record<string, Parameter<unknown> | undefined>>;
 
-/** Rows per page: Constant Contact's maximum and default. */
-export const maxLimit = 500;
-
-const createdSince: Parameter<string> = {
+const since = (what: string): Parameter<string> => ({
   schema: instantSchema.meta({
-    description: 'Only rows on or after this instant. A date means midnight UTC; a date-time needs `Z` or an offset.',
+    description: `Only ${what} on or after this instant. A date means midnight UTC; a date-time needs \`Z\` or an offset.`,
     examples: ['2012-12-06T13:06:14.762Z'],
   }),
   problem: (text) => (lacksZone(text) ? 'has no time zone' : 'is not a date or date-time'),
   allowed: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',
-};
+});
 
-const limit: Parameter<number> = {
+const limit = (max: number): Parameter<number> => ({
   schema: z
     .string()
     .regex(/^\d{1,6}$/)
     .transform(Number)
-    .pipe(z.int().min(1).max(maxLimit))
-    .meta({ description: 'Rows per page. Ignored with `next`: a cursor carries its own.', default: maxLimit }),
+    .pipe(z.int().min(1).max(max))
+    .meta({ description: 'Rows per page. Ignored with `next`: a cursor carries its own.', default: max }),
   problem: () => 'is out of range',
-  allowed: `an integer from 1 to ${maxLimit}`,
-};
+  allowed: `an integer from 1 to ${max}`,
+});
 
 const next: Parameter<string> = {
   schema: z
@@ -46,6 +45,50 @@ const next: Parameter<string> = {
   allowed: 'the cursor from a next_link: 1 to 2,048 printable ASCII characters',
 };
 
-export const pageParameters = { created_since: createdSince, limit, next } as const;
-export const exportParameters = { created_since: createdSince } as const;
-export const summaryParameters = {} as const;
+const linkId: Parameter<string> = {
+  schema: z
+    .string()
+    .regex(/^\d{1,20}$/)
+    .transform((digits) => digits.replace(/^0+(?=\d)/, ''))
+    .meta({ description: 'Only clicks on this link, by its `link_id` in `/campaigns/{id}/links`.', examples: ['1'] }),
+  problem: () => 'is not a link id',
+  allowed: '1 to 20 digits',
+};
+
+const status: Parameter<string> = {
+  schema: z
+    .string()
+    .transform((text) => text.toUpperCase())
+    .pipe(z.enum(statusFilters))
+    .meta({
+      description:
+        'Only campaigns in this state, in upper or lower case. Deleted ones are listed with `DELETED` or `ALL` only.',
+    }),
+  problem: () => 'is not a status',
+  allowed: statusFilters.join(', '),
+};
+
+/** All parameters of lists. */
+interface ListParameters {
+  readonly created_since: Parameter<string>;
+  readonly modified_since: Parameter<string>;
+  readonly link_id: Parameter<string>;
+  readonly status: Parameter<string>;
+  readonly limit: Parameter<number>;
+  readonly next: Parameter<string>;
+}
+
+const filters = { link_id: linkId, status } as const;
+
+/** Parameters that select the rows of a list. */
+export const selection = ({ since: name, filter }: List): Partial<ListParameters> => ({
+  [name]: since(name === 'created_since' ? 'rows' : 'campaigns changed'),
+  ...(filter && { [filter.name]: filters[filter.name] }),
+});
+
+/** Parameters of a list's pages. */
+export const pageParameters = (list: List): Partial<ListParameters> => ({
+  ...selection(list),
+  limit: limit(list.maxLimit),
+  next,
+});

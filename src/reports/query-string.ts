@@ -2,10 +2,13 @@
  * Parses a campaign id and a query string by the parameters of a resource.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import { noCampaign } from '../model/page-query.ts';
 import { type InvalidParameter, Problem } from '../problems.ts';
 import type { Parameter, Parameters } from './parameters.ts';
 
-type Values<P extends Parameters> = { readonly [N in keyof P]?: P[N] extends Parameter<infer T> ? T : never };
+type Values<P extends Parameters> = {
+  readonly [N in keyof P]?: NonNullable<P[N]> extends Parameter<infer T> ? T : never;
+};
 
 /** Parameter names that Constant Contact's clients use for credentials. */
 const credentialPattern = /^(api[-_]?key|(access|auth|refresh)?[-_]?token|authorization|client[-_]?secret)$/i;
@@ -19,16 +22,18 @@ const maxErrors = 10;
 /**
  * Parses the campaign and the values of `search`, the raw query string without its `?`.
  *
+ * @param id of the campaign; undefined for a resource of the account
  * @throws Problem `invalid-request`, which names invalid parameters and never a value
  */
 export function parseQueryString<P extends Parameters>(
-  id: string,
+  id: string | undefined,
   search: string,
   ids: CampaignIdRule,
   parameters: P,
 ): { readonly campaign: string; readonly values: Values<P> } {
   const errors: InvalidParameter[] = [];
-  if (!ids.pattern.test(id)) errors.push({ parameter: 'id', problem: 'is not a campaign id', allowed: ids.allowed });
+  if (id !== undefined && !ids.pattern.test(id))
+    errors.push({ parameter: 'id', problem: 'is not a campaign id', allowed: ids.allowed });
 
   const given = new Map<string, unknown>();
   for (const [name, text] of search === '' ? [] : new URLSearchParams(search)) {
@@ -37,7 +42,7 @@ export function parseQueryString<P extends Parameters>(
     if (error) errors.push(error);
   }
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
-  return { campaign: canonicalId(id), values: Object.fromEntries(given) as Values<P> };
+  return { campaign: id === undefined ? noCampaign : canonicalId(id), values: Object.fromEntries(given) as Values<P> };
 }
 
 /** Adds the value to `given`, or returns what is wrong with it. */

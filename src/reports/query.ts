@@ -3,49 +3,57 @@
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { parseInstantInUtc } from '../model/instant.ts';
-import { type FirstPage, type PageQuery, pageBehind } from '../model/page-query.ts';
-import type { Report } from '../model/report.ts';
-import { exportParameters, maxLimit, pageParameters, summaryParameters } from './parameters.ts';
+import type { List } from '../model/list.ts';
+import { type FirstPage, type PageQuery, pageBehind, type Walk } from '../model/page-query.ts';
+import type { DetailName } from '../model/resource.ts';
+import { pageParameters, selection } from './parameters.ts';
 import { parseQueryString } from './query-string.ts';
 
 /**
  * Parses the query of a page. Only this function decides between first and later page: `next` makes it a later page.
  *
+ * @param id of the campaign, as in the path; undefined for a list of the account
  * @param search the raw query string without its `?`
  * @throws Problem `invalid-request`
  */
 export function parsePageQuery(
-  report: Report,
-  id: string,
+  list: List,
+  id: string | undefined,
   search: string,
   ids: CampaignIdRule,
-  parameters: typeof pageParameters = pageParameters,
+  parameters = pageParameters(list),
 ): PageQuery {
   const { campaign, values } = parseQueryString(id, search, ids, parameters);
-  const walk = { report: report.name, campaign, createdSince: canonical(values.created_since) };
+  const walk = walkOf(list, campaign, values);
   if (values.next !== undefined) return pageBehind(walk, values.next);
-  return { kind: 'first', ...walk, limit: values.limit ?? maxLimit };
+  return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
 }
 
-/**
- * Parses the first page of an export.
- *
- * @throws Problem `invalid-request`
- */
-export function parseExportQuery(report: Report, id: string, search: string, ids: CampaignIdRule): FirstPage {
-  const { campaign, values } = parseQueryString(id, search, ids, exportParameters);
-  const createdSince = canonical(values.created_since);
-  return { kind: 'first', report: report.name, campaign, createdSince, limit: maxLimit };
+/** Parses the first page of an export. Throws like `parsePageQuery`. */
+export function parseExportQuery(list: List, id: string | undefined, search: string, ids: CampaignIdRule): FirstPage {
+  const { campaign, values } = parseQueryString(id, search, ids, selection(list));
+  return { kind: 'first', ...walkOf(list, campaign, values), limit: list.maxLimit };
 }
 
-/**
- * Parses the campaign of a resource without parameters.
- *
- * @throws Problem `invalid-request`
- */
-export function parseCampaign(id: string, search: string, ids: CampaignIdRule): string {
-  return parseQueryString(id, search, ids, summaryParameters).campaign;
+/** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */
+export function parseDetailQuery(resource: DetailName, id: string, search: string, ids: CampaignIdRule): FirstPage {
+  const { campaign } = parseQueryString(id, search, ids, {});
+  return { kind: 'first', resource, campaign, limit: 1 };
 }
+
+interface Selected {
+  readonly created_since?: string;
+  readonly modified_since?: string;
+  readonly link_id?: string;
+  readonly status?: string;
+}
+
+const walkOf = ({ name, since, filter }: List, campaign: string, values: Selected): Walk => ({
+  resource: name,
+  campaign,
+  since: canonical(values[since]),
+  filter: filter && values[filter.name],
+});
 
 /** Canonical form of an instant that passed its schema. Only v2's form admits one without a zone, as UTC. */
 const canonical = (instant: string | undefined) => (instant === undefined ? undefined : parseInstantInUtc(instant));

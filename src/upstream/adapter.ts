@@ -2,9 +2,9 @@
  * The seam to one version of Constant Contact's API: a request and a parser for every question. No I/O and no credentials.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { ReportPage } from '../model/report.ts';
+import type { ParsedPage } from '../model/resource.ts';
+import type { V3Stats } from '../model/sources.ts';
 import type { Problem } from '../problems.ts';
 import type { ErrorBody } from './error-body.ts';
 
@@ -46,6 +46,18 @@ export interface Question<T> {
   /** @throws Problem `upstream-failed` if the body is not what the question expects */
   parse(body: string): T;
   meaningOf(reply: ErrorReply): ErrorMeaning;
+  /** Returns the question that completes the answer, if one does not suffice. */
+  following?(answer: T): Question<T>;
+}
+
+/** Statistics of several activities in one question. */
+export interface StatsQuestions {
+  /** Most activities in one question. */
+  readonly max: number;
+  /** Parsed without the activities that have none (yet). */
+  readonly of: (activities: ReadonlySet<string>) => Question<ReadonlyMap<string, V3Stats>>;
+  /** Asks whether an activity exists. */
+  readonly existence: (activity: string) => Question<unknown>;
 }
 
 export interface Adapter {
@@ -55,9 +67,7 @@ export interface Adapter {
   /** A question without caller input: any response except 401, 403, 5xx or a limit proves that credentials and API work. */
   readonly neutral: Question<unknown>;
   /** @throws Problem `invalid-cursor` for a cursor that cannot be Constant Contact's */
-  page(query: PageQuery): Question<ReportPage>;
-  /** Parsed as undefined if the campaign has no statistics (yet). */
-  summary(campaign: string): Question<CampaignSummary | undefined>;
-  /** Asks whether the campaign exists; undefined if its summary always answers that. */
-  existence(campaign: string): Question<unknown> | undefined;
+  page(query: PageQuery): Question<ParsedPage>;
+  /** Undefined where a campaign's counts are part of another answer. */
+  readonly stats?: StatsQuestions;
 }

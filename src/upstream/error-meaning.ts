@@ -49,6 +49,13 @@ export function meaningOf(reply: ErrorReply, hasFreeText = false): ErrorMeaning 
   return { problem: new Problem('upstream-failed', { reason }), again: status >= 500 ? 'retry' : 'never' };
 }
 
+/** Refusal of a question about no campaign in particular: a 404 says nothing about one. */
+export function meaningForLists(reply: ErrorReply, hasFreeText: boolean): ErrorMeaning {
+  const meaning = meaningOf(reply, hasFreeText);
+  if (meaning.problem.code !== 'campaign-not-found') return meaning;
+  return { problem: new Problem('upstream-failed', { reason: 'http-4xx' }), again: 'never' };
+}
+
 /** Refusal of a question that contains only ids: a 400 is an unknown id. */
 export function meaningForIds(reply: ErrorReply): ErrorMeaning {
   return reply.status === 400 && !isGone(reply)

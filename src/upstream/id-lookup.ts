@@ -67,7 +67,10 @@ export class V3IdLookup implements IdLookup {
 
   async resolve(id: string, asking: Asking): Promise<string> {
     const { known } = this;
-    if (!isUuid(id) && !known.exists(id) && !this.#without(id)) await this.#digits.lookUp(id, asking);
+    if (!known.hasActivity(id) && !this.#without(id)) {
+      if (!isUuid(id)) await this.#digits.lookUp(id, asking);
+      else if (known.isCampaign(id)) await this.tryAsCampaign(id, 'nothing', asking);
+    }
     const without = this.#without(id);
     if (without?.kind === 'failed')
       throw remembered(without.problem.code, known.rememberedMs(id), without.problem.reason);
@@ -78,7 +81,7 @@ export class V3IdLookup implements IdLookup {
   }
 
   async tryAsCampaign(id: string, under: FoundUnder, { ask, demand, signal }: Asking): Promise<void> {
-    if (this.known.exists(id) || this.#without(id)) return;
+    if (this.known.hasActivity(id) || this.#without(id)) return;
     const { team, client, urgency } = demand;
     const flight = this.#flights.join(id, { team, client, urgency, signal }, (call) =>
       this.#lookUp(id, under, ask, call),
@@ -100,7 +103,7 @@ export class V3IdLookup implements IdLookup {
       const { all, primary } = await ask(() => activitiesOf(id), demand, signal);
       for (const one of all) known.addActivity(one);
       if (primary !== undefined) known.learn([[id, primary]]);
-      if (!known.exists(id)) known.remember(id, 'no-activity', this.#parts.notFoundSeconds);
+      if (!known.hasActivity(id)) known.remember(id, 'no-activity', this.#parts.notFoundSeconds);
     } catch (error) {
       this.#failed(id, under, error);
     }

@@ -38,6 +38,7 @@ export class KnownIds implements OtherIds {
   /** The reverse map: ids by activity. */
   readonly #askedAs = new Map<string, Set<string>>();
   readonly #activities = new LRUCache<string, true>(upTo(maxKnown));
+  readonly #campaigns = new LRUCache<string, true>(upTo(maxKnown));
   readonly #without: LRUCache<string, Without>;
 
   constructor(clock: Clock, onLearned: OnLearned = () => {}) {
@@ -64,7 +65,16 @@ export class KnownIds implements OtherIds {
   }
 
   exists(id: string): boolean {
+    return this.hasActivity(id) || this.isCampaign(id);
+  }
+
+  /** Whether an id is known to mean an activity, or to be one. */
+  hasActivity(id: string): boolean {
     return this.#activityOf.has(id) || this.isActivity(id);
+  }
+
+  isCampaign(id: string): boolean {
+    return this.#campaigns.has(id);
   }
 
   isActivity(id: string): boolean {
@@ -81,6 +91,10 @@ export class KnownIds implements OtherIds {
     this.#without.delete(id);
   }
 
+  addCampaign(id: string): void {
+    this.#campaigns.set(id, true);
+  }
+
   /** Returns why an id has no activity, if remembered. */
   without(id: string): Without | undefined {
     return this.#without.get(id);
@@ -93,7 +107,7 @@ export class KnownIds implements OtherIds {
 
   /** Remembers for `seconds` that an id has no activity, unless its meaning is known. */
   remember(id: string, without: 'none' | 'no-activity' | Problem, seconds: number): void {
-    if (this.exists(id)) return;
+    if (this.hasActivity(id)) return;
     const entry: Without =
       without instanceof Problem
         ? { kind: 'failed', problem: without, at: this.#clock.monotonic() }

@@ -1,19 +1,23 @@
 /**
- * Constant Contact for the rest of Sendgate: fetches pages and summaries, or throws a Problem.
+ * Constant Contact for the rest of Sendgate: fetches pages, or throws a Problem.
  */
+import type { Clock } from '../clock.ts';
+import { noCounts } from '../model/campaign.ts';
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/campaign-summary.ts';
-import type { PageQuery } from '../model/page-query.ts';
-import type { ReportPage } from '../model/report.ts';
+import { noCampaign, type PageQuery } from '../model/page-query.ts';
+import type { ParsedPage } from '../model/resource.ts';
 import type { OddRows } from '../model/rows.ts';
+import type { V3Stats } from '../model/sources.ts';
 import { Problem } from '../problems.ts';
 import { account } from '../quota/day-shares.ts';
 import { Demand } from '../quota/demand.ts';
 import type { Adapter, Question } from './adapter.ts';
 import type { Asking, CallLoop } from './call-loop.ts';
 import type { IdLookup } from './id-lookup.ts';
+import { StatsLookup } from './stats-lookup.ts';
 
 interface Parts {
+  readonly clock: Clock;
   readonly adapter: Adapter;
   readonly idLookup: IdLookup;
   readonly calls: Pick<CallLoop, 'asking' | 'close'>;
@@ -23,9 +27,12 @@ interface Parts {
 
 export class Upstream {
   readonly #parts: Parts;
+  readonly #stats: StatsLookup | undefined;
 
   constructor(parts: Parts) {
+    const { clock, adapter } = parts;
     this.#parts = parts;
+    this.#stats = adapter.stats && new StatsLookup(clock, adapter.stats);
   }
 
   get adapter(): Pick<Adapter, 'campaignIds' | 'filtersSince'> {
@@ -37,17 +44,28 @@ export class Upstream {
   }
 
   /**
-   * Fetches one page.
+   * Fetches one page, or a single item.
    *
    * @param demand who pays, and how urgently
    * @param signal ends the wait for a permit; a started call always completes, since it is paid for
    * @throws Problem with any upstream code, or MeansAnotherId
    */
-  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ReportPage> {
-    const { adapter, idLookup, onOdd } = this.#parts;
+  async fetchPage(query: PageQuery, demand: Demand, signal: AbortSignal): Promise<ParsedPage> {
+    const { adapter, onOdd } = this.#parts;
+    const { campaign } = query;
+    const asking = this.#asking(demand, signal);
+    if (this.#stats && query.resource === 'v3-stats') return this.#fetchStats(this.#stats, query, asking);
+    const isOfAccount = campaign === noCampaign;
+    const answer = await (isOfAccount ? ask(asking, adapter.page(query)) : this.#fetchOfCampaign(query, asking));
+    if (query.resource === 'v3-emails') for (const { id } of answer.rows) this.ids.addCampaign(String(id));
+    if (answer.odd) onOdd(campaign, answer.odd);
+    return answer;
+  }
+
+  async #fetchOfCampaign(query: PageQuery, asking: Asking): Promise<ParsedPage> {
+    const { adapter, idLookup } = this.#parts;
     const { campaign } = query;
     const question = adapter.page(query);
-    const asking = this.#asking(demand, signal);
     await this.#hasToBeItsOwn(campaign, asking);
     const answer = await orNotFound(ask(asking, question));
     const isRefused = answer instanceof Problem;
@@ -58,31 +76,26 @@ export class Upstream {
       await this.#hasToBeItsOwn(campaign, asking);
     }
     if (isRefused) throw answer;
-    if (answer.odd) onOdd(campaign, answer.odd);
     return answer;
   }
 
-  /** Fetches a campaign's summary. Throws like `fetchPage`. */
-  async fetchSummary(campaign: string, demand: Demand, signal: AbortSignal): Promise<CampaignSummary> {
-    const { adapter, idLookup } = this.#parts;
-    const asking = this.#asking(demand, signal);
+  async #fetchStats(stats: StatsLookup, { campaign }: PageQuery, asking: Asking): Promise<ParsedPage> {
+    const { idLookup } = this.#parts;
     await this.#hasToBeItsOwn(campaign, asking);
     // v3 returns 404 for a malformed id.
-    const summary = await orNotFound(ask(asking, adapter.summary(campaign)));
-    const isRefused = summary instanceof Problem;
-    if (!isRefused && summary !== undefined) this.ids.addActivity(campaign);
-    else if (!this.ids.exists(campaign)) {
+    const found = await orNotFound(stats.lookUp(campaign, asking));
+    if (found !== undefined && !(found instanceof Problem)) {
+      this.ids.addActivity(campaign);
+      return { rows: [found], cursor: undefined };
+    }
+    // Statistics do not tell an activity that has none from one that does not exist.
+    if (!this.ids.exists(campaign)) {
       await idLookup.tryAsCampaign(campaign, 'nothing', asking);
       await this.#hasToBeItsOwn(campaign, asking);
-      const existence = adapter.existence(campaign);
-      if (existence) {
-        await ask(asking, existence);
-        this.ids.addActivity(campaign);
-        return noSummary;
-      }
+      await ask(asking, stats.existence(campaign));
+      this.ids.addActivity(campaign);
     }
-    if (isRefused) throw summary;
-    return summary ?? noSummary;
+    return noStats;
   }
 
   /**
@@ -111,10 +124,19 @@ export class Upstream {
   }
 }
 
-/** Summary of a campaign without statistics yet. */
-const noSummary: CampaignSummary = { sends: null };
+/** Statistics of an activity that has none yet. */
+const noStats: ParsedPage = { rows: [{ ...noCounts, refreshed_at: '' } satisfies V3Stats], cursor: undefined };
 
-const ask = <T>({ ask, demand, signal }: Asking, question: Question<T>) => ask(() => question, demand, signal);
+/** Asks a question, and those that complete its answer. */
+async function ask<T>({ ask: askOne, demand, signal }: Asking, question: Question<T>): Promise<T> {
+  for (let next = question; ; ) {
+    const asked = next;
+    const answer = await askOne(() => asked, demand, signal);
+    const following = asked.following?.(answer);
+    if (!following) return answer;
+    next = following;
+  }
+}
 
 /** Returns `campaign-not-found` as a value; other errors are thrown. */
 async function orNotFound<T>(result: Promise<T>): Promise<T | Problem> {

@@ -1,77 +1,68 @@
 /**
- * Adapter for Constant Contact v2: `GET /v2/emailmarketing/campaigns/{id}/tracking/{report}`.
+ * Adapter for Constant Contact v2: `GET /v2/emailmarketing/campaigns…`.
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/campaign-summary.ts';
-import { cursorOfLink, linksOf } from '../model/cursor.ts';
-import type { PageQuery } from '../model/page-query.ts';
-import type { Report, ReportPage } from '../model/report.ts';
+import { noCampaign, type PageQuery } from '../model/page-query.ts';
+import type { Report } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
-import { readRows } from '../model/rows.ts';
-import { Problem } from '../problems.ts';
+import type { ParsedPage, ReportName } from '../model/resource.ts';
 import type { Adapter, Question } from './adapter.ts';
-import { meaningOf } from './error-meaning.ts';
-import { count, parseAnswer } from './parse-answer.ts';
-
-const campaigns = '/v2/emailmarketing/campaigns';
-
-/** The last page is documented as `{}`; null, an empty string or list, and a missing `meta` are tolerated. */
-const page = z.object({
-  meta: linksOf(z.object({ pagination: linksOf(z.object({ next_link: z.string().nullish() })) })),
-  results: z.array(z.unknown()),
-});
-
-/** The vendor documents more counts: opens, clicks and others. */
-const summary = z.object({ sends: count });
+import { meaningForLists, meaningOf } from './error-meaning.ts';
+import { parseAnswer } from './parse-answer.ts';
+import { parseV2Details, parseV2Directory, v2Campaigns } from './v2-campaigns.ts';
+import { parseV2Page } from './v2-page.ts';
 
 export const v2: Adapter = {
   campaignIds: campaignIdRules.v2,
   filtersSince: true,
   neutral: {
-    request: { path: campaigns, query: { limit: '1' } },
+    request: { path: v2Campaigns, query: { limit: '1' } },
     parse: (body) => parseAnswer(z.unknown(), body),
     meaningOf: (reply) => meaningOf(reply),
   },
   page: (query) => {
-    const report = reports[query.report];
-    return {
-      request: { path: tracking(query.campaign, report.v2.segment), query: parametersOf(query) },
-      parse: (body) => parseV2Page(report, body, query.campaign),
-      meaningOf: (reply) => meaningOf(reply, query.kind === 'next'),
-    };
+    if (query.resource === 'campaigns')
+      return question(query, v2Campaigns, parametersOf(query, 'modified_since', 'status'), (body) =>
+        parseV2Directory(body, query.filter),
+      );
+    if (query.resource === 'v2-details') {
+      // Without `updateSummary` the counts are from the last scheduled update (vendor's documentation).
+      return question(query, campaignPath(query), { updateSummary: 'true' }, parseV2Details);
+    }
+    const report = reports[query.resource as ReportName];
+    return question(query, trackingPath(report, query), parametersOf(query, 'created_since'), (body) =>
+      parseV2Page(report.v2.fields, body, query.campaign),
+    );
   },
-  summary: (campaign): Question<CampaignSummary> => ({
-    // Without `updateSummary` the counts are from the last scheduled update (vendor's documentation).
-    request: { path: tracking(campaign, 'reports/summary'), query: { updateSummary: 'true' } },
-    parse: (body) => parseAnswer(summary, body),
-    meaningOf: (reply) => meaningOf(reply),
-  }),
-  existence: () => undefined,
 };
 
-const tracking = (campaign: string, report: string) =>
-  `${campaigns}/${encodeURIComponent(campaign)}/tracking/${report}`;
+const question = (
+  query: PageQuery,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+  parse: (body: string) => ParsedPage,
+): Question<ParsedPage> => ({
+  request: { path, query: parameters },
+  parse,
+  meaningOf: (reply) => (query.campaign === noCampaign ? meaningForLists : meaningOf)(reply, query.kind === 'next'),
+});
+
+const campaignPath = ({ campaign }: PageQuery) => `${v2Campaigns}/${encodeURIComponent(campaign)}`;
+
+/** Clicks of one link have their own path. */
+function trackingPath({ v2: { segment } }: Report, query: PageQuery): string {
+  const path = `${campaignPath(query)}/tracking/${segment}`;
+  return query.filter === undefined ? path : `${path}/${encodeURIComponent(query.filter)}`;
+}
 
 /** A cursor includes the limit and the filter: the SDKs send only the key beside it. */
-function parametersOf(query: PageQuery): Readonly<Record<string, string>> {
+function parametersOf(query: PageQuery, sinceName: string, filterName?: string): Readonly<Record<string, string>> {
   if (query.kind === 'next') return { next: query.cursor };
-  const { limit, createdSince } = query;
-  return { limit: String(limit), ...(createdSince !== undefined && { created_since: createdSince }) };
-}
-
-/** @throws Problem `upstream-failed` if the body is not a page */
-export function parseV2Page({ v2: { fields } }: Report, body: string, campaign: string): ReportPage {
-  const { meta, results } = parseAnswer(page, body);
-  const read = readRows(fields, results, campaign);
-  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
-  const { rows, odd } = read;
-  return { rows, cursor: cursorOf(meta?.pagination?.next_link), ...(odd.size > 0 && { odd }) };
-}
-
-function cursorOf(link: string | null | undefined): string | undefined {
-  if (!link) return undefined;
-  const cursor = cursorOfLink(link);
-  if (cursor === undefined) throw new Problem('upstream-failed', { reason: 'schema' });
-  return cursor;
+  const { limit, since, filter } = query;
+  return {
+    limit: String(limit),
+    ...(since !== undefined && { [sinceName]: since }),
+    ...(filterName !== undefined && filter !== undefined && { [filterName]: filter }),
+  };
 }

@@ -6,7 +6,7 @@ import type { MeantActivity } from '../model/meant-activity.ts';
 import { strictRows } from '../model/rows.ts';
 import type { Question } from './adapter.ts';
 import { meaningForIds } from './error-meaning.ts';
-import { parseAnswer } from './parse-answer.ts';
+import { parseAnswer, someOf } from './parse-answer.ts';
 
 /** Most ids per call for cross references (vendor's documentation). */
 export const maxXrefs = 50;
@@ -31,10 +31,18 @@ const xrefs = z.object({
 
 /** Statuses come in both cases (recorded traffic), so roles may too. Unreadable activities are skipped. */
 const activity = z.object({ campaign_activity_id: uuid, role: z.string().toLowerCase() });
-const campaign = z.object({ campaign_activities: z.array(z.unknown()).nullish() });
 const primary = 'primary_email';
 /** Roles of activities that have reports (vendor's documentation). */
 const reportedRoles: ReadonlySet<string> = new Set([primary, 'resend']);
+
+/** The activities of a campaign that have reports. */
+export const reportedActivities = someOf(activity).transform((all) =>
+  all
+    .slice(0, maxActivities)
+    .filter(({ role }) => reportedRoles.has(role))
+    .map(({ campaign_activity_id: id, role }) => ({ id, role })),
+);
+const campaign = z.object({ campaign_activities: reportedActivities });
 
 /** Activities of a campaign that have reports. */
 export interface Activities {
@@ -51,12 +59,8 @@ export const activitiesOf = (id: string): Question<Activities> => ({
 });
 
 function parseActivities(body: string): Activities {
-  const listed = parseAnswer(campaign, body).campaign_activities ?? [];
-  const all = listed.slice(0, maxActivities).flatMap((one) => activity.safeParse(one).data ?? []);
-  return {
-    all: all.filter(({ role }) => reportedRoles.has(role)).map(({ campaign_activity_id }) => campaign_activity_id),
-    primary: all.find(({ role }) => role === primary)?.campaign_activity_id,
-  };
+  const all = parseAnswer(campaign, body).campaign_activities;
+  return { all: all.map(({ id }) => id), primary: all.find(({ role }) => role === primary)?.id };
 }
 
 /** `GET /v3/emails/campaign_id_xrefs`: what v2's digits mean, and the campaign UUIDs returned with them. */

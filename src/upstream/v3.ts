@@ -1,31 +1,26 @@
 /**
- * Adapter for Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`.
+ * Adapter for Constant Contact v3: `GET /v3/reports/email_reports/{campaign_activity_id}/tracking/{report}`, and campaigns.
  */
-import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
-import type { CampaignSummary } from '../model/campaign-summary.ts';
-import { cursorOfHref, linksOf, queryOfCursor } from '../model/cursor.ts';
-import type { PageQuery } from '../model/page-query.ts';
-import type { Report, ReportPage } from '../model/report.ts';
+import { queryOfCursor } from '../model/cursor.ts';
+import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import { reports } from '../model/reports.ts';
-import { type OddRows, readRows } from '../model/rows.ts';
+import type { ParsedPage, ReportName, ResourceName } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
-import { meaningForIds, meaningOf } from './error-meaning.ts';
-import { count, parseAnswer } from './parse-answer.ts';
+import { meaningForLists, meaningOf } from './error-meaning.ts';
 import { mayReadReports, privilegesPath } from './privileges.ts';
+import { emailQuestion, parseV3Emails, parseV3Links, parseV3Summaries, v3Stats } from './v3-campaigns.ts';
+import { parseV3Page } from './v3-page.ts';
 
-/** The last page has no `_links` or `next`, or an `href` of null (vendor's documentation); an empty one is tolerated. */
-const page = z.object({
-  tracking_activities: z.array(z.unknown()),
-  _links: linksOf(z.object({ next: linksOf(z.object({ href: z.string().nullish() })) })),
-});
-
-/** Ids without statistics are listed under `errors`: deleted, nonexistent or unsent activities. */
-const stats = z.object({
-  results: z.array(z.object({ campaign_activity_id: z.string().toLowerCase(), stats: z.unknown() })).nullish(),
-});
-const counts = z.object({ em_sends: count });
+/** Path and parser of each resource that is no report. */
+const others: Readonly<
+  Partial<Record<ResourceName, { path: (activity: string) => string; parse: (body: string) => ParsedPage }>>
+> = {
+  'v3-emails': { path: () => '/v3/emails', parse: parseV3Emails },
+  'v3-summaries': { path: () => '/v3/reports/summary_reports/email_campaign_summaries', parse: parseV3Summaries },
+  'v3-links': { path: (activity) => `/v3/reports/email_reports/${activity}/links`, parse: parseV3Links },
+};
 
 /** In this adapter, every campaign id is an activity's. */
 export const v3: Adapter = {
@@ -37,59 +32,33 @@ export const v3: Adapter = {
     meaningOf: (reply) => meaningOf(reply),
   },
   page: (query) => {
-    const report = reports[query.report];
-    const path = `/v3/reports/email_reports/${query.campaign}/tracking/${report.v3.segment}`;
-    return {
-      request: { path, search: searchOf(query) },
-      parse: (body) => parseV3Page(report, body, query.campaign),
-      meaningOf: (reply) => meaningOf(reply, query.kind === 'next'),
-    };
+    const { resource, campaign } = query;
+    if (resource === 'v3-email') return emailQuestion(campaign);
+    const other = others[resource];
+    if (other) return question(query, other.path(campaign), other.parse);
+    const { segment, fields } = reports[resource as ReportName].v3;
+    const path = `/v3/reports/email_reports/${campaign}/tracking/${segment}`;
+    return question(query, path, (body) => parseV3Page('tracking_activities', fields, body, campaign));
   },
-  summary: (activityId): Question<CampaignSummary | undefined> => ({
-    request: { path: `/v3/reports/stats/email_campaign_activities/${activityId}` },
-    parse: (body) => summaryIn(body, activityId),
-    meaningOf: (reply) => meaningOf(reply),
-  }),
-  existence: (activityId) => ({
-    request: { path: `/v3/emails/activities/${activityId}` },
-    parse: (body) => parseAnswer(z.object({}), body),
-    meaningOf: meaningForIds,
-  }),
+  stats: v3Stats,
 };
+
+function question(query: PageQuery, path: string, parse: (body: string) => ParsedPage): Question<ParsedPage> {
+  const isLinks = query.resource === 'v3-links';
+  const isOfAccount = query.campaign === noCampaign;
+  return {
+    // Links that were not clicked are left out by default (vendor's OpenAPI).
+    request: isLinks ? { path, query: { no_clicks: 'true' } } : { path, search: searchOf(query) },
+    parse,
+    meaningOf: (reply) => (isOfAccount ? meaningForLists : meaningOf)(reply, query.kind === 'next'),
+  };
+}
 
 /** @throws Problem `invalid-cursor` */
 function searchOf(query: PageQuery): string {
-  const search = query.kind === 'first' ? `limit=${query.limit}` : queryOfCursor(query.cursor);
+  const { filter } = query;
+  const first = `limit=${query.kind === 'first' && query.limit}${filter === undefined ? '' : `&url_id=${filter}`}`;
+  const search = query.kind === 'first' ? first : queryOfCursor(query.cursor);
   if (search === undefined) throw new Problem('invalid-cursor', { reason: 'unreadable' });
   return search;
-}
-
-/** Returns the activity's summary; undefined if it has no statistics. */
-function summaryIn(body: string, activityId: string): CampaignSummary | undefined {
-  const found = parseAnswer(stats, body).results?.find((one) => one.campaign_activity_id === activityId);
-  if (!found) return undefined;
-  const { data } = counts.safeParse(found.stats);
-  if (!data) throw new Problem('upstream-failed', { reason: 'schema' });
-  return { sends: data.em_sends };
-}
-
-/**
- * @param campaign the id in the request
- * @throws Problem `upstream-failed` if the body is not a page
- */
-export function parseV3Page({ v3: { fields } }: Report, body: string, campaign: string): ReportPage {
-  const { tracking_activities, _links } = parseAnswer(page, body);
-  const read = readRows(fields, tracking_activities, campaign);
-  if (!read) throw new Problem('upstream-failed', { reason: 'schema' });
-  const { rows, odd } = read;
-  const next = nextOf(_links?.next?.href);
-  const oddRows: OddRows = next?.isOdd ? new Map(odd).set('link', 1) : odd;
-  return { rows, cursor: next?.cursor, ...(oddRows.size > 0 && { odd: oddRows }) };
-}
-
-function nextOf(href: string | null | undefined) {
-  if (!href) return undefined;
-  const next = cursorOfHref(href);
-  if (!next) throw new Problem('upstream-failed', { reason: 'schema' });
-  return next;
 }

@@ -18,7 +18,7 @@ import { Asking } from './channel.ts';
 import { Copies } from './copies.ts';
 import { bytesOfWorker } from './memory.ts';
 import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
-import { countedByPrimary, exportSlotsOf, summariesOf } from './remote.ts';
+import { countedByPrimary, exportSlotsOf } from './remote.ts';
 
 const reportEveryMs = 500;
 
@@ -57,7 +57,6 @@ const front = buildFront(config, {
   // The primary sees clients when it counts their requests.
   onSeen: () => {},
   pages: copies,
-  summaries: summariesOf(primary),
   exportSlots: exportSlotsOf(primary),
   campaignIds: campaignIdRules[config.constantContact.api],
   // The primary decides whether there is quota.

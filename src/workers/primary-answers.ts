@@ -3,7 +3,6 @@
  */
 import type { PageCache } from '../cache/page-cache.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
-import type { SummarySource } from '../campaigns/summaries.ts';
 import type { Clock } from '../clock.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
@@ -13,7 +12,6 @@ import type { Answers } from './protocol.ts';
 export interface AnswerParts {
   readonly clock: Clock;
   readonly pages: PageCache;
-  readonly summaries: SummarySource;
   /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
   readonly counter: SharedCounter;
@@ -45,10 +43,9 @@ export class HeldSlots {
 }
 
 export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
-  const { summaries, counter, onSeen, exportSlots, readStatus } = parts;
+  const { counter, onSeen, exportSlots, readStatus } = parts;
   return {
     ...pageAnswers(parts),
-    summary: ({ campaign, payer }, signal) => summaries.get(campaign, payer, signal),
     count: ({ key, count, leftMs }) => {
       onSeen(key);
       return counter.add(key, count, leftMs);

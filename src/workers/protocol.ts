@@ -2,7 +2,6 @@
  * Messages between workers and the primary: questions with one answer each, reports and orders.
  */
 import type { Ask, Lookup } from '../cache/page-source.ts';
-import type { CampaignSummary } from '../model/campaign-summary.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { Tallied } from '../observability/tally.ts';
@@ -33,10 +32,6 @@ export interface Questions {
   readonly page: { readonly about: AskedPage; readonly answer: AnsweredPage };
   /** Undefined without quota or page. */
   readonly prefetch: { readonly about: AskedPage; readonly answer: AnsweredPage | undefined };
-  readonly summary: {
-    readonly about: { readonly campaign: string; readonly payer: Payer };
-    readonly answer: CampaignSummary;
-  };
   /** Adds a client's requests to the count of all workers. */
   readonly count: {
     readonly about: { readonly key: string; readonly count: number; readonly leftMs: number };

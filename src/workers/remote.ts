@@ -2,17 +2,12 @@
  * A worker's access to parts that live in the primary.
  */
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
-import type { SummarySource } from '../campaigns/summaries.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
 import type { Asking } from './channel.ts';
 
 export const countedByPrimary = (primary: Asking): SharedCounter => ({
   isUp: true,
   add: (key, count, leftMs) => primary.ask('count', { key, count, leftMs }),
-});
-
-export const summariesOf = (primary: Asking): SummarySource => ({
-  get: (campaign, payer, signal) => primary.ask('summary', { campaign, payer }, signal),
 });
 
 export const exportSlotsOf = (primary: Asking): ExportSlots => ({

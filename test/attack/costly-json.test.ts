@@ -7,8 +7,8 @@ import { parseJson } from '../../src/model/json.ts';
 import { sendsReport } from '../../src/model/sends.ts';
 import { readErrorBody } from '../../src/upstream/error-body.ts';
 import { readGrant } from '../../src/upstream/oauth/token-answer.ts';
-import { parseV2Page } from '../../src/upstream/v2.ts';
-import { parseV3Page } from '../../src/upstream/v3.ts';
+import { parseV2Page } from '../../src/upstream/v2-page.ts';
+import { parseV3Page } from '../../src/upstream/v3-page.ts';
 
 const megabytes = 4 * 1024 * 1024;
 const small = 250 * 1024;
@@ -44,14 +44,16 @@ const leastMsOf = (work: () => unknown) => Math.min(msOf(work), msOf(work), msOf
 describe.each(Object.entries(longOnes))('%s', (_, text) => {
   test('are rejected in a fraction of the time it takes to parse them', () => {
     const plainly = msOf(() => JSON.parse(text));
-    expect(() => parseV2Page(sendsReport, text, '1')).toThrow(
+    expect(() => parseV2Page(sendsReport.v2.fields, text, '1')).toThrow(
       expect.objectContaining({ code: 'upstream-failed', reason: 'malformed' }),
     );
-    expect(() => parseV3Page(sendsReport, text, '1')).toThrow(expect.objectContaining({ reason: 'malformed' }));
+    expect(() => parseV3Page('tracking_activities', sendsReport.v3.fields, text, '1')).toThrow(
+      expect.objectContaining({ reason: 'malformed' }),
+    );
     expect(readErrorBody(text)).toEqual({});
     const all = [
-      () => parseV2Page(sendsReport, text, '1'),
-      () => parseV3Page(sendsReport, text, '1'),
+      () => parseV2Page(sendsReport.v2.fields, text, '1'),
+      () => parseV3Page('tracking_activities', sendsReport.v3.fields, text, '1'),
       () => readErrorBody(text),
     ].map(leastMsOf);
     expect(all.reduce((sum, ms) => sum + ms)).toBeLessThan(plainly * 0.3);
@@ -62,9 +64,9 @@ test.each(Object.entries(shortOnes))('%s are rejected at the first of them', (_,
   // A schema for the whole list would report every mistake of every row, which takes a hundred times as long.
   const plainly = msOf(() => JSON.parse(text));
   const all =
-    leastMsOf(() => parseV2Page(sendsReport, text, '1')) +
+    leastMsOf(() => parseV2Page(sendsReport.v2.fields, text, '1')) +
     leastMsOf(() => readErrorBody(text.slice(text.indexOf('['))));
-  expect(() => parseV2Page(sendsReport, text, '1')).toThrow(expect.objectContaining({ reason: 'schema' }));
+  expect(() => parseV2Page(sendsReport.v2.fields, text, '1')).toThrow(expect.objectContaining({ reason: 'schema' }));
   expect(all).toBeLessThan(plainly * 20 + 20);
 });
 
@@ -84,7 +86,10 @@ test('Overlong links are not parsed', () => {
     const v2 = `{"meta":{"pagination":{"next_link":"${href}"}},"results":[]}`;
     const v3 = `{"tracking_activities":[],"_links":{"next":{"href":"${href}"}}}`;
     const plainly = leastMsOf(() => parseJson(v3));
-    for (const read of [() => parseV2Page(sendsReport, v2, '1'), () => parseV3Page(sendsReport, v3, '1')]) {
+    for (const read of [
+      () => parseV2Page(sendsReport.v2.fields, v2, '1'),
+      () => parseV3Page('tracking_activities', sendsReport.v3.fields, v3, '1'),
+    ]) {
       expect(read).toThrow(expect.objectContaining({ reason: 'schema' }));
       expect(leastMsOf(read)).toBeLessThan(plainly * 3 + 20);
     }

@@ -79,7 +79,7 @@ describe('a reader that never reads', () => {
     const { socket, text } = await dial(it.url);
     sockets.push(socket);
     socket.pause();
-    socket.write(wire(big).repeat(8) + wire('/campaigns/1/sends') + wire('/campaigns/1/sends/summary'));
+    socket.write(wire(big).repeat(8) + wire('/campaigns/1/sends') + wire('/campaigns/1/summary'));
     await until(() => it.lines.some((line) => line.includes(':name"')), 'the first is out');
     it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     expect((await it.get('/campaigns/2/sends')).status).toBe(200);

@@ -55,7 +55,7 @@ describe('while it drains', () => {
       `${hit}/`,
       '/campaigns/3/sends',
       '/campaigns/1/sends.csv',
-      '/campaigns/1/sends/summary',
+      '/campaigns/1/summary',
       '/campaigns/1/sends?limit=0',
       '/nowhere',
       '/openapi.json',

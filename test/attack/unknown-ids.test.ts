@@ -68,7 +68,7 @@ test('an unknown id costs one call a minute, whatever is requested about it', as
   it = await start(env);
   for (let limit = 1; limit <= 20; limit++)
     expect((await it.get(`/campaigns/77/sends?limit=${limit}`, greedy)).status).toBe(404);
-  for (const target of ['/sends/summary', '/sends.csv', '/sends?created_since=2012-12-01'])
+  for (const target of ['/summary', '/sends.csv', '/sends?created_since=2012-12-01'])
     expect((await it.get(`/campaigns/77${target}`, greedy)).status).toBe(404);
   expect(it.sandbox.callCount).toBe(1);
   it.clock.forward(61);

@@ -116,7 +116,7 @@ describe('behind requests in progress', () => {
   ])('%s gets its response in order', async (_, input, status) => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 100 });
-    const text = await talk(wire('/campaigns/1/sends') + wire('/campaigns/1/sends/summary') + input);
+    const text = await talk(wire('/campaigns/1/sends') + wire('/campaigns/1/summary') + input);
     expect(statusesIn(text)).toEqual([200, 200, status]);
     await until(() => linesOf(200).length === 2 && linesOf(status).length === 1, 'three lines');
   });

@@ -9,7 +9,7 @@ import { PageCache } from '../../src/cache/page-cache.ts';
 import type { PageFormat } from '../../src/cache/page-format.ts';
 import type { Lookup, PageSource } from '../../src/cache/page-source.ts';
 import type { PageQuery } from '../../src/model/page-query.ts';
-import type { ReportPage } from '../../src/model/report.ts';
+import type { ParsedPage } from '../../src/model/resource.ts';
 import { Problem } from '../../src/problems.ts';
 import type { Demand } from '../../src/quota/demand.ts';
 import { readRows, renderPage } from '../../src/reports/page-json.ts';
@@ -23,13 +23,13 @@ const ask = { team: 'team', client: 'client' };
 export class HeldUpstream {
   readonly calls: {
     readonly demand: Demand;
-    readonly answer: (page: ReportPage) => void;
+    readonly answer: (page: ParsedPage) => void;
     readonly fail: (error: Error) => void;
   }[] = [];
   /** Sets the response that is sent without further control. */
-  always: ((query: PageQuery) => ReportPage) | undefined;
+  always: ((query: PageQuery) => ParsedPage) | undefined;
 
-  readonly fetchPage = (query: PageQuery, demand: Demand): Promise<ReportPage> =>
+  readonly fetchPage = (query: PageQuery, demand: Demand): Promise<ParsedPage> =>
     new Promise((resolve, reject) => {
       this.calls.push({ demand, answer: resolve, fail: reject });
       if (!this.always) return;
@@ -41,7 +41,7 @@ export class HeldUpstream {
     });
 }
 
-export const pageOfOne = (contact_id: string): ReportPage => ({
+export const pageOfOne = (contact_id: string): ParsedPage => ({
   rows: [{ activity_type: 'EMAIL_SEND', campaign_id: '1', contact_id, email_address: 'a@b.c', send_date: '' }],
   cursor: undefined,
 });
@@ -214,7 +214,7 @@ export function pageSourceSuite(name: string, open: (upstream: HeldUpstream, clo
 }
 
 /** Old enough to be fresh for an hour. */
-export const datedPage = (clock: FakeClock): ReportPage => ({
+export const datedPage = (clock: FakeClock): ParsedPage => ({
   rows: pageOfOne('a').rows.map((row) => ({ ...row, send_date: new Date(clock.now() - 36_000_000).toISOString() })),
   cursor: undefined,
 });

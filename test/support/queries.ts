@@ -3,12 +3,12 @@
  */
 import { type FirstPage, type NextPage, pageBehind, type Walk } from '../../src/model/page-query.ts';
 
-type Rest = Partial<Pick<Walk, 'createdSince' | 'form'>>;
+type Rest = Partial<Pick<Walk, 'since' | 'form'>>;
 
 export const firstPage = (campaign: string, limit = 500, rest: Rest = {}): FirstPage => ({
-  ...{ kind: 'first', report: 'sends', campaign, limit },
+  ...{ kind: 'first', resource: 'sends', campaign, limit },
   ...rest,
 });
 
 export const nextPage = (campaign: string, cursor: string, rest: Rest = {}): NextPage =>
-  pageBehind({ report: 'sends', campaign, ...rest }, cursor);
+  pageBehind({ resource: 'sends', campaign, ...rest }, cursor);

@@ -94,7 +94,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     },
     { ...options, ...given },
   );
-  const upstream = new Upstream({ adapter: v2, idLookup: oneIdEach, calls, onOdd: () => {} });
+  const upstream = new Upstream({ clock, adapter: v2, idLookup: oneIdEach, calls, onOdd: () => {} });
   const ask = (query: PageQuery = firstPage('1'), demand = new Demand('a', 'interactive'), signal = never) =>
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {

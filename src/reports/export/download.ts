@@ -4,13 +4,18 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FirstPage } from '../../model/page-query.ts';
+import { type FirstPage, noCampaign } from '../../model/page-query.ts';
+import type { ListName } from '../../model/resource.ts';
+import { lists } from '../../model/resources.ts';
 import type { ExportFormat, ExportName } from './formats.ts';
 
-/** `campaign-1100394165287-sends-since-2012-12-06T00-00-00.000Z.csv` */
-export function fileName({ report, campaign, createdSince }: FirstPage, format: ExportName): string {
-  const since = createdSince === undefined ? '' : `-since-${createdSince.replaceAll(':', '-')}`;
-  return `campaign-${campaign}-${report}${since}.${format}`;
+/** `campaign-1100394165287-sends-since-2012-12-06T00-00-00.000Z.csv`, `campaigns-status-SENT.csv` */
+export function fileName({ resource, campaign, since, filter }: FirstPage, format: ExportName): string {
+  const of = campaign === noCampaign ? resource : `campaign-${campaign}-${resource}`;
+  const filterName = lists[resource as ListName].filter?.name.replace('_id', '');
+  const selected = filter === undefined ? '' : `-${filterName}-${filter}`;
+  const from = since === undefined ? '' : `-since-${since.replaceAll(':', '-')}`;
+  return `${of}${selected}${from}.${format}`;
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /campaigns/:id/{report}.csv` and `.ndjson`: a whole report, streamed.
+ * `GET|HEAD /campaigns/:id/{report}.csv`, `/campaigns.csv`, and the same as `.ndjson`: a whole list, streamed.
  */
 import type { ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
@@ -12,7 +12,8 @@ import { accepts } from '../../http/negotiation.ts';
 import { contextOf, payerOf } from '../../http/request-context.ts';
 import { searchOf } from '../../http/target.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
-import type { Report } from '../../model/report.ts';
+import type { List } from '../../model/list.ts';
+import { noCampaign } from '../../model/page-query.ts';
 import { Problem } from '../../problems.ts';
 import { parseExportQuery } from '../query.ts';
 import { fileName, resetDownload, writePages } from './download.ts';
@@ -34,9 +35,10 @@ export interface ExportOptions {
   readonly patienceSeconds: number;
 }
 
-export const exportPath = ({ name }: Report, format: ExportName) => `/campaigns/:id/${name}.${format}`;
+export const exportPath = ({ name, askedField }: List, format: ExportName) =>
+  askedField === undefined ? `/${name}.${format}` : `/campaigns/:id/${name}.${format}`;
 
-export class ReportExports {
+export class Exports {
   readonly #parts: Parts;
   readonly #options: ExportOptions;
   readonly #running = new Set<ServerResponse>();
@@ -57,16 +59,16 @@ export class ReportExports {
   }
 
   /** Handles every method of the resource. Rejects with a Problem until the response begins. */
-  handler(report: Report, name: ExportName): RequestHandler<{ id: string }> {
-    const format = exportFormats[name](report);
+  handler(list: List, name: ExportName): RequestHandler<{ id?: string }> {
+    const format = exportFormats[name](list);
     return async (req, res) => {
       const context = contextOf(req);
       const { id, record } = context;
-      record.route = exportPath(report, name);
+      record.route = exportPath(list, name);
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
-      const query = parseExportQuery(report, req.params.id, searchOf(req.url), this.#parts.campaignIds);
-      record.campaign = query.campaign;
+      const query = parseExportQuery(list, req.params.id, searchOf(req.url), this.#parts.campaignIds);
+      record.campaign = query.campaign === noCampaign ? undefined : query.campaign;
       const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);

@@ -2,7 +2,7 @@
  * Formats of exports. They convert a cached page as text, and parse it only if a value must change.
  */
 import Papa from 'papaparse';
-import type { Report, Row } from '../../model/report.ts';
+import type { List, Row } from '../../model/list.ts';
 
 export interface ExportFormat {
   /** Media type that `Accept` must allow. */
@@ -27,7 +27,7 @@ const withoutFormulas = (value: string) => value.replace(formula, "'");
 const plainValue = String.raw`([\w.][^",;|\\\s]*)`;
 
 /** Comma-separated values (RFC 4180) with a header row. Prefixes what a spreadsheet would take for a formula with `'`. */
-function csv({ fields }: Report): ExportFormat {
+function csv({ fields }: List): ExportFormat {
   const plainRow = new RegExp(
     String.raw`(?<=[[,])\{${fields.map((name) => `"${name}":"${plainValue}"`).join(',')}\}[,\]]`,
     'g',
@@ -48,7 +48,7 @@ function csv({ fields }: Report): ExportFormat {
 }
 
 /** One JSON text per line (https://github.com/ndjson/ndjson-spec). */
-function ndjson({ fields }: Report): ExportFormat {
+function ndjson({ fields }: List): ExportFormat {
   /** The start of a row. It occurs nowhere else: a quote inside a string is escaped. */
   const begin = `{"${fields[0]}":`;
   return {
@@ -59,8 +59,6 @@ function ndjson({ fields }: Report): ExportFormat {
   };
 }
 
-export const exportFormats = { csv, ndjson } as const satisfies Readonly<
-  Record<string, (report: Report) => ExportFormat>
->;
+export const exportFormats = { csv, ndjson } as const satisfies Readonly<Record<string, (list: List) => ExportFormat>>;
 export type ExportName = keyof typeof exportFormats;
 export const exportNames = Object.keys(exportFormats) as readonly ExportName[];

@@ -1,7 +1,7 @@
 /**
  * Drops rows that earlier pages of the walk contained: new rows shift offset cursors, so pages repeat rows.
  */
-import type { Row } from '../../model/report.ts';
+import type { Row } from '../../model/list.ts';
 
 /** Pages kept: more than new rows can push back while one page is read. */
 const maxRememberedPages = 20;

@@ -6,7 +6,8 @@ import type { PageBody } from '../../cache/page.ts';
 import type { PageSource } from '../../cache/page-source.ts';
 import { type Clock, sleep } from '../../clock.ts';
 import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
-import { reports } from '../../model/reports.ts';
+import type { ListName } from '../../model/resource.ts';
+import { lists } from '../../model/resources.ts';
 import { Problem, type ProblemCode } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 import { resultsOf } from '../page-json.ts';
@@ -47,7 +48,7 @@ export async function startWalk(
 }
 
 async function* walkOn(parts: Parts, first: FirstPage, request: WalkRequest, firstBody: PageBody) {
-  const newRows = new NewRows(reports[first.report].dateField);
+  const newRows = new NewRows(lists[first.resource as ListName].dateField);
   const cycle = new CursorCycle();
   let repeatedPages = 0;
   let body = firstBody;

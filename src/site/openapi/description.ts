@@ -1,24 +1,21 @@
 /**
  * The API's description (OpenAPI 3.1), derived from the schemas that validate.
  */
-import type { z } from 'zod';
-import { summaryPath, summarySchema } from '../../campaigns/summary-endpoint.ts';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
-import { allReports } from '../../model/reports.ts';
+import type { List } from '../../model/list.ts';
+import { reports } from '../../model/reports.ts';
+import { lists } from '../../model/resources.ts';
 import { publicStatusSchema } from '../../observability/status.ts';
-import { summaryParameters } from '../../reports/parameters.ts';
-import { exampleCampaign, exampleStatus } from './examples.ts';
+import { detailOperations, detailSchemas } from './detail-paths.ts';
+import { exampleStatus } from './examples.ts';
 import { type Json, ref, toJsonSchema } from './json-schema.ts';
+import { listPaths, listSchemas, tagOf } from './list-paths.ts';
 import { reads } from './operation.ts';
-import { campaignParameter, commonHeaders, queryParameters } from './parameters.ts';
-import {
-  problemComponents,
-  problemResponses,
-  problemSchemaOf,
-  problemsOfAll,
-  problemsOfCampaigns,
-} from './problem-responses.ts';
-import { reportPaths, reportSchemas, tagOf } from './report-paths.ts';
+import { commonHeaders } from './parameters.ts';
+import { problemComponents, problemResponses, problemSchemaOf, problemsOfAll } from './problem-responses.ts';
+
+/** The directory first: it is where callers begin. */
+const allLists: readonly List[] = [lists.campaigns, ...Object.values(reports)];
 
 export interface DescriptionOptions {
   readonly version: string;
@@ -34,14 +31,14 @@ export function describeApi(options: DescriptionOptions): Json {
       title: 'Sendgate',
       version,
       description:
-        'Constant Contact\'s "email campaign sends" report without a key, cached and within the account\'s limits. Errors are `application/problem+json` (RFC 9457); `type` is the path of a page that says what to do.',
+        "Constant Contact's campaigns and their reports without a key, cached and within the account's limits. Errors are `application/problem+json` (RFC 9457); `type` is the path of a page that says what to do.",
     },
     servers: [{ url: basePath === '' ? '/' : basePath }],
-    tags: [...allReports.map((report) => ({ name: tagOf(report) })), { name: 'Status' }],
+    tags: [...allLists.map((list) => ({ name: tagOf(list) })), { name: 'Status' }],
     security: [{}, { team: [] }],
     paths: {
-      ...Object.assign({}, ...allReports.map((report) => reportPaths(report, options))),
-      [summaryPath.replace(':id', '{id}')]: summaryOperations(options),
+      ...Object.assign({}, ...allLists.map((list) => listPaths(list, options))),
+      ...detailOperations(options),
       '/status': statusOperations(basePath),
     },
     components: {
@@ -53,8 +50,8 @@ export function describeApi(options: DescriptionOptions): Json {
         },
       },
       schemas: {
-        ...Object.assign({}, ...allReports.map(reportSchemas)),
-        Summary: toJsonSchema(summarySchema),
+        ...Object.assign({}, ...allLists.map(listSchemas)),
+        ...detailSchemas(),
         Status: toJsonSchema(publicStatusSchema),
         Problem: problemSchemaOf(basePath),
       },
@@ -62,27 +59,6 @@ export function describeApi(options: DescriptionOptions): Json {
     },
   };
 }
-
-const summaryOperations = ({ basePath, campaignIds }: DescriptionOptions) =>
-  reads({
-    operationId: 'getSummary',
-    tags: ['Sends'],
-    summary: 'The number of sends of a campaign',
-    parameters: [campaignParameter(campaignIds), ...queryParameters(summaryParameters)],
-    responses: {
-      200: {
-        description: 'The summary, at most a minute old while Constant Contact is up',
-        headers: commonHeaders,
-        content: {
-          'application/json': {
-            schema: ref('Summary'),
-            example: { campaign_id: exampleCampaign, sends: 3 } satisfies z.output<typeof summarySchema>,
-          },
-        },
-      },
-      ...problemResponses(problemsOfCampaigns, basePath),
-    },
-  });
 
 const statusOperations = (basePath: string) =>
   reads({

@@ -2,23 +2,31 @@
  * Examples in the description: Constant Contact's documented answers in Sendgate's form.
  */
 import type { z } from 'zod';
-import type { Report, Row } from '../../model/report.ts';
+import { directory } from '../../model/directory.ts';
+import type { List, Row } from '../../model/list.ts';
 import type { publicStatusSchema } from '../../observability/status.ts';
 import type { pageSchemaOf } from '../../reports/page-json.ts';
-import { toJsonSchema } from './json-schema.ts';
+import { type Json, toJsonSchema } from './json-schema.ts';
 
 export const exampleCampaign = '1100394165287';
 
-/** Builds an example page of a report from the examples of its fields. */
-export function examplePage({ name, schema, fields }: Report): z.output<ReturnType<typeof pageSchemaOf>> {
+/** Builds an example page of a list from the examples of its fields. */
+export function examplePage(list: List): z.output<ReturnType<typeof pageSchemaOf>> {
+  const path = list.name === directory.name ? '/campaigns' : `/campaigns/${exampleCampaign}/${list.name}`;
+  const row = exampleOf(list.schema) as Row;
+  return { meta: { pagination: { next_link: `${path}?next=c3RhcnRBdD0zJmxpbWl0PTI` } }, results: [row] };
+}
+
+/** Builds an example of an item from the examples of its fields; those without one are empty. */
+export function exampleOf(schema: z.ZodType): Json {
   const { properties } = toJsonSchema(schema) as {
-    properties: Readonly<Record<string, { examples?: readonly string[] }>>;
+    properties: Readonly<Record<string, { type?: string; examples?: readonly unknown[] }>>;
   };
-  const exampleOf = (field: string) =>
-    field === 'campaign_id' ? exampleCampaign : (properties[field]?.examples?.[0] ?? '');
-  const row: Row = Object.fromEntries(fields.map((field) => [field, exampleOf(field)]));
-  const next_link = `/campaigns/${exampleCampaign}/${name}?next=c3RhcnRBdD0zJmxpbWl0PTI`;
-  return { meta: { pagination: { next_link } }, results: [row] };
+  const values = Object.entries(properties).map(([field, { type, examples }]) => {
+    if (field === 'campaign_id' || field === 'id') return [field, exampleCampaign];
+    return [field, examples?.[0] ?? (type === 'array' ? [] : '')];
+  });
+  return Object.fromEntries(values);
 }
 
 export const exampleStatus = {

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
+import type { Parameters } from '../../reports/parameters.ts';
 import { exampleCampaign } from './examples.ts';
 import { type Json, toJsonSchema } from './json-schema.ts';
 
@@ -15,8 +16,9 @@ export const campaignParameter = ({ allowed, pattern }: CampaignIdRule): Json =>
   example: exampleCampaign,
 });
 
-export function queryParameters(parameters: Readonly<Record<string, { readonly schema: z.ZodType }>>): readonly Json[] {
-  return Object.entries(parameters).map(([name, { schema }]) => {
+export function queryParameters(parameters: Parameters): readonly Json[] {
+  return Object.entries(parameters).map(([name, parameter]) => {
+    const schema = parameter?.schema ?? z.never();
     const { description, examples, ...rest } = toJsonSchema(schema) as Json & { examples?: readonly unknown[] };
     return { name, in: 'query', description, schema: rest, ...(examples ? { example: examples[0] } : {}) };
   });
@@ -37,12 +39,17 @@ export const commonHeaders = {
   'RateLimit-Policy': header('Requests allowed a minute'),
 };
 
-/** Headers of a page. */
-export const pageHeaders = {
+/** Headers of a single resource. */
+export const detailHeaders = {
   ...commonHeaders,
   ETag: header('Send it back as `If-None-Match`'),
-  'Last-Modified': header('Date of the newest row on the page'),
-  Age: header('Seconds since the page was fetched from Constant Contact'),
-  Link: header('The same as `next_link`, with `rel="next"`'),
+  Age: header('Seconds since it was fetched from Constant Contact'),
   'Cache-Status': header('Whether the cache answered (RFC 9211), e.g. `sendgate; hit; ttl=41`'),
+};
+
+/** Headers of a page. */
+export const pageHeaders = {
+  ...detailHeaders,
+  'Last-Modified': header('Date of the newest row on the page; not of the directory'),
+  Link: header('The same as `next_link`, with `rel="next"`'),
 };
