@@ -1,128 +1,105 @@
 /**
- * A campaign of any size. Its sends are computed, not stored, and are the same on every run.
+ * A campaign of any size. The rows of its reports are computed, not stored, and are the same on every run.
  */
-import type { OddKind } from './odd.ts';
+import { type BounceCode, bounceCodeOf, bouncesWith } from './bounces.ts';
+import type { CampaignOptions, ChangeableOptions, TrackingReport } from './campaign-options.ts';
+import { type Funnel, funnelOf } from './funnel.ts';
+import { countSince, type ReportRows, type Rows } from './rows.ts';
 
-/**
- * Forms of cursors that carry everything: `offset`; `time`, at which to go on; `long`, of 184 characters; and opaque ones
- * with `+`, `/`, `%` and padding, percent-encoded in links, raw (a `+` is a `+`), or form-encoded (a `+` is a space).
- */
-export type CursorForm = 'offset' | 'time' | 'long' | 'opaque' | 'opaque-raw' | 'opaque-form';
-
-/** Forms of links to the next page: the path of the call, with a host, another path, or only a query. */
-export type LinkForm = 'relative' | 'absolute' | 'other-path' | 'query';
-
-export interface CampaignOptions {
-  readonly id: string;
-  /** Sends at the start. */
-  readonly size: number;
-  /** Date of the newest send, in milliseconds. */
-  readonly newestMs: number;
-  /** Milliseconds between two sends. Default 1,000. */
-  readonly spacingMs?: number;
-  /** Default `offset`. */
-  readonly cursors?: CursorForm;
-  /** Default `relative`. */
-  readonly links?: LinkForm;
-  /**
-   * Design of v3's links. `next` (default): the limit and a `next` cursor that carries everything. `cursor`: such a cursor
-   * alone. `page`: the limit, and `next` with a page number that means nothing without it.
-   */
-  readonly design?: 'next' | 'cursor' | 'page';
-  /** Extra parameter in v3's links, `name=value`. */
-  readonly linkExtra?: string;
-  /** Filter in v3's links that must come back with the cursor, `after_date=…`. */
-  readonly linkFilter?: string;
-  /** What the last page has instead of a link: nothing, null or an empty string, at some depth. */
-  readonly lastPage?: 'missing' | 'null' | 'empty' | 'null-link' | 'empty-link';
-  /** Odd rows, by index among the initial sends, newest first. */
-  readonly odd?: Readonly<Record<number, OddKind>>;
-  /** Whether dates have no zone; they are UTC. */
-  readonly zoneless?: boolean;
-  /** Whether v2's ids are JSON numbers, as in fixtures of some SDKs. */
-  readonly numericIds?: boolean;
-  /**
-   * Order of the sends. Default newest first, as in the vendor's examples; `nearly` swaps neighbours. Cursors of form `time`
-   * allow only the default.
-   */
-  readonly order?: 'oldest-first' | 'nearly';
-  /** Most sends on a page, whatever `limit` says. */
-  readonly pageSize?: number;
-  /**
-   * v3's status. Default `DONE`. Only done campaigns have statistics; only executing or done ones have sends, whatever `size`
-   * says.
-   */
-  readonly status?: 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE';
-  /** Whether counts are strings. */
-  readonly textCounts?: boolean;
-  /** Whether names of parts in v3's statistics contain dots (`em_opens.all.mobile`). */
-  readonly dottedStats?: boolean;
-  /** v3's role of the activity. Default `primary_email`. */
-  readonly role?: string;
-  /** v3: makes this another activity of the campaign with this v2 id, instead of a campaign. */
-  readonly resendOf?: string;
-  /** Sends that replace the newest computed ones, newest first. */
-  readonly known?: readonly { readonly contactId: string; readonly email: string; readonly at: string }[];
-}
-
-export interface SandboxSend {
-  readonly contactId: string;
-  readonly email: string;
-  readonly atMs: number;
-  readonly odd?: OddKind | undefined;
-}
-
-const domains = ['example.com', 'example.org', 'mail.example.net', 'staff.example.com'];
-
-/** Scatters 32-bit numbers one to one: contacts differ, and are irregular, so that pages compress like real ones. */
-function scatter(n: number): number {
-  let x = (n + 0x9e3779b9) >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
-  return (x ^ (x >>> 16)) >>> 0;
-}
+export type { CampaignOptions } from './campaign-options.ts';
 
 export class Campaign {
-  readonly options: CampaignOptions;
-  /** Dates of sends added while the sandbox runs, oldest first. */
-  readonly #added: number[] = [];
+  #options: CampaignOptions;
+  readonly #funnel: Funnel;
 
-  constructor(options: CampaignOptions) {
-    this.options = options;
+  /** @param nowMs no default date of a row is later */
+  constructor(options: CampaignOptions, nowMs = Number.POSITIVE_INFINITY) {
+    this.#options = options;
+    this.#funnel = funnelOf(options, nowMs);
   }
 
+  get options(): CampaignOptions {
+    return this.#options;
+  }
+
+  /** Number of sends. */
   get size(): number {
-    return this.options.size + this.#added.length;
+    return this.report('sends').size;
+  }
+
+  /** Number of contacts in the opens, and in the clicks. */
+  get openers(): number {
+    return this.#funnel.openers.size;
+  }
+
+  get clickers(): number {
+    return this.#funnel.clickers.size;
+  }
+
+  /** URLs of the links in the message. */
+  get urls(): readonly string[] {
+    return this.#funnel.links.urls;
+  }
+
+  change(options: Partial<ChangeableOptions>): void {
+    this.#options = { ...this.#options, ...options };
+  }
+
+  report(report: TrackingReport): ReportRows {
+    return this.#funnel.reports[report];
+  }
+
+  /** Returns the send at `index`, newest first. A send keeps its contact when newer ones arrive. */
+  at(index: number) {
+    return this.report('sends').at(index);
   }
 
   /** Adds sends newer than all others, a millisecond apart, the first no earlier than `atMs`. */
   add(count: number, atMs: number): void {
-    for (let i = 0; i < count; i++) {
-      this.#added.push(Math.max(atMs, this.size === 0 ? atMs : this.at(0).atMs + 1));
-    }
+    this.report('sends').add(count, atMs);
   }
 
-  /** Returns the send at `index`, newest first. A send keeps its contact when newer ones arrive. */
-  at(index: number): SandboxSend {
-    const { size, newestMs, spacingMs = 1000, known = [], odd = {} } = this.options;
-    const sequence = this.size - 1 - index;
-    const added = this.#added[sequence - size];
-    const example = added === undefined ? known[size - 1 - sequence] : undefined;
-    const back = size - 1 - sequence;
-    if (example)
-      return { odd: odd[back], contactId: example.contactId, email: example.email, atMs: Date.parse(example.at) };
-    return {
-      odd: odd[back],
-      contactId: String(scatter(sequence)),
-      email: `${scatter(sequence ^ 0x5bd1e995).toString(36)}@${domains[scatter(sequence) % domains.length]}`,
-      // The gap to the previous send varies up to twice the spacing, and is never 0.
-      atMs: added ?? newestMs - back * spacingMs - (back === 0 ? 0 : scatter(back) % spacingMs),
-    };
+  /** Number of sends not older than `sinceMs`. */
+  countSince(sinceMs: number): number {
+    return countSince(this.report('sends'), sinceMs);
   }
 
-  /** Returns the index, newest first, of the send at a position among the newest `total`. */
+  /** Returns the link, from 0, of the click with this number. */
+  linkOf(number: number): number {
+    return this.#funnel.links.linkOf(number);
+  }
+
+  clicksOn(link: number): Rows {
+    const { links, reports } = this.#funnel;
+    return reports.clicks.part(links.clicksOn(link), (_, number) => links.linkOf(number) === link);
+  }
+
+  bouncesWith(codes: readonly string[]): Rows {
+    const { bounces } = this.#funnel.reports;
+    return bounces.part(bouncesWith(codes, bounces.initialSize), (_, number) => codes.includes(bounceCodeOf(number)));
+  }
+
+  bounceCount(code: BounceCode): number {
+    return bouncesWith([code], this.report('bounces').size).size;
+  }
+
+  /** The latest open of each contact. */
+  get uniqueOpens(): Rows {
+    const { latestOpens, reports } = this.#funnel;
+    const initial = { size: latestOpens.count, number: (n: number) => latestOpens.place(n) };
+    return reports.opens.part(initial, ({ isFirst }) => isFirst);
+  }
+
+  /** The sends to contacts who have not opened. */
+  get unopened(): Rows {
+    const { openers, reports } = this.#funnel;
+    const { size, place } = openers.others;
+    return { size, at: (index) => reports.sends.at(reports.sends.size - 1 - place(size - 1 - index)) };
+  }
+
+  /** Returns the index, newest first, of the row at a position among the newest `total`. */
   indexOf(place: number, total: number): number {
-    switch (this.options.order) {
+    switch (this.#options.order) {
       case 'oldest-first':
         return total - 1 - place;
       case 'nearly':
@@ -135,34 +112,13 @@ export class Campaign {
   /** Formats a date as the API does. */
   dateOf(atMs: number): string {
     const date = new Date(atMs).toISOString();
-    return this.options.zoneless ? date.slice(0, -1) : date;
+    return this.#options.zoneless ? date.slice(0, -1) : date;
   }
 
-  /** Number of sends at the last scheduled update of the counts: the start of the newest send's day. */
-  get sizeAtUpdate(): number {
-    const { newestMs } = this.options;
-    return this.size - this.countSince(newestMs - (newestMs % 86_400_000));
-  }
-
-  /** Number of sends not older than `sinceMs`. */
-  countSince(sinceMs: number): number {
-    return this.#search((atMs) => atMs >= sinceMs);
-  }
-
-  /** Index, newest first, of the first send not after `atMs`. */
-  indexAt(atMs: number): number {
-    return this.#search((at) => at > atMs);
-  }
-
-  /** Counts the newest sends that pass `test`, which is true up to some send and false beyond it. */
-  #search(test: (atMs: number) => boolean): number {
-    let low = 0;
-    let high = this.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (test(this.at(middle).atMs)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** Number of rows at the last scheduled update of the counts: the start of the newest send's day. */
+  sizeAtUpdate(report: TrackingReport): number {
+    const { newestMs } = this.#options;
+    const rows = this.report(report);
+    return rows.size - countSince(rows, newestMs - (newestMs % 86_400_000));
   }
 }

@@ -3,6 +3,7 @@
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign, CampaignOptions } from './campaign.ts';
+import type { TrackingReport } from './campaign-options.ts';
 import type { Fault } from './fault.ts';
 import type { DeviceDecision } from './oauth/device-flow.ts';
 import type { SandboxOAuth } from './oauth/oauth-server.ts';
@@ -16,7 +17,7 @@ interface Controlled {
   readonly tokenCallCount: number;
   readonly limitAnswers: number;
   campaign(options: CampaignOptions): Campaign;
-  addSends(id: string, count: number): void;
+  add(id: string, report: TrackingReport, count: number): void;
   fault(fault: Fault): void;
   heal(): void;
   forget(): void;
@@ -35,8 +36,8 @@ interface Orders {
   readonly heal?: boolean;
   readonly forget?: boolean;
   readonly campaign?: CampaignOptions;
-  /** Adds sends that arrive now. */
-  readonly add?: { readonly campaign: string; readonly count: number };
+  /** Adds rows that arrive now. Default sends. */
+  readonly add?: { readonly campaign: string; readonly report?: TrackingReport; readonly count: number };
   readonly fault?: Fault;
 }
 
@@ -54,7 +55,10 @@ function obey(sandbox: Controlled, orders: Orders): void {
   if (orders.heal) sandbox.heal();
   if (orders.forget) sandbox.forget();
   if (orders.campaign) sandbox.campaign(orders.campaign);
-  if (orders.add) sandbox.addSends(orders.add.campaign, orders.add.count);
+  if (orders.add) {
+    const { campaign, report = 'sends', count } = orders.add;
+    sandbox.add(campaign, report, count);
+  }
   if (orders.fault) sandbox.fault(orders.fault);
 }
 

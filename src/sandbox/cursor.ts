@@ -1,7 +1,8 @@
 /**
  * Parses a page's start and limit from a query or a cursor, and writes links to the next page.
  */
-import type { Campaign, CursorForm, LinkForm } from './campaign.ts';
+import type { CampaignOptions, CursorForm, LinkForm } from './campaign-options.ts';
+import { indexAt, type Rows } from './rows.ts';
 
 const maxLimit = 500;
 const iso8601 = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
@@ -9,29 +10,46 @@ const iso8601 = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)
 /** Whether a filter's date is in ISO-8601. */
 export const isInstant = (text: string) => iso8601.test(text) && !Number.isNaN(Date.parse(text));
 
+/** A report as it is asked for. */
+export interface Listing {
+  readonly options: CampaignOptions;
+  /** Names of the filters, which a cursor carries. */
+  readonly filters: readonly string[];
+  /** Returns the rows that pass the filters of a query or a cursor; undefined if a filter is invalid. */
+  rows(query: URLSearchParams): Rows | undefined;
+}
+
 export interface Place {
-  /** Index of the first send, newest first. */
+  /** Index of the first row, newest first. */
   readonly start: number;
   readonly limit: number;
-  readonly since: string | undefined;
+  readonly rows: Rows;
+  /** The filters, each with its `&`. */
+  readonly filter: string;
 }
 
-export function firstPage(campaign: Campaign, query: URLSearchParams): Place | undefined {
+export function firstPage(listing: Listing, query: URLSearchParams): Place | undefined {
   const limit = Number(query.get('limit') ?? maxLimit);
-  const since = query.get('created_since') ?? undefined;
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) return undefined;
-  if (since !== undefined && !isInstant(since)) return undefined;
-  return { start: 0, limit: Math.min(limit, campaign.options.pageSize ?? maxLimit), since };
+  const rows = listing.rows(query);
+  if (!isLimit(limit) || !rows) return undefined;
+  const { pageSize = maxLimit } = listing.options;
+  return { start: 0, limit: Math.min(limit, pageSize), rows, filter: filterIn(listing, query) };
 }
 
-/** Writes a cursor with limit and filter, encoded for a link. */
-export function writeCursor(campaign: Campaign, index: number, limit: number, since: string | undefined): string {
-  const { id, cursors = 'offset' } = campaign.options;
-  const filter = since === undefined ? '' : `&created_since=${since}`;
+const isLimit = (limit: number) => Number.isInteger(limit) && limit >= 1 && limit <= maxLimit;
+
+function filterIn({ filters }: Listing, query: URLSearchParams): string {
+  const pairs = [...query].filter(([name]) => filters.includes(name));
+  return pairs.map(([name, value]) => `&${name}=${value}`).join('');
+}
+
+/** Writes a cursor to the row at `index`, with limit and filters, encoded for a link. */
+export function writeCursor({ id, cursors = 'offset' }: CampaignOptions, index: number, place: Place): string {
+  const { limit, filter, rows } = place;
   const start = `startAt=${index + 1}`;
   switch (cursors) {
     case 'time':
-      return encode(cursors, `limit=${limit}&next=${campaign.at(index).atMs}${filter}`);
+      return encode(cursors, `limit=${limit}&next=${rows.at(index).atMs}${filter}`);
     case 'long':
       return encode(cursors, `limit=${limit}&next=${id}%${uuid}%${base64Url(`${start}${filter}`.padEnd(stateBytes))}`);
     default:
@@ -40,8 +58,8 @@ export function writeCursor(campaign: Campaign, index: number, limit: number, si
 }
 
 /** @param search the raw query, with its `?` */
-export function readCursor(campaign: Campaign, search: string, name = 'next'): Place | undefined {
-  const { cursors = 'offset' } = campaign.options;
+export function readCursor(listing: Listing, search: string, name = 'next'): Place | undefined {
+  const { cursors = 'offset' } = listing.options;
   const text = decode(cursors, rawValue(search, name));
   if (text === undefined) return undefined;
   const state =
@@ -52,10 +70,11 @@ export function readCursor(campaign: Campaign, search: string, name = 'next'): P
       : text;
   const place = new URLSearchParams(state);
   const limit = Number(new URLSearchParams(text).get('limit'));
-  const start = place.has('next') ? campaign.indexAt(Number(place.get('next'))) : Number(place.get('startAt')) - 1;
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit || !Number.isInteger(start) || start < 0)
-    return undefined;
-  return { start, limit, since: place.get('created_since') ?? undefined };
+  const rows = listing.rows(place);
+  if (!rows) return undefined;
+  const start = place.has('next') ? indexAt(rows, Number(place.get('next'))) : Number(place.get('startAt')) - 1;
+  if (!isLimit(limit) || !Number.isInteger(start) || start < 0) return undefined;
+  return { start, limit, rows, filter: filterIn(listing, place) };
 }
 
 /** Writes a page number as v3's lists do: `MQ**` is the second page of `limit` rows each. */

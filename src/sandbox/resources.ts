@@ -2,17 +2,25 @@
  * Routes the resources of both versions.
  */
 import type { SandboxAnswer } from './answer.ts';
+import { type TrackingReport, trackingReports } from './campaign-options.ts';
 import type { Directory } from './directory.ts';
 import { forbidden } from './error-shapes.ts';
-import { v2Campaigns, v2Errors, v2Sends, v2Summary } from './v2.ts';
-import { v3Denied, v3Privileges, v3Sends, v3Xrefs } from './v3.ts';
+import { v2Campaigns, v2Errors, v2Report, v2Summary } from './v2.ts';
+import { v3Denied, v3Privileges, v3Xrefs } from './v3.ts';
 import { hasGoneOut, hasReports, v3Activity, v3Campaign, v3Stats } from './v3-emails.ts';
+import { v3Report } from './v3-reports.ts';
+import { isV3Report } from './v3-rows.ts';
 
-const v2Path = /^\/v2\/emailmarketing\/campaigns\/(\d+)\/tracking\/(sends|reports\/summary)$/;
-const v3Path =
-  /^\/v3\/(?:reports\/(?:email_reports|stats\/email_campaign_activities)|emails\/activities)\/([0-9a-f-]{36})(\/tracking\/sends)?$/;
+const v2Path = new RegExp(
+  `^/v2/emailmarketing/campaigns/(\\d+)/tracking/(?:(${trackingReports.join('|')})|clicks/(\\d+)|reports/(summary))$`,
+);
+const uuid = '([0-9a-f-]{36})';
+const v3ReportPath = new RegExp(`^/v3/reports/email_reports/${uuid}/tracking/(\\w+)$`);
 const v3StatsPath = /^\/v3\/reports\/stats\/email_campaign_activities\/([^/]+)$/;
-const v3CampaignPath = /^\/v3\/emails\/([0-9a-f-]{36})$/;
+const v3ActivityPath = new RegExp(`^/v3/emails/activities/${uuid}$`);
+const v3CampaignPath = new RegExp(`^/v3/emails/${uuid}$`);
+/** Paths with one id, of a campaign or an activity. */
+const v3Paths = [v3ReportPath, v3StatsPath, v3ActivityPath, v3CampaignPath];
 
 /** State that responses depend on. */
 export interface World {
@@ -25,8 +33,9 @@ export interface World {
 
 /** Returns the v2 id of the campaign in a path. */
 export function campaignOfPath({ directory }: World, pathname: string): string | undefined {
-  const uuid = (v3Path.exec(pathname) ?? v3CampaignPath.exec(pathname))?.[1];
-  return uuid === undefined ? v2Path.exec(pathname)?.[1] : directory.v2IdOf(uuid);
+  const v2Id = v2Path.exec(pathname)?.[1];
+  const id = v3Paths.map((path) => path.exec(pathname)?.[1]).find((found) => found !== undefined);
+  return v2Id ?? (id === undefined ? undefined : directory.v2IdOf(id));
 }
 
 export function resourceAt(world: World, url: URL): SandboxAnswer {
@@ -35,9 +44,10 @@ export function resourceAt(world: World, url: URL): SandboxAnswer {
 
 function v2Resource({ directory }: World, url: URL): SandboxAnswer {
   const { pathname, searchParams } = url;
-  const [, id = '', resource] = v2Path.exec(pathname) ?? [];
-  if (resource === 'sends') return v2Sends(directory.all.get(id), url);
-  if (resource !== undefined) return v2Summary(directory.all.get(id), searchParams);
+  const [, id = '', report, link, summary] = v2Path.exec(pathname) ?? [];
+  if (report !== undefined) return v2Report(directory.all.get(id), report as TrackingReport, undefined, url);
+  if (link !== undefined) return v2Report(directory.all.get(id), 'clicks', link, url);
+  if (summary !== undefined) return v2Summary(directory.all.get(id), searchParams);
   if (pathname === '/v2/emailmarketing/campaigns') return v2Campaigns([...directory.all.values()], searchParams);
   return v2Errors.error(404, 'http.status.not_found', 'No such resource.');
 }
@@ -47,23 +57,22 @@ function v3Resource(world: World, url: URL): SandboxAnswer {
   const { directory, privileges } = world;
   if (pathname === '/v3/account/user/privileges') return v3Privileges(privileges);
   if (pathname === '/v3/emails/campaign_id_xrefs') return v3Xrefs(directory.all, searchParams);
-  if (pathname.startsWith('/v3/reports/') && !privileges.includes('ui:campaign:metrics')) return v3Denied;
-  const [, statsIds] = v3StatsPath.exec(pathname) ?? [];
-  if (statsIds !== undefined) return v3Stats((id) => directory.activity(id), statsIds);
+  if (pathname.startsWith('/v3/reports/'))
+    return privileges.includes('ui:campaign:metrics') ? v3Metrics(world, url) : v3Denied;
   const [, campaignId] = v3CampaignPath.exec(pathname) ?? [];
   if (campaignId !== undefined) return v3Campaign(directory.all, campaignId);
-  const [, activityId, report] = v3Path.exec(pathname) ?? [];
-  if (activityId === undefined) return forbidden;
-  return report === undefined
-    ? v3Activity(directory.activity(activityId), activityId)
-    : v3Report(world, activityId, url);
+  const [, activityId] = v3ActivityPath.exec(pathname) ?? [];
+  return activityId === undefined ? forbidden : v3Activity(directory.activity(activityId), activityId);
 }
 
-function v3Report({ directory, unknownActivities }: World, activityId: string, url: URL): SandboxAnswer {
+/** What needs the privilege to read reports. */
+function v3Metrics({ directory, unknownActivities }: World, url: URL): SandboxAnswer {
+  const [, statsIds] = v3StatsPath.exec(url.pathname) ?? [];
+  if (statsIds !== undefined) return v3Stats((id) => directory.activity(id), statsIds);
+  const [, activityId = '', report = ''] = v3ReportPath.exec(url.pathname) ?? [];
+  if (!isV3Report(report)) return forbidden;
   const activity = directory.activity(activityId);
   const reported = activity && hasReports(activity) ? activity : undefined;
   const isEmpty = reported ? !hasGoneOut(reported) : unknownActivities === 'empty';
-  return isEmpty ? emptyReport : v3Sends(reported, url);
+  return v3Report(reported, report, url, isEmpty);
 }
-
-const emptyReport: SandboxAnswer = { status: 200, body: JSON.stringify({ tracking_activities: [] }) };

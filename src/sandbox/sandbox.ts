@@ -10,6 +10,7 @@ import { AccountLimits } from './account-limits.ts';
 import { ActiveFaults } from './active-faults.ts';
 import { type SandboxAnswer, sendAnswer, textOf } from './answer.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
+import type { TrackingReport } from './campaign-options.ts';
 import { control } from './control.ts';
 import { refuseV2, refuseV3 } from './credentials.ts';
 import { Directory } from './directory.ts';
@@ -111,14 +112,18 @@ export class Sandbox {
 
   /** Adds a campaign, or replaces the one with this id. */
   campaign(options: CampaignOptions): Campaign {
-    const campaign = new Campaign(options);
+    const campaign = new Campaign(options, this.#clock.now());
     this.#directory.add(campaign);
     return campaign;
   }
 
-  /** Adds sends to a campaign, dated now. */
+  /** Adds rows to a report of a campaign, dated now. */
+  add(id: string, report: TrackingReport, count: number): void {
+    this.#directory.all.get(id)?.report(report).add(count, this.#clock.now());
+  }
+
   addSends(id: string, count: number): void {
-    this.#directory.all.get(id)?.add(count, this.#clock.now());
+    this.add(id, 'sends', count);
   }
 
   fault(fault: Fault): void {

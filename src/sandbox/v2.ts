@@ -3,10 +3,13 @@
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
-import { firstPage, isInstant, linkTo, readCursor, writeCursor } from './cursor.ts';
+import { type TrackingReport, trackingReports } from './campaign-options.ts';
+import { firstPage, isInstant, type Listing, linkTo, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './error-shapes.ts';
 import { v2Over } from './limit-shapes.ts';
-import { oddly, type RowNames } from './odd.ts';
+import { linkIdOf } from './links.ts';
+import { countSince } from './rows.ts';
+import { v2Row } from './v2-rows.ts';
 
 /** v2's errors are always an array, even of one. */
 function v2Error(status: number, key: string, message: string): SandboxAnswer {
@@ -18,27 +21,60 @@ export const v2Errors: ErrorStyle = {
   over: v2Over,
 };
 
-const knows = (names: readonly string[], query: URLSearchParams) =>
+export const knows = (names: readonly string[], query: URLSearchParams) =>
   [...query.keys()].every((name) => name === 'api_key' || name === 'access_token' || names.includes(name));
 
-/** Serves one page of a campaign's sends. Unknown parameters are refused. */
-export function v2Sends(campaign: Campaign | undefined, url: URL): SandboxAnswer {
-  if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
+export const v2NotFound = v2Error(404, 'http.status.not_found', 'The campaign was not found.');
+export const v2Invalid = v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
+
+/**
+ * Serves one page of a report of a campaign. Unknown parameters are refused.
+ *
+ * @param link limits the clicks to those on the link with this id
+ */
+export function v2Report(
+  campaign: Campaign | undefined,
+  report: TrackingReport,
+  link: string | undefined,
+  url: URL,
+): SandboxAnswer {
+  if (!campaign) return v2NotFound;
   const { pathname, search, searchParams: query } = url;
   const isKnown = knows(['created_since', 'limit', 'next'], query);
-  const place = query.has('next') ? readCursor(campaign, search) : firstPage(campaign, query);
-  if (!place || !isKnown) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
+  const listing = listingOf(campaign, report, link);
+  const place = query.has('next') ? readCursor(listing, search) : firstPage(listing, query);
+  if (!place || !isKnown) return v2Invalid;
 
-  const { start, limit, since } = place;
-  const total = since === undefined ? campaign.size : campaign.countSince(Date.parse(since));
-  const end = Math.min(start + limit, total);
+  const { start, limit, rows } = place;
+  const end = Math.min(start + limit, rows.size);
   const results = [];
-  for (let index = start; index < end; index++) results.push(toV2(campaign, campaign.indexOf(index, total)));
+  for (let index = start; index < end; index++) {
+    const position = campaign.indexOf(index, rows.size);
+    results.push(v2Row(campaign, report, rows.at(position), position));
+  }
   const { links = 'relative', lastPage } = campaign.options;
-  const next = `next=${writeCursor(campaign, end, limit, since)}`;
   const meta =
-    end < total ? { pagination: { next_link: linkTo(links, pathname, next) } } : lastMeta[lastPage ?? 'documented'];
+    end < rows.size
+      ? { pagination: { next_link: linkTo(links, pathname, `next=${writeCursor(campaign.options, end, place)}`) } }
+      : lastMeta[lastPage ?? 'documented'];
   return { status: 200, body: JSON.stringify({ meta, results }) };
+}
+
+function listingOf(campaign: Campaign, report: TrackingReport, link: string | undefined): Listing {
+  const all =
+    link === undefined
+      ? campaign.report(report)
+      : campaign.clicksOn(campaign.urls.findIndex((_, n) => linkIdOf(n) === link));
+  return {
+    options: campaign.options,
+    filters: ['created_since'],
+    rows: (query) => {
+      const since = query.get('created_since');
+      if (since === null) return all;
+      if (!isInstant(since)) return undefined;
+      return { size: countSince(all, Date.parse(since)), at: (index) => all.at(index) };
+    },
+  };
 }
 
 const lastMeta = {
@@ -50,28 +86,33 @@ const lastMeta = {
   'empty-link': { pagination: { next_link: '' } },
 } as const;
 
-/** Serves a campaign's counts: current ones with `updateSummary=true`. All but the sends are invented. */
+/** Serves a campaign's counts: current ones with `updateSummary=true`, else those of the last scheduled update. */
 export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams): SandboxAnswer {
-  if (!campaign) return v2Error(404, 'http.status.not_found', 'The campaign was not found.');
-  if (!knows(['updateSummary'], query)) {
-    return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
-  }
-  const sends = query.get('updateSummary') === 'true' ? campaign.size : campaign.sizeAtUpdate;
-  const counts = {
-    sends: campaign.options.textCounts ? String(sends) : sends,
-    opens: sends >> 1,
-    clicks: sends >> 3,
-    forwards: 0,
-    unsubscribes: 0,
-    bounces: 0,
-  };
-  return { status: 200, body: JSON.stringify({ ...counts, spam_count: 0 }) };
+  if (!campaign) return v2NotFound;
+  if (!knows(['updateSummary'], query)) return v2Invalid;
+  return { status: 200, body: JSON.stringify(trackingSummary(campaign, query.get('updateSummary') === 'true')) };
+}
+
+function trackingSummary(campaign: Campaign, isCurrent: boolean) {
+  const count = (n: number) => (campaign.options.textCounts ? String(n) : n);
+  const counts = trackingReports.map((report) => {
+    const rows = isCurrent ? campaign.report(report).size : campaign.sizeAtUpdate(report);
+    return [report, count(rows)];
+  });
+  return { ...Object.fromEntries(counts), spam_count: count(0) };
 }
 
 /** Most campaigns per page of the list (vendor's documentation). */
 const maxCampaigns = 50;
 
-const statuses = { DRAFT: 'DRAFT', SCHEDULED: 'SCHEDULED', EXECUTING: 'RUNNING', DONE: 'SENT' } as const;
+const statuses = {
+  DRAFT: 'DRAFT',
+  SCHEDULED: 'SCHEDULED',
+  EXECUTING: 'RUNNING',
+  DONE: 'SENT',
+  ERROR: 'ERROR',
+  REMOVED: 'DELETED',
+} as const;
 const statusWords = ['ALL', 'DELETED', ...Object.values(statuses)] as readonly string[];
 const statusOf = ({ options: { status = 'DONE' } }: Campaign) => statuses[status];
 
@@ -106,26 +147,3 @@ export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchPara
   const pagination = end < found.length ? { next_link: `/v2/emailmarketing/campaigns?next=${next}` } : {};
   return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
 }
-
-function toV2(campaign: Campaign, index: number) {
-  const { contactId, email, atMs, odd } = campaign.at(index);
-  const id = (text: string) => (campaign.options.numericIds ? Number(text) : text);
-  const row = {
-    activity_type: 'EMAIL_SEND',
-    campaign_id: id(campaign.options.id),
-    contact_id: id(contactId),
-    email_address: email,
-    send_date: campaign.dateOf(atMs),
-    // Undocumented fields can appear.
-    ...(index % 3 === 1 ? { undocumented: { of: 'v2' } } : {}),
-  };
-  return odd ? oddly(row, odd, names) : row;
-}
-
-const names: RowNames = {
-  type: 'activity_type',
-  campaign: 'campaign_id',
-  contact: 'contact_id',
-  address: 'email_address',
-  date: 'send_date',
-};
