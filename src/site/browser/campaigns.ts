@@ -148,7 +148,6 @@ query.addEventListener('input', () => {
 });
 status.addEventListener('change', () => go({ status: statusOf(status.value) }));
 sort.addEventListener('change', () => go({ sort: sorts.find((name) => name === sort.value) ?? 'newest' }));
-part('campaigns-filter').addEventListener('submit', (event) => event.preventDefault());
 part('by-id').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = part<HTMLInputElement>('id').value.trim();

@@ -3,7 +3,7 @@
  * for rows that were scrolled away.
  */
 import { SendgateError, type Summary } from '../../client/client.ts';
-import { Region, single } from './region.ts';
+import { ProblemBox } from './problem.ts';
 import { connect } from './session.ts';
 
 const maxRunning = 3;
@@ -24,12 +24,12 @@ export class Counts {
   readonly #inSight = new Map<Element, Wanted>();
   readonly #running = new Map<Element, AbortController>();
   readonly #observer: IntersectionObserver;
-  readonly #region: Region;
+  readonly #problem: ProblemBox;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param problemPlace says when counts cannot be had */
   constructor(problemPlace: HTMLElement) {
-    this.#region = new Region(problemPlace);
+    this.#problem = new ProblemBox(problemPlace);
     this.#observer = new IntersectionObserver((entries) => this.#see(entries));
   }
 
@@ -46,7 +46,7 @@ export class Counts {
     this.#inSight.clear();
     for (const controller of this.#running.values()) controller.abort();
     this.#running.clear();
-    this.#region.stop();
+    this.#problem.hide();
   }
 
   #see(entries: readonly IntersectionObserverEntry[]): void {
@@ -63,7 +63,7 @@ export class Counts {
   }
 
   #askMore(): void {
-    if (this.#region.hasFailed) return;
+    if (this.#problem.isShown) return;
     for (const [row, wanted] of this.#inSight) {
       if (this.#running.size >= maxRunning) return;
       if (!this.#running.has(row)) void this.#ask(row, wanted);
@@ -98,11 +98,9 @@ export class Counts {
       return;
     }
     // One box for all: the others would fail for the same reason.
-    const fails = () => single<never>(Promise.reject(error));
-    const again = () => {
-      this.#region.stop();
+    this.#problem.show(error, () => {
+      this.#problem.hide();
       this.#askMore();
-    };
-    void this.#region.ask({ what: 'Loading counts', load: fails, show: () => {}, again });
+    });
   }
 }
