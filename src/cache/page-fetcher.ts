@@ -13,6 +13,7 @@ import type { Call } from '../quota/single-flight.ts';
 import type { Fetched, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, freshForMs, isGone, limitsOf } from './freshness.ts';
 import type { Generations } from './generations.ts';
+import { forcedBy } from './lookup-decision.ts';
 import { type Page, pageOf, tagOf } from './page.ts';
 import { bodyFor, contentOf, type PageFormat } from './page-format.ts';
 import { pageOfWalk } from './page-of-walk.ts';
@@ -63,7 +64,7 @@ export class PageFetcher {
   #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
     const { secondLevel, format, clock } = this.#parts;
     const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
-    const seconds = Math.max(maxAgeSeconds, this.#limits.minFreshSeconds);
+    const seconds = Math.max(maxAgeSeconds, forcedBy(call.demand, this.#limits).minFreshSeconds);
     const heldSince = held?.kind === 'refusal' ? held.at : (held?.fetchedAt ?? Number.NEGATIVE_INFINITY);
     return secondLevel.look(
       pageOfWalk(key.walk, query),
