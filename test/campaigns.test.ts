@@ -334,6 +334,16 @@ if (isV3) {
       expect(it.sandbox.callCount).toBe(4);
     });
 
+    test('of a campaign include its resends, those of an activity do not', async () => {
+      campaign('7', 48, { size: 10 });
+      campaign('8', 24, { size: 3, resendOf: '7' });
+      await directory();
+      const sendsOf = async (id: string) => ((await json(`/campaigns/${id}/summary`)) as { sends: number }).sends;
+      expect([await sendsOf(campaignIdOf('7')), await sendsOf(activityIdOf('7')), await sendsOf('7')]).toEqual([
+        13, 10, 13,
+      ]);
+    });
+
     test('are as old as Constant Contact says', async () => {
       campaign('7', 48, { lastRefreshMs: Date.parse('2026-01-02T03:04:05Z') });
       const { as_of } = (await json(`/campaigns/${activityIdOf('7')}/summary`)) as { as_of: string };

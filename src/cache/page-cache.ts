@@ -122,7 +122,8 @@ export class PageCache implements PageSource {
   }
 
   get(query: PageQuery, ask: Ask): Promise<Lookup> {
-    const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
+    const of = query.campaign === noCampaign ? {} : { 'sendgate.campaign': query.campaign };
+    const attributes = { ...of, 'sendgate.team': ask.team };
     return inSpan('page lookup', attributes, async (span) => {
       const { client, signal } = ask;
       const lookUp = () => retryLookup(() => this.#lookUp(query, ask), signal);

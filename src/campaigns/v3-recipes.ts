@@ -11,7 +11,7 @@ import { makeDirectoryPage } from './v3-directory.ts';
 import { heldSummary, type SummaryOfCampaign, summaryOf } from './v3-summaries.ts';
 
 export const v3Recipes = (ids: OtherIds): Recipes => ({
-  campaigns: { source: 'v3-emails', make: makeDirectoryPage },
+  campaigns: { source: 'v3-emails', make: (query, pages) => makeDirectoryPage(ids, query, pages) },
   campaign: {
     source: 'v3-email',
     async make(query, pages) {
@@ -32,7 +32,9 @@ export const v3Recipes = (ids: OtherIds): Recipes => ({
     async make(query, pages) {
       const summary = await heldSummary(pages, new Set(ids.allOf(query.campaign)));
       const dateMs = dateOf(summary?.row.last_run_date ?? '');
-      if (summary && pages.isFresh(summary.page, dateMs)) return madeOf(query, pages, summary, dateMs);
+      if (summary && isOfCampaign(ids, query, summary) && pages.isFresh(summary.page, dateMs)) {
+        return madeOf(query, pages, summary, dateMs);
+      }
       const source = await pages.get(itemOf('v3-stats', ids, query));
       const { refreshed_at, ...counts } = source.rows[0] as V3Stats;
       const item = summaryItem(query, counts, refreshed_at || asOf(pages, source));
@@ -49,6 +51,10 @@ export const v3Recipes = (ids: OtherIds): Recipes => ({
     },
   },
 });
+
+/** Whether a campaign was asked for, not its activity: its summary counts resends, too. */
+const isOfCampaign = (ids: OtherIds, { campaign }: PageQuery, { row }: SummaryOfCampaign) =>
+  campaign === row.id || ids.activityOf(campaign) !== campaign;
 
 /** Answers about one campaign are cached under its activity's id. */
 const itemOf = (resource: SourceName, ids: OtherIds, { campaign }: PageQuery): PageQuery => ({

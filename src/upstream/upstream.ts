@@ -57,7 +57,6 @@ export class Upstream {
     if (this.#stats && query.resource === 'v3-stats') return this.#fetchStats(this.#stats, query, asking);
     const isOfAccount = campaign === noCampaign;
     const answer = await (isOfAccount ? ask(asking, adapter.page(query)) : this.#fetchOfCampaign(query, asking));
-    if (query.resource === 'v3-emails') for (const { id } of answer.rows) this.ids.addCampaign(String(id));
     if (answer.odd) onOdd(campaign, answer.odd);
     return answer;
   }
