@@ -87,6 +87,7 @@ describe('The directory', () => {
     expect((await statusesOf('')).toSorted()).toEqual(['DRAFT', 'RUNNING', 'SCHEDULED', 'SENT']);
     expect(await statusesOf('&status=sent')).toEqual(['SENT']);
     expect(await statusesOf('&status=DELETED')).toEqual(['DELETED']);
+    expect(await walk('/campaigns?limit=2&status=all')).toHaveLength(25);
     expect(await walk('/campaigns?limit=2&status=Running')).toHaveLength(5);
     expect((await directory('/campaigns?status=draft&limit=1')).meta.pagination.next_link).toMatch(
       /^\/campaigns\?status=DRAFT&next=/,

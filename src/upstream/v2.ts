@@ -10,7 +10,7 @@ import type { ParsedPage, ReportName } from '../model/resource.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { meaningForLists, meaningOf } from './error-meaning.ts';
 import { parseAnswer } from './parse-answer.ts';
-import { parseV2Details, parseV2Directory, v2Campaigns } from './v2-campaigns.ts';
+import { directoryParameters, parseV2Details, parseV2Directory, v2Campaigns } from './v2-campaigns.ts';
 import { parseV2Page } from './v2-page.ts';
 
 export const v2: Adapter = {
@@ -22,16 +22,15 @@ export const v2: Adapter = {
     meaningOf: (reply) => meaningOf(reply),
   },
   page: (query) => {
-    if (query.resource === 'campaigns')
-      return question(query, v2Campaigns, parametersOf(query, 'modified_since', 'status'), (body) =>
-        parseV2Directory(body, query.filter),
-      );
+    if (query.resource === 'campaigns') {
+      return question(query, v2Campaigns, directoryParameters(query), (body) => parseV2Directory(body, query));
+    }
     if (query.resource === 'v2-details') {
       // Without `updateSummary` the counts are from the last scheduled update (vendor's documentation).
       return question(query, campaignPath(query), { updateSummary: 'true' }, parseV2Details);
     }
     const report = reports[query.resource as ReportName];
-    return question(query, trackingPath(report, query), parametersOf(query, 'created_since'), (body) =>
+    return question(query, trackingPath(report, query), parametersOf(query), (body) =>
       parseV2Page(report.v2.fields, body, query.campaign),
     );
   },
@@ -57,12 +56,8 @@ function trackingPath({ v2: { segment } }: Report, query: PageQuery): string {
 }
 
 /** A cursor includes the limit and the filter: the SDKs send only the key beside it. */
-function parametersOf(query: PageQuery, sinceName: string, filterName?: string): Readonly<Record<string, string>> {
+function parametersOf(query: PageQuery): Readonly<Record<string, string>> {
   if (query.kind === 'next') return { next: query.cursor };
-  const { limit, since, filter } = query;
-  return {
-    limit: String(limit),
-    ...(since !== undefined && { [sinceName]: since }),
-    ...(filterName !== undefined && filter !== undefined && { [filterName]: filter }),
-  };
+  const { limit, since } = query;
+  return { limit: String(limit), ...(since !== undefined && { created_since: since }) };
 }
