@@ -321,7 +321,8 @@ describe("A campaign's id", () => {
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now() });
       it.clock.forward(61);
       for (const id of all) {
-        for (const name of ['sends', 'summary']) await it.get(`/campaigns/${id}/${name}`, { 'cache-control': 'no-cache' });
+        for (const name of ['sends', 'summary'])
+          await it.get(`/campaigns/${id}/${name}`, { 'cache-control': 'no-cache' });
         expect((await it.page(`/campaigns/${id}/sends`)).results).toHaveLength(3);
         expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 3));
       }
@@ -465,8 +466,7 @@ describe('The statistics of v3', () => {
     async (options) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
-      for (const id of all)
-        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 3));
+      for (const id of all) expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 3));
     },
   );
 

@@ -251,7 +251,7 @@ function fuzz(): fc.Arbitrary<Fuzz> {
   });
 }
 
-/** Whether a target is of this path: without an id, or with dots for one, it is of another, which has requests of its own. */
+/** Whether a target is of this path: without an id, or with dots for one, it is of another, which has its requests elsewhere. */
 function isBelow(path: string, target: string): boolean {
   const pattern = path.replaceAll('.', '\\.').replace('{id}', '[^/]+');
   return new RegExp(`^${pattern}$`).test(new URL(target, it.url).pathname);

@@ -1,7 +1,7 @@
 /**
  * The view of one campaign: a table that loads more rows as it scrolls, a chart, and exports.
  */
-import { createClient, type ReceivedPage, type Send, SendgateError } from '../../client/client.ts';
+import { createClient, type ReceivedSends, type Send, SendgateError } from '../../client/client.ts';
 import { save } from './export.ts';
 import { showHours } from './hours.ts';
 import { part, row, say } from './page.ts';
@@ -72,7 +72,7 @@ async function load(): Promise<void> {
   }
 }
 
-function show(page: ReceivedPage): void {
+function show(page: ReceivedSends): void {
   const rows = page.sends.map(({ send_date, email_address, contact_id }) =>
     row([send_date || unknown, email_address || unknown, contact_id || unknown]),
   );
