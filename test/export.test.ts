@@ -19,7 +19,6 @@ import { renderPage } from '../src/reports/page-json.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import {
   accessToken,
-  api,
   apiKey,
   type Environment,
   type Harness,

@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { activityIdOf } from '../src/sandbox/v3.ts';
-import { apiKey, type Harness, start, until } from './support/harness.ts';
+import { apiKey, type Environment, type Harness, start, until } from './support/harness.ts';
 import { summaryOf, summaryWithoutNumbers } from './support/summaries.ts';
 
 /** A tenth of the ten hours since it was sent, with v2; with v3 the least, since its statistics do not say when that was. */
@@ -17,8 +17,8 @@ describe.each(['v2', 'v3'] as const)('with %s, the summary', (version) => {
   const pathOf = (id: string) => `/campaigns/${idOf(id)}/summary`;
   const summary = async (id = '1') => (await (await it.get(pathOf(id))).json()) as Record<string, unknown>;
   type Campaign = Parameters<Harness['sandbox']['campaign']>[0];
-  async function begin(campaign: Partial<Campaign> = {}): Promise<void> {
-    it = await start({}, {}, version);
+  async function begin(campaign: Partial<Campaign> = {}, env: Environment = {}): Promise<void> {
+    it = await start(env, {}, version);
     it.sandbox.campaign({ id: '1', size: 12_345, newestMs: it.clock.now() - 10 * hourMs, ...campaign });
   }
 
@@ -70,12 +70,16 @@ describe.each(['v2', 'v3'] as const)('with %s, the summary', (version) => {
   });
 
   test('is served stale while Constant Contact fails, and is an error if it was never fetched', async () => {
-    await begin();
+    await begin({}, { SENDGATE_CONSTANT_CONTACT_RETRIES: '0' });
     await summary();
     it.sandbox.campaign({ id: '2', size: 3, newestMs: it.clock.now() });
     it.sandbox.fault({ kind: 'status', status: 500 });
     it.clock.forward(freshSeconds[version] + 1);
     expect(await summary()).toEqual(summaryOf(idOf('1'), 12_345));
+    await until(
+      () => it.lines.some((line) => line.includes('upstream.call_failed')),
+      'the refresh behind it has failed',
+    );
     expect((await it.get(pathOf('2'))).status).toBe(502);
     it.clock.forward(8 * 86_400);
     expect((await it.get(pathOf('1'))).status).toBe(502);
