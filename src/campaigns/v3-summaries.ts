@@ -19,7 +19,7 @@ export const firstOf = (resource: 'v3-emails' | 'v3-summaries'): PageQuery => ({
 
 /** Finds a campaign by any of its ids in cached summaries, whatever their age. */
 export async function heldSummary(
-  pages: SourcePages,
+  pages: Pick<SourcePages, 'held'>,
   ids: ReadonlySet<string>,
 ): Promise<SummaryOfCampaign | undefined> {
   let query: PageQuery | undefined = firstOf('v3-summaries');
@@ -31,15 +31,6 @@ export async function heldSummary(
     query = cursor === undefined ? undefined : pageBehind(query, cursor);
   }
   return undefined;
-}
-
-/** Finds a campaign in cached summaries, else among those that were sent last. */
-export async function summaryOf(pages: SourcePages, ids: ReadonlySet<string>): Promise<SummaryOfCampaign | undefined> {
-  const held = await heldSummary(pages, ids);
-  if (held) return held;
-  const page = await pages.get(firstOf('v3-summaries'));
-  const row = rowIn(page, ids);
-  return row && { row, page };
 }
 
 function rowIn({ rows }: SourcePage, ids: ReadonlySet<string>): V3SummariesRow | undefined {
