@@ -16,8 +16,27 @@ export type DetailName = 'campaign' | 'summary' | 'links';
 /** Answers of Constant Contact from which other resources are made. */
 export type SourceName = 'v2-details' | 'v3-emails' | 'v3-summaries' | 'v3-email' | 'v3-stats' | 'v3-links';
 
+/** What callers ask for: the values of `report` in logs, metrics and traces. */
+export type ServedName = ListName | DetailName;
+
 /** Names in every cache key. */
-export type ResourceName = ListName | DetailName | SourceName;
+export type ResourceName = ServedName | SourceName;
+
+/** The resource that an answer of Constant Contact is fetched for, in the words of callers. */
+const servedAs: Readonly<Record<SourceName, ServedName>> = {
+  'v2-details': 'campaign', // Its summary and its links come with it.
+  'v3-emails': 'campaigns',
+  'v3-summaries': 'campaigns',
+  'v3-email': 'campaign',
+  'v3-stats': 'summary',
+  'v3-links': 'links',
+};
+
+const isSource = (name: ResourceName): name is SourceName => name in servedAs;
+export const reportOf = (name: ResourceName): ServedName => (isSource(name) ? servedAs[name] : name);
+
+/** What calls are made for: a resource, lookups of what a campaign's id means, or probes. */
+export type CallReport = ServedName | 'ids' | 'probe';
 
 /** A row of a list, or the only item of its resource. */
 export type Item = Readonly<Record<string, unknown>>;

@@ -65,6 +65,7 @@ export class Exports {
       const context = contextOf(req);
       const { id, record } = context;
       record.route = exportPath(list, name);
+      record.report = list.name;
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const query = parseExportQuery(list, req.params.id, searchOf(req.url), this.#parts.campaignIds);
