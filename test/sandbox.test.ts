@@ -127,12 +127,12 @@ describe('the sandbox', () => {
   test('serves the neutral call of each version to valid credentials', async () => {
     expect(await body('/v2/emailmarketing/campaigns?limit=1')).toMatchObject({
       meta: { pagination: { next_link: expect.stringMatching(/^\/v2\/emailmarketing\/campaigns\?next=/) } },
-      results: [{ id: '1100394165287', name: expect.any(String), status: 'SENT', modified_date: expect.any(String) }],
+      results: [{ id: 5, name: expect.any(String), status: 'SENT', modified_date: expect.any(String) }],
     });
     const next = Buffer.from('pageNum=2&pageSize=2').toString('base64url');
     expect(await body(`/v2/emailmarketing/campaigns?next=${next}`)).toMatchObject({
       meta: { pagination: {} },
-      results: [{ id: '6' }],
+      results: [{ id: '1100394165287' }],
     });
     expect((await get('/v2/emailmarketing/campaigns?limit=51')).status).toBe(400);
     clock.forward(2);

@@ -59,22 +59,53 @@ interface PageOptions {
   readonly order?: 'oldest-first' | 'nearly';
   /** Most rows on a page, whatever `limit` says. */
   readonly pageSize?: number;
+}
+
+/** v3's status. */
+export type CampaignStatus = 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE' | 'ERROR' | 'REMOVED';
+
+/** How counts of rows are served. */
+interface CountOptions {
+  /** Complaints. Default one for 2,048 sends. */
+  readonly spam?: number;
+  /**
+   * v2: the last scheduled update of the counts, which a call without `updateSummary=true` gets. Default the start of the
+   * newest send's day.
+   */
+  readonly countedMs?: number;
+  /** v2: what opens and clicks are counted by, rows (default) or contacts as in the vendor's descriptions. v3 counts contacts. */
+  readonly v2Counts?: 'rows' | 'contacts';
+  /** v3: `last_refresh_time` of the statistics. Default 2026-01-01. */
+  readonly lastRefreshMs?: number;
+  /** v3: whether the list of summaries has nothing but the campaign's id. */
+  readonly bareSummary?: boolean;
   /** Whether counts are strings. */
   readonly textCounts?: boolean;
   /** Whether names of parts in v3's statistics contain dots (`em_opens.all.mobile`). */
   readonly dottedStats?: boolean;
 }
 
-/** v3's status. */
-export type CampaignStatus = 'DRAFT' | 'SCHEDULED' | 'EXECUTING' | 'DONE' | 'ERROR' | 'REMOVED';
-
 /** What can change while the sandbox runs. */
-export interface ChangeableOptions extends PageOptions {
+export interface ChangeableOptions extends PageOptions, CountOptions {
   /**
    * Default `DONE`. Only done campaigns have statistics; in v3 only executing or done ones have reports, whatever their sizes
-   * say.
+   * say. v2 does not serve removed ones.
    */
   readonly status?: CampaignStatus;
+  /** Default `Campaign <id>`. */
+  readonly name?: string;
+  /** Default `Subject <id>`. */
+  readonly subject?: string;
+  readonly fromName?: string;
+  readonly fromEmail?: string;
+  /** Default three days before the newest send. */
+  readonly createdMs?: number;
+  /** Default the date of the newest send. */
+  readonly modifiedMs?: number;
+  /** Default the date of the newest send, if the campaign has gone out. */
+  readonly lastRunMs?: number;
+  /** Default the date of the newest send, if the campaign is scheduled. */
+  readonly nextRunMs?: number;
   /** v3's role of the activity. Default `primary_email`. */
   readonly role?: string;
 }

@@ -3,6 +3,7 @@
  */
 import { type BounceCode, bounceCodeOf, bouncesWith } from './bounces.ts';
 import type { CampaignOptions, ChangeableOptions, TrackingReport } from './campaign-options.ts';
+import { detailsOf } from './details.ts';
 import { type Funnel, funnelOf } from './funnel.ts';
 import { countSince, type ReportRows, type Rows } from './rows.ts';
 
@@ -25,6 +26,11 @@ export class Campaign {
   /** Number of sends. */
   get size(): number {
     return this.report('sends').size;
+  }
+
+  /** Options with their defaults. */
+  get details() {
+    return detailsOf(this.#options);
   }
 
   /** Number of contacts in the opens, and in the clicks. */
@@ -113,12 +119,5 @@ export class Campaign {
   dateOf(atMs: number): string {
     const date = new Date(atMs).toISOString();
     return this.#options.zoneless ? date.slice(0, -1) : date;
-  }
-
-  /** Number of rows at the last scheduled update of the counts: the start of the newest send's day. */
-  sizeAtUpdate(report: TrackingReport): number {
-    const { newestMs } = this.#options;
-    const rows = this.report(report);
-    return rows.size - countSince(rows, newestMs - (newestMs % 86_400_000));
   }
 }

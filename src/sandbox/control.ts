@@ -3,7 +3,7 @@
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign, CampaignOptions } from './campaign.ts';
-import type { TrackingReport } from './campaign-options.ts';
+import type { ChangeableOptions, TrackingReport } from './campaign-options.ts';
 import type { Fault } from './fault.ts';
 import type { DeviceDecision } from './oauth/device-flow.ts';
 import type { SandboxOAuth } from './oauth/oauth-server.ts';
@@ -18,6 +18,8 @@ interface Controlled {
   readonly limitAnswers: number;
   campaign(options: CampaignOptions): Campaign;
   add(id: string, report: TrackingReport, count: number): void;
+  update(id: string, changes: Partial<ChangeableOptions>): void;
+  remove(id: string): void;
   fault(fault: Fault): void;
   heal(): void;
   forget(): void;
@@ -38,6 +40,10 @@ interface Orders {
   readonly campaign?: CampaignOptions;
   /** Adds rows that arrive now. Default sends. */
   readonly add?: { readonly campaign: string; readonly report?: TrackingReport; readonly count: number };
+  /** Changes a campaign. */
+  readonly update?: Partial<ChangeableOptions> & { readonly campaign: string };
+  /** Removes the campaign with this id. */
+  readonly remove?: string;
   readonly fault?: Fault;
 }
 
@@ -54,12 +60,18 @@ function obey(sandbox: Controlled, orders: Orders): void {
   if (orders.privileges) sandbox.privileges = orders.privileges;
   if (orders.heal) sandbox.heal();
   if (orders.forget) sandbox.forget();
-  if (orders.campaign) sandbox.campaign(orders.campaign);
-  if (orders.add) {
-    const { campaign, report = 'sends', count } = orders.add;
-    sandbox.add(campaign, report, count);
-  }
   if (orders.fault) sandbox.fault(orders.fault);
+  obeyCampaigns(sandbox, orders);
+}
+
+function obeyCampaigns(sandbox: Controlled, { campaign, add, update, remove }: Orders): void {
+  if (campaign) sandbox.campaign(campaign);
+  if (add) sandbox.add(add.campaign, add.report ?? 'sends', add.count);
+  if (update) {
+    const { campaign: id, ...changes } = update;
+    sandbox.update(id, changes);
+  }
+  if (remove !== undefined) sandbox.remove(remove);
 }
 
 function obeyOAuth(oauth: SandboxOAuth, { expire, revoke, device, tokens }: Orders): void {

@@ -40,7 +40,7 @@ const isLimit = (limit: number) => Number.isInteger(limit) && limit >= 1 && limi
 
 function filterIn({ filters }: Listing, query: URLSearchParams): string {
   const pairs = [...query].filter(([name]) => filters.includes(name));
-  return pairs.map(([name, value]) => `&${name}=${value}`).join('');
+  return pairs.map(([name, value]) => `&${name}=${value.replaceAll('+', '%2B')}`).join('');
 }
 
 /** Writes a cursor to the row at `index`, with limit and filters, encoded for a link. */

@@ -10,7 +10,7 @@ import { AccountLimits } from './account-limits.ts';
 import { ActiveFaults } from './active-faults.ts';
 import { type SandboxAnswer, sendAnswer, textOf } from './answer.ts';
 import { Campaign, type CampaignOptions } from './campaign.ts';
-import type { TrackingReport } from './campaign-options.ts';
+import type { ChangeableOptions, TrackingReport } from './campaign-options.ts';
 import { control } from './control.ts';
 import { refuseV2, refuseV3 } from './credentials.ts';
 import { Directory } from './directory.ts';
@@ -63,7 +63,7 @@ export const documentedCampaign: CampaignOptions = {
   pageSize: 2,
   known: [
     { contactId: '21', email: 'abc@example.com', at: '2012-12-06T13:06:14.762Z' },
-    { contactId: '20', email: 'def@example.com', at: '2012-12-06T13:06:14.754Z' },
+    { contactId: '19', email: 'def@example.com', at: '2012-12-06T13:06:14.653Z' },
   ],
 };
 
@@ -124,6 +124,16 @@ export class Sandbox {
 
   addSends(id: string, count: number): void {
     this.add(id, 'sends', count);
+  }
+
+  /** Changes a campaign, as a person does in the vendor's editor: its modification date becomes now. */
+  update(id: string, changes: Partial<ChangeableOptions>): void {
+    this.#directory.all.get(id)?.change({ modifiedMs: this.#clock.now(), ...changes });
+  }
+
+  /** Deletes a campaign, as a person does. */
+  remove(id: string): void {
+    this.update(id, { status: 'REMOVED' });
   }
 
   fault(fault: Fault): void {

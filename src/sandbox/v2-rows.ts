@@ -21,7 +21,7 @@ const shapes: Readonly<Record<TrackingReport, Shape>> = {
   clicks: {
     type: 'EMAIL_CLICK',
     date: 'click_date',
-    own: (campaign, number) => ({ link_id: idIn(campaign, linkIdOf(campaign.linkOf(number))) }),
+    own: (campaign, number) => ({ link_id: v2Id(campaign, linkIdOf(campaign.linkOf(number))) }),
   },
   bounces: {
     type: 'EMAIL_BOUNCE',
@@ -47,7 +47,8 @@ const reasons = ['', 'Too many emails', '', 'No longer interested', '', 'I never
 /** Why a contact unsubscribed: most do not say. */
 export const reasonOf = (number: number) => reasons[number % reasons.length] ?? '';
 
-const idIn = ({ options: { numericIds } }: Campaign, text: string) => (numericIds ? Number(text) : text);
+/** Writes an id as the campaign's ids are written. */
+export const v2Id = ({ options: { numericIds } }: Campaign, text: string) => (numericIds ? Number(text) : text);
 
 /** @param index position on the pages, newest first */
 export function v2Row(campaign: Campaign, report: TrackingReport, row: SandboxRow, index: number): unknown {
@@ -55,8 +56,8 @@ export function v2Row(campaign: Campaign, report: TrackingReport, row: SandboxRo
   const fields = own?.(campaign, row.number) ?? {};
   const written = {
     activity_type: type,
-    campaign_id: idIn(campaign, campaign.options.id),
-    contact_id: idIn(campaign, row.contactId),
+    campaign_id: v2Id(campaign, campaign.options.id),
+    contact_id: v2Id(campaign, row.contactId),
     email_address: row.email,
     ...fields,
     [date]: campaign.dateOf(row.atMs),

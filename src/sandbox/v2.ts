@@ -3,7 +3,7 @@
  */
 import type { SandboxAnswer } from './answer.ts';
 import type { Campaign } from './campaign.ts';
-import { type TrackingReport, trackingReports } from './campaign-options.ts';
+import type { TrackingReport } from './campaign-options.ts';
 import { firstPage, isInstant, type Listing, linkTo, readCursor, writeCursor } from './cursor.ts';
 import type { ErrorStyle } from './error-shapes.ts';
 import { v2Over } from './limit-shapes.ts';
@@ -38,7 +38,7 @@ export function v2Report(
   link: string | undefined,
   url: URL,
 ): SandboxAnswer {
-  if (!campaign) return v2NotFound;
+  if (!campaign || campaign.details.status === 'REMOVED') return v2NotFound;
   const { pathname, search, searchParams: query } = url;
   const isKnown = knows(['created_since', 'limit', 'next'], query);
   const listing = listingOf(campaign, report, link);
@@ -85,65 +85,3 @@ const lastMeta = {
   'null-link': { pagination: { next_link: null } },
   'empty-link': { pagination: { next_link: '' } },
 } as const;
-
-/** Serves a campaign's counts: current ones with `updateSummary=true`, else those of the last scheduled update. */
-export function v2Summary(campaign: Campaign | undefined, query: URLSearchParams): SandboxAnswer {
-  if (!campaign) return v2NotFound;
-  if (!knows(['updateSummary'], query)) return v2Invalid;
-  return { status: 200, body: JSON.stringify(trackingSummary(campaign, query.get('updateSummary') === 'true')) };
-}
-
-function trackingSummary(campaign: Campaign, isCurrent: boolean) {
-  const count = (n: number) => (campaign.options.textCounts ? String(n) : n);
-  const counts = trackingReports.map((report) => {
-    const rows = isCurrent ? campaign.report(report).size : campaign.sizeAtUpdate(report);
-    return [report, count(rows)];
-  });
-  return { ...Object.fromEntries(counts), spam_count: count(0) };
-}
-
-/** Most campaigns per page of the list (vendor's documentation). */
-const maxCampaigns = 50;
-
-const statuses = {
-  DRAFT: 'DRAFT',
-  SCHEDULED: 'SCHEDULED',
-  EXECUTING: 'RUNNING',
-  DONE: 'SENT',
-  ERROR: 'ERROR',
-  REMOVED: 'DELETED',
-} as const;
-const statusWords = ['ALL', 'DELETED', ...Object.values(statuses)] as readonly string[];
-const statusOf = ({ options: { status = 'DONE' } }: Campaign) => statuses[status];
-
-/**
- * Serves a page of the list of campaigns, none deleted; sent ones are ordered by last run. The cursor is a page number, as in
- * the vendor's examples.
- */
-export function v2Campaigns(campaigns: readonly Campaign[], query: URLSearchParams): SandboxAnswer {
-  const place = new URLSearchParams(Buffer.from(query.get('next') ?? '', 'base64url').toString());
-  const limit = Number(query.get('limit') ?? place.get('pageSize') ?? maxCampaigns);
-  const page = Number(place.get('pageNum') ?? 1);
-  const status = query.get('status') ?? place.get('status') ?? 'ALL';
-  const since = query.get('modified_since') ?? place.get('modified_since') ?? undefined;
-  const isKnown = knows(['limit', 'next', 'status', 'modified_since'], query);
-  const areNumbers = [limit, page].every((n) => Number.isInteger(n) && n >= 1) && limit <= maxCampaigns;
-  const isValid = areNumbers && statusWords.includes(status) && (since === undefined || isInstant(since));
-  if (!isKnown || !isValid) return v2Error(400, 'query.param.invalid', 'A query parameter is not valid.');
-
-  const found = campaigns
-    .filter((campaign) => status === 'ALL' || statusOf(campaign) === status)
-    .filter(({ options }) => since === undefined || options.newestMs >= Date.parse(since));
-  if (status === 'SENT') found.sort((a, b) => b.options.newestMs - a.options.newestMs);
-  const end = page * limit;
-  const results = found.slice(end - limit, end).map((campaign) => ({
-    id: campaign.options.id,
-    name: `Campaign ${campaign.options.id}`,
-    status: statusOf(campaign),
-    modified_date: new Date(campaign.options.newestMs).toISOString(),
-  }));
-  const filters = `${status === 'ALL' ? '' : `&status=${status}`}${since === undefined ? '' : `&modified_since=${since}`}`;
-  const next = Buffer.from(`pageNum=${page + 1}&pageSize=${limit}${filters}`).toString('base64url');
-  const pagination = end < found.length ? { next_link: `/v2/emailmarketing/campaigns?next=${next}` } : {};
-  return { status: 200, body: JSON.stringify({ meta: { pagination }, results }) };
-}

@@ -21,7 +21,17 @@ export type V3Report =
 
 const devices = ['computer', 'mobile', 'computer', 'tablet', 'mobile', 'computer', 'other', 'computer'];
 
-export const deviceOf = (number: number) => devices[number % devices.length] ?? 'other';
+const deviceOf = (number: number) => devices[number % devices.length] ?? 'other';
+
+/** Counts the rows by device among the first `total`. */
+export function deviceCounts(prefix: string, total: number): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const [place, device] of devices.entries()) {
+    const name = `${prefix}${device}`;
+    counts[name] = (counts[name] ?? 0) + Math.ceil(Math.max(0, total - place) / devices.length);
+  }
+  return counts;
+}
 
 type Own = (campaign: Campaign, row: SandboxRow) => Readonly<Record<string, unknown>>;
 const device: Own = (_, { number }) => ({ device_type: deviceOf(number) });
