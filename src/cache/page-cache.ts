@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
-import type { ParsedPage } from '../model/resource.ts';
+import { type ParsedPage, reportOf } from '../model/resource.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { type Call, SingleFlight } from '../quota/single-flight.ts';
 import { inSpan } from '../tracing.ts';
@@ -127,8 +127,11 @@ export class PageCache implements PageSource {
   }
 
   get(query: PageQuery, ask: Ask): Promise<Lookup> {
-    const of = query.campaign === noCampaign ? {} : { 'sendgate.campaign': query.campaign };
-    const attributes = { ...of, 'sendgate.team': ask.team };
+    const attributes = {
+      'sendgate.report': reportOf(query.resource),
+      ...(query.campaign !== noCampaign && { 'sendgate.campaign': query.campaign }),
+      'sendgate.team': ask.team,
+    };
     return inSpan('page lookup', attributes, async (span) => {
       const { client, signal } = ask;
       const lookUp = () => retryLookup(() => this.#lookUp(query, ask), signal);

@@ -6,7 +6,7 @@ import { campaignIdRules } from '../model/campaign-ids.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import type { Report } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
-import type { ParsedPage, ReportName } from '../model/resource.ts';
+import { type ParsedPage, type ReportName, reportOf } from '../model/resource.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { meaningForLists, meaningOf } from './error-meaning.ts';
 import { parseAnswer } from './parse-answer.ts';
@@ -17,6 +17,7 @@ export const v2: Adapter = {
   campaignIds: campaignIdRules.v2,
   filtersSince: true,
   neutral: {
+    report: 'probe',
     request: { path: v2Campaigns, query: { limit: '1' } },
     parse: (body) => parseAnswer(z.unknown(), body),
     meaningOf: (reply) => meaningOf(reply),
@@ -42,6 +43,7 @@ const question = (
   parameters: Readonly<Record<string, string>>,
   parse: (body: string) => ParsedPage,
 ): Question<ParsedPage> => ({
+  report: reportOf(query.resource),
   request: { path, query: parameters },
   parse,
   meaningOf: (reply) => (query.campaign === noCampaign ? meaningForLists : meaningOf)(reply, query.kind === 'next'),
