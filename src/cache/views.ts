@@ -34,7 +34,7 @@ interface Parts {
 }
 
 /** Parsed sources of recipes that are kept: one call answers for many campaigns. */
-const maxParsed = 4;
+const maxParsed = 8;
 
 export class Views {
   readonly #parts: Parts;

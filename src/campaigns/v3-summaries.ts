@@ -4,6 +4,7 @@
 import type { SourcePage, SourcePages } from '../cache/recipes.ts';
 import { noCampaign, type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { V3SummariesRow } from '../model/sources.ts';
+import { maxBlocks } from './directory-cursor.ts';
 
 export interface SummaryOfCampaign {
   readonly row: V3SummariesRow;
@@ -22,13 +23,15 @@ export async function heldSummary(
   pages: Pick<SourcePages, 'held'>,
   ids: ReadonlySet<string>,
 ): Promise<SummaryOfCampaign | undefined> {
-  let query: PageQuery | undefined = firstOf('v3-summaries');
-  while (query) {
-    const page: SourcePage | undefined = await pages.held(query);
+  let query = firstOf('v3-summaries');
+  // Cursors could lead in a circle.
+  for (let n = 0; n < maxBlocks; n++) {
+    const page = await pages.held(query);
     const row = page && rowIn(page, ids);
     if (row) return { row, page };
-    const cursor: string | undefined = page?.page.body.cursor;
-    query = cursor === undefined ? undefined : pageBehind(query, cursor);
+    const cursor = page?.page.body.cursor;
+    if (cursor === undefined) return undefined;
+    query = pageBehind(query, cursor);
   }
   return undefined;
 }
