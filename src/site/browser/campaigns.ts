@@ -10,7 +10,7 @@ import { part, say } from './page.ts';
 import { Region } from './region.ts';
 import { addressOf, type CampaignsRoute, parseRoute, type Sort, sorts, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
-import { number, statusInWords } from './words.ts';
+import { allOf, capital, number, statusInWords } from './words.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
@@ -126,14 +126,12 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const sorted = (found: Loaded[]) => found.sort((a, b) => orders[route.sort](a.campaign, b.campaign));
 
 function inWords(found: number): string {
-  const what = route.status === '' ? 'campaigns' : `campaigns with the status ${statusInWords(route.status)}`;
-  if (loaded.size === 0) {
-    return isComplete ? `There are no ${what}.` : '';
-  }
-  const all = isComplete ? `${number(loaded.size)} ${what}` : `the newest ${number(loaded.size)} ${what}`;
-  if (route.q.trim() === '') return isComplete ? `All ${all}.` : `The newest ${number(loaded.size)} ${what}.`;
-  if (found === 0) return `None of ${isComplete ? 'the ' : ''}${all} has “${route.q.trim()}” in its name.`;
-  return `${number(found)} of ${all}.`;
+  const which = route.status === '' ? '' : ` with the status ${statusInWords(route.status)}`;
+  const search = route.q.trim();
+  if (loaded.size === 0) return isComplete ? `There are no campaigns${which}.` : '';
+  const newest = `${isComplete ? '' : 'the newest '}${number(loaded.size)} campaigns${which}`;
+  if (search === '') return isComplete ? `${allOf(loaded.size, 'campaigns')}${which}.` : `${capital(newest)}.`;
+  return found === 0 ? `None of ${newest} has “${search}” in its name.` : `${number(found)} of ${newest}.`;
 }
 
 function go(change: Partial<CampaignsRoute>): void {
