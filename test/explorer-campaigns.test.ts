@@ -4,6 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { explorer, hold, violations } from './support/explorer.ts';
+import { until } from './support/harness.ts';
 
 const it = explorer();
 const names = (page: Page) => page.locator('#campaigns-rows th').allTextContents();
@@ -84,6 +85,20 @@ describe('the list of campaigns', () => {
     await page.locator('#campaigns-rows tr').last().scrollIntoViewIfNeeded();
     await row(page, 'Newsletter 200').getByText('100', { exact: true }).waitFor();
     expect(summaries()).toBeLessThan(100);
+  });
+
+  test('asks no more for counts of rows that were scrolled away', async () => {
+    const page = await it.open('/', { campaigns: many(200) });
+    await page.getByText('All 200 campaigns.').waitFor();
+    await row(page, 'Newsletter 1 ').getByText('100', { exact: true }).waitFor();
+    const late = await hold(page, /summary$/);
+    const aborted = new Set<string>();
+    page.on('requestfailed', (request) => aborted.add(request.url()));
+    await page.locator('#campaigns-rows tr').nth(100).scrollIntoViewIfNeeded();
+    await until(() => late.held.length - aborted.size === 3, 'three are asked for at a time');
+    await page.locator('#campaigns-rows tr').first().scrollIntoViewIfNeeded();
+    await until(() => aborted.size === late.held.length, 'they are aborted');
+    await late.release();
   });
 
   test('loads the newest 500, and more on request', async () => {

@@ -68,7 +68,7 @@ describe('a report', () => {
       await scrollTo(page, row);
       const found = await page.evaluate(() =>
         new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() =>
-          [...document.querySelectorAll<HTMLElement>('#rows tr')].map(
+          [...document.querySelectorAll<HTMLTableRowElement>('#rows tr')].map(
             (tr) => [Number(tr.ariaRowIndex) - 2, tr.cells[0]?.textContent ?? ''] as const,
           ),
         ),
@@ -186,12 +186,12 @@ describe('a report', () => {
     await page.unroute(/next=/);
     await page.getByRole('button', { name: 'Chart the whole report' }).click();
     await page.getByText('All 5,000 sends.').waitFor();
-    await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,440\.$/).waitFor();
+    await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
   });
 
   test('of 100,000 opens stays fluid: scrolled, and charted as a whole', async () => {
     const page = await it.open(address('opens'), {
-      campaigns: [{ size: 184_000, reports: { opens: { size: 100_000 } } }],
+      campaigns: [{ size: 184_000, reports: { opens: { size: 101_000 } } }],
       prepare: (page) =>
         page.addInitScript(() => {
           const tasks: number[] = [];
@@ -207,8 +207,9 @@ describe('a report', () => {
       await scrollTo(page, loaded);
     }
     await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    await page.getByText('All 100,000 opens.').waitFor();
-    await page.getByText(/^All 100,000 opens by day \(UTC\)\. Most at /).waitFor();
+    // The table keeps the newest; the chart is of all.
+    await page.getByText('The newest 100,000 of 101,000 opens: export the report for all.').waitFor();
+    await page.getByText(/^All 101,000 opens by day \(UTC\)\. Most at /).waitFor();
     await scrollTo(page, 99_999);
     await page.locator('#rows tr[aria-rowindex="100001"]').waitFor();
     expect(await page.locator('*').count()).toBeLessThan(1_000);

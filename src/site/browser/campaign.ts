@@ -26,7 +26,7 @@ export function showCampaign(route: CampaignRoute, isForced: boolean): void {
   const isNew = isForced || before?.id !== route.id;
   shown = route;
   if (isNew) start(route.id);
-  showTabs(route.id, route.tab);
+  showTabs(route);
   showTitle();
   if (route.tab === 'links' || route.tab === 'clicks') loadLinks(route.id);
   if (route.tab === 'links') leaveReport();

@@ -3,7 +3,7 @@
  */
 import { make, part } from './page.ts';
 import { type Tab, tabs, titleOf } from './reports.ts';
-import { addressOf } from './routes.ts';
+import { addressOf, type CampaignRoute } from './routes.ts';
 
 const list = part('tabs');
 
@@ -20,10 +20,11 @@ function panelOf(tab: Tab): 'links-panel' | 'report-panel' {
   return tab === 'links' ? 'links-panel' : 'report-panel';
 }
 
-export function showTabs(id: string, current: Tab): void {
+/** A date stays chosen from one report to the next. */
+export function showTabs({ id, tab: current, since }: CampaignRoute): void {
   for (const { tab, element } of elements) {
     const isCurrent = tab === current;
-    element.href = addressOf({ view: 'campaign', id, tab, since: '', link: '' });
+    element.href = addressOf({ view: 'campaign', id, tab, since: tab === 'links' ? '' : since, link: '' });
     element.setAttribute('aria-selected', String(isCurrent));
     element.tabIndex = isCurrent ? 0 : -1;
   }
