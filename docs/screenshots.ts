@@ -3,11 +3,11 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { springSaleId } from '../src/sandbox/demo-campaigns.ts';
 import { launch } from '../test/support/browser.ts';
 
 const [port, managementPort] = ['9470', '9471'];
 const url = `http://127.0.0.1:${port}`;
-const campaign = '1100394165288';
 const teams = [
   { name: 'web', weight: 2, header: { name: 'x-team', value: 'web' } },
   { name: 'bi', header: { name: 'x-team', value: 'bi' } },
@@ -28,27 +28,28 @@ await once(demo.stdout, 'data');
 /** What a few dashboards ask for. */
 const traffic = setInterval(() => {
   const ask = (path: string, team: string) => void fetch(`${url}${path}`, { headers: { 'x-team': team } });
-  for (let n = 0; n < 3; n++) ask(`/campaigns/${campaign}/sends`, 'web');
-  ask(`/campaigns/${campaign}/sends?limit=${1 + Math.floor(Math.random() * 500)}`, Math.random() < 0.6 ? 'bi' : 'web');
+  for (let n = 0; n < 3; n++) ask(`/campaigns/${springSaleId}/opens`, 'web');
+  const limit = 1 + Math.floor(Math.random() * 500);
+  ask(`/campaigns/${springSaleId}/sends?limit=${limit}`, Math.random() < 0.6 ? 'bi' : 'web');
 }, 1_000);
 
 const browser = await launch();
 for (const colorScheme of ['light', 'dark'] as const) {
   const page = await browser.newPage({ colorScheme, viewport: { width: 1100, height: 900 } });
   await page.goto(url);
-  await page.getByLabel('Campaign id').fill(campaign);
-  await page.getByRole('button', { name: 'Show' }).click();
-  for (let pages = 1; pages <= 15; pages++) {
-    await page
-      .locator('#rows tr')
-      .nth(pages * 500 - 1)
-      .waitFor();
-    await page.locator('#scroll').evaluate((element) => element.scrollTo(0, element.scrollHeight));
-  }
-  await page.locator('#scroll').evaluate((element) => element.scrollTo(0, 0));
-  await page.getByRole('button', { name: 'Export as CSV' }).click();
-  await page.getByText(/^Saved/).waitFor();
-  await page.screenshot({ path: `docs/images/sends-${colorScheme}.png` });
+  await page.getByText(/^All \d+ campaigns\.$/).waitFor();
+  // With v2, counts come a few at a time, and only for the rows in sight.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('#campaigns-rows td')].every(
+      (cell) => cell.textContent !== '…' || cell.getBoundingClientRect().top > innerHeight,
+    ),
+  );
+  await page.screenshot({ path: `docs/images/campaigns-${colorScheme}.png` });
+  await page.getByRole('link', { name: 'Spring sale' }).click();
+  await page.getByRole('tab', { name: 'Opens' }).click();
+  await page.getByRole('button', { name: 'Chart the whole report' }).click();
+  await page.getByText(/^All [\d,]+ opens\.$/).waitFor({ timeout: 60_000 });
+  await page.screenshot({ path: `docs/images/campaign-${colorScheme}.png` });
   await page.getByRole('link', { name: 'Live' }).click();
   await page.waitForTimeout(40_000);
   await page.screenshot({ path: `docs/images/live-${colorScheme}.png`, fullPage: true });

@@ -162,7 +162,7 @@ describe('a report', () => {
     await page.getByText('All 63 clicks on this link.').waitFor();
     expect(await tab(page, 'Clicks').getAttribute('aria-selected')).toBe('true');
     expect(await page.locator('#link-url').textContent()).toBe('https://www.example.com/catalogue?campaign=1');
-    expect(new Set(await column(page, 'other'))).toEqual(new Set(['https://www.example.com/catalogue?campaign=1']));
+    expect(new Set(await column(page, 'link'))).toEqual(new Set(['https://www.example.com/catalogue?campaign=1']));
     expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/clicks?link_id=2'`);
     expect(await violations(page)).toEqual([]);
     await page.getByRole('link', { name: 'Show all clicks' }).click();

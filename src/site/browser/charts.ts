@@ -34,8 +34,14 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-/** @param max top of the scale; by default it follows the values */
-export function chart(place: HTMLElement, max?: number): Chart {
+interface ChartOptions {
+  /** Top of the scale. By default it follows the values. */
+  readonly max?: number;
+  /** Called with the index of the x under the pointer; undefined when it leaves. */
+  readonly onPoint?: (index: number | undefined) => void;
+}
+
+export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): Chart {
   let kind: Kind = 'lines';
   let plot: uPlot | undefined;
   let data: uPlot.AlignedData = [[]];
@@ -56,8 +62,12 @@ export function chart(place: HTMLElement, max?: number): Chart {
       {
         width: place.clientWidth || 600,
         height,
+        padding: [8, 40, 0, 0],
         legend: { show: names.length > 1, live: false },
-        cursor: { show: false },
+        cursor: onPoint
+          ? { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } }
+          : { show: false },
+        hooks: onPoint ? { setCursor: [({ cursor: { idx } }) => onPoint(idx ?? undefined)] } : {},
         tzDate: (at) => Plot.tzDate(new Date(at * 1000), 'Etc/UTC'),
         scales: {
           x: {

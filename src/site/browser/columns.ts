@@ -7,12 +7,12 @@ import { capital, instantInWords, unknown } from './words.ts';
 export interface Column {
   readonly field: string;
   readonly heading: string;
-  readonly kind: 'address' | 'date' | 'contact' | 'other';
+  readonly kind: 'address' | 'date' | 'link' | 'code' | 'other' | 'contact';
 }
 
 /** The same in every row. */
 const leftOut: ReadonlySet<string> = new Set(['activity_type', 'campaign_id']);
-const order = ['address', 'date', 'other', 'contact'] as const satisfies readonly Column['kind'][];
+const order = ['address', 'date', 'link', 'code', 'other', 'contact'] as const satisfies readonly Column['kind'][];
 
 /** @param row any of the report: all have the same fields */
 export function columnsOf(row: ReportRow): readonly Column[] {
@@ -22,10 +22,15 @@ export function columnsOf(row: ReportRow): readonly Column[] {
   return order.flatMap((kind) => columns.filter((column) => column.kind === kind));
 }
 
+const kinds: Readonly<Record<string, Column['kind']>> = {
+  email_address: 'address',
+  contact_id: 'contact',
+  link_id: 'link',
+};
+
 function kindOf(field: string): Column['kind'] {
-  if (field === 'email_address') return 'address';
-  if (field === 'contact_id') return 'contact';
-  return field.endsWith('_date') ? 'date' : 'other';
+  if (field.endsWith('_date')) return 'date';
+  return kinds[field] ?? (field.endsWith('_code') ? 'code' : 'other');
 }
 
 /** `bounce_code` as `Bounce code`. */

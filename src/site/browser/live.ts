@@ -16,7 +16,7 @@ const maxPoints = 300;
 const region = new Region(part('live-view'));
 
 const rates = chart(part('rate-chart'));
-const ratios = chart(part('ratio-chart'), 100);
+const ratios = chart(part('ratio-chart'), { max: 100 });
 const shares = chart(part('shares-chart'));
 const waits = chart(part('waits-chart'));
 const times: number[] = [];

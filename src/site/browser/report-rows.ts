@@ -38,5 +38,5 @@ function elementOf(row: ReportRow | undefined): HTMLTableRowElement {
   return make('tr', '', ...cells);
 }
 
-const urlOf = (row: ReportRow, { field }: Column) =>
-  field === 'link_id' ? linkOf(fieldOf(row, field))?.url : undefined;
+const urlOf = (row: ReportRow, { field, kind }: Column) =>
+  kind === 'link' ? linkOf(fieldOf(row, field))?.url : undefined;

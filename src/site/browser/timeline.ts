@@ -12,11 +12,25 @@ const maxHours = 72;
 /** Most buckets with empty ones filled in: one odd date can be centuries away. */
 const maxFilled = 1_500;
 
-const plot = chart(part('timeline-chart'));
-
-export interface Bucket {
+interface Bucket {
   readonly startSeconds: number;
   readonly count: number;
+}
+
+/** What the chart shows, for the words on the bar under the pointer. */
+let shown: { readonly buckets: readonly Bucket[]; readonly isByDay: boolean } = { buckets: [], isByDay: false };
+
+const plot = chart(part('timeline-chart'), {
+  onPoint: (index) => {
+    const bucket = shown.buckets[index ?? -1];
+    say('timeline-point', bucket ? inWords(bucket, shown.isByDay) : '');
+  },
+});
+
+/** `2026-01-31 14:00: 1,234` */
+function inWords({ startSeconds, count }: Bucket, isByDay: boolean): string {
+  const start = dateInWords(new Date(startSeconds * 1000).toISOString());
+  return `${isByDay ? start.slice(0, 10) : start}: ${number(count)}`;
 }
 
 /** Counts rows by hour, so that nothing has to be kept of a row. */
@@ -39,9 +53,9 @@ export class Timeline {
     const isByDay = hours.reduce((a, b) => Math.max(a, b)) - hours.reduce((a, b) => Math.min(a, b)) > maxHours;
     const buckets = isByDay ? this.#buckets(daySeconds) : this.#buckets(hourSeconds);
     const busiest = buckets.reduce((most, bucket) => (bucket.count > most.count ? bucket : most));
-    const at = dateInWords(new Date(busiest.startSeconds * 1000).toISOString()).slice(0, isByDay ? 10 : 16);
+    shown = { buckets, isByDay };
     const of = isWhole ? allOf(this.#rows, noun) : `The newest ${number(this.#rows)} ${noun}`;
-    say('timeline-caption', `${of} by ${isByDay ? 'day' : 'hour'} (UTC). Most at ${at}: ${number(busiest.count)}.`);
+    say('timeline-caption', `${of} by ${isByDay ? 'day' : 'hour'} (UTC). Most at ${inWords(busiest, isByDay)}.`);
     plot.show(
       buckets.map(({ startSeconds }) => startSeconds),
       [{ name: noun, values: buckets.map(({ count }) => count) }],
