@@ -49,7 +49,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   await page.getByRole('tab', { name: 'Opens' }).click();
   await page.getByRole('button', { name: 'Chart the whole report' }).click();
   await page.getByText(/^All [\d,]+ opens\.$/).waitFor({ timeout: 60_000 });
-  await page.screenshot({ path: `docs/images/campaign-${colorScheme}.png` });
+  await page.screenshot({ path: `docs/images/campaign-${colorScheme}.png`, fullPage: true });
   await page.getByRole('link', { name: 'Live' }).click();
   await page.waitForTimeout(40_000);
   await page.screenshot({ path: `docs/images/live-${colorScheme}.png`, fullPage: true });

@@ -217,6 +217,29 @@ describe('a report', () => {
     expect(Math.max(0, ...longTasks)).toBeLessThan(500);
   }, 120_000);
 
+  test('has each row once, even if others arrive meanwhile', async () => {
+    const page = await it.open('/#live');
+    const campaign = it.sendgate.sandbox.campaign({ id: '1', size: 900, newestMs: Date.now() - 30 * dayMs });
+    await page.goto(`${it.sendgate.url}${address('sends')}`);
+    await page.getByText('500 of 900 sends.').waitFor();
+    campaign.add(3, Date.now() - dayMs);
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByText('All 900 sends.').waitFor();
+  });
+
+  test('whose first page is empty goes on to the next', async () => {
+    const page = await it.open('/#live', { campaigns: [{ size: 10 }] });
+    await page.route(/campaigns\/1\/sends$/, (route) =>
+      route.fulfill({ json: { meta: { pagination: { next_link: '/campaigns/1/sends?limit=10' } }, results: [] } }),
+    );
+    await page.goto(`${it.sendgate.url}${address('sends')}`);
+    await page.getByText('0 of 10 sends.').waitFor();
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByText('All 10 sends.').waitFor();
+    expect(await rows(page).count()).toBe(10);
+    expect(await headings(page)).toEqual(['Email address', 'Send date (UTC)', 'Contact']);
+  });
+
   test('that arrives late is not shown in place of what was chosen since', async () => {
     const page = await it.open('/#live', { campaigns: [{ size: 100 }, { size: 200, name: 'Second' }] });
     const late = await hold(page, /\/campaigns\/1/);

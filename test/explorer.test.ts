@@ -209,6 +209,17 @@ describe('a visitor', () => {
     expect(copied).toBe(`curl '${it.sendgate.url}/campaigns/2/sends'`);
   });
 
+  test('gets it selected where the browser lets no page copy', async () => {
+    const page = await it.open('/', { campaigns });
+    await page.getByText('All 3 campaigns.').waitFor();
+    await page.evaluate(() => {
+      navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'));
+    });
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByRole('button', { name: 'Press Ctrl+C' }).waitFor();
+    expect(await page.evaluate(() => getSelection()?.toString())).toBe(`curl '${it.sendgate.url}/campaigns'`);
+  });
+
   test('sees live figures', async () => {
     const page = await it.open('/#live', { campaigns });
     for (let n = 0; n < 4; n++) await it.sendgate.get('/campaigns/1/sends');

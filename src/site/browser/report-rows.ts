@@ -16,7 +16,8 @@ export function reportTable(onNearEnd: () => void) {
   return {
     /** Shows rows, of which there can be more than before. */
     show(all: readonly ReportRow[]): void {
-      if (all !== rows) {
+      // A first page can be empty, and others follow.
+      if (all !== rows || columns.length === 0) {
         rows = all;
         columns = rows[0] ? columnsOf(rows[0]) : [];
         table.start(columns);

@@ -13,6 +13,8 @@ export type ReportPage = ReceivedPage<ReportRow>;
 
 /** Rows kept for the table. All are counted. */
 const maxRows = 100_000;
+/** Recent pages whose rows are known: newer rows push them to the next page. */
+const maxRememberedPages = 20;
 
 export class ReportWalk {
   readonly route: ReportRoute;
@@ -22,6 +24,7 @@ export class ReportWalk {
   received = 0;
   hasBegun = false;
   #next: string | undefined;
+  readonly #recent: Set<string>[] = [];
 
   constructor(route: ReportRoute) {
     this.route = route;
@@ -60,9 +63,21 @@ export class ReportWalk {
 
   add(page: ReportPage): void {
     this.hasBegun = true;
-    this.received += page.rows.length;
     this.#next = page.next;
-    this.rows.push(...page.rows.slice(0, maxRows - this.rows.length));
-    for (const row of page.rows) this.timeline.add(dateOfRow(row));
+    const rows = this.#unseen(page.rows);
+    this.received += rows.length;
+    this.rows.push(...rows.slice(0, maxRows - this.rows.length));
+    for (const row of rows) this.timeline.add(dateOfRow(row));
+  }
+
+  /** Leaves out rows of recent pages. */
+  #unseen(rows: readonly ReportRow[]): readonly ReportRow[] {
+    const unseen = rows.filter((row) => !this.#recent.some((page) => page.has(identity(row))));
+    this.#recent.push(new Set(unseen.map(identity)));
+    if (this.#recent.length > maxRememberedPages) this.#recent.shift();
+    return unseen;
   }
 }
+
+/** The whole row: without a contact, the other fields distinguish it. */
+const identity = (row: ReportRow) => JSON.stringify(row);
