@@ -14,7 +14,8 @@ type Version = (typeof versions)[number];
 type Values = Readonly<Record<string, unknown>>;
 
 const names = allReports.map(({ name }) => name);
-const size = 60;
+/** Rows of each report: three pages of 25. */
+const sizes = { sends: 70, opens: 68, clicks: 66, bounces: 64, forwards: 62, unsubscribes: 60 };
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
 const campaign = '7';
 const all = ['7', '8', '9', '10', '11'];
@@ -26,9 +27,9 @@ beforeAll(async () => {
   sandbox = await startSandbox({ clock });
   for (const [n, id] of all.slice(0, 3).entries()) {
     const sentMs = newestMs - n * 86_400_000;
+    // Each contact once: v3 counts contacts, where v2 may count clicks.
     const reports = Object.fromEntries(
-      // Each contact once: v3 counts contacts, where v2 may count clicks.
-      names.map((name) => [name, { size, contacts: size, newestMs: sentMs, spacingMs: 1000 }]),
+      names.map((name) => [name, { size: sizes[name], contacts: sizes[name], newestMs: sentMs, spacingMs: 1000 }]),
     );
     const texts = {
       name: `Campaign "${id}"`,
@@ -36,7 +37,7 @@ beforeAll(async () => {
       fromName: 'Shop',
       fromEmail: 'shop@example.com',
     };
-    sandbox.campaign({ id, size, newestMs: sentMs, reports, ...texts, v2Counts: 'contacts', spam: 2 });
+    sandbox.campaign({ id, size: sizes.sends, newestMs: sentMs, reports, ...texts, v2Counts: 'contacts', spam: 2 });
   }
   sandbox.campaign({ id: '10', size: 0, newestMs: clock.now(), status: 'DRAFT', name: 'Draft' });
   sandbox.campaign({ id: '11', size: 5, newestMs: clock.now(), status: 'REMOVED', name: 'Removed' });
@@ -90,7 +91,7 @@ describe('With either version, the same comes', () => {
     const path = `/campaigns/${campaign}/${name}?limit=25`;
     const [v2, v3] = [await walk('v2', path), await walk('v3', path)];
     expect(v3).toEqual(v2.map(({ headers, rows }) => ({ headers, rows: rows.map(asWithV3) })));
-    expect(v2.map(({ rows }) => rows.length)).toEqual([25, 25, 10]);
+    expect(v2.map(({ rows }) => rows.length)).toEqual([25, 25, sizes[name] - 50]);
     expect(Object.keys(v3[0]?.rows[0] ?? {})).toEqual(Object.keys(v2[0]?.rows[0] ?? {}));
   });
 
@@ -100,7 +101,7 @@ describe('With either version, the same comes', () => {
     const rowsOf = (pages: readonly Page[]) => pages.flatMap(({ rows }) => rows);
     expect(rowsOf(v3)).toEqual(rowsOf(v2).map(asWithV3));
     expect(rowsOf(v2).length).toBeGreaterThan(25);
-    expect(rowsOf(v2).length).toBeLessThan(size);
+    expect(rowsOf(v2).length).toBeLessThan(sizes[name]);
   });
 
   test('of the clicks on a link', async () => {
@@ -133,10 +134,15 @@ describe('With either version, the same comes', () => {
     expect(Object.keys(v3.body)).toEqual(Object.keys(v2.body));
   });
 
-  test('in its summary, but for the time of the numbers', async () => {
+  test.each([
+    ['from statistics', []],
+    ['from the directory', ['/campaigns']],
+  ])('in its summary, but for the time of the numbers: %s', async (_, before) => {
+    for (const version of versions) await sendgates[version].service.pages.purge();
+    for (const path of before) await bothAnswers(path);
     const [v2, v3] = await bothAnswers(`/campaigns/${campaign}/summary`);
     expect(v3).toEqual({ ...v2, body: { ...v2.body, as_of: v3.body['as_of'] } });
-    expect(v2.body).toMatchObject({ sends: size, bounces: size, unsubscribes: size, spam_count: 2 });
+    expect(v2.body).toMatchObject({ ...sizes, spam_count: 2 });
     expect(Object.keys(v3.body)).toEqual(Object.keys(v2.body));
   });
 
