@@ -5,16 +5,8 @@ import { availableParallelism } from 'node:os';
  * (coalescing, read-ahead, the circuit, exports of pages that are there) is the same with both; decision 45 lists it.
  */
 const withV3 = [
-  'answer',
-  'campaigns',
-  'errors',
-  'every-report',
-  'links',
-  'odd-rows',
-  'openapi',
-  'pages',
-  'query',
-  'walk',
+  ...['answer', 'campaigns', 'client-walks', 'errors', 'every-report', 'links', 'odd-rows', 'openapi', 'pages'],
+  ...['query', 'summary', 'walk'],
 ];
 
 const project = {

@@ -87,6 +87,7 @@ describe('The directory', () => {
     expect((await statusesOf('')).toSorted()).toEqual(['DRAFT', 'RUNNING', 'SCHEDULED', 'SENT']);
     expect(await statusesOf('&status=sent')).toEqual(['SENT']);
     expect(await statusesOf('&status=DELETED')).toEqual(['DELETED']);
+    expect(await walk('/campaigns?limit=2&status=all')).toHaveLength(25);
     expect(await walk('/campaigns?limit=2&status=Running')).toHaveLength(5);
     expect((await directory('/campaigns?status=draft&limit=1')).meta.pagination.next_link).toMatch(
       /^\/campaigns\?status=DRAFT&next=/,
@@ -332,6 +333,16 @@ if (isV3) {
       const summaries = await Promise.all(ids.map((id) => json(`/campaigns/${id}/summary`)));
       expect((summaries as { sends: number }[]).map(({ sends }) => sends)).toEqual(ids.map(() => 10));
       expect(it.sandbox.callCount).toBe(4);
+    });
+
+    test('of a campaign include its resends, those of an activity do not', async () => {
+      campaign('7', 48, { size: 10 });
+      campaign('8', 24, { size: 3, resendOf: '7' });
+      await directory();
+      const sendsOf = async (id: string) => ((await json(`/campaigns/${id}/summary`)) as { sends: number }).sends;
+      expect([await sendsOf(campaignIdOf('7')), await sendsOf(activityIdOf('7')), await sendsOf('7')]).toEqual([
+        13, 10, 13,
+      ]);
     });
 
     test('are as old as Constant Contact says', async () => {

@@ -1,21 +1,14 @@
 /**
- * The client, as programs use it: in Node and in a browser, by its name as a package, through whatever may pass.
+ * The client, as programs use it: in Node and in a browser, through whatever may pass.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { clientTypes } from '../config/generate.ts';
 import { createClient, type Send, SendgateError } from '../src/client/client.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { launch } from './support/browser.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const many = 50_000;
 let it: Harness;
 afterEach(() => it?.close());
@@ -232,64 +225,5 @@ describe('a lasting error', () => {
     });
     await status();
     expect(seen).toEqual([`${it.url}/status`, { accept: 'application/json', authorization: 'Bearer team-token' }]);
-  });
-});
-
-describe('the package', () => {
-  test('has types made from the description (npm run generate)', async () => {
-    expect(readFileSync(join(root, 'src/client/api.ts'), 'utf8')).toBe(await clientTypes());
-  });
-
-  test('is typed and works under its package name, in browsers and Node', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sendgate-consumer-'));
-    try {
-      mkdirSync(join(folder, 'node_modules'));
-      symlinkSync(root, join(folder, 'node_modules/sendgate'));
-      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-      writeFileSync(
-        join(folder, 'consumer.ts'),
-        `import { createClient, SendgateError, type Send } from 'sendgate/client';
-const client = createClient({ baseUrl: 'http://127.0.0.1:1', token: 'x' });
-export async function use(signal: AbortSignal): Promise<Send[]> {
-  const sends: Send[] = [];
-  for await (const send of client.sends('1', { createdSince: new Date(), signal })) {
-    const email: string = send.email_address;
-    // @ts-expect-error: callers get the documented five
-    send.first_name;
-    sends.push({ ...send, email_address: email });
-  }
-  for await (const { sends, ageSeconds, next } of client.pages('1', { limit: 5 })) void [sends.length, ageSeconds.toFixed(), next?.length];
-  const { upstream } = await client.status({ signal });
-  const circuit: 'open' | 'closed' = upstream.circuit;
-  // @ts-expect-error: a campaign is a string, as v2's ids are too long for numbers
-  client.sends(1100394165287);
-  // @ts-expect-error: an option that there is not
-  client.sends('1', { since: new Date() });
-  // @ts-expect-error: it has to be said where Sendgate is
-  createClient({});
-  try {
-    await client.summary('1');
-  } catch (error) {
-    if (error instanceof SendgateError && error.code === 'campaign-not-found') void error.problem?.errors?.[0]?.allowed;
-    // @ts-expect-error: no such code
-    if (error instanceof SendgateError && error.code === 'campaign-lost') void circuit;
-  }
-  return sends;
-}
-console.log(typeof createClient);
-`,
-      );
-      const tsc = join(root, 'node_modules/typescript/bin/tsc');
-      for (const environment of [
-        ['--lib', 'es2022,dom,dom.iterable', '--types', ''],
-        ['--lib', 'es2022', '--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'],
-      ]) {
-        const flags = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--preserveSymlinks', ...environment];
-        execFileSync(process.execPath, [tsc, ...flags, 'consumer.ts'], { cwd: folder, encoding: 'utf8' });
-      }
-      expect(execFileSync(process.execPath, ['consumer.js'], { cwd: folder, encoding: 'utf8' })).toBe('function\n');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 });

@@ -129,8 +129,9 @@ interface PageBody<Row> {
 
 /** Creates a client for the Sendgate at `baseUrl`. It holds no state but its options. */
 export function createClient(options: ClientOptions): Client {
+  const { baseUrl, patienceSeconds } = options;
   const get = requests(options);
-  const base = options.baseUrl.replace(/\/+$/, '');
+  const base = baseUrl.replace(/\/+$/, '');
   const urlOf = (path: string) => new URL(base + path, globalThis.location?.href).href;
   const pathOf = (campaign: string, resource: string) => `/campaigns/${encodeURIComponent(campaign)}${resource}`;
 
@@ -173,11 +174,13 @@ export function createClient(options: ClientOptions): Client {
     );
   };
 
-  const pathOfDirectory = ({ status, modifiedSince, limit }: CampaignsOptions & PageOptions) =>
-    `/campaigns${search({ status, modified_since: modifiedSince, limit })}`;
-
   async function* pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedSends, void, undefined> {
     for await (const page of reportPages(campaign, 'sends', options)) yield { ...page, sends: page.rows };
+  }
+
+  function campaignPages(options: CampaignsOptions & PageOptions = {}, headers?: Record<string, string>) {
+    const { status, modifiedSince, limit } = options;
+    return follow<Campaign>(`/campaigns${search({ status, modified_since: modifiedSince, limit })}`, options, headers);
   }
 
   return {
@@ -185,11 +188,14 @@ export function createClient(options: ClientOptions): Client {
     reportPages,
     sends: (campaign, options) => walkReport(reportPages(campaign, 'sends', options)),
     pages,
-    campaigns: (options = {}) => {
-      const path = pathOfDirectory(options);
-      return walkDirectory(follow(path, options), () => follow(path, options, { 'cache-control': 'no-cache' }));
-    },
-    campaignPages: (options = {}) => follow(pathOfDirectory(options), options),
+    campaigns: (options) =>
+      walkDirectory({
+        pages: () => campaignPages(options),
+        pagesAnew: () => campaignPages(options, { 'cache-control': 'no-cache' }),
+        patienceSeconds,
+        signal: options?.signal,
+      }),
+    campaignPages,
     campaign: (campaign, options) => getJson(pathOf(campaign, ''), options),
     summary: (campaign, options) => getJson(pathOf(campaign, '/summary'), options),
     links: async (campaign, options) => (await getJson<Links>(pathOf(campaign, '/links'), options)).results,

@@ -2,6 +2,7 @@
  * Requests to Sendgate, which are retried while an error is transient.
  */
 import { type ProblemCode, SendgateError } from './errors.ts';
+import { Patience } from './patience.ts';
 
 export interface ClientOptions {
   /** Sendgate's address, with its base path if it has one. Pages of the same origin can omit the origin. */
@@ -18,11 +19,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-const defaultPatienceSeconds = 120;
 /** Attempts to connect. */
 const maxConnections = 3;
-const firstPauseSeconds = 1;
-const longestPauseSeconds = 15;
 /** Statuses of transient errors. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Problems that last until a person acts or the day ends, whatever their status. */
@@ -41,19 +39,20 @@ interface Attempt {
 /**
  * Gets `url`, and retries transient errors until a response arrives or patience ends.
  *
- * @param extra request headers besides the usual ones
- * @throws SendgateError, TypeError when Sendgate is unreachable, or the signal's reason
+ * @param further request headers
+ * @throws SendgateError; TypeError when Sendgate is unreachable; the signal's reason
  */
-export type Get = (url: string, options: RequestOptions, extra?: Record<string, string>) => Promise<Response>;
+export type Get = (url: string, options: RequestOptions, further?: Record<string, string>) => Promise<Response>;
 
-export function requests({ token, patienceSeconds, fetch: own }: ClientOptions): Get {
-  const patienceMs = (patienceSeconds ?? defaultPatienceSeconds) * 1000;
-  const ask: typeof fetch = own ?? ((...args) => fetch(...args));
-  const usual = {
+/** Creates the function that makes the requests of a client. */
+export function requests({ token, patienceSeconds, fetch: given }: ClientOptions): Get {
+  const ask: typeof fetch = given ?? ((...args) => fetch(...args));
+  const headers = {
     accept: 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
 
+  /** @throws the signal's reason, and errors that no retry can fix */
   async function attempt(url: string, init: RequestInit): Promise<Attempt> {
     init.signal?.throwIfAborted();
     try {
@@ -67,17 +66,14 @@ export function requests({ token, patienceSeconds, fetch: own }: ClientOptions):
     }
   }
 
-  return async (url, { signal }, extra) => {
-    const init = { headers: { ...usual, ...extra }, ...(signal ? { signal } : {}) };
-    const giveUpAt = performance.now() + patienceMs;
-    let connectionsLeft = maxConnections;
-    for (let pauseSeconds = firstPauseSeconds; ; pauseSeconds = Math.min(pauseSeconds * 2, longestPauseSeconds)) {
+  return async (url, { signal }, further) => {
+    const init = { headers: { ...headers, ...further }, ...(signal ? { signal } : {}) };
+    const patience = new Patience(patienceSeconds);
+    for (let connectionsLeft = maxConnections; ; ) {
       const { response, failure } = await attempt(url, init);
       if (response) return response;
       const isLast = failure instanceof SendgateError ? !isTransient(failure) : --connectionsLeft === 0;
-      const seconds = Math.max(pauseSeconds, retryAfterOf(failure));
-      if (isLast || performance.now() + seconds * 1000 > giveUpAt) throw failure;
-      await pause(seconds * 1000, signal);
+      if (isLast || !(await patience.pause(signal, retryAfterOf(failure)))) throw failure;
     }
   };
 }
@@ -86,18 +82,3 @@ const isTransient = ({ status, code }: SendgateError) => transient.has(status) &
 
 const retryAfterOf = (failure: Error | undefined) =>
   failure instanceof SendgateError ? (failure.retryAfterSeconds ?? 0) : 0;
-
-/** @throws the signal's reason */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', giveUp);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', giveUp, { once: true });
-  });
-}

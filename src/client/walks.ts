@@ -2,6 +2,7 @@
  * Walks: every row of a list once, though lists change and their pages shift while they are read.
  */
 import type { Campaign } from './api.ts';
+import { Patience } from './patience.ts';
 
 interface Page<Row> {
   readonly rows: readonly Row[];
@@ -24,32 +25,54 @@ export async function* walkReport<Row>(pages: AsyncIterable<Page<Row>>): AsyncGe
 /** The whole row: without a contact, the other fields distinguish it. */
 const identity = (row: unknown) => JSON.stringify(row);
 
+interface DirectoryPage extends Page<Campaign> {
+  readonly cacheStatus: string;
+}
+
+export interface DirectoryWalk {
+  pages(): AsyncIterable<DirectoryPage>;
+  /** The same, but asks Sendgate to refresh the first page, which it does once a minute at most. */
+  pagesAnew(): AsyncIterable<DirectoryPage>;
+  readonly patienceSeconds: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * All campaigns, each once. One that changes moves to the front of the directory, possibly from a page that is still to come
- * to one that was read: so the walk ends with the pages at the front, until one has nothing new.
+ * All campaigns, each once.
  *
- * @param pagesNow starts a walk that begins with a first page from Constant Contact rather than from the cache
+ * One that changes moves to the front of the directory, maybe from a page that is still to come to one that was read. So the
+ * walk ends with the pages at the front, until one has nothing new. Each that moved has pushed a known one to the page that
+ * came next: if fewer are found at the front than were repeated, the cached first page is outdated, and the walk waits for a
+ * newer one.
  */
-export async function* walkDirectory(
-  pages: AsyncIterable<Page<Campaign>>,
-  pagesNow: () => AsyncIterable<Page<Campaign>>,
-): AsyncGenerator<Campaign, void, undefined> {
+export async function* walkDirectory(walk: DirectoryWalk): AsyncGenerator<Campaign, void, undefined> {
   const seen = new Set<string>();
-  const unseen = (rows: readonly Campaign[]) =>
-    rows.filter(({ id }) => {
-      const isNew = !seen.has(id);
-      seen.add(id);
-      return isNew;
-    });
   let pageCount = 0;
-  for await (const { rows } of pages) {
+  let missing = 0;
+  for await (const { rows } of walk.pages()) {
+    const fresh = take(rows, seen);
     pageCount++;
-    yield* unseen(rows);
+    missing += rows.length - fresh.length;
+    yield* fresh;
   }
   if (pageCount < 2) return;
-  for await (const { rows } of pagesNow()) {
-    const moved = unseen(rows);
-    if (moved.length === 0) return;
-    yield* moved;
-  }
+  const patience = new Patience(walk.patienceSeconds);
+  do {
+    let isRefreshed: boolean | undefined;
+    for await (const { rows, cacheStatus } of walk.pagesAnew()) {
+      const moved = take(rows, seen);
+      isRefreshed ??= !/;\s*hit\b/.test(cacheStatus);
+      missing -= moved.length;
+      yield* moved;
+      if (moved.length === 0) break;
+    }
+    if (isRefreshed) return;
+  } while (missing > 0 && (await patience.pause(walk.signal)));
+}
+
+/** Returns the campaigns that were not seen, and adds them to those that were. */
+function take(rows: readonly Campaign[], seen: Set<string>): readonly Campaign[] {
+  const unseen = rows.filter(({ id }) => !seen.has(id));
+  for (const { id } of unseen) seen.add(id);
+  return unseen;
 }

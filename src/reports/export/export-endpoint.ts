@@ -67,6 +67,7 @@ export class Exports {
       const context = contextOf(req);
       const { id, record } = context;
       record.route = exportPath(list, name);
+      record.report = list.name;
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const { campaignIds, limitOf = (list) => list.maxLimit } = this.#parts;
