@@ -4,7 +4,10 @@ import { availableParallelism } from 'node:os';
  * Suites that run with v3, too: those in which another adapter can give another result. What stands above the adapters
  * (coalescing, read-ahead, the circuit, exports of pages that are there) is the same with both; decision 45 lists it.
  */
-const withV3 = ['answer', 'client-walks', 'errors', 'links', 'odd-rows', 'openapi', 'pages', 'query', 'walk'];
+const withV3 = [
+  ...['answer', 'campaigns', 'client-walks', 'errors', 'links', 'odd-rows', 'openapi', 'pages', 'query'],
+  ...['summary', 'walk'],
+];
 
 const project = {
   testEnvironment: 'node',

@@ -42,7 +42,7 @@ export interface EventFields {
 
   'upstream.call_failed': CallFields;
   /** One call, successful or not. */
-  'upstream.called': Pick<CallFields, 'outcome' | 'seconds'>;
+  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'>;
   'upstream.down': None;
   'upstream.up': None;
   'upstream.gone': { readonly api: Api; readonly guide: string | undefined };
@@ -53,7 +53,12 @@ export interface EventFields {
   'upstream.credentials_accepted': None;
   'upstream.access_denied': { readonly privilege: string };
   /** The first odd row of each field. */
-  'upstream.odd_row': { readonly field: string; readonly campaign: string; readonly rows: number };
+  'upstream.odd_row': {
+    readonly report: string;
+    readonly field: string;
+    readonly campaign: string;
+    readonly rows: number;
+  };
   'upstream.odd_rows': { readonly field: string; readonly rows: number };
 
   'quota.passed': {
@@ -97,6 +102,8 @@ type Api = 'v2' | 'v3';
 type Urgency = 'interactive' | 'refresh' | 'bulk';
 
 interface CallFields {
+  /** What the call was made for, from a closed set. */
+  readonly report: string;
   readonly outcome: string;
   readonly seconds: number;
   /** Node's code of a connection failure. */

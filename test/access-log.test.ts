@@ -15,6 +15,7 @@ const entries = fc.record({
   ms: fc.double({ min: 0, max: 1e9, noNaN: true }),
   record: fc.record({
     route: text,
+    report: fc.constantFrom('opens' as const, undefined),
     team: text,
     cache: fc.constantFrom('fresh' as const, undefined),
     campaign: fc.option(text, { nil: undefined }),
@@ -44,10 +45,11 @@ test('is one line of JSON with every value as it is, and secrets removed where a
 
 test('has fields in a fixed order', () => {
   const lines: string[] = [];
-  const record = { route: '/', team: 'default', cache: 'fresh', campaign: '1', problem: 'p', reason: 'r' } as const;
+  const details = { cache: 'fresh', campaign: '1', problem: 'p', reason: 'r' } as const;
+  const record = { route: '/', report: 'links', team: 'default', ...details } as const;
   const log = createAccessLog({ write: (line) => void lines.push(String(line)) }, (value) => value);
   log({ id: 'i', isIdGiven: false, trace: 't', method: 'GET', status: 200, ms: 1.005, record });
   expect(Object.keys(JSON.parse(lines[0] ?? ''))).toEqual(
-    'level time id trace method route team status cache campaign ms problem reason'.split(' '),
+    'level time id trace method route report team status cache campaign ms problem reason'.split(' '),
   );
 });

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { activityIdOf, campaignIdOf } from '../src/sandbox/v3.ts';
+import type { StatsQuestions } from '../src/upstream/adapter.ts';
 import { apiKeyCredentials, bearerCredentials } from '../src/upstream/credentials.ts';
 import { v2 } from '../src/upstream/v2.ts';
 import { v3 } from '../src/upstream/v3.ts';
@@ -18,6 +19,7 @@ describeAdapter('v2', {
   cursor: 'c3RhcnRBdD0zJmxpbWl0PTM',
   credentials: () => apiKeyCredentials({ apiKey: () => apiKey, accessToken: () => accessToken }),
   secrets: [apiKey, accessToken],
+  resources: { ofAccount: ['campaigns'], ofCampaign: ['v2-details'] },
   others: {},
 });
 
@@ -31,7 +33,10 @@ describeAdapter('v3', {
     return bearerCredentials({ current: () => token, ready: () => undefined, refused: () => {} });
   },
   secrets: Object.values(oauth),
+  resources: { ofAccount: ['v3-emails', 'v3-summaries'], ofCampaign: ['v3-email', 'v3-links'] },
   others: {
+    'the statistics of activities': () => (v3.stats as StatsQuestions).of(new Set([activityIdOf('1')])),
+    'whether there is an activity': () => (v3.stats as StatsQuestions).existence(activityIdOf('1')),
     'the activities of a campaign': () => activitiesOf(campaignIdOf('1')),
     "what v2's digits mean": () => activitiesOfDigits(new Set(['1', '2'])),
   },

@@ -19,7 +19,6 @@ import { renderPage } from '../src/reports/page-json.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import {
   accessToken,
-  api,
   apiKey,
   type Environment,
   type Harness,
@@ -457,60 +456,5 @@ describe('the resource', () => {
       return again.statusCode === 200;
     }, 'a place is free');
     running[1]?.destroy();
-  });
-});
-
-describe('the summary', () => {
-  test('is the number of sends, at one call a minute', async () => {
-    await begin(12_345);
-    const answer = await it.get('/campaigns/1/summary');
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ campaign_id: idOf('1'), sends: 12_345 });
-    it.sandbox.addSends('1', 5);
-    const asked = it.sandbox.callCount;
-    expect(await (await it.get('/campaigns/1/summary')).json()).toMatchObject({ sends: 12_345 });
-    expect(it.sandbox.callCount).toBe(asked);
-    it.clock.forward(61);
-    const all = await Promise.all(Array.from({ length: 20 }, () => it.get('/campaigns/1/summary')));
-    for (const one of all) expect(await one.json()).toMatchObject({ sends: 12_350 });
-    expect(it.sandbox.callCount).toBe(asked + 1);
-  });
-
-  test('is the current number, not that of the last scheduled update', async () => {
-    await begin(12_345);
-    await it.get('/campaigns/1/summary');
-    const [call] = it.sandbox.calls;
-    if (api === 'v2') expect(call?.query).toEqual({ api_key: apiKey, updateSummary: 'true' });
-    else expect(call?.query).toEqual({});
-  });
-
-  test('is a number, even if Constant Contact writes a string', async () => {
-    await begin(1);
-    it.sandbox.campaign({ id: '2', size: 12_345, newestMs: Date.now(), textCounts: true });
-    expect(await (await it.get('/campaigns/2/summary')).json()).toEqual({
-      campaign_id: idOf('2'),
-      sends: 12_345,
-    });
-  });
-
-  test('is served stale while Constant Contact fails, and is an error if it was never fetched', async () => {
-    await begin(7);
-    await it.get('/campaigns/1/summary');
-    it.sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
-    it.sandbox.fault({ kind: 'status', status: 500 });
-    it.clock.forward(61);
-    expect(await (await it.get('/campaigns/1/summary')).json()).toMatchObject({ sends: 7 });
-    expect((await it.get('/campaigns/2/summary')).status).toBe(502);
-    it.clock.forward(8 * 86_400);
-    expect((await it.get('/campaigns/1/summary')).status).toBe(502);
-  });
-
-  test('of an unknown campaign is a 404, remembered', async () => {
-    await begin(1);
-    expect((await it.get('/campaigns/99/summary')).status).toBe(404);
-    const asked = it.sandbox.callCount;
-    expect((await it.get('/campaigns/99/summary')).status).toBe(404);
-    expect(it.sandbox.callCount).toBe(asked);
-    expect((await it.get('/campaigns/1/summary?limit=1')).status).toBe(400);
   });
 });

@@ -24,6 +24,7 @@ import {
   until,
 } from './support/harness.ts';
 import { firstPage, nextPage } from './support/queries.ts';
+import { summaryOf, summaryWithoutNumbers } from './support/summaries.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-ids-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -90,7 +91,7 @@ describe('A campaign requested by all of its ids', () => {
       const lines = (await (await it.get(`/campaigns/${id}/sends.ndjson`)).text()).trim().split('\n');
       expect(new Set(lines.map((line) => JSON.parse(line).campaign_id))).toEqual(new Set([id]));
       expect(lines).toHaveLength(1_234);
-      expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 1_234 });
+      expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 1_234));
     }
     const own = pageCalls().filter((path) => path.includes(ids.activity));
     expect(own).toHaveLength(3);
@@ -269,12 +270,12 @@ describe("A campaign's id", () => {
   });
 
   test.each([
-    ['the summary first', ['/summary', '']],
-    ['the page first', ['', '/summary']],
+    ['the summary first', ['summary', 'sends']],
+    ['the page first', ['sends', 'summary']],
   ])('is looked up once for pages and summary: %s', async (_, targets) => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
-    for (const target of targets) expect((await it.get(`/campaigns/${ids.campaign}/sends${target}`)).status).toBe(200);
+    for (const target of targets) expect((await it.get(`/campaigns/${ids.campaign}/${target}`)).status).toBe(200);
     expect(lookups()).toHaveLength(1);
   });
 
@@ -299,8 +300,8 @@ describe("A campaign's id", () => {
   test('without an activity with reports gets 404 for a minute', async () => {
     await up({}, { unknownActivities: 'empty' });
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs, role: 'survey' });
-    for (const target of ['', '?limit=1', '.csv', '/summary', '?created_since=2020-01-01'])
-      expect((await it.get(`/campaigns/${ids.campaign}/sends${target}`)).status).toBe(404);
+    for (const target of ['sends', 'sends?limit=1', 'sends.csv', 'summary', 'sends?created_since=2020-01-01'])
+      expect((await it.get(`/campaigns/${ids.campaign}/${target}`)).status).toBe(404);
     expect(it.sandbox.callCount).toBe(2);
     it.clock.forward(61);
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
@@ -314,15 +315,16 @@ describe("A campaign's id", () => {
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now(), status: 'DRAFT' });
       for (const id of all) {
         expect(await it.page(`/campaigns/${id}/sends`)).toEqual({ meta: { pagination: {} }, results: [] });
-        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: null });
+        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryWithoutNumbers(id));
       }
       expect(lookups()).toHaveLength(2);
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs: it.clock.now() });
       it.clock.forward(61);
       for (const id of all) {
-        await it.get(`/campaigns/${id}/sends`, { 'cache-control': 'no-cache' });
+        for (const name of ['sends', 'summary'])
+          await it.get(`/campaigns/${id}/${name}`, { 'cache-control': 'no-cache' });
         expect((await it.page(`/campaigns/${id}/sends`)).results).toHaveLength(3);
-        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
+        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 3));
       }
       expect(lookups()).toHaveLength(2);
     },
@@ -349,8 +351,8 @@ describe("A campaign's id", () => {
     await up();
     it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
     it.sandbox.fault({ kind: 'malformed', path: '/v3/emails/' });
-    for (const target of ['', '?limit=1', '/summary'])
-      expect((await it.get(`/campaigns/${ids.campaign}/sends${target}`)).status).toBe(502);
+    for (const target of ['sends', 'sends?limit=1', 'summary'])
+      expect((await it.get(`/campaigns/${ids.campaign}/${target}`)).status).toBe(502);
     expect(it.sandbox.callCount).toBe(2);
     it.sandbox.heal();
     it.clock.forward(61);
@@ -370,8 +372,8 @@ describe("A campaign's id", () => {
 describe('An unused UUID', () => {
   test('gets 404 if v3 responds so, and is not requested again for a minute', async () => {
     await up();
-    for (const target of ['', '?limit=1', '?created_since=2020-01-01', '.csv', '/summary'])
-      expect((await it.get(`/campaigns/${unknownId}/sends${target}`)).status).toBe(404);
+    for (const target of ['sends', 'sends?limit=1', 'sends?created_since=2020-01-01', 'sends.csv', 'summary'])
+      expect((await it.get(`/campaigns/${unknownId}/${target}`)).status).toBe(404);
     expect(paths()).toHaveLength(2);
     it.clock.forward(61);
     expect((await it.get(`/campaigns/${unknownId}/sends`)).status).toBe(404);
@@ -431,16 +433,20 @@ describe('A summary', () => {
     async (status) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, status });
-      const summary = async () => (await it.get(`/campaigns/${ids.activity}/summary`)).json();
-      expect(await summary()).toEqual({ campaign_id: ids.activity, sends: null });
-      expect(await summary()).toEqual({ campaign_id: ids.activity, sends: null });
+      const summary = async () =>
+        (await (await it.get(`/campaigns/${ids.activity}/summary`)).json()) as Record<string, unknown>;
+      expect(await summary()).toEqual(summaryWithoutNumbers(ids.activity));
+      expect(await summary()).toEqual(summaryWithoutNumbers(ids.activity));
       expect(paths()).toHaveLength(3);
-      it.clock.forward(61);
+      it.clock.forward(301);
       await summary();
-      expect(paths()).toHaveLength(4); // It is known to be an activity.
+      await until(() => paths().length === 4, 'it is refreshed, now that it is known to be an activity');
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs });
-      it.clock.forward(61);
-      expect(await summary()).toEqual({ campaign_id: ids.activity, sends: 3 });
+      it.clock.forward(301);
+      await summary();
+      await until(async () => (await summary()).sends !== null, 'it is refreshed');
+      expect(paths()).toHaveLength(5);
+      expect(await summary()).toEqual(summaryOf(ids.activity, 3));
     },
   );
 
@@ -460,8 +466,7 @@ describe('The statistics of v3', () => {
     async (options) => {
       await up();
       it.sandbox.campaign({ id: v2Id, size: 3, newestMs, ...options });
-      for (const id of all)
-        expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual({ campaign_id: id, sends: 3 });
+      for (const id of all) expect(await (await it.get(`/campaigns/${id}/summary`)).json()).toEqual(summaryOf(id, 3));
     },
   );
 
@@ -486,7 +491,8 @@ describe('A purge', () => {
     for (const target of [...targets, ...summaries]) await it.get(target);
     it.sandbox.campaign({ id: v2Id, size: 4, newestMs });
     it.sandbox.forget();
-    expect(await (await purge(it, id)).json()).toEqual({ pages: 6, everywhere: true });
+    // Of each id two pages and the summary; and the answer that the summaries are made from.
+    expect(await (await purge(it, id)).json()).toEqual({ pages: 10, everywhere: true });
     for (const target of targets) expect((await it.page(target)).results).toHaveLength(4);
     for (const target of summaries) expect(await (await it.get(target)).json()).toMatchObject({ sends: 4 });
     expect(paths()).toHaveLength(2);

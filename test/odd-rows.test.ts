@@ -98,7 +98,7 @@ test('odd fields are counted per page and logged once per field, without values'
   const told = warnings(harness);
   expect(told.map(({ field }) => field).sort()).toEqual(['contact_id', 'email_address', 'send_date']);
   for (const line of told) {
-    expect(Object.keys(line).sort()).toEqual(['campaign', 'event', 'field', 'level', 'msg', 'rows', 'time']);
+    expect(Object.keys(line).sort()).toEqual(['campaign', 'event', 'field', 'level', 'msg', 'report', 'rows', 'time']);
   }
   expect(JSON.stringify(told)).not.toMatch(/example|1354799174762|1152921504606/);
 });

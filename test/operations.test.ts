@@ -69,9 +69,9 @@ describe('the management listener', () => {
     expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400",team="default"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="fresh"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="miss"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{outcome="ok"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{outcome="http-404"} 1');
-    expect(text).toContain('sendgate_upstream_call_duration_seconds_count 2');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="ok"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="http-404"} 1');
+    expect(text).toContain('sendgate_upstream_call_duration_seconds_count{report="sends"} 2');
     expect(text).toMatch(/sendgate_cache_bytes [1-9]/);
     expect(text).toContain('sendgate_cache_pages 2');
     expect(text).toContain('sendgate_quota_waiting 0');
@@ -79,7 +79,7 @@ describe('the management listener', () => {
     expect(text).toContain('sendgate_quota_calls_left_today 9998');
     expect(text).toContain('sendgate_upstream_circuit_open 0');
     expect(text).toContain('sendgate_instances 1');
-    expect(text).toContain('sendgate_pages_served_total{team="default",cache="fresh"} 1');
+    expect(text).toContain('sendgate_pages_served_total{team="default",report="sends",cache="fresh"} 1');
     expect(text).toContain('sendgate_quota_wait_seconds_count{team="default",urgency="interactive"} 2');
     expect(text).toContain('sendgate_upstream_credentials_refused 0');
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
@@ -173,6 +173,7 @@ describe('the log', () => {
       time: expect.any(String),
       id: answer.headers.get('x-request-id'),
       route: '/campaigns/:id/sends',
+      report: 'sends',
       team: 'default',
       campaign: '1',
       method: 'GET',

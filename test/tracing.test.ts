@@ -131,6 +131,8 @@ describe('a cold request', () => {
     expect(attribute(request, 'url.path')).toBe('/campaigns/1/sends');
     expect(attribute(request, 'http.response.status_code')).toBe(200);
     expect(attribute(request, 'sendgate.cache')).toBe('miss');
+    const lookup = spans().find(({ name }) => name === 'page lookup');
+    for (const span of [lookup, call]) expect(attribute(span, 'sendgate.report')).toBe('sends');
     expect(attribute(call, 'url.full')).toBe(`${sandbox.url}/v2/emailmarketing/campaigns/1/tracking/sends`);
     expect(attribute(call, 'server.address')).toBe('127.0.0.1');
     expect(attribute(call, 'http.response.status_code')).toBe(200);

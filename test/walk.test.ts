@@ -65,9 +65,9 @@ test("the vendor's documented example is served with its link rewritten", async 
       {
         activity_type: 'EMAIL_SEND',
         campaign_id,
-        contact_id: contact('20'),
+        contact_id: contact('19'),
         email_address: 'def@example.com',
-        send_date: '2012-12-06T13:06:14.754Z',
+        send_date: '2012-12-06T13:06:14.653Z',
       },
     ],
   };

@@ -8,11 +8,9 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../callers/caller.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { DetailName, ListName } from '../model/resource.ts';
+import type { ServedName } from '../model/resource.ts';
 import type { PageEndpoint, PathParameters, Preferences, RequestLookup } from '../reports/page-endpoint.ts';
 import type { AnswerError } from './error-handler.ts';
-
-type ServedName = ListName | DetailName;
 
 interface Parts {
   readonly basePath: string;

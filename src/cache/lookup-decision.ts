@@ -56,14 +56,18 @@ function decideOnPage(
   { isInTime, generation, nowMs, limits }: Omit<Situation, 'held' | 'refusals'>,
 ): LookupDecision {
   const { maxAgeSeconds, mayBeStale = true, urgency } = ask;
-  const isUnwanted = mustRevalidate(page, generation, maxAgeSeconds, nowMs, limits);
+  const isUnwanted = mustRevalidate(page, generation, maxAgeSeconds, nowMs, forcedBy(ask, limits));
   if (isInTime && !isUnwanted) return { kind: 'hit', page };
   // Exports take later pages at any age while the generation stands: an unchanged first page confirms them.
-  if (isWalking(query, ask) && !mustRevalidate(page, generation, undefined, nowMs, limits))
-    return { kind: 'hit', page };
+  const isConfirmed = isWalking(query, ask) && maxAgeSeconds === undefined;
+  if (isConfirmed && !mustRevalidate(page, generation, undefined, nowMs, limits)) return { kind: 'hit', page };
   const why = isUnwanted && !isGone(page, nowMs, limits) ? 'request' : 'stale';
   return { kind: 'miss', why, stale: mayBeStale && urgency !== 'bulk' && !isUnwanted ? page : undefined };
 }
+
+/** Exports may revalidate a page as often as they read it: they are few, and spend their team's share. */
+export const forcedBy = <L extends AgeLimits>({ urgency }: Pick<Ask, 'urgency'>, limits: L): L =>
+  urgency === 'bulk' ? { ...limits, minFreshSeconds: 0 } : limits;
 
 /** Says which pages of the second level are good enough. An export needs a fresh first page. */
 export function wantedOf({ kind }: PageQuery, { urgency, maxAgeSeconds, mayBeStale = true }: LookupAsk) {

@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import { noOtherIds, type OtherIds } from '../model/campaign-ids.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
-import type { ParsedPage } from '../model/resource.ts';
+import { type ParsedPage, reportOf } from '../model/resource.ts';
 import type { Demand, Payer } from '../quota/demand.ts';
 import { type Call, SingleFlight } from '../quota/single-flight.ts';
 import { inSpan } from '../tracing.ts';
@@ -26,7 +26,7 @@ import {
   type Outcome,
   type PageSource,
 } from './page-source.ts';
-import { type Recipes, sourcesOf } from './recipes.ts';
+import { type DateOf, type Recipes, sourcesOf } from './recipes.ts';
 import { problemForWalk, Refusals } from './refusals.ts';
 import { retryLookup } from './retry-lookup.ts';
 import { noSecondLevel, type SecondLevel } from './second-level.ts';
@@ -54,6 +54,8 @@ interface Parts extends PageFormat {
   readonly unknownIds?: UnknownIds;
   /** How resources are made that the upstream does not serve directly. Default: none. */
   readonly recipes?: Recipes;
+  /** Default: an answer without a date is as fresh as its rule says at least. */
+  readonly dateOf?: DateOf;
   /** Called when a campaign is purged, or all are (undefined). */
   readonly onForgotten?: (campaign: string | undefined) => void;
 }
@@ -93,7 +95,10 @@ export class PageCache implements PageSource {
       ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: options },
     });
     this.#fetcher = new PageFetcher(
-      { fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
+      {
+        ...{ fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
+        dateOf: async (query, rows) => parts.dateOf?.(query, rows, views),
+      },
       options,
     );
     secondLevel.onPurge((campaign) => void this.#forgetAllOf(campaign));
@@ -122,7 +127,11 @@ export class PageCache implements PageSource {
   }
 
   get(query: PageQuery, ask: Ask): Promise<Lookup> {
-    const attributes = { 'sendgate.campaign': query.campaign, 'sendgate.team': ask.team };
+    const attributes = {
+      'sendgate.report': reportOf(query.resource),
+      ...(query.campaign !== noCampaign && { 'sendgate.campaign': query.campaign }),
+      'sendgate.team': ask.team,
+    };
     return inSpan('page lookup', attributes, async (span) => {
       const { client, signal } = ask;
       const lookUp = () => retryLookup(() => this.#lookUp(query, ask), signal);

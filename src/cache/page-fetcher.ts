@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { MeansAnotherId, type OtherIds } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import { newest, type ParsedPage } from '../model/resource.ts';
+import { type Item, newest, type ParsedPage } from '../model/resource.ts';
 import { resources } from '../model/resources.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from '../quota/demand.ts';
@@ -13,6 +13,7 @@ import type { Call } from '../quota/single-flight.ts';
 import type { Fetched, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, freshForMs, isGone, limitsOf } from './freshness.ts';
 import type { Generations } from './generations.ts';
+import { forcedBy } from './lookup-decision.ts';
 import { type Page, pageOf, tagOf } from './page.ts';
 import { bodyFor, contentOf, type PageFormat } from './page-format.ts';
 import { pageOfWalk } from './page-of-walk.ts';
@@ -28,6 +29,8 @@ interface Parts {
   readonly secondLevel: SecondLevel;
   readonly refusals: Refusals;
   readonly views: Views;
+  /** The date that an answer's freshness depends on, if its rows have none. */
+  readonly dateOf: (query: PageQuery, rows: readonly Item[]) => Promise<number | undefined>;
   readonly clock: Clock;
 }
 
@@ -63,7 +66,7 @@ export class PageFetcher {
   #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
     const { secondLevel, format, clock } = this.#parts;
     const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
-    const seconds = Math.max(maxAgeSeconds, this.#limits.minFreshSeconds);
+    const seconds = Math.max(maxAgeSeconds, forcedBy(call.demand, this.#limits).minFreshSeconds);
     const heldSince = held?.kind === 'refusal' ? held.at : (held?.fetchedAt ?? Number.NEGATIVE_INFINITY);
     return secondLevel.look(
       pageOfWalk(key.walk, query),
@@ -94,7 +97,8 @@ export class PageFetcher {
     const rows = await fetchPage(query, demand, signal);
     const fetchedAt = clock.monotonic();
     const resource = resources[query.resource];
-    const freshMs = freshForMs(newest(resource, rows.rows), clock.now(), limitsOf(resource, this.#limits));
+    const dateMs = newest(resource, rows.rows) ?? (await this.#parts.dateOf(query, rows.rows));
+    const freshMs = freshForMs(dateMs, clock.now(), limitsOf(resource, this.#limits));
     const content = contentOf(format, query, rows);
     const etag = tagOf(content.json);
     const arrived = {

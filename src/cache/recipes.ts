@@ -42,6 +42,17 @@ export interface Recipe {
   make(query: PageQuery, pages: SourcePages): Promise<Made>;
 }
 
+/**
+ * Returns the date in milliseconds that the freshness of an answer depends on, where it has none itself.
+ *
+ * @param rows of the answer
+ */
+export type DateOf = (
+  query: PageQuery,
+  rows: readonly Item[],
+  pages: Pick<SourcePages, 'held'>,
+) => Promise<number | undefined>;
+
 export type Recipes = Readonly<Partial<Record<ResourceName, Recipe>>>;
 
 export const sourcesOf = (recipes: Recipes): Sources =>

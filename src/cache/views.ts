@@ -34,7 +34,7 @@ interface Parts {
 }
 
 /** Parsed sources of recipes that are kept: one call answers for many campaigns. */
-const maxParsed = 4;
+const maxParsed = 8;
 
 export class Views {
   readonly #parts: Parts;
@@ -81,20 +81,23 @@ export class Views {
   #sourcePages({ resource }: PageQuery, call: Call, wanted: number | undefined): SourcePages {
     const { clock, limits } = this.#parts;
     const maxAgeMs = Math.max(wanted ?? Number.POSITIVE_INFINITY, limits.minFreshSeconds) * 1000;
-    const sourceOf = async (query: PageQuery, lookup: Lookup): Promise<SourcePage> => ({
-      ...lookup,
-      rows: await this.#rowsOf(query, lookup.page),
-    });
     return {
-      get: async (query) => sourceOf(query, await this.#lookUp(query, call, false, wanted)),
-      held: async (query) => {
-        const page = this.#parts.peek(query);
-        return page && sourceOf(query, { page, outcome: hitInMemory });
-      },
+      get: async (query) => this.#sourceOf(query, await this.#lookUp(query, call, false, wanted)),
+      held: (query) => this.held(query),
       isFresh: ({ page }, dateMs) =>
         clock.monotonic() - page.fetchedAt < Math.min(this.#freshForMs(resource, page, dateMs), maxAgeMs),
       fetchedAtMs: ({ page }) => Math.floor(this.#toWall(page.fetchedAt) / 1000) * 1000,
     };
+  }
+
+  /** Returns a cached answer of any age, without a call. */
+  async held(query: PageQuery): Promise<SourcePage | undefined> {
+    const page = this.#parts.peek(query);
+    return page && this.#sourceOf(query, { page, outcome: hitInMemory });
+  }
+
+  async #sourceOf(query: PageQuery, lookup: Lookup): Promise<SourcePage> {
+    return { ...lookup, rows: await this.#rowsOf(query, lookup.page) };
   }
 
   async #rowsOf({ resource }: PageQuery, page: Page): Promise<readonly Item[]> {

@@ -22,7 +22,7 @@ export const maxBlocks = 100;
 const place = z.tuple([
   z.int().min(0).max(maxBlocks),
   z.int().min(0).max(500),
-  z.int().min(1).max(50),
+  z.int().min(1).max(500),
   z.string().regex(cursorPattern).optional(),
 ]);
 

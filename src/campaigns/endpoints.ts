@@ -23,10 +23,12 @@ export type CampaignEndpoints = Readonly<Record<'campaigns' | DetailName, PageEn
 export function campaignEndpoints(parts: EndpointParts): CampaignEndpoints {
   const detail = (name: DetailName) =>
     new PageEndpoint(parts, {
+      report: name,
       route: detailPaths[name],
       parse: ({ id = '' }, search, ids) => parseDetailQuery(name, id, search, ids),
     });
   const campaigns = new PageEndpoint(parts, {
+    report: 'campaigns',
     route: directoryPath,
     parse: (_path, search, ids) => parsePageQuery(directory, undefined, search, ids),
   });
@@ -40,6 +42,7 @@ export function oldSummary(basePath: string): RequestHandler<{ id: string }> {
   return (req) => {
     const context = contextOf(req);
     context.record.route = oldSummaryPath;
+    context.record.report = 'summary';
     if (answeredOptions(req)) return;
     const search = searchOf(req.url);
     const path = detailPaths.summary.replace(':id', encodeURIComponent(req.params.id));

@@ -2,6 +2,7 @@
  * Makes pages of the directory with v3: joins its list of campaigns with its summaries, 500 at a time, and cuts pages from that.
  */
 import type { Made, SourcePage, SourcePages } from '../cache/recipes.ts';
+import type { OtherIds } from '../model/campaign-ids.ts';
 import type { CampaignRow } from '../model/directory.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { V3EmailsRow, V3SummariesRow } from '../model/sources.ts';
@@ -10,10 +11,11 @@ import { type DirectoryPlace, maxBlocks, readPlace, writePlace } from './directo
 import { firstOf } from './v3-summaries.ts';
 
 /** @throws as a lookup of v3's pages, or Problem `invalid-cursor` */
-export async function makeDirectoryPage(query: PageQuery, pages: SourcePages): Promise<Made> {
+export async function makeDirectoryPage(ids: OtherIds, query: PageQuery, pages: SourcePages): Promise<Made> {
   let place = placeOf(query);
   for (;;) {
     const [emails, summaries] = await Promise.all([blockOf(pages, place), summariesTo(pages, place.number)]);
+    for (const { id } of emails.rows) ids.addCampaign(String(id));
     const { rows, end } = cut(query, join(emails, summaries), place);
     const next = placeAfter(place, end, emails);
     // A filter can leave nothing of a block: the page is empty only if nothing follows it.

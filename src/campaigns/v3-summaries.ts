@@ -4,6 +4,7 @@
 import type { SourcePage, SourcePages } from '../cache/recipes.ts';
 import { noCampaign, type PageQuery, pageBehind } from '../model/page-query.ts';
 import type { V3SummariesRow } from '../model/sources.ts';
+import { maxBlocks } from './directory-cursor.ts';
 
 export interface SummaryOfCampaign {
   readonly row: V3SummariesRow;
@@ -19,27 +20,20 @@ export const firstOf = (resource: 'v3-emails' | 'v3-summaries'): PageQuery => ({
 
 /** Finds a campaign by any of its ids in cached summaries, whatever their age. */
 export async function heldSummary(
-  pages: SourcePages,
+  pages: Pick<SourcePages, 'held'>,
   ids: ReadonlySet<string>,
 ): Promise<SummaryOfCampaign | undefined> {
-  let query: PageQuery | undefined = firstOf('v3-summaries');
-  while (query) {
-    const page: SourcePage | undefined = await pages.held(query);
+  let query = firstOf('v3-summaries');
+  // Cursors could lead in a circle.
+  for (let n = 0; n < maxBlocks; n++) {
+    const page = await pages.held(query);
     const row = page && rowIn(page, ids);
     if (row) return { row, page };
-    const cursor: string | undefined = page?.page.body.cursor;
-    query = cursor === undefined ? undefined : pageBehind(query, cursor);
+    const cursor = page?.page.body.cursor;
+    if (cursor === undefined) return undefined;
+    query = pageBehind(query, cursor);
   }
   return undefined;
-}
-
-/** Finds a campaign in cached summaries, else among those that were sent last. */
-export async function summaryOf(pages: SourcePages, ids: ReadonlySet<string>): Promise<SummaryOfCampaign | undefined> {
-  const held = await heldSummary(pages, ids);
-  if (held) return held;
-  const page = await pages.get(firstOf('v3-summaries'));
-  const row = rowIn(page, ids);
-  return row && { row, page };
 }
 
 function rowIn({ rows }: SourcePage, ids: ReadonlySet<string>): V3SummariesRow | undefined {

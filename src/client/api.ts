@@ -259,7 +259,7 @@ export interface Link {
   link_id: string;
   url: string;
   /**
-   * Clicks on the link; with v3, of different contacts
+   * Clicks on the link; with v3, contacts that clicked it
    */
   clicks: number | null;
 }
@@ -306,11 +306,11 @@ export interface Summary {
    */
   sends: number | null;
   /**
-   * Opens; with v3, of different contacts
+   * Contacts that opened it
    */
   opens: number | null;
   /**
-   * Clicks; with v3, of different contacts
+   * Contacts that clicked a link in it
    */
   clicks: number | null;
   /**

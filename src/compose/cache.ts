@@ -10,7 +10,7 @@ import type { SecondLevel } from '../cache/second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { defaultTeam } from '../callers/teams.ts';
 import { v2Recipes } from '../campaigns/v2-recipes.ts';
-import { v3Recipes } from '../campaigns/v3-recipes.ts';
+import { v3DateOf, v3Recipes } from '../campaigns/v3-recipes.ts';
 import { type Clock, onceAMinute } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
@@ -45,7 +45,9 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
       fetchPage: (query, demand, signal) => upstream.fetchPage(query, demand, signal),
       render: (query, page) => renderPage(basePath, query, page),
       filtersSince: upstream.adapter.filtersSince,
-      recipes: config.constantContact.api === 'v3' ? v3Recipes(ids) : v2Recipes,
+      ...(config.constantContact.api === 'v3'
+        ? { recipes: v3Recipes(ids), dateOf: v3DateOf(ids) }
+        : { recipes: v2Recipes }),
       secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },

@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { cursorRules } from '../model/cursor.ts';
+import type { List } from '../model/list.ts';
 import type { NextPage } from '../model/page-query.ts';
 import { Exports } from '../reports/export/export-endpoint.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
@@ -45,6 +46,8 @@ export function buildResources(config: Config, parts: Parts) {
   const { api } = config.constantContact;
   const isCursor = ({ resource, cursor }: NextPage) =>
     api === 'v3' && resource === 'campaigns' ? readPlace(cursor) !== undefined : cursorRules[api](cursor);
+  // With v3, pages of the directory are cut from Constant Contact's of 500: an export takes those whole.
+  const limitOf = ({ maxLimit }: List) => (api === 'v3' ? 500 : maxLimit);
   const endpointParts = { pages, responses, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   return {
     responses,
@@ -53,7 +56,7 @@ export function buildResources(config: Config, parts: Parts) {
     /** For programs written for Constant Contact v2. */
     dropIns: config.server.dropInV2 ? dropInEndpoints(endpointParts) : [],
     exports: new Exports(
-      { pages, campaignIds, clock, onUnexpected: parts.onUnexpected, slots: parts.exportSlots },
+      { pages, campaignIds, clock, limitOf, onUnexpected: parts.onUnexpected, slots: parts.exportSlots },
       config.exports,
     ),
   };

@@ -6,6 +6,8 @@ import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { baseUrls } from '../config/sections/constant-contact.ts';
 import type { Emit } from '../events.ts';
+import type { PageQuery } from '../model/page-query.ts';
+import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
 import type { TeamShare } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
@@ -98,9 +100,9 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         maxResponseBytes: constantContact.maxResponseBytes,
       }),
       retryBudget: new RetryBudget(constantContact.retryPercent),
-      observe: (outcome, seconds, about) => {
-        emit('upstream.called', { outcome, seconds });
-        if (outcome !== 'ok') emit('upstream.call_failed', { outcome, ...about, seconds });
+      observe: (report, outcome, seconds, about) => {
+        emit('upstream.called', { report, outcome, seconds });
+        if (outcome !== 'ok') emit('upstream.call_failed', { report, outcome, ...about, seconds });
       },
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
@@ -110,14 +112,14 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */
-function logOfOddRows(emit: Emit): (campaign: string, odd: OddRows) => void {
+function logOfOddRows(emit: Emit): (query: PageQuery, odd: OddRows) => void {
   const logged = new Set<OddField>();
-  return (campaign, odd) => {
+  return ({ resource, campaign }, odd) => {
     for (const [field, rows] of odd) {
       emit('upstream.odd_rows', { field, rows });
       if (logged.has(field)) continue;
       logged.add(field);
-      emit('upstream.odd_row', { field, campaign, rows });
+      emit('upstream.odd_row', { report: reportOf(resource), field, campaign, rows });
     }
   };
 }

@@ -42,6 +42,7 @@ export class RequestContext {
   readonly record: RequestRecord = {
     route: noRoute,
     team: 'default',
+    report: undefined,
     campaign: undefined,
     cache: undefined,
     problem: undefined,

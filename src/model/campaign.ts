@@ -28,8 +28,8 @@ const count = (description: string, example: number) =>
 /** Counts of a campaign; null until Constant Contact has a number. */
 export const countsShape = {
   sends: count('Addresses it was sent to', 1363),
-  opens: count('Opens; with v3, of different contacts', 789),
-  clicks: count('Clicks; with v3, of different contacts', 327),
+  opens: count('Contacts that opened it', 789),
+  clicks: count('Contacts that clicked a link in it', 327),
   forwards: count('Forwards', 39),
   unsubscribes: count('Unsubscribes', 4),
   bounces: count('Bounces of every kind', 12),
@@ -57,7 +57,7 @@ export type Summary = Readonly<z.output<typeof summarySchema>>;
 export const linkSchema = z.object({
   link_id: z.string().meta({ description: 'Selects its clicks: `clicks?link_id=…`', examples: ['1'] }),
   url: z.string().meta({ examples: ['https://www.example.com/sale'] }),
-  clicks: count('Clicks on the link; with v3, of different contacts', 211),
+  clicks: count('Clicks on the link; with v3, contacts that clicked it', 211),
 });
 export type Link = Readonly<z.output<typeof linkSchema>>;
 

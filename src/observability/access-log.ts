@@ -66,7 +66,7 @@ class AccessLine {
 
   toString(): string {
     const { id, isIdGiven, trace, method, status, ms, record } = this.#entry;
-    const { route, team, cache, campaign, problem, reason } = record;
+    const { route, report, team, cache, campaign, problem, reason } = record;
     // Values chosen by a caller may hold a secret; all others are Sendgate's own words.
     const redact = (text: string | undefined) => text && this.#redact(text);
     const fields =
@@ -74,6 +74,7 @@ class AccessLine {
       field('trace', redact(trace), JSON.stringify) +
       field('method', method) +
       field('route', route) +
+      field('report', report) +
       field('team', team) +
       field('status', status) +
       field('cache', cache) +

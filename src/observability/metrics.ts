@@ -28,13 +28,14 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #upstreamCalls = new Counter({
     name: 'sendgate_upstream_calls_total',
-    help: 'Calls to Constant Contact, by outcome',
-    labelNames: ['outcome'] as const,
+    help: 'Calls to Constant Contact, by report and outcome',
+    labelNames: ['report', 'outcome'] as const,
     registers: [this.registry],
   });
   readonly #upstreamLatency = new Histogram({
     name: 'sendgate_upstream_call_duration_seconds',
-    help: 'Duration of one call to Constant Contact',
+    help: 'Duration of one call to Constant Contact, by report',
+    labelNames: ['report'] as const,
     buckets: latencyBuckets,
     registers: [this.registry],
   });
@@ -114,12 +115,14 @@ export class Metrics {
     });
     new Counter({
       name: 'sendgate_pages_served_total',
-      help: 'Pages served, by team and cache outcome',
-      labelNames: ['team', 'cache'] as const,
+      help: 'Pages served, by team, report and cache outcome',
+      labelNames: ['team', 'report', 'cache'] as const,
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const { team, cache, count } of responses()) if (cache) this.inc({ team, cache }, count);
+        for (const { team, report, cache, count } of responses()) {
+          if (report && cache) this.inc({ team, report, cache }, count);
+        }
       },
     });
     this.registry.registerMetric(latencyHistogram(responses));
@@ -143,9 +146,9 @@ export class Metrics {
 
   /** Counts events from now on. */
   listen(events: Events): void {
-    events.on('upstream.called', ({ outcome, seconds }) => {
-      this.#upstreamCalls.labels(outcome).inc();
-      this.#upstreamLatency.observe(seconds);
+    events.on('upstream.called', ({ report, outcome, seconds }) => {
+      this.#upstreamCalls.labels(report, outcome).inc();
+      this.#upstreamLatency.labels(report).observe(seconds);
     });
     events.on('upstream.odd_rows', ({ field, rows }) => this.#oddRows.labels(field).inc(rows));
     events.on('redis.asked', ({ script, outcome, seconds }) => {

@@ -9,7 +9,7 @@ export const latencyBuckets: readonly number[] = [
 ];
 
 /** Responses with the same route, team, status and cache outcome. */
-export interface Tallied extends Pick<RequestRecord, 'route' | 'team'> {
+export interface Tallied extends Pick<RequestRecord, 'route' | 'report' | 'team'> {
   readonly cache: CacheOutcome | undefined;
   readonly status: number;
   count: number;
@@ -19,7 +19,7 @@ export interface Tallied extends Pick<RequestRecord, 'route' | 'team'> {
   readonly byLatency: number[];
 }
 
-/** Needs no bound: routes, teams and outcomes are few, and so are their combinations. */
+/** Needs no bound: routes, each of one report, teams and outcomes are few, and so are their combinations. */
 export class Tally {
   readonly #tallied = new Map<string, Tallied>();
   /** What was counted last, and most often next. */
@@ -50,7 +50,12 @@ export class Tally {
   }
 
   #of(
-    { route, team, cache }: Pick<RequestRecord, 'route' | 'team'> & { cache?: CacheOutcome | undefined },
+    {
+      route,
+      report,
+      team,
+      cache,
+    }: Pick<RequestRecord, 'route' | 'report' | 'team'> & { cache?: CacheOutcome | undefined },
     status: number,
   ): Tallied {
     const newest = this.#newest;
@@ -61,7 +66,7 @@ export class Tally {
     let tallied = this.#tallied.get(key);
     if (!tallied) {
       const byLatency = [...latencyBuckets, Number.POSITIVE_INFINITY].map(() => 0);
-      tallied = { route, status, team, cache, count: 0, seconds: 0, byLatency };
+      tallied = { route, report, status, team, cache, count: 0, seconds: 0, byLatency };
       this.#tallied.set(key, tallied);
     }
     this.#newest = tallied;

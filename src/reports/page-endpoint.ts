@@ -19,7 +19,7 @@ import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { type NextPage, noCampaign, type PageQuery } from '../model/page-query.ts';
 import type { Report } from '../model/report.ts';
 import { allReports } from '../model/reports.ts';
-import type { ReportName } from '../model/resource.ts';
+import type { ReportName, ServedName } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import { requestedMaxAge } from './cache-control.ts';
 import { cacheLines, cacheOutcome } from './cache-status.ts';
@@ -85,6 +85,7 @@ export type RequestLookup = Hit | Miss | Failure;
 
 /** How requests for one resource are recognised. */
 interface Requests {
+  readonly report: ServedName;
   /** Pattern of its path, for the router, the log and metrics. */
   readonly route: string;
   /**
@@ -108,13 +109,15 @@ export interface PathParameters {
  */
 export class PageEndpoint {
   readonly route: string;
+  readonly #report: ServedName;
   readonly #parts: EndpointParts;
   readonly #parse: Requests['parse'];
   /** Lookups that the fast path handed over to `handle`. */
   readonly #decided = new WeakMap<IncomingMessage, RequestLookup>();
 
-  constructor(parts: EndpointParts, { route, parse }: Requests) {
+  constructor(parts: EndpointParts, { report, route, parse }: Requests) {
     this.#parts = parts;
+    this.#report = report;
     this.route = route;
     this.#parse = parse;
   }
@@ -124,6 +127,7 @@ export class PageEndpoint {
     const context = contextOf(req);
     const { record } = context;
     record.route = this.route;
+    record.report = this.#report;
     if (answeredOptions(req)) return;
 
     const decided = this.#decided.get(req) ?? this.lookup(req, req.params);
@@ -195,6 +199,7 @@ export class PageEndpoint {
     const now = clock.monotonic();
     const { record } = context;
     record.route = this.route;
+    record.report = this.#report;
     record.campaign = campaignIn(query);
     record.cache = cacheOutcome(lookup, now);
     context.answerReady(ready, cacheLines(lookup, now));
@@ -213,6 +218,7 @@ function formOf({ page: { body } }: Lookup, { headers, encoding }: Preferences):
 export function reportEndpoints(parts: EndpointParts): Readonly<Record<ReportName, PageEndpoint>> {
   const of = (report: Report) =>
     new PageEndpoint(parts, {
+      report: report.name,
       route: reportPath(report),
       parse: ({ id }, search, ids) => parsePageQuery(report, id, search, ids),
     });

@@ -49,7 +49,7 @@ const linkId: Parameter<string> = {
   schema: z
     .string()
     .regex(/^\d{1,20}$/)
-    .transform((digits) => digits.replace(/^0+(?=\d)/, ''))
+    .overwrite((digits) => digits.replace(/^0+(?=\d)/, ''))
     .meta({ description: 'Only clicks on this link, by its `link_id` in `/campaigns/{id}/links`.', examples: ['1'] }),
   problem: () => 'is not a link id',
   allowed: '1 to 20 digits',

@@ -29,10 +29,16 @@ export function parsePageQuery(
   return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
 }
 
-/** Parses the first page of an export. Throws like `parsePageQuery`. */
-export function parseExportQuery(list: List, id: string | undefined, search: string, ids: CampaignIdRule): FirstPage {
+/** Parses the first page of an export. Throws like `parsePageQuery`. @param limit rows a page */
+export function parseExportQuery(
+  list: List,
+  id: string | undefined,
+  search: string,
+  ids: CampaignIdRule,
+  limit = list.maxLimit,
+): FirstPage {
   const { campaign, values } = parseQueryString(id, search, ids, selection(list));
-  return { kind: 'first', ...walkOf(list, campaign, values), limit: list.maxLimit };
+  return { kind: 'first', ...walkOf(list, campaign, values), limit };
 }
 
 /** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */

@@ -73,7 +73,7 @@ interface CountOptions {
    * newest send's day.
    */
   readonly countedMs?: number;
-  /** v2: what opens and clicks are counted by, rows (default) or contacts as in the vendor's descriptions. v3 counts contacts. */
+  /** v2: what opens and clicks are counted by: contacts, as in the vendor's descriptions (default), or rows. v3 counts contacts. */
   readonly v2Counts?: 'rows' | 'contacts';
   /** v3: `last_refresh_time` of the statistics. Default 2026-01-01. */
   readonly lastRefreshMs?: number;

@@ -25,7 +25,7 @@ export function trackingSummary(campaign: Campaign, isCurrent: boolean) {
 
 function v2Count(campaign: Campaign, report: TrackingReport, isCurrent: boolean): number {
   const rows = countOf(campaign, campaign.report(report), isCurrent);
-  if (campaign.options.v2Counts !== 'contacts') return rows;
+  if (campaign.options.v2Counts === 'rows') return rows;
   switch (report) {
     case 'opens':
       return countOf(campaign, campaign.uniqueOpens, isCurrent);

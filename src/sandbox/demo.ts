@@ -10,10 +10,9 @@ import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { exitAfter, logDestination } from '../observability/log-destination.ts';
 import { refreshTokens } from '../upstream/oauth/refresh.ts';
+import { demoCampaigns, springSaleId } from './demo-campaigns.ts';
 import { documentedCampaign, Sandbox } from './sandbox.ts';
 
-const hourMs = 3_600_000;
-const large = '1100394165288';
 const credentials = { apiKey: 'demo-api-key', accessToken: 'demo-access-token' };
 const oauth = { clientId: 'demo-client-id', refreshToken: 'demo-refresh-token' };
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-demo-'));
@@ -21,8 +20,7 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 const readFile = (path: string) => readFileSync(path, 'utf8');
 
 const sandbox = new Sandbox({ ...credentials, oauth, limits: { perSecond: 4, perDay: 10_000 } });
-sandbox.campaign(documentedCampaign);
-sandbox.campaign({ id: large, size: 12_345, newestMs: Date.now() - hourMs });
+for (const campaign of demoCampaigns(Date.now())) sandbox.campaign(campaign);
 await sandbox.start();
 
 try {
@@ -50,14 +48,16 @@ try {
   process.stdout.write(`
 Sendgate is at ${base}, in front of a sandbox that behaves like Constant Contact. Open
 
-  ${base}/#sends?campaign=${large}
+  ${base}/
 
 in a browser, or try:
 
+  curl -i '${base}/campaigns'
   curl -i '${base}/campaigns/${documentedCampaign.id}/sends'
-  curl -i --compressed -o /dev/null -D - '${base}/campaigns/${large}/sends'
-  curl -i '${base}/campaigns/${large}/sends?limit=0&created_since=yesterday'
-  curl -fOJ '${base}/campaigns/${large}/sends.csv'
+  curl -i --compressed -o /dev/null -D - '${base}/campaigns/${springSaleId}/opens'
+  curl -i '${base}/campaigns/${springSaleId}/clicks?limit=2'
+  curl -i '${base}/campaigns/${springSaleId}/sends?limit=0&created_since=yesterday'
+  curl -fOJ '${base}/campaigns/${springSaleId}/bounces.csv'
 
 Send a request twice and see Cache-Status change. The probes are at ${service.managementUrl}/readyz. Ctrl-C ends it.
 

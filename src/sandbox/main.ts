@@ -3,8 +3,9 @@
  * `SANDBOX_LIMITS=1` for the account's limits; `SANDBOX_TOKEN_SECONDS` for the lifetime of access tokens;
  * `SANDBOX_TOKEN_ANSWERS` (`standard`, `okta` or `minimal`) for the form of token responses.
  */
+import { demoCampaigns } from './demo-campaigns.ts';
 import type { TokenShape } from './oauth/token-shape.ts';
-import { documentedCampaign, Sandbox } from './sandbox.ts';
+import { Sandbox } from './sandbox.ts';
 
 const { env } = process;
 const clientSecret = env['CONSTANT_CONTACT_CLIENT_SECRET'];
@@ -25,7 +26,7 @@ const sandbox = new Sandbox({
   },
   ...(env['SANDBOX_LIMITS'] ? { limits: { perSecond: 4, perDay: 10_000 } } : {}),
 });
-sandbox.campaign(documentedCampaign);
+for (const campaign of demoCampaigns(Date.now())) sandbox.campaign(campaign);
 await sandbox.start();
 process.stdout.write(`sandbox on ${sandbox.url}\n`);
 process.once('SIGTERM', () => process.exit(0));

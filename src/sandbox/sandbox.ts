@@ -63,7 +63,7 @@ export const documentedCampaign: CampaignOptions = {
   pageSize: 2,
   known: [
     { contactId: '21', email: 'abc@example.com', at: '2012-12-06T13:06:14.762Z' },
-    { contactId: '20', email: 'def@example.com', at: '2012-12-06T13:06:14.754Z' },
+    { contactId: '19', email: 'def@example.com', at: '2012-12-06T13:06:14.653Z' },
   ],
 };
 

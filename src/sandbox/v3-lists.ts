@@ -69,7 +69,7 @@ export function v3Summaries(campaigns: readonly Campaign[], url: URL): SandboxAn
     .sort((a, b) => (b.details.lastRunMs ?? 0) - (a.details.lastRunMs ?? 0));
   const found = pageOf(sent, url, []);
   if (!found) return invalid;
-  const rows = found.page.map(summaryOf);
+  const rows = found.page.map((campaign) => summaryOf(campaign, campaigns));
   const percents = { click: 5.2, open: 22.1, did_not_open: 72.7, bounce: 1.3, unsubscribe: 0.2 };
   return {
     status: 200,
@@ -77,15 +77,19 @@ export function v3Summaries(campaigns: readonly Campaign[], url: URL): SandboxAn
   };
 }
 
-function summaryOf(campaign: Campaign) {
-  const { lastRunMs = 0 } = campaign.details;
+/** Sums up a campaign with its resends. */
+function summaryOf(campaign: Campaign, all: readonly Campaign[]) {
   const campaign_id = campaignIdOf(campaign.options.id);
   if (campaign.options.bareSummary) return { campaign_id };
-  const counts = Object.entries(uniqueCounts(campaign)).map(([name, count]) => [name, written(campaign, count)]);
+  const activities = [campaign, ...all.filter(({ options }) => options.resendOf === campaign.options.id)];
+  const counted = activities.map(uniqueCounts);
+  const names = Object.keys(uniqueCounts(campaign)) as (keyof ReturnType<typeof uniqueCounts>)[];
+  const sums = names.map((name) => [name, counted.reduce((sum, counts) => sum + counts[name], 0)] as const);
+  const lastRunMs = Math.max(...activities.map(({ details }) => details.lastRunMs ?? 0));
   return {
     campaign_id,
     campaign_type: 'Newsletter',
     last_sent_date: campaign.dateOf(lastRunMs),
-    unique_counts: Object.fromEntries(counts),
+    unique_counts: Object.fromEntries(sums.map(([name, count]) => [name, written(campaign, count)])),
   };
 }

@@ -3,7 +3,7 @@
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import type { PageQuery } from '../model/page-query.ts';
-import type { ParsedPage } from '../model/resource.ts';
+import type { CallReport, ParsedPage } from '../model/resource.ts';
 import type { V3Stats } from '../model/sources.ts';
 import type { Problem } from '../problems.ts';
 import type { ErrorBody } from './error-body.ts';
@@ -42,6 +42,8 @@ export interface ErrorMeaning {
 
 /** One question to Constant Contact, with the parser of its response. Creating or parsing one has no side effects. */
 export interface Question<T> {
+  /** What it is asked for. */
+  readonly report: CallReport;
   readonly request: UpstreamRequest;
   /** @throws Problem `upstream-failed` if the body is not what the question expects */
   parse(body: string): T;

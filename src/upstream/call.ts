@@ -3,6 +3,7 @@
  */
 import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
+import type { CallReport } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import type { Quota } from '../quota/quota.ts';
 import { failed, inClientSpan } from '../tracing.ts';
@@ -22,7 +23,7 @@ interface Failure {
 }
 
 /** Called with a call's outcome: `ok` or the failure's reason, from a closed set. */
-export type CallObserver = (outcome: string, seconds: number, about: Failure) => void;
+export type CallObserver = (report: CallReport, outcome: string, seconds: number, about: Failure) => void;
 
 export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
 
@@ -69,13 +70,17 @@ async function callOnce<T>(parts: CallParts, question: Question<T>, options: Cal
   const { clock, observe } = parts;
   const { resendCount } = options;
   const started = clock.monotonic();
-  const attributes = resendCount === 0 ? {} : { 'http.request.resend_count': resendCount };
+  const { report } = question;
+  const attributes = {
+    'sendgate.report': report,
+    ...(resendCount === 0 ? {} : { 'http.request.resend_count': resendCount }),
+  };
   const { outcome, about } = await inClientSpan('GET', attributes, async (span, headers) => {
     const ended = await send(parts, question, options, span, headers);
     if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
     return ended;
   });
-  observe('answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, about);
+  observe(report, 'answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, about);
   return outcome;
 }
 

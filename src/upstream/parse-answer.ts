@@ -34,7 +34,11 @@ const count = z
 export const countOrNull = count.nullable().catch(null);
 
 /** Fields of a single object. One that is missing or unreadable is empty. */
-export const readsAs = (read: Reader) => z.unknown().transform((value) => read(value) ?? '');
+export const readsAs = (read: Reader) =>
+  z
+    .unknown()
+    .optional()
+    .transform((value) => read(value) ?? '');
 export const textOrEmpty = readsAs(text);
 export const idOrEmpty = readsAs(id);
 export const dateOrEmpty = readsAs(instant);

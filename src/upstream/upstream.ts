@@ -22,7 +22,7 @@ interface Parts {
   readonly idLookup: IdLookup;
   readonly calls: Pick<CallLoop, 'asking' | 'close'>;
   /** Called with the odd fields of an accepted page. */
-  readonly onOdd: (campaign: string, odd: OddRows) => void;
+  readonly onOdd: (query: PageQuery, odd: OddRows) => void;
 }
 
 export class Upstream {
@@ -57,8 +57,7 @@ export class Upstream {
     if (this.#stats && query.resource === 'v3-stats') return this.#fetchStats(this.#stats, query, asking);
     const isOfAccount = campaign === noCampaign;
     const answer = await (isOfAccount ? ask(asking, adapter.page(query)) : this.#fetchOfCampaign(query, asking));
-    if (query.resource === 'v3-emails') for (const { id } of answer.rows) this.ids.addCampaign(String(id));
-    if (answer.odd) onOdd(campaign, answer.odd);
+    if (answer.odd) onOdd(query, answer.odd);
     return answer;
   }
 

@@ -3,8 +3,8 @@
  */
 import { z } from 'zod';
 import { noCounts } from '../model/campaign.ts';
-import type { CampaignRow } from '../model/directory.ts';
-import { noCampaign } from '../model/page-query.ts';
+import { type CampaignRow, directory } from '../model/directory.ts';
+import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import type { ParsedPage } from '../model/resource.ts';
 import { id, instant, type RowFields, text } from '../model/rows.ts';
 import type { V2Details } from '../model/sources.ts';
@@ -21,10 +21,29 @@ const fields: RowFields<keyof CampaignRow> = {
   last_run_date: 'absent',
 };
 
-/** Deleted campaigns are listed on request only. */
-export function parseV2Directory(body: string, filter: string | undefined): ParsedPage {
+/** Marks the cursors of deleted campaigns, which follow all others: v2's `ALL` leaves them out (vendor's documentation). */
+const deleted = 'deleted ';
+const isOfDeleted = (query: PageQuery) =>
+  query.filter === 'ALL' && query.kind === 'next' && query.cursor.startsWith(deleted);
+
+/** A cursor includes the limit and the filters. */
+export function directoryParameters(query: PageQuery): Readonly<Record<string, string>> {
+  const { since, filter } = query;
+  const from = since === undefined ? {} : { modified_since: since };
+  if (query.kind === 'first') return { limit: String(query.limit), ...from, ...(filter && { status: filter }) };
+  if (!isOfDeleted(query)) return { next: query.cursor };
+  const cursor = query.cursor.slice(deleted.length);
+  return cursor === '' ? { limit: String(directory.maxLimit), ...from, status: 'DELETED' } : { next: cursor };
+}
+
+/** Parses a page of the list. Deleted campaigns are on request only. */
+export function parseV2Directory(body: string, query: PageQuery): ParsedPage {
   const page = parseV2Page(fields, body, noCampaign);
-  return filter === undefined ? { ...page, rows: page.rows.filter(({ status }) => status !== 'DELETED') } : page;
+  const { rows, cursor } = page;
+  if (query.filter === undefined) return { ...page, rows: rows.filter(({ status }) => status !== 'DELETED') };
+  if (query.filter !== 'ALL') return page;
+  if (isOfDeleted(query)) return { ...page, cursor: cursor && `${deleted}${cursor}` };
+  return { ...page, cursor: cursor ?? deleted };
 }
 
 const counts = z.object({

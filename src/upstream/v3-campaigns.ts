@@ -87,6 +87,7 @@ const statsAnswer = z.object({
 export const v3Stats: StatsQuestions = {
   max: 10, // Vendor's documentation.
   of: (activities) => ({
+    report: 'summary',
     request: { path: `/v3/reports/stats/email_campaign_activities/${[...activities].join(',')}` },
     parse: (body) =>
       new Map(
@@ -102,6 +103,7 @@ export const v3Stats: StatsQuestions = {
     meaningOf: meaningForIds,
   }),
   existence: (activity) => ({
+    report: 'ids',
     request: { path: activityPath(activity) },
     parse: (body) => parseAnswer(z.object({}), body),
     meaningOf: meaningForIds,
@@ -121,6 +123,7 @@ const campaignAnswer = z.object({
 
 /** `GET /v3/emails/activities/{id}` and `GET /v3/emails/{campaign_id}`: one knows the subject, the other the name. */
 export const emailQuestion = (activity: string): Question<ParsedPage> => ({
+  report: 'campaign',
   request: { path: activityPath(activity) },
   parse: (body) => {
     const { campaign_id: campaign, ...sender } = parseAnswer(activityAnswer, body);
@@ -133,6 +136,7 @@ export const emailQuestion = (activity: string): Question<ParsedPage> => ({
 const unknownCampaign = { name: '', status: '', modified_date: '', created_date: '', activities: [] };
 
 const campaignQuestion = (email: V3Email): Question<ParsedPage> => ({
+  report: 'campaign',
   request: { path: `/v3/emails/${encodeURIComponent(email.campaign)}` },
   parse: (body) => {
     const { name, current_status, created_at, updated_at, campaign_activities } = parseAnswer(campaignAnswer, body);

@@ -53,6 +53,7 @@ export interface Activities {
 
 /** `GET /v3/emails/{campaign_id}`. Refused with `campaign-not-found` if there is none. */
 export const activitiesOf = (id: string): Question<Activities> => ({
+  report: 'ids',
   request: { path: `/v3/emails/${id}` },
   parse: parseActivities,
   meaningOf: meaningForIds,
@@ -65,6 +66,7 @@ function parseActivities(body: string): Activities {
 
 /** `GET /v3/emails/campaign_id_xrefs`: what v2's digits mean, and the campaign UUIDs returned with them. */
 export const activitiesOfDigits = (ids: ReadonlySet<string>): Question<readonly MeantActivity[]> => ({
+  report: 'ids',
   request: { path: xrefsPath, query: { v2_email_campaign_ids: [...ids].join(',') } },
   parse: (body) =>
     parseAnswer(xrefs, body)

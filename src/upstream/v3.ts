@@ -5,7 +5,7 @@ import { campaignIdRules } from '../model/campaign-ids.ts';
 import { queryOfCursor } from '../model/cursor.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import { reports } from '../model/reports.ts';
-import type { ParsedPage, ReportName, ResourceName } from '../model/resource.ts';
+import { type ParsedPage, type ReportName, type ResourceName, reportOf } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { meaningForLists, meaningOf } from './error-meaning.ts';
@@ -27,6 +27,7 @@ export const v3: Adapter = {
   campaignIds: campaignIdRules.v3,
   filtersSince: false,
   neutral: {
+    report: 'probe',
     request: { path: privilegesPath },
     parse: mayReadReports,
     meaningOf: (reply) => meaningOf(reply),
@@ -47,6 +48,7 @@ function question(query: PageQuery, path: string, parse: (body: string) => Parse
   const isLinks = query.resource === 'v3-links';
   const isOfAccount = query.campaign === noCampaign;
   return {
+    report: reportOf(query.resource),
     // Links that were not clicked are left out by default (vendor's OpenAPI).
     request: isLinks ? { path, query: { no_clicks: 'true' } } : { path, search: searchOf(query) },
     parse,

@@ -63,11 +63,11 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(sandbox.callCount).toBe(3);
   });
 
-  test('a page expires on time, and a refusal and a summary are fetched again', async () => {
+  test('a page and a summary expire on time, and a refusal is fetched again', async () => {
     const env = { SENDGATE_CACHE_STALE_IF_ERROR_SECONDS: '600', SENDGATE_CACHE_NOT_FOUND_SECONDS: '30' };
     const { sandbox, clock, get } = await up(env);
     const statuses = async () =>
-      (await Promise.all([path, '/campaigns/404/sends', `${path}/summary`].map((one) => get(one)))).map(
+      (await Promise.all([path, '/campaigns/404/sends', '/campaigns/1/summary'].map((one) => get(one)))).map(
         ({ status }) => status,
       );
     expect(await statuses()).toEqual([200, 404, 200]);
@@ -76,6 +76,9 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     expect(sandbox.callCount).toBe(3);
     sandbox.fault({ kind: 'status', status: 400 });
     clock.forward(661);
+    // A summary is fresh for five minutes, where a page is for one.
+    expect(await statuses()).toEqual([502, 502, 200]);
+    clock.forward(240);
     expect(await statuses()).toEqual([502, 502, 502]);
   });
 

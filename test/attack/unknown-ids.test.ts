@@ -20,7 +20,7 @@ test('a client that requests 200 unknown ids at once causes 60 calls, then gets 
   await it.get('/campaigns/1/sends', greedy);
   it.sandbox.forget();
   const asked = Array.from({ length: 200 }, (_, n) =>
-    it.get(`/campaigns/${5000 + n}/sends${n % 2 ? '/summary' : ''}`, greedy),
+    it.get(`/campaigns/${5000 + n}/${n % 2 ? 'summary' : 'sends'}`, greedy),
   );
   const answers = await Promise.all(asked);
   expect(answers.filter(({ status }) => status === 404)).toHaveLength(60);
@@ -59,8 +59,8 @@ test('in a team counted as a whole, the unknown ids of one client do not affect 
   await Promise.all(Array.from({ length: 60 }, (_, n) => it.get(`/campaigns/${5000 + n}/sends`, from('10.3.0.1'))));
   expect((await it.get('/campaigns/2/sends', from('10.3.0.1'))).status).toBe(429);
   // An id known to exist is known for all clients and resources.
-  for (const target of ['?created_since=2012-12-01', '.csv', '/summary'])
-    expect((await it.get(`/campaigns/1/sends${target}`, from('10.3.0.1'))).status).toBe(200);
+  for (const target of ['sends?created_since=2012-12-01', 'sends.csv', 'summary', 'opens'])
+    expect((await it.get(`/campaigns/1/${target}`, from('10.3.0.1'))).status).toBe(200);
   expect((await it.get('/campaigns/2/sends', from('10.3.0.2'))).status).toBe(200);
 });
 
@@ -68,7 +68,7 @@ test('an unknown id costs one call a minute, whatever is requested about it', as
   it = await start(env);
   for (let limit = 1; limit <= 20; limit++)
     expect((await it.get(`/campaigns/77/sends?limit=${limit}`, greedy)).status).toBe(404);
-  for (const target of ['/summary', '/sends.csv', '/sends?created_since=2012-12-01'])
+  for (const target of ['/summary', '/sends.csv', '/sends?created_since=2012-12-01', '/opens', '/links', ''])
     expect((await it.get(`/campaigns/77${target}`, greedy)).status).toBe(404);
   expect(it.sandbox.callCount).toBe(1);
   it.clock.forward(61);
@@ -119,8 +119,8 @@ describe('with v3', () => {
 
       // Known campaigns are still served, by each id and for every resource.
       for (const id of known.slice(0, 3))
-        for (const target of ['?limit=2', '/summary', '?created_since=2020-01-01'])
-          expect((await it.get(`/campaigns/${id}/sends${target}`, greedy)).status).toBe(200);
+        for (const target of ['sends?limit=2', 'summary', 'sends?created_since=2020-01-01', 'opens'])
+          expect((await it.get(`/campaigns/${id}/${target}`, greedy)).status).toBe(200);
       expect((await it.get(`/campaigns/${campaignIdOf('2')}/sends`, greedy)).status).toBe(429);
       for (const id of known) expect((await it.get(`/campaigns/${id}/sends`, from('10.0.0.2'))).status).toBe(200);
       it.clock.forward(3_601);

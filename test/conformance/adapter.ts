@@ -2,8 +2,10 @@
  * The promises of every adapter: requests and parsers without side effects.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { PageQuery } from '../../src/model/page-query.ts';
-import type { ParsedPage } from '../../src/model/resource.ts';
+import { noCampaign, type PageQuery } from '../../src/model/page-query.ts';
+import { allReports } from '../../src/model/reports.ts';
+import type { ParsedPage, ResourceName } from '../../src/model/resource.ts';
+import { readRows, renderPage } from '../../src/reports/page-json.ts';
 import { type ErrorShape, errorShapes } from '../../src/sandbox/error-shapes.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import type { Adapter, Question, Reply } from '../../src/upstream/adapter.ts';
@@ -27,18 +29,27 @@ interface Subject {
   readonly credentials: (sandbox: Sandbox) => Credentials;
   /** Texts that no unsigned request may contain. */
   readonly secrets: readonly string[];
+  /** What this version serves besides reports. */
+  readonly resources: { readonly ofAccount: readonly ResourceName[]; readonly ofCampaign: readonly ResourceName[] };
   /** The other questions that this version has. */
   readonly others: Readonly<Record<string, () => Question<unknown>>>;
 }
 
 export function describeAdapter(name: string, subject: Subject): void {
   const { adapter, campaign, unknown, cursor, secrets, others } = subject;
+  const { ofAccount, ofCampaign } = subject.resources;
+  const reports = allReports.map(({ name }) => name);
+  const queries = [
+    ...[...reports, ...ofCampaign].map((resource) => ({ ...firstPage(campaign, 3), resource })),
+    ...ofAccount.map((resource) => ({ ...firstPage(noCampaign, 3), resource })),
+  ];
   const query: PageQuery = firstPage(campaign, 3);
   const behind: PageQuery = nextPage(campaign, cursor);
   const questions: Readonly<Record<string, () => Question<unknown>>> = {
     'a first page': () => adapter.page(query),
     'a first page since an instant': () => adapter.page({ ...query, since }),
     'a later page': () => adapter.page(behind),
+    ...Object.fromEntries(queries.map((one) => [one.resource, () => adapter.page(one)])),
     'the neutral question': () => adapter.neutral,
     ...others,
   };
@@ -77,7 +88,12 @@ export function describeAdapter(name: string, subject: Subject): void {
     let credentials: Credentials;
     beforeAll(async () => {
       sandbox = await startSandbox();
-      sandbox.campaign({ id: '1', size, newestMs });
+      sandbox.campaign({
+        id: '1',
+        size,
+        newestMs,
+        reports: Object.fromEntries(reports.map((name) => [name, { size }])),
+      });
       transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
       credentials = subject.credentials(sandbox);
     });
@@ -90,12 +106,26 @@ export function describeAdapter(name: string, subject: Subject): void {
     async function answer<T>(question: Question<T>): Promise<T> {
       const reply = await send(question);
       expect(reply.status).toBe(200);
-      return question.parse(reply.body);
+      const parsed = question.parse(reply.body);
+      const following = question.following?.(parsed);
+      return following ? answer(following) : parsed;
     }
 
     test.each(all.filter(([what]) => what !== 'a later page'))('to %s is parsed', async (_, make) => {
       await expect(answer(make())).resolves.not.toBeInstanceOf(Error);
     });
+
+    test.each(queries.map((one) => [one.resource, one] as const))(
+      'for %s is the same after it was cached',
+      async (_, one) => {
+        const page = await answer(adapter.page(one));
+        expect(page.rows.length).toBeGreaterThan(0);
+        const { json } = renderPage('', one, page);
+        const rows = readRows(one.resource, json);
+        expect(rows).toEqual(page.rows);
+        expect(renderPage('', one, { ...page, rows }).json).toBe(json);
+      },
+    );
 
     test('is a walk from the first page to the last, newest first, each row once', async () => {
       const dates: string[] = [];
@@ -142,11 +172,12 @@ export function describeAdapter(name: string, subject: Subject): void {
       question.meaningOf({ status, body, headers, error: readErrorBody(body) });
 
     test.each(errorShapes)('written as %s means what its status says, for any question', (shape) => {
-      for (const [, make] of all) {
+      for (const [what, make] of all) {
+        const isOfAccount = ofAccount.some((name) => name === what);
         for (const [status, code, again] of [
           [401, 'upstream-credentials-refused', 'confirm'],
           [403, 'upstream-credentials-refused', 'never'],
-          [404, 'campaign-not-found', 'never'],
+          [404, isOfAccount ? 'upstream-failed' : 'campaign-not-found', 'never'],
           [410, 'upstream-gone', 'never'],
           [429, 'upstream-failed', 'retry'],
           [500, 'upstream-failed', 'retry'],

@@ -67,6 +67,11 @@ export class FakeClock implements TestClock {
     void this.pass(seconds * 1000);
   }
 
+  /** Number of timers that are due within this time. */
+  dueWithin(ms: number): number {
+    return this.#timers.filter(({ at }) => at <= this.#nowMs + ms).length;
+  }
+
   /** Advances time until a promise settles, slowly enough for HTTP in flight. */
   async passUntil<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;

@@ -26,6 +26,8 @@ interface Parts {
   readonly campaignIds: CampaignIdRule;
   readonly clock: Clock;
   readonly slots: ExportSlots;
+  /** Rows on the pages of a walk; by default as many as on a caller's. */
+  readonly limitOf?: (list: List) => number;
   /** Called with errors that are not Problems. */
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
@@ -65,9 +67,11 @@ export class Exports {
       const context = contextOf(req);
       const { id, record } = context;
       record.route = exportPath(list, name);
+      record.report = list.name;
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
-      const query = parseExportQuery(list, req.params.id, searchOf(req.url), this.#parts.campaignIds);
+      const { campaignIds, limitOf = (list) => list.maxLimit } = this.#parts;
+      const query = parseExportQuery(list, req.params.id, searchOf(req.url), campaignIds, limitOf(list));
       record.campaign = query.campaign === noCampaign ? undefined : query.campaign;
       const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));

@@ -1,17 +1,18 @@
 /**
- * Walks a whole report page by page, at most one page ahead of the reader.
+ * Walks a whole list page by page, at most one page ahead of the reader.
  */
 import { identityOf } from '../../cache/compression.ts';
 import type { PageBody } from '../../cache/page.ts';
 import type { PageSource } from '../../cache/page-source.ts';
 import { type Clock, sleep } from '../../clock.ts';
-import { type FirstPage, type PageQuery, pageBehind } from '../../model/page-query.ts';
+import { type FirstPage, noCampaign, type PageQuery, pageBehind } from '../../model/page-query.ts';
 import type { ListName } from '../../model/resource.ts';
 import { lists } from '../../model/resources.ts';
 import { Problem, type ProblemCode } from '../../problems.ts';
 import type { Payer } from '../../quota/demand.ts';
 import { resultsOf } from '../page-json.ts';
 import { CursorCycle } from './cursor-cycle.ts';
+import { NewCampaigns } from './new-campaigns.ts';
 import { NewRows } from './new-rows.ts';
 
 interface Parts {
@@ -23,6 +24,8 @@ interface Parts {
 
 export interface WalkRequest extends Payer {
   readonly signal: AbortSignal;
+  /** Oldest acceptable age of a page. */
+  readonly maxAgeSeconds?: number;
 }
 
 /** Failures that a walk retries. */
@@ -30,12 +33,15 @@ const transient: ReadonlySet<ProblemCode> = new Set(['upstream-busy', 'upstream-
 
 const pauseMs = { first: 1_000, longest: 15_000 };
 
-/** Consecutive pages without a new row before the walk fails. */
+/** More than new rows can push back. */
 const maxRepeatedPages = 200;
 
+/** Times that the directory is read until it stands still. */
+const maxPasses = 5;
+
 /**
- * Waits for the first page, then yields the rows of each page as a JSON array. Fetches the next page while one is read. Yields
- * each row once, even when new rows make pages repeat.
+ * Waits for the first page, then yields the rows of each page as a JSON array. Yields each row once, even when new rows make
+ * pages repeat.
  *
  * @throws Problem when a page fails: the first page at once, later ones after `patienceMs`; or the signal's reason
  */
@@ -44,11 +50,51 @@ export async function startWalk(
   first: FirstPage,
   request: WalkRequest,
 ): Promise<AsyncGenerator<string, void>> {
-  return walkOn(parts, first, request, await fetchPage(parts, first, request));
+  const walk = { parts, first, request, firstBody: await fetchPage(parts, first, request) };
+  return first.campaign === noCampaign ? walkDirectory(walk) : walkReport(walk);
 }
 
-async function* walkOn(parts: Parts, first: FirstPage, request: WalkRequest, firstBody: PageBody) {
-  const newRows = new NewRows(lists[first.resource as ListName].dateField);
+interface Walk {
+  readonly parts: Parts;
+  readonly first: FirstPage;
+  readonly request: WalkRequest;
+  readonly firstBody: PageBody;
+}
+
+async function* walkReport(walk: Walk): AsyncGenerator<string, void> {
+  const newRows = new NewRows(lists[walk.first.resource as ListName].dateField);
+  yield* eachOnce(walk, (rows) => newRows.of(rows));
+}
+
+/**
+ * Campaigns change places while the directory is read, which has page numbers: one can move to an earlier page, or the end of
+ * a page to the page before. Reads all pages anew until there is no new campaign. A single page needs no second look.
+ */
+async function* walkDirectory(walk: Walk): AsyncGenerator<string, void> {
+  const { parts, first, request, firstBody } = walk;
+  const newCampaigns = new NewCampaigns();
+  yield* eachOnce(walk, (rows) => newCampaigns.of(rows));
+  if (firstBody.cursor === undefined) return;
+  const anew = { ...request, maxAgeSeconds: 0 };
+  for (let pass = 1; pass < maxPasses; pass++) {
+    const before = newCampaigns.count;
+    const body = await fetchPatiently(parts, first, anew);
+    const again = { parts, first, request: anew, firstBody: body };
+    yield* eachOnce(again, (rows) => newCampaigns.of(rows), Number.POSITIVE_INFINITY);
+    if (newCampaigns.count === before) return;
+  }
+}
+
+/**
+ * Yields what `newOf` leaves of each page's rows. Fetches the next page while one is read.
+ *
+ * @param maxRepeated consecutive pages without a new row before the walk fails
+ */
+async function* eachOnce(
+  { parts, first, request, firstBody }: Walk,
+  newOf: (rows: string) => string,
+  maxRepeated = maxRepeatedPages,
+): AsyncGenerator<string, void> {
   const cycle = new CursorCycle();
   let repeatedPages = 0;
   let body = firstBody;
@@ -57,10 +103,10 @@ async function* walkOn(parts: Parts, first: FirstPage, request: WalkRequest, fir
     const next = cursor === undefined ? undefined : fetchPatiently(parts, pageBehind(first, cursor), request);
     // It may reject while this page is read; the rejection is thrown where it is awaited.
     next?.catch(() => {});
-    const rows = newRows.of(resultsOf((await identityOf(body)).toString()));
+    const rows = newOf(resultsOf((await identityOf(body)).toString()));
     repeatedPages = rows === '[]' ? repeatedPages + 1 : 0;
     const isCycle = cursor !== undefined && cycle.closesAt(cursor);
-    if (isCycle || repeatedPages > maxRepeatedPages) throw new Problem('upstream-failed', { reason: 'circle' });
+    if (isCycle || repeatedPages > maxRepeated) throw new Problem('upstream-failed', { reason: 'circle' });
     yield rows;
     if (!next) return;
     body = await next;

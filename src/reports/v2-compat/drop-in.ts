@@ -20,7 +20,7 @@ export function dropInEndpoints(parts: EndpointParts): readonly PageEndpoint[] {
     const routes = report.filter ? [path, `${path}/:linkId`] : [path];
     const parse = (path: PathParameters, search: string, ids: CampaignIdRule) =>
       parseDropInQuery(report, path, search, ids);
-    return routes.map((route) => new PageEndpoint(parts, { route, parse }));
+    return routes.map((route) => new PageEndpoint(parts, { report: report.name, route, parse }));
   });
 }
 
