@@ -158,11 +158,11 @@ describe('a walk through the directory', () => {
     );
   });
 
-  /** Walks, and calls `change` when the first page was read. */
-  async function walkDuring(change: () => unknown): Promise<string[]> {
+  /** Walks, and calls `change` at the end of a page. */
+  async function walkDuring(change: () => void, page = 1): Promise<string[]> {
     const found: string[] = [];
     for await (const { id } of createClient({ baseUrl: it.url }).campaigns()) {
-      if (found.push(id) === 50) await change();
+      if (found.push(id) === page * 50) change();
     }
     return found;
   }
@@ -181,11 +181,11 @@ describe('a walk through the directory', () => {
 
   test('misses and repeats none, even if more change than a page holds', async () => {
     await begin();
-    const expected = addCampaigns();
+    const expected = addCampaigns(160);
     const found = await walkDuring(() => {
       it.clock.forward(400);
-      for (let id = 70; id <= 130; id++) it.sandbox.update(String(id), {});
-    });
+      for (let id = 101; id <= 160; id++) it.sandbox.update(String(id), {});
+    }, 2);
     expect(new Set(found).size).toBe(found.length);
     expect(new Set(found)).toEqual(new Set(expected));
   });
