@@ -425,6 +425,7 @@ describe('the resource', () => {
     const teams = [{ name: 'web', header: { name: 'x-team', value: 'web' } }];
     await begin(3, {
       SENDGATE_CALLERS_REQUIRED: 'true',
+      SENDGATE_CONSTANT_CONTACT_RETRIES: '0',
       SENDGATE_SERVER_TRUST_PROXY: 'loopback',
       SENDGATE_TEAMS: JSON.stringify(teams),
     });
