@@ -109,7 +109,9 @@ describe.each(names)('%s', (name) => {
 
   test("have v2's documented fields, in their order, as strings", async () => {
     begin('1');
-    const { results } = (await (await get(own('1', name))).json()) as Page;
+    const answer = await get(own('1', name));
+    expect(answer.headers.get('last-modified')).toBe(new Date(newestMs).toUTCString());
+    const { results } = (await answer.json()) as Page;
     expect(results).toHaveLength(size);
     for (const row of results) {
       expect(Object.keys(row)).toEqual(fieldsOf(name));
@@ -148,6 +150,18 @@ describe.each(names)('%s', (name) => {
     expect(walked.links.length).toBeGreaterThanOrEqual(2);
     for (const link of walked.links)
       expect(link.startsWith(`${own('3', name)}?created_since=${since}&next=`)).toBe(true);
+  });
+
+  test('since an instant are complete, even if they are not quite in order', async () => {
+    const rows = begin('7', { order: 'nearly', pageSize: limit }).report(name);
+    const since = new Date(rows.at(44).atMs).toISOString();
+    const expected = truth(rows, 45).toSorted();
+    const walked = await walk(own('7', `${name}?created_since=${since}`));
+    expect(told(name, walked.rows).toSorted()).toEqual(expected);
+    const ndjson = await (await get(own('7', `${name}.ndjson?created_since=${since}`))).text();
+    const lines = ndjson.trimEnd().split('\n');
+    const exported = lines.map((line) => JSON.parse(line) as Row);
+    expect(exported).toEqual(walked.rows);
   });
 
   test('are exported as CSV and NDJSON: the rows of a walk', async () => {
