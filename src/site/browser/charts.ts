@@ -18,23 +18,32 @@ export interface Line {
 
 export interface Chart {
   /** @param xs seconds since 1970, rising */
-  show(xs: readonly number[], lines: readonly Line[]): void;
+  show(xs: readonly number[], lines: readonly Line[], kind?: Kind): void;
 }
 
-/** Shortest time span shown, and the labels on its axis. */
-const spans = {
-  bars: { seconds: 24 * 3_600, label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}` },
-  line: { seconds: 60, label: (iso: string) => iso.slice(11, 19) },
+/** How a chart is drawn: shortest time span shown, space around it, and the labels on its axis. */
+const kinds = {
+  days: { isBars: true, seconds: 14 * 86_400, margin: 86_400, label: (iso: string) => iso.slice(0, 10) },
+  hours: {
+    isBars: true,
+    seconds: 24 * 3_600,
+    margin: 3_600,
+    label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}`,
+  },
+  lines: { isBars: false, seconds: 60, margin: 1.5, label: (iso: string) => iso.slice(11, 19) },
 } as const;
+type Kind = keyof typeof kinds;
 
-export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number): Chart {
-  const { seconds, label } = spans[kind];
+/** @param max top of the scale; by default it follows the values */
+export function chart(place: HTMLElement, max?: number): Chart {
+  let kind: Kind = 'lines';
   let plot: uPlot | undefined;
   let data: uPlot.AlignedData = [[]];
   let names: readonly string[] = [];
 
   const draw = () => {
     plot?.destroy();
+    const { isBars, seconds, margin, label } = kinds[kind];
     const style = getComputedStyle(document.documentElement);
     const color = (name: string) => style.getPropertyValue(name);
     const axis: uPlot.Axis = {
@@ -42,24 +51,30 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
       grid: { stroke: color('--line'), width: 1 },
       ticks: { stroke: color('--line'), width: 1 },
     };
-    const paths = kind === 'bars' ? Plot.paths.bars?.({ size: [0.9, 40] }) : undefined;
+    const paths = isBars ? Plot.paths.bars?.({ size: [0.8, 40] }) : undefined;
     plot = new Plot(
       {
         width: place.clientWidth || 600,
         height,
         legend: { show: names.length > 1, live: false },
         cursor: { show: false },
+        tzDate: (at) => Plot.tzDate(new Date(at * 1000), 'Etc/UTC'),
         scales: {
           x: {
             range: ({ data: [xs] }) => {
               const [first = 0, last = 0] = [xs[0], xs.at(-1)];
-              return [Math.min(first, last - seconds) - seconds / 40, last + seconds / 40];
+              return [Math.min(first, last - seconds) - margin, last + margin];
             },
           },
           y: { range: (_plot, _min, most) => [0, max ?? Math.max(1, most * 1.1)] },
         },
         axes: [
-          { ...axis, space: 110, values: (_plot, at) => at.map((time) => label(new Date(time * 1000).toISOString())) },
+          {
+            ...axis,
+            size: 36,
+            space: 110,
+            values: (_plot, at) => at.map((time) => label(new Date(time * 1000).toISOString())),
+          },
           axis,
         ],
         series: [
@@ -69,7 +84,7 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
             stroke: color(`--line-${index + 1}`),
             width: 2,
             points: { show: false },
-            ...(kind === 'bars' ? { fill: color(`--line-${index + 1}`) } : {}),
+            ...(isBars ? { fill: color(`--line-${index + 1}`) } : {}),
             ...(paths ? { paths } : {}),
           })),
         ],
@@ -82,11 +97,12 @@ export function chart(place: HTMLElement, kind: keyof typeof spans, max?: number
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot && draw());
   new ResizeObserver(() => plot && plot.width !== place.clientWidth && draw()).observe(place);
   return {
-    show: (xs, lines) => {
-      const before = names.join();
+    show: (xs, lines, asked = 'lines') => {
+      const before = [kind, ...names].join();
+      kind = asked;
       names = lines.slice(0, maxLines).map(({ name }) => name);
       data = [[...xs], ...lines.slice(0, maxLines).map(({ values }) => [...values])];
-      if (plot && names.join() === before) plot.setData(data);
+      if (plot && [kind, ...names].join() === before) plot.setData(data);
       else draw();
     },
   };

@@ -1,26 +1,60 @@
 /**
- * Shows the view in the address: `#sends?campaign=…&since=…` or `#live`.
+ * Shows the view in the address.
  */
+import { leaveCampaign, showCampaign } from './campaign.ts';
+import { leaveCampaigns, showCampaigns } from './campaigns.ts';
 import { watch } from './live.ts';
 import { part } from './page.ts';
-import { ask } from './sends.ts';
+import { addressOf, parseRoute, type Route } from './routes.ts';
+import { onTokenChange } from './session.ts';
 
-function show(): void {
-  const [view = '', search = ''] = location.hash.slice(1).split('?');
-  const isLive = view === 'live';
-  part('sends').hidden = isLive;
-  part('live').hidden = !isLive;
-  for (const link of document.querySelectorAll<HTMLElement>('[data-view]')) {
-    const isCurrent = link.dataset['view'] === (isLive ? 'live' : 'sends');
-    if (isCurrent) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+const views = ['campaigns', 'campaign', 'live'] as const satisfies readonly Route['view'][];
+let shown: Route | undefined;
+/** Where the list was when it was left. */
+let listScroll = 0;
+
+function show(isForced = false): void {
+  const route = parseRoute(location.hash);
+  // An address of the first version becomes today's.
+  if (location.hash !== '' && !location.hash.startsWith(`#${route.view}`)) {
+    history.replaceState(null, '', addressOf(route));
   }
-  document.title = isLive ? 'Right now · Sendgate' : 'Sendgate';
-  watch(isLive);
-  if (isLive || search === '') return;
-  const asked = new URLSearchParams(search);
-  ask({ campaign: asked.get('campaign') ?? '', since: asked.get('since') ?? '' });
+  const before = shown;
+  if (before?.view === 'campaigns' && route.view !== 'campaigns') listScroll = scrollY;
+  shown = route;
+  if (route.view === 'campaigns') part<HTMLAnchorElement>('back').href = addressOf(route);
+  for (const view of views) part(`${view}-view`).hidden = view !== route.view;
+  markCurrent(route.view);
+  watch(route.view === 'live');
+  if (route.view !== 'campaign') leaveCampaign();
+  if (route.view !== 'campaigns') leaveCampaigns();
+  if (route.view === 'campaigns') showCampaigns(route, isForced);
+  if (route.view === 'campaign') showCampaign(route, isForced);
+  if (route.view === 'live') document.title = 'Live · Sendgate';
+  if (before && !isSamePlace(before, route)) enter(route, before);
 }
 
-addEventListener('hashchange', show);
+function markCurrent(view: Route['view']): void {
+  for (const link of document.querySelectorAll<HTMLElement>('[data-view]')) {
+    const isCurrent = link.dataset['view'] === (view === 'live' ? 'live' : 'campaigns');
+    if (isCurrent) link.setAttribute('aria-current', view === 'campaign' ? 'true' : 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+const isSamePlace = (a: Route, b: Route) =>
+  a.view === b.view && (a.view !== 'campaign' || (b.view === 'campaign' && a.id === b.id));
+
+/** Moves focus and scrolling to where a person goes on: in the list, to the campaign that was open. */
+function enter(route: Route, before: Route): void {
+  const opened =
+    route.view === 'campaigns' && before.view === 'campaign'
+      ? document.querySelector<HTMLElement>(`#campaigns-rows a[data-id="${CSS.escape(before.id)}"]`)
+      : null;
+  scrollTo(0, opened ? listScroll : 0);
+  (opened ?? part(`${route.view}-title`)).focus({ preventScroll: true });
+}
+
+addEventListener('hashchange', () => show());
+onTokenChange(() => show(true));
 show();

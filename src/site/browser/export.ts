@@ -1,63 +1,99 @@
 /**
- * Saves a whole campaign as a file and shows progress.
+ * Saves a whole report, or the directory, as a file. Its progress stays in sight in every view until it ends.
  */
-import { part, say } from './page.ts';
+import { SendgateError } from '../../client/client.ts';
+import { part, say, within } from './page.ts';
+import { ProblemBox } from './problem.ts';
+import { authorization, baseUrl } from './session.ts';
 import { number } from './words.ts';
+
+type Format = 'csv' | 'ndjson';
+
+/** What to export. */
+export interface Exported {
+  /** Without the extension: `campaigns/1/opens`. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** Plural: `opens`. */
+  readonly noun: string;
+  /** Expected number of rows; undefined if unknown. */
+  readonly total: number | undefined;
+}
 
 /** Bytes collected before they become a Blob, which the browser may keep on disk. */
 const handOverBytes = 8 * 1024 * 1024;
 
-export interface Export {
-  readonly url: string;
-  readonly format: 'csv' | 'ndjson';
-  readonly headers: Readonly<Record<string, string>>;
-  /** Expected number of sends; undefined if unknown. */
-  readonly total: () => Promise<number | undefined>;
-}
-
+const bar = part('export');
 const progress = part<HTMLProgressElement>('export-progress');
+const cancel = part<HTMLButtonElement>('export-cancel');
+const problem = new ProblemBox(part('export-problem'));
 let running: AbortController | undefined;
 
-/**
- * Saves a whole report. Cancels a running export.
- *
- * @returns the response if it is an error
- * @throws the error of `fetch` when the connection fails; nothing is saved
- */
-export async function save({ url, format, headers, total }: Export): Promise<Response | undefined> {
-  running?.abort();
-  const controller = new AbortController();
-  running = controller;
-  begin();
-  try {
-    const answer = await fetch(url, { headers, signal: controller.signal });
-    if (!answer.ok || !answer.body) return answer;
-    const { blob, rows } = await receive(answer, answer.body, format, await total());
-    keep(blob, nameOf(answer));
-    say('export-outcome', `Saved: ${number(rows)} sends.`);
-    return undefined;
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-    say('export-outcome', 'Cancelled: nothing was saved.');
-    return undefined;
-  } finally {
-    if (running === controller) part('export').hidden = true;
+/** Connects the buttons in a place. */
+export function exportButtons(place: HTMLElement, exported: () => Exported): void {
+  for (const format of ['csv', 'ndjson'] as const) {
+    within(place, `[data-export="${format}"]`).addEventListener('click', () => void save(exported(), format));
   }
 }
 
-function begin(): void {
+/** Cancels a running export. */
+async function save(exported: Exported, format: Format): Promise<void> {
+  running?.abort();
+  const controller = new AbortController();
+  const { signal } = controller;
+  running = controller;
+  begin(exported);
+  try {
+    const saved = await download(exported, format, signal);
+    if (!signal.aborted) end(`Saved ${saved.name}: ${number(saved.rows)} ${exported.noun}.`);
+  } catch (error) {
+    if (running !== controller) return;
+    if (signal.aborted) end('Cancelled: nothing was saved.');
+    else {
+      end('');
+      problem.show(error, () => void save(exported, format));
+    }
+  } finally {
+    if (running === controller) running = undefined;
+  }
+}
+
+function begin({ noun }: Exported): void {
+  problem.hide();
+  bar.hidden = false;
+  progress.hidden = false;
   progress.removeAttribute('value');
-  say('export-text', 'Waiting for the first page …');
+  cancel.textContent = 'Cancel';
+  say('export-text', `Exporting ${noun}: waiting for the first page …`);
   say('export-outcome', '');
-  part('export').hidden = false;
+}
+
+function end(outcome: string): void {
+  progress.hidden = true;
+  cancel.textContent = 'Close';
+  say('export-text', '');
+  say('export-outcome', outcome);
+}
+
+/** @throws SendgateError when refused; the error of `fetch` when the connection fails. Nothing is saved then */
+async function download(exported: Exported, format: Format, signal: AbortSignal) {
+  const { path, query } = exported;
+  const search = new URLSearchParams(query);
+  const url = `${baseUrl}${path}.${format}${search.size === 0 ? '' : `?${search}`}`;
+  const answer = await fetch(url, { headers: authorization(), signal });
+  if (!answer.ok || !answer.body) throw await SendgateError.from(answer);
+  const { blob, rows } = await receive(answer, answer.body, format, exported);
+  const name = nameOf(answer);
+  keep(blob, name);
+  return { rows, name };
 }
 
 /** Reads the whole body and shows progress. */
 async function receive(
   answer: Response,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  format: Export['format'],
-  expected: number | undefined,
+  format: Format,
+  exported: Exported,
 ): Promise<{ readonly blob: Blob; readonly rows: number }> {
   let lines = format === 'csv' ? -1 : 0;
   let blob = new Blob();
@@ -73,7 +109,7 @@ async function receive(
       parts = [];
       bytes = 0;
     }
-    showProgress(Math.max(0, lines), expected);
+    showProgress(Math.max(0, lines), exported);
   }
   const type = answer.headers.get('content-type') ?? '';
   return { blob: new Blob([blob, ...parts], { type }), rows: Math.max(0, lines) };
@@ -85,20 +121,25 @@ function linesIn(chunk: Uint8Array): number {
   return lines;
 }
 
-function showProgress(rows: number, expected: number | undefined): void {
-  if (expected === undefined) {
-    say('export-text', `${number(rows)} sends`);
-    return;
+function showProgress(rows: number, { noun, total }: Exported): void {
+  if (total !== undefined) {
+    progress.max = Math.max(1, total, rows);
+    progress.value = rows;
   }
-  progress.max = Math.max(1, expected, rows);
-  progress.value = rows;
-  say('export-text', `${number(rows)} of ${number(expected)} sends`);
+  const all = total === undefined ? '' : ` of ${number(total)}`;
+  say('export-text', `Exporting ${noun}: ${number(rows)}${all}`);
 }
 
-part('export-cancel').addEventListener('click', () => running?.abort());
+cancel.addEventListener('click', () => {
+  if (running) running.abort();
+  else {
+    problem.hide();
+    bar.hidden = true;
+  }
+});
 
 const nameOf = (answer: Response) =>
-  /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? 'sends';
+  /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? 'export';
 
 function keep(blob: Blob, name: string): void {
   const link = document.createElement('a');

@@ -1,20 +1,22 @@
 /**
  * The live view: polls `/status` every two seconds while it is shown.
  */
-import { createClient, type Status } from '../../client/client.ts';
+import type { Status } from '../../client/client.ts';
 import { chart, maxLines } from './charts.ts';
 import { part, row, say } from './page.ts';
+import { Region, single } from './region.ts';
+import { connect } from './session.ts';
 import { inWords, number, percent } from './words.ts';
 
 const everyMs = 2_000;
 /** Ten minutes. */
 const maxPoints = 300;
-const baseUrl = new URL('.', location.href).href;
+const region = new Region(part('live-view'));
 
-const rates = chart(part('rate-chart'), 'line');
-const ratios = chart(part('ratio-chart'), 'line', 100);
-const shares = chart(part('shares-chart'), 'line');
-const waits = chart(part('waits-chart'), 'line');
+const rates = chart(part('rate-chart'));
+const ratios = chart(part('ratio-chart'), 100);
+const shares = chart(part('shares-chart'));
+const waits = chart(part('waits-chart'));
 const times: number[] = [];
 const callsPerSecond: (number | null)[] = [];
 const hitPercent: (number | null)[] = [];
@@ -27,23 +29,18 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export function watch(isWanted: boolean): void {
   clearTimeout(timer);
   if (isWanted) void look();
+  else region.stop();
 }
 
 async function look(): Promise<void> {
-  const token = part<HTMLInputElement>('token').value;
-  try {
-    const status = await createClient({ baseUrl, patienceSeconds: 0, ...(token === '' ? {} : { token }) }).status();
-    part('live-problem').hidden = true;
-    show(status);
-  } catch (error) {
-    say(
-      'live-problem-detail',
-      error instanceof Error ? `These figures are old: ${error.message}` : 'These figures are old.',
-    );
-    part('live-problem').hidden = false;
-  }
+  const outcome = await region.ask({
+    what: last ? '' : 'Loading figures',
+    load: (signal) => single(connect().status({ signal })),
+    show,
+    again: () => void look(),
+  });
   clearTimeout(timer);
-  if (!part('live').hidden) timer = setTimeout(() => void look(), everyMs);
+  if (outcome !== 'aborted') timer = setTimeout(() => void look(), everyMs);
 }
 
 function show(status: Status): void {

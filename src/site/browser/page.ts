@@ -7,18 +7,35 @@ export function part<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
+/** Finds the one element in `place` that matches. */
+export function within<E extends HTMLElement = HTMLElement>(place: ParentNode, selector: string): E {
+  const element = place.querySelector<E>(selector);
+  if (!element) throw new Error(`the page has no ${selector} there`);
+  return element;
+}
+
 export function say(id: string, text: string): void {
   part(id).textContent = text;
 }
 
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...content: readonly (string | Node)[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (className !== '') element.className = className;
+  element.append(...content);
+  return element;
+}
+
 /** A row of a table. */
 export function row(cells: readonly (string | Node)[], numbers: readonly number[] = []): HTMLTableRowElement {
-  const tr = document.createElement('tr');
-  for (const [index, content] of cells.entries()) {
-    const td = document.createElement('td');
-    if (numbers.includes(index)) td.className = 'number';
-    td.append(content);
-    tr.append(td);
-  }
-  return tr;
+  return make('tr', '', ...cells.map((content, index) => make('td', numbers.includes(index) ? 'number' : '', content)));
+}
+
+/** Copies the only element of a template. */
+export function copyOf(template: string): HTMLElement {
+  const [element] = part<HTMLTemplateElement & HTMLElement>(template).content.children;
+  return document.importNode(element as HTMLElement, true);
 }

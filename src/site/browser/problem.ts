@@ -1,46 +1,60 @@
 /**
- * The problem box: what happened, which parameters are wrong, and when to retry.
+ * The problem box: what happened, which parameters are wrong, what to do, and when to retry.
  */
 import { SendgateError } from '../../client/client.ts';
-import { part, say } from './page.ts';
+import { copyOf, make, within } from './page.ts';
 import { number } from './words.ts';
 
-let retry: () => void = () => {};
-let countdown: ReturnType<typeof setInterval> | undefined;
+export class ProblemBox {
+  readonly #box = copyOf('problem-template');
+  #again: () => void = () => {};
+  #countdown: ReturnType<typeof setInterval> | undefined;
 
-/** @param again what "Try again" does */
-export function showProblem(error: unknown, again: () => void): void {
-  retry = again;
-  const problem = error instanceof SendgateError ? error.problem : undefined;
-  say('problem-title', problem?.title ?? 'Sendgate cannot be reached');
-  say('problem-detail', problem?.detail ?? 'The connection failed or was reset. The data shown may be old.');
-  part('problem-errors').replaceChildren(
-    ...(problem?.errors ?? []).map(({ parameter, problem, allowed }) => {
-      const item = document.createElement('li');
-      item.textContent = `${parameter} ${problem}; allowed: ${allowed}`;
-      return item;
-    }),
-  );
-  const link = part<HTMLAnchorElement>('problem-more');
-  link.hidden = problem === undefined;
-  if (problem) link.href = problem.type;
-  countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
-  part('problem').hidden = false;
+  constructor(place: HTMLElement) {
+    this.#box.hidden = true;
+    within(this.#box, '.again').addEventListener('click', () => this.#again());
+    place.append(this.#box);
+  }
+
+  get isShown(): boolean {
+    return !this.#box.hidden;
+  }
+
+  /** @param again what "Try again" does */
+  show(error: unknown, again: () => void): void {
+    this.#again = again;
+    const problem = error instanceof SendgateError ? error.problem : undefined;
+    this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
+    this.#say('.detail', problem?.detail ?? 'The connection failed or was reset. Data shown may be old.');
+    within(this.#box, 'ul').replaceChildren(
+      ...(problem?.errors ?? []).map(({ parameter, problem, allowed }) =>
+        make('li', '', `${parameter} ${problem}; allowed: ${allowed}`),
+      ),
+    );
+    const link = within<HTMLAnchorElement>(this.#box, 'a');
+    link.hidden = problem === undefined;
+    if (problem) link.href = problem.type;
+    this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
+    this.#box.hidden = false;
+  }
+
+  hide(): void {
+    clearInterval(this.#countdown);
+    this.#box.hidden = true;
+  }
+
+  #countDown(seconds: number): void {
+    clearInterval(this.#countdown);
+    let left = seconds;
+    const tick = () => {
+      this.#say('.wait', left > 0 ? `It may work in ${number(left)} s.` : '');
+      if (left-- <= 0) clearInterval(this.#countdown);
+    };
+    tick();
+    if (left >= 0) this.#countdown = setInterval(tick, 1_000);
+  }
+
+  #say(selector: string, text: string): void {
+    within(this.#box, selector).textContent = text;
+  }
 }
-
-export function hideProblem(): void {
-  part('problem').hidden = true;
-}
-
-function countDown(seconds: number): void {
-  clearInterval(countdown);
-  let left = seconds;
-  const tick = () => {
-    say('problem-wait', left > 0 ? `It may work in ${number(left)} s.` : '');
-    if (left-- <= 0) clearInterval(countdown);
-  };
-  tick();
-  if (left >= 0) countdown = setInterval(tick, 1_000);
-}
-
-part('again').addEventListener('click', () => retry());

@@ -1,6 +1,9 @@
 /**
- * Turns headers and numbers into plain words.
+ * Turns headers, numbers and dates into plain words.
  */
+
+/** Stands for an empty value. */
+export const unknown = '–';
 
 /** Says where a page came from, by `Cache-Status` (RFC 9211) and `Age`. */
 export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
@@ -33,4 +36,16 @@ export function inWords(seconds: number): string {
 }
 
 export const number = (value: number) => value.toLocaleString('en');
-export const percent = (part: number, whole: number) => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`);
+export const percent = (part: number, whole: number) =>
+  whole === 0 ? unknown : `${((100 * part) / whole).toFixed(1)} %`;
+
+/** Formats an instant to the minute, in UTC: `2026-01-31 14:05`. */
+export const dateInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 16).replace('T', ' '));
+
+/** Formats an instant to the second, in UTC. */
+export const instantInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 19).replace('T', ' '));
+
+/** `SENT` as `Sent`. */
+export const statusInWords = (status: string) => capital(status.toLowerCase());
+
+export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,74 @@
+/**
+ * A campaign's row in the list.
+ */
+import type { Campaign, Summary } from '../../client/client.ts';
+import { make } from './page.ts';
+import { addressOf } from './routes.ts';
+import { dateInWords, number, statusInWords, unknown } from './words.ts';
+
+const counts = [
+  ['sends', 'Sent'],
+  ['opens', 'Opened'],
+  ['clicks', 'Clicked'],
+  ['bounces', 'Bounced'],
+  ['unsubscribes', 'Unsubscribed'],
+] as const satisfies readonly (readonly [keyof Summary, string])[];
+
+/** Campaigns of these have not gone out, and v2 has nothing on deleted ones: no counts to ask for. */
+const withoutCounts: ReadonlySet<string> = new Set(['DRAFT', 'SCHEDULED', 'DELETED']);
+
+export interface CampaignRow {
+  readonly element: HTMLTableRowElement;
+  readonly mayHaveCounts: boolean;
+  /** @param summary undefined if there are no counts */
+  showCounts(summary: Summary | undefined): void;
+}
+
+export function campaignRow(campaign: Campaign): CampaignRow {
+  const { id, name, status } = campaign;
+  const link = make('a', '', name || id);
+  link.href = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
+  link.dataset['id'] = id;
+  const heading = make('th', 'name', link);
+  heading.scope = 'row';
+  const mayHaveCounts = !withoutCounts.has(status);
+  const cells = counts.map(([, label]) => {
+    const cell = make('td', 'number', mayHaveCounts ? '…' : unknown);
+    cell.dataset['label'] = label;
+    return cell;
+  });
+  return {
+    element: make(
+      'tr',
+      '',
+      heading,
+      make('td', 'state', statusBadge(status)),
+      make('td', 'date', date(campaign)),
+      ...cells,
+    ),
+    mayHaveCounts,
+    showCounts: (summary) => {
+      for (const [index, [field]] of counts.entries()) {
+        const value = summary?.[field];
+        const cell = cells[index];
+        if (cell) cell.textContent = typeof value === 'number' ? number(value) : unknown;
+      }
+    },
+  };
+}
+
+export function statusBadge(status: string): HTMLElement {
+  const badge = make('span', 'badge', statusInWords(status));
+  badge.dataset['status'] = status;
+  return badge;
+}
+
+/** What campaigns are sorted by: when it went out, where that is known; else its last change. */
+export const dateOf = ({ last_run_date, modified_date }: Campaign) => last_run_date || modified_date;
+
+function date(campaign: Campaign): HTMLElement {
+  const time = make('time', '', dateInWords(dateOf(campaign)));
+  time.dateTime = dateOf(campaign);
+  time.title = campaign.last_run_date === '' ? 'Last change' : 'Last sent';
+  return time;
+}

@@ -1,0 +1,134 @@
+/**
+ * The view of one campaign: what it is, its counts, and its reports and links in tabs.
+ */
+import type { CampaignDetails, Summary } from '../../client/client.ts';
+import { statusBadge } from './campaign-row.ts';
+import { forgetLinks, loadLinks } from './links.ts';
+import { make, part, say } from './page.ts';
+import { Region, single } from './region.ts';
+import { hasRows, leaveReport, showReport, showTotals } from './report.ts';
+import { titleOf } from './reports.ts';
+import type { CampaignRoute } from './routes.ts';
+import { connect } from './session.ts';
+import { focusTab, showCounts, showTabs } from './tabs.ts';
+import { showTiles } from './tiles.ts';
+import { dateInWords } from './words.ts';
+
+const region = new Region(part('campaign-view'));
+const tilesRegion = new Region(part('tiles-region'));
+
+let shown: CampaignRoute | undefined;
+let details: CampaignDetails | undefined;
+let summary: Summary | undefined;
+
+export function showCampaign(route: CampaignRoute, isForced: boolean): void {
+  const before = shown;
+  const isNew = isForced || before?.id !== route.id;
+  shown = route;
+  if (isNew) start(route.id);
+  showTabs(route.id, route.tab);
+  showTitle();
+  if (route.tab === 'links' || route.tab === 'clicks') loadLinks(route.id);
+  if (route.tab === 'links') leaveReport();
+  else if (isNew || !isSameReport(before, route)) showReport({ ...route, tab: route.tab });
+  if (!isNew) keepFocus();
+}
+
+export function leaveCampaign(): void {
+  shown = undefined;
+  region.stop();
+  tilesRegion.stop();
+  leaveReport();
+  forgetLinks();
+}
+
+const isSameReport = (a: CampaignRoute | undefined, b: CampaignRoute) =>
+  a?.tab === b.tab && a.since === b.since && a.link === b.link;
+
+function start(id: string): void {
+  forgetLinks();
+  details = undefined;
+  summary = undefined;
+  say('campaign-title', 'Campaign');
+  part('about').replaceChildren();
+  // While nothing is known, problems would be told three times.
+  part('campaign-body').hidden = true;
+  showCountsOf();
+  loadDetails(id);
+  loadSummary(id);
+}
+
+function loadDetails(id: string): void {
+  void region
+    .ask({
+      what: 'Loading the campaign',
+      load: (signal) => single(connect().campaign(id, { signal })),
+      show: (campaign) => {
+        details = campaign;
+        showDetails(campaign);
+        showTitle();
+        showCountsOf();
+      },
+      again: () => shown && showCampaign(shown, true),
+    })
+    // Without the details, a report that is held is still worth showing.
+    .then((outcome) => {
+      part('campaign-body').hidden = outcome === 'failed' && !hasRows();
+    });
+}
+
+function loadSummary(id: string): void {
+  void tilesRegion.ask({
+    what: 'Loading counts',
+    load: (signal) => single(connect().summary(id, { signal })),
+    show: (counts) => {
+      summary = counts;
+      showCountsOf();
+    },
+  });
+}
+
+function showCountsOf(): void {
+  showTiles(summary);
+  showCounts(summary);
+  // Only v3 has activities, and there some counts are of different contacts.
+  showTotals(summary, (details?.activities.length ?? 0) > 0);
+}
+
+function showDetails({
+  status,
+  subject,
+  from_name,
+  from_email,
+  created_date,
+  last_run_date,
+  modified_date,
+}: CampaignDetails): void {
+  const from = [from_name, from_email && (from_name ? `<${from_email}>` : from_email)].filter(Boolean).join(' ');
+  const facts: readonly (readonly [string, string | Node])[] = [
+    ['Status', statusBadge(status)],
+    ['Subject', subject],
+    ['From', from],
+    ['Last sent', last_run_date && `${dateInWords(last_run_date)} UTC`],
+    ['Created', created_date && `${dateInWords(created_date)} UTC`],
+    ['Changed', modified_date && `${dateInWords(modified_date)} UTC`],
+  ];
+  part('about').replaceChildren(
+    ...facts
+      .filter(([, value]) => value !== '')
+      .map(([name, value]) => make('div', '', make('dt', '', name), make('dd', '', value))),
+  );
+}
+
+function showTitle(): void {
+  if (!shown) return;
+  const name = details?.name || `Campaign ${shown.id}`;
+  say('campaign-title', name);
+  document.title = `${name} · ${titleOf[shown.tab]} · Sendgate`;
+}
+
+/** A link that was followed may be gone, and the focus with it. */
+function keepFocus(): void {
+  const focused = document.activeElement;
+  if (!focused || focused === document.body || !focused.checkVisibility()) focusTab();
+}

@@ -1,0 +1,146 @@
+/**
+ * The tab of a report: its rows as they are scrolled, a chart, exports, and the request to copy.
+ */
+import type { Summary } from '../../client/client.ts';
+import { commandIn } from './command.ts';
+import { exportButtons } from './export.ts';
+import { addressOfClicks, linkOf, onLinks } from './links.ts';
+import { part, say } from './page.ts';
+import { first, Region } from './region.ts';
+import { reportTable } from './report-rows.ts';
+import { expectedRows, type KnownCounts, totalInWords } from './report-total.ts';
+import { type ReportPage, type ReportRoute, ReportWalk } from './report-walk.ts';
+import { addressOf } from './routes.ts';
+import { baseUrl } from './session.ts';
+import { number, outcomeInWords } from './words.ts';
+
+/** How long a page of the whole report is retried: a long walk meets the limits. */
+const patienceSeconds = 120;
+
+const region = new Region(part('report-panel'));
+const since = part<HTMLInputElement>('since');
+const more = part<HTMLButtonElement>('more');
+const whole = part<HTMLButtonElement>('whole');
+const progress = part<HTMLProgressElement>('walk-progress');
+const showCommand = commandIn(part('report-command'));
+
+let walk: ReportWalk | undefined;
+let counts: Omit<KnownCounts, 'link'> = { summary: undefined, areOfContacts: false };
+
+const table = reportTable(() => {
+  if (walk?.hasBegun && !walk.isAll && !walk.isFull && !region.isBusy && !region.hasFailed) loadNext();
+});
+
+export const hasRows = () => (walk?.received ?? 0) > 0;
+
+/** Shows a report from its first page. */
+export function showReport(route: ReportRoute): void {
+  leaveReport();
+  walk = new ReportWalk(route);
+  since.value = route.since;
+  part('since-all').hidden = route.since === '';
+  showLink();
+  const query = new URLSearchParams(walk.query);
+  showCommand(`${baseUrl}${walk.path}${query.size === 0 ? '' : `?${query}`}`);
+  loadNext();
+}
+
+export function leaveReport(): void {
+  region.stop();
+  walk = undefined;
+  part('walk').hidden = true;
+  part('report-answer').hidden = true;
+}
+
+/** @param summary undefined while it is not known */
+export function showTotals(summary: Summary | undefined, areOfContacts: boolean): void {
+  counts = { summary, areOfContacts };
+  showState();
+}
+
+function loadNext(): void {
+  const shown = walk;
+  if (!shown) return;
+  const load = (signal: AbortSignal) => first(1, shown.pages(signal, 0));
+  void region.ask({ what: `Loading ${shown.route.tab}`, load, show: add, again: loadNext }).then(showState);
+}
+
+function loadWhole(): void {
+  const shown = walk;
+  if (!shown) return;
+  const load = (signal: AbortSignal) => shown.pages(signal, patienceSeconds);
+  const asking = region.ask({ what: `Loading all ${shown.route.tab}`, load, show: add, again: loadWhole });
+  part('walk').hidden = false;
+  showState();
+  part('walk-cancel').focus();
+  void asking.then((outcome) => {
+    if (outcome !== 'aborted') endWhole();
+  });
+}
+
+function endWhole(): void {
+  const hadFocus = part('walk').contains(document.activeElement);
+  part('walk').hidden = true;
+  showState();
+  if (hadFocus) (whole.hidden ? part('scroll') : whole).focus({ preventScroll: true });
+}
+
+function add(page: ReportPage): void {
+  if (!walk) return;
+  walk.add(page);
+  say('outcome', outcomeInWords(page.cacheStatus, page.ageSeconds));
+  showState();
+  table.show(walk.rows);
+}
+
+function showState(): void {
+  if (!walk?.hasBegun) return;
+  const { isAll, isFull, received, route } = walk;
+  const total = expectedRows(walk, { ...counts, link: linkOf(route.link) });
+  part('report-answer').hidden = false;
+  say('total', totalInWords(walk, total));
+  walk.timeline.show(route.tab, isAll);
+  more.hidden = isAll || isFull || region.isBusy;
+  whole.hidden = isAll || region.isBusy;
+  say('walk-text', `${number(received)}${total === undefined ? '' : ` of ${number(total)}`}`);
+  progress.max = Math.max(1, total ?? 1);
+  if (total === undefined) progress.removeAttribute('value');
+  else progress.value = received;
+}
+
+/** Names the link whose clicks are shown, and leads back to all. */
+function showLink(): void {
+  const { link = '', id = '' } = walk?.route ?? {};
+  part('link').hidden = link === '';
+  say('link-url', linkOf(link)?.url ?? link);
+  part<HTMLAnchorElement>('link-all').href = addressOfClicks(id, '');
+}
+
+function showSince(date: string): void {
+  if (walk) location.hash = addressOf({ ...walk.route, since: date });
+}
+
+onLinks(() => {
+  showLink();
+  table.refresh();
+  showState();
+});
+part('since-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  showSince(since.value);
+});
+part('since-all').addEventListener('click', () => {
+  since.focus();
+  showSince('');
+});
+more.addEventListener('click', loadNext);
+whole.addEventListener('click', loadWhole);
+part('walk-cancel').addEventListener('click', () => {
+  region.stop();
+  endWhole();
+});
+exportButtons(part('report-exports'), () => {
+  if (!walk) throw new Error('no report is shown');
+  const { path, query, route } = walk;
+  return { path, query, noun: route.tab, total: expectedRows(walk, { ...counts, link: linkOf(route.link) }) };
+});

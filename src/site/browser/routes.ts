@@ -1,0 +1,69 @@
+/**
+ * The address of every view: `#campaigns?q=…&status=…&sort=…`, `#campaign?id=…&report=opens&since=…&link=…`, `#live`.
+ */
+import { isTab, type Tab } from './reports.ts';
+
+export const sorts = ['newest', 'oldest', 'name'] as const;
+export type Sort = (typeof sorts)[number];
+/** Empty: all but deleted ones. */
+const statuses = ['', 'SENT', 'RUNNING', 'SCHEDULED', 'DRAFT', 'DELETED'] as const;
+export type StatusFilter = (typeof statuses)[number];
+
+export interface CampaignsRoute {
+  readonly view: 'campaigns';
+  readonly q: string;
+  readonly status: StatusFilter;
+  readonly sort: Sort;
+}
+
+export interface CampaignRoute {
+  readonly view: 'campaign';
+  readonly id: string;
+  readonly tab: Tab;
+  /** A date; empty for all rows. */
+  readonly since: string;
+  /** The id of a link; empty for all clicks. */
+  readonly link: string;
+}
+
+export type Route = CampaignsRoute | CampaignRoute | { readonly view: 'live' };
+
+/** Reads the fragment of an address. Also those of the first version: `#sends?campaign=…&since=…`. */
+export function parseRoute(hash: string): Route {
+  const [view = '', search = ''] = hash.replace(/^#/, '').split(/\?(.*)/s);
+  const query = new URLSearchParams(search);
+  const value = (name: string) => query.get(name)?.trim() ?? '';
+  const id = value(view === 'sends' ? 'campaign' : 'id');
+  if (view === 'live') return { view };
+  if ((view === 'campaign' || view === 'sends') && id !== '') {
+    const report = value('report');
+    const tab = isTab(report) ? report : 'sends';
+    const since = tab === 'links' ? '' : value('since');
+    return { view: 'campaign', id, tab, since, link: tab === 'clicks' ? value('link') : '' };
+  }
+  const sort = sorts.find((name) => name === value('sort')) ?? 'newest';
+  return { view: 'campaigns', q: query.get('q') ?? '', status: statusOf(value('status')), sort };
+}
+
+export const statusOf = (text: string) => statuses.find((status) => status === text.toUpperCase()) ?? '';
+
+/** Formats the fragment of a route, without what is the default. */
+export function addressOf(route: Route): string {
+  const query = new URLSearchParams(
+    Object.entries(parametersOf(route)).filter(([name, value]) => value !== '' && defaults[name] !== value),
+  );
+  return `#${route.view}${query.size === 0 ? '' : `?${query}`}`;
+}
+
+const defaults: Readonly<Record<string, string>> = { sort: 'newest', report: 'sends' };
+
+function parametersOf(route: Route): Readonly<Record<string, string>> {
+  switch (route.view) {
+    case 'live':
+      return {};
+    case 'campaigns':
+      return { q: route.q, status: route.status, sort: route.sort };
+    case 'campaign':
+      return { id: route.id, report: route.tab, since: route.since, link: route.link };
+  }
+}

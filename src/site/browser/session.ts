@@ -1,0 +1,23 @@
+/**
+ * Who asks: the address of Sendgate and the team's token, which is kept nowhere but in its field.
+ */
+import { type Client, createClient } from '../../client/client.ts';
+import { part } from './page.ts';
+
+export const baseUrl = new URL('.', location.href).href;
+
+const token = part<HTMLInputElement>('token');
+
+/** @param patienceSeconds 0: errors show at once, and the person decides whether to wait */
+export function connect(patienceSeconds = 0): Client {
+  return createClient({ baseUrl, patienceSeconds, ...(token.value === '' ? {} : { token: token.value }) });
+}
+
+export const authorization = (): Readonly<Record<string, string>> =>
+  token.value === '' ? {} : { authorization: `Bearer ${token.value}` };
+
+export function onTokenChange(listener: () => void): void {
+  token.addEventListener('change', listener);
+}
+
+part('token-form').addEventListener('submit', (event) => event.preventDefault());
