@@ -31,6 +31,8 @@ const waiting = [
 /** Suites of more than ten seconds that compute. */
 const computing = [
   'explorer',
+  'explorer-reports',
+  'explorer-campaigns',
   'ids',
   'process',
   'shared-ids',

@@ -19,7 +19,7 @@ export interface Client {
 /** The policy of visitors of the site. No team can have this name. */
 const sitePolicy = '(site)';
 
-/** Files of the site per address and minute: enough to open the explorer fifty times. They cost no call. */
+/** Files of the site per address and minute: enough to open the explorer twenty times. They cost no call. */
 const siteRequestsPerMinute = 600;
 
 /**

@@ -10,7 +10,7 @@ import { hasRows, leaveReport, showReport, showTotals } from './report.ts';
 import { titleOf } from './reports.ts';
 import type { CampaignRoute } from './routes.ts';
 import { connect } from './session.ts';
-import { focusTab, showCounts, showTabs } from './tabs.ts';
+import { focusTab, showTabs } from './tabs.ts';
 import { showTiles } from './tiles.ts';
 import { dateInWords } from './words.ts';
 
@@ -26,7 +26,7 @@ export function showCampaign(route: CampaignRoute, isForced: boolean): void {
   const isNew = isForced || before?.id !== route.id;
   shown = route;
   if (isNew) start(route.id);
-  showTabs(route.id, route.tab);
+  showTabs(route);
   showTitle();
   if (route.tab === 'links' || route.tab === 'clicks') loadLinks(route.id);
   if (route.tab === 'links') leaveReport();
@@ -53,7 +53,7 @@ function start(id: string): void {
   part('about').replaceChildren();
   // While nothing is known, problems would be told three times.
   part('campaign-body').hidden = true;
-  showCountsOf();
+  showSummary();
   loadDetails(id);
   loadSummary(id);
 }
@@ -67,7 +67,6 @@ function loadDetails(id: string): void {
         details = campaign;
         showDetails(campaign);
         showTitle();
-        showCountsOf();
       },
       again: () => shown && showCampaign(shown, true),
     })
@@ -83,16 +82,14 @@ function loadSummary(id: string): void {
     load: (signal) => single(connect().summary(id, { signal })),
     show: (counts) => {
       summary = counts;
-      showCountsOf();
+      showSummary();
     },
   });
 }
 
-function showCountsOf(): void {
+function showSummary(): void {
   showTiles(summary);
-  showCounts(summary);
-  // Only v3 has activities, and there some counts are of different contacts.
-  showTotals(summary, (details?.activities.length ?? 0) > 0);
+  showTotals(summary);
 }
 
 function showDetails({
@@ -105,18 +102,16 @@ function showDetails({
   modified_date,
 }: CampaignDetails): void {
   const from = [from_name, from_email && (from_name ? `<${from_email}>` : from_email)].filter(Boolean).join(' ');
-  const facts: readonly (readonly [string, string | Node])[] = [
+  const facts: readonly (readonly [string, string | Node | false])[] = [
     ['Status', statusBadge(status)],
     ['Subject', subject],
     ['From', from],
     ['Last sent', last_run_date && `${dateInWords(last_run_date)} UTC`],
     ['Created', created_date && `${dateInWords(created_date)} UTC`],
-    ['Changed', modified_date && `${dateInWords(modified_date)} UTC`],
+    ['Changed', modified_date !== last_run_date && `${dateInWords(modified_date)} UTC`],
   ];
   part('about').replaceChildren(
-    ...facts
-      .filter(([, value]) => value !== '')
-      .map(([name, value]) => make('div', '', make('dt', '', name), make('dd', '', value))),
+    ...facts.flatMap(([name, value]) => (value ? [make('div', '', make('dt', '', name), make('dd', '', value))] : [])),
   );
 }
 

@@ -2,15 +2,15 @@
  * The list of campaigns: the newest 500, more on request; searched, filtered and sorted.
  */
 import type { Campaign, ReceivedPage } from '../../client/client.ts';
-import { type CampaignRow, campaignRow, dateOf } from './campaign-row.ts';
+import { campaignRow } from './campaign-row.ts';
 import { commandIn } from './command.ts';
 import { Counts } from './counts.ts';
 import { exportButtons } from './export.ts';
+import { found, foundInWords, type Loaded } from './found-campaigns.ts';
 import { part, say } from './page.ts';
 import { Region } from './region.ts';
-import { addressOf, type CampaignsRoute, parseRoute, type Sort, sorts, statusOf } from './routes.ts';
+import { addressOf, type CampaignsRoute, parseRoute, sorts, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
-import { number, statusInWords } from './words.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
@@ -23,11 +23,6 @@ const more = part<HTMLButtonElement>('campaigns-more');
 const region = new Region(part('campaigns-view'));
 const counts = new Counts(part('campaigns-counts'));
 const showCommand = commandIn(part('campaigns-command'));
-
-interface Loaded {
-  readonly campaign: Campaign;
-  readonly row: CampaignRow;
-}
 
 let route: CampaignsRoute = { view: 'campaigns', q: '', status: '', sort: 'newest' };
 /** By id: a campaign that moves between two pages while they load comes twice. */
@@ -96,44 +91,15 @@ function add(campaign: Campaign): void {
 
 function showRows(): void {
   if (part('campaigns-view').hidden) return;
-  const found = sorted(matching());
-  part('campaigns-rows').replaceChildren(...found.map(({ row }) => row.element));
-  for (const { campaign, row } of found) {
+  const shown = found(loaded.values(), route);
+  part('campaigns-rows').replaceChildren(...shown.map(({ row }) => row.element));
+  for (const { campaign, row } of shown) {
     if (row.mayHaveCounts) counts.watch(row.element, campaign.id, row.showCounts);
   }
-  part('campaigns-answer').hidden = found.length === 0;
+  part('campaigns-answer').hidden = shown.length === 0;
   more.hidden = isComplete || region.isBusy || region.hasFailed || loaded.size === 0;
-  say('campaigns-total', inWords(found.length));
+  say('campaigns-total', foundInWords(shown.length, loaded.size, isComplete, route));
   showCommand(`${baseUrl}campaigns${route.status === '' ? '' : `?status=${route.status}`}`);
-}
-
-function matching(): Loaded[] {
-  const words = route.q.toLowerCase().split(/\s+/);
-  return [...loaded.values()].filter(({ campaign }) => {
-    const name = campaign.name.toLowerCase();
-    return words.every((word) => name.includes(word));
-  });
-}
-
-const orders: Readonly<Record<Sort, (a: Campaign, b: Campaign) => number>> = {
-  newest: (a, b) => compare(dateOf(b), dateOf(a)),
-  oldest: (a, b) => compare(dateOf(a), dateOf(b)),
-  name: (a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }),
-};
-/** Dates are canonical, so they compare as strings. */
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-
-const sorted = (found: Loaded[]) => found.sort((a, b) => orders[route.sort](a.campaign, b.campaign));
-
-function inWords(found: number): string {
-  const what = route.status === '' ? 'campaigns' : `campaigns with the status ${statusInWords(route.status)}`;
-  if (loaded.size === 0) {
-    return isComplete ? `There are no ${what}.` : '';
-  }
-  const all = isComplete ? `${number(loaded.size)} ${what}` : `the newest ${number(loaded.size)} ${what}`;
-  if (route.q.trim() === '') return isComplete ? `All ${all}.` : `The newest ${number(loaded.size)} ${what}.`;
-  if (found === 0) return `None of ${isComplete ? 'the ' : ''}${all} has “${route.q.trim()}” in its name.`;
-  return `${number(found)} of ${all}.`;
 }
 
 function go(change: Partial<CampaignsRoute>): void {

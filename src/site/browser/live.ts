@@ -9,6 +9,8 @@ import { connect } from './session.ts';
 import { inWords, number, percent } from './words.ts';
 
 const everyMs = 2_000;
+/** Long enough to read the problem. */
+const afterFailureMs = 15_000;
 /** Ten minutes. */
 const maxPoints = 300;
 const region = new Region(part('live-view'));
@@ -33,14 +35,15 @@ export function watch(isWanted: boolean): void {
 }
 
 async function look(): Promise<void> {
+  clearTimeout(timer);
   const outcome = await region.ask({
-    what: last ? '' : 'Loading figures',
+    what: last ? undefined : 'Loading figures',
     load: (signal) => single(connect().status({ signal })),
     show,
     again: () => void look(),
   });
-  clearTimeout(timer);
-  if (outcome !== 'aborted') timer = setTimeout(() => void look(), everyMs);
+  if (outcome === 'aborted') return;
+  timer = setTimeout(() => void look(), outcome === 'done' ? everyMs : afterFailureMs);
 }
 
 function show(status: Status): void {

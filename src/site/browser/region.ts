@@ -8,8 +8,8 @@ import { ProblemBox } from './problem.ts';
 export type Outcome = 'done' | 'failed' | 'aborted';
 
 export interface Question<T> {
-  /** What loads: `Loading campaigns`. */
-  readonly what: string;
+  /** What loads: `Loading campaigns`. Undefined: what is shown is only brought up to date. */
+  readonly what: string | undefined;
   readonly load: (signal: AbortSignal) => AsyncIterable<T>;
   readonly show: (value: T) => void;
   /** What "Try again" does. Default asks again. */
@@ -41,7 +41,7 @@ export class Region {
     this.stop();
     const controller = new AbortController();
     this.#current = controller;
-    this.#loading.start(question.what);
+    if (question.what !== undefined) this.#loading.start(question.what);
     try {
       return await this.#follow(question, controller.signal);
     } finally {

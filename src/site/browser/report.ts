@@ -8,7 +8,7 @@ import { addressOfClicks, linkOf, onLinks } from './links.ts';
 import { part, say } from './page.ts';
 import { first, Region } from './region.ts';
 import { reportTable } from './report-rows.ts';
-import { expectedRows, type KnownCounts, totalInWords } from './report-total.ts';
+import { expectedRows, totalInWords } from './report-total.ts';
 import { type ReportPage, type ReportRoute, ReportWalk } from './report-walk.ts';
 import { addressOf } from './routes.ts';
 import { baseUrl } from './session.ts';
@@ -25,7 +25,7 @@ const progress = part<HTMLProgressElement>('walk-progress');
 const showCommand = commandIn(part('report-command'));
 
 let walk: ReportWalk | undefined;
-let counts: Omit<KnownCounts, 'link'> = { summary: undefined, areOfContacts: false };
+let summary: Summary | undefined;
 
 const table = reportTable(() => {
   if (walk?.hasBegun && !walk.isAll && !walk.isFull && !region.isBusy && !region.hasFailed) loadNext();
@@ -52,9 +52,9 @@ export function leaveReport(): void {
   part('report-answer').hidden = true;
 }
 
-/** @param summary undefined while it is not known */
-export function showTotals(summary: Summary | undefined, areOfContacts: boolean): void {
-  counts = { summary, areOfContacts };
+/** @param known undefined while it is not known */
+export function showTotals(known: Summary | undefined): void {
+  summary = known;
   showState();
 }
 
@@ -96,7 +96,7 @@ function add(page: ReportPage): void {
 function showState(): void {
   if (!walk?.hasBegun) return;
   const { isAll, isFull, received, route } = walk;
-  const total = expectedRows(walk, { ...counts, link: linkOf(route.link) });
+  const total = expectedRows(walk, summary);
   part('report-answer').hidden = false;
   say('total', totalInWords(walk, total));
   walk.timeline.show(route.tab, isAll);
@@ -142,5 +142,5 @@ part('walk-cancel').addEventListener('click', () => {
 exportButtons(part('report-exports'), () => {
   if (!walk) throw new Error('no report is shown');
   const { path, query, route } = walk;
-  return { path, query, noun: route.tab, total: expectedRows(walk, { ...counts, link: linkOf(route.link) }) };
+  return { path, query, noun: route.tab, total: expectedRows(walk, summary) };
 });

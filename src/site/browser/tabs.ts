@@ -1,19 +1,14 @@
 /**
  * The tabs of a campaign. Arrow keys move between them; Enter or Space opens one, as each costs a call.
  */
-import type { Summary } from '../../client/client.ts';
 import { make, part } from './page.ts';
 import { type Tab, tabs, titleOf } from './reports.ts';
-import { addressOf } from './routes.ts';
-import { number } from './words.ts';
+import { addressOf, type CampaignRoute } from './routes.ts';
 
 const list = part('tabs');
-const counts = new Map<Tab, HTMLElement>();
 
 const elements = tabs.map((tab) => {
-  const count = make('span', 'count');
-  counts.set(tab, count);
-  const element = make('a', '', titleOf[tab], ' ', count);
+  const element = make('a', '', titleOf[tab]);
   element.id = `tab-${tab}`;
   element.setAttribute('role', 'tab');
   element.setAttribute('aria-controls', panelOf(tab));
@@ -25,10 +20,11 @@ function panelOf(tab: Tab): 'links-panel' | 'report-panel' {
   return tab === 'links' ? 'links-panel' : 'report-panel';
 }
 
-export function showTabs(id: string, current: Tab): void {
+/** A date stays chosen from one report to the next. */
+export function showTabs({ id, tab: current, since }: CampaignRoute): void {
   for (const { tab, element } of elements) {
     const isCurrent = tab === current;
-    element.href = addressOf({ view: 'campaign', id, tab, since: '', link: '' });
+    element.href = addressOf({ view: 'campaign', id, tab, since: tab === 'links' ? '' : since, link: '' });
     element.setAttribute('aria-selected', String(isCurrent));
     element.tabIndex = isCurrent ? 0 : -1;
   }
@@ -36,14 +32,6 @@ export function showTabs(id: string, current: Tab): void {
     part(panel).hidden = panel !== panelOf(current);
   }
   part('report-panel').setAttribute('aria-labelledby', `tab-${current}`);
-}
-
-/** @param summary undefined while it is not known */
-export function showCounts(summary: Summary | undefined): void {
-  for (const [tab, element] of counts) {
-    const count = tab === 'links' ? undefined : summary?.[tab];
-    element.textContent = typeof count === 'number' ? number(count) : '';
-  }
 }
 
 /** Focuses the open tab. */

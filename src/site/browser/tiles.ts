@@ -18,6 +18,7 @@ const tiles: readonly Tile[] = [
   { label: 'Sent', count: 'sends', of: {} },
   { label: 'Opened', count: 'opens', of: ofSent },
   { label: 'Clicked', count: 'clicks', of: { ...ofSent, opens: 'of opened' } },
+  { label: 'Forwarded', count: 'forwards', of: ofSent },
   { label: 'Bounced', count: 'bounces', of: ofSent },
   { label: 'Unsubscribed', count: 'unsubscribes', of: ofSent },
 ];
@@ -30,7 +31,7 @@ export function showTiles(summary: Summary | undefined): void {
 
 function ageInWords({ spam_count: spam, as_of }: Summary): string {
   const reports = spam === null ? '' : ` · ${number(spam)} ${spam === 1 ? 'report' : 'reports'} of spam`;
-  return `Counts as of ${dateInWords(as_of)} UTC${reports}`;
+  return `Counts as of ${dateInWords(as_of)} UTC, opened and clicked by contacts${reports}`;
 }
 
 function element({ label, count, of }: Tile, summary: Summary | undefined): HTMLElement {
@@ -50,7 +51,7 @@ function element({ label, count, of }: Tile, summary: Summary | undefined): HTML
       '',
       value === undefined ? unknown : number(value),
       make('span', 'track', bar),
-      make('small', '', rates.join(' · ')),
+      ...rates.map((rate) => make('small', '', rate)),
     ),
   );
 }

@@ -3,7 +3,7 @@
  */
 import { chart } from './charts.ts';
 import { part, say } from './page.ts';
-import { dateInWords, number } from './words.ts';
+import { allOf, dateInWords, number } from './words.ts';
 
 const hourSeconds = 3_600;
 const daySeconds = 24 * hourSeconds;
@@ -40,7 +40,7 @@ export class Timeline {
     const buckets = isByDay ? this.#buckets(daySeconds) : this.#buckets(hourSeconds);
     const busiest = buckets.reduce((most, bucket) => (bucket.count > most.count ? bucket : most));
     const at = dateInWords(new Date(busiest.startSeconds * 1000).toISOString()).slice(0, isByDay ? 10 : 16);
-    const of = isWhole ? `All ${number(this.#rows)} ${noun}` : `The newest ${number(this.#rows)} ${noun}`;
+    const of = isWhole ? allOf(this.#rows, noun) : `The newest ${number(this.#rows)} ${noun}`;
     say('timeline-caption', `${of} by ${isByDay ? 'day' : 'hour'} (UTC). Most at ${at}: ${number(busiest.count)}.`);
     plot.show(
       buckets.map(({ startSeconds }) => startSeconds),

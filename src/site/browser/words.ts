@@ -2,6 +2,10 @@
  * Turns headers, numbers and dates into plain words.
  */
 
+/** `All 12 opens`, `1 open`. @param plural ends with an s */
+export const allOf = (count: number, plural: string) =>
+  count === 1 ? `1 ${plural.slice(0, -1)}` : `All ${number(count)} ${plural}`;
+
 /** Stands for an empty value. */
 export const unknown = '–';
 

@@ -1,0 +1,276 @@
+/**
+ * A campaign in the explorer: its counts, its reports row by row and as a whole, its links.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { dayMs, explorer, hold, violations } from './support/explorer.ts';
+import { until } from './support/harness.ts';
+
+const it = explorer();
+const rows = (page: Page) => page.locator('#rows tr');
+const column = (page: Page, kind: string) => page.locator(`#rows td.${kind}`).allTextContents();
+const scrollTo = (page: Page, row: number) =>
+  page.locator('#scroll').evaluate((element, index) => {
+    const height = element.querySelector('tbody tr')?.getBoundingClientRect().height ?? 0;
+    element.scrollTo(0, index * height);
+  }, row);
+const tab = (page: Page, name: string) => page.getByRole('tab', { name });
+const address = (tab: string, more = '') => `/#campaign?id=1&report=${tab}${more}`;
+const headings = (page: Page) => page.locator('#scroll th').allTextContents();
+const curl = (page: Page) => page.locator('#report-command code').textContent();
+
+describe('a campaign', () => {
+  test.each(['v2', 'v3'] as const)('says what it is, and its counts with rates (%s)', async (api) => {
+    const campaign = {
+      ...{ name: 'Spring sale', subject: 'Twenty per cent off', fromName: 'Greenleaf', fromEmail: 'news@example.com' },
+      ...{ size: 2_000, newestMs: Date.parse('2026-03-04T05:06:07Z'), createdMs: Date.parse('2026-03-01T10:00:00Z') },
+    };
+    const page = await it.open(address('sends'), { api, campaigns: [campaign] });
+    await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
+    await page.getByText('All 2,000 sends.').or(page.getByText('500 of 2,000 sends.')).waitFor();
+    const facts = await page.locator('#about div').allTextContents();
+    expect(facts.slice(0, 5)).toEqual([
+      'StatusSent',
+      'SubjectTwenty per cent off',
+      'FromGreenleaf <news@example.com>',
+      'Last sent2026-03-04 05:06 UTC',
+      'Created2026-03-01 10:00 UTC',
+    ]);
+    await page.getByText(/^Counts as of 20\d\d-/).waitFor();
+    expect(await page.locator('#tiles .tile').allInnerTexts()).toEqual([
+      expect.stringMatching(/^Sent\s+2,000\s*$/),
+      expect.stringMatching(/^Opened\s+750\s+37\.5 % of sent$/),
+      expect.stringMatching(/^Clicked\s+188\s+9\.4 % of sent\s+25\.1 % of opened$/),
+      expect.stringMatching(/^Forwarded\s+7\s+0\.3 % of sent$/),
+      expect.stringMatching(/^Bounced\s+62\s+3\.1 % of sent$/),
+      expect.stringMatching(/^Unsubscribed\s+15\s+0\.8 % of sent$/),
+    ]);
+    expect(await page.title()).toBe('Spring sale · Sends · Sendgate');
+  });
+
+  test('costs one call for what it is, its counts and its links, and one for a page', async () => {
+    const page = await it.open(address('clicks'), { campaigns: [{ size: 2_000 }] });
+    await page.getByText('All 250 clicks.').waitFor();
+    await tab(page, 'Links').click();
+    await page.getByText('4 links with 250 clicks.', { exact: false }).waitFor();
+    expect(it.sendgate.sandbox.callCount).toBe(2);
+  });
+});
+
+describe('a report', () => {
+  test('is shown page by page as it is scrolled, down to the last row, with few rows in the page', async () => {
+    const page = await it.open(address('sends'), { campaigns: [{ size: 1_234 }] });
+    await page.getByText('500 of 1,234 sends.').waitFor();
+    expect(await page.locator('#outcome').textContent()).toBe('Fresh from Constant Contact.');
+    const seen = new Map<number, string>();
+    for (let row = 0; row < 1_260; row += 20) {
+      await scrollTo(page, row);
+      const found = await page.evaluate(() =>
+        new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() =>
+          [...document.querySelectorAll<HTMLTableRowElement>('#rows tr')].map(
+            (tr) => [Number(tr.ariaRowIndex) - 2, tr.cells[0]?.textContent ?? ''] as const,
+          ),
+        ),
+      );
+      expect(found.length).toBeLessThan(80);
+      for (const [index, email] of found) seen.set(index, email);
+      if (row % 400 === 0) await page.locator('#report-panel:not([aria-busy])').waitFor();
+    }
+    await page.getByText('All 1,234 sends.').waitFor();
+    const all = Array.from({ length: 1_234 }, (_, index) => index);
+    expect([...seen.keys()].sort((a, b) => a - b)).toEqual(all);
+    const { results } = await it.sendgate.page('/campaigns/1/sends');
+    expect(all.slice(0, 500).map((index) => seen.get(index))).toEqual(results.map((row) => row.email_address));
+    expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/sends'`);
+  });
+
+  test.each([
+    ['opens', ['Email address', 'Open date (UTC)', 'Contact']],
+    ['clicks', ['Email address', 'Click date (UTC)', 'Link', 'Contact']],
+    [
+      'bounces',
+      ['Email address', 'Bounce date (UTC)', 'Bounce code', 'Bounce description', 'Bounce message', 'Contact'],
+    ],
+    ['forwards', ['Email address', 'Forward date (UTC)', 'Contact']],
+    [
+      'unsubscribes',
+      ['Email address', 'Unsubscribe date (UTC)', 'Unsubscribe source', 'Unsubscribe reason', 'Contact'],
+    ],
+  ] as const)('has its own columns: %s', async (report, columns) => {
+    const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 2_560 }] });
+    await tab(page, report).click();
+    await page.getByText(new RegExp(`^(All|The newest) [\\d,]+ ${report}\\.$`)).waitFor();
+    expect(await headings(page)).toEqual(columns);
+    const { results } = await it.sendgate.page(`/campaigns/1/${report}`);
+    expect((await column(page, 'address'))[0]).toBe(results[0]?.email_address);
+    expect(page.url()).toBe(`${it.sendgate.url}${address(report)}`);
+    expect(await violations(page)).toEqual([]);
+    await page.goBack();
+    await page.getByText('500 of 2,560 sends.').waitFor();
+  });
+
+  test('with odd rows is shown too, and charted without those that have no date', async () => {
+    const odd = { 0: 'null-date', 1: 'no-address', 2: 'null-contact' } as const;
+    const campaigns = [
+      { size: 3, odd },
+      { size: 1, odd: { 0: 'null-date' } as const },
+    ];
+    const page = await it.open(address('sends'), { campaigns });
+    await page.getByText('All 3 sends.').waitFor();
+    const empty = (await rows(page).locator('td').allTextContents()).map((text) => text === '–');
+    expect(empty).toEqual([false, true, false, true, false, false, false, false, true]);
+    expect(await page.locator('#timeline-chart canvas').isVisible()).toBe(true);
+    await page.goto(`${it.sendgate.url}/#campaign?id=2`);
+    await page.getByText('1 send.').waitFor();
+    expect(await page.locator('#timeline').isVisible()).toBe(false);
+  });
+
+  test('without rows says so, and has no chart', async () => {
+    const page = await it.open(address('forwards'), { campaigns: [{ size: 100 }] });
+    await page.getByText('No forwards.').waitFor();
+    expect(await page.locator('#timeline').isVisible()).toBe(false);
+    expect(await page.locator('#scroll').isVisible()).toBe(false);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test('can be shown from a day on, and the address says so', async () => {
+    const page = await it.open(address('sends'), { campaigns: [{ size: 300, spacingMs: 3_600_000 }] });
+    await page.getByText('All 300 sends.').waitFor();
+    const day = new Date(Date.now() - 34 * dayMs).toISOString().slice(0, 10);
+    await page.getByLabel('On or after').fill(day);
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText(new RegExp(`^All [12]?\\d\\d sends since ${day}\\.$`)).waitFor();
+    const total = (await page.locator('#total').textContent()) ?? '';
+    expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/sends?created_since=${day}'`);
+    const copy = await it.context.newPage();
+    // An address of the first version.
+    await copy.goto(`${it.sendgate.url}/#sends?campaign=1&since=${day}`);
+    await copy.getByText(total).waitFor();
+    expect(copy.url()).toBe(page.url());
+    await page.getByRole('button', { name: 'Any date' }).click();
+    await page.getByText('All 300 sends.').waitFor();
+  });
+
+  test('of clicks can be that of one link, which the links lead to', async () => {
+    const page = await it.open(address('links'), { campaigns: [{ size: 2_000 }] });
+    await page.getByText('4 links with 250 clicks.', { exact: false }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    const counts = await page.locator('#links-rows td:nth-child(2)').allTextContents();
+    expect(counts).toEqual(['125', '63', '31', '31']);
+    await page.getByRole('link', { name: 'https://www.example.com/catalogue?campaign=1' }).click();
+    await page.getByText('All 63 clicks on this link.').waitFor();
+    expect(await tab(page, 'Clicks').getAttribute('aria-selected')).toBe('true');
+    expect(await page.locator('#link-url').textContent()).toBe('https://www.example.com/catalogue?campaign=1');
+    expect(new Set(await column(page, 'other'))).toEqual(new Set(['https://www.example.com/catalogue?campaign=1']));
+    expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/clicks?link_id=2'`);
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('link', { name: 'Show all clicks' }).click();
+    await page.getByText('All 250 clicks.').waitFor();
+  });
+
+  test('is charted as a whole on request, with progress; cancelling keeps what has arrived', async () => {
+    const page = await it.open(address('sends'), { campaigns: [{ size: 5_000, spacingMs: 60_000 }] });
+    await page.getByText('500 of 5,000 sends.').waitFor();
+    await page.getByText(/^The newest 500 sends by hour \(UTC\)\. Most at /).waitFor();
+    let pages = 0;
+    // The third never arrives.
+    await page.route(/next=/, (route) => (++pages < 3 ? route.continue() : undefined));
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('1,500 of 5,000', { exact: true }).waitFor();
+    expect(await page.locator('#walk-progress').evaluate((bar: HTMLProgressElement) => bar.value)).toBe(1_500);
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('1,500 of 5,000 sends.').waitFor();
+    expect(await page.locator('#report-panel').getAttribute('aria-busy')).toBe(null);
+    await page.unroute(/next=/);
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('All 5,000 sends.').waitFor();
+    await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
+  });
+
+  test('of 100,000 opens stays fluid: scrolled, and charted as a whole', async () => {
+    const page = await it.open(address('opens'), {
+      campaigns: [{ size: 184_000, reports: { opens: { size: 101_000 } } }],
+      prepare: (page) =>
+        page.addInitScript(() => {
+          const tasks: number[] = [];
+          Object.assign(globalThis, { longTasks: tasks });
+          new PerformanceObserver((list) => {
+            for (const { duration } of list.getEntries()) tasks.push(Math.round(duration));
+          }).observe({ type: 'longtask', buffered: true });
+        }),
+    });
+    await page.getByText('The newest 500 opens.').waitFor();
+    for (let loaded = 500; loaded <= 5_000; loaded += 500) {
+      await page.getByText(`The newest ${loaded.toLocaleString('en')} opens.`).waitFor();
+      await scrollTo(page, loaded);
+    }
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    // The table keeps the newest; the chart is of all.
+    await page.getByText('The newest 100,000 of 101,000 opens: export the report for all.').waitFor();
+    await page.getByText(/^All 101,000 opens by day \(UTC\)\. Most at /).waitFor();
+    await scrollTo(page, 99_999);
+    await page.locator('#rows tr[aria-rowindex="100001"]').waitFor();
+    expect(await page.locator('*').count()).toBeLessThan(1_000);
+    const longTasks = await page.evaluate(() => (globalThis as unknown as { longTasks: number[] }).longTasks);
+    expect(Math.max(0, ...longTasks)).toBeLessThan(500);
+  }, 120_000);
+
+  test('that arrives late is not shown in place of what was chosen since', async () => {
+    const page = await it.open('/#live', { campaigns: [{ size: 100 }, { size: 200, name: 'Second' }] });
+    const late = await hold(page, /\/campaigns\/1/);
+    await page.goto(`${it.sendgate.url}/#campaign?id=1`);
+    await until(() => late.held.length >= 3, 'the campaign, its counts and its sends are asked for');
+    await page.goto(`${it.sendgate.url}/#campaign?id=2&report=opens`);
+    await page.getByText('All 100 opens.').waitFor();
+    await late.release();
+    await tab(page, 'Sends').click();
+    await page.getByText('All 200 sends.').waitFor();
+    expect(await page.getByRole('heading', { level: 1 }).filter({ visible: true }).textContent()).toBe('Second');
+  });
+});
+
+describe('an export', () => {
+  test.each(['csv', 'ndjson'] as const)('as %s is complete', async (format) => {
+    const page = await it.open(address('opens'), { campaigns: [{ size: 9_000 }] });
+    await page.getByText('The newest 500 opens.').waitFor();
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: `Export as ${format.toUpperCase()}` }).click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toBe(`campaign-1-opens.${format}`);
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(lines.length).toBe(format === 'csv' ? 4_501 : 4_500);
+    await page.getByText(`Saved campaign-1-opens.${format}: 4,500 opens.`).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Close' }).click();
+    expect(await page.locator('#export').isVisible()).toBe(false);
+  });
+
+  test('shows its progress, can be cancelled, and saves no incomplete file', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '5', SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' };
+    const page = await it.open(address('sends'), { env, campaigns: [{ size: 50_000 }] });
+    await rows(page).first().waitFor();
+    await page.getByText('500 of 50,000 sends.').waitFor();
+    let downloads = 0;
+    page.on('download', () => downloads++);
+    await page.getByRole('button', { name: 'Export as NDJSON' }).click();
+    await page.getByText(/^Exporting sends: \d,\d00 of 50,000$/).waitFor();
+    const bar = page.locator('#export-progress');
+    expect(await bar.getAttribute('max')).toBe('50000');
+    expect(Number(await bar.getAttribute('value'))).toBeGreaterThan(0);
+    expect(await violations(page)).toEqual([]);
+    // It goes on in other views.
+    await page.getByRole('link', { name: 'Live' }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Cancelled: nothing was saved.').waitFor();
+    await page.goBack();
+    await page.getByRole('button', { name: 'Export as CSV' }).click();
+    await page.getByText(/^Exporting sends: .* of 50,000$/).waitFor();
+    it.sendgate.sandbox.fault({ kind: 'status', status: 500 });
+    await page.locator('#export').getByRole('heading', { name: 'Sendgate cannot be reached' }).waitFor();
+    expect(downloads).toBe(0);
+  });
+});
