@@ -3,6 +3,26 @@
  * the order of headers included.
  */
 
+/** One recorded request, and the status of its answer now. */
+interface Replayed {
+  readonly target: string;
+  readonly status: string | undefined;
+}
+
+/** The summary has moved, and has further counts: its old path leads there. Who is refused before that still is. */
+export const hasMoved = ({ target, status }: Replayed): boolean =>
+  /\/sends\/summary(\?|$)/.test(target) && status === 'HTTP/1.1 308 Permanent Redirect';
+
+/** The directory and a campaign: there were none. */
+export const isNewResource = (target: string): boolean => /^\/campaigns(\/\d+)?\/?$/.test(target);
+
+/**
+ * Bodies that are others on purpose. There are more resources to describe; and the moved summary's calls are no longer made, so that
+ * the counts in a status behind it are lower.
+ */
+export const hasOtherBody = (target: string, isBehindSummary: boolean): boolean =>
+  /\/openapi\.json$/.test(target) || (isBehindSummary && /\/status(\?|$)/.test(target));
+
 /** Replaces the text, so that a text has to be there, and a missing one is seen. */
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? '<text>' : value);
 
@@ -103,18 +123,18 @@ function json(body: Buffer | undefined, keys: readonly string[], requestId: stri
 }
 
 /**
- * Names, types and label names; no values and no help. Of what is Node's, the names and types. Pages and calls are counted by
- * report now.
+ * Names, types and label names; no values and no help. Of what is Node's, the names and types. Without the label `report`: there
+ * was one report.
  */
 function metricNames(body: Buffer | undefined): string {
   const found = new Set<string>();
   for (const line of (body ?? '').toString().split('\n')) {
     const [, name = '', labels = ''] = /^(sendgate_\w+)(?:\{(.*)\})? /.exec(line) ?? [];
     if (line.startsWith('# TYPE ')) found.add(line.slice(2));
-    else if (name) {
-      const known = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'report');
-      found.add(`${name}{${known}}`);
-    }
+    else if (name)
+      found.add(
+        `${name}{${[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'report')}}`,
+      );
   }
   return [...found].sort().join('\n');
 }
