@@ -5,8 +5,8 @@ import { availableParallelism } from 'node:os';
  * (coalescing, read-ahead, the circuit, exports of pages that are there) is the same with both; decision 45 lists it.
  */
 const withV3 = [
-  ...['answer', 'campaigns', 'client-walks', 'errors', 'links', 'odd-rows', 'openapi', 'pages', 'query'],
-  ...['summary', 'walk'],
+  ...['answer', 'campaigns', 'client-walks', 'errors', 'every-report', 'links', 'odd-rows', 'openapi', 'pages'],
+  ...['query', 'summary', 'walk'],
 ];
 
 const project = {

@@ -2,7 +2,7 @@
  * Servers as separate processes, each pinned to one core where taskset is available.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const started = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -76,6 +76,13 @@ export async function startServer(
 export function startSandbox(port: number, env: Record<string, string>): Promise<Server> {
   const command = onCore(1, [process.execPath, 'dist/sandbox/main.js']);
   return startServer('sandbox', `http://127.0.0.1:${port}/_sandbox`, command, { ...env, PORT: String(port) });
+}
+
+/** Microseconds of processor time that the threads of a process have had, to the nanosecond: the tick of `stat` is 10 ms. */
+export function processorUs({ pid }: Server): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const times = threads.map((id) => Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]));
+  return times.reduce((sum, time) => sum + time, 0) / 1_000;
 }
 
 /** Seconds that a hypervisor has given to others, of one core's time and the other's. */

@@ -3,9 +3,8 @@
  * to answer the same 429, in processor time of the server, with the costliest headers and with plain ones. Fails when any
  * costs more than twice a plain one. `--short` makes three rounds, allows three times, and leaves RESULTS.md alone.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { median, onCore, type Server, startSandbox, startServer } from './processes.ts';
+import { median, onCore, processorUs, type Server, startSandbox, startServer } from './processes.ts';
 import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
@@ -59,13 +58,6 @@ const bare = await startServer('bare', `${at(ports.bare)}${path}`, onCore(0, [no
   PORT: String(ports.bare),
   PAGE_URL: `${at(ports.sendgate)}${path}`,
 });
-
-/** Microseconds of processor time that the threads of a process have had, to the nanosecond: the tick of `stat` is 10 ms. */
-function processorUs({ pid }: Server): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const times = threads.map((id) => Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]));
-  return times.reduce((sum, time) => sum + time, 0) / 1_000;
-}
 
 /**
  * One request after the other on a connection, each with a unique header, so that headers remembered from the last one never

@@ -26,6 +26,13 @@ async function counted(name: string, ...labels: string[]): Promise<Record<string
   return values;
 }
 
+const callsForDetails = {
+  // A campaign comes with its summary and its links.
+  v2: { campaigns: 1, campaign: 1 },
+  // The directory's second call has all summaries. A campaign takes two calls, and its id one.
+  v3: { campaigns: 2, campaign: 2, links: 1, ids: 1 },
+};
+
 const logged = () => it.lines.filter((line) => line.includes('"route"')).map((line) => JSON.parse(line));
 
 describe.each(['v2', 'v3'] as const)('with %s', (version) => {
@@ -41,6 +48,18 @@ describe.each(['v2', 'v3'] as const)('with %s', (version) => {
     const { 'ids ok': _, ...ofReports } = calls; // With v3, what the campaign's id means.
     expect(ofReports).toEqual(Object.fromEntries(allReports.map(({ name }) => [`${name} ok`, 1])));
     expect(await counted('sendgate_upstream_call_duration_seconds_count', 'report')).toMatchObject({ opens: 1 });
+  });
+
+  test('an answer from which several resources are made counts once, by the name that callers know', async () => {
+    await up(version);
+    const id = (await (await fetch(`${it.url}/campaigns`)).json()).results[0].id as string;
+    for (const path of ['', '/summary', '/links']) {
+      expect((await fetch(`${it.url}/campaigns/${id}${path}`)).status).toBe(200);
+    }
+    await until(() => logged().length === 4, 'all are logged');
+    const pages = ['campaigns', 'campaign', 'summary', 'links'].map((name) => [name, 1]);
+    expect(await counted('sendgate_pages_served_total', 'report')).toEqual(Object.fromEntries(pages));
+    expect(await counted('sendgate_upstream_calls_total', 'report')).toEqual(callsForDetails[version]);
   });
 });
 

@@ -4,7 +4,10 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { allReports, reports } from '../src/model/reports.ts';
+import type { ReportName } from '../src/model/resource.ts';
 import { type Send, sendsReport } from '../src/model/sends.ts';
+import { linkIdOf, urlIdOf } from '../src/sandbox/links.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { type Harness, type PageJson, start } from './support/harness.ts';
 import { connection, type FirstPage, type Style, styles } from './support/sdks.ts';
@@ -16,7 +19,10 @@ const keys = { apiKey: 'callers-api-key', token: teamToken };
 const newestMs = Date.parse('2026-01-01T12:00:00Z');
 const size = 124;
 const pageSize = 50;
-const pathOf = (id: string) => `emailmarketing/campaigns/${id}/tracking/sends`;
+const pathOf = (id: string, report = 'sends') => `emailmarketing/campaigns/${id}/tracking/${report}`;
+const names = allReports.map(({ name }) => name);
+/** Rows of each report of campaign 15, on three pages. */
+const reportSize = 45;
 
 const setups = [
   ['v2', ''],
@@ -25,6 +31,7 @@ const setups = [
 
 describe.each(setups)('in front of %s, below %j', (version, base) => {
   let it: Harness;
+  let reported: ReturnType<Harness['sandbox']['campaign']>;
   beforeAll(async () => {
     it = await start(
       {
@@ -40,6 +47,10 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
     it.sandbox.campaign({ id: '12', size, newestMs, pageSize, cursors: 'time' });
     it.sandbox.campaign({ id: '13', size, newestMs, pageSize, cursors: 'opaque' });
     it.sandbox.campaign({ id: '14', size: 30, newestMs, cursors: 'opaque', pageSize: 7 });
+    reported = it.sandbox.campaign({
+      ...{ id: '15', size: reportSize, newestMs, cursors: 'opaque', pageSize: 20 },
+      reports: Object.fromEntries(names.map((name) => [name, { size: reportSize, newestMs, spacingMs: 1000 }])),
+    });
   });
   afterAll(() => it.close());
 
@@ -64,6 +75,16 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       close();
     }
     return { sends, pages: pages + 1 };
+  }
+
+  const linkId = version === 'v3' ? urlIdOf('15', 0) : linkIdOf(0);
+  const clicksOnLink = () => reported.clicksOn(0).size;
+
+  /** What a program reads of a report: each row once, with v2's fields in their order and nothing beside them. */
+  function checkRows(name: ReportName, rows: readonly Send[], count = reportSize): void {
+    expect([name, rows.length]).toEqual([name, count]);
+    expect(new Set(rows.map((row) => JSON.stringify(row))).size).toBe(count);
+    for (const row of rows) expect(Object.keys(row)).toEqual([...reports[name].fields]);
   }
 
   describe.each(styles.map((style) => [style.name, style] as const))('%s', (_, style) => {
@@ -94,7 +115,21 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(pages).toBe(Math.ceil(since / 7));
     });
 
+    test('walks every report, and the clicks on one link', async () => {
+      for (const name of names) {
+        const { sends: rows, pages } = await walk(style, { path: pathOf('15', name), limit: 20 });
+        checkRows(name, rows);
+        expect(pages).toBe(3);
+      }
+      const { sends: clicks } = await walk(style, { path: pathOf('15', `clicks/${linkId}`), limit: 10 });
+      checkRows('clicks', clicks, clicksOnLink());
+      expect(new Set(clicks.map((row) => (row as Partial<Record<string, string>>)['link_id']))).toEqual(
+        new Set([linkId]),
+      );
+    });
+
     test.each([
+      [400, 'query.param.invalid', pathOf('15', 'clicks/x'), 7],
       [400, 'query.param.invalid', pathOf('11'), 0],
       [404, 'http.status.not_found', pathOf('404404'), 7],
       [404, 'http.status.not_found', 'lists', 7],
@@ -143,6 +178,24 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
       expect(new Set(sends.map(({ contact_id }) => contact_id)).size).toBe(all);
     });
 
+    test.each([...names, 'clicks.links'] as const)('walks %s with its own walker', async (action) => {
+      const cc = nodeSdk(`${it.url}${base}`, keys);
+      const rows: Send[] = [];
+      const first = cc.campaigns.tracking[action]({ id: '15', ...(action === 'clicks.links' && { linkId }) });
+      await cc.paginate(first, ({ results }) => void rows.push(...results));
+      if (action === 'clicks.links') checkRows('clicks', rows, clicksOnLink());
+      else checkRows(action, rows);
+    });
+
+    test('reads an error of a link that is none', async () => {
+      const cc = nodeSdk(`${it.url}${base}`, keys);
+      const refused = await cc.campaigns.tracking['clicks.links']({ id: '15', linkId: 'x' }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(refused).toMatchObject({ status: 400, body: [{ error_key: 'query.param.invalid' }] });
+    });
+
     test.each([
       ['404404', keys, 404, 'http.status.not_found'],
       ['x', keys, 400, 'query.param.invalid'],
@@ -184,7 +237,14 @@ describe.each(setups)('in front of %s, below %j', (version, base) => {
 const cursorsOf = (id: string) => (['offset', 'time', 'opaque'] as const)[Number(id) - 11] ?? 'offset';
 
 interface NodeSdk {
-  readonly campaigns: { readonly tracking: { sends(params: { readonly id: string }): Promise<PageJson> } };
+  readonly campaigns: {
+    readonly tracking: Readonly<
+      Record<
+        ReportName | 'clicks.links',
+        (params: { readonly id: string; readonly linkId?: string }) => Promise<PageJson>
+      >
+    >;
+  };
   readonly lists: { find(): Promise<unknown> };
   paginate(
     first: Promise<PageJson>,

@@ -5,13 +5,14 @@ import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { campaignIdRules } from '../src/model/campaign-ids.ts';
-import { type Send, sendsReport } from '../src/model/sends.ts';
+import { pageBehind } from '../src/model/page-query.ts';
+import { reports } from '../src/model/reports.ts';
+import type { Send } from '../src/model/sends.ts';
 import { parseDropInQuery } from '../src/reports/v2-compat/drop-in.ts';
 import { dropInLink } from '../src/reports/v2-compat/drop-in-links.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { ask } from './support/ask.ts';
 import { type Environment, type Harness, type PageJson, start } from './support/harness.ts';
-import { nextPage } from './support/queries.ts';
 import { dial, wire } from './support/raw.ts';
 
 const resource = (id: string, search = '') => `/v2/emailmarketing/campaigns/${id}/tracking/sends${search}`;
@@ -169,7 +170,12 @@ test('v2 paths are served only if configured, and under the base path', async ()
   }
 });
 
-test('a cursor comes back unchanged, however often a client has encoded it', () => {
+test.each([
+  ['sends', undefined],
+  ['unsubscribes', undefined],
+  ['clicks', undefined],
+  ['clicks', '7'],
+] as const)('a cursor of %s, %s, comes back unchanged, however often a client has encoded it', (name, filter) => {
   const cursor = fc.string({
     unit: fc.integer({ min: 0x20, max: 0x7e }).map((c) => String.fromCharCode(c)),
     minLength: 1,
@@ -179,17 +185,21 @@ test('a cursor comes back unchanged, however often a client has encoded it', () 
     fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map((date) => date.toISOString()),
     { nil: undefined },
   );
+  const pattern = new RegExp(
+    `^/v2/emailmarketing/campaigns/5/tracking/${name}${filter === undefined ? '' : `/${filter}`}\\?next=([\\w.~-]+)$`,
+  );
   fc.assert(
     fc.property(cursor, since, fc.integer({ min: 0, max: 2 }), (text, since, times) => {
-      const link = dropInLink(nextPage('5', text, { since }));
-      const [, next = ''] = /^\/v2\/emailmarketing\/campaigns\/5\/tracking\/sends\?next=([\w.~-]+)$/.exec(link) ?? [];
+      const step = pageBehind({ resource: name, campaign: '5', since, filter }, text);
+      const link = dropInLink(step);
+      const [, next = ''] = pattern.exec(link) ?? [];
       let sent = next;
       // As Ruby's SDK does.
       for (let n = 0; n <= times; n++) sent = encodeURIComponent(sent).replaceAll('-', '%2D');
       // A cursor that is none of ours, and has to be encoded nowhere, is encoded once by Ruby's.
       const search = next === text && times > 0 ? `next=${next}` : `next=${sent}`;
-      const query = parseDropInQuery(sendsReport, { id: '5' }, search, campaignIdRules.v2);
-      expect(query).toEqual(nextPage('5', text, { since, form: 'v2' }));
+      const query = parseDropInQuery(reports[name], { id: '5', linkId: filter }, search, campaignIdRules.v2);
+      expect(query).toEqual({ ...step, form: 'v2' });
     }),
   );
 });

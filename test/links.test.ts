@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { queryOfCursor } from '../src/model/cursor.ts';
+import { pageBehind } from '../src/model/page-query.ts';
+import { allReports } from '../src/model/reports.ts';
 import { sendsReport } from '../src/model/sends.ts';
 import { nextLink } from '../src/reports/links.ts';
 import { parseV2Page } from '../src/upstream/v2-page.ts';
@@ -62,6 +64,17 @@ describe('a link', () => {
       `/ctct/campaigns/${campaign}/sends?created_since=2012-12-06T00:00:00.000Z&next=a%2Bb`,
     );
   });
+
+  test.each(allReports.map(({ name, filter }) => [name, filter?.name] as const))(
+    'of %s has the instant, the filter and the cursor in this order',
+    (resource, filterName) => {
+      const step = { resource, campaign, since: '2012-12-06T00:00:00.000Z', ...(filterName && { filter: '7' }) };
+      const selected = filterName === undefined ? '' : `${filterName}=7&`;
+      expect(nextLink('/ctct', pageBehind(step, 'a+b'))).toBe(
+        `/ctct/campaigns/${campaign}/${resource}?created_since=2012-12-06T00:00:00.000Z&${selected}next=a%2Bb`,
+      );
+    },
+  );
 
   test('never leads to another host or path, for any cursor', () => {
     fc.assert(

@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { directory } from '../src/model/directory.ts';
+import type { List } from '../src/model/list.ts';
+import { allReports, reports } from '../src/model/reports.ts';
 import { sendsReport } from '../src/model/sends.ts';
 import { Problem } from '../src/problems.ts';
 import { nextLink } from '../src/reports/links.ts';
@@ -11,11 +14,12 @@ import { firstPage } from './support/queries.ts';
 
 const id = idOf('1100394165287');
 const { campaignIds } = { v2, v3 }[api];
-const parse = (search: string, campaign = id) => parsePageQuery(sendsReport, campaign, search, campaignIds);
+const parse = (search: string, campaign = id, list: List = sendsReport) =>
+  parsePageQuery(list, list === directory ? undefined : campaign, search, campaignIds);
 
-function mistakes(search: string, campaign = id) {
+function mistakes(search: string, campaign = id, list: List = sendsReport) {
   try {
-    parse(search, campaign);
+    parse(search, campaign, list);
   } catch (error) {
     if (error instanceof Problem && error.code === 'invalid-request') return error.errors ?? [];
     throw error;
@@ -119,42 +123,79 @@ describe('a query', () => {
     expect(mistakes('a=1&'.repeat(5000)).length).toBeLessThanOrEqual(10);
   });
 
-  test('is either refused or canonical, for any text: parsing its own link changes nothing', () => {
-    const piece = fc.oneof(
-      fc.constantFrom('limit', 'next', 'created_since', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
-      fc.string({ unit: 'binary', maxLength: 12 }),
-      fc.string({ maxLength: 12 }).map(encodeURIComponent),
-    );
-    const pair = fc
-      .tuple(
-        fc.constantFrom('limit', 'next', 'created_since'),
-        fc.oneof(
-          fc.string(),
-          fc.integer({ min: 0, max: 600 }),
-          fc.date({ noInvalidDate: true }).map((at) => at.toISOString()),
-        ),
-      )
-      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
-    const search = fc.oneof(
-      fc.array(piece).map((parts) => parts.join('')),
-      fc.array(pair, { maxLength: 3 }).map((pairs) => pairs.join('&')),
-    );
-    fc.assert(
-      fc.property(search, fc.stringMatching(/^\d{1,20}$/), (text, campaign) => {
-        let query: ReturnType<typeof parse>;
-        try {
-          query = parse(text, campaign);
-        } catch (error) {
-          expect(error).toBeInstanceOf(Problem);
-          expect((error as Problem).status).toBe(400);
-          return;
-        }
-        if (query.kind === 'first') return;
-        const link = nextLink('', query);
-        const again = parse(link.slice(link.indexOf('?') + 1), campaign);
-        expect(again).toEqual(query);
-      }),
-      { numRuns: 2000 },
-    );
+  test.each([...allReports, directory].map((list: List) => [list.name, list] as const))(
+    'of %s is either refused or canonical, for any text: parsing its own link changes nothing',
+    (name, list) => {
+      const selections = list.filter ? [list.since, list.filter.name] : [list.since];
+      const piece = fc.oneof(
+        fc.constantFrom(...selections, 'limit', 'next', 'api_key', '2012-12-06', '500', '%', '+', '=', '&', '#', '?'),
+        fc.string({ unit: 'binary', maxLength: 12 }),
+        fc.string({ maxLength: 12 }).map(encodeURIComponent),
+      );
+      const pair = fc
+        .tuple(
+          fc.constantFrom(...selections, 'limit', 'next'),
+          fc.oneof(
+            fc.string(),
+            fc.constantFrom('007', 'sent', 'ALL'),
+            fc.integer({ min: 0, max: 600 }),
+            fc.date({ noInvalidDate: true }).map((at) => at.toISOString()),
+          ),
+        )
+        .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+      const search = fc.oneof(
+        fc.array(piece).map((parts) => parts.join('')),
+        fc.array(pair, { maxLength: 3 }).map((pairs) => pairs.join('&')),
+      );
+      fc.assert(
+        fc.property(search, fc.stringMatching(/^\d{1,20}$/), (text, campaign) => {
+          let query: ReturnType<typeof parse>;
+          try {
+            query = parse(text, campaign, list);
+          } catch (error) {
+            expect(error).toBeInstanceOf(Problem);
+            expect((error as Problem).status).toBe(400);
+            return;
+          }
+          if (query.kind === 'first') return;
+          const link = nextLink('', query);
+          const again = parse(link.slice(link.indexOf('?') + 1), campaign, list);
+          expect(again).toEqual(query);
+        }),
+        { numRuns: name === 'sends' ? 2000 : 300 },
+      );
+    },
+  );
+});
+
+describe('a query of clicks', () => {
+  const { clicks } = reports;
+
+  test.each([
+    ['link_id=1', { filter: '1' }],
+    ['link_id=007', { filter: '7' }],
+    ['link_id=000', { filter: '0' }],
+    [`link_id=${'9'.repeat(20)}`, { filter: '9'.repeat(20) }],
+    ['link_id=1&next=abc', { filter: '1', cursor: 'abc' }],
+    ['next=abc&created_since=2012-12-06&link_id=1', { since: '2012-12-06T00:00:00.000Z', filter: '1', cursor: 'abc' }],
+  ])('%s is accepted', (search, expected) => {
+    expect(parse(search, id, clicks)).toMatchObject({ resource: 'clicks', ...expected });
+  });
+
+  test.each([
+    ['link_id=', '1 to 20 digits'],
+    ['link_id=a', '1 to 20 digits'],
+    [`link_id=${'9'.repeat(21)}`, '1 to 20 digits'],
+    ['link_id=1&link_id=1', 'once'],
+  ])('%s is refused', (search, allowed) => {
+    expect(mistakes(search, id, clicks)).toEqual([expect.objectContaining({ parameter: 'link_id', allowed })]);
+  });
+
+  test('names its own parameters, and no other report has them', () => {
+    const allowed = (list: List) => mistakes('page=2', id, list)[0]?.allowed;
+    expect(allowed(clicks)).toBe('created_since, link_id, limit, next');
+    for (const list of allReports.filter(({ name }) => name !== 'clicks')) {
+      expect([list.name, allowed(list)]).toEqual([list.name, 'created_since, limit, next']);
+    }
   });
 });

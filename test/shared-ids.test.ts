@@ -98,21 +98,35 @@ describe('Instances that share a Redis', () => {
   test.each(all)('purge a campaign by any of its ids, even one that only the other instance knows: %s', async (id) => {
     const [a, b] = [await add(), await add()];
     for (const one of all) {
-      await a.page(`/campaigns/${one}/sends`);
-      await a.get(`/campaigns/${one}/summary`);
+      for (const tail of ['/sends', '/opens', '/summary', '/links', '']) await a.get(`/campaigns/${one}${tail}`);
     }
+    await a.get('/campaigns');
     const late = await add();
-    sandbox.campaign({ id: v2Id, size: 7, newestMs });
+    sandbox.campaign({
+      id: v2Id,
+      size: 7,
+      newestMs,
+      name: 'Another',
+      urls: [{ url: 'https://example.com/', clicks: 7 }],
+    });
     expect(await (await purge(late.service.managementUrl, id)).json()).toMatchObject({ everywhere: true });
     await until(() => a.service.pages.count === 0, 'the other has forgotten too');
     sandbox.forget();
     for (const instance of [a, b, late]) {
       for (const one of all) {
         expect((await instance.page(`/campaigns/${one}/sends`)).results).toHaveLength(7);
+        expect((await instance.page(`/campaigns/${one}/opens`)).results).toHaveLength(3);
         expect(await (await instance.get(`/campaigns/${one}/summary`)).json()).toMatchObject({ sends: 7 });
+        expect((await instance.page(`/campaigns/${one}/links`)).results).toHaveLength(1);
+        expect(await (await instance.get(`/campaigns/${one}`)).json()).toMatchObject({ name: 'Another' });
       }
+      expect((await instance.page('/campaigns')).results).toEqual([expect.objectContaining({ name: 'Another' })]);
     }
     expect(pageCalls()).toHaveLength(1);
+    // The others are lookups of ids that the late instance has not heard of.
+    const calls = paths().filter((path) => path.includes(ids.activity) || /\/(emails|\w+_summaries)$/.test(path));
+    expect(new Set(calls).size).toBe(7);
+    expect(calls).toHaveLength(7);
   });
 
   test('learn an activity from rows that another instance has fetched', async () => {

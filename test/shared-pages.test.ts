@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { allReports } from '../src/model/reports.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { type Environment, type Harness, startInstance, startSandbox, until } from './support/harness.ts';
@@ -79,6 +80,25 @@ describe('A purge', () => {
     expect(how(await a.get(path))).toMatch(/hit; ttl=\d+; detail=shared/);
     expect(how(await b.get(other))).toMatch(/hit; ttl=\d+$/);
     expect(how(await b.get(`${path}?created_since=2020-01-01`))).toContain('fwd=uri-miss');
+  });
+
+  test('takes all of its reports, its summary and its links on all instances', async () => {
+    const only = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
+    const [a, b] = [await add(only), await add(only)];
+    const details = ['', '/summary', '/links'].map((tail) => `/campaigns/${campaign}${tail}`);
+    const reports = [...allReports.map(({ name }) => name), 'clicks?link_id=1', 'clicks.csv?link_id=2'];
+    const targets = [...details, '/campaigns', ...reports.map((report) => `/campaigns/${campaign}/${report}`)];
+    for (const one of [a, b]) for (const target of targets) expect((await one.get(target)).status).toBe(200);
+    const asked = sandbox.callCount;
+    expect(await (await purge(a, `campaign=${campaign}`)).json()).toMatchObject({ everywhere: true });
+    await until(() => b.service.pages.count === 0, 'the other has forgotten too');
+    const keys = await redis.ask((client) => client.keys(`*${campaign}*`));
+    expect(keys.filter((key) => !key.endsWith('}'))).toEqual([]);
+    for (const target of targets) await b.get(target);
+    // The campaign, its summary and its links are made from one answer.
+    expect(sandbox.callCount - asked).toBe(targets.length - 2);
+    for (const target of targets) await a.get(target);
+    expect(sandbox.callCount - asked).toBe(targets.length - 2);
   });
 
   test('of everything reaches all campaigns on all instances', async () => {

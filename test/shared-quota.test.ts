@@ -77,7 +77,7 @@ describe('Instances with one Redis', () => {
     ]);
     const possible = (4 * (performance.now() - started)) / 1000;
     expect(sandbox.limitAnswers).toBe(0);
-    expect(sandbox.callCount).toBeGreaterThan(0.85 * possible);
+    expect(sandbox.callCount).toBeGreaterThan(0.7 * possible);
     const { a = 0, b = 0, c = 0 } = got;
     // By demands alone, c would get twice as many as each of the others.
     expect(Math.max(a, b, c) - Math.min(a, b, c)).toBeLessThanOrEqual(2 + 0.35 * ((a + b + c) / 3));

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { type ClientRequest, get as httpGet, type IncomingHttpHeaders } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { allReports } from '../src/model/reports.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { freePort } from './support/free-port.ts';
 import {
@@ -107,8 +108,32 @@ describe('two workers', () => {
     expect(await (await manage('/readyz')).json()).toMatchObject({ upstream: 'ok' });
   });
 
+  test('every resource is answered from copies, and a purge reaches them', async () => {
+    sandbox.forget();
+    const tails = [...allReports.map(({ name }) => `/${name}`), '/clicks?link_id=1', '/summary', '/links', ''];
+    const targets = ['/campaigns', ...tails.map((tail) => `/campaigns/3${tail}`)];
+    const askAll = async () => {
+      for (const target of targets) {
+        const answers = await inTurn(4, target);
+        expect([target, answers.map(({ status }) => status)]).toEqual([target, Array(4).fill(200)]);
+        expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+        expect([target, how(answers[3] as Answer)]).toEqual([
+          target,
+          expect.stringMatching(/^sendgate; hit; ttl=\d+$/),
+        ]);
+      }
+    };
+    await askAll();
+    // The campaign, its summary and its links are made from one answer.
+    expect(sandbox.callCount).toBe(targets.length - 2);
+    expect(await (await manage('/purge?campaign=3', { method: 'POST' })).json()).toMatchObject({ everywhere: true });
+    await askAll();
+    expect(sandbox.callCount).toBe(2 * (targets.length - 2));
+  });
+
   test('a purge reaches every worker', async () => {
     const itsPath = path.replace('1', '3');
+    await manage('/purge?campaign=3', { method: 'POST' });
     sandbox.forget();
     await inTurn(4, itsPath);
     expect(await (await manage('/purge?campaign=3', { method: 'POST' })).json()).toMatchObject({ everywhere: true });

@@ -41,6 +41,7 @@ export interface Rows {
 
 export type ReportName = keyof Rows;
 
+/** Options of every report. */
 export interface SendsOptions extends RequestOptions {
   /** Only rows on or after this instant. A text is an ISO-8601 date, or a date-time with `Z` or an offset. */
   readonly createdSince?: Date | string;
@@ -51,6 +52,7 @@ export interface ClicksOptions extends SendsOptions {
   readonly linkId?: string;
 }
 
+/** Options of one report: `linkId` is for clicks only. */
 export type ReportOptions<Name extends ReportName> = Name extends 'clicks' ? ClicksOptions : SendsOptions;
 
 export interface CampaignsOptions extends RequestOptions {
@@ -60,6 +62,7 @@ export interface CampaignsOptions extends RequestOptions {
   readonly modifiedSince?: Date | string;
 }
 
+/** Further options of pages. */
 export interface PageOptions {
   /** Rows a page, up to 500 of a report and 50 of the directory, which are the defaults. */
   readonly limit?: number;
@@ -87,17 +90,18 @@ export interface ReceivedSends extends ReceivedPage<Send> {
 }
 
 /**
- * All methods throw, or reject with: SendgateError when Sendgate refuses, or its errors outlast `patienceSeconds`; TypeError
- * when it is unreachable; the signal's reason when aborted. A campaign is identified by the `id` in the directory.
+ * Every method takes the `id` of a campaign as in the directory, and throws SendgateError when Sendgate refuses, or its errors
+ * outlast `patienceSeconds`; TypeError when it is unreachable; the signal's reason when aborted. Walks request a page when its
+ * first row is read.
  */
 export interface Client {
-  /** All rows of a report of a campaign, newest first, each once. Rows that arrive meanwhile are left out. */
+  /** All rows of a report, newest first, each once. Rows that arrive meanwhile are left out. */
   report<Name extends ReportName>(
     campaign: string,
     report: Name,
     options?: ReportOptions<Name>,
   ): AsyncGenerator<Rows[Name], void, undefined>;
-  /** A report page by page. If new rows arrive meanwhile, a page can repeat rows of an earlier one. */
+  /** All rows, page by page. If new rows arrive meanwhile, a page can repeat rows of an earlier one. */
   reportPages<Name extends ReportName>(
     campaign: string,
     report: Name,
@@ -107,15 +111,19 @@ export interface Client {
   sends(campaign: string, options?: SendsOptions): AsyncGenerator<Send, void, undefined>;
   /** `reportPages(campaign, 'sends', options)` */
   pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedSends, void, undefined>;
-  /** All campaigns of the account, each once, as it was when it was read; the last changed ones first. */
+  /**
+   * All campaigns of the account, each once, as it was when it was read; most are in the order of their last change, the latest
+   * first. A campaign that changes meanwhile is not missed; the walk may wait a minute for it at the end, but no longer than
+   * `patienceSeconds`. If one is deleted meanwhile, or changes to another `status` than the one asked for, another can be missed.
+   */
   campaigns(options?: CampaignsOptions): AsyncGenerator<Campaign, void, undefined>;
-  /** The same page by page. If campaigns change meanwhile, a page can repeat or miss some. */
+  /** The same page by page. If campaigns change meanwhile, pages can repeat some and miss others. */
   campaignPages(options?: CampaignsOptions & PageOptions): AsyncGenerator<ReceivedPage<Campaign>, void, undefined>;
-  /** One campaign. */
+  /** One campaign: what the directory has, and its subject, sender, date of creation and activities. */
   campaign(campaign: string, options?: RequestOptions): Promise<CampaignDetails>;
-  /** The counts of a campaign; null where Constant Contact has no number yet. */
+  /** The counts of a campaign, and the instant at which they were right; null where Constant Contact has no number yet. */
   summary(campaign: string, options?: RequestOptions): Promise<Summary>;
-  /** The links in a campaign, most clicked first. */
+  /** The links in a campaign, with their clicks, most clicked first. */
   links(campaign: string, options?: RequestOptions): Promise<readonly Link[]>;
   /** The current state of Sendgate: quota, teams and queues. */
   status(options?: RequestOptions): Promise<Status>;

@@ -9,7 +9,7 @@ export interface ClientOptions {
   readonly baseUrl: string;
   /** Your team's token, if operators issued one. */
   readonly token?: string;
-  /** How long to retry one request, in seconds; 120 by default, 0 for a single attempt. */
+  /** How long to retry one request, and to wait at the end of `campaigns`, in seconds; 120 by default, 0 for a single attempt. */
   readonly patienceSeconds?: number;
   /** Replaces the global `fetch`. */
   readonly fetch?: typeof fetch;

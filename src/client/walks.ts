@@ -22,8 +22,8 @@ export async function* walkReport<Row>(pages: AsyncIterable<Page<Row>>): AsyncGe
   }
 }
 
-/** The whole row: without a contact, the other fields distinguish it. */
-const identity = (row: unknown) => JSON.stringify(row);
+/** All of it: without a contact, the other fields distinguish a row. */
+const identity = (value: unknown) => JSON.stringify(value);
 
 interface DirectoryPage extends Page<Campaign> {
   readonly cacheStatus: string;
@@ -42,32 +42,34 @@ export interface DirectoryWalk {
  *
  * One that changes moves to the front of the directory, maybe from a page that is still to come to one that was read. So the
  * walk ends with the pages at the front, until one has nothing new. Each that moved has pushed a known one to the page that
- * came next: if fewer are found at the front than were repeated, the cached first page is outdated, and the walk waits for a
- * newer one.
+ * came next: as long as fewer are found at the front than were repeated, the walk reads on there, and waits for a newer first
+ * page if Sendgate still has the old one.
  */
 export async function* walkDirectory(walk: DirectoryWalk): AsyncGenerator<Campaign, void, undefined> {
   const seen = new Set<string>();
-  let pageCount = 0;
+  let first: string | undefined;
+  let isLong = false;
   let missing = 0;
   for await (const { rows } of walk.pages()) {
     const fresh = take(rows, seen);
-    pageCount++;
     missing += rows.length - fresh.length;
+    isLong = first !== undefined;
+    first ??= identity(rows);
     yield* fresh;
   }
-  if (pageCount < 2) return;
+  if (!isLong) return;
   const patience = new Patience(walk.patienceSeconds);
+  let isOld: boolean | undefined;
   do {
-    let isRefreshed: boolean | undefined;
+    isOld = undefined;
     for await (const { rows, cacheStatus } of walk.pagesAnew()) {
+      isOld ??= isHit(cacheStatus) && identity(rows) === first;
       const moved = take(rows, seen);
-      isRefreshed ??= !/;\s*hit\b/.test(cacheStatus);
       missing -= moved.length;
       yield* moved;
-      if (moved.length === 0) break;
+      if (moved.length === 0 && (isOld || missing <= 0)) break;
     }
-    if (isRefreshed) return;
-  } while (missing > 0 && (await patience.pause(walk.signal)));
+  } while (isOld && missing > 0 && (await patience.pause(walk.signal)));
 }
 
 /** Returns the campaigns that were not seen, and adds them to those that were. */
@@ -76,3 +78,5 @@ function take(rows: readonly Campaign[], seen: Set<string>): readonly Campaign[]
   for (const { id } of unseen) seen.add(id);
   return unseen;
 }
+
+const isHit = (cacheStatus: string) => /;\s*hit\b/.test(cacheStatus);

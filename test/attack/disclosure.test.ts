@@ -30,7 +30,7 @@ describe('where a team has tokens, Vary includes Authorization', () => {
   const varies = ({ headers }: { headers: Readonly<Record<string, string | undefined>> }) =>
     (headers['vary'] ?? '').split(', ').sort();
 
-  test('on every answer: pages, 304s, errors, exports, the summary and the status', async () => {
+  test('on every answer: pages, 304s, errors, exports, details, redirects and the status', async () => {
     await up({ ...withTokens, SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '12' });
     const token = { authorization: 'Bearer token-of-jobs' };
     const { headers } = await to(path, token);
@@ -45,7 +45,12 @@ describe('where a team has tokens, Vary includes Authorization', () => {
       [204, path, {}, 'OPTIONS'],
       [200, `${path}.csv`, token],
       [200, `${path}.ndjson`, {}],
-      [200, `${path}/summary`, token],
+      ...['/campaigns', '', '/summary', '/links', '/opens'].map((tail): [number, string, Record<string, string>] => [
+        200,
+        tail === '/campaigns' ? tail : `/campaigns/1${tail}`,
+        token,
+      ]),
+      [308, `${path}/summary`, token],
       [200, '/status', {}],
       [403, path, { origin: 'https://evil.example' }],
       [421, path, { host: 'evil.example' }],

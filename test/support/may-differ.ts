@@ -122,13 +122,19 @@ function json(body: Buffer | undefined, keys: readonly string[], requestId: stri
   return JSON.stringify(value);
 }
 
-/** Names, types and label names; no values and no help. Of what is Node's, the names and types. */
+/**
+ * Names, types and label names; no values and no help. Of what is Node's, the names and types. Without the label `report`: there
+ * was one report.
+ */
 function metricNames(body: Buffer | undefined): string {
   const found = new Set<string>();
   for (const line of (body ?? '').toString().split('\n')) {
     const [, name = '', labels = ''] = /^(sendgate_\w+)(?:\{(.*)\})? /.exec(line) ?? [];
     if (line.startsWith('# TYPE ')) found.add(line.slice(2));
-    else if (name) found.add(`${name}{${[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label)}}`);
+    else if (name)
+      found.add(
+        `${name}{${[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'report')}}`,
+      );
   }
   return [...found].sort().join('\n');
 }
