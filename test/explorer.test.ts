@@ -74,6 +74,17 @@ describe('an error', () => {
     await page.getByText('All 1,000 sends.').waitFor();
   });
 
+  test('about what a campaign is does not hide its rows', async () => {
+    const prepare = (page: Page) => page.route(/campaigns\/1$/, (route) => route.fulfill({ status: 502, body: 'no' }));
+    const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 3, name: 'Spring sale' }], prepare });
+    await page.getByText('All 3 sends.').waitFor();
+    await alerts(page).waitFor();
+    await page.unroute(/campaigns\/1$/);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
+    await page.getByText('All 3 sends.').waitFor();
+  });
+
   test('of the live view can be tried again', async () => {
     const page = await it.open('/#live', { prepare: (page) => page.route(/\/status$/, (route) => route.abort()) });
     await page.getByRole('heading', { name: 'Sendgate cannot be reached' }).waitFor();
@@ -92,6 +103,23 @@ const campaigns = [
 ];
 
 describe('a visitor', () => {
+  test('keeps the focus when more is loaded, and when something is tried again', async () => {
+    const page = await it.open('/#campaign?id=2', { campaigns });
+    const more = page.getByRole('button', { name: 'Load more' });
+    await page.getByText('500 of 20,000 sends.').waitFor();
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('1,000 of 20,000 sends.').waitFor();
+    expect(await focused(page)).toBe('more');
+    await it.context.setOffline(true);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Try again' }).focus();
+    await it.context.setOffline(false);
+    await page.keyboard.press('Enter');
+    await page.getByText('1,500 of 20,000 sends.').waitFor();
+    expect(await focused(page)).toBe('main');
+  });
+
   test('finds a campaign, sees its funnel, opens its clicks and exports its bounces, by keyboard', async () => {
     const page = await it.open('/', { campaigns });
     const press = (key: string) => page.keyboard.press(key);

@@ -70,9 +70,8 @@ function loadDetails(id: string): void {
       },
       again: () => shown && showCampaign(shown, true),
     })
-    // Without the details, a report that is held is still worth showing.
     .then((outcome) => {
-      part('campaign-body').hidden = outcome === 'failed' && !hasRows();
+      if (outcome !== 'aborted') part('campaign-body').hidden = outcome === 'failed' && !hasRows();
     });
 }
 

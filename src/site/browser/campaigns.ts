@@ -97,7 +97,8 @@ function showRows(): void {
     if (row.mayHaveCounts) counts.watch(row.element, campaign.id, row.showCounts);
   }
   part('campaigns-answer').hidden = shown.length === 0;
-  more.hidden = isComplete || region.isBusy || region.hasFailed || loaded.size === 0;
+  // Not hidden while it loads more: it would lose the focus.
+  more.hidden = isComplete || loaded.size < loadedAtATime;
   say('campaigns-total', foundInWords(shown.length, loaded.size, isComplete, route));
   showCommand(`${baseUrl}campaigns${route.status === '' ? '' : `?status=${route.status}`}`);
 }

@@ -2,7 +2,7 @@
  * The problem box: what happened, which parameters are wrong, what to do, and when to retry.
  */
 import { SendgateError } from '../../client/client.ts';
-import { copyOf, make, within } from './page.ts';
+import { copyOf, make, part, within } from './page.ts';
 import { number } from './words.ts';
 
 export class ProblemBox {
@@ -40,7 +40,9 @@ export class ProblemBox {
 
   hide(): void {
     clearInterval(this.#countdown);
+    const hadFocus = this.#box.contains(document.activeElement);
     this.#box.hidden = true;
+    if (hadFocus) part('main').focus({ preventScroll: true });
   }
 
   #countDown(seconds: number): void {

@@ -98,10 +98,13 @@ function showState(): void {
   const { isAll, isFull, received, route } = walk;
   const total = expectedRows(walk, summary);
   part('report-answer').hidden = false;
+  // Rows are worth showing whatever becomes of the campaign's details.
+  if (received > 0) part('campaign-body').hidden = false;
   say('total', totalInWords(walk, total));
   walk.timeline.show(route.tab, isAll);
-  more.hidden = isAll || isFull || region.isBusy;
-  whole.hidden = isAll || region.isBusy;
+  // Not hidden while a page loads: they would lose the focus.
+  more.hidden = isAll || isFull;
+  whole.hidden = isAll || !part('walk').hidden;
   say('walk-text', `${number(received)}${total === undefined ? '' : ` of ${number(total)}`}`);
   progress.max = Math.max(1, total ?? 1);
   if (total === undefined) progress.removeAttribute('value');
