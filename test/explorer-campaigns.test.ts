@@ -134,7 +134,7 @@ describe('the list of campaigns', () => {
           return route.fulfill({ status: 502, body: 'no' });
         }),
     });
-    await page.getByRole('alert').waitFor();
+    await page.getByText('Something between here and Sendgate answered with status 502.').waitFor();
     await page.getByText('All 30 campaigns.').waitFor();
     expect(await page.getByRole('alert').count()).toBe(1);
     // Those that ran when the first failed, and none after it.

@@ -25,7 +25,7 @@ export class ProblemBox {
     this.#again = again;
     const problem = error instanceof SendgateError ? error.problem : undefined;
     this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
-    this.#say('.detail', problem?.detail ?? 'The connection failed or was reset. Data shown may be old.');
+    this.#say('.detail', problem?.detail ?? withoutProblem(error));
     within(this.#box, 'ul').replaceChildren(
       ...(problem?.errors ?? []).map(({ parameter, problem, allowed }) =>
         make('li', '', `${parameter} ${problem}; allowed: ${allowed}`),
@@ -36,6 +36,7 @@ export class ProblemBox {
     if (problem) link.href = problem.type;
     this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
     this.#box.hidden = false;
+    this.#box.scrollIntoView({ block: 'nearest' });
   }
 
   hide(): void {
@@ -60,3 +61,9 @@ export class ProblemBox {
     within(this.#box, selector).textContent = text;
   }
 }
+
+/** What happened, where Sendgate does not say. */
+const withoutProblem = (error: unknown) =>
+  error instanceof SendgateError
+    ? `Something between here and Sendgate answered with status ${error.status}.`
+    : 'The connection failed or was reset. Data shown may be old.';
