@@ -24,7 +24,12 @@ export interface DescriptionOptions {
 }
 
 export function describeApi(options: DescriptionOptions): Json {
-  const { version, basePath } = options;
+  const { version, basePath, campaignIds } = options;
+  const paths: Json = {
+    ...Object.assign({}, ...allLists.map((list) => listPaths(list, campaignIds))),
+    ...detailOperations(campaignIds),
+    '/status': statusOperations(),
+  };
   return {
     openapi: '3.1.0',
     info: {
@@ -36,11 +41,7 @@ export function describeApi(options: DescriptionOptions): Json {
     servers: [{ url: basePath === '' ? '/' : basePath }],
     tags: [...allLists.map((list) => ({ name: tagOf(list) })), { name: 'Status' }],
     security: [{}, { team: [] }],
-    paths: {
-      ...Object.assign({}, ...allLists.map((list) => listPaths(list, options))),
-      ...detailOperations(options),
-      '/status': statusOperations(basePath),
-    },
+    paths,
     components: {
       securitySchemes: {
         team: {
@@ -55,12 +56,12 @@ export function describeApi(options: DescriptionOptions): Json {
         Status: toJsonSchema(publicStatusSchema),
         Problem: problemSchemaOf(basePath),
       },
-      responses: problemComponents(basePath),
+      responses: problemComponents(basePath, paths),
     },
   };
 }
 
-const statusOperations = (basePath: string) =>
+const statusOperations = () =>
   reads({
     operationId: 'getStatus',
     tags: ['Status'],
@@ -72,6 +73,6 @@ const statusOperations = (basePath: string) =>
         headers: commonHeaders,
         content: { 'application/json': { schema: ref('Status'), example: exampleStatus } },
       },
-      ...problemResponses([...problemsOfAll, 'not-acceptable'], basePath),
+      ...problemResponses([...problemsOfAll, 'not-acceptable']),
     },
   });

@@ -12,11 +12,6 @@ import { reads } from './operation.ts';
 import { campaignParameter, conditionalParameters, detailHeaders } from './parameters.ts';
 import { problemResponses, problemsOfCampaigns } from './problem-responses.ts';
 
-interface Options {
-  readonly basePath: string;
-  readonly campaignIds: CampaignIdRule;
-}
-
 interface Detail {
   readonly resource: Pick<Resource, 'schema'>;
   readonly schemaName: string;
@@ -75,7 +70,7 @@ export const detailSchemas = (): Json => ({
   ),
 });
 
-export const detailOperations = ({ basePath, campaignIds }: Options): Json =>
+export const detailOperations = (campaignIds: CampaignIdRule): Json =>
   Object.fromEntries(
     all.map(([name, detail]) => [
       detailPaths[name].replace(':id', '{id}'),
@@ -92,7 +87,7 @@ export const detailOperations = ({ basePath, campaignIds }: Options): Json =>
             content: { 'application/json': { schema: ref(detail.schemaName), example: exampleFor(name, detail) } },
           },
           304: { description: 'It has not changed', headers: detailHeaders },
-          ...problemResponses(problemsOfCampaigns, basePath),
+          ...problemResponses(problemsOfCampaigns),
         },
       }),
     ]),

@@ -20,21 +20,18 @@ import {
 } from './parameters.ts';
 import { problemResponses, problemsOfCampaigns } from './problem-responses.ts';
 
-interface Options {
-  readonly basePath: string;
-  readonly campaignIds: CampaignIdRule;
-}
-
 /** The tag of a list's operations: `Sends`. */
 export const tagOf = ({ name }: List) => capital(name);
 
 const isOfAccount = ({ askedField }: List) => askedField === undefined;
 
-export function listPaths(list: List, options: Options): Json {
+export function listPaths(list: List, campaignIds: CampaignIdRule): Json {
   const path = isOfAccount(list) ? `/${list.name}` : `/campaigns/{id}/${list.name}`;
   return {
-    [path]: pageOperations(list, options),
-    ...Object.fromEntries(exportNames.map((format) => [`${path}.${format}`, exportOperations(list, format, options)])),
+    [path]: pageOperations(list, campaignIds),
+    ...Object.fromEntries(
+      exportNames.map((format) => [`${path}.${format}`, exportOperations(list, format, campaignIds)]),
+    ),
   };
 }
 
@@ -58,7 +55,7 @@ const problemsOf = (list: List) =>
 
 const order = (list: List) => (isOfAccount(list) ? "In Constant Contact's order" : 'Newest first');
 
-function pageOperations(list: List, { basePath, campaignIds }: Options): Json {
+function pageOperations(list: List, campaignIds: CampaignIdRule): Json {
   return reads({
     operationId: `get${capital(list.name)}`,
     tags: [tagOf(list)],
@@ -76,12 +73,12 @@ function pageOperations(list: List, { basePath, campaignIds }: Options): Json {
         content: { 'application/json': { schema: ref(pageSchemaName(list)), example: examplePage(list) } },
       },
       304: { description: 'The page has not changed', headers: pageHeaders },
-      ...problemResponses([...problemsOf(list), 'invalid-cursor'], basePath),
+      ...problemResponses([...problemsOf(list), 'invalid-cursor']),
     },
   });
 }
 
-function exportOperations(list: List, name: ExportName, { basePath, campaignIds }: Options): Json {
+function exportOperations(list: List, name: ExportName, campaignIds: CampaignIdRule): Json {
   const { mediaType, head, lines } = exportFormats[name](list);
   return reads({
     operationId: exportOperationId(list, name),
@@ -100,7 +97,7 @@ function exportOperations(list: List, name: ExportName, { basePath, campaignIds 
           },
         },
       },
-      ...problemResponses(problemsOf(list), basePath),
+      ...problemResponses(problemsOf(list)),
     },
   });
 }

@@ -19,16 +19,27 @@ export const problemsOfCampaigns = [
   ...(['upstream-busy', 'upstream-quota-exhausted', 'upstream-timeout'] as const),
 ] as const;
 
-/** One response for each status of these problems. */
-export function problemResponses(codes: readonly ProblemCode[], basePath: string): Json {
+const components = '#/components/responses/';
+/** Between the codes in the name of a response to several problems. */
+const or = '-or-';
+
+/** A reference to one response for each status of these problems. */
+export function problemResponses(codes: readonly ProblemCode[]): Json {
   const statuses = new Set(codes.map((code) => problems[code].status));
   const at = (status: number) => codes.filter((code) => problems[code].status === status);
-  return Object.fromEntries([...statuses].map((status) => [status, problemResponse(at(status), basePath)]));
+  return Object.fromEntries([...statuses].map((status) => [status, { $ref: `${components}${at(status).join(or)}` }]));
 }
 
-/** All problems by code, including those that belong to no operation, such as a wrong path or method. */
-export const problemComponents = (basePath: string): Json =>
-  Object.fromEntries(problemCodes.map((code) => [code, problemResponse([code], basePath)]));
+/** All problems by code, including those that belong to no operation, and the responses that `paths` refers to. */
+export function problemComponents(basePath: string, paths: Json): Json {
+  const referred = [...JSON.stringify(paths).matchAll(/#\/components\/responses\/([\w-]+)/g)].map(
+    ([, name = '']) => name,
+  );
+  const names = new Set([...problemCodes, ...referred]);
+  return Object.fromEntries(
+    [...names].map((name) => [name, problemResponse(name.split(or) as ProblemCode[], basePath)]),
+  );
+}
 
 export function problemSchemaOf(basePath: string): Json {
   const { properties, ...rest } = toJsonSchema(problemSchema) as { properties: Record<string, Json> };
