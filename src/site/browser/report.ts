@@ -62,6 +62,7 @@ function loadNext(): void {
   const shown = walk;
   if (!shown) return;
   const load = (signal: AbortSignal) => first(1, shown.pages(signal, 0));
+  part('walk').hidden = true;
   void region.ask({ what: `Loading ${shown.route.tab}`, load, show: add, again: loadNext }).then(showState);
 }
 
@@ -100,11 +101,13 @@ function showState(): void {
   part('report-answer').hidden = false;
   // Rows are worth showing whatever becomes of the campaign's details.
   if (received > 0) part('campaign-body').hidden = false;
-  say('total', totalInWords(walk, total));
+  const isWalking = !part('walk').hidden;
+  // Read out as it changes: once, not for every page of a walk.
+  if (!isWalking) say('total', totalInWords(walk, total));
   walk.timeline.show(route.tab, isAll);
   // Not hidden while a page loads: they would lose the focus.
-  more.hidden = isAll || isFull;
-  whole.hidden = isAll || !part('walk').hidden;
+  more.hidden = isAll || isFull || isWalking;
+  whole.hidden = isAll || isWalking;
   say('walk-text', `${number(received)}${total === undefined ? '' : ` of ${number(total)}`}`);
   progress.max = Math.max(1, total ?? 1);
   if (total === undefined) progress.removeAttribute('value');
