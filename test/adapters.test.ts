@@ -33,7 +33,7 @@ describeAdapter('v3', {
     return bearerCredentials({ current: () => token, ready: () => undefined, refused: () => {} });
   },
   secrets: Object.values(oauth),
-  resources: { ofAccount: ['v3-emails', 'v3-summaries'], ofCampaign: ['v3-email', 'v3-links'] },
+  resources: { ofAccount: ['v3-emails', 'v3-summaries'], ofCampaign: ['v3-email', 'links'] },
   others: {
     'the statistics of activities': () => (v3.stats as StatsQuestions).of(new Set([activityIdOf('1')])),
     'whether there is an activity': () => (v3.stats as StatsQuestions).existence(activityIdOf('1')),

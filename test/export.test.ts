@@ -240,12 +240,19 @@ describe('a page in another format', () => {
 /** The same as a program would do it that reads a value character by character. */
 function guarded(value: string): string {
   const signs = '=+-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05';
+  const isDropped = (at: string | undefined) => at !== undefined && (at === '"' || at.trim() === '');
   let text = '';
   for (let n = 0; n < value.length; n++) {
-    const [before, at] = [value[n - 1], value[n] ?? ''];
-    const isBegin = before === undefined || ';|\t\r\n'.includes(before);
-    const isOdd = before === undefined && (at < ' ' || at === '\ufeff');
-    text += isOdd || (isBegin && signs.includes(at)) ? `'${at}` : at;
+    const at = value[n] ?? '';
+    let other = n;
+    if (n === 0) while (isDropped(value[other])) other++;
+    else {
+      do other--;
+      while (isDropped(value[other]) && !'\t\r\n'.includes(value[other] ?? ''));
+    }
+    const isOdd = n === 0 && (at < ' ' || at === '\ufeff');
+    const isBegin = n === 0 ? signs.includes(value[other] ?? 'x') : ';|\t\r\n'.includes(value[other] ?? 'x');
+    text += isOdd || (isBegin && (n === 0 || signs.includes(at))) ? `'${at}` : at;
   }
   return text;
 }

@@ -319,6 +319,18 @@ describe('urgency', () => {
     await raised;
     expect(starts.findIndex(({ team }) => team === 'raised')).toBeLessThan(8);
   });
+
+  test('rises in all calls that are made for one demand', async () => {
+    build({ maxWaitMs: 1e9 });
+    for (let n = 0; n < 40; n++) want({ urgency: 'interactive' });
+    const demand = new Demand('a', 'bulk');
+    const both = Promise.all([ask({ demand, team: 'one' }), ask({ demand, team: 'other' })]);
+    await clock.pass(0);
+    demand.join({ team: 'b' }, 'interactive');
+    await clock.pass(2_400);
+    await both;
+    for (const one of ['one', 'other']) expect(starts.findIndex(({ team }) => team === one)).toBeLessThan(12);
+  });
 });
 
 describe('a bulk walk', () => {

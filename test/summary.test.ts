@@ -20,21 +20,24 @@ describe('The summary', () => {
     it.sandbox.campaign({ id: '1', size: 12_345, newestMs: it.clock.now() - 10 * hourMs, ...campaign });
   }
 
+  /** Calls but those for the summaries of all campaigns, which v3 has. */
+  const calls = () => it.sandbox.calls.filter(({ path }) => !path.includes('/summary_reports/'));
+
   test('is its counts, at one call for all who ask, and for a tenth of its age', async () => {
     await begin();
     expect(await summary()).toEqual(summaryOf(idOf('1'), 12_345));
-    expect(it.sandbox.callCount).toBe(1);
+    expect(calls()).toHaveLength(1);
 
     it.sandbox.addSends('1', 5);
     it.clock.forward(freshSeconds - 1);
     expect(await summary()).toMatchObject({ sends: 12_345 });
-    expect(it.sandbox.callCount).toBe(1);
+    expect(calls()).toHaveLength(1);
 
     it.clock.forward(2);
     const all = await Promise.all(Array.from({ length: 20 }, () => summary()));
     for (const one of all) expect([12_345, 12_350]).toContain(one['sends']);
     await until(async () => (await summary())['sends'] === 12_350, 'it is refreshed behind the answers');
-    expect(it.sandbox.callCount).toBe(2);
+    expect(calls()).toHaveLength(2);
   });
 
   test('is one call for all who ask first', async () => {
@@ -42,14 +45,14 @@ describe('The summary', () => {
     it.sandbox.fault({ kind: 'latency', ms: 30 });
     const all = await Promise.all(Array.from({ length: 20 }, () => summary()));
     expect(new Set(all.map((one) => JSON.stringify(one))).size).toBe(1);
-    expect(it.sandbox.callCount).toBe(1);
+    expect(calls()).toHaveLength(1);
   });
 
   test('is the current number, not that of the last scheduled update', async () => {
     await begin();
     await summary();
     const query = api === 'v2' ? { api_key: apiKey, updateSummary: 'true' } : {};
-    expect(it.sandbox.calls.map((call) => call.query)).toEqual([query]);
+    expect(calls().map((call) => call.query)).toEqual([query]);
   });
 
   test('has numbers, even if Constant Contact writes strings', async () => {

@@ -90,14 +90,13 @@ export class PageCache implements PageSource {
     this.#held = new HeldPages(clock, options);
     const views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
-      peek: (source) => this.peek(source),
       goodForMs: (source) => this.goodForMs(source),
       ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: options },
     });
     this.#fetcher = new PageFetcher(
       {
         ...{ fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
-        dateOf: async (query, rows) => parts.dateOf?.(query, rows, views),
+        dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, views.sourcePages(query, call)),
       },
       options,
     );

@@ -30,7 +30,7 @@ interface Parts {
   readonly refusals: Refusals;
   readonly views: Views;
   /** The date that an answer's freshness depends on, if its rows have none. */
-  readonly dateOf: (query: PageQuery, rows: readonly Item[]) => Promise<number | undefined>;
+  readonly dateOf: (query: PageQuery, rows: readonly Item[], call: Call) => Promise<number | undefined>;
   readonly clock: Clock;
 }
 
@@ -91,13 +91,13 @@ export class PageFetcher {
     return { held: page, origin: waited ? 'other-call' : 'second-level', forMs: page.freshUntil - now };
   }
 
-  async #call({ query, key }: Miss, old: Page | undefined, lease: Lease, { demand, signal }: Call): Promise<Fetched> {
+  async #call({ query, key }: Miss, old: Page | undefined, lease: Lease, call: Call): Promise<Fetched> {
     const { fetchPage, format, generations, clock } = this.#parts;
     const askedIn = generations.of(key.walk).generation;
-    const rows = await fetchPage(query, demand, signal);
+    const rows = await fetchPage(query, call.demand, call.signal);
     const fetchedAt = clock.monotonic();
     const resource = resources[query.resource];
-    const dateMs = newest(resource, rows.rows) ?? (await this.#parts.dateOf(query, rows.rows));
+    const dateMs = newest(resource, rows.rows) ?? (await this.#parts.dateOf(query, rows.rows, call));
     const freshMs = freshForMs(dateMs, clock.now(), limitsOf(resource, this.#limits));
     const content = contentOf(format, query, rows);
     const etag = tagOf(content.json);

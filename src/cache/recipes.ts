@@ -15,23 +15,25 @@ export interface SourcePage extends Lookup {
 export interface SourcePages {
   /** Looks an answer up, charged to all callers of the resource. @throws as a lookup */
   get(query: PageQuery): Promise<SourcePage>;
-  /** Returns a cached answer of any age, without a call. */
-  held(query: PageQuery): Promise<SourcePage | undefined>;
+  /**
+   * The same for an answer without which the resource is incomplete, but of use: undefined if the lookup fails and there is no
+   * older version of the resource to serve.
+   */
+  tryGet(query: PageQuery): Promise<SourcePage | undefined>;
   /** When a page was fetched: wall time in milliseconds, in whole seconds. */
   fetchedAtMs(page: SourcePage): number;
-  /** Whether a page is as fresh as the resource has to be, and as the caller wants it. @param dateMs as in `Made` */
-  isFresh(page: SourcePage, dateMs: number | undefined): boolean;
+  /** Until when the resource is fresh if it is made from this page: monotonic. @param dateMs that its freshness depends on */
+  freshUntil(page: SourcePage, dateMs: number | undefined): number;
 }
 
 export interface Made {
   readonly content: ParsedPage;
-  /** The answer whose age it has. */
-  readonly of: Lookup;
-  /**
-   * Date in milliseconds that its freshness depends on, by the rule of the resource; undefined if there is none. Without this
-   * property it is as fresh as `of`.
-   */
-  readonly dateMs?: number | undefined;
+  /** The answers that it was made from: it is as old as the oldest, and as fresh as the first to go stale. */
+  readonly from: readonly Lookup[];
+  /** Monotonic; overrides the freshness of the answers. */
+  readonly freshUntil?: number;
+  /** Whether an answer was missing: it is tried again soon. */
+  readonly isIncomplete?: boolean;
 }
 
 /** How one resource is made. */
@@ -50,7 +52,7 @@ export interface Recipe {
 export type DateOf = (
   query: PageQuery,
   rows: readonly Item[],
-  pages: Pick<SourcePages, 'held'>,
+  pages: Pick<SourcePages, 'tryGet'>,
 ) => Promise<number | undefined>;
 
 export type Recipes = Readonly<Partial<Record<ResourceName, Recipe>>>;

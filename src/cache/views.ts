@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { since } from '../model/list.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
-import type { Item, ResourceName } from '../model/resource.ts';
+import type { Item } from '../model/resource.ts';
 import { resources } from '../model/resources.ts';
 import { Problem } from '../problems.ts';
 import type { Call } from '../quota/single-flight.ts';
@@ -16,14 +16,12 @@ import type { PageKeys } from './keys.ts';
 import type { LookupAsk } from './lookup-decision.ts';
 import { type Page, type PageBody, pageOf, tagOf } from './page.ts';
 import { bodyFor, lastModifiedMs, type PageFormat, rowsOf } from './page-format.ts';
-import { hitInMemory, type Lookup, type Outcome } from './page-source.ts';
-import type { Made, Recipe, Recipes, SourcePage, SourcePages } from './recipes.ts';
+import type { Lookup } from './page-source.ts';
+import type { Recipe, Recipes, SourcePage, SourcePages } from './recipes.ts';
 
 interface Parts {
   /** Looks up the source, charged to all callers of the view. */
   readonly lookUp: (source: PageQuery, ask: LookupAsk) => Promise<Lookup>;
-  /** Returns a cached page of any age. */
-  readonly peek: (source: PageQuery) => Page | undefined;
   readonly goodForMs: (source: PageQuery) => number;
   readonly keys: PageKeys;
   readonly format: PageFormat;
@@ -33,12 +31,15 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** Parsed sources of recipes that are kept: one call answers for many campaigns. */
-const maxParsed = 8;
+/** Rows of parsed sources that are kept, 500 a page: one answer is about many campaigns. */
+const maxParsedRows = 20_000;
 
 export class Views {
   readonly #parts: Parts;
-  readonly #parsed = new LRUCache<PageBody, readonly Item[]>({ max: maxParsed });
+  readonly #parsed = new LRUCache<PageBody, readonly Item[]>({
+    maxSize: maxParsedRows,
+    sizeCalculation: (rows) => 1 + rows.length,
+  });
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -58,46 +59,51 @@ export class Views {
 
   async #makeBy(recipe: Recipe, { query, maxAgeSeconds }: Miss, old: Page | undefined, call: Call): Promise<Fetched> {
     const { keys, clock, limits } = this.#parts;
-    const made = await recipe.make(query, this.#sourcePages(query, call, maxAgeSeconds));
-    const { page, outcome } = made.of;
-    const body = await this.#bodyOf(query, made.content.rows, made.content.cursor, [old]);
-    const freshUntil = this.#freshUntil(query, made);
-    const { generation } = keys.of(query);
-    const view = pageOf(body, { fetchedAt: page.fetchedAt, freshUntil, generation, failedAt: page.failedAt });
-    const pauseMs = limits.minFreshSeconds * 1000;
-    const leftMs = freshUntil - clock.monotonic();
-    return { held: view, origin: originOf(outcome), forMs: leftMs > 0 ? leftMs : pauseMs };
+    const { content, from, ...made } = await recipe.make(query, this.sourcePages(query, call, old, maxAgeSeconds));
+    const body = await this.#bodyOf(query, content.rows, content.cursor, [old]);
+    const pages = from.map(({ page }) => page);
+    const soon = clock.monotonic() + limits.minFreshSeconds * 1000;
+    const freshUntil = made.freshUntil ?? Math.min(...pages.map((page) => page.freshUntil));
+    const times = {
+      fetchedAt: Math.min(...pages.map((page) => page.fetchedAt)),
+      freshUntil: made.isIncomplete ? Math.min(freshUntil, soon) : freshUntil,
+      generation: keys.of(query).generation,
+      failedAt: pages.find(({ failedAt }) => failedAt !== undefined)?.failedAt,
+    };
+    const view = pageOf(body, times);
+    const leftMs = view.freshUntil - clock.monotonic();
+    return { held: view, origin: originOf(from), forMs: leftMs > 0 ? leftMs : limits.minFreshSeconds * 1000 };
   }
 
-  #freshUntil({ resource }: PageQuery, made: Made): number {
-    const { page } = made.of;
-    return 'dateMs' in made ? page.fetchedAt + this.#freshForMs(resource, page, made.dateMs) : page.freshUntil;
-  }
-
-  #freshForMs(resource: ResourceName, { fetchedAt }: Page, dateMs: number | undefined): number {
-    return freshForMs(dateMs, this.#toWall(fetchedAt), limitsOf(resources[resource], this.#parts.limits));
-  }
-
-  #sourcePages({ resource }: PageQuery, call: Call, wanted: number | undefined): SourcePages {
-    const { clock, limits } = this.#parts;
-    const maxAgeMs = Math.max(wanted ?? Number.POSITIVE_INFINITY, limits.minFreshSeconds) * 1000;
+  /**
+   * Access to sources while a resource, or an answer, is made.
+   *
+   * @param old version of it that can be served
+   * @param maxAgeSeconds that a caller accepts
+   */
+  sourcePages(query: PageQuery, call: Call, old?: Page, maxAgeSeconds?: number): SourcePages {
+    const get = async (source: PageQuery, maxAge: number | undefined): Promise<SourcePage> => {
+      call.signal.throwIfAborted(); // What is cached would be read on after all callers have left.
+      const lookup = await this.#lookUp(source, call, false, maxAge);
+      return { ...lookup, rows: await this.#rowsOf(source, lookup.page) };
+    };
     return {
-      get: async (query) => this.#sourceOf(query, await this.#lookUp(query, call, false, wanted)),
-      held: (query) => this.held(query),
-      isFresh: ({ page }, dateMs) =>
-        clock.monotonic() - page.fetchedAt < Math.min(this.#freshForMs(resource, page, dateMs), maxAgeMs),
+      get: (source) => get(source, maxAgeSeconds),
+      tryGet: async (source) => {
+        try {
+          // An export reads its own answers anew, no others.
+          return await get(source, call.demand.urgency === 'bulk' ? undefined : maxAgeSeconds);
+        } catch (error) {
+          if (error instanceof Problem && old === undefined && !call.signal.aborted) return undefined;
+          throw error;
+        }
+      },
+      freshUntil: ({ page }, dateMs) => {
+        const limits = limitsOf(resources[query.resource], this.#parts.limits);
+        return page.fetchedAt + freshForMs(dateMs, this.#toWall(page.fetchedAt), limits);
+      },
       fetchedAtMs: ({ page }) => Math.floor(this.#toWall(page.fetchedAt) / 1000) * 1000,
     };
-  }
-
-  /** Returns a cached answer of any age, without a call. */
-  async held(query: PageQuery): Promise<SourcePage | undefined> {
-    const page = this.#parts.peek(query);
-    return page && this.#sourceOf(query, { page, outcome: hitInMemory });
-  }
-
-  async #sourceOf(query: PageQuery, lookup: Lookup): Promise<SourcePage> {
-    return { ...lookup, rows: await this.#rowsOf(query, lookup.page) };
   }
 
   async #rowsOf({ resource }: PageQuery, page: Page): Promise<readonly Item[]> {
@@ -114,8 +120,8 @@ export class Views {
 
   async #makeFrom(source: PageQuery, { query, maxAgeSeconds }: Miss, old: Page | undefined, call: Call) {
     const { format, filtersSince, clock } = this.#parts;
-    const { page, outcome } = await this.#lookUp(source, call, false, maxAgeSeconds);
-
+    const lookup = await this.#lookUp(source, call, false, maxAgeSeconds);
+    const { page } = lookup;
     const held = await rowsOf(format, query.resource, page);
     const { campaign, since: instant = '' } = query;
     const { askedField } = resources[query.resource];
@@ -128,7 +134,7 @@ export class Views {
     const cursor = isLast ? undefined : following;
     const body = await this.#bodyOf(query, rows, cursor, [old, page]);
     const forMs = this.#parts.goodForMs(source) || page.freshUntil - clock.monotonic();
-    return { held: pageOf(body, page), origin: originOf(outcome), forMs };
+    return { held: pageOf(body, page), origin: originOf([lookup]), forMs };
   }
 
   #bodyOf(query: PageQuery, rows: readonly Item[], cursor: string | undefined, held: readonly (Page | undefined)[]) {
@@ -162,7 +168,10 @@ export class Views {
   }
 }
 
-function originOf(source: Outcome): Origin {
-  if (source.kind === 'hit') return source.shared ? 'second-level' : 'held';
-  return source.collapsed ? 'other-call' : 'call';
+/** The costliest way in which one of the sources was found. */
+function originOf(sources: readonly Lookup[]): Origin {
+  const outcomes = sources.map(({ outcome }) => outcome);
+  const called = outcomes.filter((outcome) => outcome.kind === 'forwarded');
+  if (called.length > 0) return called.some(({ collapsed }) => !collapsed) ? 'call' : 'other-call';
+  return outcomes.some((outcome) => outcome.kind === 'hit' && outcome.shared) ? 'second-level' : 'held';
 }

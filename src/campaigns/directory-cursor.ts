@@ -1,8 +1,7 @@
 /**
  * Cursors of the directory with v3: Sendgate cuts its pages from Constant Contact's of 500.
  */
-import { z } from 'zod';
-import { cursorPattern, queryOfCursor } from '../model/cursor.ts';
+import { queryOfCursor } from '../model/cursor.ts';
 
 /** Where a page begins. */
 export interface DirectoryPlace {
@@ -18,33 +17,22 @@ export interface DirectoryPlace {
 
 /** Most pages of Constant Contact's: 50,000 campaigns. */
 export const maxBlocks = 100;
+const maxLimit = 500;
 
-const place = z.tuple([
-  z.int().min(0).max(maxBlocks),
-  z.int().min(0).max(500),
-  z.int().min(1).max(500),
-  z.string().regex(cursorPattern).optional(),
-]);
+export const writePlace = ({ number, offset, limit, block = '' }: DirectoryPlace): string =>
+  [number, offset, limit, block].join('.');
 
-export function writePlace({ number, offset, limit, block }: DirectoryPlace): string {
-  const parts = [number, offset, limit, ...(block === undefined ? [] : [block])];
-  return Buffer.from(JSON.stringify(parts)).toString('base64url');
-}
+const pattern = /^(?<number>\d{1,3})\.(?<offset>\d{1,6})\.(?<limit>\d{1,3})\.(?<block>.*)$/;
 
 /** Reads a cursor in its only spelling; undefined if `writePlace` could not have made it. */
 export function readPlace(cursor: string): DirectoryPlace | undefined {
-  const { data, success } = place.safeParse(parsed(Buffer.from(cursor, 'base64url').toString('latin1')));
-  if (!success) return undefined;
-  const [number, offset, limit, block] = data;
-  const found = { number, offset, limit, block };
-  const isOurs = writePlace(found) === cursor && (block === undefined) === (number === 0);
-  return isOurs && (block === undefined || queryOfCursor(block) !== undefined) ? found : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const parts = pattern.exec(cursor)?.groups;
+  if (!parts) return undefined;
+  const [number, offset, limit] = [Number(parts['number']), Number(parts['offset']), Number(parts['limit'])];
+  const block = parts['block'] || undefined;
+  const place = { number, offset, limit, block };
+  const isInBounds = number <= maxBlocks && limit >= 1 && limit <= maxLimit;
+  const isOurs = writePlace(place) === cursor && (block === undefined) === (number === 0);
+  const isTheirs = block === undefined || queryOfCursor(block) !== undefined;
+  return isInBounds && isOurs && isTheirs ? place : undefined;
 }

@@ -6,6 +6,7 @@ import { headerLines } from '../http/header-block.ts';
 import { answeredOptions } from '../http/methods.ts';
 import { contextOf } from '../http/request-context.ts';
 import { searchOf } from '../http/target.ts';
+import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { directory } from '../model/directory.ts';
 import type { DetailName } from '../model/resource.ts';
 import { type EndpointParts, PageEndpoint } from '../reports/page-endpoint.ts';
@@ -38,14 +39,12 @@ export function campaignEndpoints(parts: EndpointParts): CampaignEndpoints {
 /** The path of the summary in the first version of Sendgate. */
 export const oldSummaryPath = '/campaigns/:id/sends/summary';
 
-export function oldSummary(basePath: string): RequestHandler<{ id: string }> {
+export function oldSummary(basePath: string, ids: CampaignIdRule): RequestHandler<{ id: string }> {
   return (req) => {
     const context = contextOf(req);
     context.record.route = oldSummaryPath;
-    context.record.report = 'summary';
     if (answeredOptions(req)) return;
-    const search = searchOf(req.url);
-    const path = detailPaths.summary.replace(':id', encodeURIComponent(req.params.id));
-    context.answer(308, headerLines('Location', `${basePath}${path}${search === '' ? '' : `?${search}`}`));
+    const { campaign } = parseDetailQuery('summary', req.params.id, searchOf(req.url), ids);
+    context.answer(308, headerLines('Location', `${basePath}${detailPaths.summary.replace(':id', campaign)}`));
   };
 }

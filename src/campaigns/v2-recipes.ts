@@ -3,7 +3,7 @@
  */
 import type { Recipe, Recipes, SourcePages } from '../cache/recipes.ts';
 import type { Campaign, Summary } from '../model/campaign.ts';
-import type { PageQuery } from '../model/page-query.ts';
+import { itemQuery, type PageQuery } from '../model/page-query.ts';
 import type { Item } from '../model/resource.ts';
 import type { V2Details } from '../model/sources.ts';
 
@@ -23,10 +23,10 @@ function ofDetails(make: (details: V2Details, id: string, asOf: string) => reado
   return {
     source: 'v2-details',
     async make({ campaign }: PageQuery, pages: SourcePages) {
-      const details = await pages.get({ kind: 'first', resource: 'v2-details', campaign, limit: 1 });
+      const details = await pages.get(itemQuery('v2-details', campaign));
       const asOf = new Date(pages.fetchedAtMs(details)).toISOString();
       const rows = make(details.rows[0] as V2Details, campaign, asOf);
-      return { content: { rows, cursor: undefined }, of: details };
+      return { content: { rows, cursor: undefined }, from: [details] };
     },
   };
 }

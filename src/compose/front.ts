@@ -54,7 +54,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     site: createSite({ version, basePath, campaignIds }),
     endpoints: Object.values(endpoints),
     exports: (list, format) => exports.handler(list, format),
-    oldSummary: oldSummary(basePath),
+    oldSummary: oldSummary(basePath, campaignIds),
     status: publicStatus(() => readStatus(tally.all)),
     dropIns,
   });

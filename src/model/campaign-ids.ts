@@ -16,6 +16,8 @@ export interface OtherIds {
   allOf(id: string): readonly string[];
   /** Whether an activity or campaign is known to have this id. */
   exists(id: string): boolean;
+  /** Whether this is known to be the id of an activity. */
+  isActivity(id: string): boolean;
   /** Whether the id is known to be unused, although its reports may return empty pages. */
   isNowhere(id: string): boolean;
   /** Records the id of an activity, proven by rows or by a campaign's list. */
@@ -33,6 +35,7 @@ export const noOtherIds: OtherIds = {
   activityOf: (id) => id,
   allOf: (id) => [id],
   exists: () => false,
+  isActivity: () => false,
   isNowhere: () => false,
   addActivity: () => {},
   addCampaign: () => {},

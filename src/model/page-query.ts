@@ -28,6 +28,11 @@ export interface FirstPage extends Walk {
   readonly limit: number;
 }
 
+/** Returns the query of a single item. */
+export const itemQuery = (resource: ResourceName, campaign: string): FirstPage => ({
+  ...{ kind: 'first', resource, campaign, limit: 1 },
+});
+
 /** A later page of a walk. Its cursor includes the limit. */
 export interface NextPage extends Walk {
   readonly kind: 'next';

@@ -14,7 +14,7 @@ export type ListName = ReportName | 'campaigns';
 export type DetailName = 'campaign' | 'summary' | 'links';
 
 /** Answers of Constant Contact from which other resources are made. */
-export type SourceName = 'v2-details' | 'v3-emails' | 'v3-summaries' | 'v3-email' | 'v3-stats' | 'v3-links';
+export type SourceName = 'v2-details' | 'v3-emails' | 'v3-summaries' | 'v3-email' | 'v3-stats';
 
 /** What callers ask for: the values of `report` in logs, metrics and traces. */
 export type ServedName = ListName | DetailName;
@@ -29,7 +29,6 @@ const servedAs: Readonly<Record<SourceName, ServedName>> = {
   'v3-summaries': 'campaigns',
   'v3-email': 'campaign',
   'v3-stats': 'summary',
-  'v3-links': 'links',
 };
 
 const isSource = (name: ResourceName): name is SourceName => name in servedAs;

@@ -6,14 +6,7 @@ import { directory } from './directory.ts';
 import type { List } from './list.ts';
 import { reports } from './reports.ts';
 import type { ListName, Resource, ResourceName } from './resource.ts';
-import {
-  v2DetailsSource,
-  v3EmailSource,
-  v3EmailsSource,
-  v3LinksSource,
-  v3StatsSource,
-  v3SummariesSource,
-} from './sources.ts';
+import { v2DetailsSource, v3EmailSource, v3EmailsSource, v3StatsSource, v3SummariesSource } from './sources.ts';
 
 export const lists: Readonly<Record<ListName, List>> = { ...reports, campaigns: directory };
 
@@ -27,5 +20,4 @@ export const resources: Readonly<Record<ResourceName, Resource>> = {
   'v3-summaries': v3SummariesSource,
   'v3-email': v3EmailSource,
   'v3-stats': v3StatsSource,
-  'v3-links': v3LinksSource,
 };

@@ -24,9 +24,12 @@ export type RowFields<N extends string = string> = Readonly<Record<N, FieldSourc
 
 export const text: Reader = (value) => (typeof value === 'string' ? value : undefined);
 
+/** A UUID has 36 characters. */
+const maxIdLength = 64;
+
 /** Parses an id. Documented as strings, observed as numbers; a number that JSON.parse rounded is rejected. */
 export const id: Reader = (value) => {
-  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'string' && value !== '' && value.length <= maxIdLength) return value;
   return Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : undefined;
 };
 

@@ -78,11 +78,3 @@ export const v3StatsSource = {
   freshness: 'campaign',
   identity: ({ refreshed_at }) => refreshed_at,
 } satisfies Resource<V3Stats>;
-
-export const v3LinksSource = {
-  name: 'v3-links',
-  schema: linkSchema,
-  body: 'results',
-  freshness: 'campaign',
-  identity: ({ link_id }) => link_id,
-} satisfies Resource<z.output<typeof linkSchema>>;

@@ -23,7 +23,7 @@ const maxPayers = 32;
 export class Demand implements Payer {
   #payers: readonly Payer[];
   #urgency: Urgency;
-  #onJoin: ((payer: Payer, urgency: Urgency) => void) | undefined;
+  readonly #listeners = new Set<JoinListener>();
 
   constructor(team: string, urgency: Urgency, client?: string) {
     this.#payers = [{ team, client }];
@@ -56,7 +56,7 @@ export class Demand implements Payer {
       this.charge(payer);
     } else if (isKnown || this.#payers.length >= maxPayers) return;
     else this.#payers = [...this.#payers, payer];
-    this.#onJoin?.(payer, urgency);
+    for (const listener of this.#listeners) listener(payer, urgency);
   }
 
   /** Moves this payer to the front. */
@@ -64,10 +64,13 @@ export class Demand implements Payer {
     this.#payers = [payer, ...this.#payers.filter((known) => !isSame(known, payer))].slice(0, maxPayers);
   }
 
-  /** Calls `listener` when a payer joins; replaces the earlier listener. */
-  onJoin(listener: ((payer: Payer, urgency: Urgency) => void) | undefined): void {
-    this.#onJoin = listener;
+  /** Calls `listener` when a payer joins. Returns the function that ends that. */
+  onJoin(listener: JoinListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 }
+
+type JoinListener = (payer: Payer, urgency: Urgency) => void;
 
 const isSame = (one: Payer, other: Payer) => one.team === other.team && one.client === other.client;

@@ -26,6 +26,7 @@ export class QueuedDemand {
   #resolve: (permit: Permit) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
   #cancelDeadline: () => void = () => {};
+  #stopListening: () => void = () => {};
   readonly #onAbort = () => this.#parts.onLeave(this, this.#parts.signal?.reason);
 
   constructor(demand: Demand, spot: Spot, parts: Parts) {
@@ -46,6 +47,11 @@ export class QueuedDemand {
     this.#cancelDeadline = this.#parts.clock.after(ms, () => this.#parts.onLeave(this, undefined));
   }
 
+  /** Calls `listener` when a payer joins, as long as it is queued. */
+  onJoin(listener: Parameters<Demand['onJoin']>[0]): void {
+    this.#stopListening = this.demand.onJoin(listener);
+  }
+
   grant(permit: Permit): void {
     this.#end();
     this.#resolve(permit);
@@ -59,7 +65,7 @@ export class QueuedDemand {
   #end(): void {
     const { clock, signal, onOver } = this.#parts;
     this.#cancelDeadline();
-    this.demand.onJoin(undefined);
+    this.#stopListening();
     signal?.removeEventListener('abort', this.#onAbort);
     onOver((clock.monotonic() - this.#startedAt) / 1000);
   }

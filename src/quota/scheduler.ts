@@ -76,7 +76,7 @@ export class Scheduler {
       onOver: (seconds) => waited(demand.team, demand.urgency, seconds),
     });
     queued.leaveIn(longestMs);
-    demand.onJoin((payer, urgency) => {
+    queued.onJoin((payer, urgency) => {
       // A caller who joins cannot wait as long as a bulk walk.
       if (urgency !== 'bulk' && longestMs > maxWaitMs) queued.leaveIn(maxWaitMs);
       this.#joined(queued, payer);

@@ -4,7 +4,7 @@
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
 import { parseInstantInUtc } from '../model/instant.ts';
 import type { List } from '../model/list.ts';
-import { type FirstPage, type PageQuery, pageBehind, type Walk } from '../model/page-query.ts';
+import { type FirstPage, itemQuery, type PageQuery, pageBehind, type Walk } from '../model/page-query.ts';
 import type { DetailName } from '../model/resource.ts';
 import { pageParameters, selection } from './parameters.ts';
 import { parseQueryString } from './query-string.ts';
@@ -44,7 +44,7 @@ export function parseExportQuery(
 /** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */
 export function parseDetailQuery(resource: DetailName, id: string, search: string, ids: CampaignIdRule): FirstPage {
   const { campaign } = parseQueryString(id, search, ids, {});
-  return { kind: 'first', resource, campaign, limit: 1 };
+  return itemQuery(resource, campaign);
 }
 
 interface Selected {

@@ -57,10 +57,7 @@ export class Batches<R> {
     const wait = this.#waiters.join(batch.key, demand, demand.urgency, signal);
     demand.onJoin((payer, urgency) => wait.demand.join(payer, urgency));
     if (isFirst) {
-      batch.answer = this.#gather(batch, { ask, demand: wait.demand, signal: wait.signal }).finally(() => {
-        if (this.#gathering.get(asker) === batch) this.#gathering.delete(asker);
-        for (const one of batch.ids) this.#running.delete(`${asker} ${one}`);
-      });
+      batch.answer = this.#gather(asker, batch, { ask, demand: wait.demand, signal: wait.signal });
     }
     return wait.until(batch.answer);
   }
@@ -73,7 +70,7 @@ export class Batches<R> {
     return batch;
   }
 
-  async #gather(batch: Open<R>, asking: Asking): Promise<R> {
+  async #gather(asker: string, batch: Open<R>, asking: Asking): Promise<R> {
     const close = () => {
       batch.isClosed = true;
     };
@@ -83,6 +80,8 @@ export class Batches<R> {
     } finally {
       close();
       this.#waiters.done(batch.key);
+      if (this.#gathering.get(asker) === batch) this.#gathering.delete(asker);
+      for (const one of batch.ids) this.#running.delete(`${asker} ${one}`);
     }
   }
 }

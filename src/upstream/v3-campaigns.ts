@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Counts } from '../model/campaign.ts';
 import { noCampaign } from '../model/page-query.ts';
 import type { ParsedPage } from '../model/resource.ts';
-import { id, instant, type Reader, type RowFields, text } from '../model/rows.ts';
+import { instant, type Reader, type RowFields, text } from '../model/rows.ts';
 import { type V3Email, type V3EmailsRow, type V3Stats, type V3SummariesRow, v3EmailSource } from '../model/sources.ts';
 import type { Question, StatsQuestions } from './adapter.ts';
 import { meaningForIds } from './error-meaning.ts';
@@ -19,7 +19,7 @@ import {
   someOf,
   textOrEmpty,
 } from './parse-answer.ts';
-import { reportedActivities } from './v3-ids.ts';
+import { reportedActivities, uuid } from './v3-ids.ts';
 import { parseV3Page, readV3Page } from './v3-page.ts';
 
 /** v2's words for v3's states, which come in both cases (recorded traffic). */
@@ -29,11 +29,10 @@ const status: Reader = (value) => {
   const state = text(value)?.toUpperCase();
   return state === undefined ? undefined : (statuses[state] ?? state);
 };
-/** In lower case, like callers' ids. */
-const uuid: Reader = (value) => id(value)?.toLowerCase();
+const readUuid: Reader = (value) => uuid.safeParse(value).data;
 
 const emailsFields: RowFields<keyof V3EmailsRow> = {
-  id: { from: 'campaign_id', read: uuid },
+  id: { from: 'campaign_id', read: readUuid },
   name: { from: 'name', read: text },
   status: { from: 'current_status', read: status },
   modified_date: { from: 'updated_at', read: instant },
@@ -44,7 +43,7 @@ export const parseV3Emails = (body: string): ParsedPage => parseV3Page('campaign
 
 /** All but the id may be missing. */
 const summary = z.object({
-  campaign_id: z.string().toLowerCase(),
+  campaign_id: uuid,
   last_sent_date: dateOrEmpty,
   unique_counts: z
     .object({
@@ -81,7 +80,7 @@ const stats = z.object({
 });
 /** Ids without statistics are listed under `errors`: deleted, nonexistent or unsent activities. */
 const statsAnswer = z.object({
-  results: someOf(z.object({ campaign_activity_id: z.string().toLowerCase(), stats, last_refresh_time: dateOrEmpty })),
+  results: someOf(z.object({ campaign_activity_id: uuid, stats, last_refresh_time: dateOrEmpty })),
 });
 
 export const v3Stats: StatsQuestions = {
@@ -113,7 +112,7 @@ export const v3Stats: StatsQuestions = {
 const activityPath = (activity: string) => `/v3/emails/activities/${activity}`;
 
 const activityAnswer = z.object({
-  campaign_id: z.string().toLowerCase(),
+  campaign_id: uuid,
   ...{ subject: textOrEmpty, from_name: textOrEmpty, from_email: textOrEmpty },
 });
 const campaignAnswer = z.object({
@@ -137,7 +136,7 @@ const unknownCampaign = { name: '', status: '', modified_date: '', created_date:
 
 const campaignQuestion = (email: V3Email): Question<ParsedPage> => ({
   report: 'campaign',
-  request: { path: `/v3/emails/${encodeURIComponent(email.campaign)}` },
+  request: { path: `/v3/emails/${email.campaign}` },
   parse: (body) => {
     const { name, current_status, created_at, updated_at, campaign_activities } = parseAnswer(campaignAnswer, body);
     const dates = { modified_date: updated_at, created_date: created_at };

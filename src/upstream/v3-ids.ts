@@ -17,7 +17,7 @@ export const xrefsPath = '/v3/emails/campaign_id_xrefs';
 const maxActivities = 100;
 
 /** Lower case, like callers' ids, so that one id has one key. */
-const uuid = z.guid().toLowerCase();
+export const uuid = z.guid().toLowerCase();
 
 const xrefs = z.object({
   xrefs: strictRows(

@@ -19,7 +19,7 @@ const others: Readonly<
 > = {
   'v3-emails': { path: () => '/v3/emails', parse: parseV3Emails },
   'v3-summaries': { path: () => '/v3/reports/summary_reports/email_campaign_summaries', parse: parseV3Summaries },
-  'v3-links': { path: (activity) => `/v3/reports/email_reports/${activity}/links`, parse: parseV3Links },
+  links: { path: (activity) => `/v3/reports/email_reports/${activity}/links`, parse: parseV3Links },
 };
 
 /** In this adapter, every campaign id is an activity's. */
@@ -45,7 +45,7 @@ export const v3: Adapter = {
 };
 
 function question(query: PageQuery, path: string, parse: (body: string) => ParsedPage): Question<ParsedPage> {
-  const isLinks = query.resource === 'v3-links';
+  const isLinks = query.resource === 'links';
   const isOfAccount = query.campaign === noCampaign;
   return {
     report: reportOf(query.resource),

@@ -17,10 +17,10 @@ export interface ExportFormat {
 /**
  * Places where a spreadsheet can find a formula (OWASP, "CSV Injection"; some also accept full-width signs, `|` and `%`): at the
  * start of a value, and after any character that separates cells or rows in another locale, where our quotes are inside a
- * cell and have no meaning.
+ * cell and have no meaning. Quotes and white space may stand in between: they can open a cell, or be dropped.
  */
 const sign = '=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05';
-const formula = new RegExp(`^(?=[${sign}\\x00-\\x1f\\ufeff])|(?<=[;|\\t\\r\\n])(?=[${sign}])`, 'g');
+const formula = new RegExp(`^(?=[\\x00-\\x1f\\ufeff]|["\\s]*[${sign}])|(?=[${sign}])(?<=[;|\\t\\r\\n]["\\s]*)`, 'g');
 const withoutFormulas = (value: string) => value.replace(formula, "'");
 
 /** A value without formulas or characters to quote, which is identical in JSON and CSV. */

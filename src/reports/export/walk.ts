@@ -69,20 +69,27 @@ async function* walkReport(walk: Walk): AsyncGenerator<string, void> {
 /**
  * Campaigns change places while the directory is read, which has page numbers: one can move to an earlier page, or the end of
  * a page to the page before. Reads all pages anew until there is no new campaign. A single page needs no second look.
+ *
+ * @throws Problem `upstream-failed` if it never stands still
  */
 async function* walkDirectory(walk: Walk): AsyncGenerator<string, void> {
   const { parts, first, request, firstBody } = walk;
   const newCampaigns = new NewCampaigns();
-  yield* eachOnce(walk, (rows) => newCampaigns.of(rows));
+  const newOf = (rows: string) => {
+    if (newCampaigns.isEndless) throw new Problem('upstream-failed', { reason: 'circle' });
+    return newCampaigns.of(rows);
+  };
+  yield* eachOnce(walk, newOf);
   if (firstBody.cursor === undefined) return;
   const anew = { ...request, maxAgeSeconds: 0 };
   for (let pass = 1; pass < maxPasses; pass++) {
     const before = newCampaigns.count;
     const body = await fetchPatiently(parts, first, anew);
     const again = { parts, first, request: anew, firstBody: body };
-    yield* eachOnce(again, (rows) => newCampaigns.of(rows), Number.POSITIVE_INFINITY);
+    yield* eachOnce(again, newOf, Number.POSITIVE_INFINITY);
     if (newCampaigns.count === before) return;
   }
+  throw new Problem('upstream-failed', { reason: 'moving' });
 }
 
 /**
