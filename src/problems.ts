@@ -56,9 +56,9 @@ const table = {
   'campaign-not-found': {
     status: 404,
     title: 'Campaign not found',
-    detail: 'Constant Contact has no sent campaign with this id.',
+    detail: 'Constant Contact has no campaign with this id.',
     remedy:
-      'Check the id. A campaign has reports once it has been sent. Sendgate remembers this answer for a minute; retry after that.',
+      'Check the id. With v2, a deleted campaign gets this answer too. Sendgate remembers it for a minute; retry after that.',
   },
   'method-not-allowed': {
     status: 405,

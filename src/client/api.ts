@@ -15,7 +15,7 @@ export interface Campaign {
    */
   modified_date: string;
   /**
-   * When it last went out. Empty before that, and where a list does not say (with v2), in UTC with milliseconds
+   * When it last went out, in UTC with milliseconds. Empty before that and, in the directory, with v2; with v3 it can be empty for campaigns that are not among the 500 sent last
    */
   last_run_date: string;
 }
@@ -278,7 +278,7 @@ export interface CampaignDetails {
    */
   modified_date: string;
   /**
-   * When it last went out. Empty before that, and where a list does not say (with v2), in UTC with milliseconds
+   * When it last went out, in UTC with milliseconds. Empty before that and, in the directory, with v2; with v3 it can be empty for campaigns that are not among the 500 sent last
    */
   last_run_date: string;
   subject: string;

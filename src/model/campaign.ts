@@ -25,7 +25,7 @@ const count = (description: string, example: number) =>
     .nullable()
     .meta({ description, examples: [example] });
 
-/** Counts of a campaign; null until Constant Contact has a number. */
+/** Counts of a campaign; null where Constant Contact has no number yet. */
 export const countsShape = {
   sends: count('Addresses it was sent to', 1363),
   opens: count('Contacts that opened it', 789),

@@ -10,9 +10,6 @@ export const campaignStatuses = ['DRAFT', 'RUNNING', 'SENT', 'SCHEDULED', 'DELET
 /** Values of the filter: deleted campaigns are listed only with `DELETED` or `ALL`. */
 export const statusFilters = ['ALL', 'DRAFT', 'RUNNING', 'SENT', 'SCHEDULED', 'DELETED'] as const;
 
-const instant = (description: string, example: string) =>
-  z.string().meta({ description: `${description}, in UTC with milliseconds`, examples: [example] });
-
 /** The shared fields of a campaign, in the directory and alone. */
 export const campaignShape = {
   id: z.string().meta({ description: 'Digits with v2, a UUID with v3', examples: ['1100394165287'] }),
@@ -21,11 +18,14 @@ export const campaignShape = {
     description: `One of ${campaignStatuses.join(', ')}; others only if Constant Contact adds one`,
     examples: ['SENT'],
   }),
-  modified_date: instant('Last change', '2012-12-06T13:00:00.000Z'),
-  last_run_date: instant(
-    'When it last went out. Empty before that, and where a list does not say (with v2)',
-    '2012-12-06T13:06:14.762Z',
-  ),
+  modified_date: z
+    .string()
+    .meta({ description: 'Last change, in UTC with milliseconds', examples: ['2012-12-06T13:00:00.000Z'] }),
+  last_run_date: z.string().meta({
+    description:
+      'When it last went out, in UTC with milliseconds. Empty before that and, in the directory, with v2; with v3 it can be empty for campaigns that are not among the 500 sent last',
+    examples: ['2012-12-06T13:06:14.762Z'],
+  }),
 };
 
 const schema = z.object(campaignShape);
