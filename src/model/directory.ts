@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import type { List } from './list.ts';
 
-/** v2's words for the state of a campaign. `ERROR` is v3's only. */
+/** v2's words for the state of a campaign, and v3's `ERROR`. */
 export const campaignStatuses = ['DRAFT', 'RUNNING', 'SENT', 'SCHEDULED', 'DELETED', 'ERROR'] as const;
 
 /** Values of the filter: deleted campaigns are listed only with `DELETED` or `ALL`. */
