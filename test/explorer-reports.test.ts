@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { dayMs, explorer, hold, violations } from './support/explorer.ts';
+import { dayMs, drawnLabels, explorer, hold, violations, watchLabels } from './support/explorer.ts';
 import { until } from './support/harness.ts';
 
 const it = explorer();
@@ -90,15 +90,9 @@ describe('a report', () => {
   test.each([
     ['opens', ['Email address', 'Date (UTC)', 'Contact']],
     ['clicks', ['Email address', 'Date (UTC)', 'Link', 'Contact']],
-    [
-      'bounces',
-      ['Email address', 'Date (UTC)', 'Code', 'Description', 'Message', 'Contact'],
-    ],
+    ['bounces', ['Email address', 'Date (UTC)', 'Code', 'Description', 'Message', 'Contact']],
     ['forwards', ['Email address', 'Date (UTC)', 'Contact']],
-    [
-      'unsubscribes',
-      ['Email address', 'Date (UTC)', 'Source', 'Reason', 'Contact'],
-    ],
+    ['unsubscribes', ['Email address', 'Date (UTC)', 'Source', 'Reason', 'Contact']],
   ] as const)('has its own columns: %s', async (report, columns) => {
     const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 2_560 }] });
     await tab(page, report).click();
@@ -207,6 +201,33 @@ describe('a report', () => {
     await page.getByRole('button', { name: 'Chart the whole report' }).click();
     await page.getByText('All 5,000 sends.').waitFor();
     await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
+  });
+
+  test.each([1_100, 390])('is charted with whole labels (%d pixels wide)', async (width) => {
+    const page = await it.open(address('sends'), {
+      browser: { viewport: { width, height: 800 } },
+      campaigns: [{ size: 14_000, spacingMs: 30 }, { size: 14_000, spacingMs: 360_000 }, { size: 3 }],
+      prepare: watchLabels,
+    });
+    const isWhole = async (text: string) => {
+      await until(async () => {
+        const labels = await drawnLabels(page);
+        expect(labels.filter(({ isWhole }) => !isWhole)).toEqual([]);
+        return labels.some((label) => label.text === text);
+      }, `the label ${text} is drawn`);
+    };
+    await page.getByText('500 of 14,000 sends.').waitFor();
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('All 14,000 sends.').waitFor();
+    await isWhole('10,000');
+    await page.goto(`${it.sendgate.url}/#campaign?id=2`);
+    await page.getByText('500 of 14,000 sends.').waitFor();
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('All 14,000 sends.').waitFor();
+    await isWhole('0');
+    await page.goto(`${it.sendgate.url}/#campaign?id=3`);
+    await page.getByText('All 3 sends.').waitFor();
+    await isWhole('0');
   });
 
   test('of 100,000 opens stays fluid: scrolled, and charted as a whole', async () => {

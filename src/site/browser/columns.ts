@@ -12,7 +12,16 @@ export interface Column {
 
 /** The same in every row. */
 const leftOut: ReadonlySet<string> = new Set(['activity_type', 'campaign_id']);
-const order = ['address', 'date', 'link', 'code', 'description', 'other', 'contact', 'uuid'] as const satisfies readonly Column['kind'][];
+const order = [
+  'address',
+  'date',
+  'link',
+  'code',
+  'description',
+  'other',
+  'contact',
+  'uuid',
+] as const satisfies readonly Column['kind'][];
 
 /** @param row any of the report: all have the same fields */
 export function columnsOf(row: ReportRow): readonly Column[] {
