@@ -203,6 +203,17 @@ describe('a report', () => {
     await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
   });
 
+  test('of links counts contacts with v3, which have no total', async () => {
+    const page = await it.open(address('links'), { api: 'v3', campaigns: [{ size: 2_000 }] });
+    await page
+      .getByText('4 links, each with the number of contacts who clicked it. Choose one to see its clicks.')
+      .waitFor();
+    const headings = page.locator('#links-answer th[scope=col]').filter({ visible: true });
+    expect(await headings.allTextContents()).toEqual(['Link', 'Contacts']);
+    expect(await page.locator('#links-rows').getByText('%').filter({ visible: true }).count()).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  });
+
   test.each([1_100, 390])('is charted with whole labels (%d pixels wide)', async (width) => {
     const page = await it.open(address('sends'), {
       browser: { viewport: { width, height: 800 } },
