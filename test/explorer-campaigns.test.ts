@@ -73,6 +73,20 @@ describe('the list of campaigns', () => {
     expect(await page.getByLabel('Sort by').inputValue()).toBe('newest');
   });
 
+  test.each(['v2', 'v3'] as const)('links to a deleted campaign only where it can be opened (%s)', async (api) => {
+    const page = await it.open('/#campaigns?status=DELETED', { campaigns: garden, api });
+    await page.getByText('1 campaign with the status Deleted.').waitFor();
+    if (api === 'v2') {
+      await page.getByText('Cannot be opened: Constant Contact gives no reports of deleted campaigns.').waitFor();
+      expect(await page.locator('#campaigns-rows a').count()).toBe(0);
+      expect(await violations(page)).toEqual([]);
+      return;
+    }
+    await page.getByRole('link', { name: 'Winter' }).click();
+    await page.getByRole('heading', { name: 'Winter' }).waitFor();
+    await page.locator('#about').getByText('Deleted').waitFor();
+  });
+
   test('asks for counts of rows in sight only', async () => {
     const asked = new Set<string>();
     const page = await it.open('/', {
