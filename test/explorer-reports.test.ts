@@ -37,7 +37,9 @@ describe('a campaign', () => {
       'Last sent2026-03-04 05:06 UTC',
       'Created2026-03-01 10:00 UTC',
     ]);
-    await page.getByText(/^Counts as of 20\d\d-/).waitFor();
+    await page
+      .getByText(/^Counts as of 20.* UTC\. Opened and Clicked count each contact once\. \d+ spam reports\.$/)
+      .waitFor();
     expect(await page.locator('#tiles .tile').allInnerTexts()).toEqual([
       expect.stringMatching(/^Sent\s+2,000\s*$/),
       expect.stringMatching(/^Opened\s+750\s+37\.5 % of sent$/),
