@@ -126,6 +126,24 @@ describe('a report', () => {
     }
   });
 
+  test('in the address that does not exist becomes the sends, and the address says so', async () => {
+    const page = await it.open(address('replies'), { campaigns: [{ size: 100 }] });
+    await page.getByText('All 100 sends.').waitFor();
+    expect(page.url()).toBe(`${it.sendgate.url}/#campaign?id=1`);
+    await page.goto(`${it.sendgate.url}${address('OPENS')}`);
+    await page.getByText(/^All \d+ opens\.$/).waitFor();
+    expect(page.url()).toBe(`${it.sendgate.url}${address('opens')}`);
+  });
+
+  test('has its tab in sight, also where the tabs do not fit', async () => {
+    const browser = { viewport: { width: 390, height: 800 } };
+    const page = await it.open(address('links'), { browser, campaigns: [{ size: 100 }] });
+    await page.locator('#links-rows tr').first().waitFor();
+    const right = () => tab(page, 'Links').evaluate((element) => element.getBoundingClientRect().right - innerWidth);
+    await until(async () => (await right()) <= 0, 'the tab is in sight');
+    expect(await page.evaluate(() => scrollY)).toBe(0);
+  });
+
   test('with odd rows is shown too, and charted without those that have no date', async () => {
     const odd = { 0: 'null-date', 1: 'no-address', 2: 'null-contact' } as const;
     const campaigns = [

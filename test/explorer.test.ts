@@ -223,7 +223,8 @@ describe('a visitor', () => {
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
     await alerts(page).getByText('Enter your team’s token at the top of the page, then press Enter.').waitFor();
     await page.getByLabel('Team token').fill('wrong');
-    expect(await page.locator('#token-hint').innerText()).toBe('Enter applies it.');
+    const hint = page.getByText('Enter applies it.');
+    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
     await page.keyboard.press('Enter');
     await alerts(page).getByText('This token belongs to no team.').waitFor();
     expect(await violations(page)).toEqual([]);
@@ -276,6 +277,16 @@ describe('a visitor', () => {
     expect(cells.slice(0, 7)).toEqual(['default', '4', '75.0 %', '1', '10,000', '0', '9,999']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
+  });
+
+  test('skips to the content of the view that is shown', async () => {
+    const page = await it.open('/#live');
+    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await tabTo(page, 'Skip to content');
+    await page.keyboard.press('Enter');
+    expect(await focused(page)).toBe('main');
+    expect(page.url()).toBe(`${it.sendgate.url}/#live`);
+    expect(await page.getByRole('heading', { name: 'Right now' }).isVisible()).toBe(true);
   });
 
   test('gets the API reference, made from openapi.json', async () => {
