@@ -10,7 +10,7 @@ const it = explorer();
 const names = (page: Page) => page.locator('#campaigns-rows th').allTextContents();
 const cells = (page: Page, name: string) =>
   page.locator('#campaigns-rows tr', { hasText: name }).locator('td.number').allTextContents();
-const row = (page: Page, name: string) => page.getByRole('row', { name });
+const row = (page: Page, name: string | RegExp) => page.getByRole('row', { name });
 const many = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `Newsletter ${index + 1}` }));
 
 const garden = [
@@ -73,6 +73,20 @@ describe('the list of campaigns', () => {
     expect(await page.getByLabel('Sort by').inputValue()).toBe('newest');
   });
 
+  test.each(['v2', 'v3'] as const)('links to a deleted campaign only where it can be opened (%s)', async (api) => {
+    const page = await it.open('/#campaigns?status=DELETED', { campaigns: garden, api });
+    await page.getByText('1 campaign with the status Deleted.').waitFor();
+    if (api === 'v2') {
+      await page.getByText('Cannot be opened: Constant Contact gives no reports of deleted campaigns.').waitFor();
+      expect(await page.locator('#campaigns-rows a').count()).toBe(0);
+      expect(await violations(page)).toEqual([]);
+      return;
+    }
+    await page.getByRole('link', { name: 'Winter' }).click();
+    await page.getByRole('heading', { name: 'Winter' }).waitFor();
+    await page.locator('#about').getByText('Deleted').waitFor();
+  });
+
   test('asks for counts of rows in sight only', async () => {
     const asked = new Set<string>();
     const page = await it.open('/', {
@@ -80,7 +94,9 @@ describe('the list of campaigns', () => {
       prepare: async (page) => page.on('request', (request) => asked.add(request.url())),
     });
     const summaries = () => [...asked].filter((url) => url.endsWith('/summary')).length;
-    await row(page, 'Newsletter 1 ').getByText('100', { exact: true }).waitFor();
+    await row(page, /^Newsletter 1 /)
+      .getByText('100', { exact: true })
+      .waitFor();
     await page.getByText('All 200 campaigns.').waitFor();
     await page.locator('#campaigns-rows tr').last().scrollIntoViewIfNeeded();
     await row(page, 'Newsletter 200').getByText('100', { exact: true }).waitFor();
@@ -90,7 +106,9 @@ describe('the list of campaigns', () => {
   test('asks no more for counts of rows that were scrolled away', async () => {
     const page = await it.open('/', { campaigns: many(200) });
     await page.getByText('All 200 campaigns.').waitFor();
-    await row(page, 'Newsletter 1 ').getByText('100', { exact: true }).waitFor();
+    await row(page, /^Newsletter 1 /)
+      .getByText('100', { exact: true })
+      .waitFor();
     const late = await hold(page, /summary$/);
     const aborted = new Set<string>();
     page.on('requestfailed', (request) => aborted.add(request.url()));
@@ -106,6 +124,7 @@ describe('the list of campaigns', () => {
   test('loads the newest 500, and more on request', async () => {
     const page = await it.open('/', { campaigns: many(520) });
     await page.getByText('The newest 500 campaigns.').waitFor();
+    await page.getByRole('button', { name: 'Export all as CSV' }).waitFor();
     expect(await page.locator('#campaigns-rows tr').count()).toBe(500);
     await page.getByRole('button', { name: 'Load more campaigns' }).click();
     await page.getByText('All 520 campaigns.').waitFor();
@@ -142,7 +161,9 @@ describe('the list of campaigns', () => {
     expect(await violations(page)).toEqual([]);
     await page.unroute(/summary$/);
     await page.getByRole('button', { name: 'Try again' }).click();
-    await row(page, 'Newsletter 1 ').getByText('100', { exact: true }).waitFor();
+    await row(page, /^Newsletter 1 /)
+      .getByText('100', { exact: true })
+      .waitFor();
     expect(await page.getByRole('alert').isVisible()).toBe(false);
   });
 
@@ -190,13 +211,18 @@ describe('the list of campaigns', () => {
     await page.getByText('All 60 campaigns.').waitFor();
   });
 
-  test('is exported', async () => {
+  test('is exported: all of it, whatever is searched', async () => {
     const page = await it.open('/', { campaigns: many(60) });
     await page.getByText('All 60 campaigns.').waitFor();
+    await page.getByLabel('Search by name').fill('newsletter 60');
+    await page.getByText('1 of 60 campaigns.').waitFor();
     const downloading = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Export as CSV' }).click();
+    await page.getByRole('button', { name: 'Export all 60 as CSV' }).click();
     expect((await downloading).suggestedFilename()).toBe('campaigns.csv');
     await page.getByText('Saved campaigns.csv: 60 campaigns.').waitFor();
+    await page.getByLabel('Search by name').fill('nothing');
+    await page.getByText('None of 60 campaigns has “nothing” in its name.').waitFor();
+    expect(await page.getByRole('button', { name: /^Export/ }).count()).toBe(0);
   });
 
   test('is where it was when one comes back', async () => {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { dayMs, explorer, hold, violations } from './support/explorer.ts';
+import { dayMs, drawnLabels, explorer, hold, violations, watchLabels } from './support/explorer.ts';
 import { until } from './support/harness.ts';
 
 const it = explorer();
@@ -37,7 +37,9 @@ describe('a campaign', () => {
       'Last sent2026-03-04 05:06 UTC',
       'Created2026-03-01 10:00 UTC',
     ]);
-    await page.getByText(/^Counts as of 20\d\d-/).waitFor();
+    await page
+      .getByText(/^Counts as of 20.* UTC\. Opened and Clicked count each contact once\. \d+ spam reports\.$/)
+      .waitFor();
     expect(await page.locator('#tiles .tile').allInnerTexts()).toEqual([
       expect.stringMatching(/^Sent\s+2,000\s*$/),
       expect.stringMatching(/^Opened\s+750\s+37\.5 % of sent$/),
@@ -88,17 +90,11 @@ describe('a report', () => {
   });
 
   test.each([
-    ['opens', ['Email address', 'Open date (UTC)', 'Contact']],
-    ['clicks', ['Email address', 'Click date (UTC)', 'Link', 'Contact']],
-    [
-      'bounces',
-      ['Email address', 'Bounce date (UTC)', 'Bounce code', 'Bounce description', 'Bounce message', 'Contact'],
-    ],
-    ['forwards', ['Email address', 'Forward date (UTC)', 'Contact']],
-    [
-      'unsubscribes',
-      ['Email address', 'Unsubscribe date (UTC)', 'Unsubscribe source', 'Unsubscribe reason', 'Contact'],
-    ],
+    ['opens', ['Email address', 'Date (UTC)', 'Contact']],
+    ['clicks', ['Email address', 'Date (UTC)', 'Link', 'Contact']],
+    ['bounces', ['Email address', 'Date (UTC)', 'Code', 'Description', 'Message', 'Contact']],
+    ['forwards', ['Email address', 'Date (UTC)', 'Contact']],
+    ['unsubscribes', ['Email address', 'Date (UTC)', 'Source', 'Reason', 'Contact']],
   ] as const)('has its own columns: %s', async (report, columns) => {
     const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 2_560 }] });
     await tab(page, report).click();
@@ -110,6 +106,42 @@ describe('a report', () => {
     expect(await violations(page)).toEqual([]);
     await page.goBack();
     await page.getByText('500 of 2,560 sends.').waitFor();
+  });
+
+  test.each([
+    ['v2', 1_280],
+    ['v3', 1_280],
+    ['v3', 390],
+  ] as const)('shows dates and contacts whole (%s, %d pixels wide)', async (api, width) => {
+    const browser = { viewport: { width, height: 800 } };
+    const page = await it.open('/#campaign?id=1', { api, browser, campaigns: [{ size: 2_560 }] });
+    for (const report of ['sends', 'clicks', 'bounces', 'unsubscribes'] as const) {
+      await tab(page, report).click();
+      await page.getByText(new RegExp(`^(All|The newest|500 of) [\\d,]+ ${report}\\.$`)).waitFor();
+      const cells = page.locator('#scroll').locator('th, .date, .code, .contact, .uuid');
+      const cut = await cells.evaluateAll((all) =>
+        all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
+      );
+      expect(cut).toEqual([]);
+    }
+  });
+
+  test('in the address that does not exist becomes the sends, and the address says so', async () => {
+    const page = await it.open(address('replies'), { campaigns: [{ size: 100 }] });
+    await page.getByText('All 100 sends.').waitFor();
+    expect(page.url()).toBe(`${it.sendgate.url}/#campaign?id=1`);
+    await page.goto(`${it.sendgate.url}${address('OPENS')}`);
+    await page.getByText(/^All \d+ opens\.$/).waitFor();
+    expect(page.url()).toBe(`${it.sendgate.url}${address('opens')}`);
+  });
+
+  test('has its tab in sight, also where the tabs do not fit', async () => {
+    const browser = { viewport: { width: 390, height: 800 } };
+    const page = await it.open(address('links'), { browser, campaigns: [{ size: 100 }] });
+    await page.locator('#links-rows tr').first().waitFor();
+    const right = () => tab(page, 'Links').evaluate((element) => element.getBoundingClientRect().right - innerWidth);
+    await until(async () => (await right()) <= 0, 'the tab is in sight');
+    expect(await page.evaluate(() => scrollY)).toBe(0);
   });
 
   test('with odd rows is shown too, and charted without those that have no date', async () => {
@@ -191,6 +223,44 @@ describe('a report', () => {
     await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
   });
 
+  test('of links counts contacts with v3, which have no total', async () => {
+    const page = await it.open(address('links'), { api: 'v3', campaigns: [{ size: 2_000 }] });
+    await page
+      .getByText('4 links, each with the number of contacts who clicked it. Choose one to see its clicks.')
+      .waitFor();
+    const headings = page.locator('#links-answer th[scope=col]').filter({ visible: true });
+    expect(await headings.allTextContents()).toEqual(['Link', 'Contacts']);
+    expect(await page.locator('#links-rows').getByText('%').filter({ visible: true }).count()).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test.each([1_100, 390])('is charted with whole labels (%d pixels wide)', async (width) => {
+    const page = await it.open(address('sends'), {
+      browser: { viewport: { width, height: 800 } },
+      campaigns: [{ size: 14_000, spacingMs: 30 }, { size: 14_000, spacingMs: 360_000 }, { size: 3 }],
+      prepare: watchLabels,
+    });
+    const isWhole = async (text: string) => {
+      await until(async () => {
+        const labels = await drawnLabels(page);
+        expect(labels.filter(({ isWhole }) => !isWhole)).toEqual([]);
+        return labels.some((label) => label.text === text);
+      }, `the label ${text} is drawn`);
+    };
+    await page.getByText('500 of 14,000 sends.').waitFor();
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('All 14,000 sends.').waitFor();
+    await isWhole('10,000');
+    await page.goto(`${it.sendgate.url}/#campaign?id=2`);
+    await page.getByText('500 of 14,000 sends.').waitFor();
+    await page.getByRole('button', { name: 'Chart the whole report' }).click();
+    await page.getByText('All 14,000 sends.').waitFor();
+    await isWhole('0');
+    await page.goto(`${it.sendgate.url}/#campaign?id=3`);
+    await page.getByText('All 3 sends.').waitFor();
+    await isWhole('0');
+  });
+
   test('of 100,000 opens stays fluid: scrolled, and charted as a whole', async () => {
     const page = await it.open(address('opens'), {
       campaigns: [{ size: 184_000, reports: { opens: { size: 101_000 } } }],
@@ -239,7 +309,7 @@ describe('a report', () => {
     await page.getByRole('button', { name: 'Load more' }).click();
     await page.getByText('All 10 sends.').waitFor();
     expect(await rows(page).count()).toBe(10);
-    expect(await headings(page)).toEqual(['Email address', 'Send date (UTC)', 'Contact']);
+    expect(await headings(page)).toEqual(['Email address', 'Date (UTC)', 'Contact']);
   });
 
   test('that arrives late is not shown in place of what was chosen since', async () => {

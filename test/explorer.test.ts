@@ -25,6 +25,12 @@ describe('an error', () => {
     await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
     await page.locator('#campaign-view:not([aria-busy])').waitFor();
     expect(await alerts(page).count()).toBe(1);
+    // It would only say the same again.
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
+    await page.getByRole('link', { name: 'Back to all campaigns' }).click();
+    await page.getByRole('heading', { name: 'Campaigns', exact: true }).waitFor();
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
     expect(await violations(page)).toEqual([]);
     await page.getByRole('link', { name: 'What to do' }).click();
     await page.getByRole('heading', { name: 'What to do' }).waitFor();
@@ -33,7 +39,10 @@ describe('an error', () => {
 
   test('for an invalid request names each mistake', async () => {
     const page = await it.open('/#campaign?id=abc');
-    await alerts(page).getByText('id is not a campaign id; allowed: 1 to 20 digits').waitFor();
+    await alerts(page).getByText('The id is not a campaign id. Allowed: 1 to 20 digits, such as').waitFor();
+    expect(await alerts(page).getByText('`').count()).toBe(0);
+    expect(await alerts(page).getByRole('button').count()).toBe(0);
+    expect(await violations(page)).toEqual([]);
   });
 
   test('for too many requests counts down', async () => {
@@ -45,6 +54,7 @@ describe('an error', () => {
     await page.getByRole('tab', { name: 'Clicks' }).click();
     await page.getByRole('heading', { name: 'Too many requests' }).waitFor();
     await page.getByText(/^It may work in [1-5]?\d s\.$/).waitFor();
+    expect(await alerts(page).getByText('Retry-After').count()).toBe(0);
     it.sendgate.clock.forward(61);
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('No clicks.').waitFor();
@@ -211,12 +221,20 @@ describe('a visitor', () => {
     };
     const page = await it.open('/', { env, campaigns });
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
+    await alerts(page).getByText('Enter your team’s token at the top of the page, then press Enter.').waitFor();
+    await page.getByLabel('Team token').fill('wrong');
+    const hint = page.getByText('Enter applies it.');
+    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
+    await page.keyboard.press('Enter');
+    await alerts(page).getByText('This token belongs to no team.').waitFor();
+    expect(await violations(page)).toEqual([]);
     await page.getByLabel('Team token').fill('test');
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'Spring sale' }).click();
     await page.getByText('500 of 20,000 sends.').waitFor();
     expect(page.url()).not.toContain('test');
     expect(await page.locator('#report-command code').textContent()).toContain("-H 'Authorization: Bearer …'");
+    await page.locator('#report-command').getByText('Put your token in place of the dots.').waitFor();
     await page.getByRole('tab', { name: 'Bounces' }).click();
     await page.getByText('500 of 625 bounces.').waitFor();
     await page.getByRole('button', { name: 'Export as CSV' }).click();
@@ -259,6 +277,16 @@ describe('a visitor', () => {
     expect(cells.slice(0, 7)).toEqual(['default', '4', '75.0 %', '1', '10,000', '0', '9,999']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
+  });
+
+  test('skips to the content of the view that is shown', async () => {
+    const page = await it.open('/#live');
+    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await tabTo(page, 'Skip to content');
+    await page.keyboard.press('Enter');
+    expect(await focused(page)).toBe('main');
+    expect(page.url()).toBe(`${it.sendgate.url}/#live`);
+    expect(await page.getByRole('heading', { name: 'Right now' }).isVisible()).toBe(true);
   });
 
   test('gets the API reference, made from openapi.json', async () => {

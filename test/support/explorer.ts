@@ -104,6 +104,28 @@ export async function violations(page: Page): Promise<string[]> {
   });
 }
 
+/** Notes where charts draw their labels. Call it before the page is opened. */
+export async function watchLabels(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const labels: { text: string; isWhole: boolean }[] = [];
+    Object.assign(globalThis, { labels });
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+      const { actualBoundingBoxLeft, actualBoundingBoxRight, actualBoundingBoxAscent, actualBoundingBoxDescent } =
+        this.measureText(text);
+      const at = this.getTransform().transformPoint({ x, y });
+      const isWide = at.x - actualBoundingBoxLeft >= 0 && at.x + actualBoundingBoxRight <= this.canvas.width;
+      const isHigh = at.y - actualBoundingBoxAscent >= 0 && at.y + actualBoundingBoxDescent <= this.canvas.height;
+      labels.push({ text, isWhole: isWide && isHigh });
+      draw.call(this, text, x, y, ...more);
+    };
+  });
+}
+
+/** Labels of charts that were drawn since the last call, and whether they fit into the chart. */
+export const drawnLabels = (page: Page) =>
+  page.evaluate(() => (globalThis as unknown as { labels: { text: string; isWhole: boolean }[] }).labels.splice(0));
+
 /** Holds the answers to matching requests until it is released. */
 export async function hold(page: Page, url: string | RegExp): Promise<{ held: Route[]; release(): Promise<void> }> {
   const held: Route[] = [];

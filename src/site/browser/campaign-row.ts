@@ -26,10 +26,7 @@ export interface CampaignRow {
 
 export function campaignRow(campaign: Campaign): CampaignRow {
   const { id, name, status } = campaign;
-  const link = make('a', '', name || id);
-  link.href = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
-  link.dataset['id'] = id;
-  const heading = make('th', 'name', link);
+  const heading = make('th', 'name', ...(isGone(campaign) ? withoutLink(name || id) : [linkTo(id, name || id)]));
   heading.scope = 'row';
   const mayHaveCounts = !withoutCounts.has(status);
   const cells = counts.map(([, label]) => {
@@ -55,6 +52,21 @@ export function campaignRow(campaign: Campaign): CampaignRow {
       }
     },
   };
+}
+
+/** v2, whose ids are digits, lists deleted campaigns but answers nothing about them; v3 still does. */
+const isGone = ({ id, status }: Campaign) => status === 'DELETED' && /^\d+$/.test(id);
+
+const withoutLink = (name: string) => [
+  make('span', '', name),
+  make('small', 'hint', 'Cannot be opened: Constant Contact gives no reports of deleted campaigns.'),
+];
+
+function linkTo(id: string, text: string): HTMLAnchorElement {
+  const link = make('a', '', text);
+  link.href = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
+  link.dataset['id'] = id;
+  return link;
 }
 
 export function statusBadge(status: string): HTMLElement {

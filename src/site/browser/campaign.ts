@@ -3,7 +3,7 @@
  */
 import type { CampaignDetails, Summary } from '../../client/client.ts';
 import { statusBadge } from './campaign-row.ts';
-import { forgetLinks, loadLinks } from './links.ts';
+import { countLinks, forgetLinks, loadLinks } from './links.ts';
 import { make, part, say } from './page.ts';
 import { Region, single } from './region.ts';
 import { hasRows, leaveReport, showReport, showTotals } from './report.ts';
@@ -47,6 +47,7 @@ const isSameReport = (a: CampaignRoute | undefined, b: CampaignRoute) =>
 
 function start(id: string): void {
   forgetLinks();
+  countLinks(undefined);
   details = undefined;
   summary = undefined;
   say('campaign-title', 'Campaign');
@@ -66,6 +67,8 @@ function loadDetails(id: string): void {
       show: (campaign) => {
         details = campaign;
         showDetails(campaign);
+        // Only v3 has activities, and its links count contacts.
+        countLinks(campaign.activities.length > 0 ? 'contacts' : 'clicks');
         showTitle();
       },
       again: () => shown && showCampaign(shown, true),

@@ -5,7 +5,7 @@ import type { Campaign, ReceivedPage } from '../../client/client.ts';
 import { campaignRow } from './campaign-row.ts';
 import { commandIn } from './command.ts';
 import { Counts } from './counts.ts';
-import { exportButtons } from './export.ts';
+import { exportButtons, labelExports } from './export.ts';
 import { found, foundInWords, type Loaded } from './found-campaigns.ts';
 import { part, say } from './page.ts';
 import { Region } from './region.ts';
@@ -20,6 +20,7 @@ const query = part<HTMLInputElement>('query');
 const status = part<HTMLSelectElement>('status');
 const sort = part<HTMLSelectElement>('sort');
 const more = part<HTMLButtonElement>('campaigns-more');
+const exports = part('campaigns-exports');
 const region = new Region(part('campaigns-view'));
 const counts = new Counts(part('campaigns-counts'));
 const showCommand = commandIn(part('campaigns-command'));
@@ -97,11 +98,16 @@ function showRows(): void {
     if (row.mayHaveCounts) counts.watch(row.element, campaign.id, row.showCounts);
   }
   part('campaigns-answer').hidden = shown.length === 0;
+  exports.hidden = shown.length === 0;
+  labelExports(exports, allLoaded());
   // Not hidden while it loads more: it would lose the focus.
   more.hidden = isComplete || loaded.size < loadedAtATime;
   say('campaigns-total', foundInWords(shown.length, loaded.size, isComplete, route));
   showCommand(`${baseUrl}campaigns${route.status === '' ? '' : `?status=${route.status}`}`);
 }
+
+/** How many campaigns have the status, once all are loaded. */
+const allLoaded = () => (isComplete ? loaded.size : undefined);
 
 function go(change: Partial<CampaignsRoute>): void {
   location.hash = addressOf({ ...route, ...change });
@@ -124,9 +130,9 @@ more.addEventListener('click', () => {
   wanted += loadedAtATime;
   load();
 });
-exportButtons(part('campaigns-exports'), () => ({
+exportButtons(exports, () => ({
   path: 'campaigns',
   query: route.status === '' ? {} : { status: route.status },
   noun: 'campaigns',
-  total: undefined,
+  total: allLoaded(),
 }));

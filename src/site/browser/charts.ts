@@ -7,6 +7,9 @@ import type uPlot from 'uplot';
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
 
 const height = 160;
+const font = '12px system-ui, sans-serif';
+/** Between a label and its axis, in uPlot. */
+const tickAndGap = 15;
 /** One line per colour. */
 export const maxLines = 5;
 
@@ -34,6 +37,15 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
+const ruler = document.createElement('canvas').getContext('2d');
+
+/** Returns the width of a label on an axis. */
+function widthOf(text: string): number {
+  if (!ruler) return 0;
+  ruler.font = font;
+  return Math.ceil(ruler.measureText(text).width);
+}
+
 interface ChartOptions {
   /** Top of the scale. By default it follows the values. */
   readonly max?: number;
@@ -52,7 +64,11 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
     const { isBars, seconds, margin, label } = kinds[kind];
     const style = getComputedStyle(document.documentElement);
     const color = (name: string) => style.getPropertyValue(name);
+    // Labels on the axis of time have one width. The first and the last stand half outside.
+    const labelWidth = widthOf(label(new Date(0).toISOString()));
+    const half = Math.ceil(labelWidth / 2) + 2;
     const axis: uPlot.Axis = {
+      font,
       stroke: color('--quiet'),
       grid: { stroke: color('--line'), width: 1 },
       ticks: { stroke: color('--line'), width: 1 },
@@ -62,7 +78,7 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
       {
         width: place.clientWidth || 600,
         height,
-        padding: [8, 40, 0, 0],
+        padding: [8, half, 0, 0],
         legend: { show: names.length > 1, live: false },
         cursor: onPoint
           ? { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } }
@@ -82,10 +98,10 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
           {
             ...axis,
             size: 36,
-            space: 110,
+            space: labelWidth + 36,
             values: (_plot, at) => at.map((time) => label(new Date(time * 1000).toISOString())),
           },
-          axis,
+          { ...axis, size: (_plot, labels) => Math.max(half, ...(labels ?? []).map(widthOf)) + tickAndGap },
         ],
         series: [
           { label: 'UTC' },

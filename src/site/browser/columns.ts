@@ -7,20 +7,32 @@ import { capital, instantInWords, unknown } from './words.ts';
 export interface Column {
   readonly field: string;
   readonly heading: string;
-  readonly kind: 'address' | 'date' | 'link' | 'code' | 'other' | 'contact';
+  readonly kind: 'address' | 'date' | 'link' | 'code' | 'description' | 'other' | 'contact' | 'uuid';
 }
 
 /** The same in every row. */
 const leftOut: ReadonlySet<string> = new Set(['activity_type', 'campaign_id']);
-const order = ['address', 'date', 'link', 'code', 'other', 'contact'] as const satisfies readonly Column['kind'][];
+const order = [
+  'address',
+  'date',
+  'link',
+  'code',
+  'description',
+  'other',
+  'contact',
+  'uuid',
+] as const satisfies readonly Column['kind'][];
 
 /** @param row any of the report: all have the same fields */
 export function columnsOf(row: ReportRow): readonly Column[] {
-  const columns = Object.keys(row)
-    .filter((field) => !leftOut.has(field))
-    .map((field) => ({ field, heading: headingOf(field), kind: kindOf(field) }));
+  const columns = Object.entries(row)
+    .filter(([field]) => !leftOut.has(field))
+    .map(([field, value]) => ({ field, heading: headingOf(field), kind: kindOf(field, value) }));
   return order.flatMap((kind) => columns.filter((column) => column.kind === kind));
 }
+
+const suffixes = ['code', 'description'] as const;
+const maxDigits = 20;
 
 const kinds: Readonly<Record<string, Column['kind']>> = {
   email_address: 'address',
@@ -28,15 +40,19 @@ const kinds: Readonly<Record<string, Column['kind']>> = {
   link_id: 'link',
 };
 
-function kindOf(field: string): Column['kind'] {
-  if (field.endsWith('_date')) return 'date';
-  return kinds[field] ?? (field.endsWith('_code') ? 'code' : 'other');
+/** @param value v2's contacts have digits, v3's a UUID, which takes more space */
+function kindOf(field: string, value: string): Column['kind'] {
+  if (isDate(field)) return 'date';
+  const kind = kinds[field] ?? suffixes.find((suffix) => field.endsWith(`_${suffix}`)) ?? 'other';
+  return kind === 'contact' && value.length > maxDigits ? 'uuid' : kind;
 }
 
-/** `bounce_code` as `Bounce code`. */
+const isDate = (field: string) => field.endsWith('_date');
+
+/** `bounce_code` as `Code`: the tab names the report. */
 function headingOf(field: string): string {
-  const words = capital(field.replace(/_id$/, '').replaceAll('_', ' '));
-  return kindOf(field) === 'date' ? `${words} (UTC)` : words;
+  const words = field.replace(/^(send|open|click|bounce|forward|unsubscribe)_/, '').replace(/_id$/, '');
+  return `${capital(words.replaceAll('_', ' '))}${isDate(field) ? ' (UTC)' : ''}`;
 }
 
 /** Returns a field of a row; all are strings. */
@@ -48,6 +64,6 @@ export function textOf(row: ReportRow, { field, kind }: Column): string {
 }
 
 export const dateOfRow = (row: ReportRow) => {
-  const field = Object.keys(row).find((name) => kindOf(name) === 'date');
+  const field = Object.keys(row).find(isDate);
   return field === undefined ? '' : fieldOf(row, field);
 };

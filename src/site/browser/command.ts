@@ -2,7 +2,7 @@
  * The request of what is shown as a curl command, to copy.
  */
 import { within } from './page.ts';
-import { authorization } from './session.ts';
+import { hasToken } from './session.ts';
 
 const copiedMs = 2_000;
 
@@ -10,6 +10,7 @@ const copiedMs = 2_000;
 export function commandIn(place: HTMLElement): (url: string) => void {
   const code = within(place, 'code');
   const button = within(place, 'button');
+  const hint = within(place, 'small');
   button.addEventListener('click', async () => {
     button.textContent = (await copy(code)) ? 'Copied' : 'Press Ctrl+C';
     setTimeout(() => {
@@ -17,8 +18,8 @@ export function commandIn(place: HTMLElement): (url: string) => void {
     }, copiedMs);
   });
   return (url) => {
-    const header = authorization()['authorization'] === undefined ? '' : `-H 'Authorization: Bearer …' `;
-    code.textContent = `curl ${header}'${url}'`;
+    code.textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer …' " : ''}'${url}'`;
+    hint.hidden = !hasToken();
   };
 }
 

@@ -4,7 +4,7 @@
 import { leaveCampaign, showCampaign } from './campaign.ts';
 import { leaveCampaigns, showCampaigns } from './campaigns.ts';
 import { watch } from './live.ts';
-import { part } from './page.ts';
+import { part, within } from './page.ts';
 import { addressOf, parseRoute, type Route } from './routes.ts';
 import { onTokenChange } from './session.ts';
 
@@ -15,10 +15,9 @@ let listScroll = 0;
 
 function show(isForced = false): void {
   const route = parseRoute(location.hash);
-  // An address of the first version becomes today's.
-  if (location.hash !== '' && !location.hash.startsWith(`#${route.view}`)) {
-    history.replaceState(null, '', addressOf(route));
-  }
+  // The address says what is shown, whatever was asked: a report that does not exist, an address of the first version.
+  const address = addressOf(route);
+  if (location.hash !== '' && location.hash !== address) history.replaceState(null, '', address);
   const before = shown;
   if (before?.view === 'campaigns' && route.view !== 'campaigns') listScroll = scrollY;
   shown = route;
@@ -55,6 +54,11 @@ function enter(route: Route, before: Route): void {
   (opened ?? part(`${route.view}-title`)).focus({ preventScroll: true });
 }
 
+// The fragment of an address is the view's.
+within(document, '.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  part('main').focus();
+});
 addEventListener('hashchange', () => show());
 onTokenChange(() => show(true));
 show();

@@ -36,6 +36,13 @@ export function exportButtons(place: HTMLElement, exported: () => Exported): voi
   }
 }
 
+/** Says how many rows the buttons export: all, whatever is searched. @param total undefined if unknown */
+export function labelExports(place: HTMLElement, total: number | undefined): void {
+  const what = total === 1 ? '1' : ['all', ...(total === undefined ? [] : [number(total)])].join(' ');
+  within(place, '[data-export="csv"]').textContent = `Export ${what} as CSV`;
+  within(place, '[data-export="ndjson"]').textContent = `Export ${what} as NDJSON`;
+}
+
 /** Cancels a running export. */
 async function save(exported: Exported, format: Format): Promise<void> {
   running?.abort();

@@ -12,6 +12,12 @@ const region = new Region(part('links-panel'));
 /** Of this campaign. */
 let campaign = '';
 let known: readonly Link[] | undefined;
+/**
+ * What a link's `clicks` counts. Contacts, with v3, have no total: one who clicked two links is counted with both. Undefined
+ * while it is not known.
+ */
+export type LinkCount = 'clicks' | 'contacts';
+let counted: LinkCount | undefined;
 let whenKnown: () => void = () => {};
 
 /** Loads the links of a campaign, unless they are known. */
@@ -38,6 +44,12 @@ export function forgetLinks(): void {
   say('links-total', '');
 }
 
+/** @param what undefined while it is not known */
+export function countLinks(what: LinkCount | undefined): void {
+  counted = what;
+  if (known) show(known);
+}
+
 export const linkOf = (linkId: string) => known?.find(({ link_id }) => link_id === linkId);
 
 export function onLinks(listener: () => void): void {
@@ -48,8 +60,12 @@ export const addressOfClicks = (id: string, link: string) =>
   addressOf({ view: 'campaign', id, tab: 'clicks', since: '', link });
 
 function show(links: readonly Link[]): void {
-  const all = links.reduce((sum, { clicks }) => sum + (clicks ?? 0), 0);
-  part('links-rows').replaceChildren(...links.map((link) => rowOf(link, all)));
+  const counts = links.map(({ clicks }) => clicks ?? 0);
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const longest = counted === 'clicks' ? all : counts.reduce((most, count) => Math.max(most, count), 0);
+  part('links-rows').replaceChildren(...links.map((link) => rowOf(link, longest)));
+  say('links-counted', counted === 'contacts' ? 'Contacts' : 'Clicks');
+  part('links-share').hidden = counted !== 'clicks';
   part('links-answer').hidden = links.length === 0;
   say(
     'links-total',
@@ -57,23 +73,31 @@ function show(links: readonly Link[]): void {
   );
 }
 
-const totals = ({ length }: readonly Link[], all: number) =>
-  `${number(length)} ${length === 1 ? 'link' : 'links'} with ${number(all)} clicks. Choose one to see its clicks.`;
+function totals({ length }: readonly Link[], all: number): string {
+  const links = `${number(length)} ${length === 1 ? 'link' : 'links'}`;
+  const choose = 'Choose one to see its clicks.';
+  if (counted === 'clicks') return `${links} with ${number(all)} clicks. ${choose}`;
+  return counted === 'contacts'
+    ? `${links}, each with the number of contacts who clicked it. ${choose}`
+    : `${links}. ${choose}`;
+}
 
-function rowOf({ link_id, url, clicks }: Link, all: number): HTMLTableRowElement {
+/** @param longest the count whose bar is full */
+function rowOf({ link_id, url, clicks }: Link, longest: number): HTMLTableRowElement {
   const link = make('a', '', url || link_id);
   link.href = addressOfClicks(campaign, link_id);
   const heading = make('th', 'name', link);
   heading.scope = 'row';
   const bar = make('span', 'bar');
-  bar.style.width = `${clicks === null || all === 0 ? 0 : (100 * clicks) / all}%`;
-  const share = clicks === null ? unknown : percent(clicks, all);
+  bar.style.width = `${clicks === null || longest === 0 ? 0 : (100 * clicks) / longest}%`;
+  const share = make('td', 'number', clicks === null ? unknown : percent(clicks, longest));
+  share.hidden = counted !== 'clicks';
   return make(
     'tr',
     '',
     heading,
     make('td', 'number', clicks === null ? unknown : number(clicks)),
-    make('td', 'number', share),
+    share,
     make('td', 'share', make('span', 'track', bar)),
   );
 }

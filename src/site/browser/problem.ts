@@ -3,6 +3,7 @@
  */
 import { SendgateError } from '../../client/client.ts';
 import { copyOf, make, part, within } from './page.ts';
+import { detailInWords, mistakeInWords, wayOut, withCode } from './problem-words.ts';
 import { number } from './words.ts';
 
 export class ProblemBox {
@@ -25,13 +26,14 @@ export class ProblemBox {
     this.#again = again;
     const problem = error instanceof SendgateError ? error.problem : undefined;
     this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
-    this.#say('.detail', problem?.detail ?? withoutProblem(error));
+    within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
     within(this.#box, 'ul').replaceChildren(
-      ...(problem?.errors ?? []).map(({ parameter, problem, allowed }) =>
-        make('li', '', `${parameter} ${problem}; allowed: ${allowed}`),
-      ),
+      ...(problem?.errors ?? []).map((mistake) => make('li', '', ...withCode(mistakeInWords(mistake)))),
     );
-    const link = within<HTMLAnchorElement>(this.#box, 'a');
+    const way = wayOut(error);
+    within(this.#box, '.again').hidden = way !== 'again';
+    within(this.#box, '.to-list').hidden = way !== 'back';
+    const link = within<HTMLAnchorElement>(this.#box, '.remedy');
     link.hidden = problem === undefined;
     if (problem) link.href = problem.type;
     this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
@@ -61,9 +63,3 @@ export class ProblemBox {
     within(this.#box, selector).textContent = text;
   }
 }
-
-/** What happened, where Sendgate does not say. */
-const withoutProblem = (error: unknown) =>
-  error instanceof SendgateError
-    ? `Something between here and Sendgate answered with status ${error.status}.`
-    : 'The connection failed or was reset. Data shown may be old.';

@@ -36,7 +36,7 @@ export function parseRoute(hash: string): Route {
   const id = value(view === 'sends' ? 'campaign' : 'id');
   if (view === 'live') return { view };
   if ((view === 'campaign' || view === 'sends') && id !== '') {
-    const report = value('report');
+    const report = value('report').toLowerCase();
     const tab = isTab(report) ? report : 'sends';
     const since = tab === 'links' ? '' : value('since');
     return { view: 'campaign', id, tab, since, link: tab === 'clicks' ? value('link') : '' };

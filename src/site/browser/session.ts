@@ -8,13 +8,15 @@ export const baseUrl = new URL('.', location.href).href;
 
 const token = part<HTMLInputElement>('token');
 
+export const hasToken = () => token.value !== '';
+
 /** @param patienceSeconds 0: errors show at once, and the person decides whether to wait */
 export function connect(patienceSeconds = 0): Client {
-  return createClient({ baseUrl, patienceSeconds, ...(token.value === '' ? {} : { token: token.value }) });
+  return createClient({ baseUrl, patienceSeconds, ...(hasToken() ? { token: token.value } : {}) });
 }
 
 export const authorization = (): Readonly<Record<string, string>> =>
-  token.value === '' ? {} : { authorization: `Bearer ${token.value}` };
+  hasToken() ? { authorization: `Bearer ${token.value}` } : {};
 
 export function onTokenChange(listener: () => void): void {
   token.addEventListener('change', listener);

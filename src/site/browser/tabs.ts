@@ -32,7 +32,18 @@ export function showTabs({ id, tab: current, since }: CampaignRoute): void {
     part(panel).hidden = panel !== panelOf(current);
   }
   part('report-panel').setAttribute('aria-labelledby', `tab-${current}`);
+  reveal();
 }
+
+/** Scrolls the open tab into sight, where the tabs do not fit. */
+function reveal(): void {
+  const open = elements.find(({ element }) => element.tabIndex === 0)?.element.getBoundingClientRect();
+  const { left, right } = list.getBoundingClientRect();
+  if (open) list.scrollLeft += Math.max(0, open.right - right) + Math.min(0, open.left - left);
+}
+
+// They are hidden until the campaign is known.
+new ResizeObserver(reveal).observe(list);
 
 /** Focuses the open tab. */
 export function focusTab(): void {

@@ -30,8 +30,8 @@ export function showTiles(summary: Summary | undefined): void {
 }
 
 function ageInWords({ spam_count: spam, as_of }: Summary): string {
-  const reports = spam === null ? '' : ` · ${number(spam)} ${spam === 1 ? 'report' : 'reports'} of spam`;
-  return `Counts as of ${dateInWords(as_of)} UTC; opened and clicked are numbers of contacts${reports}`;
+  const reports = spam === null ? '' : ` ${number(spam)} spam ${spam === 1 ? 'report' : 'reports'}.`;
+  return `Counts as of ${dateInWords(as_of)} UTC. Opened and Clicked count each contact once.${reports}`;
 }
 
 function element({ label, count, of }: Tile, summary: Summary | undefined): HTMLElement {
