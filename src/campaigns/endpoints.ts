@@ -42,9 +42,12 @@ export const oldSummaryPath = '/campaigns/:id/sends/summary';
 export function oldSummary(basePath: string, ids: CampaignIdRule): RequestHandler<{ id: string }> {
   return (req) => {
     const context = contextOf(req);
-    context.record.route = oldSummaryPath;
+    const { record } = context;
+    record.route = oldSummaryPath;
+    record.report = 'summary';
     if (answeredOptions(req)) return;
     const { campaign } = parseDetailQuery('summary', req.params.id, searchOf(req.url), ids);
+    record.campaign = campaign;
     context.answer(308, headerLines('Location', `${basePath}${detailPaths.summary.replace(':id', campaign)}`));
   };
 }
