@@ -2,8 +2,10 @@
  * Gathers questions about single ids into few calls: the daily quota is small, and dashboards request all campaigns at once.
  */
 import { type Clock, sleep } from '../clock.ts';
+import { Problem } from '../problems.ts';
 import { Waiters } from '../quota/waiters.ts';
 import type { Asking } from './call-loop.ts';
+import { isOfPath } from './error-meaning.ts';
 import { askerOf } from './retry-budget.ts';
 
 /** Time to gather ids into one call; a call takes a hundred times as long. */
@@ -85,3 +87,34 @@ export class Batches<R> {
     }
   }
 }
+
+/**
+ * Asks for ids in one call, and again in halves if it fails, since one bad id may spoil it (vendor's documentation). If the path
+ * itself is gone, as the vendor has announced of one, no id is at fault.
+ *
+ * @param failed called with each id that fails on the last try
+ * @throws what `ask` throws, if that cannot be the fault of an id
+ */
+export async function askInHalves(
+  ids: ReadonlySet<string>,
+  ask: (ids: ReadonlySet<string>) => Promise<void>,
+  failed: (id: string, problem: Problem) => void,
+): Promise<void> {
+  try {
+    await ask(ids);
+  } catch (error) {
+    if (!isOfIds(error)) throw error;
+    if (ids.size === 1 || isOfPath(error)) {
+      for (const id of ids) failed(id, error);
+      return;
+    }
+    const all = [...ids];
+    const middle = all.length >> 1;
+    const halves = [new Set(all.slice(0, middle)), new Set(all.slice(middle))];
+    await Promise.all(halves.map((half) => askInHalves(half, ask, failed)));
+  }
+}
+
+/** Whether a failed batch may be the fault of one of its ids. */
+const isOfIds = (error: unknown): error is Problem =>
+  error instanceof Problem && (error.code === 'campaign-not-found' || error.isLasting);

@@ -91,7 +91,7 @@ export class Upstream {
     if (!this.ids.exists(campaign)) {
       await idLookup.tryAsCampaign(campaign, 'nothing', asking);
       await this.#hasToBeItsOwn(campaign, asking);
-      await ask(asking, stats.existence(campaign));
+      await ask(asking, stats.questions.existence(campaign));
       this.ids.addActivity(campaign);
     }
     return noStats;
