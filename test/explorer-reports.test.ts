@@ -4,17 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { dayMs, drawnLabels, explorer, hold, violations, watchLabels } from './support/explorer.ts';
+import { dayMs, explorer, hold, scrollToRow, violations } from './support/explorer.ts';
 import { until } from './support/harness.ts';
 
 const it = explorer();
 const rows = (page: Page) => page.locator('#rows tr');
 const column = (page: Page, kind: string) => page.locator(`#rows td.${kind}`).allTextContents();
-const scrollTo = (page: Page, row: number) =>
-  page.locator('#scroll').evaluate((element, index) => {
-    const height = element.querySelector('tbody tr')?.getBoundingClientRect().height ?? 0;
-    element.scrollTo(0, index * height);
-  }, row);
 const tab = (page: Page, name: string) => page.getByRole('tab', { name });
 const address = (tab: string, more = '') => `/#campaign?id=1&report=${tab}${more}`;
 const headings = (page: Page) => page.locator('#scroll th').allTextContents();
@@ -69,7 +64,7 @@ describe('a report', () => {
     for (let row = 0; !seen.has(1_233); row = Math.min(row + 20, 1_233)) {
       let found: (readonly [number, string])[] = [];
       const isInPage = async () => {
-        await scrollTo(page, row);
+        await scrollToRow(page, row);
         found = await page
           .locator('#rows tr')
           .evaluateAll((all: HTMLTableRowElement[]) =>
@@ -203,26 +198,6 @@ describe('a report', () => {
     await page.getByText('All 250 clicks.').waitFor();
   });
 
-  test('is charted as a whole on request, with progress; cancelling keeps what has arrived', async () => {
-    const page = await it.open(address('sends'), { campaigns: [{ size: 5_000, spacingMs: 60_000 }] });
-    await page.getByText('500 of 5,000 sends.').waitFor();
-    await page.getByText(/^The newest 500 sends by hour \(UTC\)\. Most at /).waitFor();
-    let pages = 0;
-    // The third never arrives.
-    await page.route(/next=/, (route) => (++pages < 3 ? route.continue() : undefined));
-    await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    await page.getByText('1,500 of 5,000', { exact: true }).waitFor();
-    expect(await page.locator('#walk-progress').evaluate((bar: HTMLProgressElement) => bar.value)).toBe(1_500);
-    expect(await violations(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByText('1,500 of 5,000 sends.').waitFor();
-    expect(await page.locator('#report-panel').getAttribute('aria-busy')).toBe(null);
-    await page.unroute(/next=/);
-    await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    await page.getByText('All 5,000 sends.').waitFor();
-    await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
-  });
-
   test('of links counts contacts with v3, which have no total', async () => {
     const page = await it.open(address('links'), { api: 'v3', campaigns: [{ size: 2_000 }] });
     await page
@@ -233,61 +208,6 @@ describe('a report', () => {
     expect(await page.locator('#links-rows').getByText('%').filter({ visible: true }).count()).toBe(0);
     expect(await violations(page)).toEqual([]);
   });
-
-  test.each([1_100, 390])('is charted with whole labels (%d pixels wide)', async (width) => {
-    const page = await it.open(address('sends'), {
-      browser: { viewport: { width, height: 800 } },
-      campaigns: [{ size: 14_000, spacingMs: 30 }, { size: 14_000, spacingMs: 360_000 }, { size: 3 }],
-      prepare: watchLabels,
-    });
-    const isWhole = async (text: string) => {
-      await until(async () => {
-        const labels = await drawnLabels(page);
-        expect(labels.filter(({ isWhole }) => !isWhole)).toEqual([]);
-        return labels.some((label) => label.text === text);
-      }, `the label ${text} is drawn`);
-    };
-    await page.getByText('500 of 14,000 sends.').waitFor();
-    await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    await page.getByText('All 14,000 sends.').waitFor();
-    await isWhole('10,000');
-    await page.goto(`${it.sendgate.url}/#campaign?id=2`);
-    await page.getByText('500 of 14,000 sends.').waitFor();
-    await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    await page.getByText('All 14,000 sends.').waitFor();
-    await isWhole('0');
-    await page.goto(`${it.sendgate.url}/#campaign?id=3`);
-    await page.getByText('All 3 sends.').waitFor();
-    await isWhole('0');
-  });
-
-  test('of 100,000 opens stays fluid: scrolled, and charted as a whole', async () => {
-    const page = await it.open(address('opens'), {
-      campaigns: [{ size: 184_000, reports: { opens: { size: 101_000 } } }],
-      prepare: (page) =>
-        page.addInitScript(() => {
-          const tasks: number[] = [];
-          Object.assign(globalThis, { longTasks: tasks });
-          new PerformanceObserver((list) => {
-            for (const { duration } of list.getEntries()) tasks.push(Math.round(duration));
-          }).observe({ type: 'longtask', buffered: true });
-        }),
-    });
-    await page.getByText('The newest 500 opens.').waitFor();
-    for (let loaded = 500; loaded <= 5_000; loaded += 500) {
-      await page.getByText(`The newest ${loaded.toLocaleString('en')} opens.`).waitFor();
-      await scrollTo(page, loaded);
-    }
-    await page.getByRole('button', { name: 'Chart the whole report' }).click();
-    // The table keeps the newest; the chart is of all.
-    await page.getByText('The newest 100,000 of 101,000 opens: export the report for all.').waitFor();
-    await page.getByText(/^All 101,000 opens by day \(UTC\)\. Most at /).waitFor();
-    await scrollTo(page, 99_999);
-    await page.locator('#rows tr[aria-rowindex="100001"]').waitFor();
-    expect(await page.locator('*').count()).toBeLessThan(1_000);
-    const longTasks = await page.evaluate(() => (globalThis as unknown as { longTasks: number[] }).longTasks);
-    expect(Math.max(0, ...longTasks)).toBeLessThan(500);
-  }, 120_000);
 
   test('has each row once, even if others arrive meanwhile', async () => {
     const page = await it.open('/#live');

@@ -5,106 +5,15 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { explorer, focused, tabTo, violations } from './support/explorer.ts';
+import { alerts, explorer, focused, scrollDown, tabTo, violations } from './support/explorer.ts';
 
 const it = explorer();
-const rows = (page: Page) => page.locator('#rows tr');
-/** Problems in sight. */
-const alerts = (page: Page) => page.getByRole('alert').filter({ visible: true });
-const scrollDown = (page: Page) => page.locator('#scroll').evaluate((element) => element.scrollTo(0, 1_000_000));
 
 async function openById(page: Page, id: string): Promise<void> {
   await page.getByRole('link', { name: 'Campaigns', exact: true }).click();
   await page.getByLabel('Campaign id').fill(id);
   await page.getByRole('button', { name: 'Open' }).click();
 }
-
-describe('an error', () => {
-  test('for an unknown campaign says so once, and links to what to do', async () => {
-    const page = await it.open('/#campaign?id=404');
-    await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
-    await page.locator('#campaign-view:not([aria-busy])').waitFor();
-    expect(await alerts(page).count()).toBe(1);
-    // It would only say the same again.
-    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
-    await page.getByRole('link', { name: 'Back to all campaigns' }).click();
-    await page.getByRole('heading', { name: 'Campaigns', exact: true }).waitFor();
-    await page.goBack();
-    await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
-    expect(await violations(page)).toEqual([]);
-    await page.getByRole('link', { name: 'What to do' }).click();
-    await page.getByRole('heading', { name: 'What to do' }).waitFor();
-    expect(await violations(page)).toEqual([]);
-  });
-
-  test('for an invalid request names each mistake', async () => {
-    const page = await it.open('/#campaign?id=abc');
-    await alerts(page).getByText('The id is not a campaign id. Allowed: 1 to 20 digits, such as').waitFor();
-    expect(await alerts(page).getByText('`').count()).toBe(0);
-    expect(await alerts(page).getByRole('button').count()).toBe(0);
-    expect(await violations(page)).toEqual([]);
-  });
-
-  test('for too many requests counts down', async () => {
-    const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' };
-    const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });
-    await page.getByText('All 3 sends.').waitFor();
-    await page.getByRole('tab', { name: 'Opens' }).click();
-    await page.getByText('1 open.').waitFor();
-    await page.getByRole('tab', { name: 'Clicks' }).click();
-    await page.getByRole('heading', { name: 'Too many requests' }).waitFor();
-    await page.getByText(/^It may work in [1-5]?\d s\.$/).waitFor();
-    expect(await alerts(page).getByText('Retry-After').count()).toBe(0);
-    it.sendgate.clock.forward(61);
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByText('No clicks.').waitFor();
-    expect(await alerts(page).count()).toBe(0);
-  });
-
-  test('for a spent quota says when it resets', async () => {
-    const env = { SENDGATE_QUOTA_PER_DAY: '1', SENDGATE_QUOTA_RESERVE: '0' };
-    const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });
-    await page.getByRole('heading', { name: 'Daily quota spent' }).first().waitFor();
-    await page
-      .getByText(/^It may work in [\d,]+ s\.$/)
-      .first()
-      .waitFor();
-    expect(await violations(page)).toEqual([]);
-  });
-
-  test('for a lost connection keeps the rows, and a retry continues', async () => {
-    const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 1_000 }] });
-    await page.getByText('500 of 1,000 sends.').waitFor();
-    await it.context.setOffline(true);
-    await scrollDown(page);
-    await page.getByRole('heading', { name: 'Sendgate cannot be reached' }).waitFor();
-    expect(await rows(page).count()).toBeGreaterThan(10);
-    await it.context.setOffline(false);
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByText('All 1,000 sends.').waitFor();
-  });
-
-  test('about what a campaign is does not hide its rows', async () => {
-    const prepare = (page: Page) => page.route(/campaigns\/1$/, (route) => route.fulfill({ status: 502, body: 'no' }));
-    const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 3, name: 'Spring sale' }], prepare });
-    await page.getByText('All 3 sends.').waitFor();
-    await alerts(page).waitFor();
-    await page.unroute(/campaigns\/1$/);
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
-    await page.getByText('All 3 sends.').waitFor();
-  });
-
-  test('of the live view can be tried again', async () => {
-    const page = await it.open('/#live', { prepare: (page) => page.route(/\/status$/, (route) => route.abort()) });
-    await page.getByRole('heading', { name: 'Sendgate cannot be reached' }).waitFor();
-    expect(await violations(page)).toEqual([]);
-    await page.unroute(/\/status$/);
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByText('answers', { exact: true }).waitFor();
-    expect(await alerts(page).count()).toBe(0);
-  });
-});
 
 const campaigns = [
   { name: 'Weekend newsletter', size: 900 },

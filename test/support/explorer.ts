@@ -141,6 +141,19 @@ export async function hold(page: Page, url: string | RegExp): Promise<{ held: Ro
   };
 }
 
+/** Problems in sight. */
+export const alerts = (page: Page) => page.getByRole('alert').filter({ visible: true });
+
+/** Scrolls the rows of a report to one of them. */
+export const scrollToRow = (page: Page, row: number) =>
+  page.locator('#scroll').evaluate((element, index) => {
+    const height = element.querySelector('tbody tr')?.getBoundingClientRect().height ?? 0;
+    element.scrollTo(0, index * height);
+  }, row);
+
+/** Scrolls the rows of a report to the last that is loaded. */
+export const scrollDown = (page: Page) => page.locator('#scroll').evaluate((element) => element.scrollTo(0, 1_000_000));
+
 /** Presses Tab until an element with this text, label or id has the focus. */
 export async function tabTo(page: Page, what: string, key = 'Tab'): Promise<void> {
   for (let tries = 0; (await focused(page)) !== what; tries++) {
