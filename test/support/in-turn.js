@@ -33,7 +33,6 @@ const computing = [
   'explorer',
   'explorer-reports',
   'explorer-campaigns',
-  'replay',
   'campaigns',
   'explorer-charts',
   'ids',
