@@ -5,7 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { schema } from '../src/config/schema.ts';
 import { jsonSchema, settings } from '../src/config/settings.ts';
+import { allReports } from '../src/model/reports.ts';
 import { describeApi } from '../src/site/openapi/description.ts';
+import { capital } from '../src/site/openapi/list-paths.ts';
 
 const file = (path: string) => new URL(path, import.meta.url);
 
@@ -44,9 +46,25 @@ export async function clientTypes(): Promise<string> {
     unreachableDefinitions: true,
     style: { singleQuote: true, printWidth: 120 },
   });
-  return types
+  const written = types
     .replace(/export interface Nothing \{\}\n/, '')
     .replaceAll(/^\/\*\*\n \* This interface was referenced.*\n.*\n \*\/\n/gm, '');
+  return `${written}${reportTypes()}`;
+}
+
+/** The reports by name, with the type of their rows. */
+function reportTypes(): string {
+  const rows = allReports.map(({ name, rowName }) => `  ${name}: ${capital(rowName)};`);
+  const names = allReports.map(({ name }) => `'${name}'`);
+  const declaration = 'export const reportNames: readonly (keyof Rows)[] = [';
+  const inOneLine = `${declaration}${names.join(', ')}];`;
+  return [
+    '/** The row of each report. */',
+    ...['export interface Rows {', ...rows, '}'],
+    '/** All reports. */',
+    ...(inOneLine.length <= 120 ? [inOneLine] : [declaration, ...names.map((name) => `  ${name},`), '];']),
+    '',
+  ].join('\n');
 }
 
 if (process.argv[1] === file('generate.ts').pathname) {

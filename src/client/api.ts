@@ -466,3 +466,14 @@ export interface Problem {
     allowed: string;
   }[];
 }
+/** The row of each report. */
+export interface Rows {
+  sends: Send;
+  opens: Open;
+  clicks: Click;
+  bounces: Bounce;
+  forwards: Forward;
+  unsubscribes: Unsubscribe;
+}
+/** All reports. */
+export const reportNames: readonly (keyof Rows)[] = ['sends', 'opens', 'clicks', 'bounces', 'forwards', 'unsubscribes'];

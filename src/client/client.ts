@@ -8,36 +8,13 @@
  *       for await (const open of client.report(id, 'opens', { createdSince: '2026-01-01' })) console.log(open.email_address);
  *     }
  */
-import type {
-  Bounce,
-  Campaign,
-  CampaignDetails,
-  Click,
-  Forward,
-  Link,
-  Links,
-  Open,
-  Send,
-  Status,
-  Summary,
-  Unsubscribe,
-} from './api.ts';
+import type { Campaign, CampaignDetails, Link, Links, Rows, Send, Status, Summary } from './api.ts';
 import { type ClientOptions, type RequestOptions, requests } from './requests.ts';
 import { walkDirectory, walkReport } from './walks.ts';
 
-export type * from './api.ts';
+export * from './api.ts';
 export { type ProblemCode, SendgateError } from './errors.ts';
 export type { ClientOptions, RequestOptions } from './requests.ts';
-
-/** The rows of each report. */
-export interface Rows {
-  readonly sends: Send;
-  readonly opens: Open;
-  readonly clicks: Click;
-  readonly bounces: Bounce;
-  readonly forwards: Forward;
-  readonly unsubscribes: Unsubscribe;
-}
 
 export type ReportName = keyof Rows;
 

@@ -121,7 +121,7 @@ function showTitle(): void {
   if (!shown) return;
   const name = details?.name || `Campaign ${shown.id}`;
   say('campaign-title', name);
-  document.title = `${name} · ${titleOf[shown.tab]} · Sendgate`;
+  document.title = `${name} · ${titleOf(shown.tab)} · Sendgate`;
 }
 
 /** A link that was followed may be gone, and the focus with it. */

@@ -18,7 +18,7 @@ export function expectedRows(walk: ReportWalk, summary: Summary | undefined): nu
   const { route, received, isAll } = walk;
   if (isAll) return received;
   if (route.since !== '' || !countedByRows.has(route.tab)) return undefined;
-  const total = summary?.[route.tab];
+  const total = (summary as Readonly<Record<string, unknown>> | undefined)?.[route.tab];
   return typeof total === 'number' && total >= received ? total : undefined;
 }
 

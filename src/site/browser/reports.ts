@@ -1,22 +1,12 @@
 /**
  * The tabs of a campaign: its reports and its links.
  */
-import type { ReportName, Rows } from '../../client/client.ts';
+import { type ReportName, type Rows, reportNames } from '../../client/client.ts';
 
 export type ReportRow = Rows[ReportName];
-
-const titles = {
-  sends: 'Sends',
-  opens: 'Opens',
-  clicks: 'Clicks',
-  bounces: 'Bounces',
-  forwards: 'Forwards',
-  unsubscribes: 'Unsubscribes',
-} as const satisfies Readonly<Record<ReportName, string>>;
-
 export type { ReportName };
 export type Tab = ReportName | 'links';
 
-export const titleOf: Readonly<Record<Tab, string>> = { ...titles, links: 'Links' };
-export const tabs = Object.keys(titleOf) as readonly Tab[];
+export const tabs: readonly Tab[] = [...reportNames, 'links'];
+export const titleOf = (tab: Tab) => `${tab.charAt(0).toUpperCase()}${tab.slice(1)}`;
 export const isTab = (name: string): name is Tab => (tabs as readonly string[]).includes(name);

@@ -8,7 +8,7 @@ import { addressOf, type CampaignRoute } from './routes.ts';
 const list = part('tabs');
 
 const elements = tabs.map((tab) => {
-  const element = make('a', '', titleOf[tab]);
+  const element = make('a', '', titleOf(tab));
   element.id = `tab-${tab}`;
   element.setAttribute('role', 'tab');
   element.setAttribute('aria-controls', panelOf(tab));
