@@ -130,6 +130,8 @@ test.each(denials)(
     await permit(...changes);
     const it = await add();
     await until(() => told(it, down).some(({ reason }) => reason === 'no-permission'), 'it is told');
+    // The first beat can arrive before the check of what is permitted.
+    const known = told(it, up).length;
     await answers(it);
     await until(
       async () =>
@@ -142,9 +144,9 @@ test.each(denials)(
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ denied, msg: expect.stringContaining(`denies ${denied};`) });
     expect(JSON.stringify(lines)).not.toMatch(/password|sendgate:|user/);
-    expect(told(it, up)).toEqual([]);
+    expect(told(it, up)).toHaveLength(known);
     await permit();
-    await until(() => told(it, up).length === 1, 'it is shared through again');
+    await until(() => told(it, up).length === known + 1, 'it is shared through again');
   },
 );
 
