@@ -78,9 +78,11 @@ describe('Instances with one Redis', () => {
     const possible = (4 * (performance.now() - started)) / 1000;
     expect(sandbox.limitAnswers).toBe(0);
     expect(sandbox.callCount).toBeGreaterThan(0.7 * possible);
-    const { a = 0, b = 0, c = 0 } = got;
+    const [least = 0, middle = 0, most = 0] = ['a', 'b', 'c']
+      .map((team) => got[team] ?? 0)
+      .sort((one, two) => one - two);
     // By demands alone, c would get twice as many as each of the others.
-    expect(c).toBeLessThan(1 + 1.75 * ((a + b) / 2));
+    expect(most).toBeLessThan(1 + 1.75 * ((least + middle) / 2));
   });
 
   test('pass a permit on if its instance does not ask for it', async () => {

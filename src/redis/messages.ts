@@ -56,8 +56,8 @@ export class Messages {
   }
 
   /**
-   * Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. A connection that is still being
-   * made has separate time limits, and ioredis would give it up for good.
+   * Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. A subscriber that still connects
+   * is left alone: that has a time limit, and ioredis would end the client instead of connecting again.
    */
   tellUnheard(): void {
     this.#events.lost(this.#why);
