@@ -8,7 +8,8 @@ import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import { Quota, type QuotaEvents } from '../quota/quota.ts';
 import { dayPart } from '../quota/stored-day.ts';
 import type { Redis } from '../redis/redis.ts';
-import { StateFile } from '../storage/state-file.ts';
+import { StateFile, type StateFileEvents } from '../storage/state-file.ts';
+import type { BuiltStorage } from './storage.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -17,6 +18,7 @@ interface Parts {
   readonly teams: ReadonlyMap<string, TeamShare>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
+  readonly storage: BuiltStorage;
 }
 
 export interface BuiltQuota {
@@ -25,13 +27,8 @@ export interface BuiltQuota {
   readonly stateFile: StateFile;
 }
 
-export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts): BuiltQuota {
-  const file = config.quota.stateFile;
-  const stateFile = new StateFile(file, {
-    unreadable: () => emit('state.unreadable', { file }),
-    unwritable: (code) => emit('state.unwritable', { code, file }),
-    writable: () => emit('state.writable', { file }),
-  });
+export function buildQuota(config: Config, { clock, emit, teams, redis, storage }: Parts): BuiltQuota {
+  const stateFile = buildStateFile(config, storage, emit);
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
     passed: (percent, teams) => {
@@ -42,4 +39,16 @@ export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts)
   };
   const quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
   return { quota, stateFile };
+}
+
+/** In storage, if there is one. `quota.stateFile`, of earlier versions, is then read at the first start only. */
+function buildStateFile({ quota, storage: options }: Config, { stateFile: file }: BuiltStorage, emit: Emit): StateFile {
+  const before = quota.stateFile;
+  if (before !== '') emit('state.file_deprecated', { file: before });
+  const events: StateFileEvents = {
+    unreadable: () => emit('state.unreadable', { file }),
+    unwritable: (code) => emit('state.unwritable', { code, file }),
+    writable: () => emit('state.writable', { file }),
+  };
+  return new StateFile(file, events, options.directory === '' ? '' : before);
 }

@@ -31,6 +31,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { buildQuota } from './quota.ts';
+import type { BuiltStorage } from './storage.ts';
 import { buildTokens } from './tokens.ts';
 
 interface Parts {
@@ -43,6 +44,7 @@ interface Parts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
+  readonly storage: BuiltStorage;
   /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
   /** Keyed with a secret common to all instances. */
@@ -79,7 +81,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         ...{
           clock,
           notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(stateFile, config.quota.stateFile, parts),
+          known: buildKnownIds(stateFile, parts.storage.stateFile, parts),
         },
         outageAt: () => gates.breaker.openedAt,
       })

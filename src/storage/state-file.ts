@@ -1,8 +1,8 @@
 /**
- * One JSON file that survives a restart (`quota.stateFile`): an object whose members belong to parts, each with an owner that
+ * One JSON file that survives a restart (in `storage.directory`): an object whose members belong to parts, each with an owner that
  * parses it.
  */
-import { closeSync, openSync, readFileSync, renameSync, statSync, writevSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync, writevSync } from 'node:fs';
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
 
@@ -50,11 +50,14 @@ export class StateFile {
   readonly #serialised = new Map<string, Buffer>();
   #isWritable = true;
 
-  /** @param path if empty, nothing is read or written */
-  constructor(path: string, events: StateFileEvents) {
+  /**
+   * @param path if empty, nothing is read or written
+   * @param before read instead, if there is no file yet
+   */
+  constructor(path: string, events: StateFileEvents, before = '') {
     this.#path = path;
     this.#events = events;
-    this.#stored = path === '' ? {} : this.#read();
+    this.#stored = path === '' ? {} : this.#read(before !== '' && !existsSync(path) ? before : path);
     for (const [name, value] of Object.entries(this.#stored)) this.#set([name], { [name]: value });
   }
 
@@ -85,9 +88,9 @@ export class StateFile {
     if (text !== '') this.#serialised.set(names[0] ?? '', Buffer.from(text));
   }
 
-  #read(): Members {
+  #read(path: string): Members {
     try {
-      return z.looseObject({}).parse(parseJson(textIn(this.#path)));
+      return z.looseObject({}).parse(parseJson(textIn(path)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#events.unreadable();
       return {};
