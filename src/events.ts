@@ -83,7 +83,7 @@ export interface EventFields {
   /** One operation on a page's file. */
   'storage.asked': { readonly operation: string; readonly outcome: string };
 
-  'state.file_deprecated': { readonly file: string };
+  'quota.state_file_deprecated': { readonly file: string };
   'state.unreadable': { readonly file: string; readonly code?: string | undefined };
   'state.unwritable': { readonly file: string; readonly code?: string | undefined };
   'state.writable': { readonly file: string };

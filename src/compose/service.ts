@@ -40,7 +40,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const storage = await buildStorage(config, { clock, emit });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, storage, ...shared },
+    ...{ clock, emit, secrets, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),

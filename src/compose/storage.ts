@@ -13,6 +13,8 @@ import { Availability } from '../storage/availability.ts';
 import { openDirectory } from '../storage/directory.ts';
 import { FilesOnDisk } from '../storage/files.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
+import { FilesInLanes, Lanes } from '../storage/lanes.ts';
+import { StateFile, type StateFileEvents, type StateFileOptions } from '../storage/state-file.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -20,8 +22,7 @@ interface Parts {
 }
 
 export interface BuiltStorage {
-  /** Path of the state file; empty for none. */
-  readonly stateFile: string;
+  readonly stateFile: StateFile;
   readonly state: 'none' | 'up' | 'down';
   readonly bytes: number;
   readonly pages: number;
@@ -39,21 +40,27 @@ const fileOverheadBytes = 64 * 1024;
 /** Opens the directory. What goes wrong is reported and costs what would survive a restart, never the start. */
 export async function buildStorage(config: Config, { clock, emit }: Parts): Promise<BuiltStorage> {
   const { storage, quota, server } = config;
-  if (storage.directory === '') return withoutStorage('none', quota.stateFile);
+  if (quota.stateFile !== '') emit('quota.state_file_deprecated', { file: quota.stateFile });
+  if (storage.directory === '') return withoutDirectory('none', buildStateFile(quota.stateFile, emit), clock);
   const directory = resolve(storage.directory);
   const opened = await openDirectory(directory, server.drainTimeoutMs);
   if (opened.kind === 'unusable') {
     emit('storage.unavailable', { directory, code: opened.code });
-    return withoutStorage('down', '');
+    return withoutDirectory('down', buildStateFile('', emit), clock);
   }
   if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
   const availability = new Availability(clock, {
     unavailable: (code) => emit('storage.unavailable', { directory, code }),
     available: () => emit('storage.available', { directory }),
   });
+  const lanes = new Lanes(clock);
+  const stateFile = buildStateFile(join(directory, 'state.json'), emit, {
+    before: quota.stateFile,
+    files: new FilesInLanes(new FilesOnDisk(directory), lanes),
+  });
   let store: PageStore | undefined;
   return {
-    stateFile: join(directory, 'state.json'),
+    stateFile,
     get state() {
       return availability.isUp ? 'up' : 'down';
     },
@@ -64,24 +71,36 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
       return store?.pages ?? 0;
     },
     buildPages: (generations, keyRing) => {
-      const [files, keys] = [new FilesOnDisk(join(directory, 'pages')), () => keyRing?.keys ?? []];
-      const parts = { files, keys, generations, clock, availability, ...pageEvents(directory, clock, emit) };
+      const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
+      const keys = () => keyRing?.keys ?? [];
+      const parts = { files, lanes, keys, generations, clock, availability, ...pageEvents(directory, clock, emit) };
       store = new PageStore(parts, limitsOf(config));
       store.start();
       return new DiskSecondLevel({ ...parts, store }, pageOptions(config));
     },
     close: async () => {
-      if (store) await settlesWithin(clock, closeMs, store.close());
+      await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
       opened.release();
     },
   };
 }
 
-const withoutStorage = (state: 'none' | 'down', stateFile: string): BuiltStorage => ({
+const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
   ...{ state, stateFile, bytes: 0, pages: 0 },
   buildPages: () => undefined,
-  close: () => Promise.resolve(),
+  close: async () => {
+    await settlesWithin(clock, closeMs, stateFile.written());
+  },
 });
+
+function buildStateFile(file: string, emit: Emit, options: StateFileOptions = {}): StateFile {
+  const events: StateFileEvents = {
+    unreadable: () => emit('state.unreadable', { file }),
+    unwritable: (code) => emit('state.unwritable', { code, file }),
+    writable: () => emit('state.writable', { file }),
+  };
+  return new StateFile(file, events, options);
+}
 
 function pageEvents(directory: string, clock: Clock, emit: Emit) {
   type Reason = EventFields['storage.page_unreadable']['reason'];

@@ -31,7 +31,6 @@ import { Upstream } from '../upstream/upstream.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { buildQuota } from './quota.ts';
-import type { BuiltStorage } from './storage.ts';
 import { buildTokens } from './tokens.ts';
 
 interface Parts {
@@ -44,7 +43,8 @@ interface Parts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
-  readonly storage: BuiltStorage;
+  /** Keeps the day's count and resolved ids. */
+  readonly stateFile: StateFile;
   /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
   /** Keyed with a secret common to all instances. */
@@ -67,7 +67,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const { clock, emit, secrets } = parts;
   const { constantContact, cache, exports } = config;
   const { api } = constantContact;
-  const { quota, stateFile } = buildQuota(config, parts);
+  const quota = buildQuota(config, parts);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -81,7 +81,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         ...{
           clock,
           notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(stateFile, parts.storage.stateFile, parts),
+          known: buildKnownIds(parts),
         },
         outageAt: () => gates.breaker.openedAt,
       })
@@ -130,12 +130,8 @@ function logOfOddRows(emit: Emit): (query: PageQuery, odd: OddRows) => void {
  * Keeps resolved ids in the state file and publishes them to other instances. Does not publish them without an encryption key or
  * a client secret: the client id is public, so anyone could forge entries that instances then keep for good.
  */
-function buildKnownIds(
-  stateFile: StateFile,
-  file: string,
-  { clock, emit, redis, secrets, keyRing, digest, onIdsLearned }: Parts,
-): KnownIds {
-  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file })));
+function buildKnownIds({ clock, emit, redis, secrets, keyRing, digest, stateFile, onIdsLearned }: Parts): KnownIds {
+  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file: stateFile.path })));
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn, all) => {

@@ -116,7 +116,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
     'files in the storage directory that are not of Sendgate; they stay and are not counted',
   ),
 
-  'state.file_deprecated': warn(
+  'quota.state_file_deprecated': warn(
     'quota.stateFile is deprecated; set storage.directory, whose first start takes over what the file holds',
   ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),

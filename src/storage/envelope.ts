@@ -25,7 +25,7 @@ export function wrap(content: Buffer, version: number, context: string, keys: Ke
     : Buffer.concat([Buffer.of(version, plain), digest(content, context), content]);
 }
 
-/** Returns the content, in memory of its own, or why it cannot be used. */
+/** Returns a copy of the content, or why it cannot be used. */
 export function unwrap(wrapped: Buffer, version: number, context: string, keys: Keys): Buffer | Unreadable {
   if (wrapped[0] !== version) return 'other-version';
   const rest = wrapped.subarray(2);

@@ -1,56 +1,51 @@
 /**
- * Files below one folder, written whole and read whole.
+ * Files below one directory, each read and written as a whole.
  */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Something other than a file of ours is in its place: a folder, a link, a device, or more bytes than we write. */
+/** In the place of a file is something that Sendgate does not write: a directory, a link, a device, or too many bytes. */
 export class NotOurs extends Error {
   override readonly name = 'NotOurs';
 }
 
 export interface Entry {
   readonly name: string;
-  readonly kind: 'file' | 'folder' | 'other';
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
 }
 
-/** Whose a file is by its name: an earlier process can have left files that it was about to rename. */
-export type NameKind = 'whole' | 'being-written' | 'left-over';
-
-/**
- * Access to files. Paths are relative to the folder. Methods reject with Node's errors, whose `code` says why; a test passes
- * one that never answers.
- */
+/** Paths are relative to the directory. Methods reject with Node's errors, whose `code` says why. */
 export interface Files {
-  /** Returns the content; undefined if there is no such file. Rejects with NotOurs for what we cannot have written. */
+  /** Returns the content; undefined if there is no such file. Rejects with NotOurs for what Sendgate does not write. */
   read(path: string, maxBytes: number): Promise<Buffer | undefined>;
-  /** Writes a file beside it and renames that: whoever reads it, whenever the process ends, finds the whole old or new one. */
+  /** Replaces a file in one step: every reader, whenever the process ends, finds the whole old or the whole new one. */
   write(path: string, content: Buffer): Promise<void>;
-  /** Removes a file, if it is there. */
+  /** Removes a file, if there is one. */
   remove(path: string): Promise<void>;
-  /** Removes a folder, if it is there and empty. */
-  removeFolder(path: string): Promise<void>;
-  /** Returns what is in a folder; nothing if there is no such folder. */
+  /** Removes a directory, if there is one and it is empty. */
+  removeDirectory(path: string): Promise<void>;
+  /** Returns what is in a directory; nothing if there is no such directory. */
   list(path: string): Promise<readonly Entry[]>;
   /** Returns size and time of a file; undefined if there is no such file. */
   stat(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number } | undefined>;
-  kindOf(name: string): NameKind;
 }
 
-const temporary = /^[\w.-]+\.([0-9a-f]{8})\.new$/;
+/** Added to the name of a file while it is written. A process that ends meanwhile leaves it. */
+export const unfinished = '.new';
 
-/** Neither follows links nor waits for the other end of a named pipe, which a thread could do for ever. */
+/** Follows no link, and does not wait for the other end of a named pipe, which would keep a thread for ever. */
 const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 export class FilesOnDisk implements Files {
   readonly #root: string;
-  /** Of this process's temporary files. */
-  readonly #token = randomBytes(4).toString('hex');
+  readonly #directory: string;
 
-  constructor(root: string) {
+  /** @param directory below `root`, created when a file is written; `root` is not: it may be a volume that is not mounted */
+  constructor(root: string, directory = '') {
     this.#root = root;
+    this.#directory = directory;
   }
 
   async read(path: string, maxBytes: number): Promise<Buffer | undefined> {
@@ -65,9 +60,9 @@ export class FilesOnDisk implements Files {
 
   async write(path: string, content: Buffer): Promise<void> {
     const target = this.#at(path);
-    const beside = `${target}.${this.#token}.new`;
+    const beside = `${target}${unfinished}`;
     try {
-      await this.#writeNew(beside, content);
+      await this.#writeNew(path, beside, content);
       await rename(beside, target);
     } catch (error) {
       await rm(beside, { force: true }).catch(() => {});
@@ -79,11 +74,11 @@ export class FilesOnDisk implements Files {
     await unlessMissing(unlink(this.#at(path)));
   }
 
-  async removeFolder(path: string): Promise<void> {
+  async removeDirectory(path: string): Promise<void> {
     try {
       await unlessMissing(rmdir(this.#at(path)));
     } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
+      if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error;
     }
   }
 
@@ -91,7 +86,8 @@ export class FilesOnDisk implements Files {
     const entries = (await unlessMissing(readdir(this.#at(path), { withFileTypes: true }))) ?? [];
     return entries.map((entry) => ({
       name: entry.name,
-      kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other',
+      isFile: entry.isFile(),
+      isDirectory: entry.isDirectory(),
     }));
   }
 
@@ -100,19 +96,12 @@ export class FilesOnDisk implements Files {
     return stats && { bytes: stats.size, modifiedMs: stats.mtimeMs };
   }
 
-  kindOf(name: string): NameKind {
-    const [, token] = temporary.exec(name) ?? [];
-    if (token === undefined) return 'whole';
-    return token === this.#token ? 'being-written' : 'left-over';
-  }
-
-  /** No `fsync`: what the kernel has taken survives the end of the process; after a power cut a checksum rejects what is torn. */
-  async #writeNew(path: string, content: Buffer): Promise<void> {
-    const create = () => open(path, 'w', 0o600);
+  /** No `fsync`: what the kernel has outlives the process, and after a power cut a checksum rejects what is torn. */
+  async #writeNew(path: string, beside: string, content: Buffer): Promise<void> {
+    const create = () => open(beside, 'w', 0o600);
     const file = await create().catch(async (error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
-      // Not recursive: a folder that somebody has unmounted or removed is not made anew.
-      for (const folder of [this.#root, dirname(path)]) await mkdir(folder, { mode: 0o700 }).catch(unlessThere);
+      await this.#makeDirectoryOf(path);
       return create();
     });
     try {
@@ -122,12 +111,21 @@ export class FilesOnDisk implements Files {
     }
   }
 
+  async #makeDirectoryOf(path: string): Promise<void> {
+    let made = this.#root;
+    const names = join(this.#directory, dirname(path)).split('/');
+    for (const name of names.filter((one) => one !== '.')) {
+      made = join(made, name);
+      await mkdir(made, { mode: 0o700 }).catch(unlessThere);
+    }
+  }
+
   #at(path: string): string {
-    return join(this.#root, path);
+    return join(this.#root, this.#directory, path);
   }
 }
 
-/** @returns Node's code of an error, such as ENOSPC */
+/** Returns Node's code of an error, such as ENOSPC. */
 export const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;
 
 async function contentOf(file: FileHandle, maxBytes: number): Promise<Buffer> {
@@ -148,6 +146,7 @@ async function unlessMissing<T>(doing: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT') return undefined;
+    // A link, or a socket.
     throw code === 'ELOOP' || code === 'ENXIO' ? new NotOurs() : error;
   }
 }

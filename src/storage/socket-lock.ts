@@ -1,11 +1,11 @@
 /**
  * A lock between processes that use one directory: a Unix socket in it, on which its holder listens. It ends with its holder,
- * however that ends, and whoever waits for it learns so at once.
+ * however that ends, and processes that wait for it are connected, so that they see it end.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { platform } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { breakLock, versionOf } from './file-lock.ts';
@@ -30,8 +30,8 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
   const { path, close } = shortPath(directory);
   try {
     for (;;) {
-      const held = await tryHold(path);
-      if (held) return { kind: 'held', release: () => release(path, held, close) };
+      const release = await tryHold(path);
+      if (release) return { kind: 'held', release: () => [release, close].forEach((end) => void end()) };
       const leftMs = giveUpAt - performance.now();
       const holder = await find(path);
       if (leftMs <= 0 && (holder || leftMs < -replacedWithinMs)) {
@@ -60,22 +60,21 @@ function shortPath(directory: string) {
 
 /**
  * Listens on a new socket and links it to the lock's name, which only one process can: so the lock never is a socket on which nobody
- * listens yet. Returns undefined if there is a lock.
+ * listens yet. Returns the lock's release; undefined if there is a lock.
  */
-async function tryHold(path: string): Promise<Server | undefined> {
-  // Those who wait for the lock are connected until it ends.
-  const server = createServer((socket) =>
-    socket
-      .on('error', () => {})
-      .resume()
-      .unref(),
-  );
+async function tryHold(path: string): Promise<(() => void) | undefined> {
+  const waiting = new Set<Socket>();
+  const server = createServer((socket) => {
+    waiting.add(socket.on('error', () => {}).once('close', () => waiting.delete(socket)));
+    socket.resume().unref();
+  });
   const beside = `${path}.${randomBytes(4).toString('hex')}`;
   server.listen(beside);
   await once(server, 'listening');
+  server.unref();
+  const version = versionAt(beside);
   try {
     linkSync(beside, path);
-    return server.unref();
   } catch (error) {
     server.close();
     if (codeOf(error) === 'EEXIST') return undefined;
@@ -83,12 +82,11 @@ async function tryHold(path: string): Promise<Server | undefined> {
   } finally {
     rmSync(beside, { force: true });
   }
-}
-
-function release(path: string, server: Server, close: () => void): void {
-  rmSync(path, { force: true });
-  server.close();
-  close();
+  return () => {
+    if (versionAt(path) === version) rmSync(path, { force: true });
+    for (const socket of waiting) socket.destroy();
+    server.close();
+  };
 }
 
 /** Connects to the holder of the lock. Removes the lock of a process that has ended, and returns undefined. */

@@ -6,6 +6,7 @@
  */
 import { type Clock, settlesWithin } from '../../clock.ts';
 import type { Availability } from '../../storage/availability.ts';
+import type { Lanes } from '../../storage/lanes.ts';
 import { type ArrivedPage, type Generations, isPlausible } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
@@ -22,6 +23,7 @@ interface Parts {
   readonly generations: Generations;
   readonly availability: Availability;
   readonly store: PageStore;
+  readonly lanes: Lanes;
   readonly onUnreadable: (why: 'damaged') => void;
 }
 
@@ -109,10 +111,10 @@ export class DiskSecondLevel implements SecondLevel {
     this.#onPurge = listener;
   }
 
-  /** Runs a lookup; undefined if the disk does not answer in time. After that, nobody waits for it again while it hangs. */
+  /** Runs a lookup; undefined if the disk does not answer in time. While it hangs, no later lookup waits. */
   async #withinLimit<T>(lookUp: (isWanted: IsWanted) => Promise<T>): Promise<T | undefined> {
-    const { clock, availability, store } = this.#parts;
-    if (!availability.may('read') || store.longestMs >= lookLimitMs) return undefined;
+    const { clock, availability, lanes } = this.#parts;
+    if (!availability.may('read') || lanes.longestMs >= lookLimitMs) return undefined;
     let found: T | undefined;
     let isWanted = true;
     const looking = lookUp(() => isWanted).then((one) => {

@@ -4,18 +4,18 @@
 import type { Clock } from '../../clock.ts';
 import type { Availability, Operation } from '../../storage/availability.ts';
 import type { Keys, Unreadable } from '../../storage/envelope.ts';
-import { codeOf, type Files, NotOurs } from '../../storage/files.ts';
-import { Lanes } from '../../storage/lanes.ts';
+import { codeOf, NotOurs } from '../../storage/files.ts';
+import type { FilesInLanes } from '../../storage/lanes.ts';
 import type { Generations, WalkState } from '../generations.ts';
 import type { PageRecord } from '../page-record.ts';
 import { FileIndex } from './file-index.ts';
-import { type PathsOfPage, walkFileOf } from './page-paths.ts';
-import { findFiles, findFolders } from './scan.ts';
+import type { PathsOfPage } from './page-paths.ts';
+import { filesOf, findCampaigns, findFiles } from './scan.ts';
 import { readStored, readWalk, type Stored, type StoredHeader, writeStored, writeWalk } from './stored-page.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface PageStoreParts {
-  readonly files: Files;
+  readonly files: FilesInLanes;
   readonly clock: Clock;
   readonly generations: Generations;
   readonly availability: Availability;
@@ -56,7 +56,6 @@ const versionOf = ({ generation, firstPages }: WalkState) => `${generation}/${fi
 export class PageStore {
   readonly #parts: PageStoreParts;
   readonly #options: PageStoreOptions;
-  readonly #lanes: Lanes;
   readonly #index = new FileIndex();
   readonly #queue = new WriteQueue();
   /** Campaigns that are being purged, or whose files could not be removed: they are neither read nor written. */
@@ -67,7 +66,6 @@ export class PageStore {
   constructor(parts: PageStoreParts, options: PageStoreOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#lanes = new Lanes(parts.clock);
   }
 
   get bytes(): number {
@@ -76,11 +74,6 @@ export class PageStore {
 
   get pages(): number {
     return this.#index.pages;
-  }
-
-  /** How long the disk has taken for the operation that runs longest. */
-  get longestMs(): number {
-    return this.#lanes.longestMs;
   }
 
   /** Finds what there is, in the background. */
@@ -133,10 +126,9 @@ export class PageStore {
   /** Removes the files of all campaigns. Resolves with whether none are left. */
   async purgeAll(): Promise<boolean> {
     this.#queue.drop(() => true);
-    const folders = await this.#removing(() => findFolders(this.#parts.files));
-    if (!folders) return false;
-    const done = await Promise.all(folders.campaigns.map((campaign) => this.purge(campaign)));
-    return done.every(Boolean);
+    const found = await this.#trying(() => findCampaigns(this.#parts.files));
+    const done = await Promise.all((found?.campaigns ?? []).map((campaign) => this.purge(campaign)));
+    return found !== undefined && done.every(Boolean);
   }
 
   /** Writes what waits; takes no more. */
@@ -151,7 +143,7 @@ export class PageStore {
     if (this.#barred.has(campaign)) return undefined;
     if (this.#queue.has(path)) await this.#queue.idle();
     try {
-      const content = await this.#lanes.run(() => files.read(path, maxBytes), isWanted);
+      const content = await files.read(path, maxBytes, isWanted);
       availability.worked('read');
       onOperation('read', content ? 'ok' : 'missing');
       if (content) this.#index.use(path);
@@ -183,7 +175,7 @@ export class PageStore {
     const { files } = this.#parts;
     await this.#evict(content.length);
     try {
-      await this.#lanes.run(() => files.write(path, content));
+      await files.write(path, content);
     } catch (error) {
       // What stands there is older than what was to be written.
       if (!inPlace.has(codeOf(error) ?? '')) await this.#remove(path);
@@ -203,55 +195,54 @@ export class PageStore {
     }
   }
 
-  /** Removes a file, and its folder if it was the last. */
+  /** Removes a file, and its directory if it was the last. */
   async #remove(path: string): Promise<boolean> {
     const { files } = this.#parts;
     this.#index.delete(path);
-    const isRemoved = await this.#removing(async () => {
+    const isRemoved = await this.#trying(async () => {
       await files.remove(path);
-      await files.removeFolder(path.split('/')[0] ?? '');
+      await files.removeDirectory(path.split('/')[0] ?? '');
       return true;
     });
     return isRemoved === true;
   }
 
   async #removeCampaign(campaign: string): Promise<boolean> {
-    const { files } = this.#parts;
-    const entries = await this.#removing(() => files.list(campaign));
-    if (!entries) return false;
-    const ours = entries.filter(({ name, kind }) => kind === 'file' && this.#isOurs(`${campaign}/${name}`, name));
-    let isDone = true;
-    for (const { name } of ours) isDone = (await this.#remove(`${campaign}/${name}`)) && isDone;
+    const paths = await this.#trying(() => filesOf(this.#parts.files, campaign));
     for (const path of this.#index.of(campaign)) this.#index.delete(path);
-    return isDone;
+    return paths !== undefined && this.#removeAll(paths);
   }
 
-  #isOurs(path: string, name: string): boolean {
-    return walkFileOf(path) !== undefined || this.#parts.files.kindOf(name) !== 'whole';
+  /** Nothing is being written while this runs: what is not finished was left by an earlier process. */
+  async #removeUseless(paths: readonly string[]): Promise<void> {
+    if (!this.#isClosed) await this.#removeAll(paths.filter((path) => !this.#index.has(path)));
   }
 
   async #find(): Promise<void> {
     const { files, clock, onForeign } = this.#parts;
-    const folders = await this.#removing(() => findFolders(files));
-    let foreign = folders?.foreign ?? 0;
-    for (const campaign of folders?.campaigns ?? []) {
+    const there = await this.#trying(() => findCampaigns(files));
+    let foreign = there?.foreign ?? 0;
+    for (const campaign of there?.campaigns ?? []) {
+      const found = await this.#trying(() => findFiles(files, campaign));
       if (this.#isClosed) return;
-      const found = await this.#removing(() => findFiles(files, campaign));
       const latest = clock.now() + this.#options.lifeMs;
       for (const { path, bytes, modifiedMs } of found?.files ?? []) {
         this.#index.found(path, bytes, Math.min(latest, modifiedMs + this.#options.lifeMs));
       }
       foreign += found?.foreign ?? 0;
-      const useless = found?.useless.filter((path) => !this.#index.has(path)) ?? [];
-      if (useless.length > 0) await this.#queue.next(() => this.#removeAll(useless));
+      const useless = found?.useless ?? [];
+      if (useless.length > 0) await this.#queue.next(() => this.#removeUseless(useless));
     }
     if (foreign > 0) onForeign(foreign);
     await this.#sweep();
   }
 
   async #sweep(): Promise<void> {
-    await this.#queue.next(() => this.#removeAll(this.#index.expired(this.#parts.clock.now())));
-    await this.#queue.next(() => this.#evict(0));
+    await this.#queue.next(async () => {
+      if (this.#isClosed) return;
+      await this.#removeAll(this.#index.expired(this.#parts.clock.now()));
+      await this.#evict(0);
+    });
   }
 
   #sweepLater(): void {
@@ -261,8 +252,11 @@ export class PageStore {
     });
   }
 
-  async #removeAll(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await this.#remove(path);
+  /** Returns whether all are removed. */
+  async #removeAll(paths: readonly string[]): Promise<boolean> {
+    let isDone = true;
+    for (const path of paths) isDone = (await this.#remove(path)) && isDone;
+    return isDone;
   }
 
   async #attempt(write: () => Promise<void>): Promise<void> {
@@ -277,9 +271,9 @@ export class PageStore {
   }
 
   /** Runs an operation; undefined if it fails. */
-  async #removing<T>(operation: () => Promise<T>): Promise<T | undefined> {
+  async #trying<T>(operation: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.#lanes.run(operation);
+      return await operation();
     } catch (error) {
       const code = codeOf(error) ?? 'unknown';
       this.#parts.onOperation('remove', 'failed');

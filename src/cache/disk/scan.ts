@@ -1,8 +1,8 @@
 /**
  * Finds the files that earlier processes have left.
  */
-import type { Entry, Files } from '../../storage/files.ts';
-import { isCampaignFolder, walkFileOf } from './page-paths.ts';
+import { type Entry, type Files, unfinished } from '../../storage/files.ts';
+import { isCampaignDirectory, walkFileOf } from './page-paths.ts';
 
 export interface FoundFile {
   readonly path: string;
@@ -10,27 +10,33 @@ export interface FoundFile {
   readonly modifiedMs: number;
 }
 
-export interface FoundFolder {
+export interface FoundFiles {
   /** Pages, then walks; a walk is as new as the newest of its pages. */
   readonly files: readonly FoundFile[];
-  /** Files that are of no use: not written in full, or walks without pages. */
+  /** Files that were not finished, and walks without pages. */
   readonly useless: readonly string[];
-  /** How many are not ours. */
+  /** How many are not of Sendgate. */
   readonly foreign: number;
 }
 
-/** Returns the folders of campaigns, and how many others there are. */
-export async function findFolders(files: Files): Promise<{ readonly campaigns: string[]; readonly foreign: number }> {
+/** Returns the campaigns that have a directory, and how many others there are. */
+export async function findCampaigns(files: Files): Promise<{ readonly campaigns: string[]; readonly foreign: number }> {
   const entries = await files.list('');
-  const campaigns = entries.filter(({ name, kind }) => kind === 'folder' && isCampaignFolder(name));
+  const campaigns = entries.filter(({ name, isDirectory }) => isDirectory && isCampaignDirectory(name));
   return { campaigns: campaigns.map(({ name }) => name), foreign: entries.length - campaigns.length };
 }
 
-/** Looks at the files of one campaign. */
-export async function findFiles(files: Files, campaign: string): Promise<FoundFolder> {
+/** Returns Sendgate's files of a campaign, finished or not. */
+export async function filesOf(files: Files, campaign: string): Promise<string[]> {
+  const paths = (await files.list(campaign)).filter(({ isFile }) => isFile).map(({ name }) => `${campaign}/${name}`);
+  return paths.filter((path) => walkFileOf(finishedPath(path)) !== undefined);
+}
+
+/** Looks at the files of a campaign. */
+export async function findFiles(files: Files, campaign: string): Promise<FoundFiles> {
   const entries = await files.list(campaign);
   const pathsOf = (kind: Kind) =>
-    entries.filter((entry) => kindOf(files, campaign, entry) === kind).map(({ name }) => `${campaign}/${name}`);
+    entries.filter((entry) => kindOf(campaign, entry) === kind).map(({ name }) => `${campaign}/${name}`);
   const [pages, walks] = [await statsOf(files, pathsOf('page')), await statsOf(files, pathsOf('walk'))];
   const newest = new Map<string, number>();
   for (const { path, modifiedMs } of pages) {
@@ -41,20 +47,21 @@ export async function findFiles(files: Files, campaign: string): Promise<FoundFo
   const unused = walks.filter(({ path }) => !newest.has(path)).map(({ path }) => path);
   return {
     files: [...pages, ...used.map((walk) => ({ ...walk, modifiedMs: newest.get(walk.path) ?? walk.modifiedMs }))],
-    useless: [...pathsOf('left-over'), ...unused],
+    useless: [...pathsOf('unfinished'), ...unused],
     foreign: pathsOf('foreign').length,
   };
 }
 
-type Kind = 'page' | 'walk' | 'left-over' | 'being-written' | 'foreign';
+type Kind = 'page' | 'walk' | 'unfinished' | 'foreign';
 
-function kindOf(files: Files, campaign: string, { name, kind }: Entry): Kind {
-  if (kind !== 'file') return 'foreign';
-  const state = files.kindOf(name);
-  if (state !== 'whole') return state;
+const finishedPath = (path: string) => (path.endsWith(unfinished) ? path.slice(0, -unfinished.length) : path);
+
+function kindOf(campaign: string, { name, isFile }: Entry): Kind {
   const path = `${campaign}/${name}`;
-  const walk = walkFileOf(path);
-  if (walk === undefined) return 'foreign';
+  const finished = finishedPath(path);
+  const walk = walkFileOf(finished);
+  if (!isFile || walk === undefined) return 'foreign';
+  if (finished !== path) return 'unfinished';
   return walk === path ? 'walk' : 'page';
 }
 
