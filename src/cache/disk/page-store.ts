@@ -131,6 +131,11 @@ export class PageStore {
     return found !== undefined && done.every(Boolean);
   }
 
+  /** Resolves when nothing waits to be written or removed. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
+  }
+
   /** Writes what waits; takes no more. */
   async close(): Promise<void> {
     this.#isClosed = true;
