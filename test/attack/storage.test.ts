@@ -89,11 +89,11 @@ describe('With a disk in trouble,', () => {
       expect(disk.told).toEqual([`unavailable ${code}`]);
       expect(disk.availability.isUp).toBe(false);
       expect(files.operations.filter((one) => one === 'write')).toHaveLength(1);
-      clock.forward(6);
+      clock.forward(61);
       await stored();
       expect(disk.told).toEqual([`unavailable ${code}`]);
       files.heal();
-      clock.forward(6);
+      clock.forward(61);
       await stored();
       expect(disk.told).toEqual([`unavailable ${code}`, 'available']);
       expect(await find(disk, firstPageOf('1'))).toBe('page rows');
@@ -113,6 +113,21 @@ describe('With a disk in trouble,', () => {
       ['page rows', 'page more rows'],
       ['fallback rows', 'lease'],
     ]).toContainEqual(found);
+  });
+
+  test('a walk that moves on while nothing can be written does not come back', async () => {
+    await stored(firstPageOf('1'), 'rows');
+    await stored(laterPageOf('1'), 'more rows');
+    files.trouble = (operation) => {
+      const error = Object.assign(new Error('full'), { code: 'ENOSPC' });
+      return operation === 'write' ? Promise.reject(error) : Promise.resolve();
+    };
+    await stored(firstPageOf('2'));
+    await stored(firstPageOf('1'), 'new rows');
+    await disk.store.close();
+    disk = openDisk(folder, clock);
+    expect(await find(disk, firstPageOf('1'))).toBe('fallback rows');
+    expect(await find(disk, laterPageOf('1'))).toBe('lease');
   });
 
   test('one that hangs costs one wait, few threads and bounded memory, and is used again when it answers', async () => {
@@ -231,7 +246,7 @@ describe('A purge', () => {
     expect(await find(disk, firstPageOf('1'))).toBe('lease');
     expect(await find(disk, firstPageOf('2'))).toBe('page rows');
     expect(await disk.secondLevel.purge('1')).toBe(true);
-    clock.forward(6);
+    clock.forward(61);
     await store();
     await disk.store.idle();
     expect(await find(disk, firstPageOf('1'))).toBe('page rows');

@@ -51,7 +51,8 @@ const sweepEveryMs = 3_600_000;
 const maxWalkBytes = 64 * 1024;
 
 /** Changes with every state of a walk: inside a generation, first pages are only added. */
-const versionOf = ({ generation, firstPages }: WalkState) => `${generation}/${firstPages.size}`;
+const versionOf = ({ generation, firstPages }: Pick<WalkState, 'generation' | 'firstPages'>) =>
+  `${generation}/${firstPages.size}`;
 
 export class PageStore {
   readonly #parts: PageStoreParts;
@@ -86,9 +87,10 @@ export class PageStore {
   async readWalk(paths: PathsOfPage, isWanted: () => boolean): Promise<Omit<WalkState, 'confirmedIn'> | undefined> {
     const file = await this.#read(paths.campaign, paths.walk, maxWalkBytes, isWanted);
     const state = file && readWalk(file, paths.walkContext, this.#parts.keys());
-    if (typeof state !== 'string') return state;
-    this.#parts.onUnreadable(state);
-    return undefined;
+    if (typeof state === 'string') this.#parts.onUnreadable(state);
+    if (state === undefined || typeof state === 'string') return undefined;
+    this.#index.setVersion(paths.walk, versionOf(state));
+    return state;
   }
 
   /** Returns a page or refusal, if it is stored. Never rejects. */
@@ -109,9 +111,8 @@ export class PageStore {
     if (this.#isClosed || this.#barred.has(paths.campaign)) return;
     const path = toStore ? paths.page : paths.walk;
     const bytes = toStore?.record?.body.br.length ?? 0;
-    const run = () => this.#attempt(() => this.#write(paths, walk, toStore));
-    const isQueued = this.#parts.availability.may('write') && this.#queue.write(path, bytes, run);
-    if (!isQueued) this.#parts.onOperation('write', 'dropped');
+    const run = () => this.#attempt(paths, walk, toStore);
+    if (!this.#queue.write(path, bytes, run)) this.#parts.onOperation('write', 'dropped');
   }
 
   /** Removes the files of a campaign. Resolves with whether none are left. */
@@ -164,28 +165,35 @@ export class PageStore {
   }
 
   async #write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
-    const { generations, keys, clock } = this.#parts;
+    const { generations, keys } = this.#parts;
     const state = generations.of(walk);
     const version = versionOf(state);
     if (state.generation > 0 && this.#index.versionOf(paths.walk) !== version) {
-      const until = clock.now() + this.#options.lifeMs;
-      await this.#put(paths.walk, writeWalk(state, paths.walkContext, keys()), until, version);
+      await this.#writeWalk(paths, state, version);
     }
     if (!toStore || toStore.header.generation !== state.generation) return;
     const content = writeStored(toStore.header, toStore.record, paths.pageContext, keys());
     await this.#put(paths.page, content, toStore.until);
   }
 
-  async #put(path: string, content: Buffer, until: number, version?: string): Promise<void> {
-    const { files } = this.#parts;
-    await this.#evict(content.length);
+  async #writeWalk({ walk, walkContext }: PathsOfPage, state: WalkState, version: string): Promise<void> {
+    const { keys, clock } = this.#parts;
     try {
-      await files.write(path, content);
+      await this.#put(walk, writeWalk(state, walkContext, keys()), clock.now() + this.#options.lifeMs, version);
     } catch (error) {
-      // What stands there is older than what was to be written.
-      if (!inPlace.has(codeOf(error) ?? '')) await this.#remove(path);
+      await this.#removeWalkBefore(walk, state);
       throw error;
     }
+  }
+
+  /** Pages of the generation before must not come back after a restart. */
+  async #removeWalkBefore(path: string, { generation }: WalkState): Promise<void> {
+    if (this.#index.versionOf(path)?.split('/')[0] !== String(generation)) await this.#remove(path);
+  }
+
+  async #put(path: string, content: Buffer, until: number, version?: string): Promise<void> {
+    await this.#evict(content.length);
+    await this.#parts.files.write(path, content);
     this.#index.set(path, content.length, until, version);
     this.#parts.availability.worked('write');
     this.#parts.onOperation('write', 'ok');
@@ -264,14 +272,19 @@ export class PageStore {
     return isDone;
   }
 
-  async #attempt(write: () => Promise<void>): Promise<void> {
+  async #attempt(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
+    const { availability, generations, onOperation, onUnreadable } = this.#parts;
+    if (!availability.may('write')) {
+      onOperation('write', 'dropped');
+      return this.#removeWalkBefore(paths.walk, generations.of(walk));
+    }
     try {
-      await write();
+      await this.#write(paths, walk, toStore);
     } catch (error) {
       const code = codeOf(error) ?? 'unknown';
-      this.#parts.onOperation('write', 'failed');
-      if (inPlace.has(code)) this.#parts.onUnreadable('foreign');
-      else this.#parts.availability.failed('write', code);
+      onOperation('write', 'failed');
+      if (inPlace.has(code)) onUnreadable('foreign');
+      else availability.failed('write', code);
     }
   }
 
