@@ -10,6 +10,8 @@ export interface EventFields {
   /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
+  /** @property warning names the variable, never its value */
+  'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
   'secret.unreadable': { readonly secret: string };
   'secret.needs_restart': { readonly secret: string };

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import type { Service } from './compose/run.ts';
 import { startService } from './compose/service.ts';
+import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
@@ -14,12 +15,13 @@ import { redact } from './observability/redaction.ts';
 import { tolerateStderr, writeToStderr } from './observability/stderr.ts';
 import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
-/** sysexits.h: something was found in an unconfigured or misconfigured state. */
-const exConfig = 78;
+/** sysexits.h: EX_USAGE, EX_UNAVAILABLE (an address cannot be listened on) and EX_CONFIG. */
+const [exUsage, exUnavailable, exConfig] = [64, 69, 78];
 
-const usage = `Usage: node dist/main.js [--check-config] [--help]
+const usage = `Usage: node dist/main.js [--check-config] [--version] [--help]
 
   --check-config  print the effective configuration, secrets masked, and exit
+  --version       print Sendgate's version and exit
   --help          print this and exit
 
 Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see docs/operations.md.
@@ -45,9 +47,10 @@ async function serve(loaded: Loaded): Promise<void> {
 
   const die = (error: unknown) => {
     const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    writeToStderr(`sendgate: ${redact(text, secrets)}\n`);
-    exit(1);
+    const isBindFailure = error instanceof BindFailure;
+    const stack = error instanceof Error && !isBindFailure ? error.stack : undefined;
+    writeToStderr(`sendgate: ${redact(stack ?? String(isBindFailure ? error.message : error), secrets)}\n`);
+    exit(isBindFailure ? exUnavailable : 1);
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
@@ -69,16 +72,24 @@ async function serve(loaded: Loaded): Promise<void> {
 }
 
 function parseFlags() {
+  const flag = { type: 'boolean' } as const;
   try {
-    return parseArgs({ options: { 'check-config': { type: 'boolean' }, help: { type: 'boolean' } } }).values;
+    return parseArgs({ options: { 'check-config': flag, version: flag, help: flag } }).values;
   } catch {
     writeToStderr(usage);
-    process.exit(64); // sysexits.h: the command was used incorrectly
+    process.exit(exUsage);
   }
+}
+
+function checkConfig(): void {
+  const loaded = loadOrExit();
+  for (const warning of loaded.warnings) writeToStderr(`warning: ${warning}\n`);
+  process.stdout.write(`${JSON.stringify(effectiveConfig(loaded), null, 2)}\n`);
 }
 
 tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
-else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadOrExit()), null, 2)}\n`);
+else if (flags.version) process.stdout.write(`${version}\n`);
+else if (flags['check-config']) checkConfig();
 else await serve(loadOrExit());

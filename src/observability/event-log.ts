@@ -30,6 +30,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
 
+  'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(
     ({ secret }) =>
