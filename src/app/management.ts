@@ -59,7 +59,10 @@ export function managementListener({ health, metrics, readStatus, allowedHosts, 
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!route) return json(res, 404, { error: 'not found', paths: [...Object.keys(routes), '/purge'] });
+    if (!route) {
+      const error = "not found: campaigns are on the callers' listener (server.port)";
+      return json(res, 404, { error, paths: [...Object.keys(routes), '/purge'] });
+    }
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('Allow', 'GET, HEAD');
       return json(res, 405, { error: 'method not allowed' });

@@ -29,7 +29,11 @@ export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Conf
   for (const { path, issue } of found) mistakes.add(path.join('.'), describe(path, issue, tree, origins));
   for (const { path } of found) removeAt(tree, path);
   const config = schema.safeParse(tree).data;
-  if (config) contradictions(config, (path) => origins.where(path.split('.')), mistakes);
+  // Settings of a file that cannot be read are not known.
+  if (!config || mistakes.has('SENDGATE_CONFIG')) return config;
+  const where = (path: string) => origins.where(path.split('.'));
+  const broken = contradictions(config, where, (path) => !mistakes.has(path));
+  for (const { about, text } of broken) mistakes.add(about, text);
   return config;
 }
 
