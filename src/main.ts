@@ -9,6 +9,8 @@ import { startService } from './compose/service.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
+import { lineOf } from './doctor/check-result.ts';
+import { examine } from './doctor/doctor.ts';
 import { exitAfter, logDestination } from './observability/log-destination.ts';
 import { redact } from './observability/redaction.ts';
 import { tolerateStderr, writeToStderr } from './observability/stderr.ts';
@@ -17,9 +19,11 @@ import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
 const exConfig = 78;
 
-const usage = `Usage: node dist/main.js [--check-config] [--help]
+const usage = `Usage: node dist/main.js [--check-config [--connect]] [--help]
 
   --check-config  print the effective configuration, secrets masked, and exit
+  --connect       with it: check also what is around Sendgate (network, credentials, clock, files, Redis, ports), with one
+                  call to Constant Contact, and print a line for each; docs/operations.md lists the exit codes
   --help          print this and exit
 
 Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see docs/operations.md.
@@ -68,9 +72,21 @@ async function serve(loaded: Loaded): Promise<void> {
   service.metrics.collectProcessMetrics();
 }
 
+async function reportOnSurroundings(loaded: Loaded): Promise<void> {
+  const { results, exitCode, secrets } = await examine(loaded, {
+    clock: systemClock,
+    userAgent: `sendgate/${version}`,
+  });
+  process.stdout.write(redact(results.map((result) => `${lineOf(result)}\n`).join(''), secrets));
+  process.exitCode = exitCode;
+}
+
 function parseFlags() {
+  const boolean = { type: 'boolean' } as const;
   try {
-    return parseArgs({ options: { 'check-config': { type: 'boolean' }, help: { type: 'boolean' } } }).values;
+    const { values } = parseArgs({ options: { 'check-config': boolean, connect: boolean, help: boolean } });
+    if (values.connect && !values['check-config']) throw new Error('--connect needs --check-config');
+    return values;
   } catch {
     writeToStderr(usage);
     process.exit(64); // sysexits.h: the command was used incorrectly
@@ -80,5 +96,6 @@ function parseFlags() {
 tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
+else if (flags.connect) await reportOnSurroundings(loadOrExit());
 else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadOrExit()), null, 2)}\n`);
 else await serve(loadOrExit());
