@@ -1,6 +1,7 @@
 /**
  * Compares this machine's clock with the `Date` of an answer (RFC 9110 §6.6.1).
  */
+import type { AnswerTime } from '../upstream/first-answer.ts';
 import type { CheckResult } from './check-result.ts';
 
 /** Difference from which the clock is worth a warning, and from which it has failed. */
@@ -9,14 +10,7 @@ const failMs = 300_000;
 /** `Date` has whole seconds. */
 const resolutionMs = 1_000;
 
-interface Compared {
-  readonly date: string | undefined;
-  /** This machine's time when the answer was made, and by how much that is uncertain. */
-  readonly atMs: number;
-  readonly uncertainMs: number;
-}
-
-export function judgeClock({ date, atMs, uncertainMs }: Compared): CheckResult {
+export function judgeClock({ date, atMs, uncertainMs }: AnswerTime): CheckResult {
   const about = { kind: 'clock', check: 'clock' } as const;
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return { ...about, state: 'note', found: 'not tested: the answer has no Date' };

@@ -4,6 +4,8 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Config } from '../config/schema.ts';
+import { baseUrls } from '../config/sections/constant-contact.ts';
 import { Problem } from '../problems.ts';
 import { ConnectionFailure, type Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
@@ -14,6 +16,15 @@ export interface Target {
   readonly name: string;
   readonly url: URL;
   readonly setting: string;
+}
+
+/** Where Sendgate connects to: the API first, then, with v3, where tokens are refreshed. */
+export function targetsOf({ constantContact: { api, baseUrl, oauth } }: Config): readonly [Target, ...Target[]] {
+  const url = new URL(baseUrl || baseUrls[api]);
+  const constantContact: Target = { name: 'Constant Contact', url, setting: 'constantContact.baseUrl' };
+  if (api === 'v2') return [constantContact];
+  const tokenUrl = new URL(oauth.tokenUrl);
+  return [constantContact, { name: 'the token endpoint', url: tokenUrl, setting: 'constantContact.oauth.tokenUrl' }];
 }
 
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
@@ -60,7 +71,7 @@ export function reasonOf(error: unknown): string {
 }
 
 const unknownAuthority =
-  'name the authority in NODE_EXTRA_CA_CERTS=/path/of/certificates.pem and restart (a proxy that reads TLS traffic has one of its own)';
+  'name the authority in NODE_EXTRA_CA_CERTS=/path/of/certificates.pem and restart (a proxy that reads TLS traffic brings another one)';
 
 /** Errors of certificates (Node's documentation, "X509 certificate error codes") and of handshakes. */
 const tlsErrors: Readonly<Record<string, (target: Target) => { found: string; remedy: string }>> = {

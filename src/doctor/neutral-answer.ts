@@ -6,6 +6,7 @@ import { Problem } from '../problems.ts';
 import type { Adapter, Question, Reply, UpstreamRequest } from '../upstream/adapter.ts';
 import { readErrorBody } from '../upstream/error-body.ts';
 import { type Finding, findingOf } from '../upstream/finding.ts';
+import { type AnswerTime, answerTimeOf } from '../upstream/first-answer.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
 import { reasonOf } from './connection.ts';
@@ -16,9 +17,7 @@ export type Outcome = Answered | { readonly reason: string };
 export interface Answered {
   readonly reply: Reply;
   readonly finding: Finding;
-  /** Wall time halfway between request and answer, and half the time between them. */
-  readonly atMs: number;
-  readonly uncertainMs: number;
+  readonly time: AnswerTime;
 }
 
 /** @param sign adds the credentials */
@@ -31,8 +30,7 @@ export async function askNeutrally(
   const sentAt = clock.now();
   try {
     const reply = await transport.send(sign(adapter.neutral.request), timeoutMs);
-    const uncertainMs = (clock.now() - sentAt) / 2;
-    return { reply, finding: findingIn(adapter.neutral, reply), atMs: sentAt + uncertainMs, uncertainMs };
+    return { reply, finding: findingIn(adapter.neutral, reply), time: answerTimeOf(reply, sentAt, clock.now()) };
   } catch (error) {
     return { reason: reasonOf(error) };
   }
@@ -49,6 +47,17 @@ function findingIn(neutral: Question<unknown>, reply: Reply): Finding {
     if (error instanceof Problem) return findingOf(error);
     throw error;
   }
+}
+
+/** Judges what is no answer of the API, though something answered; undefined for a failed connection. */
+export function judgeOtherAnswer(reason: string, setting: string): CheckResult | undefined {
+  const about = { kind: 'answer', check: 'answer of Constant Contact', state: 'failed' } as const;
+  if (reason === 'redirect') {
+    const remedy = `correct ${setting}, or see what on the way answers instead (a login page of the network)`;
+    return { ...about, found: 'a redirect, which is never followed', remedy };
+  }
+  if (reason === 'too-large') return { ...about, found: 'too large', remedy: `correct ${setting}` };
+  return undefined;
 }
 
 /** Whether the API itself answered, as far as an answer shows. */
