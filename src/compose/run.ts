@@ -16,6 +16,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
+import { startChecks } from './start-checks.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -61,6 +62,7 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
     throw explainBindFailure(error, 'server', loaded);
   });
   health.phase = 'ready';
+  const stopChecks = startChecks(config, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
@@ -70,7 +72,10 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
       front.reloadSecrets();
     },
     secretValues: () => secrets.values(),
-    stop: () => stop(config, parts),
+    stop: () => {
+      stopChecks();
+      return stop(config, parts);
+    },
   };
 }
 
