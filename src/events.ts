@@ -5,6 +5,8 @@
 /** The fields of every event. Keys and fields never change: operators grep, chart and alert on them. */
 export interface EventFields {
   'service.listening': { readonly url: string; readonly managementUrl: string; readonly version: string; node: string };
+  /** A check of the doctor's, at start or with the first answer of Constant Contact. */
+  'service.check_failed': { readonly check: string; readonly found: string; readonly remedy: string | undefined };
   'service.draining': None;
   'service.stopped': None;
   /** @property id of the request that failed, if any */

@@ -10,6 +10,8 @@ import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
+import { lineOf } from './doctor/check-result.ts';
+import { examine } from './doctor/doctor.ts';
 import { exitAfter, logDestination } from './observability/log-destination.ts';
 import { redact } from './observability/redaction.ts';
 import { tolerateStderr, writeToStderr } from './observability/stderr.ts';
@@ -18,9 +20,11 @@ import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 /** sysexits.h: EX_USAGE, EX_UNAVAILABLE (an address cannot be listened on) and EX_CONFIG. */
 const [exUsage, exUnavailable, exConfig] = [64, 69, 78];
 
-const usage = `Usage: node dist/main.js [--check-config] [--version] [--help]
+const usage = `Usage: node dist/main.js [--check-config [--connect]] [--version] [--help]
 
   --check-config  print the effective configuration, secrets masked, and exit
+  --connect       with it: check also what is around Sendgate (network, credentials, clock, files, Redis, ports), with one
+                  call to Constant Contact, and print a line for each; docs/operations.md lists the exit codes
   --version       print Sendgate's version and exit
   --help          print this and exit
 
@@ -71,10 +75,21 @@ async function serve(loaded: Loaded): Promise<void> {
   service.metrics.collectProcessMetrics();
 }
 
+async function reportOnSurroundings(loaded: Loaded): Promise<void> {
+  const { results, exitCode, secrets } = await examine(loaded, {
+    clock: systemClock,
+    userAgent: `sendgate/${version}`,
+  });
+  process.stdout.write(redact(results.map((result) => `${lineOf(result)}\n`).join(''), secrets));
+  process.exitCode = exitCode;
+}
+
 function parseFlags() {
   const flag = { type: 'boolean' } as const;
   try {
-    return parseArgs({ options: { 'check-config': flag, version: flag, help: flag } }).values;
+    const { values } = parseArgs({ options: { 'check-config': flag, connect: flag, version: flag, help: flag } });
+    if (values.connect && !values['check-config']) throw new Error('--connect needs --check-config');
+    return values;
   } catch {
     writeToStderr(usage);
     process.exit(exUsage);
@@ -91,5 +106,6 @@ tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
 else if (flags.version) process.stdout.write(`${version}\n`);
+else if (flags.connect) await reportOnSurroundings(loadOrExit());
 else if (flags['check-config']) checkConfig();
 else await serve(loadOrExit());

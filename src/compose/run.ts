@@ -16,6 +16,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
+import { startChecks } from './start-checks.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -66,6 +67,7 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
     throw explain(error, 'server');
   });
   health.phase = 'ready';
+  const stopChecks = startChecks(config, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
@@ -75,7 +77,10 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
       front.reloadSecrets();
     },
     secretValues: () => secrets.values(),
-    stop: () => stop(config, parts),
+    stop: () => {
+      stopChecks();
+      return stop(config, parts);
+    },
   };
 }
 

@@ -26,6 +26,7 @@ const error = <M>(message: M) => ({ level: 'error', message }) as const;
 
 export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
   'service.listening': info('listening'),
+  'service.check_failed': warn(({ check, found, remedy }) => [`${check}: ${found}`, remedy].filter(Boolean).join('; ')),
   'service.draining': info('draining'),
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
