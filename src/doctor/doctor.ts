@@ -4,7 +4,9 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
-import { redactedValues, type SecretName, type SecretSource } from '../config/secret-sources.ts';
+import type { SecretName } from '../config/secret-names.ts';
+import type { SecretSource } from '../config/secret-sources.ts';
+import { redactedValues } from '../config/secret-value.ts';
 import { Transport } from '../upstream/transport.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
@@ -34,9 +36,8 @@ export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Repor
   const { config } = loaded;
   const { api } = config.constantContact;
   const [constantContact, tokenEndpoint] = targetsOf(config);
-  const configured = (Object.entries(loaded.secrets) as [SecretName, SecretSource][]).flatMap((one) =>
-    redactedValues(...one),
-  );
+  const sources = Object.entries(loaded.secrets) as [SecretName, SecretSource][];
+  const configured = sources.flatMap(([name, { value }]) => redactedValues(name, value));
   const held = heldCredentials(loaded, parts.clock.now());
   const results: readonly CheckResult[] = [
     { kind: 'configuration', check: 'configuration', state: 'ok', found: `valid, for Constant Contact ${api}` },
