@@ -26,7 +26,7 @@ export function explainBindFailure(
   { host, port }: Address<string, number>,
   names: Address<string, string>,
 ): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const { code } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'EADDRINUSE':
       return new BindFailure(`${names.port}: port ${port} of ${host} is in use (${code}); allowed: a free port`);

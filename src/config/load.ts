@@ -47,7 +47,7 @@ export function loadConfig(
   const where = (path: string) => origins.where(path.split('.'));
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
-  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all);
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
   return { config, secrets, warnings, where };
 }
 

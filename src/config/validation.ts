@@ -67,5 +67,5 @@ function secretVariable(path: readonly string[]): string | undefined {
   return secretNames[name as SecretName] ?? Object.values(secretNames).find((variable) => variable === name);
 }
 
-/** A key that does not look like a name is not repeated: it may be a value in the wrong place. */
-const isName = (text: string) => /^[\w.$-]{1,40}$/.test(text);
+/** A key that does not look like a name is not repeated: it may be a token in the wrong place. */
+const isName = (text: string) => /^([\w.$-]{1,32}|[A-Z_]{1,64})$/.test(text);
