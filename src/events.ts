@@ -15,7 +15,7 @@ export interface EventFields {
   /** @property warning names the variable, never its value */
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
-  'secret.unreadable': { readonly secret: string; readonly reason: string };
+  'secret.unreadable': { readonly secret: string; readonly reason: string | undefined };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
   'encryption_keys.unreadable': { readonly file: string; readonly reason: string };

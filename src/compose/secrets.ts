@@ -7,8 +7,8 @@ import { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
 
 export function buildSecrets(sources: SecretSources, readFile: (path: string) => string, emit: Emit): Secrets {
-  return new Secrets(sources, readFile, (secret, change) => {
-    if (!change.isReplaced) emit('secret.unreadable', { secret, reason: change.reason });
+  return new Secrets(sources, readFile, (secret, outcome, reason) => {
+    if (outcome === 'unreadable') emit('secret.unreadable', { secret, reason });
     else if (secret === 'redisUrl') emit('secret.needs_restart', { secret });
     else emit('secret.replaced', { secret });
   });

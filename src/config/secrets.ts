@@ -10,24 +10,20 @@ import { describeSecretFailure, parseSecret, redactedValues } from './secret-val
 const maxFormer = 6;
 const pollMs = 1_000;
 
-/** A new value, or why the file cannot be used. */
-export type SecretChange = { readonly isReplaced: true } | { readonly isReplaced: false; readonly reason: string };
+/** @param reason why the file cannot be used */
+type OnSecretChange = (name: SecretName, outcome: 'replaced' | 'unreadable', reason?: string) => void;
 
 /** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
-  readonly #onChange: (name: SecretName, change: SecretChange) => void;
+  readonly #onChange: OnSecretChange;
   readonly #sources: Map<SecretName, SecretSource>;
   #former: readonly string[] = [];
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
   /** @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use */
-  constructor(
-    sources: SecretSources,
-    readFile: (path: string) => string,
-    onChange: (name: SecretName, change: SecretChange) => void,
-  ) {
+  constructor(sources: SecretSources, readFile: (path: string) => string, onChange: OnSecretChange) {
     this.#readFile = readFile;
     this.#onChange = onChange;
     this.#sources = new Map(Object.entries(sources) as [SecretName, SecretSource][]);
@@ -62,9 +58,9 @@ export class Secrets {
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);
-        this.#onChange(name, { isReplaced: true });
+        this.#onChange(name, 'replaced');
       } catch (error) {
-        this.#onChange(name, { isReplaced: false, reason: describeSecretFailure(file, error) });
+        this.#onChange(name, 'unreadable', describeSecretFailure(file, error));
       }
     }
   }
