@@ -44,7 +44,10 @@ async function serve(loaded: Loaded): Promise<void> {
   const exit = (code: number) => void exitAfter(destination, code);
 
   const die = (error: unknown) => {
-    const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
+    const secrets = service?.secretValues() ?? [
+      ...Object.values(loaded.secrets).map(({ value }) => value),
+      ...loaded.proxies.secrets,
+    ];
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     writeToStderr(`sendgate: ${redact(text, secrets)}\n`);
     exit(1);

@@ -27,18 +27,19 @@ export interface ServiceParts {
 }
 
 /** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
-export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
+export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
+  const { config, proxies } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
-  const secrets = buildSecrets(sources, readFile, emit);
+  const secrets = buildSecrets(loaded, readFile, emit);
   const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),

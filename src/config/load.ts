@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.ts';
 import { readConfigFile } from './config-file.ts';
 import { encryptionKeysAllowed, parseEncryptionKeys } from './encryption-keys.ts';
 import { applyEnvironment, type Environment } from './environment.ts';
+import { type OutboundProxies, readOutboundProxies } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
 import { type SecretSources, secretNames, secretSources } from './secret-sources.ts';
 import { settings } from './settings.ts';
@@ -14,6 +15,7 @@ import { validate } from './validation.ts';
 export interface Loaded {
   readonly config: Config;
   readonly secrets: SecretSources;
+  readonly proxies: OutboundProxies;
 }
 
 /**
@@ -33,10 +35,11 @@ export function loadConfig(
   const config = validate(tree, known, mistakes);
   const needsSecrets = purpose !== 'answer';
   const secrets = secretSources(apiOf(tree), env, readFile, needsSecrets ? mistakes : undefined);
+  const proxies = readOutboundProxies(env, mistakes);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, mistakes);
   if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
-  return { config, secrets };
+  return { config, secrets, proxies };
 }
 
 /** Reads the version even from an invalid configuration, so that mistakes in secrets are reported in the same run. */
