@@ -87,17 +87,17 @@ export function proxyFor(url: string, { proxy, noProxy }: OutboundProxies): Outb
   return noProxy.some((entry) => isNamed(target, entry)) ? undefined : proxy;
 }
 
-/** `*`, an address, a network in CIDR notation, or a name, which includes its subdomains; the latter with a port or without. */
-const noProxyShape = /^(?<host>\[[^\]]+\]|[^:]+|[^[]*:[^[]*:[^[]*?)(?::(?<port>\d+))?$/;
-
+/**
+ * Whether an entry of `NO_PROXY` names a target: `*`, a name, which includes its subdomains, an address or a CIDR range; each
+ * with a port or without.
+ */
 function isNamed(target: { readonly host: string; readonly port: string }, entry: string): boolean {
   if (entry === '*') return true;
-  const { host = '', port } = noProxyShape.exec(entry)?.groups ?? {};
+  const isBareIpv6 = isIP(entry.replace(/\/.*/, '')) === 6;
+  const [, host = entry, port] = (isBareIpv6 ? undefined : /^(.+):(\d+)$/.exec(entry)) ?? [];
   if (port !== undefined && port !== target.port) return false;
-  const name = withoutBrackets(host)
-    .toLowerCase()
-    .replace(/^\*?\./, '');
-  if (isIP(target.host) > 0) return isWithin(target.host, name);
+  if (isIP(target.host) > 0) return isWithin(target.host, withoutBrackets(host));
+  const name = host.toLowerCase().replace(/^\*?\.|\.$/g, '');
   return target.host === name || target.host.endsWith(`.${name}`);
 }
 

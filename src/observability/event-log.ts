@@ -131,7 +131,8 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
 function proxyRemedy(code: string): string {
-  if (code === 'PROXY_407') return 'it wants other credentials: see HTTPS_PROXY';
+  // Tinyproxy answers 401 to wrong credentials, 407 to none.
+  if (/^PROXY_40[17]$/.test(code)) return 'it wants other credentials: see HTTPS_PROXY';
   if (/^PROXY_4\d\d$/.test(code))
     return 'it refuses: let it allow the host and its port, or call directly with NO_PROXY';
   if (/^PROXY_5\d\d$/.test(code)) return 'it cannot reach the host: see its log';

@@ -16,7 +16,7 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** Largest body after decompression, in bytes. */
   readonly maxResponseBytes: number;
-  /** Undefined to connect directly. */
+  /** The proxy on the way to an https: URL; undefined to connect directly. */
   readonly proxy?: OutboundProxy | undefined;
   /** Time limit of one request, in milliseconds; a proxy has most of it to connect. */
   readonly timeoutMs: number;

@@ -10,8 +10,6 @@ import type { OutboundProxy } from '../config/outbound-proxy.ts';
 /** Whether a code is about the proxy, not about Constant Contact behind it. */
 export const isTunnelCode = (code: string) => code.startsWith('PROXY_');
 
-/** A proxy answers with a few hundred bytes of headers. */
-const maxHeaderBytes = 8_192;
 const codePattern = /^[A-Z0-9_]{3,32}$/;
 
 /**
@@ -72,10 +70,11 @@ export class TunnelAgent extends https.Agent {
     };
     request.on('error', (error: NodeJS.ErrnoException) => end(new TunnelError(error.code)));
     request.once('connect', ({ statusCode = 0 }, socket, head) => {
-      if (statusCode >= 200 && statusCode < 300 && head.length === 0) return end(null, socket);
+      const isOpen = statusCode >= 200 && statusCode < 300;
+      if (isOpen && head.length === 0) return end(null, socket);
       socket.destroy();
-      // A TLS server never speaks first.
-      end(new TunnelError(head.length > 0 && statusCode < 300 ? 'EARLY_DATA' : String(statusCode)));
+      // Behind an open tunnel is a TLS server, which never speaks first.
+      end(new TunnelError(isOpen ? 'EARLY_DATA' : String(statusCode)));
     });
     request.end();
   }
@@ -83,7 +82,7 @@ export class TunnelAgent extends https.Agent {
 
 function connectRequest({ isTls, host, port, authorization }: OutboundProxy, target: string): http.ClientRequest {
   return (isTls ? https : http).request({
-    ...{ host, port, method: 'CONNECT', path: target, agent: false, setHost: false, maxHeaderSize: maxHeaderBytes },
+    ...{ host, port, method: 'CONNECT', path: target, agent: false, setHost: false },
     // By default, Node takes the name that the proxy's certificate must have from the Host header.
     ...(isTls && { servername: isIP(host) > 0 ? '' : host }),
     headers: {

@@ -25,6 +25,8 @@ export interface Network {
   /** The targets of CONNECT in the proxy's log, in order. */
   connects(): readonly string[];
   readonly proxyHost: string;
+  /** The same proxy, with TLS. */
+  readonly tlsProxyHost: string;
   stop(): Promise<void>;
 }
 
@@ -39,7 +41,7 @@ export function makeCertificate(folder: string, name: string) {
 
 export async function startNetwork(sandbox: Sandbox, user: string, password: string): Promise<Network> {
   const folder = mkdtempSync(join(tmpdir(), 'sendgate-proxy-'));
-  const { file, key, cert } = makeCertificate(folder, 'DNS:*.constantcontact.test');
+  const { file, key, cert } = makeCertificate(folder, 'DNS:*.constantcontact.test,IP:127.0.0.1');
   const sandboxPort = Number(new URL(sandbox.url).port);
   const tls = createTlsServer({ key, cert }, (socket) => pipeBoth(socket, connect(sandboxPort, '127.0.0.1')));
   const tlsPort = await listening(tls);
@@ -53,6 +55,8 @@ export async function startNetwork(sandbox: Sandbox, user: string, password: str
     `BasicAuth ${user} ${password}`,
     `Upstream http 127.0.0.1:${resolverPort}`,
   ]);
+  const tlsProxy = createTlsServer({ key, cert }, (socket) => pipeBoth(socket, connect(proxy.port, '127.0.0.1')));
+  const tlsProxyPort = await listening(tlsProxy);
   return {
     env: {
       CONSTANT_CONTACT_BASE_URL: api,
@@ -61,9 +65,10 @@ export async function startNetwork(sandbox: Sandbox, user: string, password: str
     },
     connects: () => [...proxy.log().matchAll(/Request .*: CONNECT (\S+) /g)].map(([, target = '']) => target),
     proxyHost: `127.0.0.1:${proxy.port}`,
+    tlsProxyHost: `127.0.0.1:${tlsProxyPort}`,
     stop: async () => {
       await proxy.stop();
-      for (const server of [tls, resolver]) server.close();
+      for (const server of [tls, tlsProxy, resolver]) server.close();
       rmSync(folder, { recursive: true });
     },
   };
@@ -101,7 +106,9 @@ async function isOpen(port: number): Promise<boolean> {
 /** A proxy that answers every connection as it is told. */
 export async function startStub(answer: (socket: Socket) => void) {
   const sockets = new Set<Socket>();
+  let accepted = 0;
   const server = createNetServer((socket) => {
+    accepted++;
     sockets.add(socket);
     socket.on('error', () => {}).once('close', () => sockets.delete(socket));
     answer(socket);
@@ -109,7 +116,11 @@ export async function startStub(answer: (socket: Socket) => void) {
   const port = await listening(server);
   return {
     port,
-    /** Connections that are open. */
+    /** Connections so far. */
+    get accepted() {
+      return accepted;
+    },
+    /** Those that are open. */
     get open() {
       return sockets.size;
     },
