@@ -9,18 +9,28 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { effectiveConfig } from '../src/config/effective.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { Mistakes } from '../src/config/mistakes.ts';
 import { nameOf, proxyFor, readOutboundProxies } from '../src/config/outbound-proxy.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { type Network, startNetwork, startStub } from './support/forward-proxy.ts';
-import { apiKey, type Environment, oauth, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
+import {
+  apiKey,
+  type Environment,
+  oauth,
+  spawnMain,
+  startProcess,
+  startSandbox,
+  until,
+  upstreamEnv,
+} from './support/harness.ts';
 
 const [user, password] = ['sendgate-out', 'pr0xy-5ecret'];
 
 /** What is read, and what is wrong with it. */
 function read(env: Environment) {
-  const mistakes: string[] = [];
-  return { ...readOutboundProxies(env, mistakes), mistakes };
+  const mistakes = new Mistakes([]);
+  return { ...readOutboundProxies(env, mistakes), mistakes: mistakes.all };
 }
 const target = 'https://api.constantcontact.test';
 /** Host and port of the proxy to `target`. */
@@ -128,13 +138,15 @@ describe('NO_PROXY', () => {
 
 describe('a network whose way out is a proxy with credentials', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sendgate-out-'));
+  const authorizedFile = join(folder, 'authorized.json');
+  const targets = ['authz.constantcontact.test:443', 'api.constantcontact.test:443'];
   let sandbox: Sandbox;
   let network: Network;
   let env: Environment;
   beforeAll(async () => {
     sandbox = await startSandbox({ oauth: { ...oauth, intervalSeconds: 1 } });
     sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
-    sandbox.campaign({ id: '2', size: 500, newestMs: Date.now() });
+    sandbox.campaign({ id: '2', size: 3, newestMs: Date.now() });
     network = await startNetwork(sandbox, user, password);
     env = { ...upstreamEnv(sandbox, 'v3'), ...network.env };
   });
@@ -146,10 +158,9 @@ describe('a network whose way out is a proxy with credentials', () => {
   const through = (secret: string) => `http://${user}:${secret}@${network.proxyHost}`;
 
   function authorize(HTTPS_PROXY: string) {
-    const tokenFile = join(folder, 'authorized.json');
     const { CONSTANT_CONTACT_REFRESH_TOKEN: _, ...rest } = env;
     const child = spawn(process.execPath, ['dist/authorize.js'], {
-      env: { ...rest, CONSTANT_CONTACT_TOKEN_FILE: tokenFile, HTTPS_PROXY },
+      env: { ...rest, CONSTANT_CONTACT_TOKEN_FILE: authorizedFile, HTTPS_PROXY },
     });
     let screen = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -158,18 +169,18 @@ describe('a network whose way out is a proxy with credentials', () => {
       });
     }
     const exited = once(child, 'close').then(([code]) => code as number);
-    return { tokenFile, exited, screen: () => screen };
+    return { exited, screen: () => screen };
   }
 
   test('the device flow goes through it, also with TLS to the proxy', async () => {
-    const { tokenFile, exited, screen } = authorize(
+    const { exited, screen } = authorize(
       through(password).replace(`http://`, 'https://').replace(network.proxyHost, network.tlsProxyHost),
     );
     await until(() => screen().includes('SAND-BOXX'), 'it waits');
     sandbox.oauth?.decide('approve');
     expect(await exited).toBe(0);
     expect(screen()).toContain('It works: Constant Contact answers.');
-    expect(readTokens(tokenFile, oauth.clientId)).toBeDefined();
+    expect(readTokens(authorizedFile, oauth.clientId)).toBeDefined();
     expect([...new Set(network.connects())]).toEqual([
       'authz.constantcontact.test:443',
       'api.constantcontact.test:443',
@@ -184,21 +195,37 @@ describe('a network whose way out is a proxy with credentials', () => {
     );
   });
 
+  test('so does the doctor, with the stored tokens', async () => {
+    const { child, exited, output } = spawnMain(
+      {
+        ...env,
+        ...{ CONSTANT_CONTACT_TOKEN_FILE: authorizedFile, HTTPS_PROXY: through(password) },
+        ...{ PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' },
+      },
+      ['--check-config', '--connect'],
+    );
+    expect([await exited, child.killed]).toEqual([0, false]);
+    expect(output()).toContain(`proxy to Constant Contact: ${network.proxyHost} is used`);
+    expect(output()).toContain('TLS to the token endpoint: the certificate is trusted');
+    expect(output()).not.toContain(password);
+  });
+
   test('so do refreshes and calls, which share a tunnel', async () => {
-    const [before, callsBefore] = [network.connects().length, sandbox.calls.length];
+    const before = network.connects().length;
     const sendgate = await startProcess({ ...env, https_proxy: through(password) });
     const statusOf = async (path: string) => (await fetch(`${sendgate.url}${path}`)).status;
-    for (const path of ['/campaigns/1/sends', '/campaigns/1/opens', '/campaigns/2/sends']) {
-      expect(await statusOf(path)).toBe(200);
-    }
+    const reports = ['sends', 'opens', 'clicks', 'bounces', 'forwards', 'unsubscribes'];
+    for (const report of reports) expect(await statusOf(`/campaigns/1/${report}`)).toBe(200);
     sandbox.fault({ kind: 'oversize', times: 1 });
     expect(await statusOf('/campaigns/2/opens')).toBe(502);
     expect(await sendgate.stop()).toBe(0);
     const connects = network.connects().slice(before);
-    expect(new Set(connects)).toEqual(new Set(['authz.constantcontact.test:443', 'api.constantcontact.test:443']));
-    expect(connects.length).toBeLessThan(sandbox.calls.length - callsBefore);
+    expect(new Set(connects)).toEqual(new Set(targets));
+    // Two are the checks at start.
+    expect(connects.length).toBeLessThan(reports.length);
     expect(sendgate.output()).toContain(`"event":"outbound_proxy.used","proxy":"${network.proxyHost}"`);
     expect(sendgate.output()).toContain('"outcome":"too-large"');
+    expect(sendgate.output()).not.toContain('check_failed');
     expect(sendgate.output()).not.toContain(password);
   });
 

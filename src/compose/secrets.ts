@@ -4,7 +4,7 @@
 
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import type { SecretName } from '../config/secret-sources.ts';
+import type { SecretName } from '../config/secret-names.ts';
 import { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
 

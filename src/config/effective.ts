@@ -4,7 +4,7 @@
 import type { Loaded } from './load.ts';
 import { nameOf, type OutboundProxies, proxyFor } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
-import { type SecretName, secretNames } from './secret-sources.ts';
+import { type SecretName, secretNames } from './secret-names.ts';
 import { serversCalled } from './sections/constant-contact.ts';
 
 export interface EffectiveConfig extends Config {

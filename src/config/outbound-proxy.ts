@@ -4,6 +4,7 @@
 import { BlockList, isIP } from 'node:net';
 import { isLoopback } from './addresses.ts';
 import type { Environment } from './environment.ts';
+import type { Mistakes } from './mistakes.ts';
 
 /** Plain data: the order for the process that refreshes tokens includes it. */
 export interface OutboundProxy {
@@ -35,13 +36,13 @@ const shortestRedacted = 8;
  *
  * @param mistakes says what is wrong, never what the value is
  */
-export function readOutboundProxies(env: Environment, mistakes: string[]): OutboundProxies {
+export function readOutboundProxies(env: Environment, mistakes: Mistakes): OutboundProxies {
   const variable = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].find((name) => env[name]);
   const noProxy = (env['no_proxy'] || env['NO_PROXY'] || '').split(/[\s,]+/).filter((entry) => entry !== '');
   if (variable === undefined) return { proxy: undefined, noProxy, secrets: [] };
   const text = env[variable] ?? '';
   const parsed = parseProxyUrl(text.trim());
-  if (!parsed) mistakes.push(`${variable}: is not valid; allowed: ${proxyAllowed}`);
+  if (!parsed) mistakes.add(variable, `${variable}: is not valid; allowed: ${proxyAllowed}`);
   const { proxy, passwords = [] } = parsed ?? {};
   const basic = proxy?.authorization?.slice('Basic '.length);
   const secrets = basic === undefined ? [] : [text, basic, ...passwords];

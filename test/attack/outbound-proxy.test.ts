@@ -7,11 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { exitCodes } from '../../src/doctor/check-result.ts';
+import { examine } from '../../src/doctor/doctor.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { ForwardClock } from '../support/clock.ts';
 import { makeCertificate, startStub } from '../support/forward-proxy.ts';
 import { freePort } from '../support/free-port.ts';
-import { type Harness, startInstance, startSandbox, until } from '../support/harness.ts';
+import { type Harness, startInstance, startSandbox, until, upstreamEnv } from '../support/harness.ts';
 
 const [password, body] = ['pr0xy-5ecret', 'what the proxy says'];
 const basic = Buffer.from(`me:${password}`).toString('base64');
@@ -25,13 +29,17 @@ afterEach(async () => {
 });
 afterAll(() => sandbox.stop());
 
-async function startBehind(port: number, scheme = 'http'): Promise<Harness> {
-  const sendgate = await startInstance(sandbox, new ForwardClock(), {
-    CONSTANT_CONTACT_BASE_URL: 'https://api.constantcontact.test',
-    HTTPS_PROXY: `${scheme}://me:${password}@127.0.0.1:${port}`,
-    SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '1000',
-    SENDGATE_CONSTANT_CONTACT_RETRIES: '0',
-  });
+const behind = (port: number, scheme = 'http', timeoutMs = 2_000) => ({
+  CONSTANT_CONTACT_BASE_URL: 'https://api.constantcontact.test',
+  HTTPS_PROXY: `${scheme}://me:${password}@127.0.0.1:${port}`,
+  SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: String(timeoutMs),
+  SENDGATE_CONSTANT_CONTACT_DEADLINE_MS: '60000',
+  SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '100',
+  SENDGATE_CONSTANT_CONTACT_RETRIES: '0',
+});
+
+async function startBehind(port: number, scheme?: string, timeoutMs?: number): Promise<Harness> {
+  const sendgate = await startInstance(sandbox, new ForwardClock(), behind(port, scheme, timeoutMs));
   ending.push(() => sendgate.close());
   return sendgate;
 }
@@ -95,6 +103,22 @@ test('a proxy that is not there', async () => {
   );
 });
 
+test.each([
+  ['wants other credentials', '407 No', 'requires credentials, or others (HTTP 407)'],
+  ['does not allow the host', '403 No', 'refuses (HTTP 403)'],
+])('the doctor finds a proxy that %s', async (_, status, found) => {
+  const stub = await stubOf(refuses(status));
+  const env = { ...upstreamEnv(sandbox, 'v2'), ...behind(stub.port), PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
+  const loaded = loadConfig(env, () => '');
+  const { exitCode, results, secrets } = await examine(loaded, { clock: systemClock, userAgent: 'test' });
+  expect(exitCode).toBe(exitCodes.proxy);
+  expect(results).toContainEqual(
+    expect.objectContaining({ kind: 'proxy', state: 'failed', found: `127.0.0.1:${stub.port} ${found}` }),
+  );
+  for (const secret of [password, basic, body]) expect(JSON.stringify(results)).not.toContain(secret);
+  expect(secrets).toEqual(expect.arrayContaining([password, basic]));
+});
+
 test('a failure is logged once, and again after it changed', async () => {
   let status = '503 No';
   const stub = await stubOf((socket) => refuses(status)(socket));
@@ -126,9 +150,9 @@ test('a tunnel that breaks is a connection that failed', async () => {
 
 test('stopping ends a tunnel that is being opened', async () => {
   const stub = await stubOf(() => {});
-  const { get, service } = await startBehind(stub.port);
+  const { get, service } = await startBehind(stub.port, 'http', 60_000);
   const asked = get('/campaigns/1/sends').catch(() => undefined);
-  await until(() => stub.open === 1, 'it connects');
+  await until(() => stub.open === 2, 'the call and the check at start connect');
   await service.stop();
   await until(() => stub.open === 0, 'no connection is left');
   await asked;
