@@ -13,6 +13,7 @@ const needed = {
   'redis-server': 'redis-server',
   promtool: 'prometheus',
   openssl: 'openssl',
+  'systemd-analyze': 'systemd',
 };
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));
