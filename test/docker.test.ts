@@ -194,7 +194,7 @@ describe('the image', () => {
       expect(() => check()).not.toThrow();
       expect(() => check({ SENDGATE_MANAGEMENT_PORT: '9' })).toThrow();
 
-      // The refresh of the tokens is a process of its own. It has ended, and been waited for.
+      // The refresh of the tokens is a separate process. It has ended, and been waited for.
       await until(() => output.includes('"token.renewed"'), 'the tokens are refreshed');
       await until(() => childrenOf(main()).length === 0, 'no process is left, and no zombie');
       expect(existsSync(join(image.path, stateFolder, 'tokens.json'))).toBe(true);
