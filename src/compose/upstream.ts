@@ -9,7 +9,7 @@ import type { Emit } from '../events.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import type { TeamShare } from '../quota/day-shares.ts';
+import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
@@ -54,6 +54,8 @@ interface Parts {
 export interface BuiltUpstream {
   readonly upstream: Upstream;
   readonly quota: Quota;
+  /** What survives a restart. */
+  readonly stateFile: StateFile;
   /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
@@ -100,15 +102,16 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         maxResponseBytes: constantContact.maxResponseBytes,
       }),
       retryBudget: new RetryBudget(constantContact.retryPercent),
-      observe: (report, outcome, seconds, about) => {
-        emit('upstream.called', { report, outcome, seconds });
+      observe: ({ team, ...call }, about) => {
+        emit('upstream.called', { ...call, team: team || accountName });
+        const { report, outcome, seconds } = call;
         if (outcome !== 'ok') emit('upstream.call_failed', { report, outcome, ...about, seconds });
       },
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
-  return { upstream, quota, tokens, gates, credentialsReplaced };
+  return { upstream, quota, stateFile, tokens, gates, credentialsReplaced };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */
