@@ -4,6 +4,7 @@ const rooms = [
   ...[
     'sandbox',
     'compose',
+    'doctor',
     'workers',
     'app',
     'site',

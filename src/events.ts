@@ -5,11 +5,15 @@
 /** The fields of every event. Keys and fields never change: operators grep, chart and alert on them. */
 export interface EventFields {
   'service.listening': { readonly url: string; readonly managementUrl: string; readonly version: string; node: string };
+  /** A check of the doctor's, at start or with the first answer of Constant Contact. */
+  'service.check_failed': { readonly check: string; readonly found: string; readonly remedy: string | undefined };
   'service.draining': None;
   'service.stopped': None;
   /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
+  /** @property warning names the variable, never its value */
+  'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
   'secret.unreadable': { readonly secret: string };
   'secret.needs_restart': { readonly secret: string };

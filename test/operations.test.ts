@@ -26,7 +26,9 @@ describe('the management listener', () => {
     expect(await (await management('/livez')).json()).toEqual({ status: 'ok' });
     const ready = await management('/readyz');
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'ok' });
+    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'untested' });
+    await it.get(path);
+    expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
   test('says degraded, with 200, while Constant Contact fails', async () => {
@@ -135,10 +137,11 @@ describe('the management listener', () => {
 });
 
 test('readiness names the most urgent state first', () => {
-  const state = { gone: false, credentialsRefused: false, quotaExhausted: false, isFailing: true };
+  const state = { isUntested: true, gone: false, credentialsRefused: false, quotaExhausted: false, isFailing: false };
   let answering = 1;
   const health = new Health(
     {
+      isUntested: () => state.isUntested,
       gone: () => state.gone,
       credentialsRefused: () => state.credentialsRefused,
       quotaExhausted: () => state.quotaExhausted,
@@ -146,8 +149,12 @@ test('readiness names the most urgent state first', () => {
     },
     () => answering,
   );
-  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'failing' });
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'untested' });
   health.phase = 'ready';
+  expect(health.readiness()).toEqual({ status: 'ready', upstream: 'untested' });
+  state.isUntested = false;
+  expect(health.readiness()).toEqual({ status: 'ready', upstream: 'ok' });
+  [state.isUntested, state.isFailing] = [true, true];
   expect(health.readiness()).toEqual({ status: 'degraded', upstream: 'failing' });
   state.quotaExhausted = true;
   expect(health.readiness().upstream).toBe('quota-exhausted');

@@ -49,15 +49,29 @@ describe('at the start', () => {
     expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
   });
 
-  test('a port in use ends the process with an error that says so', async () => {
-    const { exited, output } = spawnMain({
-      CONSTANT_CONTACT_API_KEY: apiKey,
-      PORT: new URL(sandbox.url).port,
-      SENDGATE_MANAGEMENT_PORT: '0',
-    });
-    expect(await exited).toBe(1);
-    expect(output()).toContain('EADDRINUSE');
+  test('--version prints the version alone', async () => {
+    const { exited, output } = spawnMain({}, ['--version']);
+    expect(await exited).toBe(0);
+    expect(output()).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
+
+  test.each([1, 2])(
+    'a port in use ends %i process(es) with exit code 69, and one line names the setting',
+    async (workers) => {
+      const { port } = new URL(sandbox.url);
+      const { exited, output } = spawnMain({
+        CONSTANT_CONTACT_API_KEY: apiKey,
+        CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,
+        SENDGATE_WORKERS: String(workers),
+        PORT: port,
+        SENDGATE_MANAGEMENT_PORT: '0',
+      });
+      expect(await exited).toBe(69);
+      expect(output()).toBe(
+        `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port\n`,
+      );
+    },
+  );
 
   test('a missing access token is logged', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });

@@ -99,9 +99,11 @@ function upstreamState({
   gates,
   quota,
   tokens,
+  isTested,
 }: BuiltUpstream): UpstreamState & { readonly circuitOpen: () => boolean } {
   const circuitOpen = () => gates.breaker.isOpen;
   return {
+    isUntested: () => !isTested(),
     gone: () => gates.gone.isShut,
     credentialsRefused: () => gates.credentials.isShut || tokens?.needsPerson === true,
     quotaExhausted: () => gates.day.isShut || quota.isSpent,

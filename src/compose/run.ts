@@ -4,6 +4,8 @@
 import type { Front } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
 import { type Clock, settlesWithin } from '../clock.ts';
+import { explainBindFailure } from '../config/bind-failure.ts';
+import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
@@ -15,6 +17,7 @@ import type { Status } from '../observability/status.ts';
 import type { Usage } from '../observability/usage.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
+import { startChecks } from './start-checks.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -46,18 +49,23 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Opens both listeners. Rejects when an address cannot be bound. */
-export async function run(config: Config, parts: Parts): Promise<Service> {
+/** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
+export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
+  const { config } = loaded;
   const { emit, version, secrets, shared, built, front, usage, management, health } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
-  const managementUrl = await management.listen(config.management.host, config.management.port);
+  const { host, port } = config.management;
+  const managementUrl = await management.listen(host, port).catch((error: unknown) => {
+    throw explainBindFailure(error, 'management', loaded);
+  });
   const url = await front.listen().catch(async (error: unknown) => {
     await management.drain(0);
-    throw error;
+    throw explainBindFailure(error, 'server', loaded);
   });
   usage.start();
   health.phase = 'ready';
+  const stopChecks = startChecks(config, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
@@ -67,7 +75,10 @@ export async function run(config: Config, parts: Parts): Promise<Service> {
       front.reloadSecrets();
     },
     secretValues: () => secrets.values(),
-    stop: () => stop(config, parts),
+    stop: () => {
+      stopChecks();
+      return stop(config, parts);
+    },
   };
 }
 

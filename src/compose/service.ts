@@ -26,13 +26,15 @@ export interface ServiceParts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
 }
 
-/** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
-export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
+/** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
+export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
+  const { config, secrets: sources, warnings } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
   const secrets = buildSecrets(sources, readFile, emit);
   const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
+  for (const warning of warnings) emit('config.warning', { warning });
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
@@ -60,7 +62,7 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const usage = buildUsage({ clock, events, built, front });
   const health = buildHealth(built, front);
   const management = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
-  return run(config, {
+  return run(loaded, {
     ...{ clock, emit, version, secrets, shared, built, front, usage, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });

@@ -17,6 +17,7 @@ import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
 import { CallLoop } from '../upstream/call-loop.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
+import { FirstAnswer } from '../upstream/first-answer.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
 import { oneIdEach, V3IdLookup } from '../upstream/id-lookup.ts';
 import { idsPart } from '../upstream/kept-ids.ts';
@@ -31,6 +32,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { buildQuota } from './quota.ts';
+import { warnOfClock } from './start-checks.ts';
 import { buildTokens } from './tokens.ts';
 
 interface Parts {
@@ -59,6 +61,8 @@ export interface BuiltUpstream {
   /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
+  /** Whether Constant Contact has answered since the start. */
+  readonly isTested: () => boolean;
   /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
 }
@@ -87,6 +91,12 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
       })
     : oneIdEach;
   const adapter = tokens ? v3 : v2;
+  const toConstantContact = new Transport({
+    baseUrl: constantContact.baseUrl || baseUrls[api],
+    userAgent: parts.userAgent,
+    maxResponseBytes: constantContact.maxResponseBytes,
+  });
+  const transport = new FirstAnswer(toConstantContact, clock, (time) => warnOfClock(time, emit));
   const calls = new CallLoop(
     {
       ...{ adapter, quota, gates, prober, clock },
@@ -96,11 +106,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
             apiKey: () => secrets.get('apiKey') ?? '',
             accessToken: () => secrets.get('accessToken'),
           }),
-      transport: new Transport({
-        baseUrl: constantContact.baseUrl || baseUrls[api],
-        userAgent: parts.userAgent,
-        maxResponseBytes: constantContact.maxResponseBytes,
-      }),
+      transport,
       retryBudget: new RetryBudget(constantContact.retryPercent),
       observe: ({ team, ...call }, about) => {
         emit('upstream.called', { ...call, team: team || accountName });
@@ -111,7 +117,8 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
-  return { upstream, quota, stateFile, tokens, gates, credentialsReplaced };
+  const isTested = () => transport.isHere;
+  return { upstream, quota, stateFile, tokens, gates, isTested, credentialsReplaced };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

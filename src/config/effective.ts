@@ -3,7 +3,7 @@
  */
 import type { Loaded } from './load.ts';
 import type { Config } from './schema.ts';
-import { type SecretName, secretNames } from './secret-sources.ts';
+import { type SecretName, secretNames } from './secret-names.ts';
 
 export interface EffectiveConfig extends Config {
   readonly secrets: Readonly<Record<string, string>>;

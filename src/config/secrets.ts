@@ -2,13 +2,9 @@
  * The current secrets. Rereads their files when they change.
  */
 import { unwatchFile, watchFile } from 'node:fs';
-import {
-  parseSecret,
-  redactedValues,
-  type SecretName,
-  type SecretSource,
-  type SecretSources,
-} from './secret-sources.ts';
+import type { SecretName } from './secret-names.ts';
+import type { SecretSource, SecretSources } from './secret-sources.ts';
+import { parseSecret, redactedValues } from './secret-value.ts';
 
 /** Replaced values that stay redacted. */
 const maxFormer = 6;
@@ -50,7 +46,7 @@ export class Secrets {
   /** Redacts further values that appeared at run time. */
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
-    const present = [...this.#sources].flatMap(([name, source]) => redactedValues(name, source));
+    const present = [...this.#sources].flatMap(([name, { value }]) => redactedValues(name, value));
     this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
   }
 

@@ -26,10 +26,12 @@ const error = <M>(message: M) => ({ level: 'error', message }) as const;
 
 export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
   'service.listening': info('listening'),
+  'service.check_failed': warn(({ check, found, remedy }) => [`${check}: ${found}`, remedy].filter(Boolean).join('; ')),
   'service.draining': info('draining'),
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
 
+  'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(
     ({ secret }) =>

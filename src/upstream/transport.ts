@@ -4,6 +4,8 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { Problem } from '../problems.ts';
@@ -121,6 +123,29 @@ export class Transport {
     });
   }
 
+  /**
+   * Opens a connection as a call does, and closes it without a request.
+   *
+   * @throws Problem `upstream-timeout` if the signal aborts first
+   * @throws ConnectionFailure if there is no connection
+   */
+  connect(signal: AbortSignal): Promise<void> {
+    const { request } = this.#server.protocol === 'https:' ? https : http;
+    return new Promise((resolve, reject) => {
+      // Nothing is sent before `end`.
+      const connecting = request(this.#server, { agent: this.#agent, signal });
+      connecting.on('error', (error) => reject(signal.aborted ? tooLate() : rebuild(error)));
+      connecting.on('socket', (socket) => {
+        const connected = () => {
+          resolve();
+          connecting.destroy();
+        };
+        if (isConnected(socket)) connected();
+        else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+      });
+    });
+  }
+
   /** Span attributes of a request (semantic conventions for HTTP client spans), without the query, which contains the key. */
   describe({ path, form }: UpstreamRequest): Attributes {
     const { hostname, port, protocol } = this.#server;
@@ -137,6 +162,13 @@ export class Transport {
   }
 }
 
+/** Whether a request can be sent now. A TLS socket knows its protocol after the handshake. */
+function isConnected(socket: Socket): boolean {
+  return socket instanceof TLSSocket ? /^TLS/.test(socket.getProtocol() ?? '') : !socket.connecting;
+}
+
+const tooLate = () => new Problem('upstream-timeout', { reason: 'timeout' });
+
 function discard(response: Response): void {
   const body = response.body;
   if (body && 'destroy' in body && typeof body.destroy === 'function') body.destroy();
@@ -146,7 +178,7 @@ function discard(response: Response): void {
 function rebuild(error: unknown): Error {
   if (error instanceof Problem) return error;
   if (error instanceof AbortError || (error instanceof Error && error.name === 'TimeoutError')) {
-    return new Problem('upstream-timeout', { reason: 'timeout' });
+    return tooLate();
   }
   if (error instanceof FetchError && error.type === 'max-size') {
     return new Problem('upstream-failed', { reason: 'too-large' });

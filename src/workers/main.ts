@@ -89,6 +89,12 @@ process.on('message', (message: FromPrimary) => {
   if (message.kind === 'order') obey(message.order);
   else primary.received(message);
 });
-url = await front.listen();
-report();
-setInterval(report, reportEveryMs);
+try {
+  url = await front.listen();
+  report();
+  setInterval(report, reportEveryMs);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) die(error);
+  else send({ kind: 'unbound', code });
+}
