@@ -210,6 +210,7 @@ describe('a restart', () => {
       ]);
       await it.close();
       expect(usagePart.parse(JSON.parse(readFileSync(path, 'utf8')))).toHaveLength(1);
+      expect(it.lines.join('')).not.toContain('state.unreadable');
     }
   });
 

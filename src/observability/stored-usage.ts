@@ -42,9 +42,12 @@ const dayUsage = z.object({
 });
 export type DayUsage = z.output<typeof dayUsage>;
 
-/** Today and yesterday, as they were kept. Members that a later version adds are ignored. */
+/**
+ * Today and yesterday, as they were kept. Members that a later version adds are ignored. What is unreadable is no usage, and no error:
+ * its log line would say that the day's count is lost.
+ */
 export const usagePart: Part<readonly DayUsage[]> = {
   members: ['usage'],
-  parse: ({ usage }) => z.array(dayUsage).max(2).parse(usage),
+  parse: ({ usage }) => z.array(dayUsage).max(2).catch([]).parse(usage),
   serialise: (usage) => ({ usage }),
 };
