@@ -51,7 +51,11 @@ export interface EventFields {
 
   'upstream.call_failed': CallFields;
   /** One call, successful or not. */
-  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'>;
+  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'> & {
+    /** The team that paid, or `(account)`. */
+    readonly team: string;
+    readonly waitedSeconds: number;
+  };
   'upstream.down': None;
   'upstream.up': None;
   'upstream.gone': { readonly api: Api; readonly guide: string | undefined };
