@@ -10,20 +10,30 @@ import { describeSecretFailure, parseSecret, redactedValues } from './secret-val
 const maxFormer = 6;
 const pollMs = 1_000;
 
-/** @param reason why the file cannot be used */
-type OnSecretChange = (name: SecretName, outcome: 'replaced' | 'unreadable', reason?: string) => void;
+/** A new value, or why the file cannot be used. */
+export type SecretChange = { readonly isReplaced: true } | { readonly isReplaced: false; readonly reason: string };
 
 /** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
-  readonly #onChange: OnSecretChange;
+  readonly #onChange: (name: SecretName, change: SecretChange) => void;
   readonly #sources: Map<SecretName, SecretSource>;
+  readonly #fixed: readonly string[];
   #former: readonly string[] = [];
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use */
-  constructor(sources: SecretSources, readFile: (path: string) => string, onChange: OnSecretChange) {
+  /**
+   * @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use
+   * @param fixed further values to redact, for as long as the process runs
+   */
+  constructor(
+    sources: SecretSources,
+    readFile: (path: string) => string,
+    onChange: (name: SecretName, change: SecretChange) => void,
+    fixed: readonly string[] = [],
+  ) {
+    this.#fixed = fixed;
     this.#readFile = readFile;
     this.#onChange = onChange;
     this.#sources = new Map(Object.entries(sources) as [SecretName, SecretSource][]);
@@ -46,7 +56,7 @@ export class Secrets {
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
     const present = [...this.#sources].flatMap(([name, { value }]) => redactedValues(name, value));
-    this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
+    this.#values = [...new Set([...present, ...this.#fixed, ...this.#former])].filter((value) => value !== '');
   }
 
   /** Rereads all files. */
@@ -58,9 +68,9 @@ export class Secrets {
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);
-        this.#onChange(name, 'replaced');
+        this.#onChange(name, { isReplaced: true });
       } catch (error) {
-        this.#onChange(name, 'unreadable', describeSecretFailure(file, error));
+        this.#onChange(name, { isReplaced: false, reason: describeSecretFailure(file, error) });
       }
     }
   }
