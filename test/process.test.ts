@@ -55,23 +55,16 @@ describe('at the start', () => {
     expect(output()).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each([1, 2])(
-    'a port in use ends %i process(es) with exit code 69, and one line names the setting',
-    async (workers) => {
-      const { port } = new URL(sandbox.url);
-      const { exited, output } = spawnMain({
-        CONSTANT_CONTACT_API_KEY: apiKey,
-        CONSTANT_CONTACT_ACCESS_TOKEN: accessToken,
-        SENDGATE_WORKERS: String(workers),
-        PORT: port,
-        SENDGATE_MANAGEMENT_PORT: '0',
-      });
-      expect(await exited).toBe(69);
-      expect(output()).toBe(
-        `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port\n`,
-      );
-    },
-  );
+  test('a port in use ends the process with exit code 69, and one line names the setting', async () => {
+    const { port } = new URL(sandbox.url);
+    const { exited, output } = spawnMain({ ...upstreamEnv(sandbox), PORT: port, SENDGATE_MANAGEMENT_PORT: '0' });
+    expect(await exited).toBe(69);
+    const line = `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port`;
+    const toPeople = output()
+      .split('\n')
+      .filter((one) => !one.startsWith('{') && one !== '');
+    expect(toPeople).toEqual([line]);
+  });
 
   test('a missing access token is logged', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });
