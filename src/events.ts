@@ -15,10 +15,10 @@ export interface EventFields {
   /** @property warning names the variable, never its value */
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
-  'secret.unreadable': { readonly secret: string };
+  'secret.unreadable': { readonly secret: string; readonly reason: string };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
-  'encryption_keys.unreadable': { readonly file: string };
+  'encryption_keys.unreadable': { readonly file: string; readonly reason: string };
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };

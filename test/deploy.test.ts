@@ -1,5 +1,5 @@
 /**
- * The deployment files are valid by their schema, and use existing settings.
+ * Compose, Prometheus and Grafana: the files are valid, and use settings and metrics that exist.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,13 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { Deployment } from 'kubernetes-models/apps/v1';
-import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { ConfigMap, Service } from 'kubernetes-models/v1';
-import { parse, parseAllDocuments } from 'yaml';
+import { DCLinter } from 'dclint';
+import { parse } from 'yaml';
 import { networkRule, parseIp } from '../src/callers/ip.ts';
-import { type Loaded, loadConfig } from '../src/config/load.ts';
+import { loadDeployed, secretFiles, startDeployed } from './support/deployed.ts';
 import { startProcess } from './support/harness.ts';
 
 /** Metrics of a running process. */
@@ -24,140 +21,40 @@ beforeAll(async () => {
   await process.stop();
 });
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-
-const models = { ConfigMap, Deployment, NetworkPolicy, PodDisruptionBudget, Service };
-
-interface Manifest {
-  readonly kind: keyof typeof models;
-  readonly data?: Record<string, string>;
-  readonly spec: { readonly template: { readonly spec: PodSpec } };
-}
-
-interface PodSpec {
-  readonly securityContext: object;
-  readonly containers: readonly Record<string, object>[];
-}
-
-const manifests = (file: string): Manifest[] =>
-  parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((document) => document.toJS());
-
-/** Records which keys are read, at any depth: a schema's validator reads no others. */
-function watched(value: object, seen: Set<string>, path = ''): object {
-  return new Proxy(value, {
-    get(target, key) {
-      const child = Reflect.get(target, key);
-      const at = `${path}.${String(key)}`;
-      seen.add(at);
-      return typeof child === 'object' && child !== null ? watched(child, seen, at) : child;
-    },
-  });
-}
-
-function paths(value: object, path = ''): string[] {
-  return Object.entries(value).flatMap(([key, child]) => [
-    `${path}.${key}`,
-    ...(typeof child === 'object' && child !== null ? paths(child, `${path}.${key}`) : []),
-  ]);
-}
-
-/** Returns a manifest's errors by its schema: wrong types, missing and unknown fields. */
-function mistakes(manifest: Manifest): string[] {
-  const seen = new Set<string>();
-  const model = Object.assign(Object.create(models[manifest.kind].prototype), manifest);
-  try {
-    (watched(model, seen) as { validate(): void }).validate();
-  } catch (error) {
-    return [String(error)];
-  }
-  return paths(manifest).filter((path) => !seen.has(path));
-}
-
-describe.each(['sendgate.yaml', 'redis.yaml'])('deploy/kubernetes/%s', (file) => {
-  test('is valid, field by field', () => {
-    const all = manifests(file);
-    expect(all.length).toBeGreaterThan(1);
-    for (const manifest of all) expect(mistakes(manifest)).toEqual([]);
-  });
-
-  test('runs without privileges, within limits, and is probed', () => {
-    const pod = manifests(file).find(({ kind }) => kind === 'Deployment')?.spec.template.spec;
-    expect(pod).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    });
-    for (const container of pod?.containers ?? []) {
-      expect(container).toMatchObject({
-        readinessProbe: expect.anything(),
-        livenessProbe: expect.anything(),
-        resources: { limits: { memory: expect.anything(), cpu: expect.anything() }, requests: expect.anything() },
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ['ALL'] },
-        },
-      });
-    }
-  });
-});
-
-test('every field is checked against the schema', () => {
-  const [first] = manifests('redis.yaml');
-  const container = first?.spec.template.spec.containers[0] ?? {};
-  container['livenesProbe'] = {};
-  expect(mistakes(first as Manifest)).toEqual(['.spec.template.spec.containers.0.livenesProbe']);
-  delete container['livenesProbe'];
-  Object.assign(container, { ports: [{ containerPort: 'redis' }] });
-  expect(mistakes(first as Manifest).join()).toMatch(/containerPort must be integer/);
-});
-
-/** Loads the configuration from these variables. */
-function load(env: Record<string, string | number>): Loaded {
-  const files: Record<string, string> = {
-    '/run/secrets/sendgate/api-key': 'an-api-key',
-    '/run/secrets/sendgate/access-token': 'an-access-token',
-    '/run/secrets/sendgate/redis-url': 'redis://redis:6379',
-    '/run/secrets/sendgate/encryption-keys': Buffer.alloc(32).toString('base64'),
-  };
-  const text = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
-  return loadConfig({ HOST: '0.0.0.0', ...text }, (path) => files[path] ?? '');
-}
-
-test("Kubernetes' settings exist", () => {
-  const { data = {} } = manifests('sendgate.yaml').find(({ kind }) => kind === 'ConfigMap') ?? {};
-  const { config, secrets } = load(data);
-  expect(config.server.allowedHosts).toContain('sendgate');
-  expect(Object.keys(secrets).sort()).toEqual(['accessToken', 'apiKey', 'redisUrl']);
-});
-
-describe('the Kubernetes manifest trusts and admits only the ingress', () => {
-  const all = manifests('sendgate.yaml');
-
-  test('trusts single addresses, which are placeholders until they are set', () => {
-    const { config } = load(all.find(({ kind }) => kind === 'ConfigMap')?.data ?? {});
-    expect(config.server.trustProxy).toEqual(['192.0.2.1']);
-    expect(read('deploy/kubernetes/sendgate.yaml')).toMatch(/# Set this to the addresses of the ingress controller/);
-  });
-
-  test('admits one set of pods per port', () => {
-    const policy = all.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
-      spec: { ingress: { ports: { port: string }[]; from?: object[] }[] };
-    };
-    expect(policy.spec.ingress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([['http'], ['management']]);
-    for (const { from } of policy.spec.ingress) {
-      expect(from).toEqual([expect.objectContaining({ namespaceSelector: expect.anything() })]);
-    }
-    expect(policy.spec.ingress[0]?.from).toEqual([
-      {
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } },
-        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'ingress-nginx' } },
-      },
-    ]);
-  });
-});
+const root = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const read = (path: string) => readFileSync(root(path), 'utf8');
 
 describe('compose.yaml', () => {
+  const load = (env: Record<string, string | number>) =>
+    loadDeployed(Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)])));
   const compose = parse(read('compose.yaml'), { merge: true });
+
+  test('is valid by the schema of Compose files, and names every image by its version', () => {
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
+    expect(linter.lintFiles([root('compose.yaml')], false)).toEqual([expect.objectContaining({ errorCount: 0 })]);
+    const images = Object.values<{ image?: string }>(compose.services).flatMap(({ image }) => image ?? []);
+    expect(images.length).toBeGreaterThan(3);
+    for (const image of images) expect(image).toMatch(/:v?\d+[.]\d+[.]\d+/);
+  });
+
+  test('checks the health of every service; those of Sendgate by the image', () => {
+    for (const [name, service] of Object.entries<{ healthcheck?: object }>(compose.services)) {
+      expect([name, 'healthcheck' in service]).toEqual([name, !name.startsWith('sendgate-')]);
+    }
+  });
+
+  test.each(['sendgate-1', 'sendgate-2'])(
+    'starts %s with its environment, and a volume for its storage',
+    async (name) => {
+      const { environment, volumes } = compose.services[name];
+      expect(volumes).toEqual([`${name}:/var/lib/sendgate`]);
+      expect(compose.volumes).toHaveProperty(name);
+      expect(environment.SENDGATE_STORAGE_DIRECTORY).toMatch(/^\/var\/lib\/sendgate\/\w/);
+      const env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]));
+      const lines = await startDeployed({ ...env, REDIS_URL: secretFiles['redis-url'] ?? '' });
+      expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    },
+  );
 
   test('trusts only the balancer, at an address that no other container can have', () => {
     const address: string = compose.services.balancer.networks.default.ipv4_address;

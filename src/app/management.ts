@@ -68,7 +68,10 @@ export function managementListener(parts: Parts): Listener<Received> {
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
     const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!handle) return json(res, 404, { error: 'not found', paths: [...Object.keys(routes), '/purge'] });
+    if (!handle) {
+      const error = "not found: campaigns are on the callers' listener (server.port)";
+      return json(res, 404, { error, paths: [...Object.keys(routes), '/purge'] });
+    }
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('Allow', 'GET, HEAD');
       return json(res, 405, { error: 'method not allowed' });

@@ -55,13 +55,18 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
   const { emit, version, secrets, shared, built, front, usage, management, health } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
+  const explain = (error: unknown, section: 'server' | 'management') =>
+    explainBindFailure(error, config[section], {
+      host: loaded.where(`${section}.host`),
+      port: loaded.where(`${section}.port`),
+    });
   const { host, port } = config.management;
   const managementUrl = await management.listen(host, port).catch((error: unknown) => {
-    throw explainBindFailure(error, 'management', loaded);
+    throw explain(error, 'management');
   });
   const url = await front.listen().catch(async (error: unknown) => {
     await management.drain(0);
-    throw explainBindFailure(error, 'server', loaded);
+    throw explain(error, 'server');
   });
   usage.start();
   health.phase = 'ready';
