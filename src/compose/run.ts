@@ -62,7 +62,7 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
     throw explainBindFailure(error, 'server', loaded);
   });
   health.phase = 'ready';
-  const stopChecks = startChecks(config, `sendgate/${version}`, emit);
+  const stopChecks = startChecks(loaded, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },

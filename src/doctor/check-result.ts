@@ -21,7 +21,8 @@ export const exitCodes = {
   clock: 16,
   files: 17,
   redis: 18,
-  ports: 19,
+  /** sysexits.h: as a start ends that cannot listen. */
+  ports: 69,
 } as const;
 
 export type Kind = keyof typeof exitCodes;

@@ -4,28 +4,8 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { Config } from '../config/schema.ts';
-import { baseUrls } from '../config/sections/constant-contact.ts';
-import { Problem } from '../problems.ts';
-import { ConnectionFailure, type Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
-
-/** The end of a connection: where it leads, and which setting says so. */
-export interface Target {
-  /** What is reached there, for people. */
-  readonly name: string;
-  readonly url: URL;
-  readonly setting: string;
-}
-
-/** Where Sendgate connects to: the API first, then, with v3, where tokens are refreshed. */
-export function targetsOf({ constantContact: { api, baseUrl, oauth } }: Config): readonly [Target, ...Target[]] {
-  const url = new URL(baseUrl || baseUrls[api]);
-  const constantContact: Target = { name: 'Constant Contact', url, setting: 'constantContact.baseUrl' };
-  if (api === 'v2') return [constantContact];
-  const tokenUrl = new URL(oauth.tokenUrl);
-  return [constantContact, { name: 'the token endpoint', url: tokenUrl, setting: 'constantContact.oauth.tokenUrl' }];
-}
+import type { Target } from './target.ts';
 
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
@@ -49,26 +29,6 @@ const unresolved = (target: Target, code: string) => ({
   found: `${hostOf(target)} does not resolve (${code})`,
   remedy: `correct ${target.setting}, or the resolver of this machine; if only a proxy leads out, set HTTPS_PROXY`,
 });
-
-/** Opens a connection without a request. Returns why there is none, from a closed set. */
-export async function failureOfConnecting(
-  transport: Pick<Transport, 'connect'>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    await transport.connect(signal);
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
-
-/** Returns the error code of a failed connection, or `timeout`, `redirect` or `too-large`. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof ConnectionFailure) return error.code;
-  if (error instanceof Problem) return error.reason ?? error.code;
-  throw error;
-}
 
 const unknownAuthority =
   'name the authority in NODE_EXTRA_CA_CERTS=/path/of/certificates.pem and restart (a proxy that reads TLS traffic brings another one)';
@@ -129,7 +89,7 @@ function tlsProblem(target: Target, reason: string): Pick<CheckResult, 'found' |
 }
 
 /** Judges an open connection. */
-export function judgeConnected({ name, url }: Target): readonly CheckResult[] {
+export function judgeConnected({ name, url }: Pick<Target, 'name' | 'url'>): readonly CheckResult[] {
   const connected: CheckResult = { kind: 'network', check: `connection to ${name}`, state: 'ok', found: url.host };
   const tls: CheckResult =
     url.protocol === 'https:'

@@ -4,18 +4,20 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
-import { redactedValues, type SecretName, type SecretSource } from '../config/secret-sources.ts';
-import { Transport } from '../upstream/transport.ts';
+import type { SecretName } from '../config/secret-names.ts';
+import type { SecretSource } from '../config/secret-sources.ts';
+import { redactedValues } from '../config/secret-value.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { type CheckResult, exitCodeOf } from './check-result.ts';
 import { judgeClock } from './clock-difference.ts';
-import { checkName, failureOfConnecting, judgeConnected, judgeFailure, type Target, targetsOf } from './connection.ts';
+import { checkName, judgeConnected, judgeFailure } from './connection.ts';
 import { type HeldCredentials, heldCredentials, judgeCredentials } from './credentials.ts';
 import { checkFiles } from './files.ts';
 import { askNeutrally, judgeAnswer, judgeOtherAnswer } from './neutral-answer.ts';
 import { checkPorts } from './ports.ts';
 import { checkRedis } from './redis.ts';
+import { failureOfConnecting, type Target, targetsOf } from './target.ts';
 
 export interface DoctorParts {
   readonly clock: Clock;
@@ -31,40 +33,51 @@ export interface Report {
 
 /** Examines a valid configuration. */
 export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Report> {
-  const { config } = loaded;
-  const { api } = config.constantContact;
-  const [constantContact, tokenEndpoint] = targetsOf(config);
-  const configured = (Object.entries(loaded.secrets) as [SecretName, SecretSource][]).flatMap((one) =>
-    redactedValues(...one),
-  );
   const held = heldCredentials(loaded, parts.clock.now());
+  const targets = targetsOf(loaded);
   const results: readonly CheckResult[] = [
-    { kind: 'configuration', check: 'configuration', state: 'ok', found: `valid, for Constant Contact ${api}` },
-    ...(await checkApi(loaded, constantContact, held, parts)),
-    ...(tokenEndpoint ? await checkConnection(loaded, tokenEndpoint, parts) : []),
-    ...checkFiles(config),
+    ...checkConfiguration(loaded),
+    ...(await checkApi(loaded, targets.api, held, parts)),
+    ...(targets.tokens ? await checkConnection(loaded, targets.tokens, parts) : []),
+    ...checkFiles(loaded),
     ...(await checkRedis(loaded, parts.clock)),
-    ...(await checkPorts(config)),
+    ...(await checkPorts(loaded)),
   ];
-  return { results, exitCode: exitCodeOf(results), secrets: [...configured, ...held.secrets] };
+  return { results, exitCode: exitCodeOf(results), secrets: [...configuredSecrets(loaded), ...held.secrets] };
 }
 
+function checkConfiguration({ config, warnings }: Loaded): readonly CheckResult[] {
+  const about = { kind: 'configuration', check: 'configuration' } as const;
+  const valid: CheckResult = {
+    ...about,
+    state: 'ok',
+    found: `valid, for Constant Contact ${config.constantContact.api}`,
+  };
+  return [valid, ...warnings.map((found): CheckResult => ({ ...about, state: 'warning', found }))];
+}
+
+function configuredSecrets({ secrets }: Loaded): readonly string[] {
+  const sources = Object.entries(secrets) as [SecretName, SecretSource][];
+  return sources.flatMap(([name, { value }]) => redactedValues(name, value));
+}
+
+/** Makes the call. */
 async function checkApi(
   { config: { constantContact } }: Loaded,
   target: Target,
   held: HeldCredentials,
   { clock, userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { api, timeoutMs, maxResponseBytes } = constantContact;
+  const { api, timeoutMs } = constantContact;
   const name = await checkName(target);
-  if (name.state === 'failed') return [name];
-  const transport = new Transport({ baseUrl: target.url.origin, userAgent, maxResponseBytes });
-  const adapter = api === 'v3' ? v3 : v2;
-  const outcome = await askNeutrally(adapter, transport, held.sign, { clock, timeoutMs });
+  if (name.state === 'failed') return [name, ...untested(api)];
+  const transport = target.connection(userAgent);
+  const outcome = await askNeutrally(api === 'v3' ? v3 : v2, transport, held.sign, { clock, timeoutMs });
   transport.close();
   if ('reason' in outcome) {
     const other = judgeOtherAnswer(outcome.reason, target.setting);
-    return [name, ...(other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)])];
+    const failed = other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)];
+    return [name, ...failed, ...untested(api)];
   }
   return [
     name,
@@ -75,15 +88,18 @@ async function checkApi(
   ];
 }
 
+/** What only an answer can tell. */
+function untested(api: 'v2' | 'v3'): readonly CheckResult[] {
+  const kinds = ['credentials', ...(api === 'v3' ? (['privileges'] as const) : []), 'clock'] as const;
+  return kinds.map((kind) => ({ kind, check: kind, state: 'note', found: 'not tested, without an answer' }));
+}
+
 /** Connects without a request. */
 async function checkConnection(
   { config: { constantContact } }: Loaded,
   target: Target,
   { userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { timeoutMs, maxResponseBytes } = constantContact;
-  const transport = new Transport({ baseUrl: target.url.origin, userAgent, maxResponseBytes });
-  const reason = await failureOfConnecting(transport, AbortSignal.timeout(timeoutMs));
-  transport.close();
+  const reason = await failureOfConnecting(target, userAgent, AbortSignal.timeout(constantContact.timeoutMs));
   return reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)];
 }
