@@ -57,7 +57,7 @@ export class Messages {
 
   /**
    * Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. A connection that is still being
-   * made has time limits of its own; ioredis would give it up for good.
+   * made has separate time limits, and ioredis would give it up for good.
    */
   tellUnheard(): void {
     this.#events.lost(this.#why);
