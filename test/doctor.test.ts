@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { type CheckResult, lineOf } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
+import { lacksScope } from '../src/doctor/credentials.ts';
 import { examine } from '../src/doctor/doctor.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -362,6 +363,15 @@ describe('the program', () => {
     expect(await spawnMain({ PORT: 'x' }, ['--check-config', '--connect']).exited).toBe(78);
     expect(await spawnMain({}, ['--connect']).exited).toBe(64);
   });
+});
+
+test('a token that names its scopes must have campaign_data among them', () => {
+  const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  expect(lacksScope(jwt({ scp: ['offline_access', 'campaign_data'] }))).toBe(false);
+  expect(lacksScope(jwt({ scope: 'offline_access campaign_data' }))).toBe(false);
+  expect(lacksScope(jwt({ scp: ['contact_data'] }))).toBe(true);
+  for (const silent of ['', 'opaque', 'a.b.c', jwt({}), jwt({ scp: 'campaign_data' })])
+    expect(lacksScope(silent)).toBe(false);
 });
 
 test('an answer without a date says nothing about the clock', () => {

@@ -2,7 +2,9 @@
  * The credentials of the neutral call, and what its answer says about them. Never refreshes a token: a refresh token may work
  * only once.
  */
+import { z } from 'zod';
 import type { Loaded } from '../config/load.ts';
+import { parseJson } from '../model/json.ts';
 import type { UpstreamRequest } from '../upstream/adapter.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import type { StoredTokens } from '../upstream/oauth/stored-tokens.ts';
@@ -18,6 +20,8 @@ export interface HeldCredentials {
   readonly secrets: readonly string[];
   /** Why no answer can say that they are good. */
   readonly unusable: CheckResult | undefined;
+  /** Whether the access token says that it is for something else than campaigns. */
+  readonly lacksScope: boolean;
 }
 
 export function heldCredentials(loaded: Loaded, nowMs: number): HeldCredentials {
@@ -27,7 +31,7 @@ export function heldCredentials(loaded: Loaded, nowMs: number): HeldCredentials 
     apiKey: () => secrets.apiKey?.value ?? '',
     accessToken: () => secrets.accessToken?.value,
   });
-  return { sign: (request) => credentials.sign(request).request, secrets: [], unusable: undefined };
+  return { sign: (request) => credentials.sign(request).request, secrets: [], unusable: undefined, lacksScope: false };
 }
 
 function storedTokens({ config, secrets }: Loaded): StoredTokens | undefined {
@@ -48,7 +52,21 @@ function ofTokens(stored: StoredTokens | undefined, nowMs: number): HeldCredenti
     sign: (request) => (token === '' ? request : sign(request).request),
     secrets: [token, stored?.refreshToken ?? '', stored?.replaced ?? ''].filter((value) => value !== ''),
     unusable: unusable(stored, nowMs),
+    lacksScope: lacksScope(token),
   };
+}
+
+/** The scope of every call but the neutral one, which needs none (vendor's documentation). */
+const scope = 'campaign_data';
+/** The scopes in a JWT (RFC 7519): `scp` where Okta made it, `scope` by RFC 8693 §4.2. */
+const claims = z.object({ scp: z.array(z.string()).optional(), scope: z.string().optional() });
+
+/** False for a token that says nothing of its scopes: how the vendor's tokens are made is not documented. */
+export function lacksScope(token: string): boolean {
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
+  const { data } = claims.safeParse(jsonOrNothing(payload));
+  const scopes = data?.scp ?? data?.scope?.split(' ');
+  return scopes !== undefined && !scopes.includes(scope);
 }
 
 const renewed = 'the start gets one with the refresh token, which is not tried here: it may work only once';
@@ -63,6 +81,11 @@ function unusable(stored: StoredTokens | undefined, nowMs: number): CheckResult 
   return { ...about, state: 'warning', found: `the access token expired ${inWords(agoMs)} ago`, remedy: renewed };
 }
 
+const withoutScope = {
+  found: `the access token lacks the scope ${scope}`,
+  remedy: 'let the application have that scope, and run `npm run authorize`',
+};
+
 const refusedRemedies = {
   v2: 'replace CONSTANT_CONTACT_API_KEY or CONSTANT_CONTACT_ACCESS_TOKEN',
   v3: 'the start renews the access token; if that is refused too, run `npm run authorize`',
@@ -72,7 +95,7 @@ const refusedRemedies = {
 export function judgeCredentials(
   { reply, finding }: Answered,
   api: 'v2' | 'v3',
-  expected: CheckResult | undefined,
+  { unusable: expected, lacksScope }: Pick<HeldCredentials, 'unusable' | 'lacksScope'>,
 ): readonly CheckResult[] {
   const credentials = { kind: 'credentials', check: 'credentials' } as const;
   const privileges = { kind: 'privileges', check: 'privileges' } as const;
@@ -80,6 +103,7 @@ export function judgeCredentials(
     api === 'v3' ? [{ ...privileges, ...result }] : [];
   const accepted: CheckResult = { ...credentials, state: 'ok', found: 'accepted by Constant Contact' };
   if (finding === 'answered' && reply.status === 200) {
+    if (lacksScope) return [accepted, ...ofPrivileges({ state: 'failed', ...withoutScope })];
     return [accepted, ...ofPrivileges({ state: 'ok', found: 'the user may read reports' })];
   }
   if (finding === 'unprivileged') {
@@ -93,4 +117,12 @@ export function judgeCredentials(
   const byFirewall = reply.status === 403 ? ', or see whether a firewall between refuses the call' : '';
   const remedy = `${refusedRemedies[api]}${byFirewall}`;
   return [{ ...credentials, state: 'failed', found: `refused (HTTP ${reply.status})`, remedy }, ...untested];
+}
+
+function jsonOrNothing(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -83,7 +83,7 @@ async function checkApi(
     name,
     ...judgeConnected(target),
     judgeAnswer(outcome, target.setting),
-    ...judgeCredentials(outcome, api, held.unusable),
+    ...judgeCredentials(outcome, api, held),
     judgeClock(outcome.time),
   ];
 }
