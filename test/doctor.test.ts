@@ -13,8 +13,8 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { type CheckResult, lineOf } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
-import { lacksScope } from '../src/doctor/credentials.ts';
 import { examine } from '../src/doctor/doctor.ts';
+import { lacksScope } from '../src/doctor/token-scope.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
@@ -149,6 +149,16 @@ describe('with v3, beside a live Sendgate', () => {
     const { exitCode, troubles } = await consult(env);
     expect([exitCode, troubles]).toEqual([14, [expect.stringMatching(/^failed +credentials: .*npm run authorize/)]]);
   });
+});
+
+test('with v3, finds a token file of another application, of which a start could not live', async () => {
+  const file = join(folder, 'others.json');
+  const tokens = { clientId: 'another-5ecret', refreshToken: 'others-5ecret-1', accessToken: 'others-5ecret-2' };
+  writeFileSync(file, JSON.stringify({ ...tokens, issuedAt: Date.now(), expiresAt: Date.now() + 60_000 }));
+  secrets.push(...Object.values(tokens));
+  const env = { ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file, CONSTANT_CONTACT_REFRESH_TOKEN: '' };
+  const { exitCode, troubles } = await consult(env);
+  expect([exitCode, troubles]).toEqual([14, [expect.stringMatching(/^failed +credentials: .*npm run authorize/)]]);
 });
 
 test('with v3 and no token stored yet, makes the call without one and spends no refresh token', async () => {

@@ -2,9 +2,7 @@
  * The credentials of the neutral call, and what its answer says about them. Never refreshes a token: a refresh token may work
  * only once.
  */
-import { z } from 'zod';
 import type { Loaded } from '../config/load.ts';
-import { parseJson } from '../model/json.ts';
 import type { UpstreamRequest } from '../upstream/adapter.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import type { StoredTokens } from '../upstream/oauth/stored-tokens.ts';
@@ -12,6 +10,7 @@ import { TokenStore } from '../upstream/oauth/token-store.ts';
 import type { CheckResult } from './check-result.ts';
 import { inWords } from './clock-difference.ts';
 import type { Answered } from './neutral-answer.ts';
+import { lacksScope, neededScope } from './token-scope.ts';
 
 export interface HeldCredentials {
   /** Adds the credentials to a request. */
@@ -26,7 +25,7 @@ export interface HeldCredentials {
 
 export function heldCredentials(loaded: Loaded, nowMs: number): HeldCredentials {
   const { config, secrets } = loaded;
-  if (config.constantContact.api === 'v3') return ofTokens(storedTokens(loaded), nowMs);
+  if (config.constantContact.api === 'v3') return ofTokens(storedTokens(loaded), loaded, nowMs);
   const credentials = apiKeyCredentials({
     apiKey: () => secrets.apiKey?.value ?? '',
     accessToken: () => secrets.accessToken?.value,
@@ -45,44 +44,36 @@ function storedTokens({ config, secrets }: Loaded): StoredTokens | undefined {
   return store.read();
 }
 
-function ofTokens(stored: StoredTokens | undefined, nowMs: number): HeldCredentials {
+function ofTokens(stored: StoredTokens | undefined, loaded: Loaded, nowMs: number): HeldCredentials {
   const token = stored?.accessToken ?? '';
   const { sign } = bearerCredentials({ current: () => token, ready: () => undefined, refused: () => {} });
   return {
     sign: (request) => (token === '' ? request : sign(request).request),
     secrets: [token, stored?.refreshToken ?? '', stored?.replaced ?? ''].filter((value) => value !== ''),
-    unusable: unusable(stored, nowMs),
+    unusable: unusable(stored, loaded, nowMs),
     lacksScope: lacksScope(token),
   };
 }
 
-/** The scope of every call but the neutral one, which needs none (vendor's documentation). */
-const scope = 'campaign_data';
-/** The scopes in a JWT (RFC 7519): `scp` where Okta made it, `scope` by RFC 8693 §4.2. */
-const claims = z.object({ scp: z.array(z.string()).optional(), scope: z.string().optional() });
-
-/** False for a token that says nothing of its scopes: how the vendor's tokens are made is not documented. */
-export function lacksScope(token: string): boolean {
-  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
-  const { data } = claims.safeParse(jsonOrNothing(payload));
-  const scopes = data?.scp ?? data?.scope?.split(' ');
-  return scopes !== undefined && !scopes.includes(scope);
-}
-
-const renewed = 'the start gets one with the refresh token, which is not tried here: it may work only once';
-
-function unusable(stored: StoredTokens | undefined, nowMs: number): CheckResult | undefined {
+/** Why the stored token cannot be accepted, and what the next start does. */
+function unusable(stored: StoredTokens | undefined, { secrets }: Loaded, nowMs: number): CheckResult | undefined {
   const about = { kind: 'credentials', check: 'credentials' } as const;
+  if (!stored && !secrets.refreshToken) {
+    const found = 'the token file has no tokens of this application';
+    if (!secrets.redisUrl) return { ...about, state: 'failed', found, remedy: 'run `npm run authorize`' };
+    return { ...about, state: 'note', found, remedy: 'the start takes those of another instance from Redis' };
+  }
+  const remedy = 'the start gets one with the refresh token, which is not tried here: it may work only once';
   if (!stored || stored.accessToken === '') {
-    return { ...about, state: 'note', found: 'no access token is stored yet', remedy: renewed };
+    return { ...about, state: 'note', found: 'no access token is stored yet', remedy };
   }
   const agoMs = nowMs - stored.expiresAt;
   if (agoMs < 0) return undefined;
-  return { ...about, state: 'warning', found: `the access token expired ${inWords(agoMs)} ago`, remedy: renewed };
+  return { ...about, state: 'warning', found: `the access token expired ${inWords(agoMs)} ago`, remedy };
 }
 
 const withoutScope = {
-  found: `the access token lacks the scope ${scope}`,
+  found: `the access token lacks the scope ${neededScope}`,
   remedy: 'let the application have that scope, and run `npm run authorize`',
 };
 
@@ -117,12 +108,4 @@ export function judgeCredentials(
   const byFirewall = reply.status === 403 ? ', or see whether a firewall between refuses the call' : '';
   const remedy = `${refusedRemedies[api]}${byFirewall}`;
   return [{ ...credentials, state: 'failed', found: `refused (HTTP ${reply.status})`, remedy }, ...untested];
-}
-
-function jsonOrNothing(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
 }
