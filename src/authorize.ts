@@ -7,6 +7,7 @@ import yoctoSpinner from 'yocto-spinner';
 import { systemClock } from './clock.ts';
 import { ConfigError } from './config/config-error.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
+import { proxyFor } from './config/outbound-proxy.ts';
 import { baseUrls } from './config/sections/constant-contact.ts';
 import { Authorization } from './upstream/oauth/authorization.ts';
 import { TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
@@ -36,7 +37,7 @@ function load(): Loaded {
   }
 }
 
-const { config, secrets } = load();
+const { config, secrets, proxies } = load();
 const { constantContact } = config;
 const { tokenUrl, tokenFile } = constantContact.oauth;
 const { timeoutMs, maxResponseBytes } = constantContact;
@@ -48,9 +49,14 @@ try {
 }
 
 const clientId = secrets.clientId?.value ?? '';
-const client = { tokenUrl, clientId, clientSecret: secrets.clientSecret?.value, userAgent, timeoutMs };
+const client = {
+  ...{ tokenUrl, clientId, clientSecret: secrets.clientSecret?.value, userAgent, timeoutMs },
+  proxy: proxyFor(tokenUrl, proxies),
+};
 const endpoint = new TokenEndpoint(client);
-const transport = new Transport({ baseUrl: constantContact.baseUrl || baseUrls.v3, userAgent, maxResponseBytes });
+const baseUrl = constantContact.baseUrl || baseUrls.v3;
+const proxy = proxyFor(baseUrl, proxies);
+const transport = new Transport({ baseUrl, userAgent, timeoutMs, maxResponseBytes, proxy });
 const authorization = new Authorization({
   ...{ client, endpoint, transport, tokenFile, clock: systemClock },
   configured: secrets.refreshToken?.value,

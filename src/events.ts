@@ -44,6 +44,11 @@ export interface EventFields {
   /** One attempt to refresh the access token, successful or not. */
   'token.refresh_tried': { readonly outcome: string };
 
+  'outbound_proxy.used': { readonly proxy: string; readonly servers: readonly string[] };
+  /** @property code what failed between Sendgate and the proxy, such as PROXY_407 (its status) or PROXY_ECONNREFUSED */
+  'outbound_proxy.failed': { readonly proxy: string; readonly code: string };
+  'outbound_proxy.recovered': { readonly proxy: string };
+
   'upstream.call_failed': CallFields;
   /** One call, successful or not. */
   'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'>;
@@ -112,6 +117,8 @@ interface CallFields {
   readonly seconds: number;
   /** Node's code of a connection failure. */
   readonly code?: string;
+  /** Host and port of the proxy that did not connect. */
+  readonly proxy?: string | undefined;
   /** Constant Contact's support looks the call up by it. */
   readonly upstreamRequestId?: string | undefined;
 }

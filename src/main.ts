@@ -50,7 +50,10 @@ async function serve(loaded: Loaded): Promise<void> {
   const exit = (code: number) => void exitAfter(destination, code);
 
   const die = (error: unknown) => {
-    const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
+    const secrets = service?.secretValues() ?? [
+      ...Object.values(loaded.secrets).map(({ value }) => value),
+      ...loaded.proxies.secrets,
+    ];
     const isBindFailure = error instanceof BindFailure;
     const stack = error instanceof Error && !isBindFailure ? error.stack : undefined;
     writeToStderr(`sendgate: ${redact(stack ?? String(isBindFailure ? error.message : error), secrets)}\n`);

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -104,7 +104,7 @@ test('with v2, all is well: one call, no trouble, exit code 0', async () => {
     ['/v2/emailmarketing/campaigns', '1'],
   ]);
   expect(results.map(({ kind }) => kind)).toEqual([
-    ...['configuration', 'network', 'network', 'tls', 'answer', 'credentials', 'clock', 'ports', 'ports'],
+    ...['configuration', 'proxy', 'network', 'network', 'tls', 'answer', 'credentials', 'clock', 'ports', 'ports'],
   ]);
 });
 
@@ -254,6 +254,67 @@ describe('finds', () => {
     );
     expect(troubles).toHaveLength(3);
     expect(exitCode).toBe(14);
+  });
+});
+
+describe('through a proxy, the doctor', () => {
+  const password = 'proxy-5ecret+/Xy7';
+  const host = 'api.sendgate.invalid';
+  let connects: string[];
+
+  /** @param answer what a proxy that refuses says; undefined for one that opens a tunnel to `to` */
+  async function consultThrough(answer: string | undefined, to?: number, env: Environment = {}) {
+    connects = [];
+    secrets.push(password, Buffer.from(`user:${password}`).toString('base64'));
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (data) => {
+        connects.push(data.toString().split('\r\n')[0] ?? '');
+        if (answer !== undefined)
+          return void socket.end(`HTTP/1.1 ${answer}\r\nX-Quoted: ${data.toString('base64')}\r\n\r\n`);
+        if (to === undefined) return;
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        const tunnel = connect(to, '127.0.0.1');
+        tunnel.on('error', () => socket.destroy());
+        socket.pipe(tunnel).pipe(socket);
+      });
+    }).listen(0, '127.0.0.1');
+    ending.push(() => void proxy.close());
+    await until(() => proxy.listening, 'it listens');
+    const { port } = proxy.address() as AddressInfo;
+    const HTTPS_PROXY = `http://user:${encodeURIComponent(password)}@127.0.0.1:${port}`;
+    return { port, ...(await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY, ...env }))) };
+  }
+
+  test.each([
+    ['407 Proxy Authentication Required', '407', 'user'],
+    ['403 Filtered', '403', 'pass this host'],
+    ['502 Bad Gateway', '502', 'pass this host'],
+  ])('names one that refuses with %s, and not as refused credentials', async (answer, status, remedy) => {
+    const { exitCode, troubles, port } = await consultThrough(answer);
+    const said = new RegExp(`^failed +proxy to Constant Contact: 127.0.0.1:${port} .*${status}.*${remedy}`);
+    expect([exitCode, troubles]).toEqual([10, [expect.stringMatching(said)]]);
+    expect(connects).toEqual([`CONNECT ${host}:443 HTTP/1.1`]);
+  });
+
+  test('names one that cannot be reached, and one that hangs', async () => {
+    const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
+    const away = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY }));
+    expect([away.exitCode, away.troubles]).toEqual([10, [expect.stringMatching(/ECONNREFUSED.*HTTPS_PROXY/)]]);
+    const hangs = await consultThrough(undefined, undefined, { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300' });
+    expect([hangs.exitCode, hangs.troubles]).toEqual([10, [expect.stringContaining('TIMEOUT')]]);
+  });
+
+  test('looks behind one that works: the name is not resolved here, and TLS is with the host', async () => {
+    const { exitCode, troubles, of, port } = await consultThrough(undefined, Number(new URL(sandbox.url).port));
+    expect([exitCode, troubles]).toEqual([12, [expect.stringMatching(/^failed +TLS to Constant Contact/)]]);
+    expect(of('proxy')).toMatchObject([{ state: 'note', found: expect.stringContaining(`127.0.0.1:${port} is used`) }]);
+  });
+
+  test('says of NO_PROXY that it is in force', async () => {
+    const { exitCode, of } = await consultThrough('403 Filtered', undefined, { NO_PROXY: '.invalid' });
+    expect([exitCode, of('proxy')]).toMatchObject([11, [{ found: expect.stringContaining('NO_PROXY') }]]);
+    expect(connects).toEqual([]);
   });
 });
 

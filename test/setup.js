@@ -13,6 +13,7 @@ const needed = {
   'redis-server': 'redis-server',
   promtool: 'prometheus',
   openssl: 'openssl',
+  tinyproxy: 'tinyproxy-bin',
 };
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));

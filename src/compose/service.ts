@@ -28,11 +28,11 @@ export interface ServiceParts {
 
 /** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
 export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
-  const { config, secrets: sources, warnings } = loaded;
+  const { config, proxies, warnings } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
-  const secrets = buildSecrets(sources, readFile, emit);
+  const secrets = buildSecrets(loaded, readFile, emit);
   const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
   for (const warning of warnings) emit('config.warning', { warning });
   warnOfMissingToken(config, secrets, emit);
@@ -40,7 +40,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
 
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),

@@ -15,16 +15,22 @@ export class Secrets {
   readonly #readFile: (path: string) => string;
   readonly #onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void;
   readonly #sources: Map<SecretName, SecretSource>;
+  readonly #fixed: readonly string[];
   #former: readonly string[] = [];
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use */
+  /**
+   * @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use
+   * @param fixed further values to redact, for as long as the process runs
+   */
   constructor(
     sources: SecretSources,
     readFile: (path: string) => string,
     onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void,
+    fixed: readonly string[] = [],
   ) {
+    this.#fixed = fixed;
     this.#readFile = readFile;
     this.#onChange = onChange;
     this.#sources = new Map(Object.entries(sources) as [SecretName, SecretSource][]);
@@ -47,7 +53,7 @@ export class Secrets {
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
     const present = [...this.#sources].flatMap(([name, { value }]) => redactedValues(name, value));
-    this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
+    this.#values = [...new Set([...present, ...this.#fixed, ...this.#former])].filter((value) => value !== '');
   }
 
   /** Rereads all files. */

@@ -4,12 +4,21 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { nameOf, type OutboundProxies } from '../config/outbound-proxy.ts';
 import type { CheckResult } from './check-result.ts';
 import type { Target } from './target.ts';
 
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
-/** Resolves the name of a target as a call does. */
+/** Which proxy is on the way to a target. */
+export function nameProxy({ name, proxy }: Target, { proxy: any }: OutboundProxies): CheckResult {
+  const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'note' } as const;
+  if (proxy) return { ...about, found: `${nameOf(proxy)} is used, and resolves the name` };
+  const found = any ? `none, by NO_PROXY or since the host is loopback (${nameOf(any)} is for others)` : 'none';
+  return { ...about, found };
+}
+
+/** Resolves the name of a target as a direct call does; a proxy resolves it itself. */
 export async function checkName(target: Target): Promise<CheckResult> {
   const host = hostOf(target);
   const about = { kind: 'network', check: `name of ${target.name}` } as const;
@@ -63,16 +72,18 @@ export function judgeFailure(target: Target, reason: string): CheckResult {
 }
 
 /** @param reason the proxy's status, or why there is no connection to it */
-function judgeProxyFailure({ name }: Target, reason: string): CheckResult {
+function judgeProxyFailure({ name, proxy }: Target, reason: string): CheckResult {
   const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'failed' } as const;
-  if (reason === '407') {
+  const it = proxy ? nameOf(proxy) : 'it';
+  // Tinyproxy answers 401 to wrong credentials, 407 to none.
+  if (reason === '401' || reason === '407') {
     const remedy = 'put a user and a password into the URL of the proxy (HTTPS_PROXY), percent-encoded';
-    return { ...about, found: 'it requires credentials, or others (HTTP 407)', remedy };
+    return { ...about, found: `${it} requires credentials, or others (HTTP ${reason})`, remedy };
   }
   if (/^\d+$/.test(reason)) {
-    return { ...about, found: `it refuses (HTTP ${reason})`, remedy: 'let the proxy pass this host' };
+    return { ...about, found: `${it} refuses (HTTP ${reason})`, remedy: 'let the proxy pass this host' };
   }
-  return { ...about, found: `it cannot be used (${reason})`, remedy: 'correct HTTPS_PROXY, or NO_PROXY' };
+  return { ...about, found: `${it} cannot be used (${reason})`, remedy: 'correct HTTPS_PROXY, or NO_PROXY' };
 }
 
 const blocked = ({ setting }: Target) =>

@@ -11,7 +11,7 @@ import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { type CheckResult, exitCodeOf } from './check-result.ts';
 import { judgeClock } from './clock-difference.ts';
-import { checkName, judgeConnected, judgeFailure } from './connection.ts';
+import { checkName, judgeConnected, judgeFailure, nameProxy } from './connection.ts';
 import { type HeldCredentials, heldCredentials, judgeCredentials } from './credentials.ts';
 import { checkFiles } from './files.ts';
 import { askNeutrally, judgeAnswer, judgeOtherAnswer } from './neutral-answer.ts';
@@ -56,31 +56,31 @@ function checkConfiguration({ config, warnings }: Loaded): readonly CheckResult[
   return [valid, ...warnings.map((found): CheckResult => ({ ...about, state: 'warning', found }))];
 }
 
-function configuredSecrets({ secrets }: Loaded): readonly string[] {
+function configuredSecrets({ secrets, proxies }: Loaded): readonly string[] {
   const sources = Object.entries(secrets) as [SecretName, SecretSource][];
-  return sources.flatMap(([name, { value }]) => redactedValues(name, value));
+  return [...proxies.secrets, ...sources.flatMap(([name, { value }]) => redactedValues(name, value))];
 }
 
 /** Makes the call. */
 async function checkApi(
-  { config: { constantContact } }: Loaded,
+  { config: { constantContact }, proxies }: Loaded,
   target: Target,
   held: HeldCredentials,
   { clock, userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
   const { api, timeoutMs } = constantContact;
-  const name = await checkName(target);
-  if (name.state === 'failed') return [name, ...untested(api)];
+  const way = [nameProxy(target, proxies), ...(target.proxy ? [] : [await checkName(target)])];
+  if (way.some(({ state }) => state === 'failed')) return [...way, ...untested(api)];
   const transport = target.connection(userAgent);
   const outcome = await askNeutrally(api === 'v3' ? v3 : v2, transport, held.sign, { clock, timeoutMs });
   transport.close();
   if ('reason' in outcome) {
     const other = judgeOtherAnswer(outcome.reason, target.setting);
     const failed = other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)];
-    return [name, ...failed, ...untested(api)];
+    return [...way, ...failed, ...untested(api)];
   }
   return [
-    name,
+    ...way,
     ...judgeConnected(target),
     judgeAnswer(outcome, target.setting),
     ...judgeCredentials(outcome, api, held),

@@ -2,6 +2,7 @@
  * The servers that Sendgate calls, and connections to them as a call makes them.
  */
 import type { Loaded } from '../config/load.ts';
+import { type OutboundProxy, proxyFor } from '../config/outbound-proxy.ts';
 import { baseUrls } from '../config/sections/constant-contact.ts';
 import { Problem } from '../problems.ts';
 import { ConnectionFailure, Transport } from '../upstream/transport.ts';
@@ -12,6 +13,8 @@ export interface Target {
   readonly url: URL;
   /** The setting that it comes from, with its variable or the line of its file. */
   readonly setting: string;
+  /** The proxy on the way there; undefined to connect directly. */
+  readonly proxy: OutboundProxy | undefined;
   connection(userAgent: string): Transport;
 }
 
@@ -30,12 +33,13 @@ export function targetsOf(loaded: Loaded): Targets {
   };
 }
 
-function target({ config, where }: Loaded, name: string, address: string, path: string): Target {
-  const { maxResponseBytes } = config.constantContact;
+function target({ config, proxies, where }: Loaded, name: string, address: string, path: string): Target {
+  const { timeoutMs, maxResponseBytes } = config.constantContact;
   const url = new URL(address);
+  const proxy = proxyFor(address, proxies);
   return {
-    ...{ name, url, setting: where(path) },
-    connection: (userAgent) => new Transport({ baseUrl: url.origin, userAgent, maxResponseBytes }),
+    ...{ name, url, proxy, setting: where(path) },
+    connection: (userAgent) => new Transport({ baseUrl: url.origin, userAgent, timeoutMs, maxResponseBytes, proxy }),
   };
 }
 
@@ -46,13 +50,17 @@ export async function failureOfConnecting(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const transport = connection(userAgent);
+  // Ends a tunnel that is being opened, too.
+  const close = () => transport.close();
+  signal.addEventListener('abort', close);
   try {
     await transport.connect(signal);
     return undefined;
   } catch (error) {
     return reasonOf(error);
   } finally {
-    transport.close();
+    signal.removeEventListener('abort', close);
+    close();
   }
 }
 

@@ -18,6 +18,8 @@ import { ConnectionFailure, type Transport } from './transport.ts';
 interface Failure {
   /** Node's error code of a connection failure. */
   readonly code?: string;
+  /** Host and port of the proxy that did not connect. */
+  readonly proxy?: string | undefined;
   /** Constant Contact's support can find the call by this id. */
   readonly upstreamRequestId?: string | undefined;
 }
@@ -108,8 +110,8 @@ async function send<T>(
   } catch (error) {
     if (error instanceof Problem) return { outcome: { problem: error, again: 'never' }, about: { upstreamRequestId } };
     if (!(error instanceof ConnectionFailure)) throw error;
-    const problem = new Problem('upstream-failed', { reason: 'connection' });
-    return { outcome: { problem, again: 'retry' }, about: { code: error.code } };
+    const { code, proxy } = error;
+    return { outcome: meaningOfFailure(error), about: { code, proxy } };
   }
 }
 
@@ -118,6 +120,14 @@ const reasonOf = ({ problem }: ErrorMeaning) => problem.reason ?? problem.code;
 /** Whether `Retry-After` is honoured: only for a limit or an unavailable service. */
 function mayAskToWait({ status }: Reply, { problem }: ErrorMeaning): boolean {
   return status === 429 || status === 503 || isLimit(findingOf(problem));
+}
+
+/** A proxy that refuses to connect will refuse again; one that cannot connect may do so in a moment. */
+function meaningOfFailure({ code, proxy }: ConnectionFailure): ErrorMeaning {
+  if (proxy === undefined) return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry' };
+  const isLate = code === 'PROXY_TIMEOUT';
+  const problem = new Problem(isLate ? 'upstream-timeout' : 'upstream-failed', { reason: 'proxy' });
+  return { problem, again: isLate || /^PROXY_4\d\d$/.test(code) ? 'never' : 'retry' };
 }
 
 /** Headers with the ids that Constant Contact's support asks for. A value that does not look like an id is dropped. */
