@@ -5,7 +5,7 @@ import type { Loaded } from '../config/load.ts';
 import type { CheckResult } from './check-result.ts';
 import { judgeFailure } from './connection.ts';
 import { checkFiles } from './files.ts';
-import { failureOfConnecting, targetsOf } from './target.ts';
+import { failureOfConnecting, type Target, targetsOf } from './target.ts';
 
 interface Parts {
   readonly userAgent: string;
@@ -22,12 +22,16 @@ export async function checkAtStart(loaded: Loaded, { userAgent, signal, onTroubl
   };
   checkFiles(loaded).forEach(tell);
   const { timeoutMs } = loaded.config.constantContact;
-  const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const { api, tokens } = targetsOf(loaded);
-  for (const target of tokens ? [api, tokens] : [api]) {
-    const reason = await failureOfConnecting(target, userAgent, ended);
+  const connect = async (target: Target) => {
+    const reason = await failureOfConnecting(
+      target,
+      userAgent,
+      AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    );
     if (reason !== undefined) tell(judgeFailure(target, reason));
-  }
+  };
+  const { api, tokens } = targetsOf(loaded);
+  await Promise.all([connect(api), tokens && connect(tokens)]);
 }
 
 export const isTrouble = ({ state }: CheckResult) => state === 'warning' || state === 'failed';

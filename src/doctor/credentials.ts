@@ -103,8 +103,8 @@ export function judgeCredentials(
     return [accepted, ...ofPrivileges({ state: 'failed', found, remedy })];
   }
   const untested = ofPrivileges({ state: 'note', found: 'not tested' });
+  if (expected && (finding !== 'refused' || reply.status === 401)) return [expected, ...untested];
   if (finding !== 'refused') return [{ ...credentials, state: 'note', found: 'not tested' }, ...untested];
-  if (expected && reply.status === 401) return [expected, ...untested];
   const byFirewall = reply.status === 403 ? ', or see whether a firewall between refuses the call' : '';
   const remedy = `${refusedRemedies[api]}${byFirewall}`;
   return [{ ...credentials, state: 'failed', found: `refused (HTTP ${reply.status})`, remedy }, ...untested];

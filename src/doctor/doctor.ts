@@ -70,14 +70,14 @@ async function checkApi(
 ): Promise<readonly CheckResult[]> {
   const { api, timeoutMs } = constantContact;
   const way = [nameProxy(target, proxies), ...(target.proxy ? [] : [await checkName(target)])];
-  if (way.some(({ state }) => state === 'failed')) return [...way, ...untested(api)];
+  if (way.some(({ state }) => state === 'failed')) return [...way, ...untested(api, held)];
   const transport = target.connection(userAgent);
   const outcome = await askNeutrally(api === 'v3' ? v3 : v2, transport, held.sign, { clock, timeoutMs });
   transport.close();
   if ('reason' in outcome) {
     const other = judgeOtherAnswer(outcome.reason, target.setting);
     const failed = other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)];
-    return [...way, ...failed, ...untested(api)];
+    return [...way, ...failed, ...untested(api, held)];
   }
   return [
     ...way,
@@ -89,17 +89,22 @@ async function checkApi(
 }
 
 /** What only an answer can tell. */
-function untested(api: 'v2' | 'v3'): readonly CheckResult[] {
-  const kinds = ['credentials', ...(api === 'v3' ? (['privileges'] as const) : []), 'clock'] as const;
-  return kinds.map((kind) => ({ kind, check: kind, state: 'note', found: 'not tested, without an answer' }));
+function untested(api: 'v2' | 'v3', { unusable }: HeldCredentials): readonly CheckResult[] {
+  const missing = (kind: 'credentials' | 'privileges' | 'clock'): CheckResult => ({
+    ...{ kind, check: kind, state: 'note', found: 'not tested, without an answer' },
+  });
+  return [unusable ?? missing('credentials'), ...(api === 'v3' ? [missing('privileges')] : []), missing('clock')];
 }
 
 /** Connects without a request. */
 async function checkConnection(
-  { config: { constantContact } }: Loaded,
+  { config: { constantContact }, proxies }: Loaded,
   target: Target,
   { userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
   const reason = await failureOfConnecting(target, userAgent, AbortSignal.timeout(constantContact.timeoutMs));
-  return reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)];
+  return [
+    nameProxy(target, proxies),
+    ...(reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)]),
+  ];
 }
