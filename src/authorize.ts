@@ -30,7 +30,9 @@ function end(code: number, text: string): never {
 function load(): Loaded {
   try {
     const env = { ...process.env, CONSTANT_CONTACT_API: process.env['CONSTANT_CONTACT_API'] || 'v3' };
-    return loadConfig(env, (path) => readFileSync(path, 'utf8'), 'authorize');
+    const loaded = loadConfig(env, (path) => readFileSync(path, 'utf8'), 'authorize');
+    for (const warning of loaded.warnings) say(`warning: ${warning}`);
+    return loaded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return end(exConfig, error.message);
@@ -44,8 +46,9 @@ const { timeoutMs, maxResponseBytes } = constantContact;
 if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized this way: set CONSTANT_CONTACT_API=v3.');
 try {
   checkWritable(tokenFile);
-} catch {
-  end(exConfig, `The token file cannot be written: ${tokenFile}. See CONSTANT_CONTACT_TOKEN_FILE.`);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  end(exConfig, `The token file cannot be written (${code}): ${tokenFile}. See CONSTANT_CONTACT_TOKEN_FILE.`);
 }
 
 const clientId = secrets.clientId?.value ?? '';

@@ -15,10 +15,10 @@ export interface EventFields {
   /** @property warning names the variable, never its value */
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
-  'secret.unreadable': { readonly secret: string };
+  'secret.unreadable': { readonly secret: string; readonly reason: string };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
-  'encryption_keys.unreadable': { readonly file: string };
+  'encryption_keys.unreadable': { readonly file: string; readonly reason: string };
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };
@@ -51,7 +51,11 @@ export interface EventFields {
 
   'upstream.call_failed': CallFields;
   /** One call, successful or not. */
-  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'>;
+  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'> & {
+    /** The team that paid, or `(account)`. */
+    readonly team: string;
+    readonly waitedSeconds: number;
+  };
   'upstream.down': None;
   'upstream.up': None;
   'upstream.gone': { readonly api: Api; readonly guide: string | undefined };

@@ -14,6 +14,7 @@ const needed = {
   promtool: 'prometheus',
   openssl: 'openssl',
   tinyproxy: 'tinyproxy-bin',
+  'systemd-analyze': 'systemd',
 };
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));

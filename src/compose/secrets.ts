@@ -5,12 +5,12 @@
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { SecretName } from '../config/secret-names.ts';
-import { Secrets } from '../config/secrets.ts';
+import { type SecretChange, Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
 
 export function buildSecrets(loaded: Loaded, readFile: (path: string) => string, emit: Emit): Secrets {
-  const onChange = (secret: SecretName, outcome: 'replaced' | 'unreadable') => {
-    if (outcome === 'unreadable') emit('secret.unreadable', { secret });
+  const onChange = (secret: SecretName, change: SecretChange) => {
+    if (!change.isReplaced) emit('secret.unreadable', { secret, reason: change.reason });
     else if (secret === 'redisUrl') emit('secret.needs_restart', { secret });
     else emit('secret.replaced', { secret });
   };

@@ -9,7 +9,7 @@ import type { LogDestination } from '../observability/log-destination.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { buildCache } from './cache.ts';
 import { buildManagement } from './management.ts';
-import { buildHealth, buildLogs, buildMetrics, buildStatus } from './observability.ts';
+import { buildHealth, buildLogs, buildMetrics, buildStatus, buildUsage } from './observability.ts';
 import { buildProcesses } from './processes.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
@@ -58,11 +58,12 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination });
+  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination, version });
+  const usage = buildUsage({ clock, events, built, front });
   const health = buildHealth(built, front);
-  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
+  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
   return run(loaded, {
-    ...{ clock, emit, version, secrets, shared, built, front, management, health },
+    ...{ clock, emit, version, secrets, shared, built, front, usage, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });
 }

@@ -10,7 +10,7 @@ import type { Emit } from '../events.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import type { TeamShare } from '../quota/day-shares.ts';
+import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
@@ -59,6 +59,8 @@ interface Parts {
 export interface BuiltUpstream {
   readonly upstream: Upstream;
   readonly quota: Quota;
+  /** What survives a restart. */
+  readonly stateFile: StateFile;
   /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
@@ -110,8 +112,9 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
           }),
       transport,
       retryBudget: new RetryBudget(constantContact.retryPercent),
-      observe: (report, outcome, seconds, about) => {
-        emit('upstream.called', { report, outcome, seconds });
+      observe: ({ team, ...call }, about) => {
+        emit('upstream.called', { ...call, team: team || accountName });
+        const { report, outcome, seconds } = call;
         if (about.proxy !== undefined) proxyLog.failed(about.code ?? '');
         else if (outcome === 'ok') proxyLog.worked();
         if (outcome !== 'ok') emit('upstream.call_failed', { report, outcome, ...about, seconds });
@@ -121,7 +124,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
   const isTested = () => transport.isHere;
-  return { upstream, quota, tokens, gates, isTested, credentialsReplaced };
+  return { upstream, quota, stateFile, tokens, gates, isTested, credentialsReplaced };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

@@ -50,7 +50,7 @@ export function loadConfig(
   const proxies = readOutboundProxies(env, mistakes);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
-  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all);
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
   return { config, secrets, proxies, warnings, where };
 }
 

@@ -4,16 +4,19 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import type { SecretName } from './secret-names.ts';
 import type { SecretSource, SecretSources } from './secret-sources.ts';
-import { parseSecret, redactedValues } from './secret-value.ts';
+import { describeSecretFailure, parseSecret, redactedValues } from './secret-value.ts';
 
 /** Replaced values that stay redacted. */
 const maxFormer = 6;
 const pollMs = 1_000;
 
+/** A new value, or why the file cannot be used. */
+export type SecretChange = { readonly isReplaced: true } | { readonly isReplaced: false; readonly reason: string };
+
 /** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
-  readonly #onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void;
+  readonly #onChange: (name: SecretName, change: SecretChange) => void;
   readonly #sources: Map<SecretName, SecretSource>;
   readonly #fixed: readonly string[];
   #former: readonly string[] = [];
@@ -27,7 +30,7 @@ export class Secrets {
   constructor(
     sources: SecretSources,
     readFile: (path: string) => string,
-    onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void,
+    onChange: (name: SecretName, change: SecretChange) => void,
     fixed: readonly string[] = [],
   ) {
     this.#fixed = fixed;
@@ -65,9 +68,9 @@ export class Secrets {
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);
-        this.#onChange(name, 'replaced');
-      } catch {
-        this.#onChange(name, 'unreadable');
+        this.#onChange(name, { isReplaced: true });
+      } catch (error) {
+        this.#onChange(name, { isReplaced: false, reason: describeSecretFailure(file, error) });
       }
     }
   }

@@ -2,7 +2,7 @@
  * Checks that the configured addresses can be listened on, by listening for a moment.
  */
 import { createServer } from 'node:net';
-import { explainBindFailure } from '../config/bind-failure.ts';
+import { BindFailure, explainBindFailure } from '../config/bind-failure.ts';
 import type { Loaded } from '../config/load.ts';
 import type { CheckResult } from './check-result.ts';
 
@@ -19,8 +19,10 @@ async function checkPort(check: string, section: 'server' | 'management', loaded
     const remedy = `nothing if that is Sendgate; else set another ${loaded.where(`${section}.port`)}`;
     return { ...about, state: 'note', found: `${port} of ${host} is in use`, remedy };
   }
-  const explained = explainBindFailure(failure, section, loaded);
-  return { ...about, state: 'failed', found: explained instanceof Error ? explained.message : String(failure.code) };
+  const names = { host: loaded.where(`${section}.host`), port: loaded.where(`${section}.port`) };
+  const explained = explainBindFailure(failure, { host, port }, names);
+  const found = explained instanceof BindFailure ? explained.message : `${port} of ${host} (${failure.code})`;
+  return { ...about, state: 'failed', found };
 }
 
 function failureOfListening(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {

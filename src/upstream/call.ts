@@ -24,8 +24,19 @@ interface Failure {
   readonly upstreamRequestId?: string | undefined;
 }
 
-/** Called with a call's outcome: `ok` or the failure's reason, from a closed set. */
-export type CallObserver = (report: CallReport, outcome: string, seconds: number, about: Failure) => void;
+/** A call that was made. */
+export interface ObservedCall {
+  readonly report: CallReport;
+  /** The team that paid; empty for the account. */
+  readonly team: string;
+  /** `ok` or the failure's reason, from a closed set. */
+  readonly outcome: string;
+  readonly seconds: number;
+  /** How long it queued for its permit. */
+  readonly waitedSeconds: number;
+}
+
+export type CallObserver = (call: ObservedCall, about: Failure) => void;
 
 export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
 
@@ -59,7 +70,7 @@ export async function callWith<T>(
 ): Promise<CallOutcome<T>> {
   let isPage = false;
   try {
-    const outcome = await callOnce(parts, prepare(), options);
+    const outcome = await callOnce(permit, parts, prepare(), options);
     // Refusals and neutral calls return faster than pages.
     isPage = 'answer' in outcome && !options.isNeutral;
     return outcome;
@@ -68,7 +79,12 @@ export async function callWith<T>(
   }
 }
 
-async function callOnce<T>(parts: CallParts, question: Question<T>, options: CallOptions): Promise<CallOutcome<T>> {
+async function callOnce<T>(
+  { team, waitedSeconds }: Permit,
+  parts: CallParts,
+  question: Question<T>,
+  options: CallOptions,
+): Promise<CallOutcome<T>> {
   const { clock, observe } = parts;
   const { resendCount } = options;
   const started = clock.monotonic();
@@ -82,7 +98,8 @@ async function callOnce<T>(parts: CallParts, question: Question<T>, options: Cal
     if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
     return ended;
   });
-  observe(report, 'answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, about);
+  const seconds = (clock.monotonic() - started) / 1000;
+  observe({ report, team, outcome: 'answer' in outcome ? 'ok' : reasonOf(outcome), seconds, waitedSeconds }, about);
   return outcome;
 }
 
