@@ -473,17 +473,20 @@ describe('at start', () => {
     said += it.lines.join('');
   });
 
-  test('a connection is made and no call', async () => {
-    const connections: string[] = [];
-    const server = http.createServer((_, res) => res.end()).listen(0, '127.0.0.1');
-    server.on('connection', () => connections.push('connection'));
-    server.on('request', () => connections.push('request'));
-    ending.push(() => server.close());
+  test('a connection is made, on which nothing is sent', async () => {
+    const seen: string[] = [];
+    const server = createServer((socket) => {
+      seen.push('connected');
+      socket.on('error', () => {});
+      socket.on('data', (data) => seen.push(data.toString()));
+      socket.on('close', () => seen.push('closed'));
+    }).listen(0, '127.0.0.1');
+    ending.push(() => void server.close());
     await until(() => server.listening, 'it listens');
     const it = await start({ CONSTANT_CONTACT_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     ending.push(() => it.close());
-    await until(() => connections.length > 0, 'it connects');
-    expect(connections).toEqual(['connection']);
+    await until(() => seen.includes('closed'), 'the connection is over');
+    expect(seen).toEqual(['connected', 'closed']);
   });
 
   test('a clock an hour off is a warning with the first answer, and only then', async () => {
