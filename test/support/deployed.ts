@@ -21,7 +21,6 @@ export const secretFiles: Texts = {
   'api-key': 'an-api-key',
   'access-token': 'an-access-token',
   'client-id': 'a-client-id',
-  'refresh-token': 'a-refresh-token',
   'redis-url': 'redis://127.0.0.1:9',
   'encryption-keys': Buffer.alloc(32).toString('base64'),
 };
