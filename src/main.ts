@@ -44,13 +44,23 @@ function loadOrExit(): Loaded {
   }
 }
 
+/** For the flags that print: a service logs its warnings. */
+function loadAndWarn(): Loaded {
+  const loaded = loadOrExit();
+  for (const warning of loaded.warnings) writeToStderr(`warning: ${warning}\n`);
+  return loaded;
+}
+
 async function serve(loaded: Loaded): Promise<void> {
   const destination = logDestination();
   let service: Service | undefined;
   const exit = (code: number) => void exitAfter(destination, code);
 
   const die = (error: unknown) => {
-    const secrets = service?.secretValues() ?? Object.values(loaded.secrets).map(({ value }) => value);
+    const secrets = service?.secretValues() ?? [
+      ...Object.values(loaded.secrets).map(({ value }) => value),
+      ...loaded.proxies.secrets,
+    ];
     const isBindFailure = error instanceof BindFailure;
     const stack = error instanceof Error && !isBindFailure ? error.stack : undefined;
     writeToStderr(`sendgate: ${redact(stack ?? String(isBindFailure ? error.message : error), secrets)}\n`);
@@ -96,16 +106,10 @@ function parseFlags() {
   }
 }
 
-function checkConfig(): void {
-  const loaded = loadOrExit();
-  for (const warning of loaded.warnings) writeToStderr(`warning: ${warning}\n`);
-  process.stdout.write(`${JSON.stringify(effectiveConfig(loaded), null, 2)}\n`);
-}
-
 tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
 else if (flags.version) process.stdout.write(`${version}\n`);
-else if (flags.connect) await reportOnSurroundings(loadOrExit());
-else if (flags['check-config']) checkConfig();
+else if (flags.connect) await reportOnSurroundings(loadAndWarn());
+else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadAndWarn()), null, 2)}\n`);
 else await serve(loadOrExit());

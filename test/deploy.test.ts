@@ -137,12 +137,29 @@ describe('Prometheus and Grafana', () => {
     readonly title: string;
     readonly targets: readonly { readonly expr: string }[];
   }
+  interface Rule {
+    readonly alert?: string;
+    readonly record?: string;
+    readonly expr: string;
+    readonly annotations?: { readonly runbook?: string };
+  }
   const { panels } = JSON.parse(read('deploy/grafana/sendgate.json')) as { panels: readonly Panel[] };
   const { groups } = parse(read('deploy/prometheus/alerts.yml')) as {
-    groups: { rules: { alert: string; expr: string }[] }[];
+    groups: { rules: Rule[] }[];
   };
   const shown = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
-  const told = groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr] as const));
+  const rules = groups.flatMap((group) => group.rules);
+  const told = rules.map(({ alert, record = '', expr }) => [alert ?? record, expr] as const);
+
+  /** Checks the syntax of queries. */
+  function expectPromQl(queries: readonly string[]): void {
+    const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
+    const temporary = mkdtempSync(join(tmpdir(), 'sendgate-queries-'));
+    const file = join(temporary, 'rules.yml');
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'queries', rules }] }));
+    expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
+    rmSync(temporary, { recursive: true });
+  }
 
   test('alerts are valid, and fire when they should', () => {
     expect(promtool('check', 'rules', 'alerts.yml')).toContain(`${told.length} rules found`);
@@ -151,15 +168,37 @@ describe('Prometheus and Grafana', () => {
   });
 
   test("the dashboard's queries are valid PromQL", () => {
-    const rules = shown.map(([, expr], index) => ({
-      record: `panel:${index}`,
-      expr: expr.replaceAll('$__rate_interval', '1m'),
-    }));
-    const temporary = mkdtempSync(join(tmpdir(), 'sendgate-dashboard-'));
-    const file = join(temporary, 'rules.yml');
-    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
-    expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
-    rmSync(temporary, { recursive: true });
+    expectPromQl(shown.map(([, expr]) => expr.replaceAll('$__rate_interval', '1m')));
+  });
+
+  describe('docs/runbook.md', () => {
+    const runbook = read('docs/runbook.md');
+    const alerts = rules.flatMap(({ alert, annotations }) => (alert === undefined ? [] : [{ alert, annotations }]));
+    const section = (heading: string) => runbook.split(/^##+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+
+    test.each(alerts)('has an entry for $alert, to which its annotation links', ({ alert, annotations }) => {
+      expect(annotations?.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
+      const steps = [...section(alert).matchAll(/^- \*\*(.+?)\*\* \S/gm)].map(([, step]) => step);
+      expect(steps).toEqual(['What happened.', 'Look at.', 'Do.']);
+    });
+
+    test('has no entry for an alert that does not exist', () => {
+      const entries = [...runbook.matchAll(/^### (Sendgate\w+)$/gm)].map(([, name]) => name);
+      expect(entries.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+    });
+
+    test('has objectives that are recorded, and queries that are valid and use what is recorded or measured', () => {
+      const recorded = rules.flatMap(({ record }) => record ?? []);
+      const objectives = section('Objectives');
+      expect([...objectives.matchAll(/`(sendgate:[\w:]+)` \|$/gm)].map(([, name]) => name)).toEqual(recorded);
+      const queries = [...runbook.matchAll(/```promql\n([^`]+)```/g)].map(([, query = '']) => query);
+      expect(queries.length).toBeGreaterThanOrEqual(recorded.length);
+      expectPromQl(queries);
+      for (const [name] of queries.join().matchAll(/sendgate[:_][\w:]+/g)) {
+        const isMetric = metrics.includes(`# TYPE ${name} `);
+        expect([name, recorded.includes(name) || isMetric]).toEqual([name, true]);
+      }
+    });
   });
 
   test.each([...shown, ...told])('%s uses metrics that exist', async (_, expr) => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { ConfigError } from '../src/config/config-error.ts';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
+import { settings } from '../src/config/settings.ts';
 import { spawnMain } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-mistakes-'));
@@ -113,7 +114,7 @@ const mistakes: readonly Mistake[] = [
     name: 'an address of Redis in another form',
     env: { REDIS_URL: `https://:${canary}@redis.example` },
     message:
-      'REDIS_URL: is not valid; allowed: redis://[user:password@]host[:port][/database], redis://host:port,host:port,… for a cluster, or redis+sentinel://host:port,…/name; rediss: for TLS',
+      'REDIS_URL: is not valid; allowed: redis://[user:password@]host[:port][/database], redis://host:port,host:port,… for a cluster, or redis+sentinel://host:port,…/name; rediss: for TLS; special characters of a password percent-encoded, e.g. @ as %40',
   },
   {
     name: 'an unknown variable that is close to a known one',
@@ -158,5 +159,48 @@ describe('twelve mistakes', () => {
     expect(output()).toContain('The configuration has 12 mistakes:');
     expect(output()).not.toMatch(/^ +at /m);
     expect(output()).not.toContain(canary);
+  });
+});
+
+describe('the words of a mistake', () => {
+  const values: Readonly<Record<string, unknown>> = {
+    'a text': canary,
+    'a long text': canary.repeat(1_000),
+    'an empty text': '',
+    'a negative number': -44_104_201,
+    'a huge number': 4.410_420_1e300,
+    'a fraction': 44.104_201,
+    'a boolean': true,
+    null: null,
+    'a list': [canary, [canary], 44_104_201, null],
+    'a long list': Array(2_000).fill(canary),
+    'an object': { nonsense: canary, [`${canary}-${'0'.repeat(36)}`]: canary },
+  };
+  const nested = ['name', 'weight', 'requestsPerMinute', 'callsPerDay', 'networks', 'header', 'tokensSha256'];
+  const places = [
+    ...settings().map(({ path }) => path),
+    ...[...new Set(settings().map(({ path }) => path.split('.')[0] ?? ''))],
+    ...nested.map((name) => `teams.0.${name}`),
+    'teams.0.header.name',
+    'teams.0.header.value',
+  ];
+  const where = /^[\w.]+ \(line 1 of \/etc\/sendgate\/sendgate\.json\): /;
+
+  function withValue(path: string, value: unknown): unknown {
+    return path.split('.').reduceRight<unknown>((inner, name) => (name === '0' ? [inner] : { [name]: inner }), value);
+  }
+
+  test.each(places)('of %s are plain, name what is allowed, and repeat no value', (path) => {
+    const told = Object.values(values).flatMap((value) => {
+      files[config] = JSON.stringify(withValue(path, value));
+      return mistakesOf({ ...sound, SENDGATE_CONFIG: config });
+    });
+    for (const message of told.filter((one) => where.test(one))) {
+      expect(message).toMatch(/: [^;]+; (allowed: .+|did you mean .+\?)$/);
+    }
+    expect(told.length).toBeGreaterThan(3);
+    expect(told.join('\n')).not.toMatch(/Invalid|Unrecognized|expected|received|Too |pattern|undefined|NaN|\[object/);
+    expect(told.join('\n')).not.toMatch(/44_?104_?201|4\.41/);
+    expect(told.filter((one) => one.includes(canary))).toEqual([]);
   });
 });

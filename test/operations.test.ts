@@ -71,8 +71,8 @@ describe('the management listener', () => {
     expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400",team="default"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="fresh"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="miss"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="ok"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="http-404"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="ok",team="default"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="http-404",team="default"} 1');
     expect(text).toContain('sendgate_upstream_call_duration_seconds_count{report="sends"} 2');
     expect(text).toMatch(/sendgate_cache_bytes [1-9]/);
     expect(text).toContain('sendgate_cache_pages 2');

@@ -13,6 +13,7 @@ const needed = {
   'redis-server': 'redis-server',
   promtool: 'prometheus',
   openssl: 'openssl',
+  tinyproxy: 'tinyproxy-bin',
   'systemd-analyze': 'systemd',
 };
 

@@ -14,7 +14,7 @@ export interface TeamOptions {
   readonly requestsPerMinute?: number | undefined;
   /** Addresses and CIDR ranges of its clients. */
   readonly networks: readonly string[];
-  /** A header set by a trusted proxy; ignored from any other peer. */
+  /** A header set by a trusted proxy, and one of its values; ignored from any other peer. */
   readonly header?: { readonly name: string; readonly value: string } | undefined;
   /** SHA-256 digests, in hex, of bearer tokens. */
   readonly tokensSha256: readonly string[];
@@ -95,7 +95,19 @@ function matcher({ networks, header }: TeamOptions, addresses: Addresses): Confi
   const headerName = header?.name.toLowerCase();
   return (req, ip) =>
     (ip !== undefined && isInside(ip)) ||
-    (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
+    (headerName !== undefined &&
+      hasValue(req.headers[headerName], header?.value ?? '') &&
+      addresses.isFromProxy(req, headerName));
+}
+
+/**
+ * Whether a header is `value`, or a list of values (RFC 9110 §5.6.1) with it among them: a single sign-on proxy sends all groups of a
+ * person. Node joins repeated fields with commas.
+ */
+function hasValue(given: string | string[] | undefined, value: string): boolean {
+  if (given === undefined || given === value) return given === value;
+  const text = String(given);
+  return text.includes(value) && text.split(',').some((one) => one.trim() === value);
 }
 
 /** Extracts the token from an `Authorization` header. */

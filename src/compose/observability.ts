@@ -3,6 +3,7 @@
  */
 import type { FrontReport } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Events } from '../events.ts';
@@ -12,6 +13,8 @@ import { createLogs, type Logs } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Metrics } from '../observability/metrics.ts';
 import { StatusBoard } from '../observability/status.ts';
+import { usagePart } from '../observability/stored-usage.ts';
+import { Usage } from '../observability/usage.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
@@ -50,11 +53,13 @@ export function buildHealth(built: BuiltUpstream, front: FrontReport): Health {
 interface MetricsParts extends StateParts {
   readonly front: FrontReport;
   readonly logDestination: LogDestination;
+  readonly version: string;
 }
 
-export function buildMetrics({ events, built, pages, redis, front, logDestination }: MetricsParts): Metrics {
+export function buildMetrics({ events, built, pages, redis, front, logDestination, version }: MetricsParts): Metrics {
   const { quota, tokens } = built;
   const metrics = new Metrics({
+    version,
     gauges: {
       ...upstreamState(built),
       cacheBytes: () => pages.bytes + front.bytes,
@@ -75,6 +80,18 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
   });
   metrics.listen(events);
   return metrics;
+}
+
+interface UsageParts {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly built: BuiltUpstream;
+  readonly front: FrontReport;
+}
+
+export function buildUsage({ clock, events, built, front }: UsageParts): Usage {
+  const { quota, stateFile } = built;
+  return new Usage({ clock, quota, responses: () => front.responses, kept: stateFile.open(usagePart) }, events);
 }
 
 /** Conditions that stop calls to Constant Contact. */

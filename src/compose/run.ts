@@ -14,6 +14,7 @@ import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { Usage } from '../observability/usage.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
 import { startChecks } from './start-checks.ts';
@@ -27,6 +28,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly shared: SharedState;
   readonly built: BuiltUpstream;
   readonly front: Front;
+  readonly usage: Usage;
   readonly management: Server;
   readonly health: Health;
 }
@@ -50,19 +52,25 @@ export interface Service {
 /** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
 export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
   const { config } = loaded;
-  const { emit, version, secrets, shared, built, front, management, health } = parts;
+  const { emit, version, secrets, shared, built, front, usage, management, health } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
+  const explain = (error: unknown, section: 'server' | 'management') =>
+    explainBindFailure(error, config[section], {
+      host: loaded.where(`${section}.host`),
+      port: loaded.where(`${section}.port`),
+    });
   const { host, port } = config.management;
   const managementUrl = await management.listen(host, port).catch((error: unknown) => {
-    throw explainBindFailure(error, 'management', loaded);
+    throw explain(error, 'management');
   });
   const url = await front.listen().catch(async (error: unknown) => {
     await management.drain(0);
-    throw explainBindFailure(error, 'server', loaded);
+    throw explain(error, 'server');
   });
+  usage.start();
   health.phase = 'ready';
-  const stopChecks = startChecks(config, `sendgate/${version}`, emit);
+  const stopChecks = startChecks(loaded, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
@@ -83,7 +91,7 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, built, front, management, health } = parts;
+  const { clock, emit, secrets, shared, built, front, usage, management, health } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
   emit('service.draining', {});
@@ -92,6 +100,7 @@ async function stop({ server }: Config, parts: Parts): Promise<void> {
   const refreshed = tokens && settlesWithin(clock, server.drainTimeoutMs, tokens.close());
   await Promise.all([front.drain(), refreshed]);
   await management.drain(managementDrainMs);
+  usage.close();
   upstream.close();
   await shared.redis?.close();
   await flushSpans(clock);

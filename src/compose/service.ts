@@ -9,7 +9,7 @@ import type { LogDestination } from '../observability/log-destination.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { buildCache } from './cache.ts';
 import { buildManagement } from './management.ts';
-import { buildHealth, buildLogs, buildMetrics, buildStatus } from './observability.ts';
+import { buildHealth, buildLogs, buildMetrics, buildStatus, buildUsage } from './observability.ts';
 import { buildProcesses } from './processes.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
@@ -28,11 +28,11 @@ export interface ServiceParts {
 
 /** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
 export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
-  const { config, secrets: sources, warnings } = loaded;
+  const { config, proxies, warnings } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
-  const secrets = buildSecrets(sources, readFile, emit);
+  const secrets = buildSecrets(loaded, readFile, emit);
   const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
   for (const warning of warnings) emit('config.warning', { warning });
   warnOfMissingToken(config, secrets, emit);
@@ -40,7 +40,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
 
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
@@ -58,11 +58,12 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination });
+  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination, version });
+  const usage = buildUsage({ clock, events, built, front });
   const health = buildHealth(built, front);
-  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
+  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
   return run(loaded, {
-    ...{ clock, emit, version, secrets, shared, built, front, management, health },
+    ...{ clock, emit, version, secrets, shared, built, front, usage, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Logs what the doctor finds without a call: at start, and about the clock in the first answer of Constant Contact.
  */
-import type { Config } from '../config/schema.ts';
+import type { Loaded } from '../config/load.ts';
 import { checkAtStart, isTrouble } from '../doctor/at-start.ts';
 import type { CheckResult } from '../doctor/check-result.ts';
 import { judgeClock } from '../doctor/clock-difference.ts';
@@ -9,9 +9,9 @@ import type { Emit } from '../events.ts';
 import type { AnswerTime } from '../upstream/first-answer.ts';
 
 /** Starts the checks. Returns a function that ends them. */
-export function startChecks(config: Config, userAgent: string, emit: Emit): () => void {
+export function startChecks(loaded: Loaded, userAgent: string, emit: Emit): () => void {
   const stop = new AbortController();
-  void checkAtStart(config, { userAgent, signal: stop.signal, onTrouble: (result) => tell(result, emit) });
+  void checkAtStart(loaded, { userAgent, signal: stop.signal, onTrouble: (result) => tell(result, emit) });
   return () => stop.abort();
 }
 

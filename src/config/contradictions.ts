@@ -2,7 +2,7 @@
  * Rules that need more than one setting.
  */
 import { isLoopback } from './addresses.ts';
-import type { Mistakes } from './mistakes.ts';
+import { hostHint } from './bind-failure.ts';
 import type { Config } from './schema.ts';
 
 /** Names a setting with where it comes from: `server.port (PORT)`. */
@@ -14,13 +14,26 @@ interface Rule {
   check(config: Config, add: (path: string, text: string) => void, where: Where): void;
 }
 
-/** Adds a mistake for each broken rule. Leaves out rules of settings that have a mistake already: they would compare defaults. */
-export function contradictions(config: Config, where: Where, mistakes: Mistakes): void {
-  // Settings of a file that cannot be read are not known.
-  if (mistakes.has('SENDGATE_CONFIG')) return;
-  const isSound = (setting: string) => !mistakes.has(setting);
-  const add = (path: string, text: string) => mistakes.add(path, `${where(path)}: ${text}`);
-  for (const { check } of rules.filter(({ of }) => of.every(isSound))) check(config, add, where);
+/** A broken rule: the setting that it is about, and the message. */
+export interface Contradiction {
+  readonly about: string;
+  readonly text: string;
+}
+
+/**
+ * Returns the broken rules.
+ *
+ * @param isSound leaves out the rules of other settings: they would compare defaults
+ */
+export function contradictions(
+  config: Config,
+  where: Where = (path) => path,
+  isSound: (path: string) => boolean = () => true,
+): readonly Contradiction[] {
+  const found: Contradiction[] = [];
+  const add = (about: string, text: string) => void found.push({ about, text: `${where(about)}: ${text}` });
+  for (const { of, check } of rules) if (of.every(isSound)) check(config, add, where);
+  return found;
 }
 
 const rules: readonly Rule[] = [
@@ -29,10 +42,9 @@ const rules: readonly Rule[] = [
     check({ server }, add, where) {
       if (isLoopback(server.host) || server.allowedHosts.length > 0) return;
       const host = where('server.host');
-      const hint = host.includes('(HOST)') ? '; or unset HOST, which some shells set to the name of the machine' : '';
       add(
         'server.allowedHosts',
-        `is required, since ${host} is not loopback; allowed: the names that callers use, e.g. sendgate.example.com${hint}`,
+        `is required, since ${host} is not loopback; allowed: the names that callers use, e.g. sendgate.example.com${hostHint(host)}`,
       );
     },
   },

@@ -1,6 +1,7 @@
 /**
  * Why a file cannot be read, in words.
  */
+import { isQuoted, quoted } from './words.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
@@ -14,7 +15,9 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** "the file /run/secrets/api-key does not exist (ENOENT)" */
 export function describeFileFailure(path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (isQuoted(path)) return quoted;
+  if (path !== path.trim()) return 'has blanks around it';
+  const { code = 'unknown error' } = error as NodeJS.ErrnoException;
   return `${fileName(path)} ${reasons[code] ?? 'cannot be read'} (${code})`;
 }
 

@@ -7,6 +7,7 @@ import { encryptionKeysAllowed, faultOfKeys } from './encryption-keys.ts';
 import { applyEnvironment, type Environment, isFromVariable } from './environment.ts';
 import { describeFileFailure } from './file-failure.ts';
 import { Mistakes } from './mistakes.ts';
+import { type OutboundProxies, readOutboundProxies } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
 import { secretNames } from './secret-names.ts';
 import { readableSecrets, type SecretSources, secretSources } from './secret-sources.ts';
@@ -17,6 +18,7 @@ import { type Origins, validate } from './validation.ts';
 export interface Loaded {
   readonly config: Config;
   readonly secrets: SecretSources;
+  readonly proxies: OutboundProxies;
   /** What is odd but no mistake. */
   readonly warnings: readonly string[];
   /** Names a setting with the variable or the line of the file that it comes from: `server.port (PORT)`. */
@@ -45,10 +47,11 @@ export function loadConfig(
   const api = apiOf(tree, mistakes);
   const secrets = needsSecrets ? secretSources(api, env, readFile, mistakes) : readableSecrets(api, env, readFile);
   const where = (path: string) => origins.where(path.split('.'));
+  const proxies = readOutboundProxies(env, mistakes);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
-  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all);
-  return { config, secrets, warnings, where };
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
+  return { config, secrets, proxies, warnings, where };
 }
 
 function originsOf(known: readonly Setting[], env: Environment, file: ConfigFile): Origins {

@@ -1,10 +1,9 @@
 /**
  * Reads secrets from environment variables or mounted files.
  */
-import { describeFileFailure, fileName } from './file-failure.ts';
 import type { Mistakes } from './mistakes.ts';
 import { type SecretName, secretNames } from './secret-names.ts';
-import { allowedSecret, checkSecret, InvalidSecret, parseSecret } from './secret-value.ts';
+import { allowedSecret, checkSecret, describeSecretFailure, InvalidSecret, parseSecret } from './secret-value.ts';
 
 export interface SecretSource {
   /** Empty where a worker has not been able to read it yet. */
@@ -99,9 +98,7 @@ function readSecretFile(name: SecretName, file: string, readFile: ReadFile): Sec
   try {
     return { value: parseSecret(name, readFile(file)), file };
   } catch (error) {
-    if (error instanceof InvalidSecret) {
-      return `${variable}: ${fileName(file)} ${error.message}; allowed: ${allowedSecret(name)}`;
-    }
-    return `${variable}: ${describeFileFailure(file, error)}; allowed: the path of a readable file`;
+    const allowed = error instanceof InvalidSecret ? allowedSecret(name) : 'the path of a readable file';
+    return `${variable}: ${describeSecretFailure(file, error)}; allowed: ${allowed}`;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The form of a secret, and what to redact of it.
  */
+import { describeFileFailure, fileName } from './file-failure.ts';
 import { parseRedisUrl, redisUrlAllowed } from './redis-url.ts';
 import type { SecretName } from './secret-names.ts';
 import { isQuoted, quoted } from './words.ts';
@@ -27,6 +28,10 @@ export function parseSecret(name: SecretName, text: string): string {
   checkSecret(name, value);
   return value;
 }
+
+/** What is wrong with a secret's file, which cannot be read or holds no secret. */
+export const describeSecretFailure = (file: string, error: unknown) =>
+  error instanceof InvalidSecret ? `${fileName(file)} ${error.message}` : describeFileFailure(file, error);
 
 /** @throws InvalidSecret */
 export function checkSecret(name: SecretName, value: string): void {

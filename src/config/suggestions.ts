@@ -47,21 +47,25 @@ export function suggestPaths(
 /** Returns the variables that an unknown `SENDGATE_…` or `CONSTANT_CONTACT_…` may mean. */
 export function suggestVariables(variable: string, known: readonly Setting[]): readonly string[] {
   const bare = withoutPrefix(variable);
+  const variables = byBareName(known);
+  const sameName = variables.get(bare);
+  if (sameName !== undefined && variable.startsWith('CONSTANT_CONTACT_')) return [sameName];
   // `SENDGATE_PORT` for `PORT`
   const shortened = known.filter(({ path }) => withoutPrefix(derivedVariable(lastOf(path))) === bare);
   if (shortened.length > 0) return shortened.map((setting) => setting.variable);
-  const candidates = [
-    ...known.flatMap((setting) => [
-      [withoutPrefix(setting.variable), setting.variable] as const,
-      [withoutPrefix(derivedVariable(setting.path)), setting.variable] as const,
-    ]),
-    ...Object.values(secretNames).flatMap((secret) =>
-      [secret, `${secret}_FILE`].map((name) => [withoutPrefix(name), name] as const),
-    ),
-    ['config', 'SENDGATE_CONFIG'] as const,
-  ];
-  const found = closest(bare, new Map(candidates), distanceOfVariables(bare));
+  const found = closest(bare, variables, distanceOfVariables(bare));
   return found === undefined ? [] : [found];
+}
+
+/** All variables, by what is compared of them. */
+function byBareName(known: readonly Setting[]): ReadonlyMap<string, string> {
+  const secrets = Object.values(secretNames).flatMap((secret) => [secret, `${secret}_FILE`]);
+  return new Map([
+    ...known.map((setting) => [withoutPrefix(derivedVariable(setting.path)), setting.variable] as const),
+    ...[...known.map((setting) => setting.variable), ...secrets].map((name) => [withoutPrefix(name), name] as const),
+    ['config', 'SENDGATE_CONFIG'],
+    ['config_file', 'SENDGATE_CONFIG'],
+  ]);
 }
 
 /** What is compared: half of each name is the same prefix. */

@@ -29,7 +29,11 @@ export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Conf
   for (const { path, issue } of found) mistakes.add(path.join('.'), describe(path, issue, tree, origins));
   for (const { path } of found) removeAt(tree, path);
   const config = schema.safeParse(tree).data;
-  if (config) contradictions(config, (path) => origins.where(path.split('.')), mistakes);
+  // Settings of a file that cannot be read are not known.
+  if (!config || mistakes.has('SENDGATE_CONFIG')) return config;
+  const where = (path: string) => origins.where(path.split('.'));
+  const broken = contradictions(config, where, (path) => !mistakes.has(path));
+  for (const { about, text } of broken) mistakes.add(about, text);
   return config;
 }
 
@@ -63,5 +67,5 @@ function secretVariable(path: readonly string[]): string | undefined {
   return secretNames[name as SecretName] ?? Object.values(secretNames).find((variable) => variable === name);
 }
 
-/** A key that does not look like a name is not repeated: it may be a value in the wrong place. */
-const isName = (text: string) => /^[\w.$-]{1,40}$/.test(text);
+/** A key that does not look like a name is not repeated: it may be a token in the wrong place. */
+const isName = (text: string) => /^([\w.$-]{1,32}|[A-Z_]{1,64})$/.test(text);

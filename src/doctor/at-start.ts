@@ -1,10 +1,10 @@
 /**
  * The doctor's checks that a start makes behind readiness: those without a call.
  */
+import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
-import { failureOfConnecting, judgeFailure, type Target, targetsOf } from './connection.ts';
+import { failureOfConnecting, judgeFailure, type Target, targetsOf, transportTo } from './connection.ts';
 import { checkFiles } from './files.ts';
 
 interface Parts {
@@ -16,24 +16,29 @@ interface Parts {
 }
 
 /** Checks files, and connections that carry no request. Resolves when all checks are over. */
-export async function checkAtStart(config: Config, { userAgent, signal, onTrouble }: Parts): Promise<void> {
+export async function checkAtStart(loaded: Loaded, { userAgent, signal, onTrouble }: Parts): Promise<void> {
   const tell = (result: CheckResult | undefined) => {
     if (result && isTrouble(result) && !signal.aborted) onTrouble(result);
   };
+  const { config } = loaded;
   checkFiles(config).forEach(tell);
-  await Promise.all(targetsOf(config).map(async (target) => tell(await connect(target, config, userAgent, signal))));
+  await Promise.all(targetsOf(loaded).map(async (target) => tell(await connect(target, config, userAgent, signal))));
 }
 
 export const isTrouble = ({ state }: CheckResult) => state === 'warning' || state === 'failed';
 
 async function connect(
   target: Target,
-  { constantContact: { timeoutMs, maxResponseBytes } }: Config,
+  config: Config,
   userAgent: string,
   signal: AbortSignal,
 ): Promise<CheckResult | undefined> {
-  const transport = new Transport({ baseUrl: target.url.origin, userAgent, maxResponseBytes });
+  const { timeoutMs } = config.constantContact;
+  const transport = transportTo(target, config, userAgent);
+  const close = () => transport.close(); // Ends a tunnel that is being opened, too.
+  signal.addEventListener('abort', close);
   const reason = await failureOfConnecting(transport, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-  transport.close();
+  signal.removeEventListener('abort', close);
+  close();
   return reason === undefined ? undefined : judgeFailure(target, reason);
 }

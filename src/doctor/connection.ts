@@ -4,10 +4,12 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Loaded } from '../config/load.ts';
+import { nameOf, type OutboundProxy, proxyFor } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
 import { baseUrls } from '../config/sections/constant-contact.ts';
 import { Problem } from '../problems.ts';
-import { ConnectionFailure, type Transport } from '../upstream/transport.ts';
+import { ConnectionFailure, Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
 
 /** The end of a connection: where it leads, and which setting says so. */
@@ -16,23 +18,34 @@ export interface Target {
   readonly name: string;
   readonly url: URL;
   readonly setting: string;
+  /** The proxy on the way there; undefined to connect directly. */
+  readonly proxy: OutboundProxy | undefined;
 }
 
 /** Where Sendgate connects to: the API first, then, with v3, where tokens are refreshed. */
-export function targetsOf({ constantContact: { api, baseUrl, oauth } }: Config): readonly [Target, ...Target[]] {
-  const url = new URL(baseUrl || baseUrls[api]);
-  const constantContact: Target = { name: 'Constant Contact', url, setting: 'constantContact.baseUrl' };
+export function targetsOf({ config, proxies }: Loaded): readonly [Target, ...Target[]] {
+  const { api, baseUrl, oauth } = config.constantContact;
+  const target = (name: string, text: string, setting: string): Target => ({
+    ...{ name, setting, url: new URL(text), proxy: proxyFor(text, proxies) },
+  });
+  const constantContact = target('Constant Contact', baseUrl || baseUrls[api], 'constantContact.baseUrl');
   if (api === 'v2') return [constantContact];
-  const tokenUrl = new URL(oauth.tokenUrl);
-  return [constantContact, { name: 'the token endpoint', url: tokenUrl, setting: 'constantContact.oauth.tokenUrl' }];
+  return [constantContact, target('the token endpoint', oauth.tokenUrl, 'constantContact.oauth.tokenUrl')];
+}
+
+export function transportTo({ url, proxy }: Target, { constantContact }: Config, userAgent: string): Transport {
+  const { timeoutMs, maxResponseBytes } = constantContact;
+  return new Transport({ baseUrl: url.origin, userAgent, timeoutMs, maxResponseBytes, proxy });
 }
 
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
-/** Resolves the name of a target as a call does. */
+/** Resolves the name of a target as a call does; through a proxy, which resolves it itself, names that. */
 export async function checkName(target: Target): Promise<CheckResult> {
+  const { name, proxy } = target;
+  if (proxy) return { kind: 'proxy', check: `proxy to ${name}`, state: 'note', found: `${nameOf(proxy)} is used` };
   const host = hostOf(target);
-  const about = { kind: 'network', check: `name of ${target.name}` } as const;
+  const about = { kind: 'network', check: `name of ${name}` } as const;
   if (isIP(host) !== 0) return { ...about, state: 'ok', found: `${host} is an address` };
   try {
     const addresses: LookupAddress[] = await lookup(host, { all: true });
@@ -103,16 +116,18 @@ export function judgeFailure(target: Target, reason: string): CheckResult {
 }
 
 /** @param reason the proxy's status, or why there is no connection to it */
-function judgeProxyFailure({ name }: Target, reason: string): CheckResult {
+function judgeProxyFailure({ name, proxy }: Target, reason: string): CheckResult {
   const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'failed' } as const;
-  if (reason === '407') {
+  const it = proxy ? nameOf(proxy) : 'it';
+  // Tinyproxy answers 401 to wrong credentials, 407 to none.
+  if (reason === '401' || reason === '407') {
     const remedy = 'put a user and a password into the URL of the proxy (HTTPS_PROXY), percent-encoded';
-    return { ...about, found: 'it requires credentials, or others (HTTP 407)', remedy };
+    return { ...about, found: `${it} requires credentials, or others (HTTP ${reason})`, remedy };
   }
   if (/^\d+$/.test(reason)) {
-    return { ...about, found: `it refuses (HTTP ${reason})`, remedy: 'let the proxy pass this host' };
+    return { ...about, found: `${it} refuses (HTTP ${reason})`, remedy: 'let the proxy pass this host' };
   }
-  return { ...about, found: `it cannot be used (${reason})`, remedy: 'correct HTTPS_PROXY, or NO_PROXY' };
+  return { ...about, found: `${it} cannot be used (${reason})`, remedy: 'correct HTTPS_PROXY, or NO_PROXY' };
 }
 
 const blocked = ({ setting }: Target) =>

@@ -7,12 +7,19 @@ import type { Loaded } from '../config/load.ts';
 import type { SecretName } from '../config/secret-names.ts';
 import type { SecretSource } from '../config/secret-sources.ts';
 import { redactedValues } from '../config/secret-value.ts';
-import { Transport } from '../upstream/transport.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { type CheckResult, exitCodeOf } from './check-result.ts';
 import { judgeClock } from './clock-difference.ts';
-import { checkName, failureOfConnecting, judgeConnected, judgeFailure, type Target, targetsOf } from './connection.ts';
+import {
+  checkName,
+  failureOfConnecting,
+  judgeConnected,
+  judgeFailure,
+  type Target,
+  targetsOf,
+  transportTo,
+} from './connection.ts';
 import { type HeldCredentials, heldCredentials, judgeCredentials } from './credentials.ts';
 import { checkFiles } from './files.ts';
 import { askNeutrally, judgeAnswer, judgeOtherAnswer } from './neutral-answer.ts';
@@ -35,7 +42,7 @@ export interface Report {
 export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Report> {
   const { config } = loaded;
   const { api } = config.constantContact;
-  const [constantContact, tokenEndpoint] = targetsOf(config);
+  const [constantContact, tokenEndpoint] = targetsOf(loaded);
   const sources = Object.entries(loaded.secrets) as [SecretName, SecretSource][];
   const configured = sources.flatMap(([name, { value }]) => redactedValues(name, value));
   const held = heldCredentials(loaded, parts.clock.now());
@@ -47,19 +54,23 @@ export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Repor
     ...(await checkRedis(loaded, parts.clock)),
     ...(await checkPorts(config)),
   ];
-  return { results, exitCode: exitCodeOf(results), secrets: [...configured, ...held.secrets] };
+  return {
+    results,
+    exitCode: exitCodeOf(results),
+    secrets: [...configured, ...loaded.proxies.secrets, ...held.secrets],
+  };
 }
 
 async function checkApi(
-  { config: { constantContact } }: Loaded,
+  { config }: Loaded,
   target: Target,
   held: HeldCredentials,
   { clock, userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { api, timeoutMs, maxResponseBytes } = constantContact;
+  const { api, timeoutMs } = config.constantContact;
   const name = await checkName(target);
   if (name.state === 'failed') return [name];
-  const transport = new Transport({ baseUrl: target.url.origin, userAgent, maxResponseBytes });
+  const transport = transportTo(target, config, userAgent);
   const adapter = api === 'v3' ? v3 : v2;
   const outcome = await askNeutrally(adapter, transport, held.sign, { clock, timeoutMs });
   transport.close();
@@ -78,12 +89,12 @@ async function checkApi(
 
 /** Connects without a request. */
 async function checkConnection(
-  { config: { constantContact } }: Loaded,
+  { config }: Loaded,
   target: Target,
   { userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { timeoutMs, maxResponseBytes } = constantContact;
-  const transport = new Transport({ baseUrl: target.url.origin, userAgent, maxResponseBytes });
+  const { timeoutMs } = config.constantContact;
+  const transport = transportTo(target, config, userAgent);
   const reason = await failureOfConnecting(transport, AbortSignal.timeout(timeoutMs));
   transport.close();
   return reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)];

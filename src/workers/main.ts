@@ -26,8 +26,8 @@ tolerateStderr();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
-const { config, secrets: sources } = loadConfig(process.env, readFile, 'answer');
-const secrets = new Secrets(sources, readFile, () => {});
+const { config, secrets: sources, proxies } = loadConfig(process.env, readFile, 'answer');
+const secrets = new Secrets(sources, readFile, () => {}, proxies.secrets);
 const destination = logDestination();
 const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
