@@ -51,8 +51,7 @@ describe('compose.yaml', () => {
       expect(compose.volumes).toHaveProperty(name);
       expect(environment.SENDGATE_STORAGE_DIRECTORY).toMatch(/^\/var\/lib\/sendgate\/\w/);
       const env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]));
-      const lines = await startDeployed({ ...env, REDIS_URL: secretFiles['redis-url'] ?? '' });
-      expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+      expect(await startDeployed({ ...env, REDIS_URL: secretFiles['redis-url'] ?? '' })).toEqual([]);
     },
   );
 

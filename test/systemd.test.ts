@@ -69,10 +69,8 @@ const mounted: Texts = {
 };
 
 describe('the unit', () => {
-  test('starts Sendgate with its environment, without an error in its log', async () => {
-    const lines = await startDeployed(environment('sendgate.service'), mounted);
-    expect(lines.join()).toContain('"event":"service.listening"');
-    expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  test('starts Sendgate with its environment, without trouble in its log', async () => {
+    expect(await startDeployed(environment('sendgate.service'), mounted)).toEqual([]);
   });
 
   test('passes secrets as credentials, and keeps state in folders that systemd makes', () => {
