@@ -149,10 +149,8 @@ function containerOf(text: string): { env: Texts; files: Texts; writable: string
 describe("the pod's environment", () => {
   const { env, files, writable } = containerOf(sendgate);
 
-  test('starts Sendgate, without an error in its log', async () => {
-    const lines = await startDeployed(env, files);
-    expect(lines.join()).toContain('"event":"service.listening"');
-    expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  test('starts Sendgate, without trouble in its log', async () => {
+    expect(await startDeployed(env, files)).toEqual([]);
   });
 
   test('has secrets as files, each of which the command at the top of the manifest creates', () => {

@@ -64,14 +64,13 @@ function environment(...files: string[]): Texts {
 /** Credentials from a folder are named after it and their files. */
 const mounted: Texts = {
   '/etc/sendgate/sendgate.json': '{}',
+  '/var/lib/sendgate/tokens.json': '{}',
   ...Object.fromEntries(Object.entries(secretFiles).map(([name, text]) => [`/run/credentials/sendgate_${name}`, text])),
 };
 
 describe('the unit', () => {
-  test('starts Sendgate with its environment, without an error in its log', async () => {
-    const lines = await startDeployed(environment('sendgate.service'), mounted);
-    expect(lines.join()).toContain('"event":"service.listening"');
-    expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  test('starts Sendgate with its environment, without trouble in its log', async () => {
+    expect(await startDeployed(environment('sendgate.service'), mounted)).toEqual([]);
   });
 
   test('passes secrets as credentials, and keeps state in folders that systemd makes', () => {
@@ -85,9 +84,9 @@ describe('the unit', () => {
       expect(valuesOf(name, 'sendgate.service')).toEqual(['sendgate']);
   });
 
-  test('has what v3 needs with v3.conf', () => {
+  test('has what v3 needs with v3.conf, but for the tokens', () => {
     const { config, secrets } = loadDeployed(environment('sendgate.service', 'v3.conf'), mounted);
-    expect([config.constantContact.api, Object.keys(secrets)]).toEqual(['v3', ['clientId', 'refreshToken']]);
+    expect([config.constantContact.api, Object.keys(secrets)]).toEqual(['v3', ['clientId']]);
     expect(config.constantContact.oauth.tokenFile).toBe('/var/lib/sendgate/tokens.json');
   });
 

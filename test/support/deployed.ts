@@ -21,7 +21,6 @@ export const secretFiles: Texts = {
   'api-key': 'an-api-key',
   'access-token': 'an-access-token',
   'client-id': 'a-client-id',
-  'refresh-token': 'a-refresh-token',
   'redis-url': 'redis://127.0.0.1:9',
   'encryption-keys': Buffer.alloc(32).toString('base64'),
 };
@@ -38,7 +37,7 @@ export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
 /**
  * Starts Sendgate on free ports, asks whether it is ready, and stops it.
  *
- * @returns its log lines
+ * @returns lines of its log that tell of trouble: errors, and anything about storage
  */
 export async function startDeployed(env: Texts, files: Texts = {}): Promise<string[]> {
   const root = mkdtempSync(join(tmpdir(), 'sendgate-deployed-'));
@@ -63,5 +62,5 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
   } finally {
     rmSync(root, { recursive: true });
   }
-  return lines;
+  return lines.filter((line) => /"level":"error"|"event":"storage[.]/.test(line));
 }
