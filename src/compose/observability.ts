@@ -13,6 +13,7 @@ import type { LogDestination } from '../observability/log-destination.ts';
 import { Metrics } from '../observability/metrics.ts';
 import { StatusBoard } from '../observability/status.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 export function buildLogs({ log }: Config, destination: LogDestination, secrets: Secrets, events: Events): Logs {
@@ -26,10 +27,11 @@ interface StateParts {
   readonly built: BuiltUpstream;
   readonly pages: PageCache;
   readonly redis: Redis | undefined;
+  readonly storage: BuiltStorage;
 }
 
 /** Builds the status without the front, which shows it to callers. */
-export function buildStatus({ events, built, pages, redis }: StateParts): StatusBoard {
+export function buildStatus({ events, built, pages, redis, storage }: StateParts): StatusBoard {
   const status = new StatusBoard({
     ...upstreamState(built),
     quota: () => built.quota.status(),
@@ -38,6 +40,7 @@ export function buildStatus({ events, built, pages, redis }: StateParts): Status
       redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
       instances: redis?.instances ?? 1,
     }),
+    storage: () => ({ state: storage.state, bytes: storage.bytes, pages: storage.pages }),
   });
   events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
   return status;
@@ -52,7 +55,7 @@ interface MetricsParts extends StateParts {
   readonly logDestination: LogDestination;
 }
 
-export function buildMetrics({ events, built, pages, redis, front, logDestination }: MetricsParts): Metrics {
+export function buildMetrics({ events, built, pages, redis, storage, front, logDestination }: MetricsParts): Metrics {
   const { quota, tokens } = built;
   const metrics = new Metrics({
     gauges: {
@@ -66,6 +69,9 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
       callsLeftToday: () => quota.status().leftToday,
       instances: () => redis?.instances ?? 1,
       redisDown: () => redis !== undefined && !redis.isUp,
+      storageDown: () => storage.state === 'down',
+      storageBytes: () => storage.bytes,
+      storagePages: () => storage.pages,
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
     responses: () => front.responses,

@@ -14,6 +14,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -22,6 +23,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly version: string;
   readonly secrets: Secrets;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
   readonly built: BuiltUpstream;
   readonly front: Front;
   readonly management: Server;
@@ -46,12 +48,11 @@ export interface Service {
 
 /** Opens both listeners. Rejects when an address cannot be bound. */
 export async function run(config: Config, parts: Parts): Promise<Service> {
-  const { emit, version, secrets, shared, built, front, management, health } = parts;
+  const { emit, version, secrets, shared, storage, built, front, management, health } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
-  const managementUrl = await management.listen(config.management.host, config.management.port);
-  const url = await front.listen().catch(async (error: unknown) => {
-    await management.drain(0);
+  const { managementUrl, url } = await listen(config, management, front).catch(async (error: unknown) => {
+    await storage.close();
     throw error;
   });
   health.phase = 'ready';
@@ -68,11 +69,20 @@ export async function run(config: Config, parts: Parts): Promise<Service> {
   };
 }
 
+async function listen({ management: at }: Config, management: Server, front: Front) {
+  const managementUrl = await management.listen(at.host, at.port);
+  const url = await front.listen().catch(async (error: unknown) => {
+    await management.drain(0);
+    throw error;
+  });
+  return { managementUrl, url };
+}
+
 /** Time for probes and scrapes in flight to finish; they are quick. */
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, built, front, management, health } = parts;
+  const { clock, emit, secrets, shared, storage, built, front, management, health } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
   emit('service.draining', {});
@@ -82,6 +92,7 @@ async function stop({ server }: Config, parts: Parts): Promise<void> {
   await Promise.all([front.drain(), refreshed]);
   await management.drain(managementDrainMs);
   upstream.close();
+  await storage.close();
   await shared.redis?.close();
   await flushSpans(clock);
   shared.keyRing?.close();

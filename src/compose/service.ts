@@ -14,6 +14,7 @@ import { buildProcesses } from './processes.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
 import { buildSharedState } from './shared-state.ts';
+import { buildStorage } from './storage.ts';
 import { warnOfBroadTrust } from './trusted-proxies.ts';
 import { buildUpstream } from './upstream.ts';
 
@@ -36,9 +37,10 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
+  const storage = await buildStorage(config, { clock, emit });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
@@ -49,18 +51,18 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const { upstream } = built;
   const { redis } = shared;
-  const pages = buildCache(config, { clock, events, shared, ...built });
+  const pages = buildCache(config, { clock, events, shared, storage, ...built });
 
-  const status = buildStatus({ events, built, pages, redis });
+  const status = buildStatus({ events, built, pages, redis, storage });
   const behind = { clock, events, shared, built, pages, status };
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination });
+  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination });
   const health = buildHealth(built, front);
   const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
   return run(config, {
-    ...{ clock, emit, version, secrets, shared, built, front, management, health },
+    ...{ clock, emit, version, secrets, shared, storage, built, front, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });
 }
