@@ -18,7 +18,7 @@ const kills = short ? 20 : 200;
 const [port, managementPort] = [9335, 9336];
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-storage-kill-'));
 const limit = 100;
-const sandbox = await new Sandbox({}).start();
+const sandbox = await new Sandbox({ apiKey: 'bench-api-key', accessToken: 'bench-access-token' }).start();
 const dayMs = 86_400_000;
 /** Campaigns of three pages that grow, and those that only fill the disk. */
 const growing = ['1', '2', '3'].map((id) => sandbox.campaign({ id, size: 250, newestMs: Date.now() - 30 * dayMs }));
