@@ -118,6 +118,7 @@ describe('the management listener', () => {
           served: { default: { miss: 1, fresh: 1 } },
           cache: { bytes: expect.any(Number), pages: 1 },
           sharing: { redis: 'none', instances: 1 },
+          storage: { state: 'none', bytes: 0, pages: 0 },
         });
         return true;
       } catch {

@@ -1,7 +1,7 @@
 /**
  * The process that `npm start` runs.
  */
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -167,11 +167,13 @@ describe('a mounted key', () => {
 });
 
 test("the day's count survives a kill", async () => {
-  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
+  const file = join(folder, 'quota.json');
+  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: file };
   const callsToday = async (url: string) =>
     ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
   const first = await startProcess(env);
   for (const id of [7, 8, 9]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
+  await until(() => readFileSync(file, 'utf8').includes('"calls":3'), 'it is written');
   const killed = new Promise((resolve) => first.child.once('close', resolve));
   first.child.kill('SIGKILL');
   await killed;
