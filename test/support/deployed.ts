@@ -7,14 +7,26 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import { startService } from '../../src/compose/service.ts';
 import { type Loaded, loadConfig } from '../../src/config/load.ts';
+import { secretNames } from '../../src/config/secret-names.ts';
 import { settings } from '../../src/config/settings.ts';
 
 export type Texts = Readonly<Record<string, string>>;
 
-/** Settings that the files name before they exist. */
-const pending = new Set(['SENDGATE_STORAGE_DIRECTORY']);
-for (const { variable } of settings()) pending.delete(variable);
-const present = (env: Texts) => Object.fromEntries(Object.entries(env).filter(([name]) => !pending.has(name)));
+const known = new Set([
+  ...settings().map(({ variable }) => variable),
+  ...Object.values(secretNames).flatMap((name) => [name, `${name}_FILE`]),
+  'SENDGATE_CONFIG',
+]);
+/** A setting that the files name before it exists. */
+const pending = 'SENDGATE_STORAGE_DIRECTORY';
+
+/** @throws for a variable that Sendgate does not read: at a start, that is a warning at most */
+function variables(env: Texts): Texts {
+  const { [pending]: directory, ...others } = env;
+  const unknown = Object.keys(others).filter((name) => !known.has(name));
+  if (unknown.length > 0) throw new Error(`not settings: ${unknown}`);
+  return known.has(pending) ? env : others;
+}
 
 /** Content of the mounted secrets, by file name. The Redis is one that nobody reaches: Sendgate starts without it. */
 export const secretFiles: Texts = {
@@ -27,7 +39,7 @@ export const secretFiles: Texts = {
 
 /** Loads the configuration from these variables and files. A file that is not among them cannot be read. */
 export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
-  return loadConfig(present(env), (path) => {
+  return loadConfig(variables(env), (path) => {
     const text = files[path];
     if (text === undefined) throw new Error(`not mounted: ${path}`);
     return text;
@@ -45,7 +57,7 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  const below = Object.entries(present(env)).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
+  const below = Object.entries(variables(env)).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
   const ports = { PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const lines: string[] = [];
