@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
  */
 const withV3 = [
   ...['answer', 'campaigns', 'client-walks', 'errors', 'every-report', 'links', 'odd-rows', 'openapi', 'pages'],
-  ...['query', 'summary', 'walk'],
+  ...['query', 'storage', 'summary', 'walk'],
 ];
 
 const project = {

@@ -87,6 +87,16 @@ export interface EventFields {
   };
   'quota.waited': { readonly team: string; readonly urgency: Urgency; readonly seconds: number };
 
+  /** @property code Node's code of the failure, `in-use` by another process, or `slow` */
+  'storage.unavailable': { readonly directory: string; readonly code: string };
+  'storage.available': { readonly directory: string };
+  'storage.open_to_others': { readonly directory: string; readonly mode: string };
+  'storage.page_unreadable': { readonly reason: 'other-version' | 'unknown-key' | 'damaged' | 'foreign' };
+  'storage.foreign_files': { readonly directory: string; readonly files: number };
+  /** One operation on a page's file. */
+  'storage.asked': { readonly operation: string; readonly outcome: string };
+
+  'quota.state_file_deprecated': { readonly file: string };
   'state.unreadable': { readonly file: string; readonly code?: string | undefined };
   'state.unwritable': { readonly file: string; readonly code?: string | undefined };
   'state.writable': { readonly file: string };

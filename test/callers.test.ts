@@ -199,6 +199,7 @@ describe('a team', () => {
       { name: 'ab', header: { name: 'X-Forwarded-Groups', value: 'a,b' } },
       { name: 'bi', header: { name: 'X-Forwarded-Groups', value: 'bi' } },
       { name: 'all', header: { name: 'X-Forwarded-Groups', value: 'staff' } },
+      { name: 'odd', header: { name: 'X-Forwarded-Groups', value: '/r+d (eu) .*$ ü' } },
     ];
     await up({ ...env, SENDGATE_TEAMS: JSON.stringify(groups) });
     const of = (...values: string[]) => teamOf({ 'x-forwarded-groups': values as never });
@@ -208,7 +209,8 @@ describe('a team', () => {
     expect(await of('x', 'bi')).toBe('bi'); // Two header fields.
     expect(await of('a,b')).toBe('ab'); // The whole value of a team.
     expect(await of('staff')).toBe('all');
-    for (const values of ['', ',', 'BI', 'bi2', 'xbi', 'b i', 'bi;x', '"bi"', 'a,c,b']) {
+    expect(await of('x, /r+d (eu) .*$ ü ')).toBe('odd');
+    for (const values of ['', ',', 'BI', 'bi2', 'xbi', 'b i', 'bi;x', '"bi"', 'a,c,b', 'x,a,b', '/rrd (eu) .*$ ü']) {
       expect([values, await of(values)]).toEqual([values, 'default']);
     }
   });

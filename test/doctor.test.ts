@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -14,6 +14,7 @@ import { loadConfig } from '../src/config/load.ts';
 import { type CheckResult, lineOf } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
+import { lacksScope } from '../src/doctor/token-scope.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
@@ -103,7 +104,7 @@ test('with v2, all is well: one call, no trouble, exit code 0', async () => {
     ['/v2/emailmarketing/campaigns', '1'],
   ]);
   expect(results.map(({ kind }) => kind)).toEqual([
-    ...['configuration', 'network', 'network', 'tls', 'answer', 'credentials', 'clock', 'ports', 'ports'],
+    ...['configuration', 'proxy', 'network', 'network', 'tls', 'answer', 'credentials', 'clock', 'ports', 'ports'],
   ]);
 });
 
@@ -148,6 +149,16 @@ describe('with v3, beside a live Sendgate', () => {
     const { exitCode, troubles } = await consult(env);
     expect([exitCode, troubles]).toEqual([14, [expect.stringMatching(/^failed +credentials: .*npm run authorize/)]]);
   });
+});
+
+test('with v3, finds a token file of another application, of which a start could not live', async () => {
+  const file = join(folder, 'others.json');
+  const tokens = { clientId: 'another-5ecret', refreshToken: 'others-5ecret-1', accessToken: 'others-5ecret-2' };
+  writeFileSync(file, JSON.stringify({ ...tokens, issuedAt: Date.now(), expiresAt: Date.now() + 60_000 }));
+  secrets.push(...Object.values(tokens));
+  const env = { ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file, CONSTANT_CONTACT_REFRESH_TOKEN: '' };
+  const { exitCode, troubles } = await consult(env);
+  expect([exitCode, troubles]).toEqual([14, [expect.stringMatching(/^failed +credentials: .*npm run authorize/)]]);
 });
 
 test('with v3 and no token stored yet, makes the call without one and spends no refresh token', async () => {
@@ -230,7 +241,7 @@ describe('finds', () => {
   test('an address that cannot be listened on', async () => {
     const env = { HOST: '192.0.2.1', SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com' };
     const { exitCode, troubles } = await consult(v2(env));
-    expect([exitCode, troubles]).toEqual([19, [expect.stringMatching(/EADDRNOTAVAIL.*server\.host/)]]);
+    expect([exitCode, troubles]).toEqual([69, [expect.stringMatching(/server\.host.*EADDRNOTAVAIL/)]]);
   });
 
   test('several at once: the exit code is that of the first in order of cause', async () => {
@@ -243,6 +254,67 @@ describe('finds', () => {
     );
     expect(troubles).toHaveLength(3);
     expect(exitCode).toBe(14);
+  });
+});
+
+describe('through a proxy, the doctor', () => {
+  const password = 'proxy-5ecret+/Xy7';
+  const host = 'api.sendgate.invalid';
+  let connects: string[];
+
+  /** @param answer what a proxy that refuses says; undefined for one that opens a tunnel to `to` */
+  async function consultThrough(answer: string | undefined, to?: number, env: Environment = {}) {
+    connects = [];
+    secrets.push(password, Buffer.from(`user:${password}`).toString('base64'));
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (data) => {
+        connects.push(data.toString().split('\r\n')[0] ?? '');
+        if (answer !== undefined)
+          return void socket.end(`HTTP/1.1 ${answer}\r\nX-Quoted: ${data.toString('base64')}\r\n\r\n`);
+        if (to === undefined) return;
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        const tunnel = connect(to, '127.0.0.1');
+        tunnel.on('error', () => socket.destroy());
+        socket.pipe(tunnel).pipe(socket);
+      });
+    }).listen(0, '127.0.0.1');
+    ending.push(() => void proxy.close());
+    await until(() => proxy.listening, 'it listens');
+    const { port } = proxy.address() as AddressInfo;
+    const HTTPS_PROXY = `http://user:${encodeURIComponent(password)}@127.0.0.1:${port}`;
+    return { port, ...(await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY, ...env }))) };
+  }
+
+  test.each([
+    ['407 Proxy Authentication Required', '407', 'user'],
+    ['403 Filtered', '403', 'pass this host'],
+    ['502 Bad Gateway', '502', 'pass this host'],
+  ])('names one that refuses with %s, and not as refused credentials', async (answer, status, remedy) => {
+    const { exitCode, troubles, port } = await consultThrough(answer);
+    const said = new RegExp(`^failed +proxy to Constant Contact: 127.0.0.1:${port} .*${status}.*${remedy}`);
+    expect([exitCode, troubles]).toEqual([10, [expect.stringMatching(said)]]);
+    expect(connects).toEqual([`CONNECT ${host}:443 HTTP/1.1`]);
+  });
+
+  test('names one that cannot be reached, and one that hangs', async () => {
+    const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
+    const away = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY }));
+    expect([away.exitCode, away.troubles]).toEqual([10, [expect.stringMatching(/ECONNREFUSED.*HTTPS_PROXY/)]]);
+    const hangs = await consultThrough(undefined, undefined, { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300' });
+    expect([hangs.exitCode, hangs.troubles]).toEqual([10, [expect.stringContaining('TIMEOUT')]]);
+  });
+
+  test('looks behind one that works: the name is not resolved here, and TLS is with the host', async () => {
+    const { exitCode, troubles, of, port } = await consultThrough(undefined, Number(new URL(sandbox.url).port));
+    expect([exitCode, troubles]).toEqual([12, [expect.stringMatching(/^failed +TLS to Constant Contact/)]]);
+    expect(of('proxy')).toMatchObject([{ state: 'note', found: expect.stringContaining(`127.0.0.1:${port} is used`) }]);
+  });
+
+  test('says of NO_PROXY that it is in force', async () => {
+    const { exitCode, of } = await consultThrough('403 Filtered', undefined, { NO_PROXY: '.invalid' });
+    expect([exitCode, of('proxy')]).toMatchObject([11, [{ found: expect.stringContaining('NO_PROXY') }]]);
+    expect(connects).toEqual([]);
   });
 });
 
@@ -364,6 +436,15 @@ describe('the program', () => {
   });
 });
 
+test('a token that names its scopes must have campaign_data among them', () => {
+  const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  expect(lacksScope(jwt({ scp: ['offline_access', 'campaign_data'] }))).toBe(false);
+  expect(lacksScope(jwt({ scope: 'offline_access campaign_data' }))).toBe(false);
+  expect(lacksScope(jwt({ scp: ['contact_data'] }))).toBe(true);
+  for (const silent of ['', 'opaque', 'a.b.c', jwt({}), jwt({ scp: 'campaign_data' })])
+    expect(lacksScope(silent)).toBe(false);
+});
+
 test('an answer without a date says nothing about the clock', () => {
   expect(judgeClock({ date: undefined, atMs: 0, uncertainMs: 0 })).toMatchObject({ state: 'note' });
 });
@@ -392,17 +473,20 @@ describe('at start', () => {
     said += it.lines.join('');
   });
 
-  test('a connection is made and no call', async () => {
-    const connections: string[] = [];
-    const server = http.createServer((_, res) => res.end()).listen(0, '127.0.0.1');
-    server.on('connection', () => connections.push('connection'));
-    server.on('request', () => connections.push('request'));
-    ending.push(() => server.close());
+  test('a connection is made, on which nothing is sent', async () => {
+    const seen: string[] = [];
+    const server = createServer((socket) => {
+      seen.push('connected');
+      socket.on('error', () => {});
+      socket.on('data', (data) => seen.push(data.toString()));
+      socket.on('close', () => seen.push('closed'));
+    }).listen(0, '127.0.0.1');
+    ending.push(() => void server.close());
     await until(() => server.listening, 'it listens');
     const it = await start({ CONSTANT_CONTACT_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     ending.push(() => it.close());
-    await until(() => connections.length > 0, 'it connects');
-    expect(connections).toEqual(['connection']);
+    await until(() => seen.includes('closed'), 'the connection is over');
+    expect(seen).toEqual(['connected', 'closed']);
   });
 
   test('a clock an hour off is a warning with the first answer, and only then', async () => {

@@ -118,6 +118,7 @@ describe('the management listener', () => {
           served: { default: { miss: 1, fresh: 1 } },
           cache: { bytes: expect.any(Number), pages: 1 },
           sharing: { redis: 'none', instances: 1 },
+          storage: { state: 'none', bytes: 0, pages: 0 },
         });
         return true;
       } catch {
@@ -352,14 +353,14 @@ test('a replaced secret stays redacted', () => {
   const secrets = new Secrets(
     { apiKey: source, accessToken: { value: 'token-in-env', file: undefined } },
     () => text,
-    (name, outcome) => outcomes.push(`${name} ${outcome}`),
+    (name, change) => outcomes.push(`${name} ${change.isReplaced ? 'replaced' : change.reason}`),
   );
   secrets.reload();
   text = 'second-key-2';
   secrets.reload();
   text = '';
   secrets.reload();
-  expect(outcomes).toEqual(['apiKey replaced', 'apiKey unreadable']);
+  expect(outcomes).toEqual(['apiKey replaced', 'apiKey the file /nowhere/key is empty']);
   expect(secrets.get('apiKey')).toBe('second-key-2');
   expect(secrets.get('accessToken')).toBe('token-in-env');
   expect([...secrets.values()].sort()).toEqual(['first-key-1', 'second-key-2', 'token-in-env']);

@@ -92,22 +92,22 @@ export class Teams {
 
 function matcher({ networks, header }: TeamOptions, addresses: Addresses): ConfiguredTeam['matches'] {
   const isInside = networkRule(networks);
-  const headerName = header?.name.toLowerCase();
-  return (req, ip) =>
-    (ip !== undefined && isInside(ip)) ||
-    (headerName !== undefined &&
-      hasValue(req.headers[headerName], header?.value ?? '') &&
-      addresses.isFromProxy(req, headerName));
+  const isSent = header ? headerRule(header, addresses) : () => false;
+  return (req, ip) => (ip !== undefined && isInside(ip)) || isSent(req);
 }
 
 /**
- * Whether a header is `value`, or a list of values (RFC 9110 §5.6.1) with it among them: a single sign-on proxy sends all groups of a
- * person. Node joins repeated fields with commas.
+ * Makes a rule for a header that is `value`, or a list of values (RFC 9110 §5.6.1) with it among them: a single sign-on proxy sends
+ * all groups of a person. Node joins repeated fields with commas.
  */
-function hasValue(given: string | string[] | undefined, value: string): boolean {
-  if (given === undefined || given === value) return given === value;
-  const text = String(given);
-  return text.includes(value) && text.split(',').some((one) => one.trim() === value);
+function headerRule({ name, value }: NonNullable<TeamOptions['header']>, addresses: Addresses) {
+  const key = name.toLowerCase();
+  return (req: IncomingMessage): boolean => {
+    const given = String(req.headers[key] ?? '');
+    // Only a proxy's list is split: everyone can send a long one.
+    if (!given.includes(value) || !addresses.isFromProxy(req, key)) return false;
+    return given === value || given.split(',').some((one) => one.trim() === value);
+  };
 }
 
 /** Extracts the token from an `Authorization` header. */

@@ -1,5 +1,5 @@
 /**
- * Builds the page cache, with Redis as second level if configured.
+ * Builds the page cache, with Redis or the disk as second level if configured.
  */
 import { Generations, maxWalks } from '../cache/generations.ts';
 import { campaignOf } from '../cache/keys.ts';
@@ -17,19 +17,22 @@ import type { Events } from '../events.ts';
 import { readRows, renderPage } from '../reports/page-json.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
 import type { SharedState } from './shared-state.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
 }
 
 /** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. Those of single campaigns are small. */
 const partForViews = ({ constantContact, server }: Config) =>
   constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 1 / 32;
 
-export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): PageCache {
+export function buildCache(config: Config, parts: Parts): PageCache {
+  const { clock, events, upstream, gates } = parts;
   const { emit } = events;
   const { basePath } = config.server;
   const { ids } = upstream;
@@ -48,7 +51,7 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
       ...(config.constantContact.api === 'v3'
         ? { recipes: v3Recipes(ids), dateOf: v3DateOf(ids) }
         : { recipes: v2Recipes }),
-      secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
+      secondLevel: buildSecondLevel(config, { ...parts, generations }),
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },
     { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
@@ -61,11 +64,12 @@ function buildSecondLevel(
     clock,
     events,
     shared,
+    storage,
     generations,
-  }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly generations: Generations },
+  }: Pick<Parts, 'clock' | 'events' | 'shared' | 'storage'> & { readonly generations: Generations },
 ): SecondLevel | undefined {
   const { redis, keyRing, pageDigest } = shared;
-  if (!redis) return undefined;
+  if (!redis) return storage.buildPages(generations, keyRing);
   const namespace = `${config.constantContact.api}${config.server.basePath}`;
   const keys = new RedisPageKeys(
     { key: (name) => redis.key(name), digest: pageDigest, clock },

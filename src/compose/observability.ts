@@ -16,6 +16,7 @@ import { StatusBoard } from '../observability/status.ts';
 import { usagePart } from '../observability/stored-usage.ts';
 import { Usage } from '../observability/usage.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 export function buildLogs({ log }: Config, destination: LogDestination, secrets: Secrets, events: Events): Logs {
@@ -29,10 +30,11 @@ interface StateParts {
   readonly built: BuiltUpstream;
   readonly pages: PageCache;
   readonly redis: Redis | undefined;
+  readonly storage: BuiltStorage;
 }
 
 /** Builds the status without the front, which shows it to callers. */
-export function buildStatus({ events, built, pages, redis }: StateParts): StatusBoard {
+export function buildStatus({ events, built, pages, redis, storage }: StateParts): StatusBoard {
   const status = new StatusBoard({
     ...upstreamState(built),
     quota: () => built.quota.status(),
@@ -41,6 +43,7 @@ export function buildStatus({ events, built, pages, redis }: StateParts): Status
       redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
       instances: redis?.instances ?? 1,
     }),
+    storage: () => ({ state: storage.state, bytes: storage.bytes, pages: storage.pages }),
   });
   events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
   return status;
@@ -56,7 +59,8 @@ interface MetricsParts extends StateParts {
   readonly version: string;
 }
 
-export function buildMetrics({ events, built, pages, redis, front, logDestination, version }: MetricsParts): Metrics {
+export function buildMetrics(parts: MetricsParts): Metrics {
+  const { events, built, pages, redis, storage, front, logDestination, version } = parts;
   const { quota, tokens } = built;
   const metrics = new Metrics({
     version,
@@ -71,6 +75,9 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
       callsLeftToday: () => quota.status().leftToday,
       instances: () => redis?.instances ?? 1,
       redisDown: () => redis !== undefined && !redis.isUp,
+      storageDown: () => storage.state === 'down',
+      storageBytes: () => storage.bytes,
+      storagePages: () => storage.pages,
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
     responses: () => front.responses,
@@ -87,11 +94,12 @@ interface UsageParts {
   readonly events: Events;
   readonly built: BuiltUpstream;
   readonly front: FrontReport;
+  readonly storage: BuiltStorage;
 }
 
-export function buildUsage({ clock, events, built, front }: UsageParts): Usage {
-  const { quota, stateFile } = built;
-  return new Usage({ clock, quota, responses: () => front.responses, kept: stateFile.open(usagePart) }, events);
+export function buildUsage({ clock, events, built, front, storage }: UsageParts): Usage {
+  const kept = storage.stateFile.open(usagePart);
+  return new Usage({ clock, quota: built.quota, responses: () => front.responses, kept }, events);
 }
 
 /** Conditions that stop calls to Constant Contact. */

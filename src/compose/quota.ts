@@ -1,5 +1,5 @@
 /**
- * Builds the quota and the state file that keeps its day.
+ * Builds the quota.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
@@ -8,7 +8,7 @@ import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import { Quota, type QuotaEvents } from '../quota/quota.ts';
 import { dayPart } from '../quota/stored-day.ts';
 import type { Redis } from '../redis/redis.ts';
-import { StateFile } from '../storage/state-file.ts';
+import type { StateFile } from '../storage/state-file.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -17,21 +17,10 @@ interface Parts {
   readonly teams: ReadonlyMap<string, TeamShare>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
-}
-
-export interface BuiltQuota {
-  readonly quota: Quota;
-  /** Also keeps resolved campaign ids. */
   readonly stateFile: StateFile;
 }
 
-export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts): BuiltQuota {
-  const file = config.quota.stateFile;
-  const stateFile = new StateFile(file, {
-    unreadable: () => emit('state.unreadable', { file }),
-    unwritable: (code) => emit('state.unwritable', { code, file }),
-    writable: () => emit('state.writable', { file }),
-  });
+export function buildQuota(config: Config, { clock, emit, teams, redis, stateFile }: Parts): Quota {
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
     passed: (percent, teams) => {
@@ -40,6 +29,5 @@ export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts)
     },
     teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
   };
-  const quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
-  return { quota, stateFile };
+  return new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
 }

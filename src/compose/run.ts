@@ -18,6 +18,7 @@ import type { Usage } from '../observability/usage.ts';
 import { flushSpans } from '../tracing.ts';
 import type { SharedState } from './shared-state.ts';
 import { startChecks } from './start-checks.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -26,6 +27,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly version: string;
   readonly secrets: Secrets;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
   readonly built: BuiltUpstream;
   readonly front: Front;
   readonly usage: Usage;
@@ -51,22 +53,12 @@ export interface Service {
 
 /** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
 export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
-  const { config } = loaded;
-  const { emit, version, secrets, shared, built, front, usage, management, health } = parts;
+  const { emit, version, secrets, shared, storage, built, front, usage, management, health } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
-  const explain = (error: unknown, section: 'server' | 'management') =>
-    explainBindFailure(error, config[section], {
-      host: loaded.where(`${section}.host`),
-      port: loaded.where(`${section}.port`),
-    });
-  const { host, port } = config.management;
-  const managementUrl = await management.listen(host, port).catch((error: unknown) => {
-    throw explain(error, 'management');
-  });
-  const url = await front.listen().catch(async (error: unknown) => {
-    await management.drain(0);
-    throw explain(error, 'server');
+  const { managementUrl, url } = await listen(loaded, management, front).catch(async (error: unknown) => {
+    await storage.close();
+    throw error;
   });
   usage.start();
   health.phase = 'ready';
@@ -82,16 +74,30 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
     secretValues: () => secrets.values(),
     stop: () => {
       stopChecks();
-      return stop(config, parts);
+      return stop(loaded.config, parts);
     },
   };
+}
+
+async function listen({ config, where }: Loaded, management: Server, front: Front) {
+  const explain = (error: unknown, section: 'server' | 'management') =>
+    explainBindFailure(error, config[section], { host: where(`${section}.host`), port: where(`${section}.port`) });
+  const { host, port } = config.management;
+  const managementUrl = await management.listen(host, port).catch((error: unknown) => {
+    throw explain(error, 'management');
+  });
+  const url = await front.listen().catch(async (error: unknown) => {
+    await management.drain(0);
+    throw explain(error, 'server');
+  });
+  return { managementUrl, url };
 }
 
 /** Time for probes and scrapes in flight to finish; they are quick. */
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, built, front, usage, management, health } = parts;
+  const { clock, emit, secrets, shared, storage, built, front, usage, management, health } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
   emit('service.draining', {});
@@ -102,6 +108,7 @@ async function stop({ server }: Config, parts: Parts): Promise<void> {
   await management.drain(managementDrainMs);
   usage.close();
   upstream.close();
+  await storage.close();
   await shared.redis?.close();
   await flushSpans(clock);
   shared.keyRing?.close();

@@ -14,6 +14,7 @@ import { buildProcesses } from './processes.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
 import { buildSharedState } from './shared-state.ts';
+import { buildStorage } from './storage.ts';
 import { warnOfBroadTrust } from './trusted-proxies.ts';
 import { buildUpstream } from './upstream.ts';
 
@@ -38,9 +39,10 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
+  const storage = await buildStorage(config, { clock, emit });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, proxies, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
@@ -51,19 +53,19 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   });
   const { upstream } = built;
   const { redis } = shared;
-  const pages = buildCache(config, { clock, events, shared, ...built });
+  const pages = buildCache(config, { clock, events, shared, storage, ...built });
 
-  const status = buildStatus({ events, built, pages, redis });
+  const status = buildStatus({ events, built, pages, redis, storage });
   const behind = { clock, events, shared, built, pages, status };
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination, version });
-  const usage = buildUsage({ clock, events, built, front });
+  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination, version });
+  const usage = buildUsage({ clock, events, built, front, storage });
   const health = buildHealth(built, front);
   const management = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
   return run(loaded, {
-    ...{ clock, emit, version, secrets, shared, built, front, usage, management, health },
+    ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });
 }

@@ -48,6 +48,8 @@ interface Parts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
+  /** Keeps the day's count and resolved ids. */
+  readonly stateFile: StateFile;
   /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
   /** Keyed with a secret common to all instances. */
@@ -59,8 +61,6 @@ interface Parts {
 export interface BuiltUpstream {
   readonly upstream: Upstream;
   readonly quota: Quota;
-  /** What survives a restart. */
-  readonly stateFile: StateFile;
   /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
@@ -76,7 +76,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const { api, timeoutMs, maxResponseBytes } = constantContact;
   const baseUrl = constantContact.baseUrl || baseUrls[api];
   const proxyLog = logOfProxy(config, parts.proxies, emit);
-  const { quota, stateFile } = buildQuota(config, parts);
+  const quota = buildQuota(config, parts);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -90,7 +90,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         ...{
           clock,
           notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(stateFile, config.quota.stateFile, parts),
+          known: buildKnownIds(parts),
         },
         outageAt: () => gates.breaker.openedAt,
       })
@@ -124,7 +124,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
   const isTested = () => transport.isHere;
-  return { upstream, quota, stateFile, tokens, gates, isTested, credentialsReplaced };
+  return { upstream, quota, tokens, gates, isTested, credentialsReplaced };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */
@@ -144,12 +144,8 @@ function logOfOddRows(emit: Emit): (query: PageQuery, odd: OddRows) => void {
  * Keeps resolved ids in the state file and publishes them to other instances. Does not publish them without an encryption key or
  * a client secret: the client id is public, so anyone could forge entries that instances then keep for good.
  */
-function buildKnownIds(
-  stateFile: StateFile,
-  file: string,
-  { clock, emit, redis, secrets, keyRing, digest, onIdsLearned }: Parts,
-): KnownIds {
-  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file })));
+function buildKnownIds({ clock, emit, redis, secrets, keyRing, digest, stateFile, onIdsLearned }: Parts): KnownIds {
+  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file: stateFile.path })));
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn, all) => {

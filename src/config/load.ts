@@ -5,7 +5,7 @@ import { ConfigError } from './config-error.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { encryptionKeysAllowed, faultOfKeys } from './encryption-keys.ts';
 import { applyEnvironment, type Environment, isFromVariable } from './environment.ts';
-import { describeFileFailure } from './file-failure.ts';
+import { describeFileFailure, fileName } from './file-failure.ts';
 import { Mistakes } from './mistakes.ts';
 import { type OutboundProxies, readOutboundProxies } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
@@ -91,7 +91,7 @@ function checkEncryptionKeys(path: string, readFile: (path: string) => string, w
     mistakes.add(setting, `${where(setting)}: ${fault}; allowed: ${encryptionKeysAllowed}`);
   try {
     const fault = faultOfKeys(readFile(path));
-    if (fault !== undefined) add(`the file ${fault}`);
+    if (fault !== undefined) add(`${fileName(path)} ${fault}`);
   } catch (error) {
     add(describeFileFailure(path, error));
   }

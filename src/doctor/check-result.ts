@@ -3,8 +3,8 @@
  */
 
 /**
- * `ok`; `note`: worth knowing, or not tested; `warning`: Sendgate starts, something will be missing; `failed`: Sendgate cannot
- * do its work until it is mended.
+ * `ok`; `note`: worth knowing, or not tested; `warning`: it works, and may not for long; `failed`: what is configured does not
+ * work, whether Sendgate can run without it or not.
  */
 export type State = 'ok' | 'note' | 'warning' | 'failed';
 
@@ -21,7 +21,8 @@ export const exitCodes = {
   clock: 16,
   files: 17,
   redis: 18,
-  ports: 19,
+  /** sysexits.h: as a start ends that cannot listen. */
+  ports: 69,
 } as const;
 
 export type Kind = keyof typeof exitCodes;

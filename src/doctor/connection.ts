@@ -4,48 +4,24 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { Loaded } from '../config/load.ts';
-import { nameOf, type OutboundProxy, proxyFor } from '../config/outbound-proxy.ts';
-import type { Config } from '../config/schema.ts';
-import { baseUrls } from '../config/sections/constant-contact.ts';
-import { Problem } from '../problems.ts';
-import { ConnectionFailure, Transport } from '../upstream/transport.ts';
+import { nameOf, type OutboundProxies } from '../config/outbound-proxy.ts';
 import type { CheckResult } from './check-result.ts';
-
-/** The end of a connection: where it leads, and which setting says so. */
-export interface Target {
-  /** What is reached there, for people. */
-  readonly name: string;
-  readonly url: URL;
-  readonly setting: string;
-  /** The proxy on the way there; undefined to connect directly. */
-  readonly proxy: OutboundProxy | undefined;
-}
-
-/** Where Sendgate connects to: the API first, then, with v3, where tokens are refreshed. */
-export function targetsOf({ config, proxies }: Loaded): readonly [Target, ...Target[]] {
-  const { api, baseUrl, oauth } = config.constantContact;
-  const target = (name: string, text: string, setting: string): Target => ({
-    ...{ name, setting, url: new URL(text), proxy: proxyFor(text, proxies) },
-  });
-  const constantContact = target('Constant Contact', baseUrl || baseUrls[api], 'constantContact.baseUrl');
-  if (api === 'v2') return [constantContact];
-  return [constantContact, target('the token endpoint', oauth.tokenUrl, 'constantContact.oauth.tokenUrl')];
-}
-
-export function transportTo({ url, proxy }: Target, { constantContact }: Config, userAgent: string): Transport {
-  const { timeoutMs, maxResponseBytes } = constantContact;
-  return new Transport({ baseUrl: url.origin, userAgent, timeoutMs, maxResponseBytes, proxy });
-}
+import type { Target } from './target.ts';
 
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
-/** Resolves the name of a target as a call does; through a proxy, which resolves it itself, names that. */
+/** Which proxy is on the way to a target. */
+export function nameProxy({ name, proxy }: Target, { proxy: any }: OutboundProxies): CheckResult {
+  const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'note' } as const;
+  if (proxy) return { ...about, found: `${nameOf(proxy)} is used, and resolves the name` };
+  const found = any ? `none, by NO_PROXY or since the host is loopback (${nameOf(any)} is for others)` : 'none';
+  return { ...about, found };
+}
+
+/** Resolves the name of a target as a direct call does; a proxy resolves it itself. */
 export async function checkName(target: Target): Promise<CheckResult> {
-  const { name, proxy } = target;
-  if (proxy) return { kind: 'proxy', check: `proxy to ${name}`, state: 'note', found: `${nameOf(proxy)} is used` };
   const host = hostOf(target);
-  const about = { kind: 'network', check: `name of ${name}` } as const;
+  const about = { kind: 'network', check: `name of ${target.name}` } as const;
   if (isIP(host) !== 0) return { ...about, state: 'ok', found: `${host} is an address` };
   try {
     const addresses: LookupAddress[] = await lookup(host, { all: true });
@@ -62,26 +38,6 @@ const unresolved = (target: Target, code: string) => ({
   found: `${hostOf(target)} does not resolve (${code})`,
   remedy: `correct ${target.setting}, or the resolver of this machine; if only a proxy leads out, set HTTPS_PROXY`,
 });
-
-/** Opens a connection without a request. Returns why there is none, from a closed set. */
-export async function failureOfConnecting(
-  transport: Pick<Transport, 'connect'>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    await transport.connect(signal);
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
-
-/** Returns the error code of a failed connection, or `timeout`, `redirect` or `too-large`. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof ConnectionFailure) return error.code;
-  if (error instanceof Problem) return error.reason ?? error.code;
-  throw error;
-}
 
 const unknownAuthority =
   'name the authority in NODE_EXTRA_CA_CERTS=/path/of/certificates.pem and restart (a proxy that reads TLS traffic brings another one)';
@@ -144,7 +100,7 @@ function tlsProblem(target: Target, reason: string): Pick<CheckResult, 'found' |
 }
 
 /** Judges an open connection. */
-export function judgeConnected({ name, url }: Target): readonly CheckResult[] {
+export function judgeConnected({ name, url }: Pick<Target, 'name' | 'url'>): readonly CheckResult[] {
   const connected: CheckResult = { kind: 'network', check: `connection to ${name}`, state: 'ok', found: url.host };
   const tls: CheckResult =
     url.protocol === 'https:'

@@ -11,20 +11,13 @@ import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { type CheckResult, exitCodeOf } from './check-result.ts';
 import { judgeClock } from './clock-difference.ts';
-import {
-  checkName,
-  failureOfConnecting,
-  judgeConnected,
-  judgeFailure,
-  type Target,
-  targetsOf,
-  transportTo,
-} from './connection.ts';
+import { checkName, judgeConnected, judgeFailure, nameProxy } from './connection.ts';
 import { type HeldCredentials, heldCredentials, judgeCredentials } from './credentials.ts';
 import { checkFiles } from './files.ts';
 import { askNeutrally, judgeAnswer, judgeOtherAnswer } from './neutral-answer.ts';
 import { checkPorts } from './ports.ts';
 import { checkRedis } from './redis.ts';
+import { failureOfConnecting, type Target, targetsOf } from './target.ts';
 
 export interface DoctorParts {
   readonly clock: Clock;
@@ -40,62 +33,78 @@ export interface Report {
 
 /** Examines a valid configuration. */
 export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Report> {
-  const { config } = loaded;
-  const { api } = config.constantContact;
-  const [constantContact, tokenEndpoint] = targetsOf(loaded);
-  const sources = Object.entries(loaded.secrets) as [SecretName, SecretSource][];
-  const configured = sources.flatMap(([name, { value }]) => redactedValues(name, value));
   const held = heldCredentials(loaded, parts.clock.now());
+  const targets = targetsOf(loaded);
   const results: readonly CheckResult[] = [
-    { kind: 'configuration', check: 'configuration', state: 'ok', found: `valid, for Constant Contact ${api}` },
-    ...(await checkApi(loaded, constantContact, held, parts)),
-    ...(tokenEndpoint ? await checkConnection(loaded, tokenEndpoint, parts) : []),
-    ...checkFiles(config),
+    ...checkConfiguration(loaded),
+    ...(await checkApi(loaded, targets.api, held, parts)),
+    ...(targets.tokens ? await checkConnection(loaded, targets.tokens, parts) : []),
+    ...checkFiles(loaded),
     ...(await checkRedis(loaded, parts.clock)),
-    ...(await checkPorts(config)),
+    ...(await checkPorts(loaded)),
   ];
-  return {
-    results,
-    exitCode: exitCodeOf(results),
-    secrets: [...configured, ...loaded.proxies.secrets, ...held.secrets],
-  };
+  return { results, exitCode: exitCodeOf(results), secrets: [...configuredSecrets(loaded), ...held.secrets] };
 }
 
+function checkConfiguration({ config, warnings }: Loaded): readonly CheckResult[] {
+  const about = { kind: 'configuration', check: 'configuration' } as const;
+  const valid: CheckResult = {
+    ...about,
+    state: 'ok',
+    found: `valid, for Constant Contact ${config.constantContact.api}`,
+  };
+  return [valid, ...warnings.map((found): CheckResult => ({ ...about, state: 'warning', found }))];
+}
+
+function configuredSecrets({ secrets, proxies }: Loaded): readonly string[] {
+  const sources = Object.entries(secrets) as [SecretName, SecretSource][];
+  return [...proxies.secrets, ...sources.flatMap(([name, { value }]) => redactedValues(name, value))];
+}
+
+/** Makes the call. */
 async function checkApi(
-  { config }: Loaded,
+  { config: { constantContact }, proxies }: Loaded,
   target: Target,
   held: HeldCredentials,
   { clock, userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { api, timeoutMs } = config.constantContact;
-  const name = await checkName(target);
-  if (name.state === 'failed') return [name];
-  const transport = transportTo(target, config, userAgent);
-  const adapter = api === 'v3' ? v3 : v2;
-  const outcome = await askNeutrally(adapter, transport, held.sign, { clock, timeoutMs });
+  const { api, timeoutMs } = constantContact;
+  const way = [nameProxy(target, proxies), ...(target.proxy ? [] : [await checkName(target)])];
+  if (way.some(({ state }) => state === 'failed')) return [...way, ...untested(api, held)];
+  const transport = target.connection(userAgent);
+  const outcome = await askNeutrally(api === 'v3' ? v3 : v2, transport, held.sign, { clock, timeoutMs });
   transport.close();
   if ('reason' in outcome) {
     const other = judgeOtherAnswer(outcome.reason, target.setting);
-    return [name, ...(other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)])];
+    const failed = other ? [...judgeConnected(target), other] : [judgeFailure(target, outcome.reason)];
+    return [...way, ...failed, ...untested(api, held)];
   }
   return [
-    name,
+    ...way,
     ...judgeConnected(target),
     judgeAnswer(outcome, target.setting),
-    ...judgeCredentials(outcome, api, held.unusable),
+    ...judgeCredentials(outcome, api, held),
     judgeClock(outcome.time),
   ];
 }
 
+/** What only an answer can tell. */
+function untested(api: 'v2' | 'v3', { unusable }: HeldCredentials): readonly CheckResult[] {
+  const missing = (kind: 'credentials' | 'privileges' | 'clock'): CheckResult => ({
+    ...{ kind, check: kind, state: 'note', found: 'not tested, without an answer' },
+  });
+  return [unusable ?? missing('credentials'), ...(api === 'v3' ? [missing('privileges')] : []), missing('clock')];
+}
+
 /** Connects without a request. */
 async function checkConnection(
-  { config }: Loaded,
+  { config: { constantContact }, proxies }: Loaded,
   target: Target,
   { userAgent }: DoctorParts,
 ): Promise<readonly CheckResult[]> {
-  const { timeoutMs } = config.constantContact;
-  const transport = transportTo(target, config, userAgent);
-  const reason = await failureOfConnecting(transport, AbortSignal.timeout(timeoutMs));
-  transport.close();
-  return reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)];
+  const reason = await failureOfConnecting(target, userAgent, AbortSignal.timeout(constantContact.timeoutMs));
+  return [
+    nameProxy(target, proxies),
+    ...(reason === undefined ? judgeConnected(target) : [judgeFailure(target, reason)]),
+  ];
 }

@@ -9,7 +9,7 @@ import { type Finding, findingOf } from '../upstream/finding.ts';
 import { type AnswerTime, answerTimeOf } from '../upstream/first-answer.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
-import { reasonOf } from './connection.ts';
+import { reasonOf } from './target.ts';
 
 /** An answer, or why there is none. */
 export type Outcome = Answered | { readonly reason: string };

@@ -1,36 +1,34 @@
 /**
- * Checks that the configured addresses can be listened on.
+ * Checks that the configured addresses can be listened on, by listening for a moment.
  */
 import { createServer } from 'node:net';
-import type { Config } from '../config/schema.ts';
+import { BindFailure, explainBindFailure } from '../config/bind-failure.ts';
+import type { Loaded } from '../config/load.ts';
 import type { CheckResult } from './check-result.ts';
 
-export async function checkPorts({ server, management }: Config): Promise<readonly CheckResult[]> {
-  return [await checkPort('port', server, 'server'), await checkPort('management port', management, 'management')];
+export async function checkPorts(loaded: Loaded): Promise<readonly CheckResult[]> {
+  return [await checkPort('port', 'server', loaded), await checkPort('management port', 'management', loaded)];
 }
 
-async function checkPort(
-  check: string,
-  { host, port }: { readonly host: string; readonly port: number },
-  section: string,
-): Promise<CheckResult> {
+async function checkPort(check: string, section: 'server' | 'management', loaded: Loaded): Promise<CheckResult> {
   const about = { kind: 'ports', check } as const;
-  const where = `${host}:${port}`;
-  const code = await failureOfListening(host, port);
-  if (code === undefined) return { ...about, state: 'ok', found: `${where} is free` };
-  if (code === 'EADDRINUSE') {
-    const remedy = `nothing if that is Sendgate; else set another ${section}.port`;
-    return { ...about, state: 'note', found: `${where} is in use`, remedy };
+  const { host, port } = loaded.config[section];
+  const failure = await failureOfListening(host, port);
+  if (!failure) return { ...about, state: 'ok', found: `${port} of ${host} is free` };
+  if (failure.code === 'EADDRINUSE') {
+    const remedy = `nothing if that is Sendgate; else set another ${loaded.where(`${section}.port`)}`;
+    return { ...about, state: 'note', found: `${port} of ${host} is in use`, remedy };
   }
-  const remedy = `correct ${section}.host and ${section}.port`;
-  return { ...about, state: 'failed', found: `${where} cannot be listened on (${code})`, remedy };
+  const names = { host: loaded.where(`${section}.host`), port: loaded.where(`${section}.port`) };
+  const explained = explainBindFailure(failure, { host, port }, names);
+  const found = explained instanceof BindFailure ? explained.message : `${port} of ${host} (${failure.code})`;
+  return { ...about, state: 'failed', found };
 }
 
-/** Listens for a moment. Returns Node's error code if that fails. */
-function failureOfListening(host: string, port: number): Promise<string | undefined> {
+function failureOfListening(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown'));
+    server.once('error', resolve);
     server.listen(port, host, () => server.close(() => resolve(undefined)));
   });
 }

@@ -16,6 +16,7 @@ export type MeasuredEvent =
   | 'ids.learned'
   | 'redis.asked'
   | 'quota.waited'
+  | 'storage.asked'
   | 'token.refresh_tried'
   | 'upstream.called'
   | 'upstream.odd_rows';
@@ -113,6 +114,19 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   ),
   'quota.team_spent': warn("a team's share of the daily quota is spent; borrowing calls that other teams leave unused"),
 
+  'storage.unavailable': warn(({ code }) => `storage unavailable; ${storageRemedies[code] ?? unkept}`),
+  'storage.available': info('storage available again; pages are kept over a restart'),
+  'storage.open_to_others': warn(
+    "other users of this machine may read the storage directory; it holds people's addresses (chmod 700)",
+  ),
+  'storage.page_unreadable': warn(({ reason }) => `${unreadableFiles[reason]}; fetching the page again`),
+  'storage.foreign_files': warn(
+    'files in the storage directory that are not of Sendgate; they stay and are not counted',
+  ),
+
+  'quota.state_file_deprecated': warn(
+    'quota.stateFile is deprecated; set storage.directory, whose first start takes over what the file holds',
+  ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
     'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
@@ -145,6 +159,20 @@ const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',
   'unknown-key': 'page in redis encrypted with a key that is not in cache.encryptionKeyFile',
   damaged: 'page in redis damaged',
+} as const;
+
+const unkept = 'what is fetched now may be fetched again after a restart (code says why: mend the volume)';
+
+const storageRemedies: Readonly<Record<string, string>> = {
+  'in-use': 'another process uses the directory: running without it until a restart (give each instance its own)',
+  slow: 'the disk does not answer in time: fetching pages that are not in memory',
+};
+
+const unreadableFiles = {
+  'other-version': 'page in storage written by another version, or not encrypted as configured',
+  'unknown-key': 'page in storage encrypted with a key that is not in cache.encryptionKeyFile',
+  damaged: 'page in storage damaged',
+  foreign: 'something else in the place of a page in storage',
 } as const;
 
 const credentialRemedies = {

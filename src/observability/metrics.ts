@@ -71,6 +71,12 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
+  readonly #storageOperations = new Counter({
+    name: 'sendgate_storage_operations_total',
+    help: 'Files of pages read, written and removed in storage, by outcome',
+    labelNames: ['operation', 'outcome'] as const,
+    registers: [this.registry],
+  });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
     help: 'Time that calls wait for a permit, by team and urgency',
@@ -170,6 +176,7 @@ export class Metrics {
       this.#redisCommands.labels(script, outcome).inc();
       this.#redisLatency.observe(seconds);
     });
+    events.on('storage.asked', ({ operation, outcome }) => this.#storageOperations.labels(operation, outcome).inc());
     events.on('token.refresh_tried', ({ outcome }) => this.#refreshes.labels(outcome).inc());
     events.on('quota.waited', ({ team, urgency, seconds }) => this.#waits.labels(team, urgency).observe(seconds));
   }

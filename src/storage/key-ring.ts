@@ -3,7 +3,7 @@
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import { faultOfKeys, parseEncryptionKeys } from '../config/encryption-keys.ts';
-import { describeFileFailure } from '../config/file-failure.ts';
+import { describeFileFailure, fileName } from '../config/file-failure.ts';
 import { type SealingKey, sealingKey } from './sealing.ts';
 
 const pollMs = 1_000;
@@ -49,7 +49,7 @@ export class KeyRing {
   #read(): readonly Buffer[] | string {
     try {
       const text = this.#readFile(this.#file);
-      return parseEncryptionKeys(text) ?? `the file ${faultOfKeys(text)}`;
+      return parseEncryptionKeys(text) ?? `${fileName(this.#file)} ${faultOfKeys(text)}`;
     } catch (error) {
       return describeFileFailure(this.#file, error);
     }
