@@ -199,7 +199,7 @@ describe('the image', () => {
       // The refresh of the tokens is a separate process. It has ended, and been waited for.
       await until(() => output.includes('"token.renewed"'), 'the tokens are refreshed');
       await until(() => childrenOf(main()).length === 0, 'no process is left, and no zombie');
-      expect(existsSync(join(image.path, stateFolder, 'tokens.json'))).toBe(true);
+      expect(readdirSync(join(image.path, stateFolder)).sort()).toEqual(['storage', 'tokens.json']);
       process.kill(main(), 'SIGTERM');
       expect(await exited).toBe(0);
     } finally {

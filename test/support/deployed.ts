@@ -1,7 +1,7 @@
 /**
  * Starts Sendgate as a deployment file does: with its environment and its mounted files, below a temporary folder.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
@@ -17,15 +17,10 @@ const known = new Set([
   ...Object.values(secretNames).flatMap((name) => [name, `${name}_FILE`]),
   'SENDGATE_CONFIG',
 ]);
-/** A setting that the files name before it exists. */
-const pending = 'SENDGATE_STORAGE_DIRECTORY';
-
 /** @throws for a variable that Sendgate does not read: at a start, that is a warning at most */
-function variables(env: Texts): Texts {
-  const { [pending]: directory, ...others } = env;
-  const unknown = Object.keys(others).filter((name) => !known.has(name));
+function refuseUnknown(env: Texts): void {
+  const unknown = Object.keys(env).filter((name) => !known.has(name));
   if (unknown.length > 0) throw new Error(`not settings: ${unknown}`);
-  return known.has(pending) ? env : others;
 }
 
 /** Content of the mounted secrets, by file name. The Redis is one that nobody reaches: Sendgate starts without it. */
@@ -39,7 +34,8 @@ export const secretFiles: Texts = {
 
 /** Loads the configuration from these variables and files. A file that is not among them cannot be read. */
 export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
-  return loadConfig(variables(env), (path) => {
+  refuseUnknown(env);
+  return loadConfig(env, (path) => {
     const text = files[path];
     if (text === undefined) throw new Error(`not mounted: ${path}`);
     return text;
@@ -52,12 +48,13 @@ export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
  * @returns lines of its log that tell of trouble: errors, and anything about storage
  */
 export async function startDeployed(env: Texts, files: Texts = {}): Promise<string[]> {
+  refuseUnknown(env);
   const root = mkdtempSync(join(tmpdir(), 'sendgate-deployed-'));
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  const below = Object.entries(variables(env)).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
+  const below = Object.entries(env).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
   const ports = { PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const lines: string[] = [];
@@ -70,6 +67,8 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
     });
     const { status } = await fetch(`${service.managementUrl}/readyz`);
     await service.stop();
+    const { mode } = statSync(join(root, env['SENDGATE_STORAGE_DIRECTORY'] ?? ''));
+    if ((mode & 0o777) !== 0o700) throw new Error(`storage is open to others: ${mode.toString(8)}`);
     if (status !== 200) throw new Error(`not ready: ${status}`);
   } finally {
     rmSync(root, { recursive: true });
