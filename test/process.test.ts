@@ -49,14 +49,21 @@ describe('at the start', () => {
     expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
   });
 
-  test('a port in use ends the process with an error that says so', async () => {
-    const { exited, output } = spawnMain({
-      CONSTANT_CONTACT_API_KEY: apiKey,
-      PORT: new URL(sandbox.url).port,
-      SENDGATE_MANAGEMENT_PORT: '0',
-    });
-    expect(await exited).toBe(1);
-    expect(output()).toContain('EADDRINUSE');
+  test('--version prints the version alone', async () => {
+    const { exited, output } = spawnMain({}, ['--version']);
+    expect(await exited).toBe(0);
+    expect(output()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('a port in use ends the process with exit code 69, and one line names the setting', async () => {
+    const { port } = new URL(sandbox.url);
+    const { exited, output } = spawnMain({ ...upstreamEnv(sandbox), PORT: port, SENDGATE_MANAGEMENT_PORT: '0' });
+    expect(await exited).toBe(69);
+    const line = `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port`;
+    const toPeople = output()
+      .split('\n')
+      .filter((one) => !one.startsWith('{') && one !== '');
+    expect(toPeople).toEqual([line]);
   });
 
   test('a missing access token is logged', async () => {

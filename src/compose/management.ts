@@ -11,6 +11,7 @@ import { type Server, serve } from '../http/server.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { Usage } from '../observability/usage.ts';
 import { Problem } from '../problems.ts';
 import { parseQueryString } from '../reports/query-string.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -21,14 +22,16 @@ interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
+  readonly usage: Usage;
   readonly upstream: Upstream;
   readonly pages: PageCache;
 }
 
 export function buildManagement(config: Config, parts: Parts): Server {
-  const { health, metrics, readStatus, clock } = parts;
+  const { health, metrics, readStatus, usage, clock } = parts;
   const { allowedHosts } = config.server;
-  return serve(managementListener({ health, metrics, readStatus, allowedHosts, purge: purgeOf(parts) }), {
+  const readUsage = () => usage.read();
+  return serve(managementListener({ health, metrics, readStatus, readUsage, allowedHosts, purge: purgeOf(parts) }), {
     ...config.server,
     ...limitsOf(config, clock),
   });

@@ -9,7 +9,7 @@ import type { LogDestination } from '../observability/log-destination.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { buildCache } from './cache.ts';
 import { buildManagement } from './management.ts';
-import { buildHealth, buildLogs, buildMetrics, buildStatus } from './observability.ts';
+import { buildHealth, buildLogs, buildMetrics, buildStatus, buildUsage } from './observability.ts';
 import { buildProcesses } from './processes.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
@@ -27,20 +27,22 @@ export interface ServiceParts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
 }
 
-/** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
-export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
+/** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
+export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
+  const { config, proxies, warnings } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
-  const secrets = buildSecrets(sources, readFile, emit);
+  const secrets = buildSecrets(loaded, readFile, emit);
   const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
+  for (const warning of warnings) emit('config.warning', { warning });
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
   const storage = await buildStorage(config, { clock, emit });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, stateFile: storage.stateFile, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,
     teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
@@ -58,11 +60,12 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination });
+  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination, version });
+  const usage = buildUsage({ clock, events, built, front, storage });
   const health = buildHealth(built, front);
-  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
-  return run(config, {
-    ...{ clock, emit, version, secrets, shared, storage, built, front, management, health },
+  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
+  return run(loaded, {
+    ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health },
     ...{ log, pages, metrics, status: readStatus },
   });
 }

@@ -29,3 +29,11 @@ export function removeAt(tree: Tree, path: readonly string[]): void {
   if (rest.length > 0 && isTree(child)) removeAt(child, rest);
   else delete tree[name];
 }
+
+/** Returns the value at a path; undefined if there is none. */
+export function valueAt(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (node, name) => (isTree(node) || Array.isArray(node) ? Reflect.get(node, name) : undefined),
+    tree,
+  );
+}

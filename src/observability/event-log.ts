@@ -27,10 +27,12 @@ const error = <M>(message: M) => ({ level: 'error', message }) as const;
 
 export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
   'service.listening': info('listening'),
+  'service.check_failed': warn(({ check, found, remedy }) => [`${check}: ${found}`, remedy].filter(Boolean).join('; ')),
   'service.draining': info('draining'),
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
 
+  'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(
     ({ secret }) =>
@@ -77,6 +79,12 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'token.refresh_failed': warn('access token not renewed; retrying, and using the current one until it expires'),
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
   'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
+
+  'outbound_proxy.used': info('calling Constant Contact through a proxy'),
+  'outbound_proxy.failed': error(
+    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyRemedy(code)})`,
+  ),
+  'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
 
   'upstream.call_failed': warn(
     'call to Constant Contact failed; retrying, or serving the cached page (a single failure needs nothing)',
@@ -137,6 +145,15 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 };
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
+
+function proxyRemedy(code: string): string {
+  // Tinyproxy answers 401 to wrong credentials, 407 to none.
+  if (/^PROXY_40[17]$/.test(code)) return 'it wants other credentials: see HTTPS_PROXY';
+  if (/^PROXY_4\d\d$/.test(code))
+    return 'it refuses: let it allow the host and its port, or call directly with NO_PROXY';
+  if (/^PROXY_5\d\d$/.test(code)) return 'it cannot reach the host: see its log';
+  return 'it cannot be reached, or is no HTTP proxy: see HTTPS_PROXY, and NODE_EXTRA_CA_CERTS for its certificate';
+}
 
 const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',

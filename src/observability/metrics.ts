@@ -13,6 +13,8 @@ const latencyBuckets = [...bounds];
 
 /** What is read at every scrape. Everything else is counted as it happens. */
 interface MetricSources {
+  /** Sendgate's version. */
+  readonly version: string;
   readonly gauges: Gauges;
   /** All responses since start. */
   readonly responses: () => readonly Tallied[];
@@ -28,8 +30,14 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #upstreamCalls = new Counter({
     name: 'sendgate_upstream_calls_total',
-    help: 'Calls to Constant Contact, by report and outcome',
-    labelNames: ['report', 'outcome'] as const,
+    help: 'Calls to Constant Contact, by report, outcome and the team that paid',
+    labelNames: ['report', 'outcome', 'team'] as const,
+    registers: [this.registry],
+  });
+  readonly #callWaits = new Counter({
+    name: 'sendgate_upstream_call_wait_seconds_total',
+    help: 'Seconds that calls to Constant Contact queued before they were made, by report and team',
+    labelNames: ['report', 'team'] as const,
     registers: [this.registry],
   });
   readonly #upstreamLatency = new Histogram({
@@ -77,7 +85,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor({ gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+  constructor({ version, gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+    new Gauge({
+      name: 'sendgate_build_info',
+      help: '1; the labels say which version of Sendgate runs, on which Node',
+      labelNames: ['version', 'node'] as const,
+      registers: [this.registry],
+    }).set({ version, node: process.versions.node }, 1);
     for (const [name, help, field] of teamGauges) {
       new Gauge({
         name,
@@ -152,8 +166,9 @@ export class Metrics {
 
   /** Counts events from now on. */
   listen(events: Events): void {
-    events.on('upstream.called', ({ report, outcome, seconds }) => {
-      this.#upstreamCalls.labels(report, outcome).inc();
+    events.on('upstream.called', ({ report, team, outcome, seconds, waitedSeconds }) => {
+      this.#upstreamCalls.labels(report, outcome, team).inc();
+      this.#callWaits.labels(report, team).inc(waitedSeconds);
       this.#upstreamLatency.labels(report).observe(seconds);
     });
     events.on('upstream.odd_rows', ({ field, rows }) => this.#oddRows.labels(field).inc(rows));

@@ -26,8 +26,8 @@ tolerateStderr();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
-const { config, secrets: sources } = loadConfig(process.env, readFile, 'answer');
-const secrets = new Secrets(sources, readFile, () => {});
+const { config, secrets: sources, proxies } = loadConfig(process.env, readFile, 'answer');
+const secrets = new Secrets(sources, readFile, () => {}, proxies.secrets);
 const destination = logDestination();
 const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
 
@@ -89,6 +89,12 @@ process.on('message', (message: FromPrimary) => {
   if (message.kind === 'order') obey(message.order);
   else primary.received(message);
 });
-url = await front.listen();
-report();
-setInterval(report, reportEveryMs);
+try {
+  url = await front.listen();
+  report();
+  setInterval(report, reportEveryMs);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) die(error);
+  else send({ kind: 'unbound', code });
+}

@@ -269,7 +269,8 @@ describe('A forged record', () => {
     await server.ask((client) => client.hset(key, 'f', times.f(), 'u', times.u()));
     const b = await add();
     const answer = await b.get(path());
-    expect([answer.status, sandbox.callCount, answer.headers.get('age')]).toEqual([200, 2, '0']);
+    expect([answer.status, sandbox.callCount]).toEqual([200, 2]);
+    expect(Number(answer.headers.get('age'))).toBeLessThan(60);
   });
 
   test('stays fresh no longer than a page can, as does a refusal', async () => {
