@@ -4,6 +4,7 @@
 import { join, resolve } from 'node:path';
 import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
 import { PageStore } from '../cache/disk/page-store.ts';
+import { removePages } from '../cache/disk/scan.ts';
 import type { Generations } from '../cache/generations.ts';
 import type { SecondLevel } from '../cache/second-level.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
@@ -28,6 +29,8 @@ export interface BuiltStorage {
   readonly pages: number;
   /** Builds the second level of pages; undefined while storage is off or unusable. */
   buildPages(generations: Generations, keyRing: KeyRing | undefined): SecondLevel | undefined;
+  /** Removes the pages of a time without Redis, which would not be purged. */
+  removePages(): void;
   /** Writes what waits to be written, and lets another process have the directory. */
   close(): Promise<void>;
 }
@@ -58,6 +61,7 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     before: quota.stateFile,
     files: new FilesInLanes(new FilesOnDisk(directory), lanes),
   });
+  const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let store: PageStore | undefined;
   return {
     stateFile,
@@ -71,13 +75,12 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
       return store?.pages ?? 0;
     },
     buildPages: (generations, keyRing) => {
-      const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
-      const keys = () => keyRing?.keys ?? [];
-      const parts = { files, lanes, keys, generations, clock, availability, ...pageEvents(directory, clock, emit) };
-      store = new PageStore(parts, limitsOf(config));
+      const parts = { files, lanes, generations, clock, availability, ...pageEvents(directory, clock, emit) };
+      store = new PageStore({ ...parts, keys: () => keyRing?.keys ?? [] }, limitsOf(config));
       store.start();
       return new DiskSecondLevel({ ...parts, store }, pageOptions(config));
     },
+    removePages: () => void removePages(files).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
       await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
       opened.release();
@@ -88,6 +91,7 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
 const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
   ...{ state, stateFile, bytes: 0, pages: 0 },
   buildPages: () => undefined,
+  removePages: () => {},
   close: async () => {
     await settlesWithin(clock, closeMs, stateFile.written());
   },
