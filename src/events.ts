@@ -10,6 +10,16 @@ export interface EventFields {
   /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
+  /**
+   * @property changed paths of the settings
+   * @property teams names of those that were added, removed or changed; undefined unless `teams` changed
+   */
+  'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
+  'config.unchanged': None;
+  'config.needs_restart': { readonly settings: readonly string[] };
+  /** @property mistakes without values */
+  'config.invalid': { readonly mistakes: readonly string[] };
+
   'secret.replaced': { readonly secret: string };
   'secret.unreadable': { readonly secret: string };
   'secret.needs_restart': { readonly secret: string };
@@ -95,6 +105,12 @@ export interface EventFields {
 
   'worker.died': { readonly worker: number; readonly code: number | null; readonly signal: string | null };
   'worker.start_failed': { readonly err: unknown };
+}
+
+interface TeamChanges {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
 }
 
 type None = Readonly<Record<never, never>>;

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
-import { allowHostsAndAddresses } from '../callers/host-guard.ts';
+import type { HostRule } from '../callers/host-guard.ts';
 import { closeAfterNewest, keepUntilOver } from '../http/connection.ts';
 import type { Listener, Received } from '../http/server.ts';
 import { searchOf } from '../http/target.ts';
@@ -16,7 +16,7 @@ interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
-  readonly allowedHosts: readonly string[];
+  readonly isAllowedHost: HostRule;
   /**
    * Purges a campaign, or everything.
    *
@@ -39,7 +39,7 @@ const guard = new BrowserGuard([]);
  * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
  * `POST /purge?campaign=…` or `POST /purge?everything`.
  */
-export function managementListener({ health, metrics, readStatus, allowedHosts, purge }: Parts): Listener<Received> {
+export function managementListener({ health, metrics, readStatus, isAllowedHost, purge }: Parts): Listener<Received> {
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
@@ -53,7 +53,6 @@ export function managementListener({ health, metrics, readStatus, allowedHosts, 
       res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);
     },
   };
-  const isAllowedHost = allowHostsAndAddresses(allowedHosts);
   const answer = (req: IncomingMessage, res: ServerResponse) => {
     if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';

@@ -1,6 +1,7 @@
 /**
  * Builds the quota and the state file that keeps its day.
  */
+import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
@@ -13,8 +14,6 @@ import { StateFile } from '../storage/state-file.ts';
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
-  /** All teams, by name. */
-  readonly teams: ReadonlyMap<string, TeamShare>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
 }
@@ -23,9 +22,10 @@ export interface BuiltQuota {
   readonly quota: Quota;
   /** Also keeps resolved campaign ids. */
   readonly stateFile: StateFile;
+  reconfigure(config: Config): void;
 }
 
-export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts): BuiltQuota {
+export function buildQuota(config: Config, { clock, emit, redis }: Parts): BuiltQuota {
   const file = config.quota.stateFile;
   const stateFile = new StateFile(file, {
     unreadable: () => emit('state.unreadable', { file }),
@@ -34,12 +34,17 @@ export function buildQuota(config: Config, { clock, emit, teams, redis }: Parts)
   });
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
-    passed: (percent, teams) => {
+    passed: (percent, perDay, teams) => {
       const calls = Object.fromEntries(teams.map(({ team, calls }) => [team || accountName, calls]));
-      emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
+      emit('quota.passed', { percent, perDay, calls });
     },
     teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
   };
-  const quota = new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
-  return { quota, stateFile };
+  const keptDay = stateFile.open(dayPart);
+  const quota = new Quota({ clock, teams: teamShares(config), events, redis, keptDay }, config.quota);
+  return { quota, stateFile, reconfigure: (present) => quota.reconfigure(present.quota, teamShares(present)) };
 }
+
+/** All teams that share the quota, by name. */
+const teamShares = ({ teams, callers }: Config): ReadonlyMap<string, TeamShare> =>
+  new Map(sharingTeams(teams, callers.required).map((team) => [team.name, team]));

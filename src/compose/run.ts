@@ -13,6 +13,7 @@ import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import { flushSpans } from '../tracing.ts';
+import type { Reload } from './reload.ts';
 import type { SharedState } from './shared-state.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
@@ -26,6 +27,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly front: Front;
   readonly management: Server;
   readonly health: Health;
+  readonly reload: Reload;
 }
 
 /** A running Sendgate. */
@@ -36,8 +38,8 @@ export interface Service {
   readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
-  /** Rereads mounted secrets. */
-  reloadSecrets(): void;
+  /** Rereads mounted secrets and the configuration. */
+  reload(): void;
   /** All values to redact. */
   secretValues(): readonly string[];
   /** Stops accepting, finishes requests in flight, closes idle connections. */
@@ -46,7 +48,7 @@ export interface Service {
 
 /** Opens both listeners. Rejects when an address cannot be bound. */
 export async function run(config: Config, parts: Parts): Promise<Service> {
-  const { emit, version, secrets, shared, built, front, management, health } = parts;
+  const { emit, version, secrets, shared, built, front, management, health, reload } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
   const managementUrl = await management.listen(config.management.host, config.management.port);
@@ -58,10 +60,11 @@ export async function run(config: Config, parts: Parts): Promise<Service> {
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
-    reloadSecrets: () => {
+    reload: () => {
       secrets.reload();
       built.tokens?.reload();
       front.reloadSecrets();
+      reload.reload();
     },
     secretValues: () => secrets.values(),
     stop: () => stop(config, parts),
@@ -72,9 +75,10 @@ export async function run(config: Config, parts: Parts): Promise<Service> {
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, built, front, management, health } = parts;
+  const { clock, emit, secrets, shared, built, front, management, health, reload } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
+  reload.close();
   emit('service.draining', {});
   management.startDraining();
   // Wait for the process that refreshes tokens: the container's end would kill it.

@@ -1,9 +1,9 @@
 /**
  * A whole Sendgate: builds each part once, from the bottom up, and passes it in.
  */
-import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { Events } from '../events.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
@@ -11,6 +11,7 @@ import { buildCache } from './cache.ts';
 import { buildManagement } from './management.ts';
 import { buildHealth, buildLogs, buildMetrics, buildStatus } from './observability.ts';
 import { buildProcesses } from './processes.ts';
+import { Reload } from './reload.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
 import { buildSharedState } from './shared-state.ts';
@@ -27,12 +28,15 @@ export interface ServiceParts {
 }
 
 /** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
-export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
+export async function startService(
+  { config, secrets: sources, source }: Loaded,
+  parts: ServiceParts,
+): Promise<Service> {
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
   const secrets = buildSecrets(sources, readFile, emit);
-  const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
+  const { log, accessLog, setLevel } = buildLogs(config, logDestination, secrets, events);
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
@@ -40,7 +44,6 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   const built = buildUpstream(config, {
     ...{ clock, emit, secrets, refreshTokens, ...shared },
     userAgent: `sendgate/${version}`,
-    teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
   });
   events.on('secret.replaced', () => {
@@ -49,18 +52,28 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const { upstream } = built;
   const { redis } = shared;
-  const pages = buildCache(config, { clock, events, shared, ...built });
+  const { pages, reconfigure: reconfigureCache } = buildCache(config, { clock, events, shared, ...built });
 
   const status = buildStatus({ events, built, pages, redis });
   const behind = { clock, events, shared, built, pages, status };
-  const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
+  const processes = buildProcesses(config, { ...behind, version, accessLog, logDestination });
+  const { front } = processes;
 
   const readStatus = () => status.read(front);
   const metrics = buildMetrics({ events, built, pages, redis, front, logDestination });
   const health = buildHealth(built, front);
-  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
+  const operators = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
+  const apply = (present: Config) => {
+    setLevel(present.log.level);
+    built.reconfigure(present);
+    reconfigureCache(present);
+    processes.reconfigure(present);
+    operators.reconfigure(present);
+    warnOfBroadTrust(present, emit);
+  };
   return run(config, {
-    ...{ clock, emit, version, secrets, shared, built, front, management, health },
+    ...{ clock, emit, version, secrets, shared, built, front, management: operators.management, health },
+    reload: new Reload(config, { clock, emit, source, apply }),
     ...{ log, pages, metrics, status: readStatus },
   });
 }

@@ -9,7 +9,6 @@ import type { Emit } from '../events.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import type { TeamShare } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
@@ -38,8 +37,6 @@ interface Parts {
   readonly emit: Emit;
   readonly secrets: Secrets;
   readonly userAgent: string;
-  /** All teams, by name. */
-  readonly teams: ReadonlyMap<string, TeamShare>;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
@@ -59,13 +56,15 @@ export interface BuiltUpstream {
   readonly gates: Gates;
   /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
+  reconfigure(config: Config): void;
 }
 
 export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const { clock, emit, secrets } = parts;
-  const { constantContact, cache, exports } = config;
+  const { constantContact, exports } = config;
+  let { notFoundSeconds } = config.cache;
   const { api } = constantContact;
-  const { quota, stateFile } = buildQuota(config, parts);
+  const { quota, stateFile, reconfigure: reconfigureQuota } = buildQuota(config, parts);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -76,11 +75,8 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const tokens = api === 'v3' ? buildTokens(config, { ...parts, credentialsReplaced }) : undefined;
   const idLookup = tokens
     ? new V3IdLookup({
-        ...{
-          clock,
-          notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(stateFile, config.quota.stateFile, parts),
-        },
+        ...{ clock, known: buildKnownIds(stateFile, config.quota.stateFile, parts) },
+        notFoundSeconds: () => notFoundSeconds,
         outageAt: () => gates.breaker.openedAt,
       })
     : oneIdEach;
@@ -108,7 +104,11 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
-  return { upstream, quota, tokens, gates, credentialsReplaced };
+  const reconfigure = (present: Config) => {
+    reconfigureQuota(present);
+    notFoundSeconds = present.cache.notFoundSeconds;
+  };
+  return { upstream, quota, tokens, gates, credentialsReplaced, reconfigure };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

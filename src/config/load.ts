@@ -14,29 +14,53 @@ import { validate } from './validation.ts';
 export interface Loaded {
   readonly config: Config;
   readonly secrets: SecretSources;
+  readonly source: ConfigSource;
+}
+
+/** Where the configuration comes from, to load it again. */
+export interface ConfigSource {
+  /** Path of the configuration file, if there is one. */
+  readonly file: string | undefined;
+  /** Returns the content of the file; undefined if it cannot be read. */
+  text(): string | undefined;
+  /**
+   * Loads the configuration, without secrets.
+   *
+   * @throws ConfigError with every mistake
+   */
+  load(): Config;
 }
 
 /**
- * @param purpose `authorize` is what gets the tokens that `serve` needs; `answer` is a worker's, which needs no secret but to redact it,
- *   and starts while the files cannot be read: the primary keeps what it has read
+ * @param purpose `authorize` is what gets the tokens that `serve` needs; `reload` checks no secret, since those are
+ *   reread separately
  * @throws ConfigError with every mistake
  */
 export function loadConfig(
   env: Environment,
   readFile: (path: string) => string,
-  purpose: 'serve' | 'authorize' | 'answer' = 'serve',
+  purpose: 'serve' | 'authorize' | 'reload' = 'serve',
 ): Loaded {
   const mistakes: string[] = [];
   const known = settings();
   const tree = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
   applyEnvironment(tree, env, known, mistakes);
   const config = validate(tree, known, mistakes);
-  const needsSecrets = purpose !== 'answer';
+  const needsSecrets = purpose !== 'reload';
   const secrets = secretSources(apiOf(tree), env, readFile, needsSecrets ? mistakes : undefined);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, mistakes);
   if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
-  return { config, secrets };
+  return { config, secrets, source: sourceOf(env, readFile) };
+}
+
+function sourceOf(env: Environment, readFile: (path: string) => string): ConfigSource {
+  const file = env['SENDGATE_CONFIG'] || undefined;
+  return {
+    file,
+    text: () => (file === undefined ? undefined : readIfReadable(file, readFile)),
+    load: () => loadConfig(env, readFile, 'reload').config,
+  };
 }
 
 /** Reads the version even from an invalid configuration, so that mistakes in secrets are reported in the same run. */

@@ -14,6 +14,8 @@ export interface Setting {
   /** The bounds in words, as far as the schema has them. */
   readonly allowed: string;
   readonly doc: string;
+  /** Whether a reload applies a change; otherwise it needs a restart. */
+  readonly isLive: boolean;
 }
 
 /** Variables not derived from the setting's path. */
@@ -36,6 +38,7 @@ interface Node {
   readonly items?: Node;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly live?: boolean;
 }
 
 /** The schema as JSON Schema, for editors and for the list below. */
@@ -62,6 +65,7 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
       preset: node.default,
       allowed: allowedOf(node),
       doc: node.description ?? '',
+      isLive: node.live === true,
     },
   ];
 }

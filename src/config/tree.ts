@@ -21,6 +21,11 @@ export function putAt(tree: Tree, path: readonly string[], value: unknown): void
   putAt(child, rest, value);
 }
 
+/** Returns the value at a path; undefined if there is none. */
+export function valueAt(tree: object, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), tree);
+}
+
 /** Removes the value at a path, or the nearest value above it that is not an object. */
 export function removeAt(tree: Tree, path: readonly string[]): void {
   const [name, ...rest] = path;

@@ -1,10 +1,12 @@
 /**
  * A worker: answers callers from its copies and asks the primary for everything else.
  */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
-import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { secretSources } from '../config/secret-sources.ts';
 import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
@@ -26,10 +28,25 @@ tolerateStderr();
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
-const { config, secrets: sources } = loadConfig(process.env, readFile, 'answer');
-const secrets = new Secrets(sources, readFile, () => {});
+// A terminal signals all processes at once; a worker stops when the primary orders it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+/** Messages that arrive before this worker is built. */
+const early: FromPrimary[] = [];
+let receive = (message: FromPrimary) => void early.push(message);
+process.on('message', (message: FromPrimary) => receive(message));
+if (early.length === 0) await once(process, 'message');
+const config = configIn(early.shift());
+const secrets = new Secrets(
+  secretSources(config.constantContact.api, process.env, readFile, undefined),
+  readFile,
+  () => {},
+);
 const destination = logDestination();
-const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
+const { log, accessLog, setLevel } = createLogs({
+  ...{ level: config.log.level, destination },
+  secrets: () => secrets.values(),
+});
 
 const exit = (code: number) => void exitAfter(destination, code);
 const die = (error: unknown) => {
@@ -39,8 +56,6 @@ const die = (error: unknown) => {
 };
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
-// A terminal signals all processes at once; a worker stops when the primary orders it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.once('disconnect', () => exit(1));
 
 // Ignores errors: `disconnect` reports the primary's death.
@@ -48,10 +63,10 @@ const send = (message: FromWorker) => process.send?.(message, undefined, undefin
 const events = new Events();
 logEvents(events, log);
 const primary = new Asking(send);
-const { copiesBytes, responsesBytes } = bytesOfWorker(config);
-const copies = new Copies(primary, clock, copiesBytes);
+const copies = new Copies(primary, clock, bytesOfWorker(config).copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit: events.emit, accessLog, responsesBytes },
+  ...{ clock, version, emit: events.emit, accessLog },
+  bytesForResponses: (present) => bytesOfWorker(present).responsesBytes,
   partitionSalt: process.env[saltVariable] ?? '',
   sharedCounter: countedByPrimary(primary),
   // The primary sees clients when it counts their requests.
@@ -79,16 +94,30 @@ async function drain(): Promise<void> {
   exit(0);
 }
 
+function reconfigure(present: Config): void {
+  front.reconfigure(present);
+  copies.maxBytes = bytesOfWorker(present).copiesBytes;
+  setLevel(present.log.level);
+}
+
 function obey(order: Order): void {
   if (order === 'drain') drain().catch(die);
   else if (order === 'reload') secrets.reload();
   else copies.moved(order.moved);
 }
 
-process.on('message', (message: FromPrimary) => {
+/** Returns the configuration in the primary's first message. The file may say something else by now. */
+function configIn(message: FromPrimary | undefined): Config {
+  if (message?.kind !== 'config') throw new Error('the first message of the primary has no configuration');
+  return message.config;
+}
+
+receive = (message) => {
   if (message.kind === 'order') obey(message.order);
+  else if (message.kind === 'config') reconfigure(message.config);
   else primary.received(message);
-});
+};
+for (const message of early) receive(message);
 url = await front.listen();
 report();
 setInterval(report, reportEveryMs);

@@ -2,6 +2,7 @@
  * Messages between workers and the primary: questions with one answer each, reports and orders.
  */
 import type { Ask, Lookup } from '../cache/page-source.ts';
+import type { Config } from '../config/schema.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { Tallied } from '../observability/tally.ts';
@@ -89,4 +90,6 @@ export type FromWorker =
 export type FromPrimary =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'problem'; readonly id: number; readonly problem: PlainProblem }
+  /** The configuration to use: the first message, and one whenever it changes. */
+  | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'order'; readonly order: Order };
