@@ -1,7 +1,6 @@
 /**
  * A worker: answers callers from its copies and asks the primary for everything else.
  */
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
@@ -31,12 +30,20 @@ const { version } = JSON.parse(readFile(new URL('../../package.json', import.met
 // A terminal signals all processes at once; a worker stops when the primary orders it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-/** Messages that arrive before this worker is built. */
+process.once('disconnect', () => process.exit(1));
+
+// Ignores errors: `disconnect` reports the primary's death.
+const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
+const primary = new Asking(send);
+/** Orders that arrive before this worker is built. */
 const early: FromPrimary[] = [];
-let receive = (message: FromPrimary) => void early.push(message);
-process.on('message', (message: FromPrimary) => receive(message));
-if (early.length === 0) await once(process, 'message');
-const config = configIn(early.shift());
+let obey = (order: FromPrimary) => void early.push(order);
+process.on('message', (message: FromPrimary) => {
+  if (message.kind === 'answer' || message.kind === 'problem') primary.received(message);
+  else obey(message);
+});
+// The primary's, not the file's, which may say something else by now.
+const config = await primary.ask('config', undefined);
 const secrets = new Secrets(
   secretSources(config.constantContact.api, process.env, readFile, undefined),
   readFile,
@@ -56,13 +63,9 @@ const die = (error: unknown) => {
 };
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
-process.once('disconnect', () => exit(1));
 
-// Ignores errors: `disconnect` reports the primary's death.
-const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
 const events = new Events();
 logEvents(events, log);
-const primary = new Asking(send);
 const copies = new Copies(primary, clock, bytesOfWorker(config).copiesBytes);
 const front = buildFront(config, {
   ...{ clock, version, emit: events.emit, accessLog },
@@ -100,24 +103,18 @@ function reconfigure(present: Config): void {
   setLevel(present.log.level);
 }
 
-function obey(order: Order): void {
+function follow(order: Order): void {
   if (order === 'drain') drain().catch(die);
   else if (order === 'reload') secrets.reload();
   else copies.moved(order.moved);
 }
 
-/** Returns the configuration in the primary's first message. The file may say something else by now. */
-function configIn(message: FromPrimary | undefined): Config {
-  if (message?.kind !== 'config') throw new Error('the first message of the primary has no configuration');
-  return message.config;
-}
-
-receive = (message) => {
-  if (message.kind === 'order') obey(message.order);
-  else if (message.kind === 'config') reconfigure(message.config);
-  else primary.received(message);
+obey = (message) => {
+  if (message.kind === 'config') reconfigure(message.config);
+  else if (message.kind === 'order') follow(message.order);
 };
-for (const message of early) receive(message);
+for (const order of early) obey(order);
+
 url = await front.listen();
 report();
 setInterval(report, reportEveryMs);

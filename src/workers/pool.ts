@@ -21,7 +21,7 @@ import { PrimaryCounter } from './primary-counter.ts';
 import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
 import { WorkerReports } from './worker-reports.ts';
 
-interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
+interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus' | 'readConfig'> {
   readonly events: Events;
   readonly logDestination: LogDestination;
   readonly sharedCounter: SharedCounter | undefined;
@@ -52,6 +52,7 @@ export class WorkerPool implements Front {
       ...parts,
       counter: parts.sharedCounter ?? new PrimaryCounter(parts.clock),
       readStatus: () => parts.readStatus(this.responses),
+      readConfig: () => this.#config,
     };
     this.#invalidateCopiesOn(parts.events);
     cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
@@ -122,7 +123,6 @@ export class WorkerPool implements Front {
     const { events, partitionSalt, logDestination } = this.#parts;
     const worker = cluster.fork({ [saltVariable]: partitionSalt });
     this.#running.add(worker);
-    sendTo(worker, { kind: 'config', config: this.#config });
     this.#reports.started(worker.id);
     passOutputOn(worker, logDestination);
     const slots = new HeldSlots();

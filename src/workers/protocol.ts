@@ -41,6 +41,8 @@ export interface Questions {
   /** Takes a slot for an export; answers with its number. */
   readonly enterExport: { readonly about: Payer; readonly answer: number };
   readonly leaveExport: { readonly about: number; readonly answer: undefined };
+  /** The configuration in use. */
+  readonly config: { readonly about: undefined; readonly answer: Config };
   readonly status: { readonly about: undefined; readonly answer: PublicStatus };
 }
 
@@ -90,6 +92,6 @@ export type FromWorker =
 export type FromPrimary =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'problem'; readonly id: number; readonly problem: PlainProblem }
-  /** The configuration to use: the first message, and one whenever it changes. */
+  /** A changed configuration. */
   | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'order'; readonly order: Order };
