@@ -113,9 +113,11 @@ export class Quota {
 
   status(): QuotaStatus {
     const now = this.#clock.now();
-    const queues = [...this.#teams.keys()].flatMap((team) =>
-      urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
-    );
+    const queues = [...this.#knownTeams]
+      .flatMap((team) =>
+        urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
+      )
+      .filter(({ team, waiting }) => waiting > 0 || this.#teams.has(team));
     return {
       callsThisSecond: this.#second.taken(this.#clock.monotonic()),
       perSecond: this.#second.limit(this.#clock.monotonic()),
