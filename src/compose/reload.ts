@@ -1,7 +1,6 @@
 /**
  * Reloads the configuration: on request, and when its file changes.
  */
-import { unwatchFile, watchFile } from 'node:fs';
 import type { Clock } from '../clock.ts';
 import { changesBetween, teamChanges } from '../config/changes.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -19,35 +18,32 @@ interface Parts {
 
 const pollMs = 1_000;
 
-function isValid(source: ConfigSource): boolean {
-  try {
-    source.load();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
+/**
+ * Polls the file: watchers miss mounted files, which are swapped by renaming a symlink above them. Compares its text, so that no
+ * change is missed, however quick.
+ */
 export class Reload {
   readonly #parts: Parts;
   #present: Config;
+  /** The file as it was loaded. */
   #loadedText: string | undefined;
-  #cancelRetry = () => {};
+  /** The file with mistakes that the last poll found. */
+  #doubtful: { readonly text: string | undefined } | undefined;
+  #cancelPoll = () => {};
 
+  /** @param config the configuration in use, loaded from `source` */
   constructor(config: Config, parts: Parts) {
     this.#parts = parts;
     this.#present = config;
-    const { file, text } = parts.source;
-    this.#loadedText = text();
-    // Polls, as for secrets: watchers miss mounted files, which are swapped by renaming a symlink above them.
-    if (file !== undefined) watchFile(file, { interval: pollMs, persistent: false }, this.#fileChanged);
+    this.#loadedText = parts.source.loadedText;
+    if (parts.source.file !== undefined) this.#pollLater();
   }
 
-  /** Loads the configuration and applies what changed and can. Mistakes change nothing. */
+  /** Loads the configuration and applies what changed and is live. Mistakes change nothing. */
   reload(): void {
-    this.#cancelRetry();
     const { emit, source } = this.#parts;
     this.#loadedText = source.text();
+    this.#doubtful = undefined;
     try {
       this.#use(source.load());
     } catch (error) {
@@ -57,9 +53,7 @@ export class Reload {
   }
 
   close(): void {
-    this.#cancelRetry();
-    const { file } = this.#parts.source;
-    if (file !== undefined) unwatchFile(file, this.#fileChanged);
+    this.#cancelPoll();
   }
 
   #use(loaded: Config): void {
@@ -76,12 +70,28 @@ export class Reload {
     if (needRestart.length > 0) emit('config.needs_restart', { settings: needRestart });
   }
 
+  #pollLater(): void {
+    this.#cancelPoll = this.#parts.clock.after(pollMs, () => {
+      this.#pollLater();
+      this.#poll();
+    });
+  }
+
   /** A file with mistakes may be half-written: it gets until the next poll. */
-  readonly #fileChanged = (): void => {
-    const { clock, source } = this.#parts;
-    if (source.text() === this.#loadedText) return;
-    this.#cancelRetry();
-    if (isValid(source)) this.reload();
-    else this.#cancelRetry = clock.after(pollMs, () => this.reload());
-  };
+  #poll(): void {
+    const { source } = this.#parts;
+    const text = source.text();
+    if (text === this.#loadedText) return;
+    if ((this.#doubtful && this.#doubtful.text === text) || isValid(source)) this.reload();
+    else this.#doubtful = { text };
+  }
+}
+
+function isValid(source: ConfigSource): boolean {
+  try {
+    source.load();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { contradictions } from './contradictions.ts';
 import type { Config } from './schema.ts';
 import { settings } from './settings.ts';
-import { putAt, type Tree, valueAt } from './tree.ts';
+import { valueAt, withValueAt } from './tree.ts';
 
 export interface Changes {
   /** The configuration to use: the new values of live settings, and the present ones of all others. */
@@ -20,13 +20,9 @@ export interface Changes {
 
 /** Compares the configuration in use with one just loaded. */
 export function changesBetween(present: Config, loaded: Config): Changes {
-  const config = structuredClone(present) as Config & Tree;
-  const differing = settings().filter(({ path }) => {
-    const at = path.split('.');
-    return !isDeepStrictEqual(valueAt(present, at), valueAt(loaded, at));
-  });
+  const differing = settings().filter(({ path }) => !isDeepStrictEqual(valueAt(present, path), valueAt(loaded, path)));
   const live = differing.filter(({ isLive }) => isLive);
-  for (const { path } of live) putAt(config, path.split('.'), valueAt(loaded, path.split('.')));
+  const config = live.reduce<Config>((config, { path }) => withValueAt(config, path, valueAt(loaded, path)), present);
   return {
     config,
     changed: live.map(({ path }) => path),

@@ -21,6 +21,8 @@ export interface Loaded {
 export interface ConfigSource {
   /** Path of the configuration file, if there is one. */
   readonly file: string | undefined;
+  /** The content of the file as it was loaded. */
+  readonly loadedText: string | undefined;
   /** Returns the content of the file; undefined if it cannot be read. */
   text(): string | undefined;
   /**
@@ -43,6 +45,7 @@ export function loadConfig(
 ): Loaded {
   const mistakes: string[] = [];
   const known = settings();
+  const source = sourceOf(env, readFile);
   const tree = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
   applyEnvironment(tree, env, known, mistakes);
   const config = validate(tree, known, mistakes);
@@ -51,14 +54,14 @@ export function loadConfig(
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, mistakes);
   if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
-  return { config, secrets, source: sourceOf(env, readFile) };
+  return { config, secrets, source };
 }
 
 function sourceOf(env: Environment, readFile: (path: string) => string): ConfigSource {
   const file = env['SENDGATE_CONFIG'] || undefined;
+  const text = () => (file === undefined ? undefined : readIfReadable(file, readFile));
   return {
-    file,
-    text: () => (file === undefined ? undefined : readIfReadable(file, readFile)),
+    ...{ file, text, loadedText: text() },
     load: () => loadConfig(env, readFile, 'reload').config,
   };
 }
