@@ -69,7 +69,7 @@ class Load {
   }
 }
 
-interface Teams {
+interface Day {
   readonly upstream: { readonly callsToday: number };
   readonly teams: readonly { readonly team: string; readonly calls: number }[];
 }
@@ -105,12 +105,10 @@ test.each([
   expect(loads.flatMap(({ failures }) => failures)).toEqual([]);
   expect(connections).toEqual(processes.map(() => 4));
   expect(callsBefore).toBeGreaterThan(0);
-  for (const { managementUrl } of processes) {
-    await until(
-      async () => (await statusOf(managementUrl)).upstream.callsToday === sandbox.callCount,
-      'all are counted',
-    );
-  }
+  await until(async () => {
+    const days = await daysOf(processes);
+    return Math.max(...days.map(({ upstream }) => upstream.callsToday)) === sandbox.callCount;
+  }, 'all calls are counted');
   expect(await callsOf('bi', processes)).toBeGreaterThanOrEqual(callsBefore);
   expect(await Promise.all(processes.map((one) => one.stop()))).toEqual(processes.map(() => 0));
 });
@@ -122,9 +120,13 @@ async function policiesOf(name: string, processes: readonly SendgateProcess[]): 
   return answers.map(({ headers }) => headers['ratelimit-policy'] ?? '');
 }
 
-const statusOf = async (base: string) => (await (await fetch(`${base}/status`)).json()) as Teams;
+/** Each instance's view of the day. An instance learns the others' calls with its own next one. */
+const daysOf = (processes: readonly SendgateProcess[]) =>
+  Promise.all(
+    processes.map(async ({ managementUrl }) => (await (await fetch(`${managementUrl}/status`)).json()) as Day),
+  );
 
-async function callsOf(name: string, [first]: readonly SendgateProcess[]): Promise<number> {
-  const { teams } = await statusOf(first?.managementUrl ?? '');
-  return teams.find(({ team }) => team === name)?.calls ?? 0;
+async function callsOf(name: string, processes: readonly SendgateProcess[]): Promise<number> {
+  const days = await daysOf(processes);
+  return Math.max(...days.map(({ teams }) => teams.find(({ team }) => team === name)?.calls ?? 0));
 }

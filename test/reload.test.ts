@@ -10,7 +10,7 @@ let it: Edited;
 let clock: FakeClock;
 
 async function up(settings: Settings, env: Environment = {}) {
-  clock = new FakeClock(Date.parse('2026-03-03T06:00:00Z'));
+  clock = new FakeClock(Date.parse('2026-03-03T00:00:00Z'));
   it = await startEdited(settings, clock, env);
 }
 afterEach(() => it.close());

@@ -117,6 +117,8 @@ export class DayShares {
    */
   available(team: string, rest: number, reserve = 0): number {
     if (team === account) return this.left;
+    // A team that was removed: its requests in progress are served, at the cost of all others.
+    if (!this.#parts.has(team)) return Math.max(0, this.left - reserve);
     const others = [...this.#teams.keys()].filter((other) => other !== team);
     const keptByOthers = others.reduce((sum, other) => sum + Math.round(this.#kept(other, rest)), 0);
     return Math.max(0, Math.min(this.left - reserve - keptByOthers, this.partOf(team).cap - this.callsOf(team)));
