@@ -184,7 +184,7 @@ async function hitsOf(urls: readonly string[], seconds: number, meanwhile: Promi
 
 /** What callers see of every trouble that Redis can have. */
 async function redisInTrouble(): Promise<string> {
-  const seconds = short ? 3 : 10;
+  const seconds = short ? 2 : 10;
   const rows: string[] = [];
   const { urls, management, redis, order, stop } = await fleet(2, { SENDGATE_QUOTA_PER_SECOND: '1000' }, false);
   for (let id = 1; id <= 20; id++) await order({ campaign: { id: String(id), size: 500, newestMs: Date.now() } });

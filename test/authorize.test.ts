@@ -133,7 +133,12 @@ async function authorization({ oauth: more, before, second, configured }: Scene 
   const tokenUrl = `${sandbox.url}/oauth2/default/v1/token`;
   const client = { ...oauth, tokenUrl, userAgent: 'test', timeoutMs: 300 };
   const endpoint = new TokenEndpoint(client);
-  const transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
+  const transport = new Transport({
+    baseUrl: sandbox.url,
+    userAgent: 'test',
+    timeoutMs: 300,
+    maxResponseBytes: 1_000_000,
+  });
   const shown: string[] = [];
   const waits: string[] = [];
   const show = (text: string) => void shown.push(text);

@@ -36,7 +36,7 @@ describe('a thousand callers of one cold key', () => {
     it.sandbox.fault({ kind: 'latency', ms: 1500, times: 1 });
     it.sandbox.fault({ kind: 'status', status: 500 });
     const answers = await Promise.all(Array.from({ length: 1000 }, () => it.get(`/campaigns/${id}/sends`)));
-    expect(answers.every(({ status }) => status === 502)).toBe(true);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([502]));
     expect(it.sandbox.callCount).toBe(3);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * The process that `npm start` runs.
  */
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,14 +49,21 @@ describe('at the start', () => {
     expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
   });
 
-  test('a port in use ends the process with an error that says so', async () => {
-    const { exited, output } = spawnMain({
-      CONSTANT_CONTACT_API_KEY: apiKey,
-      PORT: new URL(sandbox.url).port,
-      SENDGATE_MANAGEMENT_PORT: '0',
-    });
-    expect(await exited).toBe(1);
-    expect(output()).toContain('EADDRINUSE');
+  test('--version prints the version alone', async () => {
+    const { exited, output } = spawnMain({}, ['--version']);
+    expect(await exited).toBe(0);
+    expect(output()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('a port in use ends the process with exit code 69, and one line names the setting', async () => {
+    const { port } = new URL(sandbox.url);
+    const { exited, output } = spawnMain({ ...upstreamEnv(sandbox), PORT: port, SENDGATE_MANAGEMENT_PORT: '0' });
+    expect(await exited).toBe(69);
+    const line = `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port`;
+    const toPeople = output()
+      .split('\n')
+      .filter((one) => !one.startsWith('{') && one !== '');
+    expect(toPeople).toEqual([line]);
   });
 
   test('a missing access token is logged', async () => {
@@ -160,11 +167,13 @@ describe('a mounted key', () => {
 });
 
 test("the day's count survives a kill", async () => {
-  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
+  const file = join(folder, 'quota.json');
+  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: file };
   const callsToday = async (url: string) =>
     ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
   const first = await startProcess(env);
   for (const id of [7, 8, 9]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
+  await until(() => readFileSync(file, 'utf8').includes('"calls":3'), 'it is written');
   const killed = new Promise((resolve) => first.child.once('close', resolve));
   first.child.kill('SIGKILL');
   await killed;

@@ -2,9 +2,9 @@
  * Sendgate answers without Redis, and uses it again when it is back.
  */
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { recordVersion } from '../src/cache/redis/page-record.ts';
+import { recordVersion } from '../src/cache/page-record.ts';
 import { parseRedisUrl } from '../src/config/redis-url.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -348,4 +348,35 @@ describe('REDIS_URL', () => {
     }, 'the replica has taken over');
     expect(await share(a, b)).toBe(true);
   });
+
+  test('of sentinels that keep the second connection waiting', async () => {
+    const master = await startRedis();
+    const sentinel = await startRedis(['sentinel']);
+    await sentinel.ask((client) =>
+      client.call('SENTINEL', 'MONITOR', 'mymaster', '127.0.0.1', String(master.port), '1'),
+    );
+    // The subscriber still connects when the first beats succeed and no message is heard.
+    const port = await slowAfterTheFirst(sentinel.port, 700);
+    const a = await add(`redis+sentinel://127.0.0.1:${port}/mymaster`);
+    await until(() => told(a, up) === 1, 'it is there');
+  });
 });
+
+/** Forwards connections to a port: the first at once, later ones after a delay. Returns its own port. */
+async function slowAfterTheFirst(to: number, delayMs: number): Promise<number> {
+  let isFirst = true;
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    const forward = () => {
+      const upstream = connect(to, '127.0.0.1');
+      for (const one of [socket, upstream]) one.on('error', () => {});
+      socket.on('close', () => upstream.destroy());
+      socket.pipe(upstream).pipe(socket);
+    };
+    if (isFirst) forward();
+    else setTimeout(forward, delayMs);
+    isFirst = false;
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ending.push(async () => server.close());
+  return (server.address() as AddressInfo).port;
+}

@@ -29,11 +29,11 @@ describe('The summary', () => {
     expect(calls()).toHaveLength(1);
 
     it.sandbox.addSends('1', 5);
-    it.clock.forward(freshSeconds - 1);
+    it.clock.forward(freshSeconds - 60);
     expect(await summary()).toMatchObject({ sends: 12_345 });
     expect(calls()).toHaveLength(1);
 
-    it.clock.forward(2);
+    it.clock.forward(120);
     const all = await Promise.all(Array.from({ length: 20 }, () => summary()));
     for (const one of all) expect([12_345, 12_350]).toContain(one['sends']);
     await until(async () => (await summary())['sends'] === 12_350, 'it is refreshed behind the answers');

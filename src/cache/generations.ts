@@ -44,6 +44,16 @@ export interface ArrivedPage extends PageIdentity {
 export const maxWalks = 50_000;
 /** Most limits remembered for one walk. Beyond it they are forgotten, which costs at most a refetch of the later pages. */
 const maxFirstPages = 8;
+/** Generations follow the clock, 1,000 per millisecond. One that is a day ahead is not ours. */
+const dayMs = 86_400_000;
+
+/** Returns the highest generation that can be ours: a walk could never move past one that is far ahead. @param now wall time */
+export const highestGeneration = (now: number) => Math.floor(now + dayMs) * 1000;
+
+/** Whether a generation from outside the process can be ours. */
+export const isPlausible = (generation: number, now: number) =>
+  Number.isSafeInteger(generation) && generation > 0 && generation <= highestGeneration(now);
+
 const unknown: WalkState = { generation: 0, newest: undefined, firstPages: new Map(), confirmedIn: 0 };
 
 export class Generations {
@@ -103,6 +113,11 @@ export class Generations {
     const state = this.of(walk);
     if (state === unknown) this.#put(walk, { ...unknown, firstPages: new Map(), confirmedIn: session });
     else state.confirmedIn = session;
+  }
+
+  /** Restores a walk that is stored over a restart, unless something is known of it. */
+  restore(walk: string, state: Omit<WalkState, 'confirmedIn'>): void {
+    if (this.of(walk) === unknown) this.#put(walk, { ...state, confirmedIn: unknown.confirmedIn });
   }
 
   /** Returns a generation above all earlier ones. */

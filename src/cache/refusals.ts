@@ -7,7 +7,7 @@ import { Problem, remembered } from '../problems.ts';
 
 /** Codes that are remembered. */
 export type RefusalCode = z.output<typeof refusalCode>;
-const refusalCode = z.enum([
+export const refusalCode = z.enum([
   ...(['campaign-not-found', 'invalid-cursor'] as const),
   ...(['upstream-failed', 'upstream-busy', 'upstream-timeout'] as const),
 ]);

@@ -1,12 +1,11 @@
 /**
- * Builds the page cache, with Redis as second level if configured.
+ * Builds the page cache, with Redis or the disk as second level if configured.
  */
 import { Generations, maxWalks } from '../cache/generations.ts';
 import { campaignOf } from '../cache/keys.ts';
 import { PageCache, type PageCacheOptions } from '../cache/page-cache.ts';
 import { RedisPageKeys } from '../cache/redis/redis-page-keys.ts';
 import { type RedisPagesOptions, RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
-import type { SecondLevel } from '../cache/second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { defaultTeam } from '../callers/teams.ts';
 import { v2Recipes } from '../campaigns/v2-recipes.ts';
@@ -17,12 +16,14 @@ import type { Events } from '../events.ts';
 import { readRows, renderPage } from '../reports/page-json.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
 import type { SharedState } from './shared-state.ts';
+import type { BuiltSecondLevel, BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
 }
 
 /** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. Those of single campaigns are small. */
@@ -34,7 +35,8 @@ interface BuiltCache {
   reconfigure(config: Config): void;
 }
 
-export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): BuiltCache {
+export function buildCache(config: Config, parts: Parts): BuiltCache {
+  const { clock, events, upstream, gates } = parts;
   const { emit } = events;
   const { basePath } = config.server;
   const { ids } = upstream;
@@ -42,7 +44,7 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
   const generations = new Generations(maxWalks, clock, (walk) =>
     emit('generation.moved', { campaign: campaignOf(walk) }),
   );
-  const secondLevel = buildSecondLevel(config, { clock, events, shared, generations });
+  const secondLevel = buildSecondLevel(config, { ...parts, generations });
   const pages = new PageCache(
     {
       ...{ clock, unknownIds, ids, generations, readRows },
@@ -72,22 +74,18 @@ function pageOptions(config: Config): PageCacheOptions {
   return { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) };
 }
 
-interface BuiltSecondLevel {
-  readonly level: SecondLevel;
-  reconfigure(config: Config): void;
-}
-
 function buildSecondLevel(
   config: Config,
   {
     clock,
     events,
     shared,
+    storage,
     generations,
-  }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly generations: Generations },
+  }: Pick<Parts, 'clock' | 'events' | 'shared' | 'storage'> & { readonly generations: Generations },
 ): BuiltSecondLevel | undefined {
   const { redis, keyRing, pageDigest } = shared;
-  if (!redis) return undefined;
+  if (!redis) return storage.buildPages(generations, keyRing);
   const namespace = `${config.constantContact.api}${config.server.basePath}`;
   const keys = new RedisPageKeys(
     { key: (name) => redis.key(name), digest: pageDigest, clock },

@@ -12,6 +12,7 @@ import { type Server, serve } from '../http/server.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { Usage } from '../observability/usage.ts';
 import { Problem } from '../problems.ts';
 import { parseQueryString } from '../reports/query-string.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -22,6 +23,7 @@ interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
+  readonly usage: Usage;
   readonly upstream: Upstream;
   readonly pages: PageCache;
 }
@@ -32,10 +34,11 @@ interface BuiltManagement {
 }
 
 export function buildManagement(config: Config, parts: Parts): BuiltManagement {
-  const { health, metrics, readStatus, clock } = parts;
+  const { health, metrics, readStatus, usage, clock } = parts;
   let isAllowedHost = allowHostsAndAddresses(config.server.allowedHosts);
   const listener = managementListener({
     ...{ health, metrics, readStatus, purge: purgeOf(parts) },
+    readUsage: () => usage.read(),
     isAllowedHost: (req) => isAllowedHost(req),
   });
   return {

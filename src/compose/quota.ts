@@ -1,5 +1,5 @@
 /**
- * Builds the quota and the state file that keeps its day.
+ * Builds the quota.
  */
 import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
@@ -9,29 +9,22 @@ import { accountName, type TeamShare } from '../quota/day-shares.ts';
 import { Quota, type QuotaEvents } from '../quota/quota.ts';
 import { dayPart } from '../quota/stored-day.ts';
 import type { Redis } from '../redis/redis.ts';
-import { StateFile } from '../storage/state-file.ts';
+import type { StateFile } from '../storage/state-file.ts';
 
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
+  readonly stateFile: StateFile;
 }
 
-export interface BuiltQuota {
+interface BuiltQuota {
   readonly quota: Quota;
-  /** Also keeps resolved campaign ids. */
-  readonly stateFile: StateFile;
   reconfigure(config: Config): void;
 }
 
-export function buildQuota(config: Config, { clock, emit, redis }: Parts): BuiltQuota {
-  const file = config.quota.stateFile;
-  const stateFile = new StateFile(file, {
-    unreadable: () => emit('state.unreadable', { file }),
-    unwritable: (code) => emit('state.unwritable', { code, file }),
-    writable: () => emit('state.writable', { file }),
-  });
+export function buildQuota(config: Config, { clock, emit, redis, stateFile }: Parts): BuiltQuota {
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
     passed: (percent, perDay, teams) => {
@@ -42,7 +35,7 @@ export function buildQuota(config: Config, { clock, emit, redis }: Parts): Built
   };
   const keptDay = stateFile.open(dayPart);
   const quota = new Quota({ clock, teams: teamShares(config), events, redis, keptDay }, config.quota);
-  return { quota, stateFile, reconfigure: (present) => quota.reconfigure(present.quota, teamShares(present)) };
+  return { quota, reconfigure: (present) => quota.reconfigure(present.quota, teamShares(present)) };
 }
 
 /** All teams that share the quota, by name. */

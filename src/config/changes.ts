@@ -20,14 +20,16 @@ export interface Changes {
 
 /** Compares the configuration in use with one just loaded. */
 export function changesBetween(present: Config, loaded: Config): Changes {
-  const differing = settings().filter(({ path }) => !isDeepStrictEqual(valueAt(present, path), valueAt(loaded, path)));
+  const differing = settings()
+    .map((setting) => ({ ...setting, at: setting.path.split('.') }))
+    .filter(({ at }) => !isDeepStrictEqual(valueAt(present, at), valueAt(loaded, at)));
   const live = differing.filter(({ isLive }) => isLive);
-  const config = live.reduce<Config>((config, { path }) => withValueAt(config, path, valueAt(loaded, path)), present);
+  const config = live.reduce<Config>((config, { at }) => withValueAt(config, at, valueAt(loaded, at)), present);
   return {
     config,
     changed: live.map(({ path }) => path),
     needRestart: differing.filter(({ isLive }) => !isLive).map(({ path }) => path),
-    mistakes: contradictions(config),
+    mistakes: contradictions(config).map(({ text }) => text),
   };
 }
 

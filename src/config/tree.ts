@@ -21,17 +21,10 @@ export function putAt(tree: Tree, path: readonly string[], value: unknown): void
   putAt(child, rest, value);
 }
 
-/** Returns the value at a path such as `cache.maxBytes`; undefined if there is none. */
-export function valueAt(tree: object, path: string): unknown {
-  return path.split('.').reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), tree);
-}
-
 /** Returns a copy of the tree with another value at a path. */
-export function withValueAt<T extends object>(tree: T, path: string, value: unknown): T {
-  const [name = '', ...rest] = path.split('.');
-  const child = valueAt(tree, name);
-  const changed = rest.length > 0 && isTree(child) ? withValueAt(child, rest.join('.'), value) : value;
-  return { ...tree, [name]: changed };
+export function withValueAt<T extends object>(tree: T, [name = '', ...rest]: readonly string[], value: unknown): T {
+  const child = valueAt(tree, [name]);
+  return { ...tree, [name]: rest.length > 0 && isTree(child) ? withValueAt(child, rest, value) : value };
 }
 
 /** Removes the value at a path, or the nearest value above it that is not an object. */
@@ -41,4 +34,12 @@ export function removeAt(tree: Tree, path: readonly string[]): void {
   const child = tree[name];
   if (rest.length > 0 && isTree(child)) removeAt(child, rest);
   else delete tree[name];
+}
+
+/** Returns the value at a path; undefined if there is none. */
+export function valueAt(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (node, name) => (isTree(node) || Array.isArray(node) ? Reflect.get(node, name) : undefined),
+    tree,
+  );
 }

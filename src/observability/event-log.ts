@@ -16,6 +16,7 @@ export type MeasuredEvent =
   | 'ids.learned'
   | 'redis.asked'
   | 'quota.waited'
+  | 'storage.asked'
   | 'token.refresh_tried'
   | 'upstream.called'
   | 'upstream.odd_rows';
@@ -26,6 +27,7 @@ const error = <M>(message: M) => ({ level: 'error', message }) as const;
 
 export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
   'service.listening': info('listening'),
+  'service.check_failed': warn(({ check, found, remedy }) => [`${check}: ${found}`, remedy].filter(Boolean).join('; ')),
   'service.draining': info('draining'),
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
@@ -35,6 +37,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'config.needs_restart': warn('settings changed that need a restart; keeping their present values until then'),
   'config.invalid': error('configuration has mistakes; keeping the present one, all of it, until they are mended'),
 
+  'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(
     ({ secret }) =>
@@ -82,6 +85,12 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
   'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
 
+  'outbound_proxy.used': info('calling Constant Contact through a proxy'),
+  'outbound_proxy.failed': error(
+    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyRemedy(code)})`,
+  ),
+  'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
+
   'upstream.call_failed': warn(
     'call to Constant Contact failed; retrying, or serving the cached page (a single failure needs nothing)',
   ),
@@ -110,6 +119,19 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   ),
   'quota.team_spent': warn("a team's share of the daily quota is spent; borrowing calls that other teams leave unused"),
 
+  'storage.unavailable': warn(({ code }) => `storage unavailable; ${storageRemedies[code] ?? unkept}`),
+  'storage.available': info('storage available again; pages are kept over a restart'),
+  'storage.open_to_others': warn(
+    "other users of this machine may read the storage directory; it holds people's addresses (chmod 700)",
+  ),
+  'storage.page_unreadable': warn(({ reason }) => `${unreadableFiles[reason]}; fetching the page again`),
+  'storage.foreign_files': warn(
+    'files in the storage directory that are not of Sendgate; they stay and are not counted',
+  ),
+
+  'quota.state_file_deprecated': warn(
+    'quota.stateFile is deprecated; set storage.directory, whose first start takes over what the file holds',
+  ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
     'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
@@ -129,10 +151,33 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
+function proxyRemedy(code: string): string {
+  // Tinyproxy answers 401 to wrong credentials, 407 to none.
+  if (/^PROXY_40[17]$/.test(code)) return 'it wants other credentials: see HTTPS_PROXY';
+  if (/^PROXY_4\d\d$/.test(code))
+    return 'it refuses: let it allow the host and its port, or call directly with NO_PROXY';
+  if (/^PROXY_5\d\d$/.test(code)) return 'it cannot reach the host: see its log';
+  return 'it cannot be reached, or is no HTTP proxy: see HTTPS_PROXY, and NODE_EXTRA_CA_CERTS for its certificate';
+}
+
 const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',
   'unknown-key': 'page in redis encrypted with a key that is not in cache.encryptionKeyFile',
   damaged: 'page in redis damaged',
+} as const;
+
+const unkept = 'what is fetched now may be fetched again after a restart (code says why: mend the volume)';
+
+const storageRemedies: Readonly<Record<string, string>> = {
+  'in-use': 'another process uses the directory: running without it until a restart (give each instance its own)',
+  slow: 'the disk does not answer in time: fetching pages that are not in memory',
+};
+
+const unreadableFiles = {
+  'other-version': 'page in storage written by another version, or not encrypted as configured',
+  'unknown-key': 'page in storage encrypted with a key that is not in cache.encryptionKeyFile',
+  damaged: 'page in storage damaged',
+  foreign: 'something else in the place of a page in storage',
 } as const;
 
 const credentialRemedies = {

@@ -13,6 +13,8 @@ const latencyBuckets = [...bounds];
 
 /** What is read at every scrape. Everything else is counted as it happens. */
 interface MetricSources {
+  /** Sendgate's version. */
+  readonly version: string;
   readonly gauges: Gauges;
   /** All responses since start. */
   readonly responses: () => readonly Tallied[];
@@ -28,8 +30,14 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #upstreamCalls = new Counter({
     name: 'sendgate_upstream_calls_total',
-    help: 'Calls to Constant Contact, by report and outcome',
-    labelNames: ['report', 'outcome'] as const,
+    help: 'Calls to Constant Contact, by report, outcome and the team that paid',
+    labelNames: ['report', 'outcome', 'team'] as const,
+    registers: [this.registry],
+  });
+  readonly #callWaits = new Counter({
+    name: 'sendgate_upstream_call_wait_seconds_total',
+    help: 'Seconds that calls to Constant Contact queued before they were made, by report and team',
+    labelNames: ['report', 'team'] as const,
     registers: [this.registry],
   });
   readonly #upstreamLatency = new Histogram({
@@ -74,6 +82,12 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
+  readonly #storageOperations = new Counter({
+    name: 'sendgate_storage_operations_total',
+    help: 'Files of pages read, written and removed in storage, by outcome',
+    labelNames: ['operation', 'outcome'] as const,
+    registers: [this.registry],
+  });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
     help: 'Time that calls wait for a permit, by team and urgency',
@@ -82,7 +96,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor({ gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+  constructor({ version, gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+    new Gauge({
+      name: 'sendgate_build_info',
+      help: '1; the labels say which version of Sendgate runs, on which Node',
+      labelNames: ['version', 'node'] as const,
+      registers: [this.registry],
+    }).set({ version, node: process.versions.node }, 1);
     for (const [name, help, field] of teamGauges) {
       new Gauge({
         name,
@@ -165,8 +185,9 @@ export class Metrics {
         this.#isConfigValid.set(outcome === 'invalid' ? 0 : 1);
       });
     }
-    events.on('upstream.called', ({ report, outcome, seconds }) => {
-      this.#upstreamCalls.labels(report, outcome).inc();
+    events.on('upstream.called', ({ report, team, outcome, seconds, waitedSeconds }) => {
+      this.#upstreamCalls.labels(report, outcome, team).inc();
+      this.#callWaits.labels(report, team).inc(waitedSeconds);
       this.#upstreamLatency.labels(report).observe(seconds);
     });
     events.on('upstream.odd_rows', ({ field, rows }) => this.#oddRows.labels(field).inc(rows));
@@ -174,6 +195,7 @@ export class Metrics {
       this.#redisCommands.labels(script, outcome).inc();
       this.#redisLatency.observe(seconds);
     });
+    events.on('storage.asked', ({ operation, outcome }) => this.#storageOperations.labels(operation, outcome).inc());
     events.on('token.refresh_tried', ({ outcome }) => this.#refreshes.labels(outcome).inc());
     events.on('quota.waited', ({ team, urgency, seconds }) => this.#waits.labels(team, urgency).observe(seconds));
   }

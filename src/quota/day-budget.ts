@@ -9,7 +9,7 @@ import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
 import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
@@ -39,6 +39,8 @@ export class DayBudget {
   readonly #clients = new ClientShares();
   #day: number;
   #shares: DayShares;
+  /** The last day that ended since start. */
+  #ended: DayCalls | undefined;
   /** This process's calls, by team. */
   #own = new Map<string, number>();
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
@@ -97,6 +99,13 @@ export class DayBudget {
   teams(nowMs: number): readonly TeamDayStatus[] {
     this.#advance(nowMs);
     return this.#known.map(({ team }) => this.#statusOf(team, nowMs));
+  }
+
+  /** Returns the calls of today, and of the last day that ended since start. */
+  days(nowMs: number): readonly [today: DayCalls, ended?: DayCalls] {
+    this.#advance(nowMs);
+    const today = this.#calls();
+    return this.#ended ? [today, this.#ended] : [today];
   }
 
   seen(team: string, client: string, monotonicMs: number): void {
@@ -221,6 +230,19 @@ export class DayBudget {
     return { team, calls, part, borrowed: team === account ? 0 : Math.max(0, calls - part), available };
   }
 
+  #calls(): DayCalls {
+    const { perDay } = this.#options;
+    const teams = this.#known.map(({ team, calls }) => {
+      const { part = 0, cap = perDay } = this.#parts.get(team) ?? {};
+      return { team, calls, share: Math.floor(part), cap: cap < perDay ? cap : null };
+    });
+    return { day: this.#date, perDay, teams };
+  }
+
+  get #date(): string {
+    return new Date(this.#day * dayMs).toISOString().slice(0, 10);
+  }
+
   #addOwn(team: string, calls: number): void {
     this.#own.set(team, (this.#own.get(team) ?? 0) + calls);
   }
@@ -239,6 +261,7 @@ export class DayBudget {
   #advance(nowMs: number): void {
     // A clock set back does not bring yesterday back.
     if (dayOf(nowMs) <= this.#day) return;
+    this.#ended = this.#calls();
     this.#day = dayOf(nowMs);
     this.#shares = this.#newDay();
     this.#own = new Map();
@@ -262,7 +285,6 @@ export class DayBudget {
   }
 
   #save(): void {
-    const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
-    this.#kept?.keep({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
   }
 }

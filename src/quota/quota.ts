@@ -7,10 +7,10 @@ import type { Redis } from '../redis/redis.ts';
 import type { Kept } from '../storage/state-file.ts';
 import { DayBudget, type DayBudgetOptions } from './day-budget.ts';
 import { account, partsOf, type TeamShare } from './day-shares.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
 import { type Demand, type Urgency, urgencies } from './demand.ts';
 import { LocalPermits } from './local-permits.ts';
-import type { Permit, Permits } from './permits.ts';
+import type { GrantedPermit, Permits } from './permits.ts';
 import { RedisPermits } from './redis-permits.ts';
 import { Scheduler, type SchedulerOptions } from './scheduler.ts';
 import { SecondLimit } from './second-limit.ts';
@@ -129,6 +129,11 @@ export class Quota {
     };
   }
 
+  /** Returns the calls of today, and of the last day that ended since start. */
+  days(): readonly [today: DayCalls, ended?: DayCalls] {
+    return this.#day.days(this.#clock.now());
+  }
+
   /** Records a request of a client, which from now on shares its team's day. */
   seen(team: string, client: string): void {
     this.#day.seen(team, client, this.#clock.monotonic());
@@ -142,7 +147,7 @@ export class Quota {
    * @throws Problem `upstream-busy`, at once if the permit would come too late; `upstream-quota-exhausted`
    * @throws Error for a team without a share
    */
-  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Permit> {
+  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<GrantedPermit> {
     this.#hasToKnow(demand.team);
     return this.#scheduler.take(demand, waitMs, signal);
   }

@@ -55,10 +55,14 @@ export class Messages {
     return this.#unheard < beatsUntilGone;
   }
 
-  /** Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. */
+  /**
+   * Reports that messages have stopped, and reconnects the subscriber every `beatsUntilGone` beats. A connection that is still being
+   * made has separate time limits, and ioredis would give it up for good.
+   */
   tellUnheard(): void {
     this.#events.lost(this.#why);
-    if (this.#unheard % beatsUntilGone === 0) this.#subscriber.disconnect(true);
+    const isDue = this.#unheard % beatsUntilGone === 0;
+    if (isDue && this.#subscriber.status === 'ready') this.#subscriber.disconnect(true);
   }
 
   /** Counts a beat. */

@@ -1,10 +1,12 @@
 /**
- * One JSON file that survives a restart (`quota.stateFile`): an object whose members belong to parts, each with an owner that
+ * One JSON file that survives a restart (in `storage.directory`): an object whose members belong to parts, each with an owner that
  * parses it.
  */
-import { closeSync, openSync, readFileSync, renameSync, statSync, writevSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../model/json.ts';
+import { codeOf, type Files, FilesOnDisk } from './files.ts';
 
 /** Largest plausible file: a thousand teams and five thousand ids take half a megabyte. */
 const maxBytes = 4 * 1024 * 1024;
@@ -24,7 +26,7 @@ export interface Part<T> {
 export interface Kept<T> {
   /** The value read at start; undefined if absent or unreadable. */
   readonly stored: T | undefined;
-  /** Writes the value synchronously. Never throws. */
+  /** Writes the value at once, in the background. Never throws. */
   keep(value: T): void;
 }
 
@@ -41,21 +43,43 @@ export interface StateFileEvents {
   writable(): void;
 }
 
-/** Reads the file once, and rewrites it whole when a part changes. An unreadable part does not affect the others. */
+export interface StateFileOptions {
+  /** File of an earlier version, read instead if there is none yet. */
+  readonly before?: string;
+  /** Access to the directory that holds the file. */
+  readonly files?: Pick<Files, 'write'>;
+}
+
+/**
+ * Reads the file once, and rewrites it whole when a part changes. An unreadable part does not affect the others.
+ *
+ * Writes are asynchronous: a disk that hangs must not stop the process. One runs at a time and the next has all that changed meanwhile,
+ * so a process that is killed loses what the last millisecond has changed.
+ */
 export class StateFile {
-  readonly #path: string;
+  /** Empty for none. */
+  readonly path: string;
   readonly #events: StateFileEvents;
+  readonly #files: Pick<Files, 'write'>;
   readonly #stored: Members;
   /** Serialised parts by first member name. Each is serialised only when it changes: the day with every call, ids rarely. */
   readonly #serialised = new Map<string, Buffer>();
   #isWritable = true;
+  #isChanged = false;
+  #writing: Promise<void> | undefined;
 
   /** @param path if empty, nothing is read or written */
-  constructor(path: string, events: StateFileEvents) {
-    this.#path = path;
+  constructor(path: string, events: StateFileEvents, { before = '', files }: StateFileOptions = {}) {
+    this.path = path;
     this.#events = events;
-    this.#stored = path === '' ? {} : this.#read();
+    this.#files = files ?? new FilesOnDisk(dirname(path));
+    this.#stored = path === '' ? {} : this.#read(before !== '' && !existsSync(path) ? before : path);
     for (const [name, value] of Object.entries(this.#stored)) this.#set([name], { [name]: value });
+  }
+
+  /** Resolves when everything is written, or could not be. */
+  async written(): Promise<void> {
+    while (this.#writing) await this.#writing;
   }
 
   open<T>({ members, parse, serialise }: Part<T>): Kept<T> {
@@ -85,31 +109,35 @@ export class StateFile {
     if (text !== '') this.#serialised.set(names[0] ?? '', Buffer.from(text));
   }
 
-  #read(): Members {
+  #read(path: string): Members {
     try {
-      return z.looseObject({}).parse(parseJson(textIn(this.#path)));
+      return z.looseObject({}).parse(parseJson(textIn(path)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#events.unreadable();
       return {};
     }
   }
 
-  /**
-   * Writes a new file, readable by its owner only, and renames it. At most four times a second, at 0.14 ms each, or 0.33 ms
-   * with the most ids: a delayed write would add ways to fail for little gain.
-   */
   #write(): void {
-    if (this.#path === '') return;
-    const parts = [...this.#serialised.values()].flatMap((part, n) => (n === 0 ? [part] : [comma, part]));
-    try {
-      writeAll(`${this.#path}.new`, [Buffer.from('{'), ...parts, Buffer.from('}')]);
-      renameSync(`${this.#path}.new`, this.#path);
-      if (!this.#isWritable) this.#events.writable();
-      this.#isWritable = true;
-    } catch (error) {
-      if (this.#isWritable) this.#events.unwritable((error as NodeJS.ErrnoException).code);
-      this.#isWritable = false;
+    if (this.path === '') return;
+    this.#isChanged = true;
+    this.#writing ??= this.#writeChanges();
+  }
+
+  async #writeChanges(): Promise<void> {
+    while (this.#isChanged) {
+      this.#isChanged = false;
+      const parts = [...this.#serialised.values()].flatMap((part, n) => (n === 0 ? [part] : [comma, part]));
+      try {
+        await this.#files.write(basename(this.path), Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')]));
+        if (!this.#isWritable) this.#events.writable();
+        this.#isWritable = true;
+      } catch (error) {
+        if (this.#isWritable) this.#events.unwritable(codeOf(error));
+        this.#isWritable = false;
+      }
     }
+    this.#writing = undefined;
   }
 }
 
@@ -120,15 +148,4 @@ function textIn(path: string): string {
   const stat = statSync(path);
   if (!stat.isFile() || stat.size > maxBytes) throw new Error('not a state file');
   return readFileSync(path, 'utf8');
-}
-
-/** @throws Error if it cannot be written in full */
-function writeAll(path: string, parts: readonly Buffer[]): void {
-  const file = openSync(path, 'w', 0o600);
-  try {
-    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-    if (writevSync(file, parts) < bytes) throw new Error('the disk is full');
-  } finally {
-    closeSync(file);
-  }
 }

@@ -4,8 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
+import { Mistakes } from '../config/mistakes.ts';
+import { readOutboundProxies } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
-import { secretSources } from '../config/secret-sources.ts';
+import { readableSecrets } from '../config/secret-sources.ts';
 import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
@@ -29,7 +31,6 @@ const readFile = (path: string) => readFileSync(path, 'utf8');
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
 // A terminal signals all processes at once; a worker stops when the primary orders it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-
 process.once('disconnect', () => process.exit(1));
 
 // Ignores errors: `disconnect` reports the primary's death.
@@ -44,11 +45,9 @@ process.on('message', (message: FromPrimary) => {
 });
 // The primary's, not the file's, which may say something else by now.
 const config = await primary.ask('config', undefined);
-const secrets = new Secrets(
-  secretSources(config.constantContact.api, process.env, readFile, undefined),
-  readFile,
-  () => {},
-);
+const sources = readableSecrets(config.constantContact.api, process.env, readFile);
+const proxies = readOutboundProxies(process.env, new Mistakes([]));
+const secrets = new Secrets(sources, readFile, () => {}, proxies.secrets);
 const destination = logDestination();
 const { log, accessLog, setLevel } = createLogs({
   ...{ level: config.log.level, destination },
@@ -115,6 +114,12 @@ obey = (message) => {
 };
 for (const order of early) obey(order);
 
-url = await front.listen();
-report();
-setInterval(report, reportEveryMs);
+try {
+  url = await front.listen();
+  report();
+  setInterval(report, reportEveryMs);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) die(error);
+  else send({ kind: 'unbound', code });
+}

@@ -133,6 +133,10 @@ export class WorkerPool implements Front {
     );
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'unbound') {
+          reject(Object.assign(new Error('a worker cannot listen'), { code: message.code }));
+          return void worker.process.kill('SIGKILL');
+        }
         if (message.kind !== 'report') return answering.received(message);
         this.#reports.reported(worker.id, message.report);
         if (message.report.url !== undefined) resolve(message.report.url);

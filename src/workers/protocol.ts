@@ -87,7 +87,9 @@ export type FromWorker =
     }
   /** Cancels a question. */
   | { readonly kind: 'leave'; readonly id: number }
-  | { readonly kind: 'report'; readonly report: WorkerReport };
+  | { readonly kind: 'report'; readonly report: WorkerReport }
+  /** The address cannot be listened on. The primary ends the worker. */
+  | { readonly kind: 'unbound'; readonly code: string };
 
 export type FromPrimary =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis as Client } from 'ioredis';
 import type { RenderedContent } from '../../src/cache/page.ts';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
-import { readRecord, recordVersion, writeRecord } from '../../src/cache/redis/page-record.ts';
+import { readRecord, recordVersion, writeRecord } from '../../src/cache/page-record.ts';
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';
@@ -269,7 +269,8 @@ describe('A forged record', () => {
     await server.ask((client) => client.hset(key, 'f', times.f(), 'u', times.u()));
     const b = await add();
     const answer = await b.get(path());
-    expect([answer.status, sandbox.callCount, answer.headers.get('age')]).toEqual([200, 2, '0']);
+    expect([answer.status, sandbox.callCount]).toEqual([200, 2]);
+    expect(Number(answer.headers.get('age'))).toBeLessThan(60);
   });
 
   test('stays fresh no longer than a page can, as does a refusal', async () => {

@@ -11,9 +11,9 @@ import type { KeyRing } from '../../storage/key-ring.ts';
 import { type ArrivedPage, differs, type Generations, isUnchanged } from '../generations.ts';
 import type { Page } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
+import { writeRecord } from '../page-record.ts';
 import type { Lease } from '../second-level.ts';
 import { writeFailure } from './failure-message.ts';
-import { writeRecord } from './page-record.ts';
 import { refuse, release, store } from './page-scripts.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 

@@ -7,15 +7,16 @@
 import { Problem } from '../../problems.ts';
 import { type Demand, urgencies } from '../../quota/demand.ts';
 import { lockMs } from '../../redis/lock.ts';
+import type { Unreadable } from '../../storage/envelope.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
+import { readRecord } from '../page-record.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
 import { throwFailure } from './failure-message.ts';
 import { type LeaseParts, LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
-import { readRecord, type Unreadable } from './page-record.ts';
 import { confirm, look, maxAheadMs, purge } from './page-scripts.ts';
 import { walkLifeMs } from './redis-page-keys.ts';
 

@@ -28,7 +28,7 @@ export const cache = z
       integer(1, 86_400, 60, 'Time before an unknown campaign, an invalid cursor or a failing page is requested again'),
     ),
     encryptionKeyFile: optionalFile(
-      'File of keys that encrypt pages in Redis, one per line; the first encrypts, all decrypt. Empty: no encryption',
+      'File of keys that encrypt pages in Redis and in storage, one per line; the first encrypts, all decrypt. Empty: no encryption',
     ),
   })
   .prefault({});

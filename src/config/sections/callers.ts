@@ -35,11 +35,13 @@ export const callers = z
   })
   .prefault({});
 
+export const teamName = z
+  .string()
+  .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
+  .refine((name) => name !== 'default', 'any name but default');
+
 const team = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
-    .refine((name) => name !== 'default', 'any name but default'),
+  name: teamName,
   weight: z.number().min(0.01).max(1000).default(1),
   requestsPerMinute: z.int().min(1).max(1_000_000_000).optional(),
   callsPerDay: z.int().min(1).max(100_000_000).optional(),
@@ -47,7 +49,12 @@ const team = z.strictObject({
     .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
     .max(1000)
     .default([]),
-  header: z.strictObject({ name: z.string().regex(/^[\w-]{1,64}$/), value: z.string().min(1).max(256) }).optional(),
+  header: z
+    .strictObject({
+      name: z.string().regex(/^[\w-]{1,64}$/, '1 to 64 letters, digits, - and _'),
+      value: z.string().min(1).max(256),
+    })
+    .optional(),
   tokensSha256: z
     .array(z.string().regex(/^[0-9a-f]{64}$/i, 'a SHA-256 digest of a token: 64 hex digits'))
     .max(100)

@@ -12,7 +12,7 @@ export const quota = z
     maxWaitMs: live(integer(0, 600_000, 8_000, 'Longest time to queue for a call; longer waits get 503 immediately')),
     maxQueue: live(integer(1, 100_000, 1_000, 'Calls queued at once, for each team and urgency')),
     stateFile: optionalFile(
-      "File that keeps the day's count and, with v3, resolved campaign ids across restarts; empty: not kept",
+      "Deprecated: set `storage.directory`. File that keeps the day's count and, with v3, resolved campaign ids across restarts",
     ),
   })
   .prefault({});

@@ -2,7 +2,9 @@
  * Authorizes Sendgate once: a person allows it to read the account's campaigns, and the tokens go into the token file.
  */
 import { type Clock, sleep } from '../../clock.ts';
+import { nameOf, type OutboundProxy } from '../../config/outbound-proxy.ts';
 import type { Transport } from '../transport.ts';
+import { isTunnelCode } from '../tunnel-agent.ts';
 import { begin, untilDecided } from './device-flow.ts';
 import { type FirstCall, tryOut } from './first-call.ts';
 import { storeTokens } from './persist.ts';
@@ -61,8 +63,7 @@ export class Authorization {
       return (await this.#store(grant)) ?? (await this.#tryOut(grant));
     } catch (error) {
       if (!(error instanceof GrantError)) throw error;
-      const text = endings[error.reason] ?? `Constant Contact granted nothing (${error.reason}). Nothing was stored.`;
-      return { code: 1, text };
+      return { code: 1, text: endings[error.reason] ?? otherEnding(error.reason, this.#parts.client.proxy) };
     }
   }
 
@@ -138,6 +139,14 @@ const endings: Readonly<Record<string, string>> = {
   unauthorized_client:
     "The application may not use the device flow: choose it in the application's settings at Constant Contact.",
 };
+
+function otherEnding(reason: string, proxy: OutboundProxy | undefined): string {
+  const what =
+    proxy && isTunnelCode(reason)
+      ? `The proxy ${nameOf(proxy)} does not connect to Constant Contact (${reason}): check HTTPS_PROXY.`
+      : `Constant Contact granted nothing (${reason}).`;
+  return `${what} Nothing was stored.`;
+}
 
 /** The vendor's documentation allows Owner and Manager, not a Campaign Creator. */
 const noReports =

@@ -1,0 +1,116 @@
+/**
+ * Which files there are, how large they are and in which order they were used. In memory only: built at start from the folder.
+ */
+import { isWalkFile, walkFileOf } from './page-paths.ts';
+
+/** Disks store in blocks. */
+const blockBytes = 4096;
+
+interface Indexed {
+  readonly bytes: number;
+  /** When the file is to be removed, used or not: wall time in milliseconds. */
+  readonly until: number;
+  /** Of a walk: the version that is written. */
+  readonly version: string | undefined;
+}
+
+export class FileIndex {
+  /** Not used since the start; sorted when the first one is to be evicted. */
+  #unused = new Map<string, Indexed>();
+  #isSorted = true;
+  /** Last used last. A walk is used whenever one of its pages is: it goes after all of them. */
+  readonly #used = new Map<string, Indexed>();
+  #bytes = 0;
+  #pages = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Pages and refusals. */
+  get pages(): number {
+    return this.#pages;
+  }
+
+  has(path: string): boolean {
+    return this.#get(path) !== undefined;
+  }
+
+  /** Returns the version of a walk that is written; undefined if it is unknown. */
+  versionOf(path: string): string | undefined {
+    return this.#get(path)?.version;
+  }
+
+  /** Records a file that was just written or read. */
+  set(path: string, bytes: number, until: number, version?: string): void {
+    this.delete(path);
+    this.#add(this.#used, path, bytes, until, version);
+    this.#move(walkFileOf(path), until);
+  }
+
+  /** Counts a file as used, and its walk. */
+  use(path: string): void {
+    this.#move(path, 0);
+    this.#move(walkFileOf(path), 0);
+  }
+
+  /** Records a file that was found at start, unless it has been used since. */
+  found(path: string, bytes: number, until: number): void {
+    if (this.has(path)) return;
+    this.#add(this.#unused, path, bytes, until, undefined);
+    this.#isSorted = false;
+  }
+
+  delete(path: string): void {
+    const indexed = this.#get(path);
+    if (!indexed) return;
+    this.#unused.delete(path);
+    this.#used.delete(path);
+    this.#bytes -= indexed.bytes;
+    if (!isWalkFile(path)) this.#pages--;
+  }
+
+  /** Returns the file that was used longest ago. */
+  oldest(): string | undefined {
+    if (!this.#isSorted) {
+      // Stable: a walk is found after its pages, and is as old as the newest of them.
+      this.#unused = new Map([...this.#unused].sort(([, a], [, b]) => a.until - b.until));
+      this.#isSorted = true;
+    }
+    return this.#unused.keys().next().value ?? this.#used.keys().next().value;
+  }
+
+  /** Returns the files whose time is over. */
+  expired(now: number): string[] {
+    return this.#paths(([, { until }]) => until <= now);
+  }
+
+  /** Returns the files of a campaign. */
+  of(campaign: string): string[] {
+    return this.#paths(([path]) => path.startsWith(`${campaign}/`));
+  }
+
+  #get(path: string): Indexed | undefined {
+    return this.#used.get(path) ?? this.#unused.get(path);
+  }
+
+  #add(files: Map<string, Indexed>, path: string, bytes: number, until: number, version: string | undefined): void {
+    const blocks = Math.ceil(bytes / blockBytes) * blockBytes;
+    files.set(path, { bytes: blocks, until, version });
+    this.#bytes += blocks;
+    if (!isWalkFile(path)) this.#pages++;
+  }
+
+  /** Moves a file behind all others, and lets it live until then at least. */
+  #move(path: string | undefined, until: number): void {
+    const indexed = path === undefined ? undefined : this.#get(path);
+    if (path === undefined || !indexed) return;
+    this.#unused.delete(path);
+    this.#used.delete(path);
+    this.#used.set(path, { ...indexed, until: Math.max(indexed.until, until) });
+  }
+
+  #paths(isOne: (entry: [string, Indexed]) => boolean): string[] {
+    return [...this.#unused, ...this.#used].filter(isOne).map(([path]) => path);
+  }
+}

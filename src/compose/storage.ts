@@ -1,0 +1,139 @@
+/**
+ * Builds what survives a restart on this machine: the directory, the state file in it, and pages where there is no Redis.
+ */
+import { join, resolve } from 'node:path';
+import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
+import { PageStore } from '../cache/disk/page-store.ts';
+import type { Generations } from '../cache/generations.ts';
+import type { SecondLevel } from '../cache/second-level.ts';
+import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Emit, EventFields } from '../events.ts';
+import { Availability } from '../storage/availability.ts';
+import { openDirectory } from '../storage/directory.ts';
+import { FilesOnDisk } from '../storage/files.ts';
+import type { KeyRing } from '../storage/key-ring.ts';
+import { FilesInLanes, Lanes } from '../storage/lanes.ts';
+import { StateFile, type StateFileEvents, type StateFileOptions } from '../storage/state-file.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+export interface BuiltSecondLevel {
+  readonly level: SecondLevel;
+  reconfigure(config: Config): void;
+}
+
+export interface BuiltStorage {
+  readonly stateFile: StateFile;
+  readonly state: 'none' | 'up' | 'down';
+  readonly bytes: number;
+  readonly pages: number;
+  /** Builds the second level of pages; undefined while storage is off or unusable. */
+  buildPages(generations: Generations, keyRing: KeyRing | undefined): BuiltSecondLevel | undefined;
+  /** Writes what waits to be written, and lets another process have the directory. */
+  close(): Promise<void>;
+}
+
+/** Time to write what waits at a stop: it is little, unless the disk hangs. */
+const closeMs = 1_000;
+/** Room for Brotli's worst case and a header with a cursor. */
+const fileOverheadBytes = 64 * 1024;
+
+/** Opens the directory. What goes wrong is reported and costs what would survive a restart, never the start. */
+export async function buildStorage(config: Config, { clock, emit }: Parts): Promise<BuiltStorage> {
+  const { storage, quota, server } = config;
+  if (quota.stateFile !== '') emit('quota.state_file_deprecated', { file: quota.stateFile });
+  if (storage.directory === '') return withoutDirectory('none', buildStateFile(quota.stateFile, emit), clock);
+  const directory = resolve(storage.directory);
+  const opened = await openDirectory(directory, server.drainTimeoutMs);
+  if (opened.kind === 'unusable') {
+    emit('storage.unavailable', { directory, code: opened.code });
+    return withoutDirectory('down', buildStateFile('', emit), clock);
+  }
+  if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
+  const availability = new Availability(clock, {
+    unavailable: (code) => emit('storage.unavailable', { directory, code }),
+    available: () => emit('storage.available', { directory }),
+  });
+  const lanes = new Lanes(clock);
+  const stateFile = buildStateFile(join(directory, 'state.json'), emit, {
+    before: quota.stateFile,
+    files: new FilesInLanes(new FilesOnDisk(directory), lanes),
+  });
+  let store: PageStore | undefined;
+  return {
+    stateFile,
+    get state() {
+      return availability.isUp ? 'up' : 'down';
+    },
+    get bytes() {
+      return store?.bytes ?? 0;
+    },
+    get pages() {
+      return store?.pages ?? 0;
+    },
+    buildPages: (generations, keyRing) => {
+      const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
+      const keys = () => keyRing?.keys ?? [];
+      const parts = { files, lanes, keys, generations, clock, availability, ...pageEvents(directory, clock, emit) };
+      const pages = new PageStore(parts, limitsOf(config));
+      pages.start();
+      store = pages;
+      const level = new DiskSecondLevel({ ...parts, store }, pageOptions(config));
+      return {
+        level,
+        reconfigure: (present) => {
+          pages.options = limitsOf(present);
+          level.options = pageOptions(present);
+        },
+      };
+    },
+    close: async () => {
+      await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
+      opened.release();
+    },
+  };
+}
+
+const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
+  ...{ state, stateFile, bytes: 0, pages: 0 },
+  buildPages: () => undefined,
+  close: async () => {
+    await settlesWithin(clock, closeMs, stateFile.written());
+  },
+});
+
+function buildStateFile(file: string, emit: Emit, options: StateFileOptions = {}): StateFile {
+  const events: StateFileEvents = {
+    unreadable: () => emit('state.unreadable', { file }),
+    unwritable: (code) => emit('state.unwritable', { code, file }),
+    writable: () => emit('state.writable', { file }),
+  };
+  return new StateFile(file, events, options);
+}
+
+function pageEvents(directory: string, clock: Clock, emit: Emit) {
+  type Reason = EventFields['storage.page_unreadable']['reason'];
+  return {
+    onUnreadable: onceAMinute<Reason>(clock, (reason) => emit('storage.page_unreadable', { reason })),
+    onForeign: (files: number) => emit('storage.foreign_files', { directory, files }),
+    onOperation: (operation: string, outcome: string) => emit('storage.asked', { operation, outcome }),
+  };
+}
+
+const limitsOf = ({ storage, cache, constantContact }: Config) => ({
+  maxBytes: storage.maxBytes,
+  maxFileBytes: constantContact.maxResponseBytes * 2 + fileOverheadBytes,
+  lifeMs: (cache.maxFreshSeconds + cache.staleIfErrorSeconds) * 1000,
+});
+
+const pageOptions = ({ cache, constantContact, server }: Config) => ({
+  namespace: `${constantContact.api}${server.basePath}`,
+  maxFreshSeconds: cache.maxFreshSeconds,
+  staleIfErrorSeconds: cache.staleIfErrorSeconds,
+  notFoundSeconds: cache.notFoundSeconds,
+  maxPageBytes: constantContact.maxResponseBytes * 2,
+});

@@ -1,0 +1,152 @@
+/**
+ * Files below one directory, each read and written as a whole.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** In the place of a file is something that Sendgate does not write: a directory, a link, a device, or too many bytes. */
+export class NotOurs extends Error {
+  override readonly name = 'NotOurs';
+}
+
+export interface Entry {
+  readonly name: string;
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+}
+
+/** Paths are relative to the directory. Methods reject with Node's errors, whose `code` says why. */
+export interface Files {
+  /** Returns the content; undefined if there is no such file. Rejects with NotOurs for what Sendgate does not write. */
+  read(path: string, maxBytes: number): Promise<Buffer | undefined>;
+  /** Replaces a file in one step: every reader, whenever the process ends, finds the whole old or the whole new one. */
+  write(path: string, content: Buffer): Promise<void>;
+  /** Removes a file, if there is one. */
+  remove(path: string): Promise<void>;
+  /** Removes a directory, if there is one and it is empty. */
+  removeDirectory(path: string): Promise<void>;
+  /** Returns what is in a directory; nothing if there is no such directory. */
+  list(path: string): Promise<readonly Entry[]>;
+  /** Returns size and time of a file; undefined if there is no such file. */
+  stat(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number } | undefined>;
+}
+
+/** Added to the name of a file while it is written. A process that ends meanwhile leaves it. */
+export const unfinished = '.new';
+
+/** Follows no link, and does not wait for the other end of a named pipe, which would keep a thread for ever. */
+const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+export class FilesOnDisk implements Files {
+  readonly #root: string;
+  readonly #directory: string;
+
+  /** @param directory below `root`, created when a file is written; `root` is not: it may be a volume that is not mounted */
+  constructor(root: string, directory = '') {
+    this.#root = root;
+    this.#directory = directory;
+  }
+
+  async read(path: string, maxBytes: number): Promise<Buffer | undefined> {
+    const file = await unlessMissing(open(this.#at(path), readFlags));
+    if (!file) return undefined;
+    try {
+      return await contentOf(file, maxBytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async write(path: string, content: Buffer): Promise<void> {
+    const target = this.#at(path);
+    const beside = `${target}${unfinished}`;
+    try {
+      await this.#writeNew(path, beside, content);
+      await rename(beside, target);
+    } catch (error) {
+      await rm(beside, { force: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    await unlessMissing(unlink(this.#at(path)));
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    try {
+      await unlessMissing(rmdir(this.#at(path)));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error;
+    }
+  }
+
+  async list(path: string): Promise<readonly Entry[]> {
+    const entries = (await unlessMissing(readdir(this.#at(path), { withFileTypes: true }))) ?? [];
+    return entries.map((entry) => ({
+      name: entry.name,
+      isFile: entry.isFile(),
+      isDirectory: entry.isDirectory(),
+    }));
+  }
+
+  async stat(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number } | undefined> {
+    const stats = await unlessMissing(lstat(this.#at(path)));
+    return stats && { bytes: stats.size, modifiedMs: stats.mtimeMs };
+  }
+
+  /** No `fsync`: what the kernel has outlives the process, and after a power cut a checksum rejects what is torn. */
+  async #writeNew(path: string, beside: string, content: Buffer): Promise<void> {
+    const create = () => open(beside, 'w', 0o600);
+    const file = await create().catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await this.#makeDirectoryOf(path);
+      return create();
+    });
+    try {
+      await file.writeFile(content);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #makeDirectoryOf(path: string): Promise<void> {
+    let made = this.#root;
+    const names = join(this.#directory, dirname(path)).split('/');
+    for (const name of names.filter((one) => one !== '.')) {
+      made = join(made, name);
+      await mkdir(made, { mode: 0o700 }).catch(unlessThere);
+    }
+  }
+
+  #at(path: string): string {
+    return join(this.#root, this.#directory, path);
+  }
+}
+
+/** Returns Node's code of an error, such as ENOSPC. */
+export const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;
+
+async function contentOf(file: FileHandle, maxBytes: number): Promise<Buffer> {
+  const stats = await file.stat();
+  if (!stats.isFile() || stats.size > maxBytes) throw new NotOurs();
+  const content = Buffer.allocUnsafeSlow(stats.size);
+  const { bytesRead } = await file.read(content, 0, stats.size, 0);
+  return content.subarray(0, bytesRead);
+}
+
+function unlessThere(error: unknown): void {
+  if (codeOf(error) !== 'EEXIST') throw error;
+}
+
+async function unlessMissing<T>(doing: Promise<T>): Promise<T | undefined> {
+  try {
+    return await doing;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT') return undefined;
+    // A link, or a socket.
+    throw code === 'ELOOP' || code === 'ENXIO' ? new NotOurs() : error;
+  }
+}

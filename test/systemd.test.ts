@@ -1,0 +1,103 @@
+/**
+ * The unit for systemd is valid, keeps the service in its bounds, and starts Sendgate.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { loadDeployed, secretFiles, startDeployed, type Texts } from './support/deployed.ts';
+
+const source = fileURLToPath(new URL('../deploy/systemd/', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'sendgate-unit-'));
+const unit = join(folder, 'sendgate.service');
+const read = (file: string) => readFileSync(join(source, file), 'utf8');
+
+/** systemd insists on programs that exist. */
+const writeUnit = (text = read('sendgate.service')) =>
+  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
+beforeAll(() => writeUnit());
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What systemd finds wrong with the unit; it warns of unknown settings, and exits with 0. */
+const complaints = () => spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' }).stderr;
+
+describe('systemd', () => {
+  test('finds nothing wrong with the unit, alone and with v3.conf', () => {
+    expect(complaints()).toBe('');
+    mkdirSync(`${unit}.d`);
+    copyFileSync(join(source, 'v3.conf'), join(`${unit}.d`, 'v3.conf'));
+    expect(complaints()).toBe('');
+    rmSync(`${unit}.d`, { recursive: true });
+  });
+
+  test('would report a setting that does not exist', () => {
+    writeUnit(read('sendgate.service').replace('NoNewPrivileges', 'NoNewPrivilege'));
+    expect(complaints()).toMatch(/'NoNewPrivilege'/);
+    writeUnit();
+  });
+
+  test('rates the exposure at 2 of 10 at most', () => {
+    const args = ['security', '--offline=true', '--no-pager', '--threshold=20', unit];
+    expect(() => execFileSync('systemd-analyze', args, { stdio: 'pipe' })).not.toThrow();
+  });
+});
+
+/** Directives in their order, with systemd's specifiers replaced. */
+const directives = (...files: string[]) =>
+  files.flatMap((file) =>
+    [...read(file).matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => ({
+      name,
+      value: value.replace('%d', '/run/credentials').replace('%S', '/var/lib').replace('%C', '/var/cache'),
+    })),
+  );
+const valuesOf = (name: string, ...files: string[]) =>
+  directives(...files).flatMap((one) => (one.name === name ? [one.value] : []));
+
+function environment(...files: string[]): Texts {
+  const unset = valuesOf('UnsetEnvironment', ...files).flatMap((value) => value.split(' '));
+  const pairs = valuesOf('Environment', ...files).map((value) => value.split('=') as [string, string]);
+  return Object.fromEntries(pairs.filter(([name]) => !unset.includes(name)));
+}
+
+/** Credentials from a folder are named after it and their files. */
+const mounted: Texts = {
+  '/etc/sendgate/sendgate.json': '{}',
+  '/var/lib/sendgate/tokens.json': '{}',
+  ...Object.fromEntries(Object.entries(secretFiles).map(([name, text]) => [`/run/credentials/sendgate_${name}`, text])),
+};
+
+describe('the unit', () => {
+  test('starts Sendgate with its environment, without trouble in its log', async () => {
+    expect(await startDeployed(environment('sendgate.service'), mounted)).toEqual([]);
+  });
+
+  test('passes secrets as credentials, and keeps state in folders that systemd makes', () => {
+    expect(valuesOf('LoadCredential', 'sendgate.service')).toEqual(['sendgate:/etc/sendgate/credentials']);
+    expect(Object.keys(loadDeployed(environment('sendgate.service'), mounted).secrets)).toEqual([
+      'apiKey',
+      'accessToken',
+    ]);
+    expect(environment('sendgate.service')['SENDGATE_STORAGE_DIRECTORY']).toBe('/var/cache/sendgate');
+    for (const name of ['StateDirectory', 'CacheDirectory'])
+      expect(valuesOf(name, 'sendgate.service')).toEqual(['sendgate']);
+  });
+
+  test('has what v3 needs with v3.conf, but for the tokens', () => {
+    const { config, secrets } = loadDeployed(environment('sendgate.service', 'v3.conf'), mounted);
+    expect([config.constantContact.api, Object.keys(secrets)]).toEqual(['v3', ['clientId']]);
+    expect(config.constantContact.oauth.tokenFile).toBe('/var/lib/sendgate/tokens.json');
+  });
+
+  test('leaves time to drain, reloads by SIGHUP, and does not restart what is configured wrongly', () => {
+    const { server } = loadDeployed(environment('sendgate.service'), mounted).config;
+    const [stop] = valuesOf('TimeoutStopSec', 'sendgate.service');
+    expect(Number(stop) * 1_000).toBeGreaterThanOrEqual(server.drainTimeoutMs + 2_000);
+    expect(valuesOf('ExecReload', 'sendgate.service')).toEqual(['/bin/kill -HUP $MAINPID']);
+    expect(valuesOf('RestartPreventExitStatus', 'sendgate.service')).toEqual(['78 64']);
+    const { scripts } = JSON.parse(readFileSync(join(source, '../../package.json'), 'utf8'));
+    const [start] = valuesOf('ExecStart', 'sendgate.service');
+    expect(start?.replace('/usr/bin/', '').replace('/opt/sendgate/', '')).toBe(scripts.start);
+  });
+});
