@@ -172,6 +172,7 @@ describe('the image', () => {
         ...env,
         ...upstreamEnv(sandbox, 'v3'),
         CONSTANT_CONTACT_TOKEN_FILE: join(image.path, stateFolder, 'tokens.json'),
+        SENDGATE_STORAGE_DIRECTORY: join(image.path, stateFolder, 'storage'),
         SENDGATE_SERVER_ALLOWED_HOSTS: 'sendgate.example.com',
       },
     });
@@ -186,6 +187,7 @@ describe('the image', () => {
     try {
       await until(() => output.includes('"service.listening"') || child.exitCode !== null, 'it starts');
       expect(output).toContain(`"url":"http://0.0.0.0:${port}"`);
+      expect(output).not.toContain('"event":"storage.');
       expect(image.command[0]).toBe('node');
       if (prefix.length > 0) expect(readFileSync(`/proc/${main()}/status`, 'utf8')).toMatch(/^NSpid:.*\t1$/m);
 
@@ -197,7 +199,7 @@ describe('the image', () => {
       // The refresh of the tokens is a separate process. It has ended, and been waited for.
       await until(() => output.includes('"token.renewed"'), 'the tokens are refreshed');
       await until(() => childrenOf(main()).length === 0, 'no process is left, and no zombie');
-      expect(existsSync(join(image.path, stateFolder, 'tokens.json'))).toBe(true);
+      expect(readdirSync(join(image.path, stateFolder)).sort()).toEqual(['storage', 'tokens.json']);
       process.kill(main(), 'SIGTERM');
       expect(await exited).toBe(0);
     } finally {

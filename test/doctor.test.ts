@@ -2,7 +2,16 @@
  * `--check-config --connect`: finds what is wrong around Sendgate, says what to do, and leaks nothing.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -151,6 +160,23 @@ describe('with v3, beside a live Sendgate', () => {
   });
 });
 
+test('storage is looked at without its lock, beside the Sendgate that holds it, and not created', async () => {
+  const directory = join(folder, 'storage');
+  const env = v2({ SENDGATE_STORAGE_DIRECTORY: directory });
+  const before = await consult(env);
+  expect([before.exitCode, before.troubles]).toEqual([0, []]);
+  expect(before.of('files')).toMatchObject([{ state: 'ok', found: `${directory} can be created` }]);
+  expect(existsSync(directory)).toBe(false);
+  const live = await startInstance(sandbox, new ForwardClock(), env, 'v2');
+  ending.push(() => live.close());
+  sandbox.campaign({ id: '1', size: 3, newestMs: Date.now() });
+  await live.get('/campaigns/1/sends');
+  await until(() => existsSync(join(directory, 'pages')), 'a page is stored');
+  const beside = await consult(env);
+  expect([beside.exitCode, beside.troubles]).toEqual([0, []]);
+  expect(readdirSync(directory, { recursive: true })).not.toContainEqual(expect.stringContaining('trial'));
+});
+
 test('with v3, finds a token file of another application, of which a start could not live', async () => {
   const file = join(folder, 'others.json');
   const tokens = { clientId: 'another-5ecret', refreshToken: 'others-5ecret-1', accessToken: 'others-5ecret-2' };
@@ -236,6 +262,23 @@ describe('finds', () => {
     const tokens = await consult({ ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file });
     expect([tokens.exitCode, tokens.troubles]).toEqual([17, [expect.stringMatching(/token file.*TOKEN_FILE/)]]);
     expect(readdirSync(folder)).not.toContainEqual(expect.stringContaining('trial'));
+  });
+
+  test('a storage directory that cannot be created, or written', async () => {
+    const below = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: join(notFolder, 'storage') }));
+    expect([below.exitCode, below.troubles]).toEqual([17, [expect.stringMatching(/storage: .*ENOTDIR.*directory/)]]);
+    const isFile = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: notFolder }));
+    expect([isFile.exitCode, isFile.troubles]).toEqual([17, [expect.stringContaining('ENOTDIR')]]);
+    const broken = join(folder, 'broken');
+    mkdirSync(broken, { mode: 0o700 });
+    writeFileSync(join(broken, 'pages'), 'no folder');
+    const pages = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: broken }));
+    expect([pages.exitCode, pages.troubles]).toEqual([17, [expect.stringContaining('ENOTDIR')]]);
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o755);
+    const open = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: shared }));
+    expect([open.exitCode, open.troubles]).toEqual([0, [expect.stringMatching(/^warning .*open to others .*755/)]]);
   });
 
   test('an address that cannot be listened on', async () => {

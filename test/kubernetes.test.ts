@@ -153,6 +153,13 @@ describe("the pod's environment", () => {
     expect(await startDeployed(env, files)).toEqual([]);
   });
 
+  test('is refused by these tests where it names a setting that does not exist', () => {
+    expect(() => loadDeployed({ ...env, CONSTANT_CONTACT_TOKENFILE: '/x' }, files)).toThrow(
+      'CONSTANT_CONTACT_TOKENFILE',
+    );
+    expect(() => loadDeployed({ ...env, SENDGATE_ELSEWHERE: '1' }, files)).toThrow('SENDGATE_ELSEWHERE');
+  });
+
   test('has secrets as files, each of which the command at the top of the manifest creates', () => {
     const { config, secrets } = loadDeployed(env, files);
     expect(config.server.allowedHosts).toContain('sendgate');

@@ -31,7 +31,7 @@ interface Parts {
 export interface Purged {
   /** Pages that this instance dropped. */
   readonly pages: number;
-  /** Whether the purge reached all instances. */
+  /** Whether the purge reached all instances, and the disk. */
   readonly everywhere: boolean;
 }
 
@@ -97,7 +97,7 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
       throw new Problem('invalid-request', { detail: 'Add what to purge: ?campaign=<id> or ?everything' });
     }
     const purged = await purge(campaign);
-    const error = 'Redis is unavailable: only this instance dropped its pages';
+    const error = 'Incomplete: Redis is unavailable, or files in storage cannot be removed. Mend that and purge again';
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {

@@ -86,6 +86,7 @@ function buildSecondLevel(
 ): BuiltSecondLevel | undefined {
   const { redis, keyRing, pageDigest } = shared;
   if (!redis) return storage.buildPages(generations, keyRing);
+  storage.removePages();
   const namespace = `${config.constantContact.api}${config.server.basePath}`;
   const keys = new RedisPageKeys(
     { key: (name) => redis.key(name), digest: pageDigest, clock },

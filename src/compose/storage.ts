@@ -4,6 +4,7 @@
 import { join, resolve } from 'node:path';
 import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
 import { PageStore } from '../cache/disk/page-store.ts';
+import { removePages } from '../cache/disk/scan.ts';
 import type { Generations } from '../cache/generations.ts';
 import type { SecondLevel } from '../cache/second-level.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
@@ -33,6 +34,8 @@ export interface BuiltStorage {
   readonly pages: number;
   /** Builds the second level of pages; undefined while storage is off or unusable. */
   buildPages(generations: Generations, keyRing: KeyRing | undefined): BuiltSecondLevel | undefined;
+  /** Removes the pages of a time without Redis, which would not be purged. */
+  removePages(): void;
   /** Writes what waits to be written, and lets another process have the directory. */
   close(): Promise<void>;
 }
@@ -63,6 +66,7 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     before: quota.stateFile,
     files: new FilesInLanes(new FilesOnDisk(directory), lanes),
   });
+  const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let store: PageStore | undefined;
   return {
     stateFile,
@@ -76,21 +80,24 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
       return store?.pages ?? 0;
     },
     buildPages: (generations, keyRing) => {
-      const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
-      const keys = () => keyRing?.keys ?? [];
-      const parts = { files, lanes, keys, generations, clock, availability, ...pageEvents(directory, clock, emit) };
-      const pages = new PageStore(parts, limitsOf(config));
-      pages.start();
-      store = pages;
-      const level = new DiskSecondLevel({ ...parts, store }, pageOptions(config));
+      const parts = { files, lanes, generations, clock, availability, ...pageEvents(directory, clock, emit) };
+      let { cache } = config;
+      store = new PageStore(
+        { ...parts, keys: () => keyRing?.keys ?? [] },
+        limitsOf(config, () => cache),
+      );
+      store.start();
       return {
-        level,
+        level: new DiskSecondLevel(
+          { ...parts, store },
+          pageOptions(config, () => cache),
+        ),
         reconfigure: (present) => {
-          pages.options = limitsOf(present);
-          level.options = pageOptions(present);
+          ({ cache } = present);
         },
       };
     },
+    removePages: () => void removePages(files).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
       await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
       opened.release();
@@ -101,6 +108,7 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
 const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
   ...{ state, stateFile, bytes: 0, pages: 0 },
   buildPages: () => undefined,
+  removePages: () => {},
   close: async () => {
     await settlesWithin(clock, closeMs, stateFile.written());
   },
@@ -124,16 +132,27 @@ function pageEvents(directory: string, clock: Clock, emit: Emit) {
   };
 }
 
-const limitsOf = ({ storage, cache, constantContact }: Config) => ({
+/** The present settings of the cache, which a reload changes. */
+type Present = () => Config['cache'];
+
+const limitsOf = ({ storage, constantContact }: Config, cache: Present) => ({
   maxBytes: storage.maxBytes,
   maxFileBytes: constantContact.maxResponseBytes * 2 + fileOverheadBytes,
-  lifeMs: (cache.maxFreshSeconds + cache.staleIfErrorSeconds) * 1000,
+  get lifeMs() {
+    return (cache().maxFreshSeconds + cache().staleIfErrorSeconds) * 1000;
+  },
 });
 
-const pageOptions = ({ cache, constantContact, server }: Config) => ({
+const pageOptions = ({ constantContact, server }: Config, cache: Present) => ({
   namespace: `${constantContact.api}${server.basePath}`,
-  maxFreshSeconds: cache.maxFreshSeconds,
-  staleIfErrorSeconds: cache.staleIfErrorSeconds,
-  notFoundSeconds: cache.notFoundSeconds,
+  get maxFreshSeconds() {
+    return cache().maxFreshSeconds;
+  },
+  get staleIfErrorSeconds() {
+    return cache().staleIfErrorSeconds;
+  },
+  get notFoundSeconds() {
+    return cache().notFoundSeconds;
+  },
   maxPageBytes: constantContact.maxResponseBytes * 2,
 });

@@ -15,7 +15,7 @@ interface Parts {
   readonly onTrouble: (result: CheckResult) => void;
 }
 
-/** Checks files, and connections that carry no request. Resolves when all checks are over. */
+/** Checks files (what is wrong with storage is logged as it is opened), and connections that carry no request. Resolves when all checks are over. */
 export async function checkAtStart(loaded: Loaded, { userAgent, signal, onTrouble }: Parts): Promise<void> {
   const tell = (result: CheckResult) => {
     if (isTrouble(result) && !signal.aborted) onTrouble(result);

@@ -13,7 +13,7 @@ import { type CheckResult, exitCodeOf } from './check-result.ts';
 import { judgeClock } from './clock-difference.ts';
 import { checkName, judgeConnected, judgeFailure, nameProxy } from './connection.ts';
 import { type HeldCredentials, heldCredentials, judgeCredentials } from './credentials.ts';
-import { checkFiles } from './files.ts';
+import { checkFiles, checkStorage } from './files.ts';
 import { askNeutrally, judgeAnswer, judgeOtherAnswer } from './neutral-answer.ts';
 import { checkPorts } from './ports.ts';
 import { checkRedis } from './redis.ts';
@@ -40,6 +40,7 @@ export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Repor
     ...(await checkApi(loaded, targets.api, held, parts)),
     ...(targets.tokens ? await checkConnection(loaded, targets.tokens, parts) : []),
     ...checkFiles(loaded),
+    ...checkStorage(loaded),
     ...(await checkRedis(loaded, parts.clock)),
     ...(await checkPorts(loaded)),
   ];

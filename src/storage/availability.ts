@@ -3,8 +3,8 @@
  */
 import type { Clock } from '../clock.ts';
 
-/** Time without tries after a failure: a disk that fails is not asked once a request. */
-const pauseMs = 5_000;
+/** Time without tries after a failure: a disk that fails is not asked once a request. One that is almost full takes some writes. */
+const pauseMs = { read: 5_000, write: 60_000 } as const;
 
 export type Operation = 'read' | 'write';
 
@@ -31,7 +31,7 @@ export class Availability {
   /** Whether to try an operation now. */
   may(operation: Operation): boolean {
     const failedAt = this.#failedAt.get(operation);
-    return failedAt === undefined || this.#clock.monotonic() - failedAt >= pauseMs;
+    return failedAt === undefined || this.#clock.monotonic() - failedAt >= pauseMs[operation];
   }
 
   failed(operation: Operation, code: string): void {

@@ -24,6 +24,8 @@ export async function openDirectory(path: string, waitMs: number): Promise<Stora
     if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
     return { kind: 'ready', openMode: (mode & 0o077) === 0 ? undefined : mode.toString(8), release: lock.release };
   } catch (error) {
-    return { kind: 'unusable', code: codeOf(error) ?? 'unknown' };
+    const code = codeOf(error) ?? 'unknown';
+    // A file is there, but no directory.
+    return { kind: 'unusable', code: code === 'EEXIST' ? 'ENOTDIR' : code };
   }
 }

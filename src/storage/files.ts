@@ -35,8 +35,10 @@ export interface Files {
 /** Added to the name of a file while it is written. A process that ends meanwhile leaves it. */
 export const unfinished = '.new';
 
-/** Follows no link, and does not wait for the other end of a named pipe, which would keep a thread for ever. */
-const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** No link is followed. Nothing waits for the other end of a named pipe, which would keep a thread for ever. */
+const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+const readFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+const writeFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
 
 export class FilesOnDisk implements Files {
   readonly #root: string;
@@ -98,7 +100,7 @@ export class FilesOnDisk implements Files {
 
   /** No `fsync`: what the kernel has outlives the process, and after a power cut a checksum rejects what is torn. */
   async #writeNew(path: string, beside: string, content: Buffer): Promise<void> {
-    const create = () => open(beside, 'w', 0o600);
+    const create = () => open(beside, writeFlags, 0o600);
     const file = await create().catch(async (error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
       await this.#makeDirectoryOf(path);

@@ -104,12 +104,11 @@ async function find(path: string): Promise<Socket | undefined> {
   }
 }
 
+/** @throws Error for anything that is not a lock: it stays */
 function versionAt(path: string): string | undefined {
-  try {
-    return versionOf(statSync(path));
-  } catch {
-    return undefined; // Released.
-  }
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats && !stats.isSocket()) throw Object.assign(new Error('not a lock'), { code: 'ENOTSOCK' });
+  return stats && versionOf(stats);
 }
 
 /** Resolves when the holder has ended, or after `ms` milliseconds. */

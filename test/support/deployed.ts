@@ -1,20 +1,27 @@
 /**
  * Starts Sendgate as a deployment file does: with its environment and its mounted files, below a temporary folder.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import { startService } from '../../src/compose/service.ts';
 import { type Loaded, loadConfig } from '../../src/config/load.ts';
+import { secretNames } from '../../src/config/secret-names.ts';
 import { settings } from '../../src/config/settings.ts';
 
 export type Texts = Readonly<Record<string, string>>;
 
-/** Settings that the files name before they exist. */
-const pending = new Set(['SENDGATE_STORAGE_DIRECTORY']);
-for (const { variable } of settings()) pending.delete(variable);
-const present = (env: Texts) => Object.fromEntries(Object.entries(env).filter(([name]) => !pending.has(name)));
+const known = new Set([
+  ...settings().map(({ variable }) => variable),
+  ...Object.values(secretNames).flatMap((name) => [name, `${name}_FILE`]),
+  'SENDGATE_CONFIG',
+]);
+/** @throws for a variable that Sendgate does not read: at a start, that is a warning at most */
+function refuseUnknown(env: Texts): void {
+  const unknown = Object.keys(env).filter((name) => !known.has(name));
+  if (unknown.length > 0) throw new Error(`not settings: ${unknown}`);
+}
 
 /** Content of the mounted secrets, by file name. The Redis is one that nobody reaches: Sendgate starts without it. */
 export const secretFiles: Texts = {
@@ -27,7 +34,8 @@ export const secretFiles: Texts = {
 
 /** Loads the configuration from these variables and files. A file that is not among them cannot be read. */
 export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
-  return loadConfig(present(env), (path) => {
+  refuseUnknown(env);
+  return loadConfig(env, (path) => {
     const text = files[path];
     if (text === undefined) throw new Error(`not mounted: ${path}`);
     return text;
@@ -40,12 +48,13 @@ export function loadDeployed(env: Texts, files: Texts = {}): Loaded {
  * @returns lines of its log that tell of trouble: errors, and anything about storage
  */
 export async function startDeployed(env: Texts, files: Texts = {}): Promise<string[]> {
+  refuseUnknown(env);
   const root = mkdtempSync(join(tmpdir(), 'sendgate-deployed-'));
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  const below = Object.entries(present(env)).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
+  const below = Object.entries(env).map(([name, value]) => [name, value.replace(/^(?=\/)/, root)]);
   const ports = { PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const lines: string[] = [];
@@ -58,6 +67,8 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
     });
     const { status } = await fetch(`${service.managementUrl}/readyz`);
     await service.stop();
+    const { mode } = statSync(join(root, env['SENDGATE_STORAGE_DIRECTORY'] ?? ''));
+    if ((mode & 0o777) !== 0o700) throw new Error(`storage is open to others: ${mode.toString(8)}`);
     if (status !== 200) throw new Error(`not ready: ${status}`);
   } finally {
     rmSync(root, { recursive: true });

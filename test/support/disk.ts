@@ -2,9 +2,13 @@
  * Pages on the disk, without a Sendgate.
  */
 import { join } from 'node:path';
+import { identityOf } from '../../src/cache/compression.ts';
 import { DiskSecondLevel } from '../../src/cache/disk/disk-second-level.ts';
 import { PageStore } from '../../src/cache/disk/page-store.ts';
 import { Generations } from '../../src/cache/generations.ts';
+import { makeBody, type Page } from '../../src/cache/page.ts';
+import type { PageOfWalk } from '../../src/cache/page-of-walk.ts';
+import type { Lease, Wanted } from '../../src/cache/second-level.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Availability } from '../../src/storage/availability.ts';
 import { type Files, FilesOnDisk } from '../../src/storage/files.ts';
@@ -45,3 +49,48 @@ export function openDisk(directory: string, clock: Clock, options: Options = {})
 }
 
 export const keyOf = (byte: number) => sealingKey(Buffer.alloc(32, byte));
+
+export type Disk = ReturnType<typeof openDisk>;
+
+export const firstPageOf = (campaign: string, limit = 500): PageOfWalk => ({
+  ...{ kind: 'first', walk: `${campaign}|sends|`, limit },
+});
+export const laterPageOf = (campaign: string, cursor = 'c'): PageOfWalk => ({
+  ...{ kind: 'next', walk: `${campaign}|sends|`, cursor },
+});
+
+/** Fetches and stores a page. Returns its generation. */
+export async function storePage({ secondLevel, generations }: Disk, of: PageOfWalk, text: string, clock: Clock) {
+  const reply = await secondLevel.look(of, { ...wanted, notBefore: Number.MAX_SAFE_INTEGER });
+  if (reply.kind !== 'lease') throw new Error(reply.kind);
+  return store(reply.lease, { generations }, of, text, clock);
+}
+
+export async function store(
+  lease: Lease,
+  { generations }: Pick<Disk, 'generations'>,
+  of: PageOfWalk,
+  text: string,
+  clock: Clock,
+) {
+  const askedIn = generations.of(of.walk).generation;
+  const body = await makeBody({ json: text, next: undefined, cursor: undefined, newestMs: 1 });
+  const fetchedAt = clock.monotonic();
+  const arrived = { of, etag: body.etag, firstRow: text.slice(0, 9), askedIn, previousEtag: undefined };
+  return lease.stored({ body, fetchedAt, freshUntil: fetchedAt + 60_000 }, arrived);
+}
+
+/** Returns what is found, as `page <text>`, `refusal <code>`, `fallback <text>` or `lease`. */
+export async function find({ secondLevel }: Pick<Disk, 'secondLevel'>, of: PageOfWalk): Promise<string> {
+  const reply = await secondLevel.look(of, wanted);
+  if (reply.kind === 'page') return `page ${await textOf(reply.page)}`;
+  if (reply.kind === 'refusal') return `refusal ${reply.code}`;
+  return reply.fallback ? `fallback ${await textOf(reply.fallback)}` : 'lease';
+}
+
+const textOf = async ({ body }: Page) => (await identityOf(body)).toString();
+
+const wanted: Wanted = {
+  ...{ notBefore: Number.NEGATIVE_INFINITY, mayBeStale: true, known: undefined },
+  rebuild: (json) => ({ json, next: undefined, cursor: undefined, newestMs: 1, first: json.slice(0, 9) }),
+};

@@ -59,14 +59,13 @@ type IsWanted = () => boolean;
 
 export class DiskSecondLevel implements SecondLevel {
   readonly #parts: Parts;
-  /** Apply to what is stored and looked up from now on. */
-  options: DiskPagesOptions;
+  readonly #options: DiskPagesOptions;
   readonly #turns = new Set<Turn>();
   #onPurge: (campaign: string | undefined) => void = () => {};
 
   constructor(parts: Parts, options: DiskPagesOptions) {
     this.#parts = parts;
-    this.options = options;
+    this.#options = options;
   }
 
   /** No other process moves a walk. */
@@ -75,12 +74,12 @@ export class DiskSecondLevel implements SecondLevel {
   }
 
   async confirm(walk: string): Promise<void> {
-    const paths = pathsOf(this.options.namespace, { kind: 'next', walk, cursor: '' });
+    const paths = pathsOf(this.#options.namespace, { kind: 'next', walk, cursor: '' });
     if (paths) await this.#withinLimit((isWanted) => this.#learn(walk, paths, isWanted));
   }
 
   async look(of: PageOfWalk, wanted: Wanted): Promise<SecondLevelReply> {
-    const paths = pathsOf(this.options.namespace, of);
+    const paths = pathsOf(this.#options.namespace, of);
     if (!paths) return { kind: 'lease', lease: noLease, fallback: undefined };
     const turn = { paths, isPurged: false };
     this.#turns.add(turn);
@@ -146,7 +145,7 @@ export class DiskSecondLevel implements SecondLevel {
     if (!stored) return undefined;
     const { header } = stored;
     if (header.kind === 'refusal') return { header, record: undefined };
-    const record = await stored.page({ known, rebuild, maxIdentityBytes: this.options.maxPageBytes });
+    const record = await stored.page({ known, rebuild, maxIdentityBytes: this.#options.maxPageBytes });
     if (record !== 'damaged') return { header, record };
     onUnreadable(record);
     return undefined;
@@ -156,7 +155,7 @@ export class DiskSecondLevel implements SecondLevel {
   #replyTo(of: PageOfWalk, { notBefore, mayBeStale }: Wanted, { header, record }: Found): Usable | undefined {
     const { generations, clock } = this.#parts;
     const [now, wall] = [clock.monotonic(), clock.now()];
-    const times = timesOf(header, wall, this.options);
+    const times = timesOf(header, wall, this.#options);
     if (times.goneAt <= wall) return undefined;
     const [fetchedAt, until] = [now - wall + times.fetchedAt, now - wall + times.until];
     const isOfGeneration = header.generation === generations.of(of.walk).generation;
@@ -203,7 +202,7 @@ export class DiskSecondLevel implements SecondLevel {
       store.write(turn.paths, of.walk, {
         header,
         record,
-        until: timesOf(header, header.fetchedAt, this.options).goneAt,
+        until: timesOf(header, header.fetchedAt, this.#options).goneAt,
       });
     return generation;
   }

@@ -41,7 +41,15 @@ export class FileIndex {
     return this.#get(path)?.version;
   }
 
-  /** Records a file that was just written or read. */
+  /** Records which version of a walk is written. */
+  setVersion(path: string, version: string): void {
+    for (const files of [this.#unused, this.#used]) {
+      const indexed = files.get(path);
+      if (indexed) files.set(path, { ...indexed, version });
+    }
+  }
+
+  /** Records a file that was just written. */
   set(path: string, bytes: number, until: number, version?: string): void {
     this.delete(path);
     this.#add(this.#used, path, bytes, until, version);

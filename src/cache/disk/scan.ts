@@ -32,6 +32,15 @@ export async function filesOf(files: Files, campaign: string): Promise<string[]>
   return paths.filter((path) => walkFileOf(finishedPath(path)) !== undefined);
 }
 
+/** Removes all pages. */
+export async function removePages(files: Files): Promise<void> {
+  const { campaigns } = await findCampaigns(files);
+  for (const campaign of campaigns) {
+    for (const path of await filesOf(files, campaign)) await files.remove(path);
+    await files.removeDirectory(campaign);
+  }
+}
+
 /** Looks at the files of a campaign. */
 export async function findFiles(files: Files, campaign: string): Promise<FoundFiles> {
   const entries = await files.list(campaign);

@@ -1,0 +1,304 @@
+/**
+ * What a disk in trouble, a second process and a purge may do to pages in storage.
+ */
+import { once } from 'node:events';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { FilesOnDisk } from '../../src/storage/files.ts';
+import { lockDirectory } from '../../src/storage/socket-lock.ts';
+import { ForwardClock } from '../support/clock.ts';
+import { type Disk, find, firstPageOf, laterPageOf, openDisk, storePage, store as storeWith } from '../support/disk.ts';
+import { until } from '../support/harness.ts';
+
+let folder: string;
+let clock: ForwardClock;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sendgate-disk-'));
+  clock = new ForwardClock();
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A disk with which a test does what it wants. */
+class BadDisk extends FilesOnDisk {
+  /** What each operation does first. */
+  trouble: (operation: string) => Promise<void> = async () => {};
+  readonly operations: string[] = [];
+
+  override async read(path: string, maxBytes: number) {
+    await this.#before('read');
+    return super.read(path, maxBytes);
+  }
+
+  override async write(path: string, content: Buffer) {
+    await this.#before('write');
+    return super.write(path, content);
+  }
+
+  override async remove(path: string) {
+    await this.#before('remove');
+    return super.remove(path);
+  }
+
+  async #before(operation: string): Promise<void> {
+    this.operations.push(operation);
+    await this.trouble(operation);
+  }
+
+  fail(code: string): void {
+    this.trouble = () => Promise.reject(Object.assign(new Error(code), { code }));
+  }
+
+  heal(): void {
+    this.trouble = async () => {};
+  }
+}
+
+describe('With a disk in trouble,', () => {
+  let files: BadDisk;
+  let disk: Disk;
+  beforeEach(() => {
+    files = new BadDisk(folder, 'pages');
+    disk = openDisk(folder, clock, { files });
+  });
+  afterEach(() => disk.store.close());
+
+  const store = (of = firstPageOf('1'), text = 'rows') => storePage(disk, of, text, clock);
+  const stored = async (of = firstPageOf('1'), text = 'rows') => {
+    await store(of, text);
+    await disk.store.idle();
+  };
+
+  test.each(['ENOSPC', 'EROFS', 'EIO', 'EDQUOT'])(
+    '%s is told once, not tried for each page, and told when it is over',
+    async (code) => {
+      files.fail(code);
+      for (let n = 1; n < 9; n++) await stored(firstPageOf(String(n)));
+      expect(disk.told).toEqual([`unavailable ${code}`]);
+      expect(disk.availability.isUp).toBe(false);
+      expect(files.operations.filter((one) => one === 'write')).toHaveLength(1);
+      clock.forward(61);
+      await stored();
+      expect(disk.told).toEqual([`unavailable ${code}`]);
+      files.heal();
+      clock.forward(61);
+      await stored();
+      expect(disk.told).toEqual([`unavailable ${code}`, 'available']);
+      expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+    },
+  );
+
+  test('a page that could not be replaced is not found with the pages of another generation', async () => {
+    await stored(firstPageOf('1'), 'rows');
+    await stored(laterPageOf('1'), 'more rows');
+    files.fail('ENOSPC');
+    await stored(firstPageOf('1'), 'new rows');
+    files.heal();
+    await disk.store.close();
+    disk = openDisk(folder, clock);
+    const found = [await find(disk, firstPageOf('1')), await find(disk, laterPageOf('1'))];
+    expect([
+      ['page rows', 'page more rows'],
+      ['fallback rows', 'lease'],
+    ]).toContainEqual(found);
+  });
+
+  test('a walk that moves on while nothing can be written does not come back', async () => {
+    await stored(firstPageOf('1'), 'rows');
+    await stored(laterPageOf('1'), 'more rows');
+    files.trouble = (operation) => {
+      const error = Object.assign(new Error('full'), { code: 'ENOSPC' });
+      return operation === 'write' ? Promise.reject(error) : Promise.resolve();
+    };
+    await stored(firstPageOf('2'));
+    await stored(firstPageOf('1'), 'new rows');
+    await disk.store.close();
+    disk = openDisk(folder, clock);
+    expect(await find(disk, firstPageOf('1'))).toBe('fallback rows');
+    expect(await find(disk, laterPageOf('1'))).toBe('lease');
+  });
+
+  test('one that hangs costs one wait, few threads and bounded memory, and is used again when it answers', async () => {
+    await stored();
+    const hanging: (() => void)[] = [];
+    files.trouble = () => new Promise((resolve) => hanging.push(resolve));
+    const startedAt = performance.now();
+    const all = await Promise.all(Array.from({ length: 50 }, () => find(disk, firstPageOf('1'))));
+    expect(new Set(all)).toEqual(new Set(['lease']));
+    const waitedMs = performance.now() - startedAt;
+    expect(disk.told).toEqual(['unavailable slow']);
+    expect(hanging).toHaveLength(2);
+
+    const since = performance.now();
+    clock.forward(60);
+    for (let n = 0; n < 200; n++) expect(await find(disk, firstPageOf(String(n)))).toBe('lease');
+    expect(performance.now() - since).toBeLessThan(waitedMs * 20);
+    for (let n = 0; n < 10; n++) await store(firstPageOf('2'), `rows ${n}`);
+    expect(hanging).toHaveLength(2);
+
+    files.heal();
+    for (const answer of hanging) answer();
+    await until(async () => (await find(disk, firstPageOf('1'))) === 'page rows', 'it is read again');
+    expect(disk.told).toEqual(['unavailable slow', 'available']);
+  });
+
+  test('one that hangs does not keep a purge for ever, which says that it is not complete', async () => {
+    const hasty = new (class extends ForwardClock {
+      override after(ms: number, run: () => void) {
+        return super.after(ms === 30_000 ? 20 : ms, run);
+      }
+    })();
+    await stored();
+    await disk.store.close();
+    disk = openDisk(folder, hasty, { files });
+    let answer = () => {};
+    files.trouble = async (operation) => {
+      if (operation !== 'write') return;
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    };
+    await store(firstPageOf('2'));
+    await until(() => files.operations.at(-1) === 'write', 'it hangs');
+    expect(await disk.secondLevel.purge('1')).toBe(false);
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    files.heal();
+    answer();
+    await until(() => !existsSync(join(disk.pages, '1')), 'it goes on');
+  });
+});
+
+describe('A purge', () => {
+  let files: BadDisk;
+  let disk: Disk;
+  beforeEach(() => {
+    files = new BadDisk(folder, 'pages');
+    disk = openDisk(folder, clock, { files });
+  });
+  afterEach(() => disk.store.close());
+  const present = () => (existsSync(disk.pages) ? readdirSync(disk.pages).sort() : []);
+  const store = (of = firstPageOf('1'), text = 'rows') => storePage(disk, of, text, clock);
+
+  test('removes the files of one campaign, or of all, with those of other keys and versions', async () => {
+    for (const campaign of ['1', '2', '3']) {
+      await store(firstPageOf(campaign));
+      await store(laterPageOf(campaign));
+    }
+    await disk.store.idle();
+    for (const name of readdirSync(join(disk.pages, '2'))) writeFileSync(join(disk.pages, '2', name), 'other');
+    expect(await disk.secondLevel.purge('2')).toBe(true);
+    expect(present()).toEqual(['1', '3']);
+    expect(await disk.secondLevel.purge(undefined)).toBe(true);
+    expect(present()).toEqual([]);
+    expect([disk.store.bytes, disk.store.pages]).toEqual([0, 0]);
+  });
+
+  test('leaves nothing of what waits to be written, is being written, or is on its way', async () => {
+    let answer = () => {};
+    const { secondLevel } = disk;
+    const reply = await secondLevel.look(firstPageOf('1', 7), {
+      notBefore: 0,
+      mayBeStale: true,
+      known: undefined,
+      rebuild: () => {
+        throw new Error();
+      },
+    });
+    files.trouble = async (operation) => {
+      if (operation === 'write')
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+    };
+    for (const limit of [1, 2, 3]) await store(firstPageOf('1', limit), `rows ${limit}`);
+    await until(() => files.operations.some((one) => one === 'write'), 'one is being written');
+    const purging = secondLevel.purge('1');
+    expect(await find(disk, firstPageOf('1', 1))).toBe('lease');
+    files.heal();
+    answer();
+    expect(await purging).toBe(true);
+    if (reply.kind === 'lease') await storeWith(reply.lease, disk, firstPageOf('1', 7), 'old rows', clock);
+    await disk.store.idle();
+    await disk.store.close();
+    disk = openDisk(folder, clock);
+    for (const limit of [1, 2, 3, 7]) expect(await find(disk, firstPageOf('1', limit))).toBe('lease');
+  });
+
+  test('that cannot remove files says so, and they are not served again', async () => {
+    await store();
+    await store(firstPageOf('2'));
+    await disk.store.idle();
+    files.fail('EROFS');
+    expect(await disk.secondLevel.purge('1')).toBe(false);
+    files.heal();
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    expect(await find(disk, firstPageOf('2'))).toBe('page rows');
+    expect(await disk.secondLevel.purge('1')).toBe(true);
+    clock.forward(61);
+    await store();
+    await disk.store.idle();
+    expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+  });
+});
+
+describe('The lock of the directory', () => {
+  const lockPath = () => join(folder, 'lock');
+
+  test('is held by one, and passes to the next as soon as that ends', async () => {
+    const first = await lockDirectory(folder, 0);
+    expect((await lockDirectory(folder, 0)).kind).toBe('taken');
+    const second = lockDirectory(folder, 60_000);
+    if (first.kind === 'held') first.release();
+    const held = await second;
+    expect(held.kind).toBe('held');
+    if (held.kind === 'held') held.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('of a process that has ended is replaced at once, by one of many', async () => {
+    for (let round = 0; round < 5; round++) {
+      await leaveDeadSocket();
+      const all = await Promise.all(Array.from({ length: 8 }, () => lockDirectory(folder, 0)));
+      expect(all.filter(({ kind }) => kind === 'held')).toHaveLength(1);
+      for (const lock of all) if (lock.kind === 'held') lock.release();
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
+  test('works where the path is longer than that of a socket may be', async () => {
+    const long = join(folder, 'x'.repeat(200));
+    mkdirSync(long);
+    const first = await lockDirectory(long, 0);
+    expect([first.kind, readdirSync(long), readdirSync(folder)]).toEqual(['held', ['lock'], ['x'.repeat(200)]]);
+    expect((await lockDirectory(long, 0)).kind).toBe('taken');
+    if (first.kind === 'held') first.release();
+    expect(readdirSync(long)).toEqual([]);
+  });
+
+  test('cannot be had while something else is in its place', async () => {
+    writeFileSync(lockPath(), 'mine');
+    await expect(lockDirectory(folder, 0)).rejects.toThrow();
+    expect(readFileSync(lockPath(), 'utf8')).toBe('mine');
+  });
+
+  /** What kill -9 leaves: a socket on which nobody listens. */
+  async function leaveDeadSocket(): Promise<void> {
+    const server = createServer().listen(join(folder, 'dead'));
+    await once(server, 'listening');
+    linkSync(join(folder, 'dead'), lockPath());
+    server.close();
+    await once(server, 'close');
+  }
+});
