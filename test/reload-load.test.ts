@@ -1,10 +1,12 @@
 /**
  * Teams are added, changed and removed under load by editing the file: in one process, two workers, two instances.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { as, ask, configFile, edit, type Settings, team } from './support/edited.ts';
+import { freePort } from './support/free-port.ts';
 import { type SendgateProcess, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 import { RedisServer } from './support/redis.ts';
 
@@ -111,6 +113,34 @@ test.each([
   }, 'all calls are counted');
   expect(await callsOf('bi', processes)).toBeGreaterThanOrEqual(callsBefore);
   expect(await Promise.all(processes.map((one) => one.stop()))).toEqual(processes.map(() => 0));
+});
+
+test('a worker that replaces a dead one has the configuration in use, whatever the file says by then', async () => {
+  const file = configFile({ teams: [team('web')] });
+  const sendgate = await startProcess({
+    ...upstreamEnv(sandbox, 'v2'),
+    SENDGATE_CONFIG: file,
+    SENDGATE_WORKERS: '2',
+    PORT: String(await freePort()),
+  });
+  const workers = () =>
+    readFileSync(`/proc/${sendgate.child.pid}/task/${sendgate.child.pid}/children`, 'utf8').match(/\d+/g);
+  const first = workers() ?? [];
+  expect(first).toHaveLength(2);
+  edit(file, { teams: [team('bi')] });
+  sendgate.child.kill('SIGHUP');
+  await until(() => sendgate.output().includes('"event":"config.reloaded"'), 'it is reloaded');
+  writeFileSync(file, '{ "teams": [');
+  sendgate.child.kill('SIGHUP');
+  await until(() => sendgate.output().includes('"event":"config.invalid"'), 'the mistake is told');
+  for (const pid of first) process.kill(Number(pid), 'SIGKILL');
+  await until(async () => {
+    const metrics = await (await fetch(`${sendgate.managementUrl}/metrics`)).text();
+    return metrics.includes('sendgate_worker_deaths_total 2\n') && metrics.includes('sendgate_workers 2\n');
+  }, 'both are replaced');
+  for (const policy of await policiesOf('bi', [sendgate])) expect(policy).toContain('"bi"');
+  for (const policy of await policiesOf('web', [sendgate])) expect(policy).toContain('"default"');
+  await sendgate.stop();
 });
 
 /** The policies that a team's new connections are told. */
