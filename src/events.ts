@@ -12,6 +12,16 @@ export interface EventFields {
   /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
+  /**
+   * @property changed paths of the settings
+   * @property teams names of those that were added, removed or changed; undefined unless `teams` changed
+   */
+  'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
+  'config.unchanged': None;
+  'config.needs_restart': { readonly settings: readonly string[] };
+  /** @property mistakes without values */
+  'config.invalid': { readonly mistakes: readonly string[] };
+
   /** @property warning names the variable, never its value */
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
@@ -118,6 +128,12 @@ export interface EventFields {
 
   'worker.died': { readonly worker: number; readonly code: number | null; readonly signal: string | null };
   'worker.start_failed': { readonly err: unknown };
+}
+
+interface TeamChanges {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
 }
 
 type None = Readonly<Record<never, never>>;

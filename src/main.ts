@@ -71,7 +71,7 @@ async function serve(loaded: Loaded): Promise<void> {
 
   const parts = { clock: systemClock, readFile, logDestination: destination, version, refreshTokens: refreshInProcess };
   service = await startService(loaded, parts);
-  const { reloadSecrets, stop } = service;
+  const { reload, stop } = service;
 
   let stopping = false;
   const onSignal = () => {
@@ -81,7 +81,7 @@ async function serve(loaded: Loaded): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  process.on('SIGHUP', reloadSecrets);
+  process.on('SIGHUP', reload);
   service.metrics.collectProcessMetrics();
 }
 

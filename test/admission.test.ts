@@ -30,7 +30,7 @@ describe('a caller with unchanged headers on its connection', () => {
     log: () => {},
     tally: new Tally(),
     clock: systemClock,
-    commonLines: '',
+    common: { lines: '' },
     writer: new PlainWriter(),
   });
 
@@ -42,9 +42,12 @@ describe('a caller with unchanged headers on its connection', () => {
     const teams = new Teams([jobs], false, addresses);
     const lookedFor = jest.spyOn(teams, 'of');
     const callers = new Callers({
-      isAllowedHost: allowHosts(['localhost']),
-      browserGuard: new BrowserGuard([]),
-      ...{ addresses, teams, limiter: limiterOf(), requestsPerMinute: 100 },
+      rules: {
+        isAllowedHost: allowHosts(['localhost']),
+        browserGuard: new BrowserGuard([]),
+        ...{ teams, requestsPerMinute: 100 },
+      },
+      ...{ addresses, limiter: limiterOf() },
       isOpen: () => false,
       takeForeignTokens: () => undefined,
     });

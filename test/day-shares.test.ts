@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 const newLocalDay: NewDay = async (perDay, parts) => {
-  const shares = new DayShares(perDay, parts);
+  let shares = new DayShares(perDay, parts);
   return {
     spend: async ({ team, rest, reserve }) => {
       const isAllowed = shares.available(team, rest, reserve) >= 1;
@@ -29,7 +29,10 @@ const newLocalDay: NewDay = async (perDay, parts) => {
       return isAllowed;
     },
     giveBack: async (team) => shares.giveBack(team),
-    teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < (parts.get(team)?.part ?? 0)),
+    reshare: (calls, changed, rest) => {
+      shares = shares.reshared(calls, changed, rest);
+    },
+    teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < shares.partOf(team).part),
   };
 };
 
@@ -39,12 +42,13 @@ let days = 0;
 const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>) => {
   const day = days++;
   const keys = Array.from({ length: 6 }, (_, n) => `{day ${day}}:${n}`);
-  const shares = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
+  const textOf = (all: typeof parts) => JSON.stringify([...all].map(([team, { part, cap }]) => [team, part, cap]));
+  let [shares, calls, maxCalls] = [textOf(parts), perDay, 10 * perDay];
   let teams: readonly TeamCalls[] = [];
   type Reports = readonly (readonly [name: string, own: number, known: number])[];
-  async function count(calls: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
-    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, perDay, 10 * perDay];
-    const reply = await runScript(client, script, [...keys, ...values, team, reserve, calls]);
+  async function count(sign: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
+    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, calls, maxCalls];
+    const reply = await runScript(client, script, [...keys, ...values, team, reserve, sign]);
     const [isAllowed, all] = Array.isArray(reply) ? reply : [];
     teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
       ...{ team, calls, kept },
@@ -58,6 +62,9 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
      */
     spend: (step: Step, today = 2, reports: Reports = []) => count(1, step, today, reports),
     giveBack: async (team: string) => void (await count(-1, { team, rest: 1, reserve: 0 }, 2, [])),
+    reshare: (changedCalls: number, changed: typeof parts) => {
+      [shares, calls, maxCalls] = [textOf(changed), changedCalls, Math.max(maxCalls, 10 * changedCalls)];
+    },
     teams: () => teams,
   };
 };

@@ -125,7 +125,7 @@ test.each([
     await it.get(sends(1));
     const before = readTokens(tokenFile, oauth.clientId);
     harm(tokenFile);
-    it.service.reloadSecrets();
+    it.service.reload();
     await until(() => it.lines.filter((line) => line.includes('token.renewed')).length === 2, 'it is renewed');
     expect(it.sandbox.tokenCallCount).toBe(2); // with the configured one, which is spent, there would be a third
     expect(readTokens(tokenFile, oauth.clientId)?.refreshToken).not.toBe(before?.refreshToken);

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
-import { allowHostsAndAddresses } from '../callers/host-guard.ts';
+import type { HostRule } from '../callers/host-guard.ts';
 import { closeAfterNewest, keepUntilOver } from '../http/connection.ts';
 import type { Listener, Received } from '../http/server.ts';
 import { searchOf } from '../http/target.ts';
@@ -19,7 +19,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
   readonly readUsage: () => readonly DayUsage[];
-  readonly allowedHosts: readonly string[];
+  readonly isAllowedHost: HostRule;
   /**
    * Purges a campaign, or everything.
    *
@@ -43,7 +43,7 @@ const guard = new BrowserGuard([]);
  * `POST /purge?campaign=…` or `POST /purge?everything`.
  */
 export function managementListener(parts: Parts): Listener<Received> {
-  const { health, metrics, readStatus, readUsage, allowedHosts, purge } = parts;
+  const { health, metrics, readStatus, readUsage, isAllowedHost, purge } = parts;
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
@@ -62,7 +62,6 @@ export function managementListener(parts: Parts): Listener<Received> {
     },
     '/usage.csv': (res) => answer(res, 200, 'text/csv; charset=utf-8; header=present', usageCsv(readUsage())),
   };
-  const isAllowedHost = allowHostsAndAddresses(allowedHosts);
   const route = (req: IncomingMessage, res: ServerResponse) => {
     if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';

@@ -3,6 +3,7 @@
  */
 import { managementListener, type Purged } from '../app/management.ts';
 import type { PageCache } from '../cache/page-cache.ts';
+import { allowHostsAndAddresses } from '../callers/host-guard.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
@@ -27,14 +28,25 @@ interface Parts {
   readonly pages: PageCache;
 }
 
-export function buildManagement(config: Config, parts: Parts): Server {
+interface BuiltManagement {
+  readonly management: Server;
+  reconfigure(config: Config): void;
+}
+
+export function buildManagement(config: Config, parts: Parts): BuiltManagement {
   const { health, metrics, readStatus, usage, clock } = parts;
-  const { allowedHosts } = config.server;
-  const readUsage = () => usage.read();
-  return serve(managementListener({ health, metrics, readStatus, readUsage, allowedHosts, purge: purgeOf(parts) }), {
-    ...config.server,
-    ...limitsOf(config, clock),
+  let isAllowedHost = allowHostsAndAddresses(config.server.allowedHosts);
+  const listener = managementListener({
+    ...{ health, metrics, readStatus, purge: purgeOf(parts) },
+    readUsage: () => usage.read(),
+    isAllowedHost: (req) => isAllowedHost(req),
   });
+  return {
+    management: serve(listener, { ...config.server, ...limitsOf(config, clock) }),
+    reconfigure: ({ server }) => {
+      isAllowedHost = allowHostsAndAddresses(server.allowedHosts);
+    },
+  };
 }
 
 type Purge = (campaign: string | undefined) => Promise<Purged>;

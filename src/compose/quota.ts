@@ -1,6 +1,7 @@
 /**
  * Builds the quota.
  */
+import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
@@ -13,21 +14,30 @@ import type { StateFile } from '../storage/state-file.ts';
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
-  /** All teams, by name. */
-  readonly teams: ReadonlyMap<string, TeamShare>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
   readonly stateFile: StateFile;
 }
 
-export function buildQuota(config: Config, { clock, emit, teams, redis, stateFile }: Parts): Quota {
+interface BuiltQuota {
+  readonly quota: Quota;
+  reconfigure(config: Config): void;
+}
+
+export function buildQuota(config: Config, { clock, emit, redis, stateFile }: Parts): BuiltQuota {
   const events: QuotaEvents = {
     waited: (team, urgency, seconds) => emit('quota.waited', { team, urgency, seconds }),
-    passed: (percent, teams) => {
+    passed: (percent, perDay, teams) => {
       const calls = Object.fromEntries(teams.map(({ team, calls }) => [team || accountName, calls]));
-      emit('quota.passed', { percent, perDay: config.quota.perDay, calls });
+      emit('quota.passed', { percent, perDay, calls });
     },
     teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
   };
-  return new Quota({ clock, teams, events, redis, keptDay: stateFile.open(dayPart) }, config.quota);
+  const keptDay = stateFile.open(dayPart);
+  const quota = new Quota({ clock, teams: teamShares(config), events, redis, keptDay }, config.quota);
+  return { quota, reconfigure: (present) => quota.reconfigure(present.quota, teamShares(present)) };
 }
+
+/** All teams that share the quota, by name. */
+const teamShares = ({ teams, callers }: Config): ReadonlyMap<string, TeamShare> =>
+  new Map(sharingTeams(teams, callers.required).map((team) => [team.name, team]));

@@ -16,6 +16,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import type { Usage } from '../observability/usage.ts';
 import { flushSpans } from '../tracing.ts';
+import type { Reload } from './reload.ts';
 import type { SharedState } from './shared-state.ts';
 import { startChecks } from './start-checks.ts';
 import type { BuiltStorage } from './storage.ts';
@@ -33,6 +34,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly usage: Usage;
   readonly management: Server;
   readonly health: Health;
+  readonly reload: Reload;
 }
 
 /** A running Sendgate. */
@@ -43,8 +45,8 @@ export interface Service {
   readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
-  /** Rereads mounted secrets. */
-  reloadSecrets(): void;
+  /** Rereads mounted secrets and the configuration. */
+  reload(): void;
   /** All values to redact. */
   secretValues(): readonly string[];
   /** Stops accepting, finishes requests in flight, closes idle connections. */
@@ -53,7 +55,7 @@ export interface Service {
 
 /** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
 export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
-  const { emit, version, secrets, shared, storage, built, front, usage, management, health } = parts;
+  const { emit, version, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
   const { managementUrl, url } = await listen(loaded, management, front).catch(async (error: unknown) => {
@@ -66,10 +68,11 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
-    reloadSecrets: () => {
+    reload: () => {
       secrets.reload();
       built.tokens?.reload();
       front.reloadSecrets();
+      reload.reload();
     },
     secretValues: () => secrets.values(),
     stop: () => {
@@ -97,9 +100,10 @@ async function listen({ config, where }: Loaded, management: Server, front: Fron
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, storage, built, front, usage, management, health } = parts;
+  const { clock, emit, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
+  reload.close();
   emit('service.draining', {});
   management.startDraining();
   // Wait for the process that refreshes tokens: the container's end would kill it.

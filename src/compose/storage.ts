@@ -22,13 +22,18 @@ interface Parts {
   readonly emit: Emit;
 }
 
+export interface BuiltSecondLevel {
+  readonly level: SecondLevel;
+  reconfigure(config: Config): void;
+}
+
 export interface BuiltStorage {
   readonly stateFile: StateFile;
   readonly state: 'none' | 'up' | 'down';
   readonly bytes: number;
   readonly pages: number;
   /** Builds the second level of pages; undefined while storage is off or unusable. */
-  buildPages(generations: Generations, keyRing: KeyRing | undefined): SecondLevel | undefined;
+  buildPages(generations: Generations, keyRing: KeyRing | undefined): BuiltSecondLevel | undefined;
   /** Removes the pages of a time without Redis, which would not be purged. */
   removePages(): void;
   /** Writes what waits to be written, and lets another process have the directory. */
@@ -76,9 +81,21 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     },
     buildPages: (generations, keyRing) => {
       const parts = { files, lanes, generations, clock, availability, ...pageEvents(directory, clock, emit) };
-      store = new PageStore({ ...parts, keys: () => keyRing?.keys ?? [] }, limitsOf(config));
+      let { cache } = config;
+      store = new PageStore(
+        { ...parts, keys: () => keyRing?.keys ?? [] },
+        limitsOf(config, () => cache),
+      );
       store.start();
-      return new DiskSecondLevel({ ...parts, store }, pageOptions(config));
+      return {
+        level: new DiskSecondLevel(
+          { ...parts, store },
+          pageOptions(config, () => cache),
+        ),
+        reconfigure: (present) => {
+          ({ cache } = present);
+        },
+      };
     },
     removePages: () => void removePages(files).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
@@ -115,16 +132,27 @@ function pageEvents(directory: string, clock: Clock, emit: Emit) {
   };
 }
 
-const limitsOf = ({ storage, cache, constantContact }: Config) => ({
+/** The present settings of the cache, which a reload changes. */
+type Present = () => Config['cache'];
+
+const limitsOf = ({ storage, constantContact }: Config, cache: Present) => ({
   maxBytes: storage.maxBytes,
   maxFileBytes: constantContact.maxResponseBytes * 2 + fileOverheadBytes,
-  lifeMs: (cache.maxFreshSeconds + cache.staleIfErrorSeconds) * 1000,
+  get lifeMs() {
+    return (cache().maxFreshSeconds + cache().staleIfErrorSeconds) * 1000;
+  },
 });
 
-const pageOptions = ({ cache, constantContact, server }: Config) => ({
+const pageOptions = ({ constantContact, server }: Config, cache: Present) => ({
   namespace: `${constantContact.api}${server.basePath}`,
-  maxFreshSeconds: cache.maxFreshSeconds,
-  staleIfErrorSeconds: cache.staleIfErrorSeconds,
-  notFoundSeconds: cache.notFoundSeconds,
+  get maxFreshSeconds() {
+    return cache().maxFreshSeconds;
+  },
+  get staleIfErrorSeconds() {
+    return cache().staleIfErrorSeconds;
+  },
+  get notFoundSeconds() {
+    return cache().notFoundSeconds;
+  },
   maxPageBytes: constantContact.maxResponseBytes * 2,
 });

@@ -10,7 +10,7 @@ import type { Emit } from '../events.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import { accountName, type TeamShare } from '../quota/day-shares.ts';
+import { accountName } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
@@ -43,8 +43,6 @@ interface Parts {
   readonly secrets: Secrets;
   readonly proxies: OutboundProxies;
   readonly userAgent: string;
-  /** All teams, by name. */
-  readonly teams: ReadonlyMap<string, TeamShare>;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
@@ -68,15 +66,17 @@ export interface BuiltUpstream {
   readonly isTested: () => boolean;
   /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
+  reconfigure(config: Config): void;
 }
 
 export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const { clock, emit, secrets, userAgent } = parts;
-  const { constantContact, cache, exports } = config;
+  const { constantContact, exports } = config;
+  let { notFoundSeconds } = config.cache;
   const { api, timeoutMs, maxResponseBytes } = constantContact;
   const baseUrl = constantContact.baseUrl || baseUrls[api];
   const proxyLog = logOfProxy(config, parts.proxies, emit);
-  const quota = buildQuota(config, parts);
+  const { quota, reconfigure: reconfigureQuota } = buildQuota(config, parts);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -87,11 +87,8 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   const tokens = api === 'v3' ? buildTokens(config, { ...parts, proxyLog, credentialsReplaced }) : undefined;
   const idLookup = tokens
     ? new V3IdLookup({
-        ...{
-          clock,
-          notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(parts),
-        },
+        ...{ clock, known: buildKnownIds(parts) },
+        notFoundSeconds: () => notFoundSeconds,
         outageAt: () => gates.breaker.openedAt,
       })
     : oneIdEach;
@@ -124,7 +121,11 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
   const isTested = () => transport.isHere;
-  return { upstream, quota, tokens, gates, isTested, credentialsReplaced };
+  const reconfigure = (present: Config) => {
+    reconfigureQuota(present);
+    notFoundSeconds = present.cache.notFoundSeconds;
+  };
+  return { upstream, quota, tokens, gates, isTested, credentialsReplaced, reconfigure };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

@@ -23,19 +23,37 @@ export interface Loaded {
   readonly warnings: readonly string[];
   /** Names a setting with the variable or the line of the file that it comes from: `server.port (PORT)`. */
   where(path: string): string;
+  readonly source: ConfigSource;
+}
+
+/** Where the configuration comes from, to load it again. */
+export interface ConfigSource {
+  /** Path of the configuration file, if there is one. */
+  readonly file: string | undefined;
+  /** The content of the file as it was loaded. */
+  readonly loadedText: string | undefined;
+  /** Returns the content of the file; undefined if it cannot be read. */
+  text(): string | undefined;
+  /**
+   * Loads the configuration, without secrets.
+   *
+   * @throws ConfigError with every mistake
+   */
+  load(): Config;
 }
 
 /**
- * @param purpose `authorize` is what gets the tokens that `serve` needs; `answer` is a worker's, which needs no secret but to redact it,
- *   and starts while the files cannot be read: the primary keeps what it has read
+ * @param purpose `authorize` is what gets the tokens that `serve` needs; `reload` checks no secret, since those are
+ *   reread separately
  * @throws ConfigError with every mistake
  */
 export function loadConfig(
   env: Environment,
   readFile: (path: string) => string,
-  purpose: 'serve' | 'authorize' | 'answer' = 'serve',
+  purpose: 'serve' | 'authorize' | 'reload' = 'serve',
 ): Loaded {
   const known = settings();
+  const source = sourceOf(env, readFile);
   const mistakes = new Mistakes(known);
   const warnings: string[] = [];
   const file = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
@@ -43,7 +61,7 @@ export function loadConfig(
   const origins = originsOf(known, env, file);
   applyEnvironment(tree, env, known, { mistakes, warnings });
   const config = validate(tree, origins, mistakes);
-  const needsSecrets = purpose !== 'answer';
+  const needsSecrets = purpose !== 'reload';
   const api = apiOf(tree, mistakes);
   const secrets = needsSecrets ? secretSources(api, env, readFile, mistakes) : readableSecrets(api, env, readFile);
   const where = (path: string) => origins.where(path.split('.'));
@@ -51,7 +69,22 @@ export function loadConfig(
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
   if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
-  return { config, secrets, proxies, warnings, where };
+  return { config, secrets, proxies, warnings, where, source };
+}
+
+function sourceOf(env: Environment, readFile: (path: string) => string): ConfigSource {
+  const file = env['SENDGATE_CONFIG'] || undefined;
+  const text = () => {
+    try {
+      return file === undefined ? undefined : readFile(file);
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    ...{ file, text, loadedText: text() },
+    load: () => loadConfig(env, readFile, 'reload').config,
+  };
 }
 
 function originsOf(known: readonly Setting[], env: Environment, file: ConfigFile): Origins {

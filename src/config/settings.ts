@@ -12,6 +12,8 @@ export interface Setting {
   readonly type: 'integer' | 'boolean' | 'string' | 'list' | 'json';
   readonly preset: unknown;
   readonly doc: string;
+  /** Whether a reload applies a change; otherwise it needs a restart. */
+  readonly isLive: boolean;
 }
 
 /** Variables not derived from the setting's path. */
@@ -34,6 +36,7 @@ interface Node {
   readonly items?: Node;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly live?: boolean;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly maxItems?: number;
@@ -68,6 +71,7 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
       type: typeOf(node),
       preset: node.default,
       doc: node.description ?? '',
+      isLive: node.live === true,
     },
   ];
 }

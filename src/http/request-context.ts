@@ -22,10 +22,15 @@ export interface Identity {
   readonly client: string;
 }
 
+/** Header lines of every response; replaced when the configuration changes. */
+export interface CommonLines {
+  lines: string;
+}
+
 /** State shared by the requests of a server. */
 interface Server {
   /** Header lines of every response. */
-  readonly commonLines: string;
+  readonly common: CommonLines;
   readonly writer: ResponseWriter;
   /** Called once per request, when its response is complete or its client has disconnected. */
   readonly ended: (context: RequestContext, status: number, method: string | undefined) => void;
@@ -70,7 +75,7 @@ export class RequestContext {
     this.trace = trace;
     // Safe without validation: the id is generated or matches the pattern.
     this.ownLines = `X-Request-Id: ${id}\r\n`;
-    this.commonLines = server.commonLines;
+    this.commonLines = server.common.lines;
     this.#res = res;
     this.#server = server;
   }
@@ -178,14 +183,14 @@ function newId(): string {
   return pool.toString('hex', used - idBytes, used);
 }
 
-interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
+interface Parts extends Pick<Server, 'common' | 'writer'> {
   readonly log: AccessLog;
   readonly tally: Tally;
   readonly clock: Clock;
 }
 
 /** Makes the context of each request. Logs, counts and traces it when its response is complete or its client has disconnected. */
-export function trackRequests({ log, tally, clock, commonLines, writer }: Parts) {
+export function trackRequests({ log, tally, clock, common, writer }: Parts) {
   const ended = (
     { id, isIdGiven, startedAt, trace, record }: RequestContext,
     status: number,
@@ -196,7 +201,7 @@ export function trackRequests({ log, tally, clock, commonLines, writer }: Parts)
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, record });
     trace.end(record, status); // Last, since an SDK may throw.
   };
-  const server: Server = { commonLines, writer, ended };
+  const server: Server = { common, writer, ended };
 
   return (req: IncomingMessage, res: ServerResponse): RequestContext => {
     const startedAt = clock.monotonic();

@@ -32,6 +32,11 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
 
+  'config.reloaded': info('configuration reloaded; in use from the next request'),
+  'config.unchanged': info('configuration reloaded; nothing changed (variables of the environment override the file)'),
+  'config.needs_restart': warn('settings changed that need a restart; keeping their present values until then'),
+  'config.invalid': error('configuration has mistakes; keeping the present one, all of it, until they are mended'),
+
   'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(

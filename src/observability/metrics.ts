@@ -59,6 +59,17 @@ export class Metrics {
     labelNames: ['outcome'] as const,
     registers: [this.registry],
   });
+  readonly #reloads = new Counter({
+    name: 'sendgate_config_reloads_total',
+    help: 'Reloads of the configuration, by outcome: reloaded, unchanged or invalid',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly #isConfigValid = new Gauge({
+    name: 'sendgate_config_last_reload_successful',
+    help: '0 while the configuration has mistakes, so that an earlier one stays in use',
+    registers: [this.registry],
+  });
   readonly #redisCommands = new Counter({
     name: 'sendgate_redis_commands_total',
     help: 'Round trips to Redis, by script and outcome',
@@ -166,6 +177,14 @@ export class Metrics {
 
   /** Counts events from now on. */
   listen(events: Events): void {
+    this.#isConfigValid.set(1);
+    for (const outcome of ['reloaded', 'unchanged', 'invalid'] as const) {
+      this.#reloads.labels(outcome).inc(0);
+      events.on(`config.${outcome}`, () => {
+        this.#reloads.labels(outcome).inc();
+        this.#isConfigValid.set(outcome === 'invalid' ? 0 : 1);
+      });
+    }
     events.on('upstream.called', ({ report, team, outcome, seconds, waitedSeconds }) => {
       this.#upstreamCalls.labels(report, outcome, team).inc();
       this.#callWaits.labels(report, team).inc(waitedSeconds);

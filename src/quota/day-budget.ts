@@ -8,7 +8,7 @@ import type { Kept } from '../storage/state-file.ts';
 import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
-import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
+import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Fraction } from './second-limit.ts';
@@ -33,9 +33,9 @@ interface Parts {
 }
 
 export class DayBudget {
-  readonly #options: DayBudgetOptions;
+  #options: DayBudgetOptions;
   readonly #events: DayBudgetEvents;
-  readonly #parts: ReadonlyMap<string, TeamPart>;
+  #parts: ReadonlyMap<string, TeamPart>;
   readonly #clients = new ClientShares();
   #day: number;
   #shares: DayShares;
@@ -57,6 +57,20 @@ export class DayBudget {
     this.#day = dayOf(now);
     this.#shares = this.#newDay();
     this.#load(now);
+  }
+
+  /** Changes the calls of the day, their shares and the reserve. The day's counts stay, those of removed teams too. */
+  reconfigure(options: DayBudgetOptions, parts: ReadonlyMap<string, TeamPart>, nowMs: number): void {
+    const rest = this.restOfDay(nowMs);
+    const moreCalls = options.perDay - this.#options.perDay;
+    this.#options = options;
+    this.#parts = parts;
+    this.#shares = this.#shares.reshared(options.perDay, parts, rest);
+    if (!this.#alone) return;
+    const { shares, fraction } = this.#alone;
+    const { instances } = fraction;
+    const total = Math.max(shares.used, shares.total + moreCalls / instances);
+    this.#alone = { shares: shares.reshared(total, dividedParts(parts, instances), rest), fraction };
   }
 
   used(nowMs: number): number {
@@ -239,7 +253,7 @@ export class DayBudget {
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, this.#known);
+      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
     }
     if (this.#shares.used !== before) this.#save();
   }

@@ -60,6 +60,16 @@ export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): 
   );
 }
 
+/** Returns the shares of one of `instances` equal fractions. */
+export function dividedParts(parts: ReadonlyMap<string, TeamPart>, instances: number): ReadonlyMap<string, TeamPart> {
+  return new Map(
+    [...parts].map(([team, { part, cap, isWhole }]) => [
+      team,
+      { part: part / instances, cap: cap / instances, isWhole },
+    ]),
+  );
+}
+
 /** One day's calls by team. `rest` is the rest of the day throughout: 1 at its start, 0 at its end. */
 export class DayShares {
   readonly #total: number;
@@ -72,6 +82,11 @@ export class DayShares {
     this.#total = total;
     this.#parts = parts;
     for (const [team, { part }] of parts) this.#teams.set(team, { calls: 0, kept: part });
+  }
+
+  /** Calls of the day, spent or not. */
+  get total(): number {
+    return this.#total;
   }
 
   get used(): number {
@@ -102,6 +117,8 @@ export class DayShares {
    */
   available(team: string, rest: number, reserve = 0): number {
     if (team === account) return this.left;
+    // A team that was removed: its requests in progress are served, at the cost of all others.
+    if (!this.#parts.has(team)) return Math.max(0, this.left - reserve);
     const others = [...this.#teams.keys()].filter((other) => other !== team);
     const keptByOthers = others.reduce((sum, other) => sum + Math.round(this.#kept(other, rest)), 0);
     return Math.max(0, Math.min(this.left - reserve - keptByOthers, this.partOf(team).cap - this.callsOf(team)));
@@ -133,13 +150,26 @@ export class DayShares {
     this.#level(rest);
   }
 
+  /**
+   * Returns the same day with other calls or shares. Counts stay. What a team keeps changes as its share does: of a share twice
+   * as large it keeps twice as much.
+   */
+  reshared(total: number, parts: ReadonlyMap<string, TeamPart>, rest: number): DayShares {
+    const reshared = new DayShares(total, parts);
+    for (const [team, { calls, kept }] of this.#teams) {
+      const { part } = this.partOf(team);
+      const state = reshared.#teams.get(team);
+      if (state && part > 0) state.kept = rounded((kept * state.kept) / part);
+      if (state || calls > 0) reshared.#count(team, calls);
+    }
+    reshared.#level(rest);
+    return reshared;
+  }
+
   /** Returns the day's fraction for one of `instances`, with `total` calls left. */
   divide(total: number, instances: number): DayShares {
-    const parts = [...this.#parts].map(
-      ([team, { part, cap, isWhole }]) => [team, { part: part / instances, cap: cap / instances, isWhole }] as const,
-    );
     const used = this.#used / instances;
-    const divided = new DayShares(used + total, new Map(parts));
+    const divided = new DayShares(used + total, dividedParts(this.#parts, instances));
     divided.#used = used;
     for (const [team, { calls, kept }] of this.#teams) {
       divided.#teams.set(team, { calls: calls / instances, kept: kept / instances });

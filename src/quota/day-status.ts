@@ -39,7 +39,7 @@ export interface DayBudgetEvents {
    *
    * @param calls of each team, and of the account's own calls
    */
-  passed(percent: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
+  passed(percent: number, perDay: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
   /** A team's available calls are spent while the account has some left; once per day and team. */
   teamSpent(team: TeamDayStatus): void;
 }

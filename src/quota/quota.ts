@@ -50,26 +50,31 @@ interface Parts {
 
 export class Quota {
   readonly #clock: Clock;
-  readonly #teams: ReadonlyMap<string, TeamShare>;
+  #teams: ReadonlyMap<string, TeamShare>;
+  /** Teams of this and earlier configurations: requests of a removed team are still served. */
+  readonly #knownTeams = new Set<string>();
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
   readonly #scheduler: Scheduler;
   readonly #permits: () => Permits;
+  readonly #shared: SharedQuota | undefined;
   /** Whether calls were made that other instances have not seen. */
   #hasUnseenCalls = false;
 
   constructor({ clock, teams, events, redis, keptDay }: Parts, options: QuotaOptions) {
     this.#clock = clock;
     this.#teams = teams;
+    this.#know(teams);
     this.#second = new SecondLimit(options.perSecond);
     const parts = partsOf(options.perDay, teams);
     this.#day = new DayBudget({ parts, events, clock, kept: keptDay }, options);
     const shared = redis && new SharedQuota(redis, options.perDay, parts);
+    this.#shared = shared;
     this.#permits = shared ? this.#sharedPermits(shared) : this.#soloPermits();
     this.#scheduler = new Scheduler(
       {
         ...{ clock, day: this.#day, permits: this.#permits },
-        teamWeight: (team) => teams.get(team)?.weight ?? 1,
+        teamWeight: (team) => this.#teams.get(team)?.weight ?? 1,
         waited: (team, urgency, seconds) => events.waited(team, urgency, seconds),
         grantedLocally: () => {
           this.#hasUnseenCalls = true;
@@ -78,6 +83,17 @@ export class Quota {
       options,
     );
     if (shared) this.#listen(shared);
+  }
+
+  /** Changes the limits and the teams. Counts and queued demands stay, those of removed teams too. */
+  reconfigure(options: QuotaOptions, teams: ReadonlyMap<string, TeamShare>): void {
+    const parts = partsOf(options.perDay, teams);
+    this.#teams = teams;
+    this.#know(teams);
+    this.#second.perSecond = options.perSecond;
+    this.#day.reconfigure(options, parts, this.#clock.now());
+    this.#shared?.reconfigure(options.perDay, parts);
+    this.#scheduler.reconfigure(options);
   }
 
   /** Number of demands queued for a permit. */
@@ -97,9 +113,11 @@ export class Quota {
 
   status(): QuotaStatus {
     const now = this.#clock.now();
-    const queues = [...this.#teams.keys()].flatMap((team) =>
-      urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
-    );
+    const queues = [...this.#knownTeams]
+      .flatMap((team) =>
+        urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
+      )
+      .filter(({ team, waiting }) => waiting > 0 || this.#teams.has(team));
     return {
       callsThisSecond: this.#second.taken(this.#clock.monotonic()),
       perSecond: this.#second.limit(this.#clock.monotonic()),
@@ -152,9 +170,13 @@ export class Quota {
     this.#scheduler.close();
   }
 
+  #know(teams: ReadonlyMap<string, TeamShare>): void {
+    for (const team of teams.keys()) this.#knownTeams.add(team);
+  }
+
   /** An unknown name would be counted in Redis, where other instances reject it. */
   #hasToKnow(team: string): void {
-    if (this.#teams.size === 0 || team === account || this.#teams.has(team)) return;
+    if (this.#teams.size === 0 || team === account || this.#knownTeams.has(team)) return;
     throw new Error('call refused: the team has no share of the quota');
   }
 

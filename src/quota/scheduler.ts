@@ -32,7 +32,7 @@ interface Parts {
 
 export class Scheduler {
   readonly #parts: Parts;
-  readonly #options: SchedulerOptions;
+  #options: SchedulerOptions;
   readonly #queue = new FairQueue<QueuedDemand>();
   #isAsking = false;
   #askAgain = false;
@@ -49,6 +49,12 @@ export class Scheduler {
 
   waitingOf(urgency: Urgency, team: string): number {
     return this.#queue.sizeOf(flowOf(urgency, team));
+  }
+
+  /** Changes the bounds; for demands that arrive from now on. Queued ones keep their place and their time. */
+  reconfigure(options: SchedulerOptions): void {
+    this.#options = options;
+    this.serve();
   }
 
   /** See `Quota.take`. */

@@ -27,17 +27,21 @@ interface Options {
 /** Longest plausible key in a message. */
 const maxKeyLength = 300;
 
+/** Returns how long a walk's generation is kept: as long as any of its pages. */
+export const walkLifeMs = ({ staleIfErrorSeconds, maxFreshSeconds }: Omit<Options, 'namespace'>) =>
+  (maxFreshSeconds + staleIfErrorSeconds) * 1000;
+
 export class RedisPageKeys {
   readonly namespace: string;
   /** How long a walk's generation is kept, in milliseconds. */
-  readonly walkLifeMs: number;
+  walkLifeMs: number;
   readonly #parts: Parts;
   readonly #prefix: string;
 
   constructor(parts: Parts, { namespace, staleIfErrorSeconds, maxFreshSeconds }: Options) {
     this.#parts = parts;
     this.namespace = namespace;
-    this.walkLifeMs = (maxFreshSeconds + staleIfErrorSeconds) * 1000;
+    this.walkLifeMs = walkLifeMs({ staleIfErrorSeconds, maxFreshSeconds });
     // Two versions of Sendgate use separate keys.
     this.#prefix = parts.key(`{${recordVersion}|${namespace}|`);
   }

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { isNetwork, isOrigin } from '../addresses.ts';
-import { integer } from '../value-schemas.ts';
+import { integer, live } from '../value-schemas.ts';
 
 const origin = z
   .string()
@@ -11,20 +11,19 @@ const origin = z
 
 export const callers = z
   .strictObject({
-    requestsPerMinute: integer(
-      1,
-      1_000_000_000,
-      300,
-      'Requests per minute from one client (IPv4 address or IPv6 /56); more get 429',
+    requestsPerMinute: live(
+      integer(1, 1_000_000_000, 300, 'Requests per minute from one client (IPv4 address or IPv6 /56); more get 429'),
     ),
-    required: z.boolean().default(false).describe('Reject callers that match no team (401)'),
+    required: live(z.boolean().default(false).describe('Reject callers that match no team (401)')),
     cors: z
       .strictObject({
-        origins: z
-          .array(origin)
-          .max(100)
-          .default([])
-          .describe('Exact origins of web pages that may call Sendgate, e.g. `https://dashboards.example.com`'),
+        origins: live(
+          z
+            .array(origin)
+            .max(100)
+            .default([])
+            .describe('Exact origins of web pages that may call Sendgate, e.g. `https://dashboards.example.com`'),
+        ),
       })
       .prefault({}),
     maxClients: integer(
@@ -62,10 +61,12 @@ const team = z.strictObject({
     .default([]),
 });
 
-export const teams = z
-  .array(team)
-  .max(100)
-  .default([])
-  .describe(
-    'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first matching team',
-  );
+export const teams = live(
+  z
+    .array(team)
+    .max(100)
+    .default([])
+    .describe(
+      'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first matching team',
+    ),
+);
