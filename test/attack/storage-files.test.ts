@@ -19,10 +19,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ForwardClock } from '../support/clock.ts';
-import { type Disk, find, firstPageOf, keyOf, laterPageOf, openDisk, storePage } from '../support/disk.ts';
+import type { SecondLevelReply } from '../../src/cache/second-level.ts';
+import { ForwardClock, settled } from '../support/clock.ts';
+import { type Disk, find, firstPageOf, keyOf, laterPageOf, openDisk, storePage, wanted } from '../support/disk.ts';
 import { until } from '../support/harness.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 let folder: string;
 let clock: ForwardClock;
@@ -252,9 +258,24 @@ describe('When there is no room for all pages,', () => {
     await restart({ maxBytes });
     for (const campaign of ['1', '2', '3', '4']) await store(firstPageOf(campaign));
     expect(await find(disk, firstPageOf('1'))).toBe('page rows of people');
+    await settled();
+    collectGarbage();
     await store(firstPageOf('5'));
     expect(present()).toEqual(['1', '3', '4', '5']);
     expect(disk.store.bytes).toBe(maxBytes);
+  });
+
+  test('a page that memory holds counts as used', async () => {
+    await restart({ maxBytes });
+    const held: SecondLevelReply[] = [];
+    for (const campaign of ['1', '2', '3', '4']) await store(firstPageOf(campaign));
+    held.push(await disk.secondLevel.look(firstPageOf('1'), wanted));
+    for (const campaign of ['2', '3', '4']) await find(disk, firstPageOf(campaign));
+    await settled();
+    collectGarbage();
+    await store(firstPageOf('5'));
+    expect(present()).toEqual(['1', '3', '4', '5']);
+    expect(held).toMatchObject([{ kind: 'page' }]);
   });
 
   test('those of before the start go first, in the order of their age', async () => {

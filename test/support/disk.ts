@@ -90,7 +90,7 @@ export async function find({ secondLevel }: Pick<Disk, 'secondLevel'>, of: PageO
 
 const textOf = async ({ body }: Page) => (await identityOf(body)).toString();
 
-const wanted: Wanted = {
+export const wanted: Wanted = {
   ...{ notBefore: Number.NEGATIVE_INFINITY, mayBeStale: true, known: undefined },
   rebuild: (json) => ({ json, next: undefined, cursor: undefined, newestMs: 1, first: json.slice(0, 9) }),
 };

@@ -109,10 +109,15 @@ export function mask({ target, status, contentType, body, requestId }: Answered)
   // Pages that were stale, or on their way, were neither forgotten nor counted (decision 33).
   if (/^\/purge/.test(path) && status === 200)
     return { body: (body ?? '').toString().replace(/"pages":\d+/, '"pages":0'), fields: ['content-length'] };
-  // Bytes of what is held depend on the compression of this Node.
   if (/\/status$/.test(path) && type === 'application/json')
-    return { body: (body ?? '').toString().replace(/(?<="cache":\{"bytes":)\d+/, '0'), fields: ['content-length'] };
+    return { body: statusOf(body), fields: ['content-length'] };
   return { body: body ?? '', fields: [] };
+}
+
+/** Bytes of what is held depend on the compression of this Node; there was no storage. */
+function statusOf(body: Buffer | undefined): string {
+  const text = (body ?? '').toString();
+  return text.replace(/(?<="cache":\{"bytes":)\d+/, '0').replace(/,"storage":\{[^}]*\}/, '');
 }
 
 function json(body: Buffer | undefined, keys: readonly string[], requestId: string): string {

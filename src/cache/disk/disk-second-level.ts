@@ -146,9 +146,12 @@ export class DiskSecondLevel implements SecondLevel {
     const { header } = stored;
     if (header.kind === 'refusal') return { header, record: undefined };
     const record = await stored.page({ known, rebuild, maxIdentityBytes: this.#options.maxPageBytes });
-    if (record !== 'damaged') return { header, record };
-    onUnreadable(record);
-    return undefined;
+    if (record === 'damaged') {
+      onUnreadable(record);
+      return undefined;
+    }
+    store.holds(paths, record.body);
+    return { header, record };
   }
 
   /** Decides what a stored page or refusal is good for; undefined if for nothing. */

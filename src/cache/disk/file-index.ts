@@ -11,8 +11,13 @@ interface Indexed {
   /** When the file is to be removed, used or not: wall time in milliseconds. */
   readonly until: number;
   /** Of a walk: the version that is written. */
-  readonly version: string | undefined;
+  readonly version?: string | undefined;
+  /** Of a page: what memory holds of it, as long as it does. */
+  readonly body?: WeakRef<object> | undefined;
 }
+
+/** Most files that are passed over at a time because memory holds their pages. */
+const maxPassedOver = 32;
 
 export class FileIndex {
   /** Not used since the start; sorted when the first one is to be evicted. */
@@ -43,10 +48,12 @@ export class FileIndex {
 
   /** Records which version of a walk is written. */
   setVersion(path: string, version: string): void {
-    for (const files of [this.#unused, this.#used]) {
-      const indexed = files.get(path);
-      if (indexed) files.set(path, { ...indexed, version });
-    }
+    this.#change(path, { version });
+  }
+
+  /** Records what memory holds of a page. */
+  setBody(path: string, body: object): void {
+    this.#change(path, { body: new WeakRef(body) });
   }
 
   /** Records a file that was just written. */
@@ -85,7 +92,13 @@ export class FileIndex {
       this.#unused = new Map([...this.#unused].sort(([, a], [, b]) => a.until - b.until));
       this.#isSorted = true;
     }
-    return this.#unused.keys().next().value ?? this.#used.keys().next().value;
+    for (let passedOver = 0; passedOver < maxPassedOver; passedOver++) {
+      const [path, indexed] = this.#first();
+      // Hits do not come here: a page that memory holds counts as used.
+      if (path === undefined || indexed?.body?.deref() === undefined) return path;
+      this.use(path);
+    }
+    return this.#first()[0];
   }
 
   /** Returns the files whose time is over. */
@@ -96,6 +109,17 @@ export class FileIndex {
   /** Returns the files of a campaign. */
   of(campaign: string): string[] {
     return this.#paths(([path]) => path.startsWith(`${campaign}/`));
+  }
+
+  #first(): [string, Indexed] | [undefined, undefined] {
+    return this.#unused.entries().next().value ?? this.#used.entries().next().value ?? [undefined, undefined];
+  }
+
+  #change(path: string, change: Partial<Indexed>): void {
+    for (const files of [this.#unused, this.#used]) {
+      const indexed = files.get(path);
+      if (indexed) files.set(path, { ...indexed, ...change });
+    }
   }
 
   #get(path: string): Indexed | undefined {

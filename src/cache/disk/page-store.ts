@@ -4,6 +4,7 @@
 import type { Keys, Unreadable } from '../../storage/envelope.ts';
 import { codeOf, NotOurs } from '../../storage/files.ts';
 import type { Generations, WalkState } from '../generations.ts';
+import type { PageBody } from '../page.ts';
 import type { PageRecord } from '../page-record.ts';
 import { DiskSpace, type DiskSpaceOptions, type DiskSpaceParts, isInPlace } from './disk-space.ts';
 import type { PathsOfPage } from './page-paths.ts';
@@ -83,6 +84,11 @@ export class PageStore {
   async readPage(paths: PathsOfPage, isWanted: () => boolean): Promise<Stored | undefined> {
     const file = await this.#read(paths.campaign, paths.page, this.#options.maxFileBytes, isWanted);
     return this.#unlessUnreadable(file && readStored(file, paths.pageContext, this.#parts.keys()));
+  }
+
+  /** Lets a page count as used for as long as memory holds its body. */
+  holds({ page }: PathsOfPage, body: PageBody): void {
+    this.#space.index.setBody(page, body);
   }
 
   /**
@@ -178,6 +184,7 @@ export class PageStore {
     if (!toStore || toStore.header.generation !== state.generation) return;
     const content = writeStored(toStore.header, toStore.record, paths.pageContext, keys());
     await this.#space.put(paths.page, content, toStore.until);
+    if (toStore.record) this.holds(paths, toStore.record.body);
   }
 
   async #writeWalk({ walk, walkContext }: PathsOfPage, state: WalkState): Promise<void> {
