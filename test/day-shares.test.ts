@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis as Client } from 'ioredis';
-import { DayShares, type TeamCalls, type TeamPart } from '../src/quota/day-shares.ts';
+import { DayShares, partsOf, type TeamCalls, type TeamPart } from '../src/quota/day-shares.ts';
 import { loadScript, runScript } from '../src/redis/scripts.ts';
-import { type NewDay, part, type Step, testDayShares } from './conformance/day-shares.ts';
+import { type Day, type NewDay, part, type Step, testDayShares } from './conformance/day-shares.ts';
 import { RedisServer } from './support/redis.ts';
 
 let server: RedisServer;
@@ -102,6 +102,13 @@ test('Redis decides about every call of a day as one instance does, and both kee
     times: fc.integer({ min: 1, max: 12 }),
     later: fc.nat(40),
     reserve: fc.constantFrom(0, 6),
+    /** The shares change first: to these, of the teams that are left. */
+    change: fc.option(
+      fc.record({
+        perDay: fc.integer({ min: 10, max: 90 }),
+        weights: fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 1, max: 9 }), { minKeys: 1 }),
+      }),
+    ),
   });
   await fc.assert(
     fc.asyncProperty(
@@ -115,17 +122,29 @@ test('Redis decides about every call of a day as one instance does, and both kee
         ]);
         const [local, shared] = [await newLocalDay(60, parts), await newRedisDay(60, parts)];
         let rest = 1;
-        for (const { team, times, later, reserve } of all) {
+        let sharing: ReadonlyMap<string, TeamPart> = parts;
+        for (const { team, times, later, reserve, change } of all) {
           rest = Math.max(0, rest - later / 100);
           const one: Step = { team, rest, reserve };
+          if (change) {
+            const shares = Object.entries(change.weights).map(([name, weight]) => [name, { weight }] as const);
+            const changed = partsOf(change.perDay, new Map(shares));
+            sharing = changed;
+            for (const day of [local, shared]) day.reshare(change.perDay, changed, rest);
+          }
           for (let n = 0; n < times; n++) expect(await shared.spend(one)).toBe(await local.spend(one));
           const byName = (a: TeamCalls, b: TeamCalls) => (a.team < b.team ? -1 : 1);
-          const [here, there] = [[...local.teams()].sort(byName), [...shared.teams()].sort(byName)];
+          const isUsed = ({ team, calls, kept }: TeamCalls) =>
+            calls > 0 || kept < (sharing.get(team)?.part ?? 0) - 1e-6;
+          const usedOf = (day: Day) => day.teams().filter(isUsed).sort(byName);
+          const [here, there] = [usedOf(local), usedOf(shared)];
           expect(there.map(({ team, calls }) => [team, calls])).toEqual(here.map(({ team, calls }) => [team, calls]));
-          for (const [n, { kept }] of here.entries()) expect(there[n]?.kept).toBeCloseTo(kept, 6);
+          for (const [n, { team, kept }] of here.entries()) {
+            if (sharing.has(team)) expect(there[n]?.kept).toBeCloseTo(kept, 6);
+          }
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });

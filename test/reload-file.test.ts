@@ -1,6 +1,7 @@
 /**
  * Sendgate notices by itself that its configuration file changes.
  */
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,4 +93,14 @@ test('a file that was reloaded by a signal is not reloaded again by the poll', a
   reload?.reload();
   await nextPoll();
   expect([events, applied]).toEqual([['config.reloaded', 'config.unchanged'], [200]]);
+});
+
+test('a pipe, which can be read only once, stays as it was read', () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const writing = execFile('sh', ['-c', 'echo "{}" > "$0"', pipe]);
+  watch(pipe);
+  reload?.reload();
+  expect([events, applied]).toEqual([['config.unchanged'], []]);
+  writing.kill();
 });

@@ -36,7 +36,7 @@ export class Reload {
     this.#parts = parts;
     this.#present = config;
     this.#loadedText = parts.source.loadedText;
-    if (parts.source.file !== undefined) this.#pollLater();
+    if (parts.source.isFile) this.#pollLater();
   }
 
   /** Loads the configuration and applies what changed and is live. Mistakes change nothing. */

@@ -10,11 +10,13 @@ const variable = 'SENDGATE_CONFIG';
 
 export interface ConfigFile {
   readonly tree: Tree;
+  /** The content of the file, as it was read. */
+  readonly content: string;
   /** "line 3 of /etc/sendgate.json", where the file has a value at the path or around it. */
   placeOf(path: readonly string[]): string | undefined;
 }
 
-const nothing = (): ConfigFile => ({ tree: {}, placeOf: () => undefined });
+const nothing = (): ConfigFile => ({ tree: {}, content: '', placeOf: () => undefined });
 
 /** Returns the settings in the file; none without a file, and for a bad one, which adds to `mistakes`. */
 export function readConfigFile(
@@ -23,14 +25,15 @@ export function readConfigFile(
   mistakes: Mistakes,
 ): ConfigFile {
   if (!path) return nothing();
-  let text: string;
+  let content: string;
   try {
-    // Some editors write a byte order mark.
-    text = readFile(path).replace(/^\ufeff/, '');
+    content = readFile(path);
   } catch (error) {
     mistakes.add(variable, `${variable}: ${describeFileFailure(path, error)}; allowed: the path of a JSON file`);
     return nothing();
   }
+  // Some editors write a byte order mark.
+  const text = content.replace(/^\ufeff/, '');
   const parsed = parseJson(text);
   if ('fault' in parsed) {
     mistakes.add(variable, `${variable}: the file ${path} ${parsed.fault}; allowed: a JSON object`);
@@ -49,5 +52,5 @@ export function readConfigFile(
     const line = lineOf(text, at);
     return line === undefined ? undefined : `line ${line} of ${path}`;
   };
-  return { tree, placeOf };
+  return { tree, content, placeOf };
 }

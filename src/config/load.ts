@@ -1,6 +1,7 @@
 /**
  * Loads the configuration: defaults < file < environment.
  */
+import { statSync } from 'node:fs';
 import { ConfigError } from './config-error.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { encryptionKeysAllowed, faultOfKeys } from './encryption-keys.ts';
@@ -28,10 +29,10 @@ export interface Loaded {
 
 /** Where the configuration comes from, to load it again. */
 export interface ConfigSource {
-  /** Path of the configuration file, if there is one. */
-  readonly file: string | undefined;
+  /** Whether there is a file that can change. */
+  readonly isFile: boolean;
   /** The content of the file as it was loaded. */
-  readonly loadedText: string | undefined;
+  readonly loadedText: string;
   /** Returns the content of the file; undefined if it cannot be read. */
   text(): string | undefined;
   /**
@@ -53,7 +54,6 @@ export function loadConfig(
   purpose: 'serve' | 'authorize' | 'reload' = 'serve',
 ): Loaded {
   const known = settings();
-  const source = sourceOf(env, readFile);
   const mistakes = new Mistakes(known);
   const warnings: string[] = [];
   const file = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
@@ -69,20 +69,24 @@ export function loadConfig(
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
   if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
-  return { config, secrets, proxies, warnings, where, source };
+  return { config, secrets, proxies, warnings, where, source: sourceOf(env, readFile, config, file.content) };
 }
 
-function sourceOf(env: Environment, readFile: (path: string) => string): ConfigSource {
-  const file = env['SENDGATE_CONFIG'] || undefined;
-  const text = () => {
-    try {
-      return file === undefined ? undefined : readFile(file);
-    } catch {
-      return undefined;
-    }
-  };
+/** A pipe, as of a shell's `<(…)`, can be read only once: then nothing changes. */
+function sourceOf(env: Environment, readFile: (path: string) => string, config: Config, text: string): ConfigSource {
+  const file = env['SENDGATE_CONFIG'];
+  if (!file || !statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    return { isFile: false, loadedText: text, text: () => text, load: () => config };
+  }
   return {
-    ...{ file, text, loadedText: text() },
+    ...{ isFile: true, loadedText: text },
+    text: () => {
+      try {
+        return readFile(file);
+      } catch {
+        return undefined;
+      }
+    },
     load: () => loadConfig(env, readFile, 'reload').config,
   };
 }

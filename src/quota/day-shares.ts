@@ -70,18 +70,25 @@ export function dividedParts(parts: ReadonlyMap<string, TeamPart>, instances: nu
   );
 }
 
+interface TeamState {
+  calls: number;
+  kept: number;
+  /** The share that `kept` is a part of: the last one, for a team that was removed; 0 for one that had none. */
+  readonly share: number;
+}
+
 /** One day's calls by team. `rest` is the rest of the day throughout: 1 at its start, 0 at its end. */
 export class DayShares {
   readonly #total: number;
   readonly #parts: ReadonlyMap<string, TeamPart>;
-  readonly #teams = new Map<string, { calls: number; kept: number }>();
+  readonly #teams = new Map<string, TeamState>();
   #used = 0;
 
   /** @param total calls of the day */
   constructor(total: number, parts: ReadonlyMap<string, TeamPart>) {
     this.#total = total;
     this.#parts = parts;
-    for (const [team, { part }] of parts) this.#teams.set(team, { calls: 0, kept: part });
+    for (const [team, { part }] of parts) this.#teams.set(team, { calls: 0, kept: part, share: part });
   }
 
   /** Calls of the day, spent or not. */
@@ -128,7 +135,7 @@ export class DayShares {
   spend(team: string, rest: number): void {
     this.#count(team, 1);
     const mine = this.#teams.get(team);
-    if (mine && team !== account) mine.kept = rounded(Math.max(0, this.#kept(team, rest) - this.#missing(rest)));
+    if (mine && this.#parts.has(team)) mine.kept = rounded(Math.max(0, this.#kept(team, rest) - this.#missing(rest)));
     this.#level(rest);
   }
 
@@ -156,11 +163,11 @@ export class DayShares {
    */
   reshared(total: number, parts: ReadonlyMap<string, TeamPart>, rest: number): DayShares {
     const reshared = new DayShares(total, parts);
-    for (const [team, { calls, kept }] of this.#teams) {
-      const { part } = this.partOf(team);
-      const state = reshared.#teams.get(team);
-      if (state && part > 0) state.kept = rounded((kept * state.kept) / part);
-      if (state || calls > 0) reshared.#count(team, calls);
+    reshared.#used = this.#used;
+    for (const [team, { calls, kept, share }] of this.#teams) {
+      const part = parts.get(team)?.part;
+      if (part === undefined) reshared.#teams.set(team, { calls, kept, share });
+      else reshared.#teams.set(team, { calls, kept: share > 0 ? rounded((kept * part) / share) : part, share: part });
     }
     reshared.#level(rest);
     return reshared;
@@ -171,14 +178,14 @@ export class DayShares {
     const used = this.#used / instances;
     const divided = new DayShares(used + total, dividedParts(this.#parts, instances));
     divided.#used = used;
-    for (const [team, { calls, kept }] of this.#teams) {
-      divided.#teams.set(team, { calls: calls / instances, kept: kept / instances });
+    for (const [team, { calls, kept, share }] of this.#teams) {
+      divided.#teams.set(team, { calls: calls / instances, kept: kept / instances, share: share / instances });
     }
     return divided;
   }
 
   #count(team: string, calls: number): void {
-    const known = this.#teams.get(team) ?? { calls: 0, kept: 0 };
+    const known = this.#teams.get(team) ?? { calls: 0, kept: 0, share: 0 };
     known.calls += calls;
     this.#teams.set(team, known);
     this.#used += calls;
@@ -199,7 +206,8 @@ export class DayShares {
   /** Takes missing calls from all teams in proportion: probes, changed weights or a flushed Redis are no team's fault. */
   #level(rest: number): void {
     if (this.#missing(rest) === 0) return;
-    const all = [...this.#teams].map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));
+    const sharing = [...this.#teams].filter(([team]) => this.#parts.has(team));
+    const all = sharing.map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));
     const sum = all.reduce((total, { kept }) => total + kept, 0);
     for (const { state, kept } of all) state.kept = rounded((kept * this.left) / sum);
   }

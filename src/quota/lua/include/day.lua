@@ -7,7 +7,7 @@
     KEYS[3] tags: the start tag of each flow's next permit
     KEYS[4] waiting: each instance's queue, and when it was announced
     KEYS[5] calls: `day`, and per team its calls (`c`), those not yet reported by their instance (`r`), what it keeps (`k`) of
-      which share (`p`; 0 for a team that had none)
+      which share (`p`: the last one, for a team that was removed; 0 for one that had none)
     KEYS[6] reported: calls that each instance has reported, by team
     ARGV[1] message channel
     ARGV[2] this instance
@@ -70,7 +70,7 @@ end
 local function level()
   if missing() == 0 then return end
   local sum, all = 0, {}
-  for name in pairs(teams) do
+  for name in pairs(parts) do
     all[name] = kept(name)
     sum = sum + all[name]
   end
@@ -83,7 +83,7 @@ local function add(name, calls)
   local its = team(name)
   its.c, used, changed[name] = math.max(0, its.c + calls), math.max(0, used + calls), true
   if calls < 0 then its.k = its.k - calls end
-  if calls > 0 and name ~= '' then its.k = rounded(math.max(0, kept(name) - missing())) end
+  if calls > 0 and parts[name] then its.k = rounded(math.max(0, kept(name) - missing())) end
   level()
 end
 
@@ -147,7 +147,7 @@ local function saveDay()
   for name in pairs(changed) do
     local its = teams[name]
     redis.call('HSET', callsKey, 'c:' .. name, string.format('%.0f', its.c), 'r:' .. name, string.format('%.0f', its.r),
-      'k:' .. name, exact(its.k), 'p:' .. name, exact(parts[name] and parts[name].part or 0))
+      'k:' .. name, exact(its.k), 'p:' .. name, exact(parts[name] and parts[name].part or its.p or 0))
   end
   for name, its in pairs(teams) do
     if its.c > 0 or its.k < (parts[name] and parts[name].part or 0) then all[#all + 1] = {name, its.c, its.k} end
