@@ -5,6 +5,11 @@
 import type { Clock } from '../clock.ts';
 import type { Files } from './files.ts';
 
+/** An operation that nobody waits for any more was not run. */
+export class NotWanted extends Error {
+  override readonly name = 'NotWanted';
+}
+
 /** Node's pool has four threads. */
 const maxRunning = 2;
 
@@ -51,9 +56,9 @@ export class FilesInLanes implements Files {
     this.#lanes = lanes;
   }
 
-  /** @param isWanted asked when its turn comes; if it no longer is, the file counts as missing */
+  /** @param isWanted asked when its turn comes; if it no longer is, rejects with NotWanted */
   read(path: string, maxBytes: number, isWanted = () => true): Promise<Buffer | undefined> {
-    return this.#lanes.run(async () => (isWanted() ? this.#files.read(path, maxBytes) : undefined));
+    return this.#lanes.run(() => (isWanted() ? this.#files.read(path, maxBytes) : Promise.reject(new NotWanted())));
   }
 
   write(path: string, content: Buffer): Promise<void> {

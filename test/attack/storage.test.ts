@@ -1,6 +1,7 @@
 /**
  * What a disk in trouble, a second process and a purge may do to pages in storage.
  */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -9,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,10 +18,21 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { FileIndex } from '../../src/cache/disk/file-index.ts';
+import { sleep } from '../../src/clock.ts';
 import { FilesOnDisk } from '../../src/storage/files.ts';
 import { lockDirectory } from '../../src/storage/socket-lock.ts';
-import { ForwardClock } from '../support/clock.ts';
-import { type Disk, find, firstPageOf, laterPageOf, openDisk, storePage, store as storeWith } from '../support/disk.ts';
+import { ForwardClock, settled } from '../support/clock.ts';
+import {
+  type Disk,
+  find,
+  firstPageOf,
+  laterPageOf,
+  openDisk,
+  storePage,
+  store as storeWith,
+  wanted,
+} from '../support/disk.ts';
 import { until } from '../support/harness.ts';
 
 let folder: string;
@@ -154,6 +167,72 @@ describe('With a disk in trouble,', () => {
     expect(disk.told).toEqual(['unavailable slow', 'available']);
   });
 
+  test('a read that fails late is told, and no read that was not made counts as one that worked', async () => {
+    await stored();
+    const hanging: ((error: Error) => void)[] = [];
+    files.trouble = () => new Promise((_, reject) => hanging.push(reject));
+    await Promise.all([1, 2, 3].map(() => find(disk, firstPageOf('1'))));
+    for (const fail of hanging) fail(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    for (let turns = 0; turns < 50; turns++) await settled();
+    expect(disk.told).toEqual(['unavailable slow']);
+    expect(disk.availability.isUp).toBe(false);
+  });
+
+  test('a page that waits behind many others to be written is found nevertheless', async () => {
+    files.trouble = (operation) => (operation === 'write' ? sleep(clock, 40) : Promise.resolve());
+    for (let n = 1; n <= 20; n++) await store(firstPageOf(String(n)));
+    expect(await find(disk, firstPageOf('19'))).toBe('page rows');
+    expect(disk.told).toEqual([]);
+    files.heal();
+  });
+
+  test.each(['EACCES', 'EPERM'])(
+    '%s is a file of another owner, wherever it occurs: the disk is in use',
+    async (code) => {
+      await stored();
+      files.fail(code);
+      expect(await find(disk, firstPageOf('1'))).toBe('lease');
+      await stored(firstPageOf('2'));
+      expect(await disk.secondLevel.purge('1')).toBe(false);
+      expect(new Set(disk.told)).toEqual(new Set(['unreadable foreign']));
+      expect(disk.availability.isUp).toBe(true);
+    },
+  );
+
+  test('files that cannot be removed keep their room, and no more is written', async () => {
+    await disk.store.close();
+    disk = openDisk(folder, clock, { files, maxBytes: 4 * 4_096 });
+    for (const campaign of ['1', '2']) await stored(firstPageOf(campaign));
+    files.trouble = (operation) =>
+      operation === 'remove' ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) : Promise.resolve();
+    await stored(firstPageOf('3'));
+    expect([disk.store.bytes, disk.told]).toEqual([4 * 4_096, ['unavailable EIO']]);
+    expect(readdirSync(disk.pages).sort()).toEqual(['1', '2']);
+  });
+
+  test('files of another owner take no room', async () => {
+    await disk.store.close();
+    disk = openDisk(folder, clock, { files, maxBytes: 4 * 4_096 });
+    for (const campaign of ['1', '2']) await stored(firstPageOf(campaign));
+    files.trouble = (operation) =>
+      operation === 'remove'
+        ? Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+        : Promise.resolve();
+    await stored(firstPageOf('3'));
+    expect(await find(disk, firstPageOf('3'))).toBe('page rows');
+    expect(disk.availability.isUp).toBe(true);
+  });
+
+  test('a page for which there never is room takes none from others', async () => {
+    await disk.store.close();
+    disk = openDisk(folder, clock, { files, maxBytes: 4 * 4_096 });
+    await stored(firstPageOf('1'));
+    await stored(firstPageOf('2'), randomBytes(20_000).toString('latin1'));
+    expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+    expect(disk.store.bytes).toBeLessThanOrEqual(4 * 4_096);
+    expect(disk.told).toEqual([]);
+  });
+
   test('one that hangs does not keep a purge for ever, which says that it is not complete', async () => {
     const hasty = new (class extends ForwardClock {
       override after(ms: number, run: () => void) {
@@ -205,17 +284,13 @@ describe('A purge', () => {
     expect([disk.store.bytes, disk.store.pages]).toEqual([0, 0]);
   });
 
-  test('leaves nothing of what waits to be written, is being written, or is on its way', async () => {
+  test.each([
+    ['of one campaign', '1'],
+    ['of everything', undefined],
+  ])('%s leaves nothing of what waits to be written, is being written, or is on its way', async (_, campaign) => {
     let answer = () => {};
     const { secondLevel } = disk;
-    const reply = await secondLevel.look(firstPageOf('1', 7), {
-      notBefore: 0,
-      mayBeStale: true,
-      known: undefined,
-      rebuild: () => {
-        throw new Error();
-      },
-    });
+    const reply = await secondLevel.look(firstPageOf('1', 7), { ...wanted, notBefore: 0 });
     files.trouble = async (operation) => {
       if (operation === 'write')
         await new Promise<void>((resolve) => {
@@ -224,16 +299,42 @@ describe('A purge', () => {
     };
     for (const limit of [1, 2, 3]) await store(firstPageOf('1', limit), `rows ${limit}`);
     await until(() => files.operations.some((one) => one === 'write'), 'one is being written');
-    const purging = secondLevel.purge('1');
+    const purging = secondLevel.purge(campaign);
     expect(await find(disk, firstPageOf('1', 1))).toBe('lease');
+    // Time enough to list what there is.
+    for (let turns = 0; turns < 50; turns++) await settled();
     files.heal();
     answer();
     expect(await purging).toBe(true);
+    expect(present()).toEqual([]);
     if (reply.kind === 'lease') await storeWith(reply.lease, disk, firstPageOf('1', 7), 'old rows', clock);
     await disk.store.idle();
+    expect(present()).toEqual([]);
     await disk.store.close();
     disk = openDisk(folder, clock);
     for (const limit of [1, 2, 3, 7]) expect(await find(disk, firstPageOf('1', limit))).toBe('lease');
+  });
+
+  test('of everything that cannot tell what there is says so, and nothing is served until one is complete', async () => {
+    await store();
+    await disk.store.idle();
+    renameSync(disk.pages, join(folder, 'away'));
+    writeFileSync(disk.pages, 'mine');
+    expect(await disk.secondLevel.purge(undefined)).toBe(false);
+    rmSync(disk.pages);
+    renameSync(join(folder, 'away'), disk.pages);
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    expect(await disk.secondLevel.purge(undefined)).toBe(true);
+    expect(present()).toEqual([]);
+  });
+
+  test('of everything looks at each file once: otherwise this takes minutes', () => {
+    const index = new FileIndex();
+    const campaigns = Array.from({ length: 10_000 }, (_, campaign) => String(campaign));
+    for (const campaign of campaigns) {
+      for (let page = 0; page < 10; page++) index.found(`${campaign}/0123456789abcdef-012345678900000${page}`, 1, 1);
+    }
+    for (const campaign of campaigns) expect(index.of(campaign)).toHaveLength(10);
   });
 
   test('that cannot remove files says so, and they are not served again', async () => {

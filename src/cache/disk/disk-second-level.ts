@@ -196,11 +196,13 @@ export class DiskSecondLevel implements SecondLevel {
     const { generations, store } = this.#parts;
     const { of, firstRow } = arrived;
     const generation = generations.arrived(arrived);
+    // A purge leaves nothing, the state of a walk neither.
+    if (turn.isPurged) return generation;
     const until = this.#toWall(freshUntil);
     const header = { kind: 'page', generation, fetchedAt: this.#toWall(fetchedAt), until } as const;
     const isOfGeneration = generation === generations.of(of.walk).generation;
     const record = { body, first: firstRow };
-    if (turn.isPurged || !isOfGeneration) store.write(turn.paths, of.walk, undefined);
+    if (!isOfGeneration) store.write(turn.paths, of.walk, undefined);
     else
       store.write(turn.paths, of.walk, {
         header,
