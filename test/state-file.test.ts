@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { dayPart } from '../src/quota/stored-day.ts';
 import { type Part, StateFile, type StateFileOptions } from '../src/storage/state-file.ts';
 import { idsPart } from '../src/upstream/kept-ids.ts';
-import { settled } from './support/clock.ts';
+import { FakeClock, settled } from './support/clock.ts';
 
 let folder: string;
 let path: string;
@@ -140,21 +140,72 @@ test('a file of an earlier version is read if there is none yet, and then no mor
   expect(events).toEqual([]);
 });
 
-test('a disk that hangs delays no one, and one write has all that changed meanwhile', async () => {
-  const written: string[] = [];
-  let answer = () => {};
-  const write = (_: string, content: Buffer) => {
-    written.push(content.toString());
+/** A disk whose writes end when the test says so. */
+class HangingDisk {
+  readonly written: string[] = [];
+  #answer = () => {};
+
+  write = (_: string, content: Buffer) => {
+    this.written.push(content.toString());
     return new Promise<void>((resolve) => {
-      answer = resolve;
+      this.#answer = resolve;
     });
   };
-  const word = open(path, { files: { write } }).open(words);
-  for (const text of ['a', 'b', 'c']) word.keep(text);
-  expect(written).toEqual(['{"words":"a"}']);
-  answer();
+
+  async answer(): Promise<void> {
+    this.#answer();
+    await settled();
+  }
+}
+
+test('a value is kept when it is written, with all that changed before the write', async () => {
+  const disk = new HangingDisk();
+  const word = open(path, { files: disk, clock: new FakeClock() }).open(words);
+  const kept: string[] = [];
+  const keep = (text: string) => word.keep(text).then(() => kept.push(text));
+  for (const text of ['a', 'b']) void keep(text);
   await settled();
-  expect(written).toEqual(['{"words":"a"}', '{"words":"c"}']);
-  answer();
-  await file.written();
+  for (const text of ['c', 'd']) void keep(text);
+  await settled();
+  expect([disk.written, kept]).toEqual([['{"words":"b"}'], []]);
+  await disk.answer();
+  expect([disk.written, kept]).toEqual([
+    ['{"words":"b"}', '{"words":"d"}'],
+    ['a', 'b'],
+  ]);
+  await disk.answer();
+  expect(kept).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('a disk that hangs is waited for once, for half a second, and reported after five', async () => {
+  const [disk, clock] = [new HangingDisk(), new FakeClock()];
+  const word = open(path, { files: disk, clock }).open(words);
+  const first = word.keep('a');
+  await clock.pass(500);
+  await first;
+  await word.keep('b');
+  await clock.pass(4_499);
+  expect(events).toEqual([]);
+  await clock.pass(1);
+  expect([events, file.isWritable]).toEqual([['unwritable slow'], false]);
+  await disk.answer();
+  expect([events, disk.written.at(-1)]).toEqual([['unwritable slow', 'writable'], '{"words":"b"}']);
+  let isKept = false;
+  void word.keep('c').then(() => {
+    isKept = true;
+  });
+  await disk.answer();
+  expect(isKept).toBe(false);
+  await disk.answer();
+  expect(isKept).toBe(true);
+});
+
+test('a file that is read only, or closed, is not written', async () => {
+  writeFileSync(path, '{"words":"old"}');
+  const word = open(path, { isReadOnly: true }).open(words);
+  await word.keep('new');
+  const other = open().open(words);
+  file.close();
+  await other.keep('new');
+  expect([word.stored, await text()]).toEqual(['old', '{"words":"old"}']);
 });

@@ -42,6 +42,8 @@ export interface BuiltStorage {
 
 /** Time to write what waits at a stop: it is little, unless the disk hangs. */
 const closeMs = 1_000;
+/** What a stop takes beside the drain, at most: probes in flight (`run.ts`), and what waits to be written. A restart waits for both. */
+const stopMs = 250 + closeMs;
 /** Room for Brotli's worst case and a header with a cursor. */
 const fileOverheadBytes = 64 * 1024;
 
@@ -51,10 +53,15 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
   if (quota.stateFile !== '') emit('quota.state_file_deprecated', { file: quota.stateFile });
   if (storage.directory === '') return withoutDirectory('none', buildStateFile(quota.stateFile, emit), clock);
   const directory = resolve(storage.directory);
-  const opened = await openDirectory(directory, server.drainTimeoutMs);
+  const file = join(directory, 'state.json');
+  const opened = await openDirectory(directory, server.drainTimeoutMs + stopMs);
   if (opened.kind === 'unusable') {
-    emit('storage.unavailable', { directory, code: opened.code });
-    return withoutDirectory('down', buildStateFile('', emit), clock);
+    const { code } = opened;
+    emit('storage.unavailable', { directory, code });
+    // The day's calls that were made count nevertheless.
+    const stateFile = buildStateFile(file, emit, { before: quota.stateFile, isReadOnly: true });
+    emit('state.unwritable', { code, file });
+    return withoutDirectory('down', stateFile, clock);
   }
   if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
   const availability = new Availability(clock, {
@@ -62,16 +69,15 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     available: () => emit('storage.available', { directory }),
   });
   const lanes = new Lanes(clock);
-  const stateFile = buildStateFile(join(directory, 'state.json'), emit, {
-    before: quota.stateFile,
-    files: new FilesInLanes(new FilesOnDisk(directory), lanes),
-  });
+  // Outside the lanes: calls wait for it, and it runs one operation at a time.
+  const stateFile = buildStateFile(file, emit, { before: quota.stateFile, files: new FilesOnDisk(directory), clock });
   const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let store: PageStore | undefined;
+  let isReleased = false;
   return {
     stateFile,
     get state() {
-      return availability.isUp ? 'up' : 'down';
+      return availability.isUp && stateFile.isWritable ? 'up' : 'down';
     },
     get bytes() {
       return store?.bytes ?? 0;
@@ -97,9 +103,12 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
         },
       };
     },
-    removePages: () => void removePages(files).catch(() => {}), // What cannot be removed now is at the next start.
+    removePages: () => void removePages(files, () => !isReleased).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
       await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
+      isReleased = true;
+      store?.release();
+      stateFile.close();
       opened.release();
     },
   };

@@ -150,7 +150,7 @@ function buildKnownIds({ clock, emit, redis, secrets, keyRing, digest, stateFile
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn, all) => {
-    kept.keep(all);
+    void kept.keep(all);
     if (isOwn) shared?.tell(pairs);
     onIdsLearned(pairs.map(([asked]) => asked));
   });

@@ -134,7 +134,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
-    'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
+    'state file not written; a restart does not know the calls made from now on, and looks up new v3 ids again (code says why: mend the volume)',
   ),
   'state.writable': info('state file writable again; everything is saved'),
   'ids.dropped': warn('invalid ids in the state file dropped; looking them up again'),

@@ -32,11 +32,11 @@ export async function filesOf(files: Files, campaign: string): Promise<string[]>
   return paths.filter((path) => walkFileOf(finishedPath(path)) !== undefined);
 }
 
-/** Removes all pages. */
-export async function removePages(files: Files): Promise<void> {
+/** Removes all pages, as long as that `isWanted`. */
+export async function removePages(files: Files, isWanted: () => boolean): Promise<void> {
   const { campaigns } = await findCampaigns(files);
   for (const campaign of campaigns) {
-    for (const path of await filesOf(files, campaign)) await files.remove(path);
+    for (const path of await filesOf(files, campaign)) if (isWanted()) await files.remove(path);
     await files.removeDirectory(campaign);
   }
 }
