@@ -1,7 +1,17 @@
 /**
  * The state file, whose parts have an owner each.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -77,6 +87,7 @@ test('an unreadable part is reported and dropped, and the others are kept', asyn
 test.each([
   ['no JSON', 'nonsense'],
   ['no object', '[1]'],
+  ['nested too deep to be written again', `{"words":"x","a":${'['.repeat(12_000)}${']'.repeat(12_000)}}`],
   ['longer than any of ours', `{"words":"${'x'.repeat(5_000_000)}"}`],
 ])('a file that is %s is reported and rewritten', async (_, content) => {
   writeFileSync(path, content);
@@ -84,6 +95,29 @@ test.each([
   expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
   word.keep('new');
   expect(await text()).toBe('{"words":"new"}');
+});
+
+test.each<[string, (at: string) => void]>([
+  ['a link', (at) => symlinkSync('/proc/version', at)],
+  ['a named pipe', (at) => void execFileSync('mkfifo', [at])],
+])('%s in its place is reported, not read, and replaced', async (_, put) => {
+  put(path);
+  const word = open().open(words);
+  expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
+  await word.keep('new');
+  expect([await text(), lstatSync(path).isFile()]).toEqual(['{"words":"new"}', true]);
+});
+
+test.each<[string, (at: string) => void]>([
+  ['a link', (at) => symlinkSync(join(folder, 'victim'), at)],
+  ['a named pipe', (at) => void execFileSync('mkfifo', [at])],
+  ['half a file', (at) => writeFileSync(at, '{"wor')],
+])('%s in the place of the unfinished file is removed, and nothing is written to it', async (_, put) => {
+  writeFileSync(join(folder, 'victim'), 'mine');
+  put(`${path}.new`);
+  await open().open(words).keep('new');
+  expect([await text(), lstatSync(path).isFile(), events]).toEqual(['{"words":"new"}', true, []]);
+  expect(readFileSync(join(folder, 'victim'), 'utf8')).toBe('mine');
 });
 
 test('nothing is written without a path, and a missing file is not an error', async () => {

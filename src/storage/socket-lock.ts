@@ -89,6 +89,9 @@ async function tryHold(path: string): Promise<(() => void) | undefined> {
   };
 }
 
+/** What connecting says of a process that has ended, or ends meanwhile. */
+const ended = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /** Connects to the holder of the lock. Removes the lock of a process that has ended, and returns undefined. */
 async function find(path: string): Promise<Socket | undefined> {
   const version = versionAt(path);
@@ -98,8 +101,8 @@ async function find(path: string): Promise<Socket | undefined> {
     return socket;
   } catch (error) {
     const code = codeOf(error) ?? '';
+    if (!ended.has(code) && code !== 'ENOENT') throw error;
     if (code === 'ECONNREFUSED' && version !== undefined) breakLock(path, version);
-    else if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
     return undefined;
   }
 }
@@ -111,10 +114,15 @@ function versionAt(path: string): string | undefined {
   return stats && versionOf(stats);
 }
 
-/** Resolves when the holder has ended, or after `ms` milliseconds. */
+/** Resolves when the holder has ended, or after `ms` milliseconds. A holder that is killed before it accepts resets the connection. */
 async function closes(holder: Socket, ms: number): Promise<void> {
-  holder.on('error', () => {}).resume();
   const end = setTimeout(() => holder.destroy(), ms);
-  await once(holder, 'close');
+  // Not `once`, which rejects with an error.
+  await new Promise<void>((resolve) =>
+    holder
+      .on('error', () => {})
+      .on('close', () => resolve())
+      .resume(),
+  );
   clearTimeout(end);
 }

@@ -2,12 +2,12 @@
  * One JSON file that survives a restart (in `storage.directory`): an object whose members belong to parts, each with an owner that
  * parses it.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { type Clock, settlesWithin, systemClock } from '../clock.ts';
 import { parseJson } from '../model/json.ts';
-import { codeOf, type Files, FilesOnDisk } from './files.ts';
+import { codeOf, type Files, FilesOnDisk, readFlags } from './files.ts';
 
 /** Largest plausible file: a thousand teams and five thousand ids take half a megabyte. */
 const maxBytes = 4 * 1024 * 1024;
@@ -146,7 +146,9 @@ export class StateFile {
 
   #read(path: string): Members {
     try {
-      return z.looseObject({}).parse(parseJson(textIn(path)));
+      const members = z.looseObject({}).parse(parseJson(textIn(path)));
+      JSON.stringify(members); // What is nested too deep to be written again is not of Sendgate.
+      return members;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#events.unreadable();
       return {};
@@ -196,7 +198,12 @@ const comma = Buffer.from(',');
 
 /** @throws Error if it is unreadable, not a file, or too long */
 function textIn(path: string): string {
-  const stat = statSync(path);
-  if (!stat.isFile() || stat.size > maxBytes) throw new Error('not a state file');
-  return readFileSync(path, 'utf8');
+  const file = openSync(path, readFlags);
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.size > maxBytes) throw new Error('not a state file');
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
 }

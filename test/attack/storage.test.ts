@@ -1,6 +1,7 @@
 /**
  * What a disk in trouble, a second process and a purge may do to pages in storage.
  */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -12,9 +13,10 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -315,6 +317,18 @@ describe('A purge', () => {
     for (const limit of [1, 2, 3, 7]) expect(await find(disk, firstPageOf('1', limit))).toBe('lease');
   });
 
+  test('does not take the files behind a link for those of a campaign, and says so', async () => {
+    await store();
+    await disk.store.idle();
+    renameSync(join(disk.pages, '1'), join(folder, 'elsewhere'));
+    symlinkSync(join(folder, 'elsewhere'), join(disk.pages, '1'));
+    expect(await disk.secondLevel.purge(undefined)).toBe(false);
+    expect(await disk.secondLevel.purge('1')).toBe(false);
+    expect(readdirSync(join(folder, 'elsewhere'))).toHaveLength(2);
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    expect(disk.availability.isUp).toBe(true);
+  });
+
   test('of everything that cannot tell what there is says so, and nothing is served until one is complete', async () => {
     await store();
     await disk.store.idle();
@@ -376,6 +390,23 @@ describe('The lock of the directory', () => {
       for (const lock of all) if (lock.kind === 'held') lock.release();
       expect(readdirSync(folder)).toEqual([]);
     }
+  });
+
+  test('passes on when its holder is killed before it has accepted who waits', async () => {
+    const holder = spawn(process.execPath, [
+      '-e',
+      `require('node:net').createServer().listen(${JSON.stringify(lockPath())}, () => console.log('held'))`,
+    ]);
+    await once(holder.stdout, 'data');
+    holder.kill('SIGSTOP');
+    const waiting = lockDirectory(folder, 60_000);
+    const probe = connect(lockPath());
+    await once(probe, 'connect'); // Who waits was connected before.
+    probe.on('error', () => {}).destroy();
+    holder.kill('SIGKILL');
+    const lock = await waiting;
+    expect(lock.kind).toBe('held');
+    if (lock.kind === 'held') lock.release();
   });
 
   test('works where the path is longer than that of a socket may be', async () => {

@@ -111,8 +111,8 @@ export class DiskSpace {
     }
   }
 
-  /** Takes the files of a campaign into the index. Returns those that are of no use, and how many are not of Sendgate. */
-  async find(campaign: string): Promise<{ readonly useless: readonly string[]; readonly foreign: number }> {
+  /** Takes the files of a campaign into the index. Returns those of no use, and how many are foreign; undefined if it cannot be listed. */
+  async find(campaign: string): Promise<{ readonly useless: readonly string[]; readonly foreign: number } | undefined> {
     const { clock, files } = this.#parts;
     const { lifeMs } = this.#options;
     const found = await this.#list(() => findFiles(files, campaign));
@@ -120,7 +120,7 @@ export class DiskSpace {
     for (const { path, bytes, modifiedMs } of found?.files ?? []) {
       this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
     }
-    return { useless: found?.useless ?? [], foreign: found?.foreign ?? 0 };
+    return found;
   }
 
   /** Reports why an operation has failed: another owner's file is not the disk's fault. */

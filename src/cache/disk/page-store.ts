@@ -235,9 +235,11 @@ export class PageStore {
     let foreign = there?.foreign ?? 0;
     for (const campaign of there?.campaigns ?? []) {
       const found = await this.#space.find(campaign);
-      foreign += found.foreign;
+      // What cannot be listed cannot be removed either, when its time is over.
+      if (!found) this.#barred.add(campaign);
+      foreign += found?.foreign ?? 1;
       // Nothing is being written while this runs: what is not finished was left by an earlier process.
-      if (found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
+      if (found && found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
       if (this.#isClosed) return;
     }
     if (foreign > 0) this.#parts.onForeign(foreign);
