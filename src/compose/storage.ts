@@ -6,7 +6,7 @@ import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
 import { PageStore } from '../cache/disk/page-store.ts';
 import { removePages } from '../cache/disk/scan.ts';
 import type { Generations } from '../cache/generations.ts';
-import type { SecondLevel } from '../cache/second-level.ts';
+import { noSecondLevel, type SecondLevel } from '../cache/second-level.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit, EventFields } from '../events.ts';
@@ -32,7 +32,7 @@ export interface BuiltStorage {
   readonly state: 'none' | 'up' | 'down';
   readonly bytes: number;
   readonly pages: number;
-  /** Builds the second level of pages; undefined while storage is off or unusable. */
+  /** Builds the second level of pages; undefined while storage is off. */
   buildPages(generations: Generations, keyRing: KeyRing | undefined): BuiltSecondLevel | undefined;
   /** Removes the pages of a time without Redis, which would not be purged. */
   removePages(): void;
@@ -61,7 +61,7 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     // The day's calls that were made count nevertheless.
     const stateFile = buildStateFile(file, emit, { before: quota.stateFile, isReadOnly: true });
     emit('state.unwritable', { code, file });
-    return withoutDirectory('down', stateFile, clock);
+    return withoutDirectory('down', stateFile, clock, { level: unusable, reconfigure: () => {} });
   }
   if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
   const availability = new Availability(clock, {
@@ -69,10 +69,13 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     available: () => emit('storage.available', { directory }),
   });
   const lanes = new Lanes(clock);
-  // Outside the lanes: calls wait for it, and it runs one operation at a time.
-  const stateFile = buildStateFile(file, emit, { before: quota.stateFile, files: new FilesOnDisk(directory), clock });
-  const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let store: PageStore | undefined;
+  // Outside the lanes: calls wait for it, and it runs one operation at a time.
+  const stateFile = buildStateFile(file, emit, {
+    ...{ before: quota.stateFile, files: new FilesOnDisk(directory), clock },
+    makeRoom: async () => (await store?.makeRoom()) ?? false,
+  });
+  const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let isReleased = false;
   return {
     stateFile,
@@ -114,9 +117,17 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
   };
 }
 
-const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
+/** Pages that are there may be served after the next start: no purge is complete. */
+const unusable: SecondLevel = { ...noSecondLevel, purge: () => Promise.resolve(false) };
+
+const withoutDirectory = (
+  state: 'none' | 'down',
+  stateFile: StateFile,
+  clock: Clock,
+  pages?: BuiltSecondLevel,
+): BuiltStorage => ({
   ...{ state, stateFile, bytes: 0, pages: 0 },
-  buildPages: () => undefined,
+  buildPages: () => pages,
   removePages: () => {},
   close: async () => {
     await settlesWithin(clock, closeMs, stateFile.written());

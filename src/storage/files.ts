@@ -134,6 +134,9 @@ export class FilesOnDisk implements Files {
 /** Returns Node's code of an error, such as ENOSPC. */
 export const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;
 
+/** Whether there was no room: on the volume, or for this user. */
+export const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+
 async function contentOf(file: FileHandle, maxBytes: number): Promise<Buffer> {
   const stats = await file.stat();
   if (!stats.isFile() || stats.size > maxBytes) throw new NotOurs();

@@ -7,7 +7,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { type Clock, settlesWithin, systemClock } from '../clock.ts';
 import { parseJson } from '../model/json.ts';
-import { codeOf, type Files, FilesOnDisk, readFlags } from './files.ts';
+import { codeOf, type Files, FilesOnDisk, isFull, readFlags } from './files.ts';
 
 /** Largest plausible file: a thousand teams and five thousand ids take half a megabyte. */
 const maxBytes = 4 * 1024 * 1024;
@@ -56,6 +56,8 @@ export interface StateFileOptions {
   /** Access to the directory that holds the file. */
   readonly files?: Pick<Files, 'write'>;
   readonly clock?: Clock;
+  /** Makes room for the file. Resolves with whether there is more now. */
+  readonly makeRoom?: () => Promise<boolean>;
 }
 
 /** Longest wait for a write: a disk that does not answer must not stop calls. */
@@ -75,6 +77,7 @@ export class StateFile {
   readonly #events: StateFileEvents;
   readonly #files: Pick<Files, 'write'>;
   readonly #clock: Clock;
+  readonly #makeRoom: () => Promise<boolean>;
   readonly #stored: Members;
   /** Serialised parts by first member name. Each is serialised only when it changes: the day with every call, ids rarely. */
   readonly #serialised = new Map<string, Buffer>();
@@ -90,6 +93,7 @@ export class StateFile {
   /** @param path if empty, nothing is read or written */
   constructor(path: string, events: StateFileEvents, options: StateFileOptions = {}) {
     const { before = '', isReadOnly = false, files = new FilesOnDisk(dirname(path)), clock = systemClock } = options;
+    this.#makeRoom = options.makeRoom ?? (() => Promise.resolve(false));
     this.path = path;
     this.#events = events;
     this.#files = files;
@@ -177,7 +181,11 @@ export class StateFile {
     const parts = [...this.#serialised.values()].flatMap((part, n) => (n === 0 ? [part] : [comma, part]));
     const cancel = this.#clock.after(slowMs, () => this.#failed('slow'));
     try {
-      await this.#files.write(basename(this.path), Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')]));
+      const content = Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')]);
+      await this.#writeOnce(content).catch(async (error: unknown) => {
+        if (!isFull(error) || !(await this.#makeRoom())) throw error;
+        await this.#writeOnce(content);
+      });
       if (!this.#isWritable) this.#events.writable();
       this.#isWritable = true;
     } catch (error) {
@@ -186,6 +194,10 @@ export class StateFile {
       cancel();
       this.#isSlow = false;
     }
+  }
+
+  #writeOnce(content: Buffer): Promise<void> {
+    return this.#files.write(basename(this.path), content);
   }
 
   #failed(code: string | undefined): void {

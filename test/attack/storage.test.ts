@@ -134,7 +134,7 @@ describe('With a disk in trouble,', () => {
     await stored(firstPageOf('1'), 'rows');
     await stored(laterPageOf('1'), 'more rows');
     files.trouble = (operation) => {
-      const error = Object.assign(new Error('full'), { code: 'ENOSPC' });
+      const error = Object.assign(new Error('broken'), { code: 'EIO' });
       return operation === 'write' ? Promise.reject(error) : Promise.resolve();
     };
     await stored(firstPageOf('2'));

@@ -4,7 +4,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Availability, Operation } from '../../storage/availability.ts';
 import type { Unreadable } from '../../storage/envelope.ts';
-import { codeOf, NotOurs } from '../../storage/files.ts';
+import { codeOf, isFull, NotOurs } from '../../storage/files.ts';
 import type { FilesInLanes } from '../../storage/lanes.ts';
 import { FileIndex, inBlocks } from './file-index.ts';
 import { campaignIn } from './page-paths.ts';
@@ -52,7 +52,10 @@ export class DiskSpace {
     const { files, availability, onOperation } = this.#parts;
     const hasRoom = inBlocks(content.length) <= this.#options.maxBytes && (await this.#evict(inBlocks(content.length)));
     if (hasRoom) {
-      await files.write(path, content);
+      await files.write(path, content).catch(async (error: unknown) => {
+        if (!isFull(error) || !(await this.makeRoom(content.length))) throw error;
+        await files.write(path, content);
+      });
       this.index.set(path, content.length, until, version);
       availability.worked('write');
     }
@@ -123,6 +126,17 @@ export class DiskSpace {
     return found;
   }
 
+  /**
+   * Removes what was used longest ago, because the volume is smaller than `storage.maxBytes`: a tenth, so that it is not full again at
+   * once, and there is room for the state file. Returns whether that is enough for so many bytes.
+   */
+  async makeRoom(bytes: number): Promise<boolean> {
+    const before = this.index.bytes;
+    const enough = Math.max(inBlocks(bytes), before / 10);
+    if (before === 0 || before < enough) return false;
+    return this.#evictTo(before - enough);
+  }
+
   /** Reports why an operation has failed: another owner's file is not the disk's fault. */
   failed(operation: Operation | 'list' | 'remove', error: unknown): void {
     const { availability, onOperation, onUnreadable } = this.#parts;
@@ -141,9 +155,14 @@ export class DiskSpace {
     }
   }
 
-  /** Makes room. Returns false if a file that has to go cannot be removed. */
-  async #evict(bytes: number): Promise<boolean> {
-    while (this.index.bytes + bytes > this.#options.maxBytes) {
+  /** Makes room within `storage.maxBytes`. */
+  #evict(bytes: number): Promise<boolean> {
+    return this.#evictTo(this.#options.maxBytes - bytes);
+  }
+
+  /** Removes what was used longest ago. Returns false if a file that has to go cannot be removed. */
+  async #evictTo(bytes: number): Promise<boolean> {
+    while (this.index.bytes > bytes) {
       const path = this.index.oldest();
       if (path === undefined) return false;
       await this.remove(path);

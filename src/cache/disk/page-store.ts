@@ -119,6 +119,11 @@ export class PageStore {
     return (await this.#next(() => this.#removeAll())) === true;
   }
 
+  /** Removes some pages, because there is no room for another file. Resolves with whether there is more now. */
+  async makeRoom(): Promise<boolean> {
+    return (await this.#next(() => this.#space.makeRoom(0))) === true;
+  }
+
   /** Resolves when nothing waits to be written or removed. */
   idle(): Promise<void> {
     return this.#queue.idle();
