@@ -5,9 +5,10 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
-import { type Clock, settlesWithin, systemClock } from '../clock.ts';
+import { answersWithin, type Clock, systemClock } from '../clock.ts';
 import { parseJson } from '../model/json.ts';
 import { codeOf, type Files, FilesOnDisk, isFull, readFlags } from './files.ts';
+import { answerLimitMs } from './lanes.ts';
 
 /** Largest plausible file: a thousand teams and five thousand ids take half a megabyte. */
 const maxBytes = 4 * 1024 * 1024;
@@ -60,8 +61,6 @@ export interface StateFileOptions {
   readonly makeRoom?: () => Promise<boolean>;
 }
 
-/** Longest wait for a write: a disk that does not answer must not stop calls. */
-const keepLimitMs = 500;
 /** After which a write that does not end is reported. */
 const slowMs = 5_000;
 
@@ -161,7 +160,7 @@ export class StateFile {
 
   async #writtenSoon(written: Promise<void>): Promise<void> {
     if (this.#isSlow) return;
-    const isWritten = await settlesWithin(this.#clock, keepLimitMs, written);
+    const isWritten = await answersWithin(this.#clock, answerLimitMs, written);
     if (!isWritten) this.#isSlow = true;
   }
 

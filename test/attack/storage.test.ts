@@ -118,16 +118,14 @@ describe('With a disk in trouble,', () => {
   test('a page that could not be replaced is not found with the pages of another generation', async () => {
     await stored(firstPageOf('1'), 'rows');
     await stored(laterPageOf('1'), 'more rows');
-    files.fail('ENOSPC');
+    files.fail('EIO');
     await stored(firstPageOf('1'), 'new rows');
     files.heal();
     await disk.store.close();
     disk = openDisk(folder, clock);
+    // Nothing on the disk has changed: both are from before.
     const found = [await find(disk, firstPageOf('1')), await find(disk, laterPageOf('1'))];
-    expect([
-      ['page rows', 'page more rows'],
-      ['fallback rows', 'lease'],
-    ]).toContainEqual(found);
+    expect(found).toEqual(['page rows', 'page more rows']);
   });
 
   test('a walk that moves on while nothing can be written does not come back', async () => {
@@ -149,17 +147,20 @@ describe('With a disk in trouble,', () => {
     await stored();
     const hanging: (() => void)[] = [];
     files.trouble = () => new Promise((resolve) => hanging.push(resolve));
-    const startedAt = performance.now();
     const all = await Promise.all(Array.from({ length: 50 }, () => find(disk, firstPageOf('1'))));
     expect(new Set(all)).toEqual(new Set(['lease']));
-    const waitedMs = performance.now() - startedAt;
     expect(disk.told).toEqual(['unavailable slow']);
     expect(hanging).toHaveLength(2);
 
-    const since = performance.now();
     clock.forward(60);
+    await until(() => disk.lanes.hangs, 'it is known to hang');
+    let timers = 0;
+    clock.after = (ms, run) => {
+      timers++;
+      return ForwardClock.prototype.after.call(clock, ms, run);
+    };
     for (let n = 0; n < 200; n++) expect(await find(disk, firstPageOf(String(n)))).toBe('lease');
-    expect(performance.now() - since).toBeLessThan(waitedMs * 20);
+    expect(timers).toBe(0); // Nothing was waited for.
     for (let n = 0; n < 10; n++) await store(firstPageOf('2'), `rows ${n}`);
     expect(hanging).toHaveLength(2);
 
@@ -167,6 +168,14 @@ describe('With a disk in trouble,', () => {
     for (const answer of hanging) answer();
     await until(async () => (await find(disk, firstPageOf('1'))) === 'page rows', 'it is read again');
     expect(disk.told).toEqual(['unavailable slow', 'available']);
+  });
+
+  test('one that is quick is not taken for slow when this process stalls', async () => {
+    await stored();
+    const looking = find(disk, firstPageOf('1'));
+    for (const end = performance.now() + 700; performance.now() < end; );
+    expect(await looking).toBe('page rows');
+    expect(disk.told).toEqual([]);
   });
 
   test('a read that fails late is told, and no read that was not made counts as one that worked', async () => {

@@ -4,9 +4,9 @@
  * Pages are written in the background and read on a miss only. One process uses the folder: memory is never behind the disk, and
  * every lease is granted, since misses of one page are one call already.
  */
-import { type Clock, settlesWithin } from '../../clock.ts';
+import { answersWithin, type Clock, settlesWithin } from '../../clock.ts';
 import type { Availability } from '../../storage/availability.ts';
-import type { Lanes } from '../../storage/lanes.ts';
+import { answerLimitMs, type Lanes } from '../../storage/lanes.ts';
 import { type ArrivedPage, type Generations, isPlausible } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
@@ -37,8 +37,6 @@ export interface DiskPagesOptions {
   readonly maxPageBytes: number;
 }
 
-/** Longest wait for the disk: then the call is made. */
-const lookLimitMs = 500;
 const purgeLimitMs = 30_000;
 
 /** A lookup and, if it ends with a lease, the call. */
@@ -114,13 +112,13 @@ export class DiskSecondLevel implements SecondLevel {
   /** Runs a lookup; undefined if the disk does not answer in time. While it hangs, no later lookup waits. */
   async #withinLimit<T>(lookUp: (isWanted: IsWanted) => Promise<T>): Promise<T | undefined> {
     const { clock, availability, lanes } = this.#parts;
-    if (!availability.may('read') || lanes.longestMs >= lookLimitMs) return undefined;
+    if (!availability.may('read') || lanes.hangs) return undefined;
     let found: T | undefined;
     let isWanted = true;
     const looking = lookUp(() => isWanted).then((one) => {
       found = one;
     });
-    const isInTime = await settlesWithin(clock, lookLimitMs, looking);
+    const isInTime = await answersWithin(clock, answerLimitMs, looking);
     isWanted = false;
     if (!isInTime) availability.failed('read', 'slow');
     return isInTime ? found : undefined;
