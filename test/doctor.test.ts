@@ -331,8 +331,8 @@ describe('through a proxy, the doctor', () => {
 
   test.each([
     ['407 Proxy Authentication Required', '407', 'user'],
-    ['403 Filtered', '403', 'pass this host'],
-    ['502 Bad Gateway', '502', 'pass this host'],
+    ['403 Filtered', '403', 'allow the host'],
+    ['502 Bad Gateway', '502', 'log'],
   ])('names one that refuses with %s, and not as refused credentials', async (answer, status, remedy) => {
     const { exitCode, troubles, port } = await consultThrough(answer);
     const said = new RegExp(`^failed +proxy to Constant Contact: 127.0.0.1:${port} .*${status}.*${remedy}`);

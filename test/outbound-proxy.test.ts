@@ -191,7 +191,7 @@ describe('a network whose way out is a proxy with credentials', () => {
     const { exited, screen } = authorize(`http://${network.proxyHost}`);
     expect(await exited).toBe(1);
     expect(screen()).toContain(
-      `The proxy ${network.proxyHost} does not connect to Constant Contact (PROXY_407): check HTTPS_PROXY.`,
+      `The proxy ${network.proxyHost} requires credentials, or others (HTTP 407): put a user and a password`,
     );
   });
 

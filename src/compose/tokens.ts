@@ -12,7 +12,7 @@ import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts'
 import { SharedTokens, type TokenSharing, tokenKeyOf } from '../upstream/oauth/shared-tokens.ts';
 import { TokenStore } from '../upstream/oauth/token-store.ts';
 import { Tokens } from '../upstream/oauth/tokens.ts';
-import { isTunnelCode } from '../upstream/tunnel-agent.ts';
+import { isTunnelCode } from '../upstream/tunnel-code.ts';
 import type { ProxyLog } from './outbound-proxy.ts';
 
 export interface TokenParts {

@@ -11,7 +11,8 @@ import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { nameOf, type OutboundProxy } from '../config/outbound-proxy.ts';
 import { Problem } from '../problems.ts';
 import type { Reply, UpstreamRequest } from './adapter.ts';
-import { isTunnelCode, TunnelAgent } from './tunnel-agent.ts';
+import { TunnelAgent } from './tunnel-agent.ts';
+import { isTunnelCode } from './tunnel-code.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;
