@@ -10,7 +10,7 @@ import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { type Loaded, loadConfig, secretValuesOf } from './config/load.ts';
-import { lineOf } from './doctor/check-result.ts';
+import { reportLine } from './doctor/check-result.ts';
 import { examine } from './doctor/doctor.ts';
 import { exitAfter, logDestination } from './observability/log-destination.ts';
 import { redact } from './observability/redaction.ts';
@@ -87,7 +87,7 @@ async function reportOnSurroundings(loaded: Loaded): Promise<void> {
     clock: systemClock,
     userAgent: `sendgate/${version}`,
   });
-  process.stdout.write(redact(results.map((result) => `${lineOf(result)}\n`).join(''), secrets));
+  process.stdout.write(redact(results.map((result) => `${reportLine(result)}\n`).join(''), secrets));
   process.exitCode = exitCode;
 }
 

@@ -20,7 +20,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Clock, systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config/load.ts';
-import { type CheckResult, lineOf } from '../src/doctor/check-result.ts';
+import { type CheckResult, reportLine } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
 import { lacksScope } from '../src/doctor/token-scope.ts';
@@ -79,7 +79,7 @@ async function consult(env: Environment, clock: Clock = systemClock) {
   const troubles = report.results.filter(({ state }) => state === 'failed' || state === 'warning');
   return {
     ...report,
-    troubles: troubles.map(lineOf),
+    troubles: troubles.map(reportLine),
     of: (kind: CheckResult['kind']) => report.results.filter((result) => result.kind === kind),
   };
 }
