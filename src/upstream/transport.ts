@@ -23,6 +23,8 @@ export interface TransportOptions {
   readonly proxy?: OutboundProxy | undefined;
   /** Time limit of one request, in milliseconds; a proxy has most of it to connect. */
   readonly timeoutMs: number;
+  /** Called with every reply to `send`, and how long it took. */
+  readonly onReply?: (reply: Reply, tookMs: number) => void;
 }
 
 /** The readable part of a response. */
@@ -78,17 +80,20 @@ export class Transport {
    * @throws ConnectionFailure if the connection fails or breaks
    */
   async send(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const sentAt = performance.now();
     try {
       const response = await this.#fetch(request, AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))));
       if (response.status >= 300 && response.status < 400) {
         discard(response);
         throw new Problem('upstream-failed', { reason: 'redirect' });
       }
-      return {
+      const reply: Reply = {
         status: response.status,
         body: await response.text(),
         headers: Object.fromEntries(response.headers),
       };
+      this.#options.onReply?.(reply, performance.now() - sentAt);
+      return reply;
     } catch (error) {
       throw rebuild(error, this.#options.proxy);
     }
