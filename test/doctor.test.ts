@@ -1,7 +1,8 @@
 /**
  * `--check-config --connect`: finds what is wrong around Sendgate, says what to do, and leaks nothing.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -20,6 +21,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Clock, systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { checkAtStart } from '../src/doctor/at-start.ts';
 import { type CheckResult, reportLine } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
@@ -257,7 +259,7 @@ describe('finds', () => {
     const state = await consult(v2({ SENDGATE_QUOTA_STATE_FILE: join(notFolder, 'state.json') }));
     expect([state.exitCode, state.troubles]).toEqual([17, [expect.stringMatching(/state file.*ENOTDIR.*stateFile/)]]);
     const isFolder = await consult(v2({ SENDGATE_QUOTA_STATE_FILE: folder }));
-    expect([isFolder.exitCode, isFolder.troubles]).toEqual([17, [expect.stringContaining('EISDIR')]]);
+    expect([isFolder.exitCode, isFolder.troubles]).toEqual([17, [expect.stringContaining('cannot be read (EISDIR)')]]);
     const file = join(notFolder, 'tokens.json');
     const tokens = await consult({ ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file });
     expect([tokens.exitCode, tokens.troubles]).toEqual([17, [expect.stringMatching(/token file.*TOKEN_FILE/)]]);
@@ -508,12 +510,33 @@ describe('at start', () => {
     });
     ending.push(() => it.close());
     await until(() => warnings(it).length === 2, 'both are logged');
-    const checks = ['state file', 'connection to Constant Contact'];
-    expect(warnings(it).map(({ check }) => check)).toEqual(checks);
-    expect(warnings(it)[0]).toMatchObject({ level: 'warn', msg: expect.stringMatching(/ENOTDIR/) });
+    const level = 'warn';
+    for (const said of [
+      { level, check: 'state file', msg: expect.stringMatching(/ENOTDIR/) },
+      { level, check: 'connection to Constant Contact' },
+    ]) {
+      expect(warnings(it)).toContainEqual(expect.objectContaining(said));
+    }
     const ready = await fetch(`${it.service.managementUrl}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready', upstream: 'untested' }]);
     said += it.lines.join('');
+  });
+
+  test('a disk that hangs does not hold the process up', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // Reading a named pipe waits until somebody writes: here, after the process has sent a line, or for very long.
+    const writer = spawn('bash', ['-c', 'read -t 60; sent=$?; : > "$0"; exit $sent', pipe]);
+    const loaded = loadConfig(v2({ SENDGATE_QUOTA_STATE_FILE: pipe }), readFile);
+    const troubles: CheckResult[] = [];
+    const checked = checkAtStart(loaded, {
+      ...{ userAgent: 'sendgate/test', signal: new AbortController().signal },
+      onTrouble: (result) => troubles.push(result),
+    });
+    writer.stdin.end('\n');
+    const [code] = await once(writer, 'close');
+    await checked;
+    expect([code, troubles]).toEqual([0, []]);
   });
 
   test('a connection is made, on which nothing is sent', async () => {

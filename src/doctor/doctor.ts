@@ -36,8 +36,8 @@ export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Repor
     ...checkConfiguration(loaded),
     ...(await checkApi(loaded, targets.api, held, parts)),
     ...(targets.tokens ? await checkConnection(loaded, targets.tokens, parts) : []),
-    ...checkFiles(loaded),
-    ...checkStorage(loaded),
+    ...(await checkFiles(loaded)),
+    ...(await checkStorage(loaded)),
     ...(await checkRedis(loaded, parts.clock)),
     ...(await checkPorts(loaded)),
   ];
