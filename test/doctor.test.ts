@@ -27,6 +27,7 @@ import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
 import { lacksScope } from '../src/doctor/token-scope.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { checkWritable } from '../src/storage/trial.ts';
 import { ForwardClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
 import {
@@ -264,6 +265,12 @@ describe('finds', () => {
     const tokens = await consult({ ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file });
     expect([tokens.exitCode, tokens.troubles]).toEqual([17, [expect.stringMatching(/token file.*TOKEN_FILE/)]]);
     expect(readdirSync(folder)).not.toContainEqual(expect.stringContaining('trial'));
+  });
+
+  test('nothing wrong with a file that is tried several times at once, as at a start that refreshes its tokens', async () => {
+    const file = join(folder, 'tried.json');
+    writeFileSync(file, '');
+    await expect(Promise.all([1, 2, 3, 4].map(() => checkWritable(file, 4_096)))).resolves.toBeDefined();
   });
 
   test('a storage directory that cannot be created, or written', async () => {

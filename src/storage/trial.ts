@@ -1,6 +1,7 @@
 /**
  * Tries whether a file can be read, and replaced. Waits for a disk that hangs without blocking the process.
  */
+import { randomUUID } from 'node:crypto';
 import { link, open, readFile, rm } from 'node:fs/promises';
 import { codeOf } from './files.ts';
 
@@ -19,8 +20,8 @@ export async function checkReadable(path: string): Promise<void> {
  * @param bytes room that there has to be
  */
 export async function checkWritable(path: string, bytes: number): Promise<void> {
-  // A name unique to this process: another may be trying the same.
-  const trial = `${path}.${process.pid}.trial`;
+  // Another process may be trying the same file, and so may this one.
+  const trial = `${path}.${randomUUID()}.trial`;
   try {
     await writeThrough(trial, ' '.repeat(bytes));
     await rm(trial);
