@@ -270,7 +270,9 @@ describe('finds', () => {
   test('nothing wrong with a file that is tried several times at once, as at a start that refreshes its tokens', async () => {
     const file = join(folder, 'tried.json');
     writeFileSync(file, '');
-    await expect(Promise.all([1, 2, 3, 4].map(() => checkWritable(file, 4_096)))).resolves.toBeDefined();
+    const sizes = [0, 4_096, 65_536, 1_048_576];
+    const trials = [...sizes, ...sizes.toReversed()].map((bytes) => checkWritable(file, bytes));
+    await expect(Promise.all(trials)).resolves.toBeDefined();
   });
 
   test('a storage directory that cannot be created, or written', async () => {
