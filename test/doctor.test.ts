@@ -50,17 +50,17 @@ const folder = mkdtempSync(join(tmpdir(), 'sendgate-doctor-'));
 const notFolder = join(folder, 'file');
 const redisPassword = 'redis-5ecret.Qp8';
 const secrets = [apiKey, accessToken, ...Object.values(oauth), redisPassword];
+/** Any free ones. */
+const ports = { PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
+/** Has a label of more than 63 characters (RFC 1035 §2.3.4), for which no resolver is asked: one may be slow. */
+const unknownHost = `api.${'x'.repeat(64)}.invalid`;
 /** All that was printed and returned. */
 let said = '';
 
 let sandbox: Sandbox;
-let ports: Environment;
 const ending: (() => unknown)[] = [];
 
-beforeAll(async () => {
-  writeFileSync(notFolder, '');
-  ports = { PORT: String(await freePort()), SENDGATE_MANAGEMENT_PORT: String(await freePort()) };
-});
+beforeAll(() => writeFileSync(notFolder, ''));
 beforeEach(async () => {
   sandbox = await startSandbox();
   ending.push(() => sandbox.stop());
@@ -200,7 +200,7 @@ test('with v3 and no token stored yet, makes the call without one and spends no 
 
 describe('finds', () => {
   test('a wrong host', async () => {
-    const unknown = await consult(v2({ CONSTANT_CONTACT_BASE_URL: 'https://api.sendgate.invalid' }));
+    const unknown = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${unknownHost}` }));
     expect([unknown.exitCode, unknown.troubles]).toEqual([11, [expect.stringMatching(/does not resolve.*baseUrl/)]]);
     const nowhere = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `http://127.0.0.1:${await freePort()}` }));
     expect([nowhere.exitCode, nowhere.troubles]).toEqual([11, [expect.stringMatching(/ECONNREFUSED.*baseUrl/)]]);
@@ -313,7 +313,7 @@ describe('finds', () => {
 
 describe('through a proxy, the doctor', () => {
   const password = 'proxy-5ecret+/Xy7';
-  const host = 'api.sendgate.invalid';
+  const host = unknownHost;
   let connects: string[];
 
   /** @param answer what a proxy that refuses says; undefined for one that opens a tunnel to `to` */

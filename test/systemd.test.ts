@@ -6,40 +6,41 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { loadDeployed, secretFiles, startDeployed, type Texts } from './support/deployed.ts';
 
 const source = fileURLToPath(new URL('../deploy/systemd/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-unit-'));
-const unit = join(folder, 'sendgate.service');
 const read = (file: string) => readFileSync(join(source, file), 'utf8');
-
-/** systemd insists on programs that exist. */
-const writeUnit = (text = read('sendgate.service')) =>
-  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
-beforeAll(() => writeUnit());
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Writes a unit into a folder that no other test uses. systemd insists on programs that exist. */
+function writeUnit(text = read('sendgate.service')): string {
+  const unit = join(mkdtempSync(join(folder, 'unit-')), 'sendgate.service');
+  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
+  return unit;
+}
+
 /** What systemd finds wrong with the unit; it warns of unknown settings, and exits with 0. */
-const complaints = () => spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' }).stderr;
+const complaints = (unit: string) =>
+  spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' }).stderr;
 
 describe('systemd', () => {
   test('finds nothing wrong with the unit, alone and with v3.conf', () => {
-    expect(complaints()).toBe('');
+    const unit = writeUnit();
+    expect(complaints(unit)).toBe('');
     mkdirSync(`${unit}.d`);
     copyFileSync(join(source, 'v3.conf'), join(`${unit}.d`, 'v3.conf'));
-    expect(complaints()).toBe('');
-    rmSync(`${unit}.d`, { recursive: true });
+    expect(complaints(unit)).toBe('');
   });
 
   test('would report a setting that does not exist', () => {
-    writeUnit(read('sendgate.service').replace('NoNewPrivileges', 'NoNewPrivilege'));
-    expect(complaints()).toMatch(/'NoNewPrivilege'/);
-    writeUnit();
+    const unit = writeUnit(read('sendgate.service').replace('NoNewPrivileges', 'NoNewPrivilege'));
+    expect(complaints(unit)).toMatch(/'NoNewPrivilege'/);
   });
 
   test('rates the exposure at 2 of 10 at most', () => {
-    const args = ['security', '--offline=true', '--no-pager', '--threshold=20', unit];
+    const args = ['security', '--offline=true', '--no-pager', '--threshold=20', writeUnit()];
     expect(() => execFileSync('systemd-analyze', args, { stdio: 'pipe' })).not.toThrow();
   });
 });
