@@ -5,7 +5,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { nameOf, type OutboundProxies } from '../config/outbound-proxy.ts';
-import { explainTunnelCode, isTunnelCode } from '../upstream/tunnel-code.ts';
+import { explainTunnelCode, isTunnelCode } from '../config/tunnel-code.ts';
 import type { CheckResult } from './check-result.ts';
 import type { Target } from './target.ts';
 

@@ -1,8 +1,9 @@
 /**
  * The log lines of events: event; consequence. `docs/operations.md` lists them; a test compares that list with this table.
  */
+
+import { explainTunnelCode } from '../config/tunnel-code.ts';
 import type { EventFields, EventKey, Events } from '../events.ts';
-import { explainTunnelCode } from '../upstream/tunnel-code.ts';
 import type { Logger } from './log.ts';
 
 interface Line<K extends EventKey> {

@@ -9,10 +9,10 @@ import { TLSSocket } from 'node:tls';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { nameOf, type OutboundProxy } from '../config/outbound-proxy.ts';
+import { isTunnelCode } from '../config/tunnel-code.ts';
 import { Problem } from '../problems.ts';
 import type { Reply, UpstreamRequest } from './adapter.ts';
 import { TunnelAgent } from './tunnel-agent.ts';
-import { isTunnelCode } from './tunnel-code.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;

@@ -3,8 +3,8 @@
  */
 import { type Clock, sleep } from '../../clock.ts';
 import { nameOf, type OutboundProxy } from '../../config/outbound-proxy.ts';
+import { explainTunnelCode, isTunnelCode } from '../../config/tunnel-code.ts';
 import type { Transport } from '../transport.ts';
-import { explainTunnelCode, isTunnelCode } from '../tunnel-code.ts';
 import { begin, untilDecided } from './device-flow.ts';
 import { type FirstCall, tryOut } from './first-call.ts';
 import { storeTokens } from './persist.ts';
