@@ -50,7 +50,7 @@ const directives = (...files: string[]) =>
   files.flatMap((file) =>
     [...read(file).matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => ({
       name,
-      value: value.replace('%d', '/run/credentials').replace('%S', '/var/lib').replace('%C', '/var/cache'),
+      value: value.replace('%d', '/run/credentials').replace('%S', '/var/lib'),
     })),
   );
 const valuesOf = (name: string, ...files: string[]) =>
@@ -74,15 +74,15 @@ describe('the unit', () => {
     expect(await startDeployed(environment('sendgate.service'), mounted)).toEqual([]);
   });
 
-  test('passes secrets as credentials, and keeps state in folders that systemd makes', () => {
+  test('passes secrets as credentials, and keeps state in a folder that systemd makes', () => {
     expect(valuesOf('LoadCredential', 'sendgate.service')).toEqual(['sendgate:/etc/sendgate/credentials']);
     expect(Object.keys(loadDeployed(environment('sendgate.service'), mounted).secrets)).toEqual([
       'apiKey',
       'accessToken',
     ]);
-    expect(environment('sendgate.service')['SENDGATE_STORAGE_DIRECTORY']).toBe('/var/cache/sendgate');
-    for (const name of ['StateDirectory', 'CacheDirectory'])
-      expect(valuesOf(name, 'sendgate.service')).toEqual(['sendgate']);
+    // Not in a cache directory: storage has the day's count, too, which `systemctl clean` would erase.
+    expect(environment('sendgate.service')['SENDGATE_STORAGE_DIRECTORY']).toBe('/var/lib/sendgate/storage');
+    expect(valuesOf('StateDirectory', 'sendgate.service')).toEqual(['sendgate']);
   });
 
   test('has what v3 needs with v3.conf, but for the tokens', () => {
