@@ -6,7 +6,7 @@ import { findNodeAtLocation, type ParseError, parseTree, printParseErrorCode, vi
 /** The value, or what is wrong with the text. */
 export type Parsed = { readonly value: unknown } | { readonly fault: string };
 
-export function parseJson(text: string): Parsed {
+export function parseOrFault(text: string): Parsed {
   if (text.trim() === '') return { fault: 'is empty' };
   // What UTF-16 looks like when it is read as UTF-8.
   if (text.includes('\0') || text.startsWith('\ufffd')) return { fault: 'is not UTF-8' };
