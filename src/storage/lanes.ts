@@ -5,7 +5,7 @@
 import { answersWithin, type Clock } from '../clock.ts';
 import type { Files } from './files.ts';
 
-/** An operation that nobody waits for any more was not run. */
+/** An operation was not run, because its caller has given up. */
 export class NotWanted extends Error {
   override readonly name = 'NotWanted';
 }

@@ -128,7 +128,7 @@ export class DiskSpace {
 
   /**
    * Removes what was used longest ago, because the volume is smaller than `storage.maxBytes`: a tenth, so that it is not full again at
-   * once, and there is room for the state file. Returns whether that is enough for so many bytes.
+   * once, and there is room for the state file. Returns whether that is enough for `bytes`.
    */
   async makeRoom(bytes: number): Promise<boolean> {
     const before = this.index.bytes;
