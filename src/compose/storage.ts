@@ -3,7 +3,7 @@
  */
 import { join, resolve } from 'node:path';
 import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
-import { PageStore } from '../cache/disk/page-store.ts';
+import { PageStore, type PageStoreOptions } from '../cache/disk/page-store.ts';
 import { removePages } from '../cache/disk/scan.ts';
 import type { Generations } from '../cache/generations.ts';
 import { noSecondLevel, type SecondLevel } from '../cache/second-level.ts';
@@ -16,6 +16,7 @@ import { FilesOnDisk } from '../storage/files.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import { FilesInLanes, Lanes } from '../storage/lanes.ts';
 import { StateFile, type StateFileEvents, type StateFileOptions } from '../storage/state-file.ts';
+import { secondLevelOptions } from './second-level-options.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -90,19 +91,15 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     },
     buildPages: (generations, keyRing) => {
       const parts = { files, lanes, generations, clock, availability, ...pageEvents(directory, clock, emit) };
-      let { cache } = config;
-      store = new PageStore(
-        { ...parts, keys: () => keyRing?.keys ?? [] },
-        limitsOf(config, () => cache),
-      );
-      store.start();
+      const built = new PageStore({ ...parts, keys: () => keyRing?.keys ?? [] }, storeOptions(config));
+      store = built;
+      built.start();
+      const level = new DiskSecondLevel({ ...parts, store: built }, secondLevelOptions(config));
       return {
-        level: new DiskSecondLevel(
-          { ...parts, store },
-          pageOptions(config, () => cache),
-        ),
+        level,
         reconfigure: (present) => {
-          ({ cache } = present);
+          built.reconfigure(storeOptions(present));
+          level.reconfigure(secondLevelOptions(present));
         },
       };
     },
@@ -152,27 +149,11 @@ function pageEvents(directory: string, clock: Clock, emit: Emit) {
   };
 }
 
-/** The present settings of the cache, which a reload changes. */
-type Present = () => Config['cache'];
-
-const limitsOf = ({ storage, constantContact }: Config, cache: Present) => ({
-  maxBytes: storage.maxBytes,
-  maxFileBytes: constantContact.maxResponseBytes * 2 + fileOverheadBytes,
-  get lifeMs() {
-    return (cache().maxFreshSeconds + cache().staleIfErrorSeconds) * 1000;
-  },
-});
-
-const pageOptions = ({ constantContact, server }: Config, cache: Present) => ({
-  namespace: `${constantContact.api}${server.basePath}`,
-  get maxFreshSeconds() {
-    return cache().maxFreshSeconds;
-  },
-  get staleIfErrorSeconds() {
-    return cache().staleIfErrorSeconds;
-  },
-  get notFoundSeconds() {
-    return cache().notFoundSeconds;
-  },
-  maxPageBytes: constantContact.maxResponseBytes * 2,
-});
+function storeOptions(config: Config): PageStoreOptions {
+  const { maxFreshSeconds, staleIfErrorSeconds, maxPageBytes } = secondLevelOptions(config);
+  return {
+    maxBytes: config.storage.maxBytes,
+    maxFileBytes: maxPageBytes + fileOverheadBytes,
+    lifeMs: (maxFreshSeconds + staleIfErrorSeconds) * 1000,
+  };
+}

@@ -57,12 +57,16 @@ type IsWanted = () => boolean;
 
 export class DiskSecondLevel implements SecondLevel {
   readonly #parts: Parts;
-  readonly #options: DiskPagesOptions;
+  #options: DiskPagesOptions;
   readonly #turns = new Set<Turn>();
   #onPurge: (campaign: string | undefined) => void = () => {};
 
   constructor(parts: Parts, options: DiskPagesOptions) {
     this.#parts = parts;
+    this.#options = options;
+  }
+
+  reconfigure(options: DiskPagesOptions): void {
     this.#options = options;
   }
 

@@ -34,11 +34,15 @@ const isForeign = (error: unknown) => error instanceof NotOurs || foreignCodes.h
 
 export class DiskSpace {
   readonly #parts: DiskSpaceParts;
-  readonly #options: DiskSpaceOptions;
+  #options: DiskSpaceOptions;
   readonly index = new FileIndex();
 
   constructor(parts: DiskSpaceParts, options: DiskSpaceOptions) {
     this.#parts = parts;
+    this.#options = options;
+  }
+
+  reconfigure(options: DiskSpaceOptions): void {
     this.#options = options;
   }
 

@@ -42,7 +42,7 @@ const versionOf = ({ generation, firstPages }: Pick<WalkState, 'generation' | 'f
 
 export class PageStore {
   readonly #parts: PageStoreParts;
-  readonly #options: PageStoreOptions;
+  #options: PageStoreOptions;
   readonly #space: DiskSpace;
   readonly #queue = new WriteQueue();
   /** Campaigns that are being purged, or whose files could not be removed: they are neither read nor written. */
@@ -57,6 +57,11 @@ export class PageStore {
     this.#parts = parts;
     this.#options = options;
     this.#space = new DiskSpace(parts, options);
+  }
+
+  reconfigure(options: PageStoreOptions): void {
+    this.#options = options;
+    this.#space.reconfigure(options);
   }
 
   get bytes(): number {
