@@ -33,12 +33,12 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
       const release = await tryHold(path);
       if (release) return { kind: 'held', release: () => [release, close].forEach((end) => void end()) };
       const leftMs = giveUpAt - performance.now();
-      const holder = await find(path);
+      const holder = await connectToHolder(path);
       if (leftMs <= 0 && (holder || leftMs < -replacedWithinMs)) {
         holder?.destroy();
         break;
       }
-      if (holder) await closes(holder, leftMs);
+      if (holder) await holderEnds(holder, leftMs);
       else await delay(pollMs);
     }
   } catch (error) {
@@ -93,7 +93,7 @@ async function tryHold(path: string): Promise<(() => void) | undefined> {
 const ended = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 /** Connects to the holder of the lock. Removes the lock of a process that has ended, and returns undefined. */
-async function find(path: string): Promise<Socket | undefined> {
+async function connectToHolder(path: string): Promise<Socket | undefined> {
   const version = versionAt(path);
   const socket = connect(path);
   try {
@@ -115,7 +115,7 @@ function versionAt(path: string): string | undefined {
 }
 
 /** Resolves when the holder has ended, or after `ms` milliseconds. A holder that is killed before it accepts resets the connection. */
-async function closes(holder: Socket, ms: number): Promise<void> {
+async function holderEnds(holder: Socket, ms: number): Promise<void> {
   const end = setTimeout(() => holder.destroy(), ms);
   // Not `once`, which rejects with an error.
   await new Promise<void>((resolve) =>

@@ -119,7 +119,9 @@ export class DiskSpace {
   }
 
   /** Takes the files of a campaign into the index. Returns those of no use, and how many are foreign; undefined if it cannot be listed. */
-  async find(campaign: string): Promise<{ readonly useless: readonly string[]; readonly foreign: number } | undefined> {
+  async indexCampaign(
+    campaign: string,
+  ): Promise<{ readonly useless: readonly string[]; readonly foreign: number } | undefined> {
     const { clock, files } = this.#parts;
     const { lifeMs } = this.#options;
     const found = await this.#list(() => findFiles(files, campaign));

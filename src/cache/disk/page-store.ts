@@ -74,7 +74,7 @@ export class PageStore {
 
   /** Finds what there is, in the background. */
   start(): void {
-    void this.#find();
+    void this.#indexAll();
     this.#sweepLater();
   }
 
@@ -240,11 +240,11 @@ export class PageStore {
     if (written !== String(generation)) await this.#space.remove(path);
   }
 
-  async #find(): Promise<void> {
+  async #indexAll(): Promise<void> {
     const there = await this.#space.campaigns();
     let foreign = there?.foreign ?? 0;
     for (const campaign of there?.campaigns ?? []) {
-      const found = await this.#space.find(campaign);
+      const found = await this.#space.indexCampaign(campaign);
       // What cannot be listed cannot be removed either, when its time is over.
       if (!found) this.#barred.add(campaign);
       foreign += found?.foreign ?? 1;
