@@ -170,6 +170,22 @@ describe('With a disk in trouble,', () => {
     expect(disk.told).toEqual(['unavailable slow', 'available']);
   });
 
+  test('one that hangs as it writes is told, too, by a page that is not read', async () => {
+    await stored();
+    const hanging: (() => void)[] = [];
+    files.trouble = (operation) =>
+      operation === 'write' ? new Promise((resolve) => hanging.push(resolve)) : Promise.resolve();
+    await store(firstPageOf('2'));
+    await until(() => disk.lanes.hangs, 'it hangs');
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    expect(disk.told).toEqual(['unavailable slow']);
+    files.heal();
+    for (const answer of hanging) answer();
+    clock.forward(5);
+    await until(async () => (await find(disk, firstPageOf('1'))) === 'page rows', 'it is read again');
+    expect(disk.told).toEqual(['unavailable slow', 'available']);
+  });
+
   test('one that is quick is not taken for slow when this process stalls', async () => {
     await stored();
     const looking = find(disk, firstPageOf('1'));

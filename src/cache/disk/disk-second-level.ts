@@ -117,7 +117,11 @@ export class DiskSecondLevel implements SecondLevel {
   /** Runs a lookup; undefined if the disk does not answer in time. While it hangs, no later lookup waits. */
   async #withinLimit<T>(lookUp: (isWanted: IsWanted) => Promise<T>): Promise<T | undefined> {
     const { clock, availability, lanes } = this.#parts;
-    if (!availability.may('read') || lanes.hangs) return undefined;
+    if (!availability.may('read')) return undefined;
+    if (lanes.hangs) {
+      availability.failed('read', 'slow');
+      return undefined;
+    }
     let found: T | undefined;
     let isWanted = true;
     const looking = lookUp(() => isWanted).then((one) => {

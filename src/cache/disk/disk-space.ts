@@ -75,7 +75,7 @@ export class DiskSpace {
       this.index.delete(path);
       onOperation('remove', 'ok');
       const campaign = campaignIn(path);
-      if (this.index.of(campaign).length === 0) await files.removeDirectory(campaign);
+      if (!this.index.hasCampaign(campaign)) await files.removeDirectory(campaign);
       return true;
     } catch (error) {
       this.failed('remove', error);

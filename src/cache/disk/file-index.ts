@@ -116,6 +116,10 @@ export class FileIndex {
     return paths;
   }
 
+  hasCampaign(campaign: string): boolean {
+    return this.#byCampaign.has(campaign);
+  }
+
   /** Returns the files of a campaign. */
   of(campaign: string): string[] {
     return [...(this.#byCampaign.get(campaign) ?? [])];
