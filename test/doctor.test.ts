@@ -580,7 +580,7 @@ describe('/readyz', () => {
     ['a page', undefined, 'ok'],
     ['an error', { kind: 'status', status: 500, times: 1 }, 'ok'],
     ['a refusal of the credentials', { kind: 'status', status: 401 }, 'credentials-refused'],
-    ['no answer', { kind: 'reset' }, 'untested'],
+    ['no answer', { kind: 'reset' }, 'failing'],
   ] as const)('says untested until the first answer, then what that means: %s', async (_, fault, expected) => {
     const it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' }, {}, 'v2');
     ending.push(() => it.close());
@@ -594,6 +594,6 @@ describe('/readyz', () => {
     expect([await upstream(), await gauge()]).toEqual(['untested', '1']);
     if (fault) it.sandbox.fault(fault);
     await it.get('/campaigns/1/sends');
-    expect([await upstream(), await gauge()]).toEqual([expected, expected === 'untested' ? '1' : '0']);
+    expect([await upstream(), await gauge()]).toEqual([expected, expected === 'failing' ? '1' : '0']);
   });
 });

@@ -84,6 +84,8 @@ describe('an unknown name', () => {
   test.each([
     ['{"port":1}', 'port (line 1 of /etc/s.json): is not a setting; did you mean server.port or management.port?'],
     ['{"server":{"basepath":""}}', expect.stringContaining('did you mean server.basePath?')],
+    ['{"storage":{"dir":""}}', expect.stringContaining('did you mean storage.directory?')],
+    ['{"foo":1}', expect.not.stringContaining('did you mean')],
     ['{"PORT":1}', expect.stringContaining('did you mean server.port?')],
     ['{"constantContact":{"tokenFile":""}}', expect.stringContaining('did you mean constantContact.oauth.tokenFile?')],
     ['{"callers":{"cors":{"orgins":[]}}}', expect.stringContaining('did you mean callers.cors.origins?')],
@@ -102,13 +104,14 @@ describe('an unknown name', () => {
     ['SENDGATE_API_KEY', 'CONSTANT_CONTACT_API_KEY'],
     ['SENDGATE_CONFIG_FILE', 'SENDGATE_CONFIG'],
     ['SENDGATE_REDIS_URL', 'REDIS_URL'],
+    ['SENDGATE_STORAGE_DIR', 'SENDGATE_STORAGE_DIRECTORY'],
     ['CONSTANT_CONTACT_APIKEY', 'CONSTANT_CONTACT_API_KEY'],
     ['CONSTANT_CONTACT_TIMEOUT_MS', 'SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS'],
   ])('of a variable that is close to a known one is a mistake: %s', (variable, meant) => {
     expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; did you mean ${meant}?`]);
   });
 
-  test.each(['SENDGATE_HOME', 'SENDGATE_URL', 'SENDGATE_VERSION', 'CONSTANT_CONTACT_REDIRECT_URI'])(
+  test.each(['SENDGATE_HOME', 'SENDGATE_URL', 'SENDGATE_LOG', 'SENDGATE_ST', 'SENDGATE_VERSION', 'CONSTANT_CONTACT_REDIRECT_URI'])(
     'of another program is a warning: %s',
     (variable) => {
       expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; ignored`]);

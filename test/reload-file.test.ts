@@ -34,6 +34,7 @@ function watch(file: string) {
     ...{ clock, source },
     emit: (event) => void events.push(event),
     apply: ({ quota }) => void applied.push(quota.perDay),
+    setLogLevel: () => {},
   });
 }
 
@@ -80,7 +81,9 @@ test.each([
   expect(events).toEqual(['config.invalid']);
   writeFileSync(file, perDay(100));
   await nextPoll();
-  expect(events).toEqual(['config.invalid', 'config.unchanged']);
+  expect(events).toEqual(['config.invalid', 'config.mended', 'config.unchanged']);
+  reload?.reload();
+  expect(events.at(-2)).toBe('config.unchanged');
   expect(applied).toEqual([]);
 });
 
