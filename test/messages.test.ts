@@ -89,6 +89,8 @@ describe('an unknown name', () => {
     ['{"callers":{"cors":{"orgins":[]}}}', expect.stringContaining('did you mean callers.cors.origins?')],
     ['{"quota":{"x":1}}', expect.stringMatching(/: is not a setting; allowed: perSecond, perDay, /)],
     ['{"redis":{"url":"redis://x"}}', expect.stringContaining('a secret does not belong')],
+    ['{"server":{"constructor":1}}', expect.stringMatching(/: is not a setting; allowed: host, port, /)],
+    ['{"teams":[{"name":"a","networks":["10.0.0.1"],"toString":1}]}', expect.stringContaining('allowed: name, weight')],
     [`{"log":{"${canary}${canary}":1}}`, expect.stringContaining('is not a setting; allowed: level')],
     [`{"log":{"${canary.repeat(7)}":1}}`, 'log (line 1 of /etc/s.json): a name in it is not a setting; allowed: level'],
   ])('in the file: %s', (file, message) => {

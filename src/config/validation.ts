@@ -64,7 +64,8 @@ function describeUnknown(path: readonly string[], origins: Origins): string {
 function secretVariable(path: readonly string[]): string | undefined {
   const name = path.at(-1) ?? '';
   if (path.join('.') === 'redis.url') return secretNames.redisUrl;
-  return secretNames[name as SecretName] ?? Object.values(secretNames).find((variable) => variable === name);
+  if (Object.hasOwn(secretNames, name)) return secretNames[name as SecretName];
+  return Object.values(secretNames).find((variable) => variable === name);
 }
 
 /** A key that does not look like a name is not repeated: it may be a token in the wrong place. */
