@@ -13,7 +13,9 @@ import { readTokens } from '../src/upstream/oauth/token-file.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-file-text-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const writers: ChildProcess[] = [];
-afterEach(() => writers.splice(0).forEach((writer) => writer.kill()));
+afterEach(() => {
+  for (const writer of writers.splice(0)) writer.kill();
+});
 
 let files = 0;
 const newPath = () => join(folder, `${files++}.json`);

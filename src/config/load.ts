@@ -67,7 +67,7 @@ export function loadConfig(
   const proxies = readOutboundProxies(env, mistakes);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
-  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings, mistakes.more);
   return { config, secrets, proxies, warnings, where, source: sourceOf(env, readFile, file.content) };
 }
 
