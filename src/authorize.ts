@@ -9,9 +9,10 @@ import { fileReader } from './config/file-text.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { proxyFor } from './config/outbound-proxy.ts';
 import { baseUrls } from './config/sections/constant-contact.ts';
+import { checkWritable } from './storage/trial.ts';
 import { Authorization } from './upstream/oauth/authorization.ts';
 import { TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
-import { checkWritable } from './upstream/oauth/token-file.ts';
+import { maxTokenBytes } from './upstream/oauth/token-file.ts';
 import { Transport } from './upstream/transport.ts';
 
 const exConfig = 78; // sysexits.h, as in main.ts
@@ -45,7 +46,7 @@ const { tokenUrl, tokenFile } = constantContact.oauth;
 const { timeoutMs, maxResponseBytes } = constantContact;
 if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized this way: set CONSTANT_CONTACT_API=v3.');
 try {
-  checkWritable(tokenFile);
+  await checkWritable(tokenFile, maxTokenBytes);
 } catch (error) {
   const { code } = error as NodeJS.ErrnoException;
   end(exConfig, `The token file cannot be written (${code}): ${tokenFile}. See CONSTANT_CONTACT_TOKEN_FILE.`);

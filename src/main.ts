@@ -9,8 +9,8 @@ import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
 import { fileReader } from './config/file-text.ts';
-import { type Loaded, loadConfig } from './config/load.ts';
-import { lineOf } from './doctor/check-result.ts';
+import { type Loaded, loadConfig, secretValuesOf } from './config/load.ts';
+import { reportLine } from './doctor/check-result.ts';
 import { examine } from './doctor/doctor.ts';
 import { exitAfter, logDestination } from './observability/log-destination.ts';
 import { redact } from './observability/redaction.ts';
@@ -57,10 +57,7 @@ async function serve(loaded: Loaded): Promise<void> {
   const exit = (code: number) => void exitAfter(destination, code);
 
   const die = (error: unknown) => {
-    const secrets = service?.secretValues() ?? [
-      ...Object.values(loaded.secrets).map(({ value }) => value),
-      ...loaded.proxies.secrets,
-    ];
+    const secrets = service?.secretValues() ?? secretValuesOf(loaded);
     const isBindFailure = error instanceof BindFailure;
     const stack = error instanceof Error && !isBindFailure ? error.stack : undefined;
     writeToStderr(`sendgate: ${redact(stack ?? String(isBindFailure ? error.message : error), secrets)}\n`);
@@ -90,7 +87,7 @@ async function reportOnSurroundings(loaded: Loaded): Promise<void> {
     clock: systemClock,
     userAgent: `sendgate/${version}`,
   });
-  process.stdout.write(redact(results.map((result) => `${lineOf(result)}\n`).join(''), secrets));
+  process.stdout.write(redact(results.map((result) => `${reportLine(result)}\n`).join(''), secrets));
   process.exitCode = exitCode;
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { generated } from '../config/generate.ts';
 import { ConfigError } from '../src/config/config-error.ts';
 import { effectiveConfig } from '../src/config/effective.ts';
-import { loadConfig } from '../src/config/load.ts';
+import { loadConfig, secretValuesOf } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 
 const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
@@ -330,6 +330,13 @@ describe('secrets', () => {
     const all = mistakes(env as Record<string, string>);
     expect(all).toEqual([expect.stringContaining(message)]);
     expect(all.join()).not.toContain('123456789');
+  });
+
+  test('to redact include passwords inside the URLs of Redis and of a proxy', () => {
+    const env = { REDIS_URL: 'redis://me:redis-5ecret@redis', HTTPS_PROXY: 'http://me:pr0xy%2F5ecret@proxy' };
+    expect(secretValuesOf(load(env))).toEqual(
+      expect.arrayContaining([key.CONSTANT_CONTACT_API_KEY, env.REDIS_URL, 'redis-5ecret', 'pr0xy/5ecret']),
+    );
   });
 
   test('are masked in the effective configuration', () => {

@@ -1,7 +1,8 @@
 /**
  * `--check-config --connect`: finds what is wrong around Sendgate, says what to do, and leaks nothing.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -20,11 +21,13 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Clock, systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config/load.ts';
-import { type CheckResult, lineOf } from '../src/doctor/check-result.ts';
+import { checkAtStart } from '../src/doctor/at-start.ts';
+import { type CheckResult, reportLine } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
 import { lacksScope } from '../src/doctor/token-scope.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
+import { checkWritable } from '../src/storage/trial.ts';
 import { ForwardClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
 import {
@@ -47,17 +50,17 @@ const folder = mkdtempSync(join(tmpdir(), 'sendgate-doctor-'));
 const notFolder = join(folder, 'file');
 const redisPassword = 'redis-5ecret.Qp8';
 const secrets = [apiKey, accessToken, ...Object.values(oauth), redisPassword];
+/** Any free ones. */
+const ports = { PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
+/** Has a label of more than 63 characters (RFC 1035 §2.3.4), for which no resolver is asked: one may be slow. */
+const unknownHost = `api.${'x'.repeat(64)}.invalid`;
 /** All that was printed and returned. */
 let said = '';
 
 let sandbox: Sandbox;
-let ports: Environment;
 const ending: (() => unknown)[] = [];
 
-beforeAll(async () => {
-  writeFileSync(notFolder, '');
-  ports = { PORT: String(await freePort()), SENDGATE_MANAGEMENT_PORT: String(await freePort()) };
-});
+beforeAll(() => writeFileSync(notFolder, ''));
 beforeEach(async () => {
   sandbox = await startSandbox();
   ending.push(() => sandbox.stop());
@@ -79,7 +82,7 @@ async function consult(env: Environment, clock: Clock = systemClock) {
   const troubles = report.results.filter(({ state }) => state === 'failed' || state === 'warning');
   return {
     ...report,
-    troubles: troubles.map(lineOf),
+    troubles: troubles.map(reportLine),
     of: (kind: CheckResult['kind']) => report.results.filter((result) => result.kind === kind),
   };
 }
@@ -197,7 +200,7 @@ test('with v3 and no token stored yet, makes the call without one and spends no 
 
 describe('finds', () => {
   test('a wrong host', async () => {
-    const unknown = await consult(v2({ CONSTANT_CONTACT_BASE_URL: 'https://api.sendgate.invalid' }));
+    const unknown = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${unknownHost}` }));
     expect([unknown.exitCode, unknown.troubles]).toEqual([11, [expect.stringMatching(/does not resolve.*baseUrl/)]]);
     const nowhere = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `http://127.0.0.1:${await freePort()}` }));
     expect([nowhere.exitCode, nowhere.troubles]).toEqual([11, [expect.stringMatching(/ECONNREFUSED.*baseUrl/)]]);
@@ -257,11 +260,19 @@ describe('finds', () => {
     const state = await consult(v2({ SENDGATE_QUOTA_STATE_FILE: join(notFolder, 'state.json') }));
     expect([state.exitCode, state.troubles]).toEqual([17, [expect.stringMatching(/state file.*ENOTDIR.*stateFile/)]]);
     const isFolder = await consult(v2({ SENDGATE_QUOTA_STATE_FILE: folder }));
-    expect([isFolder.exitCode, isFolder.troubles]).toEqual([17, [expect.stringContaining('EISDIR')]]);
+    expect([isFolder.exitCode, isFolder.troubles]).toEqual([17, [expect.stringContaining('cannot be read (EISDIR)')]]);
     const file = join(notFolder, 'tokens.json');
     const tokens = await consult({ ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: file });
     expect([tokens.exitCode, tokens.troubles]).toEqual([17, [expect.stringMatching(/token file.*TOKEN_FILE/)]]);
     expect(readdirSync(folder)).not.toContainEqual(expect.stringContaining('trial'));
+  });
+
+  test('nothing wrong with a file that is tried several times at once, as at a start that refreshes its tokens', async () => {
+    const file = join(folder, 'tried.json');
+    writeFileSync(file, '');
+    const sizes = [0, 4_096, 65_536, 1_048_576];
+    const trials = [...sizes, ...sizes.toReversed()].map((bytes) => checkWritable(file, bytes));
+    await expect(Promise.all(trials)).resolves.toBeDefined();
   });
 
   test('a storage directory that cannot be created, or written', async () => {
@@ -302,7 +313,7 @@ describe('finds', () => {
 
 describe('through a proxy, the doctor', () => {
   const password = 'proxy-5ecret+/Xy7';
-  const host = 'api.sendgate.invalid';
+  const host = unknownHost;
   let connects: string[];
 
   /** @param answer what a proxy that refuses says; undefined for one that opens a tunnel to `to` */
@@ -331,8 +342,8 @@ describe('through a proxy, the doctor', () => {
 
   test.each([
     ['407 Proxy Authentication Required', '407', 'user'],
-    ['403 Filtered', '403', 'pass this host'],
-    ['502 Bad Gateway', '502', 'pass this host'],
+    ['403 Filtered', '403', 'allow the host'],
+    ['502 Bad Gateway', '502', 'log'],
   ])('names one that refuses with %s, and not as refused credentials', async (answer, status, remedy) => {
     const { exitCode, troubles, port } = await consultThrough(answer);
     const said = new RegExp(`^failed +proxy to Constant Contact: 127.0.0.1:${port} .*${status}.*${remedy}`);
@@ -508,12 +519,33 @@ describe('at start', () => {
     });
     ending.push(() => it.close());
     await until(() => warnings(it).length === 2, 'both are logged');
-    const checks = ['state file', 'connection to Constant Contact'];
-    expect(warnings(it).map(({ check }) => check)).toEqual(checks);
-    expect(warnings(it)[0]).toMatchObject({ level: 'warn', msg: expect.stringMatching(/ENOTDIR/) });
+    const level = 'warn';
+    for (const said of [
+      { level, check: 'state file', msg: expect.stringMatching(/ENOTDIR/) },
+      { level, check: 'connection to Constant Contact' },
+    ]) {
+      expect(warnings(it)).toContainEqual(expect.objectContaining(said));
+    }
     const ready = await fetch(`${it.service.managementUrl}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready', upstream: 'untested' }]);
     said += it.lines.join('');
+  });
+
+  test('a disk that hangs does not hold the process up', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // Reading a named pipe waits until somebody writes: here, after the process has sent a line, or for very long.
+    const writer = spawn('bash', ['-c', 'read -t 60; sent=$?; : > "$0"; exit $sent', pipe]);
+    const loaded = loadConfig(v2({ SENDGATE_QUOTA_STATE_FILE: pipe }), readFile);
+    const troubles: CheckResult[] = [];
+    const checked = checkAtStart(loaded, {
+      ...{ userAgent: 'sendgate/test', signal: new AbortController().signal },
+      onTrouble: (result) => troubles.push(result),
+    });
+    writer.stdin.end('\n');
+    const [code] = await once(writer, 'close');
+    await checked;
+    expect([code, troubles]).toEqual([0, []]);
   });
 
   test('a connection is made, on which nothing is sent', async () => {

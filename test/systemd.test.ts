@@ -6,40 +6,41 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { loadDeployed, secretFiles, startDeployed, type Texts } from './support/deployed.ts';
 
 const source = fileURLToPath(new URL('../deploy/systemd/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-unit-'));
-const unit = join(folder, 'sendgate.service');
 const read = (file: string) => readFileSync(join(source, file), 'utf8');
-
-/** systemd insists on programs that exist. */
-const writeUnit = (text = read('sendgate.service')) =>
-  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
-beforeAll(() => writeUnit());
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Writes a unit into a folder that no other test uses. systemd insists on programs that exist. */
+function writeUnit(text = read('sendgate.service')): string {
+  const unit = join(mkdtempSync(join(folder, 'unit-')), 'sendgate.service');
+  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
+  return unit;
+}
+
 /** What systemd finds wrong with the unit; it warns of unknown settings, and exits with 0. */
-const complaints = () => spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' }).stderr;
+const complaints = (unit: string) =>
+  spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' }).stderr;
 
 describe('systemd', () => {
   test('finds nothing wrong with the unit, alone and with v3.conf', () => {
-    expect(complaints()).toBe('');
+    const unit = writeUnit();
+    expect(complaints(unit)).toBe('');
     mkdirSync(`${unit}.d`);
     copyFileSync(join(source, 'v3.conf'), join(`${unit}.d`, 'v3.conf'));
-    expect(complaints()).toBe('');
-    rmSync(`${unit}.d`, { recursive: true });
+    expect(complaints(unit)).toBe('');
   });
 
   test('would report a setting that does not exist', () => {
-    writeUnit(read('sendgate.service').replace('NoNewPrivileges', 'NoNewPrivilege'));
-    expect(complaints()).toMatch(/'NoNewPrivilege'/);
-    writeUnit();
+    const unit = writeUnit(read('sendgate.service').replace('NoNewPrivileges', 'NoNewPrivilege'));
+    expect(complaints(unit)).toMatch(/'NoNewPrivilege'/);
   });
 
   test('rates the exposure at 2 of 10 at most', () => {
-    const args = ['security', '--offline=true', '--no-pager', '--threshold=20', unit];
+    const args = ['security', '--offline=true', '--no-pager', '--threshold=20', writeUnit()];
     expect(() => execFileSync('systemd-analyze', args, { stdio: 'pipe' })).not.toThrow();
   });
 });
@@ -49,7 +50,7 @@ const directives = (...files: string[]) =>
   files.flatMap((file) =>
     [...read(file).matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => ({
       name,
-      value: value.replace('%d', '/run/credentials').replace('%S', '/var/lib').replace('%C', '/var/cache'),
+      value: value.replace('%d', '/run/credentials').replace('%S', '/var/lib'),
     })),
   );
 const valuesOf = (name: string, ...files: string[]) =>
@@ -73,15 +74,15 @@ describe('the unit', () => {
     expect(await startDeployed(environment('sendgate.service'), mounted)).toEqual([]);
   });
 
-  test('passes secrets as credentials, and keeps state in folders that systemd makes', () => {
+  test('passes secrets as credentials, and keeps state in a folder that systemd makes', () => {
     expect(valuesOf('LoadCredential', 'sendgate.service')).toEqual(['sendgate:/etc/sendgate/credentials']);
     expect(Object.keys(loadDeployed(environment('sendgate.service'), mounted).secrets)).toEqual([
       'apiKey',
       'accessToken',
     ]);
-    expect(environment('sendgate.service')['SENDGATE_STORAGE_DIRECTORY']).toBe('/var/cache/sendgate');
-    for (const name of ['StateDirectory', 'CacheDirectory'])
-      expect(valuesOf(name, 'sendgate.service')).toEqual(['sendgate']);
+    // Not in a cache directory: storage has the day's count, too, which `systemctl clean` would erase.
+    expect(environment('sendgate.service')['SENDGATE_STORAGE_DIRECTORY']).toBe('/var/lib/sendgate/storage');
+    expect(valuesOf('StateDirectory', 'sendgate.service')).toEqual(['sendgate']);
   });
 
   test('has what v3 needs with v3.conf, but for the tokens', () => {

@@ -1,5 +1,6 @@
 /**
- * Reports the proxy on the way to Constant Contact, and each change of its state once.
+ * Reports the proxy on the way to Constant Contact: once that it fails, and once that it works again. `upstream.call_failed` has the
+ * code of each failure.
  */
 import { nameOf, type OutboundProxies, proxyFor } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
@@ -16,15 +17,15 @@ export function logOfProxy({ constantContact }: Config, proxies: OutboundProxies
   const servers = serversCalled(constantContact).filter((server) => proxyFor(server, proxies));
   const proxy = proxies.proxy ? nameOf(proxies.proxy) : '';
   if (servers.length > 0) emit('outbound_proxy.used', { proxy, servers });
-  let failure: string | undefined;
+  let isDown = false;
   return {
     failed: (code) => {
-      if (code !== failure) emit('outbound_proxy.failed', { proxy, code });
-      failure = code;
+      if (!isDown) emit('outbound_proxy.failed', { proxy, code });
+      isDown = true;
     },
     worked: () => {
-      if (failure !== undefined) emit('outbound_proxy.recovered', { proxy });
-      failure = undefined;
+      if (isDown) emit('outbound_proxy.recovered', { proxy });
+      isDown = false;
     },
   };
 }

@@ -6,7 +6,7 @@ import { checkAtStart, isTrouble } from '../doctor/at-start.ts';
 import type { CheckResult } from '../doctor/check-result.ts';
 import { judgeClock } from '../doctor/clock-difference.ts';
 import type { Emit } from '../events.ts';
-import type { AnswerTime } from '../upstream/first-answer.ts';
+import type { AnswerTime } from '../upstream/answer-time.ts';
 
 /** Starts the checks. Returns a function that ends them. */
 export function startChecks(loaded: Loaded, userAgent: string, emit: Emit): () => void {

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { type OutboundProxies, proxyFor } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
+import { isTunnelCode } from '../config/tunnel-code.ts';
 import type { Emit } from '../events.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
@@ -12,7 +13,6 @@ import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts'
 import { SharedTokens, type TokenSharing, tokenKeyOf } from '../upstream/oauth/shared-tokens.ts';
 import { TokenStore } from '../upstream/oauth/token-store.ts';
 import { Tokens } from '../upstream/oauth/tokens.ts';
-import { isTunnelCode } from '../upstream/tunnel-agent.ts';
 import type { ProxyLog } from './outbound-proxy.ts';
 
 export interface TokenParts {

@@ -16,9 +16,9 @@ import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
+import { answerTimeOf } from '../upstream/answer-time.ts';
 import { CallLoop } from '../upstream/call-loop.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
-import { FirstAnswer } from '../upstream/first-answer.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
 import { oneIdEach, V3IdLookup } from '../upstream/id-lookup.ts';
 import { idsPart } from '../upstream/kept-ids.ts';
@@ -93,11 +93,17 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
       })
     : oneIdEach;
   const adapter = tokens ? v3 : v2;
-  const toConstantContact = new Transport({
+  let isTested = false;
+  const transport = new Transport({
     ...{ baseUrl, userAgent, maxResponseBytes, timeoutMs },
     proxy: proxyFor(baseUrl, parts.proxies),
+    onReply: (reply, tookMs) => {
+      if (isTested) return;
+      isTested = true;
+      const now = clock.now();
+      warnOfClock(answerTimeOf(reply, now - tookMs, now), emit);
+    },
   });
-  const transport = new FirstAnswer(toConstantContact, clock, (time) => warnOfClock(time, emit));
   const calls = new CallLoop(
     {
       ...{ adapter, quota, gates, prober, clock },
@@ -120,12 +126,11 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
-  const isTested = () => transport.isHere;
   const reconfigure = (present: Config) => {
     reconfigureQuota(present);
     notFoundSeconds = present.cache.notFoundSeconds;
   };
-  return { upstream, quota, tokens, gates, isTested, credentialsReplaced, reconfigure };
+  return { upstream, quota, tokens, gates, isTested: () => isTested, credentialsReplaced, reconfigure };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

@@ -2,7 +2,7 @@
  * The configuration file, which `SENDGATE_CONFIG` names.
  */
 import { describeFileFailure } from './file-failure.ts';
-import { linesOf, parseJson, repeatedNames } from './json.ts';
+import { linesOf, parseOrFault, repeatedNames } from './json.ts';
 import type { Mistakes } from './mistakes.ts';
 import { isTree, type Tree } from './tree.ts';
 import { isName } from './words.ts';
@@ -35,7 +35,7 @@ export function readConfigFile(
   }
   // Some editors write a byte order mark.
   const text = content.replace(/^\ufeff/, '');
-  const parsed = parseJson(text);
+  const parsed = parseOrFault(text);
   if ('fault' in parsed) {
     mistakes.add(variable, `${variable}: the file ${path} ${parsed.fault}; allowed: a JSON object`);
     return nothing();

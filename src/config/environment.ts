@@ -1,7 +1,7 @@
 /**
  * Settings from environment variables.
  */
-import { parseJson } from './json.ts';
+import { parseOrFault } from './json.ts';
 import type { Mistakes } from './mistakes.ts';
 import { secretNames } from './secret-names.ts';
 import { allowedAt, type Setting } from './settings.ts';
@@ -70,7 +70,7 @@ function apply(tree: Tree, setting: Setting, text: string, mistakes: Mistakes): 
 }
 
 /** Converts a text to the setting's type. One that does not convert stays a text, which the schema then rejects. */
-function fromText(text: string, type: Setting['type']): ReturnType<typeof parseJson> {
+function fromText(text: string, type: Setting['type']): ReturnType<typeof parseOrFault> {
   switch (type) {
     case 'list':
       return { value: listOf(text) };
@@ -79,7 +79,7 @@ function fromText(text: string, type: Setting['type']): ReturnType<typeof parseJ
     case 'boolean':
       return { value: /^(true|false)$/.test(text) ? text === 'true' : text };
     case 'json':
-      return parseJson(text);
+      return parseOrFault(text);
     case 'string':
       return { value: text };
   }

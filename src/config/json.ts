@@ -14,7 +14,7 @@ import {
 /** The value, or what is wrong with the text. */
 export type Parsed = { readonly value: unknown } | { readonly fault: string };
 
-export function parseJson(text: string): Parsed {
+export function parseOrFault(text: string): Parsed {
   if (text.trim() === '') return { fault: 'is empty' };
   // What UTF-16 looks like when it is read as UTF-8 (RFC 4627 §3).
   if (text[0] === '\0' || text[1] === '\0') return { fault: 'is not UTF-8' };

@@ -10,7 +10,7 @@ import { Mistakes } from './mistakes.ts';
 import { type OutboundProxies, readOutboundProxies } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
 import { secretNames } from './secret-names.ts';
-import { readableSecrets, type SecretSources, secretSources } from './secret-sources.ts';
+import { readableSecrets, redactedSecrets, type SecretSources, secretSources } from './secret-sources.ts';
 import { type Setting, settings } from './settings.ts';
 import { type Tree, valueAt } from './tree.ts';
 import { type Origins, validate } from './validation.ts';
@@ -25,6 +25,12 @@ export interface Loaded {
   where(path: string): string;
   readonly source: ConfigSource;
 }
+
+/** Returns every secret value of a configuration, to redact: a password inside the URL of Redis or of a proxy, too. */
+export const secretValuesOf = ({ secrets, proxies }: Pick<Loaded, 'secrets' | 'proxies'>): readonly string[] => [
+  ...redactedSecrets(secrets),
+  ...proxies.secrets,
+];
 
 /** Where the configuration comes from, to load it again. */
 export interface ConfigSource {

@@ -3,7 +3,14 @@
  */
 import type { Mistakes } from './mistakes.ts';
 import { type SecretName, secretNames } from './secret-names.ts';
-import { allowedSecret, checkSecret, describeSecretFailure, InvalidSecret, parseSecret } from './secret-value.ts';
+import {
+  allowedSecret,
+  checkSecret,
+  describeSecretFailure,
+  InvalidSecret,
+  parseSecret,
+  redactedValues,
+} from './secret-value.ts';
 
 export interface SecretSource {
   /** Empty where a worker has not been able to read it yet. */
@@ -63,6 +70,10 @@ export function readableSecrets(api: Api | undefined, env: Environment, readFile
   }
   return sources;
 }
+
+/** Returns the texts to redact for all of them. */
+export const redactedSecrets = (sources: SecretSources): readonly string[] =>
+  Object.entries(sources).flatMap(([name, { value }]) => redactedValues(name as SecretName, value));
 
 const namesOf = (api: Api | undefined) => (api ? secretsOf[api] : (Object.keys(secretNames) as SecretName[]));
 

@@ -3,8 +3,8 @@
  */
 import { unwatchFile, watchFile } from 'node:fs';
 import type { SecretName } from './secret-names.ts';
-import type { SecretSource, SecretSources } from './secret-sources.ts';
-import { describeSecretFailure, parseSecret, redactedValues } from './secret-value.ts';
+import { redactedSecrets, type SecretSource, type SecretSources } from './secret-sources.ts';
+import { describeSecretFailure, parseSecret } from './secret-value.ts';
 
 /** Replaced values that stay redacted. */
 const maxFormer = 6;
@@ -55,7 +55,7 @@ export class Secrets {
   /** Redacts further values that appeared at run time. */
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
-    const present = [...this.#sources].flatMap(([name, { value }]) => redactedValues(name, value));
+    const present = redactedSecrets(Object.fromEntries(this.#sources));
     this.#values = [...new Set([...present, ...this.#fixed, ...this.#former])].filter((value) => value !== '');
   }
 

@@ -20,7 +20,6 @@ export async function checkAtStart(loaded: Loaded, { userAgent, signal, onTroubl
   const tell = (result: CheckResult) => {
     if (isTrouble(result) && !signal.aborted) onTrouble(result);
   };
-  checkFiles(loaded).forEach(tell);
   const { timeoutMs } = loaded.config.constantContact;
   const connect = async (target: Target) => {
     const reason = await failureOfConnecting(
@@ -30,8 +29,9 @@ export async function checkAtStart(loaded: Loaded, { userAgent, signal, onTroubl
     );
     if (reason !== undefined) tell(judgeFailure(target, reason));
   };
+  const files = async () => (await checkFiles(loaded)).forEach(tell);
   const { api, tokens } = targetsOf(loaded);
-  await Promise.all([connect(api), tokens && connect(tokens)]);
+  await Promise.all([files(), connect(api), tokens && connect(tokens)]);
 }
 
 export const isTrouble = ({ state }: CheckResult) => state === 'warning' || state === 'failed';

@@ -45,6 +45,6 @@ export function exitCodeOf(results: readonly CheckResult[]): number {
 }
 
 /** `failed   TLS: …; do this` */
-export function lineOf({ state, check, found, remedy }: CheckResult): string {
+export function reportLine({ state, check, found, remedy }: CheckResult): string {
   return `${state.padEnd(8)} ${check}: ${found}${remedy === undefined ? '' : `; ${remedy}`}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Compares this machine's clock with the `Date` of an answer (RFC 9110 §6.6.1).
  */
-import type { AnswerTime } from '../upstream/first-answer.ts';
+import type { AnswerTime } from '../upstream/answer-time.ts';
 import type { CheckResult } from './check-result.ts';
 
 /** Difference from which the clock is worth a warning, and from which it has failed. */

@@ -5,6 +5,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { nameOf, type OutboundProxies } from '../config/outbound-proxy.ts';
+import { explainTunnelCode, isTunnelCode } from '../config/tunnel-code.ts';
 import type { CheckResult } from './check-result.ts';
 import type { Target } from './target.ts';
 
@@ -61,7 +62,7 @@ const nameErrors = /^(ENOTFOUND|EAI_\w+)$/;
 
 /** Judges a failed connection by its reason. */
 export function judgeFailure(target: Target, reason: string): CheckResult {
-  if (reason.startsWith('PROXY_')) return judgeProxyFailure(target, reason.slice('PROXY_'.length));
+  if (isTunnelCode(reason)) return judgeProxyFailure(target, reason);
   const tls = tlsProblem(target, reason);
   if (tls) return { kind: 'tls', check: `TLS to ${target.name}`, state: 'failed', ...tls };
   const about = { kind: 'network', check: `connection to ${target.name}`, state: 'failed' } as const;
@@ -71,19 +72,10 @@ export function judgeFailure(target: Target, reason: string): CheckResult {
   return { ...about, found: `no connection to ${host} (${reason})`, remedy: blocked(target) };
 }
 
-/** @param reason the proxy's status, or why there is no connection to it */
-function judgeProxyFailure({ name, proxy }: Target, reason: string): CheckResult {
+function judgeProxyFailure({ name, proxy }: Target, code: string): CheckResult {
+  const { found, remedy } = explainTunnelCode(code);
   const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'failed' } as const;
-  const it = proxy ? nameOf(proxy) : 'it';
-  // Tinyproxy answers 401 to wrong credentials, 407 to none.
-  if (reason === '401' || reason === '407') {
-    const remedy = 'put a user and a password into the URL of the proxy (HTTPS_PROXY), percent-encoded';
-    return { ...about, found: `${it} requires credentials, or others (HTTP ${reason})`, remedy };
-  }
-  if (/^\d+$/.test(reason)) {
-    return { ...about, found: `${it} refuses (HTTP ${reason})`, remedy: 'let the proxy pass this host' };
-  }
-  return { ...about, found: `${it} cannot be used (${reason})`, remedy: 'correct HTTPS_PROXY, or NO_PROXY' };
+  return { ...about, found: `${proxy ? nameOf(proxy) : 'it'} ${found}`, remedy };
 }
 
 const blocked = ({ setting }: Target) =>

@@ -3,10 +3,7 @@
  * joins no other instance, so it can run beside a live Sendgate.
  */
 import type { Clock } from '../clock.ts';
-import type { Loaded } from '../config/load.ts';
-import type { SecretName } from '../config/secret-names.ts';
-import type { SecretSource } from '../config/secret-sources.ts';
-import { redactedValues } from '../config/secret-value.ts';
+import { type Loaded, secretValuesOf } from '../config/load.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
 import { type CheckResult, exitCodeOf } from './check-result.ts';
@@ -39,12 +36,12 @@ export async function examine(loaded: Loaded, parts: DoctorParts): Promise<Repor
     ...checkConfiguration(loaded),
     ...(await checkApi(loaded, targets.api, held, parts)),
     ...(targets.tokens ? await checkConnection(loaded, targets.tokens, parts) : []),
-    ...checkFiles(loaded),
-    ...checkStorage(loaded),
+    ...(await checkFiles(loaded)),
+    ...(await checkStorage(loaded)),
     ...(await checkRedis(loaded, parts.clock)),
     ...(await checkPorts(loaded)),
   ];
-  return { results, exitCode: exitCodeOf(results), secrets: [...configuredSecrets(loaded), ...held.secrets] };
+  return { results, exitCode: exitCodeOf(results), secrets: [...secretValuesOf(loaded), ...held.secrets] };
 }
 
 function checkConfiguration({ config, warnings }: Loaded): readonly CheckResult[] {
@@ -55,11 +52,6 @@ function checkConfiguration({ config, warnings }: Loaded): readonly CheckResult[
     found: `valid, for Constant Contact ${config.constantContact.api}`,
   };
   return [valid, ...warnings.map((found): CheckResult => ({ ...about, state: 'warning', found }))];
-}
-
-function configuredSecrets({ secrets, proxies }: Loaded): readonly string[] {
-  const sources = Object.entries(secrets) as [SecretName, SecretSource][];
-  return [...proxies.secrets, ...sources.flatMap(([name, { value }]) => redactedValues(name, value))];
 }
 
 /** Makes the call. */

@@ -4,9 +4,9 @@
 import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question, Reply, UpstreamRequest } from '../upstream/adapter.ts';
+import { type AnswerTime, answerTimeOf } from '../upstream/answer-time.ts';
 import { readErrorBody } from '../upstream/error-body.ts';
 import { type Finding, findingOf } from '../upstream/finding.ts';
-import { type AnswerTime, answerTimeOf } from '../upstream/first-answer.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { CheckResult } from './check-result.ts';
 import { reasonOf } from './target.ts';

@@ -1,6 +1,8 @@
 /**
  * The log lines of events: event; consequence. `docs/operations.md` lists them; a test compares that list with this table.
  */
+
+import { explainTunnelCode } from '../config/tunnel-code.ts';
 import type { EventFields, EventKey, Events } from '../events.ts';
 import type { Logger } from './log.ts';
 
@@ -87,7 +89,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
   'outbound_proxy.used': info('calling Constant Contact through a proxy'),
   'outbound_proxy.failed': error(
-    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyRemedy(code)})`,
+    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code)})`,
   ),
   'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
 
@@ -151,13 +153,9 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
-function proxyRemedy(code: string): string {
-  // Tinyproxy answers 401 to wrong credentials, 407 to none.
-  if (/^PROXY_40[17]$/.test(code)) return 'it wants other credentials: see HTTPS_PROXY';
-  if (/^PROXY_4\d\d$/.test(code))
-    return 'it refuses: let it allow the host and its port, or call directly with NO_PROXY';
-  if (/^PROXY_5\d\d$/.test(code)) return 'it cannot reach the host: see its log';
-  return 'it cannot be reached, or is no HTTP proxy: see HTTPS_PROXY, and NODE_EXTRA_CA_CERTS for its certificate';
+function proxyTrouble(code: string): string {
+  const { found, remedy } = explainTunnelCode(code);
+  return `it ${found}: ${remedy}`;
 }
 
 const unreadable = {

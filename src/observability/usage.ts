@@ -52,11 +52,7 @@ export class Usage {
   read(): readonly DayUsage[] {
     const [today, ended] = this.#parts.quota.days();
     const counts = this.#sinceStart();
-    if (ended && today.day !== this.#day) {
-      this.#yesterday = usageOf(ended, minus(counts, this.#before));
-      this.#before = counts;
-      this.#day = today.day;
-    }
+    if (ended && today.day !== this.#day) this.#advance(today, ended, counts);
     const yesterday = this.#yesterday && isDayBefore(this.#yesterday.day, today.day) ? [this.#yesterday] : [];
     return [usageOf(today, minus(counts, this.#before)), ...yesterday];
   }
@@ -75,6 +71,13 @@ export class Usage {
   close(): void {
     this.#cancel();
     this.#keep();
+  }
+
+  /** Begins a day: the one that ended becomes yesterday. */
+  #advance(today: DayCalls, ended: DayCalls, counts: Table): void {
+    this.#yesterday = usageOf(ended, minus(counts, this.#before));
+    this.#before = counts;
+    this.#day = today.day;
   }
 
   #restore(stored: DayUsage): void {

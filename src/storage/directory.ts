@@ -4,6 +4,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { codeOf } from './files.ts';
 import { lockDirectory } from './socket-lock.ts';
+import { openModeOf } from './trial.ts';
 
 export type StorageDirectory =
   | {
@@ -19,10 +20,10 @@ export type StorageDirectory =
 export async function openDirectory(path: string, waitMs: number): Promise<StorageDirectory> {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    const mode = statSync(path).mode & 0o777;
+    const openMode = openModeOf(statSync(path));
     const lock = await lockDirectory(path, waitMs);
     if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
-    return { kind: 'ready', openMode: (mode & 0o077) === 0 ? undefined : mode.toString(8), release: lock.release };
+    return { kind: 'ready', openMode, release: lock.release };
   } catch (error) {
     const code = codeOf(error) ?? 'unknown';
     // A file is there, but no directory.

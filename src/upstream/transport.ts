@@ -9,9 +9,10 @@ import { TLSSocket } from 'node:tls';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
 import { nameOf, type OutboundProxy } from '../config/outbound-proxy.ts';
+import { isTunnelCode } from '../config/tunnel-code.ts';
 import { Problem } from '../problems.ts';
 import type { Reply, UpstreamRequest } from './adapter.ts';
-import { isTunnelCode, TunnelAgent } from './tunnel-agent.ts';
+import { TunnelAgent } from './tunnel-agent.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;
@@ -22,6 +23,8 @@ export interface TransportOptions {
   readonly proxy?: OutboundProxy | undefined;
   /** Time limit of one request, in milliseconds; a proxy has most of it to connect. */
   readonly timeoutMs: number;
+  /** Called with every reply to `send`, and how long it took. */
+  readonly onReply?: (reply: Reply, tookMs: number) => void;
 }
 
 /** The readable part of a response. */
@@ -77,17 +80,20 @@ export class Transport {
    * @throws ConnectionFailure if the connection fails or breaks
    */
   async send(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const sentAt = performance.now();
     try {
       const response = await this.#fetch(request, AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))));
       if (response.status >= 300 && response.status < 400) {
         discard(response);
         throw new Problem('upstream-failed', { reason: 'redirect' });
       }
-      return {
+      const reply: Reply = {
         status: response.status,
         body: await response.text(),
         headers: Object.fromEntries(response.headers),
       };
+      this.#options.onReply?.(reply, performance.now() - sentAt);
+      return reply;
     } catch (error) {
       throw rebuild(error, this.#options.proxy);
     }

@@ -7,9 +7,6 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { OutboundProxy } from '../config/outbound-proxy.ts';
 
-/** Whether a code is about the proxy, not about Constant Contact behind it. */
-export const isTunnelCode = (code: string) => code.startsWith('PROXY_');
-
 const codePattern = /^[A-Z0-9_]{3,32}$/;
 
 /**

@@ -75,22 +75,29 @@ export async function startNetwork(sandbox: Sandbox, user: string, password: str
 }
 
 async function startTinyproxy(folder: string, settings: readonly string[]) {
-  const port = await freePort();
   const [config, logFile] = [join(folder, 'tinyproxy.conf'), join(folder, 'tinyproxy.log')];
-  const lines = [`Port ${port}`, 'Listen 127.0.0.1', `LogFile "${logFile}"`, 'LogLevel Connect', ...settings];
   writeFileSync(logFile, '', { mode: 0o666 });
-  writeFileSync(config, `${lines.join('\n')}\n`);
-  const child = spawn('tinyproxy', ['-d', '-c', config], { stdio: 'ignore' });
   const log = () => readFileSync(logFile, 'utf8');
-  await until(() => isOpen(port), 'the proxy listens');
-  return {
-    port,
-    log,
-    stop: async () => {
-      child.kill('SIGKILL');
-      await once(child, 'close');
-    },
-  };
+  for (let tries = 0; tries < 5; tries++) {
+    const port = await freePort();
+    const lines = [`Port ${port}`, 'Listen 127.0.0.1', `LogFile "${logFile}"`, 'LogLevel Connect', ...settings];
+    writeFileSync(config, `${lines.join('\n')}\n`);
+    const child = spawn('tinyproxy', ['-d', '-c', config], { stdio: 'ignore' });
+    const closed = once(child, 'close');
+    // Another program may have got the port: then it answers, and the proxy ends.
+    const isListening = async () => (await isOpen(port)) && log().includes('Connect (file descriptor');
+    await until(async () => child.exitCode !== null || (await isListening()), 'the proxy listens, or ends');
+    if (child.exitCode !== null) continue;
+    return {
+      port,
+      log,
+      stop: async () => {
+        child.kill('SIGKILL');
+        await closed;
+      },
+    };
+  }
+  throw new Error('tinyproxy does not start');
 }
 
 async function isOpen(port: number): Promise<boolean> {

@@ -3,8 +3,8 @@
  */
 import { type Clock, sleep } from '../../clock.ts';
 import { nameOf, type OutboundProxy } from '../../config/outbound-proxy.ts';
+import { explainTunnelCode, isTunnelCode } from '../../config/tunnel-code.ts';
 import type { Transport } from '../transport.ts';
-import { isTunnelCode } from '../tunnel-agent.ts';
 import { begin, untilDecided } from './device-flow.ts';
 import { type FirstCall, tryOut } from './first-call.ts';
 import { storeTokens } from './persist.ts';
@@ -143,11 +143,9 @@ const endings: ReadonlyMap<string, string> = new Map([
 ]);
 
 function otherEnding(reason: string, proxy: OutboundProxy | undefined): string {
-  const what =
-    proxy && isTunnelCode(reason)
-      ? `The proxy ${nameOf(proxy)} does not connect to Constant Contact (${reason}): check HTTPS_PROXY.`
-      : `Constant Contact granted nothing (${reason}).`;
-  return `${what} Nothing was stored.`;
+  if (!proxy || !isTunnelCode(reason)) return `Constant Contact granted nothing (${reason}). Nothing was stored.`;
+  const { found, remedy } = explainTunnelCode(reason);
+  return `The proxy ${nameOf(proxy)} ${found}: ${remedy}. Nothing was stored.`;
 }
 
 /** The vendor's documentation allows Owner and Manager, not a Campaign Creator. */
