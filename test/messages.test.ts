@@ -144,15 +144,19 @@ describe('an unknown name', () => {
     expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; did you mean ${meant}?`]);
   });
 
-  test.each(['SENDGATE_HOME', 'SENDGATE_URL', 'SENDGATE_LOG', 'SENDGATE_ST', 'SENDGATE_VERSION', 'CONSTANT_CONTACT_REDIRECT_URI'])(
-    'of another program is a warning: %s',
-    (variable) => {
-      expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; ignored`]);
-      expect(() => loadConfig({ ...key, [variable]: canary, PORT: 'x' }, readFile)).toThrow(
-        `  - warning: ${variable}: is not a setting; ignored`,
-      );
-    },
-  );
+  test.each([
+    'SENDGATE_HOME',
+    'SENDGATE_URL',
+    'SENDGATE_LOG',
+    'SENDGATE_ST',
+    'SENDGATE_VERSION',
+    'CONSTANT_CONTACT_REDIRECT_URI',
+  ])('of another program is a warning: %s', (variable) => {
+    expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; ignored`]);
+    expect(() => loadConfig({ ...key, [variable]: canary, PORT: 'x' }, readFile)).toThrow(
+      `  - warning: ${variable}: is not a setting; ignored`,
+    );
+  });
 });
 
 describe('a secret', () => {
