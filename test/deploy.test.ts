@@ -122,11 +122,18 @@ describe("docs/operations.md's command for Docker", () => {
 test("V8's flag stands on the command line of the image and of npm start: Node warns against setting one later", () => {
   const flag = '--heap-growing-percent=50';
   expect(read('Dockerfile')).toContain(`CMD ["node", "${flag}", "dist/main.js"]`);
-  expect(JSON.parse(read('package.json')).scripts.start).toBe(`node ${flag} dist/main.js`);
+  expect(JSON.parse(read('package.json')).scripts.start).toBe(`exec node ${flag} dist/main.js`);
   const sources = readdirSync(new URL('../src', import.meta.url), { recursive: true, encoding: 'utf8' });
   const setting = sources.filter((name) => name.endsWith('.ts') && read(`src/${name}`).includes('setFlagsFromString'));
   expect(setting).toEqual([]);
 });
+
+test.each(['start', 'doctor', 'authorize', 'token'])(
+  'npm run %s leaves dist as it is: a live Sendgate runs from it',
+  (name) => {
+    expect(JSON.parse(read('package.json')).scripts[name]).toMatch(/^(exec )?node (--\S+ )*dist\/\w+\.js( --\S+)*$/);
+  },
+);
 
 describe('Prometheus and Grafana', () => {
   const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));

@@ -1,7 +1,9 @@
 /**
  * The process that `npm start` runs.
  */
+import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -90,6 +92,29 @@ describe('on SIGTERM', () => {
     expect((await inFlight).status).toBe(200);
     expect(await exited).toBe(0);
     expect(sendgate.output()).toContain('stopped');
+  });
+
+  test('npm start passes the signal on: Sendgate drains, and npm ends with its exit code', async () => {
+    const env = { ...upstreamEnv(sandbox), PATH: process.env['PATH'], PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
+    // In a process group, which ends whatever is left of it.
+    const npm = spawn('npm', ['start'], { env, detached: true });
+    let output = '';
+    npm.stdout.on('data', (data) => {
+      output += data;
+    });
+    const exited = once(npm, 'exit');
+    try {
+      await until(() => output.includes('service.listening'), 'it listens');
+      npm.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+      await until(() => output.includes('service.stopped'), 'its last line is read');
+    } finally {
+      try {
+        process.kill(-(npm.pid ?? 0), 'SIGKILL');
+      } catch {
+        // Nothing is left.
+      }
+    }
   });
 
   test('every request has its line in the log', async () => {

@@ -78,7 +78,7 @@ const [sends, opens] = ['/campaigns/1/sends', '/campaigns/1/opens'];
 describe('usage by team and report', () => {
   const env = teamsEnv(team('web', { requestsPerMinute: 5, callsPerDay: 2_000 }), team('bi', { weight: 2 }));
 
-  test('has calls, requests answered, hits, refusals and failures, the share and the cap', async () => {
+  test('has calls, requests answered, hits, refusals and failures, the part and the cap', async () => {
     const clock = new FakeClock(noon);
     const it = await up(await sandboxAt(clock), clock, env);
     expect(await ask(it, 'web', [sends, sends, opens, '/campaigns/404/sends', `${sends}?limit=0`, sends])).toEqual([
@@ -93,7 +93,7 @@ describe('usage by team and report', () => {
           perDay: 10_000,
           teams: [
             {
-              ...{ team: 'web', calls: 3, share: 2_000, cap: 2_000 },
+              ...{ team: 'web', calls: 3, part: 2_000, cap: 2_000 },
               reports: [
                 { ...none, report: '(none)', refused: 1 },
                 { ...none, report: 'opens', calls: 1, answered: 1 },
@@ -101,10 +101,10 @@ describe('usage by team and report', () => {
               ],
             },
             {
-              ...{ team: 'bi', calls: 0, share: 5_000, cap: null },
+              ...{ team: 'bi', calls: 0, part: 5_000, cap: null },
               reports: [{ ...none, report: 'sends', answered: 1, hits: 1 }],
             },
-            { team: 'default', calls: 0, share: 2_500, cap: null, reports: [] },
+            { team: 'default', calls: 0, part: 2_500, cap: null, reports: [] },
           ],
         },
       ],
@@ -118,7 +118,7 @@ describe('usage by team and report', () => {
     const answer = await manage(it, '/usage.csv');
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     expect((await answer.text()).split('\r\n')).toEqual([
-      'day,team,report,calls,answered,hits,refused,failed,team_calls,team_share,team_cap',
+      'day,team,report,calls,answered,hits,refused,failed,team_calls,team_part,team_cap',
       '2026-06-15,web,,0,0,0,0,0,0,2000,2000',
       '2026-06-15,bi,opens,1,1,0,0,0,2,5000,',
       '2026-06-15,bi,sends,1,2,1,0,0,2,5000,',
@@ -134,7 +134,7 @@ describe('usage by team and report', () => {
     expect(await ask(it, 'bi', [sends])).toEqual([502]);
     const teams = (await today(it))?.teams;
     expect(teams?.find((one) => one.team === '(account)')).toEqual({
-      ...{ team: '(account)', calls: 1, share: 0, cap: null },
+      ...{ team: '(account)', calls: 1, part: 0, cap: null },
       reports: [{ ...none, report: 'probe', calls: 1 }],
     });
   });
@@ -167,12 +167,12 @@ describe('a restart', () => {
     await ask(second, 'bi', [opens]);
     expect((await today(second))?.teams).toEqual([
       {
-        ...{ team: 'bi', calls: 2, share: 5_000, cap: null },
+        ...{ team: 'bi', calls: 2, part: 5_000, cap: null },
         reports: [{ ...none, report: 'opens', calls: 2, answered: 2 }],
       },
-      { team: 'default', calls: 0, share: 5_000, cap: null, reports: [] },
+      { team: 'default', calls: 0, part: 5_000, cap: null, reports: [] },
       {
-        ...{ team: 'web', calls: 1, share: 0, cap: null },
+        ...{ team: 'web', calls: 1, part: 0, cap: null },
         reports: [{ ...none, report: 'sends', calls: 1, answered: 2, hits: 1 }],
       },
     ]);
@@ -204,7 +204,7 @@ describe('a restart', () => {
       await ask(it, undefined, [sends]);
       expect((await today(it))?.teams).toEqual([
         {
-          ...{ team: 'default', calls: 1, share: 10_000, cap: null },
+          ...{ team: 'default', calls: 1, part: 10_000, cap: null },
           reports: [{ ...none, report: 'sends', calls: 1, answered: 1 }],
         },
       ]);
@@ -220,7 +220,7 @@ describe('a restart', () => {
       day: '2026-06-15',
       perDay: 10,
       later: {},
-      teams: [{ team: 'web', calls: 1, share: 1, cap: null, reports: [report] }],
+      teams: [{ team: 'web', calls: 1, part: 1, cap: null, reports: [report] }],
     };
     const { later: _, ...known } = report;
     expect(usagePart.parse({ usage: [stored] })[0]?.teams[0]?.reports).toEqual([known]);
@@ -327,13 +327,13 @@ test('with Redis, calls of a team are those of all instances, and requests those
   await ask(other, 'web', [opens]);
   expect((await usage(other)).instances).toBe(2);
   expect((await today(other))?.teams[0]).toEqual({
-    ...{ team: 'web', calls: 2, share: 5_000, cap: null },
+    ...{ team: 'web', calls: 2, part: 5_000, cap: null },
     reports: [{ ...none, report: 'opens', calls: 1, answered: 1 }],
   });
 });
 
 test('CSV has no formula', () => {
   const reports = [{ ...none, report: '=1' }];
-  const days = [{ day: '2026-06-15', perDay: 1, teams: [{ team: '@a', calls: 0, share: 0, cap: null, reports }] }];
+  const days = [{ day: '2026-06-15', perDay: 1, teams: [{ team: '@a', calls: 0, part: 0, cap: null, reports }] }];
   expect(usageCsv(days)).toContain("2026-06-15,'@a,'=1,0");
 });

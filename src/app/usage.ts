@@ -7,7 +7,7 @@ import { withoutFormulas } from '../reports/export/formats.ts';
 
 const fields = [
   ...['day', 'team', 'report', 'calls', 'answered', 'hits', 'refused', 'failed'],
-  ...['team_calls', 'team_share', 'team_cap'],
+  ...['team_calls', 'team_part', 'team_cap'],
 ] as const;
 
 const noRequests: ReportUsage = { report: '', calls: 0, answered: 0, hits: 0, refused: 0, failed: 0 };
@@ -15,9 +15,9 @@ const noRequests: ReportUsage = { report: '', calls: 0, answered: 0, hits: 0, re
 /** A row for each day, team and report; a team without a request or a call has one with an empty report. */
 export function usageCsv(days: readonly DayUsage[]): string {
   const rows = days.flatMap(({ day, teams }) =>
-    teams.flatMap(({ team, calls: teamCalls, share, cap, reports }) =>
+    teams.flatMap(({ team, calls: teamCalls, part, cap, reports }) =>
       (reports.length > 0 ? reports : [noRequests]).map(({ report, calls, answered, hits, refused, failed }) =>
-        [day, team, report, calls, answered, hits, refused, failed, teamCalls, share, cap ?? ''].map((value) =>
+        [day, team, report, calls, answered, hits, refused, failed, teamCalls, part, cap ?? ''].map((value) =>
           withoutFormulas(String(value)),
         ),
       ),

@@ -14,7 +14,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
 import type { Usage } from '../observability/usage.ts';
 import { Problem } from '../problems.ts';
-import { parseQueryString } from '../reports/query-string.ts';
+import { parseCampaignId } from '../reports/query-string.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 interface Parts {
@@ -55,7 +55,7 @@ function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | '
   const { ids } = upstream;
   const { campaignIds } = upstream.adapter;
   return async (given) => {
-    const campaign = given === undefined ? undefined : parseQueryString(given, '', campaignIds, {}).campaign;
+    const campaign = given === undefined ? undefined : parseCampaignId('campaign', given, campaignIds);
     // The id may belong to an activity that is cached under another id, here or on another instance: look it up again.
     ids.doubt(campaign);
     const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));

@@ -36,7 +36,7 @@ export async function checkStorage({ config: { storage }, where }: Loaded): Prom
   const stats = result.state === 'ok' ? await statsOf(directory) : undefined;
   const openMode = stats && openModeOf(stats);
   if (openMode === undefined) return [result];
-  const remedy = 'take their permissions away (chmod 700): it holds email addresses';
+  const remedy = 'name one for Sendgate alone, without permissions for others (chmod 700): it holds email addresses';
   return [{ ...result, state: 'warning', found: `${directory} is open to others (${openMode})`, remedy }];
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { AccessLog } from '../observability/access-log.ts';
 import type { RequestRecord } from '../observability/request-record.ts';
 import type { Tally } from '../observability/tally.ts';
+import { problems } from '../problems.ts';
 import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
@@ -60,6 +61,8 @@ export class RequestContext {
   #identity: Identity | undefined = undefined;
   #isWatched = false;
   #isOver = false;
+  /** nginx's status of a client that disconnected, unless Sendgate itself broke the response off. */
+  #statusIfIncomplete = 499;
 
   constructor(
     givenId: string | undefined,
@@ -111,10 +114,17 @@ export class RequestContext {
     return this.#res.headersSent;
   }
 
-  /** Closes the connection, unless the response is complete. */
+  /** Counts the response with this status if it stays incomplete: Sendgate itself is about to close the connection. */
+  failWith(status: number): void {
+    this.#statusIfIncomplete = status;
+  }
+
+  /** Closes the connection after an internal error, unless the response is complete. */
   breakOff(): void {
     if (this.#isOver) return;
     this.watch();
+    this.record.problem = 'internal-error';
+    this.failWith(problems['internal-error'].status);
     this.#res.destroy();
   }
 
@@ -136,7 +146,7 @@ export class RequestContext {
     res.once('finish', () => {
       isSent = !res.req.socket.destroyed;
     });
-    res.once('close', () => this.#end(isSent ? res.statusCode : 499));
+    res.once('close', () => this.#end(isSent ? res.statusCode : this.#statusIfIncomplete));
   }
 
   /** Ends the request once, whatever fails before. */

@@ -35,8 +35,9 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'service.unexpected_error': error('unexpected error'),
 
   'config.reloaded': info('configuration reloaded; in use from the next request'),
-  'config.unchanged': info('configuration reloaded; nothing changed (variables of the environment override the file)'),
+  'config.unchanged': info('configuration read again; it is the same as before'),
   'config.needs_restart': warn('settings changed that need a restart; keeping their present values until then'),
+  'config.mended': info('configuration has no mistakes any more'),
   'config.invalid': error('configuration has mistakes; keeping the present one, all of it, until they are mended'),
 
   'config.warning': warn('configuration is odd but in use; see the warning'),

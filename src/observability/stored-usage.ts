@@ -13,7 +13,7 @@ const reportUsage = z.object({
   calls: count,
   /** Requests answered with what was asked for, 304 included. */
   answered: count,
-  /** Those that waited for no call. */
+  /** Those that waited for no call. No exports, which are many pages each. */
   hits: count,
   /** Requests refused by a guard, a limit, the queue or the quota: 401, 403, 421, 429 and 503. */
   refused: count,
@@ -28,7 +28,7 @@ const teamUsage = z.object({
   /** Calls to Constant Contact, of all instances as far as this one knows. */
   calls: count,
   /** Calls of the day that are guaranteed to it. */
-  share: count,
+  part: count,
   /** Its `callsPerDay`; null without one. */
   cap: count.nullable(),
   reports: z.array(reportUsage).max(100),

@@ -140,7 +140,7 @@ function minus(counts: Table, before: Table): Table {
 function usageOf({ day, perDay, teams }: DayCalls, counts: Table): DayUsage {
   const known = teams.map((one) => ({ ...one, team: one.team || accountName }));
   const others = [...counts.keys()].filter((name) => !known.some(({ team }) => team === name));
-  const all = [...known, ...others.map((team) => ({ team, calls: 0, share: 0, cap: null }))];
+  const all = [...known, ...others.map((team) => ({ team, calls: 0, part: 0, cap: null }))];
   return {
     ...{ day, perDay },
     teams: all

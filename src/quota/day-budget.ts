@@ -240,7 +240,7 @@ export class DayBudget {
     const { perDay } = this.#options;
     const teams = this.#known.map(({ team, calls }) => {
       const { part = 0, cap = perDay } = this.#parts.get(team) ?? {};
-      return { team, calls, share: Math.floor(part), cap: cap < perDay ? cap : null };
+      return { team, calls, part: Math.floor(part), cap: cap < perDay ? cap : null };
     });
     return { day: this.#date, perDay, teams };
   }

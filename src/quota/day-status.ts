@@ -27,7 +27,7 @@ export interface TeamCallsOfDay {
   readonly team: string;
   readonly calls: number;
   /** The team's share of the day; 0 for the account, and for a team that is no longer configured. */
-  readonly share: number;
+  readonly part: number;
   /** `callsPerDay`; null without one. */
   readonly cap: number | null;
 }
