@@ -45,6 +45,13 @@ async function add(url: string, env: Environment = {}): Promise<Harness> {
   return instance;
 }
 
+/** The same, once it uses Redis: a busy machine may take longer than a start waits. */
+async function addUp(url: string): Promise<Harness> {
+  const instance = await add(url);
+  await until(() => told(instance, up) > 0, 'Redis is used');
+  return instance;
+}
+
 const told = ({ lines }: Harness, what: RegExp) => lines.filter((line) => what.test(line)).length;
 const down = /redis.unavailable/;
 const up = /redis.available/;
@@ -85,7 +92,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
 describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) => {
   test('fails no request, is reported once down and once up, and is used again soon', async () => {
     const redis = await startRedis();
-    const [a, b] = [await add(redis.url), await add(redis.url)];
+    const [a, b] = [await addUp(redis.url), await addUp(redis.url)];
     expect(await share(a, b)).toBe(true);
 
     await begin(redis);
@@ -116,7 +123,7 @@ describe.each(Object.entries(troubles))('Redis that is %s', (_, { begin, end }) 
 
 test('a flushed Redis loses only its pages', async () => {
   const redis = await startRedis();
-  const [a, b] = [await add(redis.url), await add(redis.url)];
+  const [a, b] = [await addUp(redis.url), await addUp(redis.url)];
   expect(await share(a, b)).toBe(true);
   await redis.ask((client) => client.flushall());
   expect((await a.get('/campaigns/1/sends')).status).toBe(200);
@@ -213,7 +220,7 @@ describe('Foreign data in Redis', () => {
 
   test.each(Object.entries(garbage))('%s: the page is fetched again and then shared', async (_, spoil) => {
     const redis = await startRedis();
-    const [a, b, c] = [await add(redis.url), await add(redis.url), await add(redis.url)];
+    const [a, b, c] = [await addUp(redis.url), await addUp(redis.url), await addUp(redis.url)];
     const right = await (await a.get('/campaigns/5/sends')).text();
     await a.get('/campaigns/6/sends?limit=7');
     let key = '';
@@ -233,7 +240,7 @@ describe('Foreign data in Redis', () => {
 
   test('an invalid generation of a walk is replaced', async () => {
     const redis = await startRedis();
-    const [a, b] = [await add(redis.url), await add(redis.url)];
+    const [a, b] = [await addUp(redis.url), await addUp(redis.url)];
     await a.get('/campaigns/5/sends');
     await redis.ask((client) => client.set(`sendgate:1:{${recordVersion}|v2|5|}`, 'x'));
     expect((await b.get('/campaigns/5/sends')).headers.get('cache-status')).toContain('detail=shared');
@@ -304,7 +311,7 @@ describe('REDIS_URL', () => {
       'ok',
     );
     const url = redis.url.replace('redis:', 'redis+cluster:');
-    const [a, b] = [await add(url), await add(url)];
+    const [a, b] = [await addUp(url), await addUp(url)];
     expect(await share(a, b)).toBe(true);
     await redis.kill();
     expect((await a.get('/campaigns/1/sends')).status).toBe(200);
@@ -332,7 +339,7 @@ describe('REDIS_URL', () => {
       'linked',
     );
     const url = `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`;
-    const [a, b] = [await add(url), await add(url)];
+    const [a, b] = [await addUp(url), await addUp(url)];
     expect(await share(a, b)).toBe(true);
     // The sentinel learns of replicas from the master, every ten seconds.
     await until(async () => {
