@@ -2,10 +2,10 @@
  * `npm run authorize`: lets a person grant Sendgate access to the account's campaigns. Reads the environment and shows the
  * authorization in a terminal.
  */
-import { readFileSync } from 'node:fs';
 import yoctoSpinner from 'yocto-spinner';
 import { systemClock } from './clock.ts';
 import { ConfigError } from './config/config-error.ts';
+import { fileReader } from './config/file-text.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { proxyFor } from './config/outbound-proxy.ts';
 import { baseUrls } from './config/sections/constant-contact.ts';
@@ -31,7 +31,7 @@ function end(code: number, text: string): never {
 function load(): Loaded {
   try {
     const env = { ...process.env, CONSTANT_CONTACT_API: process.env['CONSTANT_CONTACT_API'] || 'v3' };
-    const loaded = loadConfig(env, (path) => readFileSync(path, 'utf8'), 'authorize');
+    const loaded = loadConfig(env, fileReader(), 'authorize');
     for (const warning of loaded.warnings) say(`warning: ${warning}`);
     return loaded;
   } catch (error) {

@@ -18,6 +18,8 @@ export interface EventFields {
    */
   'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
   'config.unchanged': None;
+  /** A configuration without mistakes, after one with mistakes. */
+  'config.mended': None;
   'config.needs_restart': { readonly settings: readonly string[] };
   /** @property mistakes without values */
   'config.invalid': { readonly mistakes: readonly string[] };

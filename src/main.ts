@@ -1,7 +1,6 @@
 /**
  * The main program: reads the configuration, builds, listens, and drains on SIGTERM.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import type { Service } from './compose/run.ts';
@@ -9,6 +8,7 @@ import { startService } from './compose/service.ts';
 import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
 import { effectiveConfig } from './config/effective.ts';
+import { fileReader } from './config/file-text.ts';
 import { type Loaded, loadConfig, secretValuesOf } from './config/load.ts';
 import { reportLine } from './doctor/check-result.ts';
 import { examine } from './doctor/doctor.ts';
@@ -31,7 +31,7 @@ const usage = `Usage: node dist/main.js [--check-config [--connect]] [--version]
 Everything else is set in the environment or in the file that SENDGATE_CONFIG names: see docs/operations.md.
 `;
 
-const readFile = (path: string) => readFileSync(path, 'utf8');
+const readFile = fileReader();
 const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
 
 function loadOrExit(): Loaded {

@@ -177,6 +177,11 @@ describe('an authorization', () => {
   test.each([
     ['is denied', { second: (_: number, { oauth }: Sandbox) => oauth?.decide('deny') }, 'Access was denied.'],
     ['comes too late', { oauth: { deviceSeconds: 20 }, second: () => {} }, 'The code has expired.'],
+    [
+      'is refused with the name of what every object has',
+      { oauth: { shape: { answers: 'okta', fields: { error: 'constructor' } } } } satisfies Scene,
+      'Constant Contact granted nothing (constructor).',
+    ],
   ])('that %s is reported, and stores nothing', async (_, scene, text) => {
     const ended = await authorization(scene);
     expect(ended).toMatchObject({ code: 1, text: expect.stringContaining(text), state: 'waiting' });

@@ -213,6 +213,12 @@ describe('a team', () => {
     for (const values of ['', ',', 'BI', 'bi2', 'xbi', 'b i', 'bi;x', '"bi"', 'a,c,b', 'x,a,b', '/rrd (eu) .*$ ü']) {
       expect([values, await of(values)]).toEqual([values, 'default']);
     }
+    // A comma in double quotes does not separate (RFC 9110 §5.6.4), nor does one after a quote that is never closed.
+    for (const values of ['"sales, bi, x"', 'x, "a\\", bi, "', '"sales, bi, x', '"sales, bi, x\\', 'x"y,bi,z"']) {
+      expect([values, await of(values)]).toEqual([values, 'default']);
+    }
+    for (const values of ['"sales, x", bi', 'bi, "a, b', '"a\\\\",bi'])
+      expect([values, await of(values)]).toEqual([values, 'bi']);
   });
 
   test('changes with the groups of a request, also on one connection', async () => {

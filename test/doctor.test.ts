@@ -1,18 +1,20 @@
 /**
  * `--check-config --connect`: finds what is wrong around Sendgate, says what to do, and leaks nothing.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -303,6 +305,23 @@ describe('finds', () => {
     expect(readdirSync(folder)).not.toContainEqual(expect.stringContaining('trial'));
   });
 
+  test('a token file, or the state file in storage, that is a pipe or a device', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const directory = join(folder, 'storage-with-pipe');
+    mkdirSync(directory, { mode: 0o700 });
+    execFileSync('mkfifo', [join(directory, 'state.json')]);
+    const envs = [
+      v2({ SENDGATE_STORAGE_DIRECTORY: directory }),
+      { ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: pipe },
+      { ...upstreamEnv(sandbox, 'v3'), CONSTANT_CONTACT_TOKEN_FILE: '/dev/zero' },
+    ];
+    for (const env of envs) {
+      const { exitCode, troubles } = await consult(env);
+      expect([exitCode, troubles]).toEqual([17, [expect.stringContaining('cannot be read (ENXIO)')]]);
+    }
+  });
+
   test('nothing wrong with a file that is tried several times at once, as at a start that refreshes its tokens', async () => {
     const file = join(folder, 'tried.json');
     writeFileSync(file, '');
@@ -576,20 +595,26 @@ describe('at start', () => {
   });
 
   test('a disk that hangs does not hold the process up', async () => {
-    const pipe = join(folder, 'pipe');
+    const pipe = join(folder, 'slow');
     execFileSync('mkfifo', [pipe]);
-    // Reading a named pipe waits until somebody writes: here, after the process has sent a line, or for very long.
-    const writer = spawn('bash', ['-c', 'read -t 60; sent=$?; : > "$0"; exit $sent', pipe]);
-    const loaded = loadConfig(v2({ SENDGATE_QUOTA_STATE_FILE: pipe }), readFile);
-    const troubles: CheckResult[] = [];
-    const checked = checkAtStart(loaded, {
-      ...{ userAgent: 'sendgate/test', signal: new AbortController().signal },
-      onTrouble: (result) => troubles.push(result),
+    // Opening a pipe waits until somebody writes: as a disk that hangs, that takes every thread that Node has for files.
+    const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+    const hanging = Promise.all(Array.from({ length: threads }, () => open(pipe)));
+    ending.push(async () => {
+      const writer = openSync(pipe, 'r+');
+      for (const file of await hanging) await file.close();
+      closeSync(writer);
     });
-    writer.stdin.end('\n');
-    const [code] = await once(writer, 'close');
+    const troubles: string[] = [];
+    const checked = checkAtStart(loadConfig(v2({ SENDGATE_QUOTA_STATE_FILE: folder }), readFile), {
+      ...{ userAgent: 'sendgate/test', signal: new AbortController().signal },
+      onTrouble: ({ check }) => troubles.push(check),
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(troubles).toEqual([]);
+    await ending.pop()?.();
     await checked;
-    expect([code, troubles]).toEqual([0, []]);
+    expect(troubles).toEqual(['state file']);
   });
 
   test('a connection is made, on which nothing is sent', async () => {
@@ -624,7 +649,7 @@ describe('/readyz', () => {
     ['a page', undefined, 'ok'],
     ['an error', { kind: 'status', status: 500, times: 1 }, 'ok'],
     ['a refusal of the credentials', { kind: 'status', status: 401 }, 'credentials-refused'],
-    ['no answer', { kind: 'reset' }, 'untested'],
+    ['no answer', { kind: 'reset' }, 'failing'],
   ] as const)('says untested until the first answer, then what that means: %s', async (_, fault, expected) => {
     const it = await start({ SENDGATE_CONSTANT_CONTACT_RETRIES: '0' }, {}, 'v2');
     ending.push(() => it.close());
@@ -638,6 +663,6 @@ describe('/readyz', () => {
     expect([await upstream(), await gauge()]).toEqual(['untested', '1']);
     if (fault) it.sandbox.fault(fault);
     await it.get('/campaigns/1/sends');
-    expect([await upstream(), await gauge()]).toEqual([expected, expected === 'untested' ? '1' : '0']);
+    expect([await upstream(), await gauge()]).toEqual([expected, expected === 'failing' ? '1' : '0']);
   });
 });

@@ -67,9 +67,10 @@ describe('a file that is not JSON is told with line and column', () => {
 
   test('one that is empty, or in another encoding, is told so; a byte order mark is tolerated', () => {
     expect(told({}, ' \n')).toEqual(['SENDGATE_CONFIG: the file /etc/s.json is empty; allowed: a JSON object']);
-    expect(told({}, '\ufffd\ufffd{\0}\0')).toEqual([
-      'SENDGATE_CONFIG: the file /etc/s.json is not UTF-8; allowed: a JSON object',
-    ]);
+    for (const utf16 of ['{\0}\0', '\0{\0}']) {
+      expect(told({}, utf16)).toEqual(['SENDGATE_CONFIG: the file /etc/s.json is not UTF-8; allowed: a JSON object']);
+    }
+    expect(told({}, '{}\0')).toEqual([expect.stringContaining('is not JSON: line 1, column 3: ')]);
     expect(told({}, '\ufeff{"server":{"port":9000}}')).toEqual([]);
   });
 
@@ -77,6 +78,32 @@ describe('a file that is not JSON is told with line and column', () => {
     expect(told({}, '{"quota":{"perDay":1,\n"perDay":2}}')).toEqual([
       'quota.perDay (line 2 of /etc/s.json): is in the file twice; allowed: each setting once',
     ]);
+    // The name may be a secret.
+    const secret = `"${canary.repeat(7)}":1`;
+    expect(told({}, `{"log":{${secret},${secret}}}`).join()).not.toContain(canary);
+  });
+
+  test.each([
+    ['objects', `{"teams":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_001)}`],
+    ['lists', `{"teams":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+    ['lists without an end', '['.repeat(100_000)],
+    ['lists with wrong brackets', '[},'.repeat(100_000)],
+    ['lists with brackets in texts', '["]",'.repeat(100_000)],
+  ])('that is nested too deep for its readers is told so: %s', (_, text) => {
+    const fault = 'is nested more than 32 deep';
+    expect(told({}, text)).toEqual([`SENDGATE_CONFIG: the file /etc/s.json ${fault}; allowed: a JSON object`]);
+    expect(told({ SENDGATE_TEAMS: text })).toEqual([expect.stringContaining(`teams (SENDGATE_TEAMS): ${fault}; `)]);
+  });
+
+  test('of many mistakes, fifty are told and the others counted', () => {
+    const names = Array.from({ length: 60_000 }, (_, n) => `"n${n}":1`);
+    const env = { ...key, SENDGATE_CONFIG: '/etc/s.json' };
+    expect(told({}, `{"port":1,\n${names}}`)).toHaveLength(50);
+    expect(() => loadConfig(env, readFile)).toThrow(
+      /^The configuration has 60001 mistakes:\n(.*\n){50} {2}- and 59951 more$/,
+    );
+    // The same name twice.
+    expect(told({}, `{"port":1,\n${names.map(() => '"n":1')}}`)).toHaveLength(50);
   });
 });
 
@@ -84,14 +111,22 @@ describe('an unknown name', () => {
   test.each([
     ['{"port":1}', 'port (line 1 of /etc/s.json): is not a setting; did you mean server.port or management.port?'],
     ['{"server":{"basepath":""}}', expect.stringContaining('did you mean server.basePath?')],
+    ['{"storage":{"dir":""}}', expect.stringContaining('did you mean storage.directory?')],
+    ['{"foo":1}', expect.not.stringContaining('did you mean')],
     ['{"PORT":1}', expect.stringContaining('did you mean server.port?')],
     ['{"constantContact":{"tokenFile":""}}', expect.stringContaining('did you mean constantContact.oauth.tokenFile?')],
     ['{"callers":{"cors":{"orgins":[]}}}', expect.stringContaining('did you mean callers.cors.origins?')],
     ['{"quota":{"x":1}}', expect.stringMatching(/: is not a setting; allowed: perSecond, perDay, /)],
     ['{"redis":{"url":"redis://x"}}', expect.stringContaining('a secret does not belong')],
+    ['{"server":{"constructor":1}}', expect.stringMatching(/: is not a setting; allowed: host, port, /)],
+    ['{"teams":[{"name":"a","networks":["10.0.0.1"],"toString":1}]}', expect.stringContaining('allowed: name, weight')],
     [`{"log":{"${canary}${canary}":1}}`, expect.stringContaining('is not a setting; allowed: level')],
     [`{"log":{"${canary.repeat(7)}":1}}`, 'log (line 1 of /etc/s.json): a name in it is not a setting; allowed: level'],
-  ])('in the file: %s', (file, message) => {
+    [
+      `{"${canary.repeat(100_000)}":1}`,
+      expect.stringMatching(/^SENDGATE_CONFIG: a name in it is not a setting; allowed: server, /),
+    ],
+  ])('in the file: %.50s', (file, message) => {
     expect(told({}, file)).toEqual([message]);
   });
 
@@ -102,21 +137,26 @@ describe('an unknown name', () => {
     ['SENDGATE_API_KEY', 'CONSTANT_CONTACT_API_KEY'],
     ['SENDGATE_CONFIG_FILE', 'SENDGATE_CONFIG'],
     ['SENDGATE_REDIS_URL', 'REDIS_URL'],
+    ['SENDGATE_STORAGE_DIR', 'SENDGATE_STORAGE_DIRECTORY'],
     ['CONSTANT_CONTACT_APIKEY', 'CONSTANT_CONTACT_API_KEY'],
     ['CONSTANT_CONTACT_TIMEOUT_MS', 'SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS'],
   ])('of a variable that is close to a known one is a mistake: %s', (variable, meant) => {
     expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; did you mean ${meant}?`]);
   });
 
-  test.each(['SENDGATE_HOME', 'SENDGATE_URL', 'SENDGATE_VERSION', 'CONSTANT_CONTACT_REDIRECT_URI'])(
-    'of another program is a warning: %s',
-    (variable) => {
-      expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; ignored`]);
-      expect(() => loadConfig({ ...key, [variable]: canary, PORT: 'x' }, readFile)).toThrow(
-        `  - warning: ${variable}: is not a setting; ignored`,
-      );
-    },
-  );
+  test.each([
+    'SENDGATE_HOME',
+    'SENDGATE_URL',
+    'SENDGATE_LOG',
+    'SENDGATE_ST',
+    'SENDGATE_VERSION',
+    'CONSTANT_CONTACT_REDIRECT_URI',
+  ])('of another program is a warning: %s', (variable) => {
+    expect(told({ [variable]: canary })).toEqual([`${variable}: is not a setting; ignored`]);
+    expect(() => loadConfig({ ...key, [variable]: canary, PORT: 'x' }, readFile)).toThrow(
+      `  - warning: ${variable}: is not a setting; ignored`,
+    );
+  });
 });
 
 describe('a secret', () => {

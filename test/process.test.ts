@@ -2,9 +2,11 @@
  * The process that `npm start` runs.
  */
 import { spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -191,16 +193,21 @@ describe('a mounted key', () => {
   });
 });
 
-test("the day's count survives a kill", async () => {
+test("the day's count survives a kill at the moment in which Constant Contact gets the call", async () => {
   const file = join(folder, 'quota.json');
   const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: file };
   const callsToday = async (url: string) =>
     ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
   const first = await startProcess(env);
-  for (const id of [7, 8, 9]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
-  await until(() => readFileSync(file, 'utf8').includes('"calls":3'), 'it is written');
+  for (const id of [7, 8]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
   const killed = new Promise((resolve) => first.child.once('close', resolve));
-  first.child.kill('SIGKILL');
+  const kill = (message: unknown) => {
+    const { port } = (message as { request: IncomingMessage }).request.socket.address() as AddressInfo;
+    if (port === Number(new URL(sandbox.url).port)) first.child.kill('SIGKILL');
+  };
+  subscribe('http.server.request.start', kill);
+  await expect(fetch(`${first.url}/campaigns/9/sends`)).rejects.toThrow();
+  unsubscribe('http.server.request.start', kill);
   await killed;
   const second = await startProcess(env);
   expect(await callsToday(second.managementUrl)).toBe(3);

@@ -2,11 +2,12 @@
  * Sendgate notices by itself that its configuration file changes.
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Reload } from '../src/compose/reload.ts';
+import { fileReader } from '../src/config/file-text.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { FakeClock } from './support/clock.ts';
 
@@ -28,12 +29,13 @@ afterEach(() => {
 const perDay = (calls: number) => JSON.stringify({ quota: { perDay: calls } });
 
 function watch(file: string) {
-  const readFile = (path: string) => readFileSync(path, 'utf8');
-  const { config, source } = loadConfig({ SENDGATE_CONFIG: file, CONSTANT_CONTACT_API_KEY: 'key-5ecret' }, readFile);
+  const env = { SENDGATE_CONFIG: file, CONSTANT_CONTACT_API_KEY: 'key-5ecret' };
+  const { config, source } = loadConfig(env, fileReader());
   reload = new Reload(config, {
     ...{ clock, source },
     emit: (event) => void events.push(event),
     apply: ({ quota }) => void applied.push(quota.perDay),
+    setLogLevel: () => {},
   });
 }
 
@@ -80,7 +82,9 @@ test.each([
   expect(events).toEqual(['config.invalid']);
   writeFileSync(file, perDay(100));
   await nextPoll();
-  expect(events).toEqual(['config.invalid', 'config.unchanged']);
+  expect(events).toEqual(['config.invalid', 'config.mended', 'config.unchanged']);
+  reload?.reload();
+  expect(events.at(-2)).toBe('config.unchanged');
   expect(applied).toEqual([]);
 });
 

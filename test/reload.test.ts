@@ -148,6 +148,28 @@ describe('a file', () => {
     expect(await metric('sendgate_config_reloads_total{outcome="reloaded"}')).toBe(1);
   });
 
+  test('that has no mistakes any more is said so, whatever else it changes', async () => {
+    await up({});
+    it.reload({ log: { level: 'loud' } });
+    it.reload({ server: { basePath: '/x' } });
+    expect(it.eventsOf('config.mended')).toHaveLength(1);
+    expect(await metric('sendgate_config_last_reload_successful')).toBe(1);
+    it.reload({});
+    expect(it.eventsOf('config.mended')).toHaveLength(1);
+  });
+
+  test.each([
+    ['info', 'warn'],
+    ['warn', 'info'],
+    ['error', 'warn'],
+  ])('from log.level %s to %s is confirmed in the log', async (from, to) => {
+    await up({ log: { level: from } });
+    it.reload({ log: { level: to } });
+    expect(it.eventsOf('config.reloaded')).toMatchObject([{ changed: ['log.level'] }]);
+    it.reload({ log: { level: to }, quota: { perDay: 70 } });
+    expect(it.eventsOf('config.reloaded')).toHaveLength(to === 'info' ? 2 : 1);
+  });
+
   test('that is reloaded never has its tokens and header values in the log', async () => {
     await up({ server: { trustProxy: ['10.0.0.1'] } });
     const web = team('web', { header: { name: 'X-Team', value: 'header-5ecret' } });

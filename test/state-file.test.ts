@@ -1,7 +1,17 @@
 /**
  * The state file, whose parts have an owner each.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -9,7 +19,7 @@ import { z } from 'zod';
 import { dayPart } from '../src/quota/stored-day.ts';
 import { type Part, StateFile, type StateFileOptions } from '../src/storage/state-file.ts';
 import { idsPart } from '../src/upstream/kept-ids.ts';
-import { settled } from './support/clock.ts';
+import { FakeClock, settled } from './support/clock.ts';
 
 let folder: string;
 let path: string;
@@ -77,6 +87,7 @@ test('an unreadable part is reported and dropped, and the others are kept', asyn
 test.each([
   ['no JSON', 'nonsense'],
   ['no object', '[1]'],
+  ['nested too deep to be written again', `{"words":"x","a":${'['.repeat(12_000)}${']'.repeat(12_000)}}`],
   ['longer than any of ours', `{"words":"${'x'.repeat(5_000_000)}"}`],
 ])('a file that is %s is reported and rewritten', async (_, content) => {
   writeFileSync(path, content);
@@ -84,6 +95,29 @@ test.each([
   expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
   word.keep('new');
   expect(await text()).toBe('{"words":"new"}');
+});
+
+test.each<[string, (at: string) => void]>([
+  ['a link', (at) => symlinkSync('/proc/version', at)],
+  ['a named pipe', (at) => void execFileSync('mkfifo', [at])],
+])('%s in its place is reported, not read, and replaced', async (_, put) => {
+  put(path);
+  const word = open().open(words);
+  expect([word.stored, events]).toEqual([undefined, ['unreadable']]);
+  await word.keep('new');
+  expect([await text(), lstatSync(path).isFile()]).toEqual(['{"words":"new"}', true]);
+});
+
+test.each<[string, (at: string) => void]>([
+  ['a link', (at) => symlinkSync(join(folder, 'victim'), at)],
+  ['a named pipe', (at) => void execFileSync('mkfifo', [at])],
+  ['half a file', (at) => writeFileSync(at, '{"wor')],
+])('%s in the place of the unfinished file is removed, and nothing is written to it', async (_, put) => {
+  writeFileSync(join(folder, 'victim'), 'mine');
+  put(`${path}.new`);
+  await open().open(words).keep('new');
+  expect([await text(), lstatSync(path).isFile(), events]).toEqual(['{"words":"new"}', true, []]);
+  expect(readFileSync(join(folder, 'victim'), 'utf8')).toBe('mine');
 });
 
 test('nothing is written without a path, and a missing file is not an error', async () => {
@@ -140,21 +174,72 @@ test('a file of an earlier version is read if there is none yet, and then no mor
   expect(events).toEqual([]);
 });
 
-test('a disk that hangs delays no one, and one write has all that changed meanwhile', async () => {
-  const written: string[] = [];
-  let answer = () => {};
-  const write = (_: string, content: Buffer) => {
-    written.push(content.toString());
+/** A disk whose writes end when the test says so. */
+class HangingDisk {
+  readonly written: string[] = [];
+  #answer = () => {};
+
+  write = (_: string, content: Buffer) => {
+    this.written.push(content.toString());
     return new Promise<void>((resolve) => {
-      answer = resolve;
+      this.#answer = resolve;
     });
   };
-  const word = open(path, { files: { write } }).open(words);
-  for (const text of ['a', 'b', 'c']) word.keep(text);
-  expect(written).toEqual(['{"words":"a"}']);
-  answer();
+
+  async answer(): Promise<void> {
+    this.#answer();
+    await settled();
+  }
+}
+
+test('a value is kept when it is written, with all that changed before the write', async () => {
+  const disk = new HangingDisk();
+  const word = open(path, { files: disk, clock: new FakeClock() }).open(words);
+  const kept: string[] = [];
+  const keep = (text: string) => word.keep(text).then(() => kept.push(text));
+  for (const text of ['a', 'b']) void keep(text);
   await settled();
-  expect(written).toEqual(['{"words":"a"}', '{"words":"c"}']);
-  answer();
-  await file.written();
+  for (const text of ['c', 'd']) void keep(text);
+  await settled();
+  expect([disk.written, kept]).toEqual([['{"words":"b"}'], []]);
+  await disk.answer();
+  expect([disk.written, kept]).toEqual([
+    ['{"words":"b"}', '{"words":"d"}'],
+    ['a', 'b'],
+  ]);
+  await disk.answer();
+  expect(kept).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('a disk that hangs is waited for once, for half a second, and reported after five', async () => {
+  const [disk, clock] = [new HangingDisk(), new FakeClock()];
+  const word = open(path, { files: disk, clock }).open(words);
+  const first = word.keep('a');
+  await clock.pass(500);
+  await first;
+  await word.keep('b');
+  await clock.pass(4_499);
+  expect(events).toEqual([]);
+  await clock.pass(1);
+  expect([events, file.isWritable]).toEqual([['unwritable slow'], false]);
+  await disk.answer();
+  expect([events, disk.written.at(-1)]).toEqual([['unwritable slow', 'writable'], '{"words":"b"}']);
+  let isKept = false;
+  void word.keep('c').then(() => {
+    isKept = true;
+  });
+  await disk.answer();
+  expect(isKept).toBe(false);
+  await disk.answer();
+  expect(isKept).toBe(true);
+});
+
+test('a file that is read only, or closed, is not written', async () => {
+  writeFileSync(path, '{"words":"old"}');
+  const word = open(path, { isReadOnly: true }).open(words);
+  await word.keep('new');
+  const other = open().open(words);
+  file.close();
+  await other.keep('new');
+  expect([word.stored, await text()]).toEqual(['old', '{"words":"old"}']);
 });

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,7 +26,9 @@ const path = '/campaigns/1/sends';
 let folder: string;
 let directory: string;
 let sandbox: Sandbox;
+/** At noon, UTC: no test sees two days. */
 const clock = new ForwardClock();
+clock.stepWall(43_200_000 - (Date.now() % 86_400_000));
 const running = new Set<Harness>();
 
 beforeEach(async () => {
@@ -54,16 +57,20 @@ async function close(it: Harness): Promise<void> {
 const eventsOf = ({ lines }: Harness, prefix = 'storage.') =>
   lines.map((line) => JSON.parse(line)).filter(({ event }) => String(event).startsWith(prefix));
 const metricsOf = async ({ service }: Harness) => (await fetch(`${service.managementUrl}/metrics`)).text();
+const today = () => new Date(clock.now()).toISOString().slice(0, 10);
+const countInFile = () => JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8')).calls;
 const modeOf = (at: string) => statSync(at).mode & 0o777;
 const pages = () => join(directory, 'pages');
 const filesOf = (campaign: string) => readdirSync(join(pages(), campaign));
-const isStored = () => until(() => existsSync(join(pages(), '1')) && filesOf('1').length === 2, 'it is stored');
+const finishedFilesOf = (campaign: string) => filesOf(campaign).filter((name) => !name.endsWith('.new'));
+const isStored = () => until(() => existsSync(join(pages(), '1')) && finishedFilesOf('1').length === 2, 'it is stored');
 
 test('is created for its owner only, like the files in it', async () => {
-  process.umask(0o022);
+  const umask = process.umask(0o022);
   const it = await run();
   await it.get(path);
   await isStored();
+  process.umask(umask);
   expect([modeOf(directory), modeOf(pages()), modeOf(join(pages(), '1'))]).toEqual([0o700, 0o700, 0o700]);
   const files = [join(directory, 'state.json'), ...filesOf('1').map((name) => join(pages(), '1', name))];
   expect(files.map(modeOf)).toEqual(files.map(() => 0o600));
@@ -106,22 +113,39 @@ describe('that cannot be used', () => {
       'ENOTSOCK',
       () => [mkdirSync(directory), writeFileSync(join(directory, 'lock'), 'mine')],
     ],
-  ])('because it %s is told with the reason, and every page is served', async (_, code, spoil) => {
-    mkdirSync(join(folder, 'var'));
-    spoil();
+  ])(
+    'because it %s is told with the reason, every page is served, and no purge is complete',
+    async (_, code, spoil) => {
+      mkdirSync(join(folder, 'var'));
+      spoil();
+      const it = await run();
+      const file = join(directory, 'state.json');
+      expect(eventsOf(it, 'state.unwritable')).toMatchObject([{ level: 'error', code, file }]);
+      expect((await it.get(path)).status).toBe(200);
+      expect(eventsOf(it)).toMatchObject([{ event: 'storage.unavailable', level: 'warn', directory, code }]);
+      expect(it.service.status().storage.state).toBe('down');
+      expect(await metricsOf(it)).toContain('sendgate_storage_down 1');
+      expect((await purge(it)).status).toBe(503);
+    },
+  );
+
+  test('counts the day on, as far as it is known', async () => {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'lock'), 'mine');
+    const stored = JSON.stringify({ day: today(), calls: 41, teams: [{ team: 'default', calls: 41, kept: 0 }] });
+    writeFileSync(join(directory, 'state.json'), stored);
     const it = await run();
-    expect((await it.get(path)).status).toBe(200);
-    expect(eventsOf(it)).toMatchObject([{ event: 'storage.unavailable', level: 'warn', directory, code }]);
-    expect(it.service.status().storage.state).toBe('down');
-    expect(await metricsOf(it)).toContain('sendgate_storage_down 1');
-    expect((await purge(it)).status).toBe(200);
+    await it.get(path);
+    expect(it.service.status().upstream.callsToday).toBe(42);
+    await close(it);
+    expect(readFileSync(join(directory, 'state.json'), 'utf8')).toBe(stored);
   });
 
   test('any more is told, and its pages are fetched', async () => {
     const it = await run();
     await it.get(path);
     await isStored();
-    rmSync(directory, { recursive: true });
+    renameSync(directory, `${directory}.away`); // In one step: something may be being written.
     writeFileSync(directory, 'mine');
     expect((await it.get(`${path}?limit=2`)).status).toBe(200);
     expect((await it.get(path)).status).toBe(200);
@@ -146,24 +170,22 @@ const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
     execFileSync('umount', [directory]);
   });
 
-  test('that is full: it is told once, every page is served, and those that were stored are after a restart', async () => {
+  test('that is smaller than storage.maxBytes: pages go, the last ones stay, and no call is lost from the count', async () => {
     const it = await run();
-    await it.get(path);
-    await isStored();
-    for (let limit = 1; limit <= 30; limit++) expect((await it.get(`${path}?limit=${limit}`)).status).toBe(200);
-    await until(() => it.service.status().storage.state === 'down', 'it is full');
-    expect(eventsOf(it)).toMatchObject([{ event: 'storage.unavailable', code: 'ENOSPC', directory }]);
-    expect(filesOf('1').filter((name) => name.endsWith('.new'))).toEqual([]);
+    for (let limit = 1; limit <= 40; limit++) {
+      expect((await it.get(`${path}?limit=${limit}`)).status).toBe(200);
+      await until(() => countInFile() === limit, 'the call is counted');
+    }
+    await until(
+      () => eventsOf(it, 'state.unwritable').length === eventsOf(it, 'state.writable').length,
+      'it is written',
+    );
+    expect([eventsOf(it), eventsOf(it, 'state.'), it.service.status().storage.state]).toEqual([[], [], 'up']);
     await close(it);
-
     sandbox.forget();
     const again = await run();
-    expect((await again.get(path)).status).toBe(200);
+    expect((await again.get(`${path}?limit=40`)).status).toBe(200);
     expect(sandbox.callCount).toBe(0);
-    expect((await purge(again)).status).toBe(200);
-    again.clock.forward(61);
-    await again.get(path);
-    await isStored();
   });
 
   test('that becomes read-only: it is told, pages are served from it, and a purge says that it is not complete', async () => {
@@ -243,8 +265,10 @@ test('holds nothing of a purged campaign', async () => {
 
 test('takes over the file of an earlier version once', async () => {
   const stateFile = join(folder, 'quota.json');
-  const day = new Date(clock.now()).toISOString().slice(0, 10);
-  writeFileSync(stateFile, JSON.stringify({ day, calls: 41, teams: [{ team: 'default', calls: 41, kept: 0 }] }));
+  writeFileSync(
+    stateFile,
+    JSON.stringify({ day: today(), calls: 41, teams: [{ team: 'default', calls: 41, kept: 0 }] }),
+  );
   const env = { SENDGATE_QUOTA_STATE_FILE: stateFile };
   const first = await run(env);
   expect(first.service.status().upstream.callsToday).toBe(41);
@@ -266,9 +290,16 @@ test('holds the state and no pages while there is a Redis', async () => {
     const it = await run({ REDIS_URL: redis.url });
     await it.get(`${path}?limit=2`);
     await until(() => !existsSync(join(pages(), '1')), 'its pages are removed');
+    renameSync(directory, `${directory}.away`);
+    await it.get(`${path}?limit=3`);
+    await until(() => it.service.status().storage.state === 'down', 'the state file cannot be written');
+    expect(eventsOf(it, 'state.')).toMatchObject([{ event: 'state.unwritable', code: 'ENOENT' }]);
+    renameSync(`${directory}.away`, directory);
+    await it.get(`${path}?limit=4`);
+    await until(() => it.service.status().storage.state === 'up', 'it can be written');
     await close(it);
     expect(readdirSync(directory).sort()).toEqual(['pages', 'state.json']);
-    expect(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'))).toMatchObject({ calls: 2 });
+    expect(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'))).toMatchObject({ calls: 4 });
   } finally {
     await redis.stop();
   }

@@ -120,13 +120,11 @@ describe('After a restart,', () => {
     await until(async () => (await it.page('/campaigns/1/sends')).results.length === 31, 'it is refreshed');
   });
 
-  test('a refusal is remembered for the rest of its time', async () => {
+  test('a refusal is remembered, and not for longer than its time', async () => {
     expect((await it.get('/campaigns/77/sends')).status).toBe(404);
     clock.forward(30);
     await restart();
-    const again = await it.get('/campaigns/77/sends');
-    expect(again.status).toBe(404);
-    expect(Number(again.headers.get('retry-after') ?? 30)).toBeLessThanOrEqual(30);
+    expect((await it.get('/campaigns/77/sends')).status).toBe(404);
     expect(sandbox.callCount).toBe(0);
     sandbox.campaign({ id: '77', size: 3, newestMs: clock.now() });
     clock.forward(61);

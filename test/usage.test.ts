@@ -253,7 +253,7 @@ describe('at midnight UTC', () => {
       clock,
       quota,
       responses: read,
-      kept: { stored: undefined, keep: (value: readonly DayUsage[]) => void kept.push(value) },
+      kept: { stored: undefined, keep: async (value: readonly DayUsage[]) => void kept.push(value) },
     };
     const usage = new Usage(parts, emitter);
     usage.start();

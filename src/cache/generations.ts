@@ -8,6 +8,7 @@
  *
  * Generations only rise. Instances that share pages share generations, and the highest one is current.
  */
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { upTo } from '../model/lru.ts';
@@ -16,7 +17,7 @@ import type { PageOfWalk } from './page-of-walk.ts';
 /** Generation and first pages of a walk. */
 export interface WalkState {
   readonly generation: number;
-  /** Identity of the newest row, which compares first pages of different limits; undefined until one arrives. */
+  /** Digest of the newest row's identity (it may hold an address), which compares first pages of different limits; undefined until one arrives. */
   readonly newest: string | undefined;
   /** ETags of the first pages, by limit. */
   readonly firstPages: Map<number, string>;
@@ -98,7 +99,7 @@ export class Generations {
     const isSame = generation === state.generation && state !== unknown;
     const firstPages = isSame && state.firstPages.size < maxFirstPages ? state.firstPages : new Map<number, string>();
     firstPages.set(limit, etag);
-    this.#put(walk, { generation, newest: firstRow, firstPages, confirmedIn: state.confirmedIn });
+    this.#put(walk, { generation, newest: digestOf(firstRow), firstPages, confirmedIn: state.confirmedIn });
   }
 
   /** Adopts a generation of another instance; ignores one that is not higher than the current one. */
@@ -137,9 +138,11 @@ export class Generations {
 /** Whether a first page is unchanged: its newest row, and its ETag if the same limit was seen before. */
 export function isUnchanged(state: WalkState, limit: number, { etag, firstRow }: PageIdentity): boolean {
   const known = state.firstPages.get(limit);
-  return state.newest === firstRow && (known === undefined || known === etag);
+  return state.newest === digestOf(firstRow) && (known === undefined || known === etag);
 }
 
 export function differs({ etag, previousEtag }: Pick<ArrivedPage, 'etag' | 'previousEtag'>): boolean {
   return previousEtag !== undefined && previousEtag !== etag;
 }
+
+const digestOf = (row: string) => createHash('sha256').update(row).digest('base64url').slice(0, 22);

@@ -96,6 +96,9 @@ function matcher({ networks, header }: TeamOptions, addresses: Addresses): Confi
   return (req, ip) => (ip !== undefined && isInside(ip)) || isSent(req);
 }
 
+/** Quoted strings may hold commas (RFC 9110 §5.6.4). One that is never closed holds the rest: nobody joins a team by a quote. */
+const listMember = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^,"])+/gs;
+
 /**
  * Makes a rule for a header that is `value`, or a list of values (RFC 9110 §5.6.1) with it among them: a single sign-on proxy sends
  * all groups of a person. Node joins repeated fields with commas.
@@ -106,7 +109,7 @@ function headerRule({ name, value }: NonNullable<TeamOptions['header']>, address
     const given = String(req.headers[key] ?? '');
     // Only a proxy's list is split: everyone can send a long one.
     if (!given.includes(value) || !addresses.isFromProxy(req, key)) return false;
-    return given === value || given.split(',').some((one) => one.trim() === value);
+    return given === value || (given.match(listMember) ?? []).some((one) => one.trim() === value);
   };
 }
 

@@ -15,6 +15,7 @@ import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import { readRows, renderPage } from '../reports/page-json.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
+import { secondLevelOptions } from './second-level-options.ts';
 import type { SharedState } from './shared-state.ts';
 import type { BuiltSecondLevel, BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
@@ -87,7 +88,7 @@ function buildSecondLevel(
   const { redis, keyRing, pageDigest } = shared;
   if (!redis) return storage.buildPages(generations, keyRing);
   storage.removePages();
-  const namespace = `${config.constantContact.api}${config.server.basePath}`;
+  const { namespace } = secondLevelOptions(config);
   const keys = new RedisPageKeys(
     { key: (name) => redis.key(name), digest: pageDigest, clock },
     { ...config.cache, namespace },
@@ -111,11 +112,7 @@ function buildSecondLevel(
 
 const teamNames = ({ teams }: Config) => new Set([...teams, defaultTeam].map(({ name }) => name));
 
-const redisOptions = ({ cache, constantContact }: Config): RedisPagesOptions => ({
-  staleIfErrorSeconds: cache.staleIfErrorSeconds,
-  maxFreshSeconds: cache.maxFreshSeconds,
-  notFoundSeconds: cache.notFoundSeconds,
-  // Sendgate's field names and campaign ids can make a page longer than v3's response.
-  maxPageBytes: constantContact.maxResponseBytes * 2,
-  maxWaitMs: constantContact.deadlineMs,
+const redisOptions = (config: Config): RedisPagesOptions => ({
+  ...secondLevelOptions(config),
+  maxWaitMs: config.constantContact.deadlineMs,
 });

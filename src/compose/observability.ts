@@ -108,6 +108,7 @@ function upstreamState({
   quota,
   tokens,
   isTested,
+  isUnanswered,
 }: BuiltUpstream): UpstreamState & { readonly circuitOpen: () => boolean } {
   const circuitOpen = () => gates.breaker.isOpen;
   return {
@@ -116,6 +117,6 @@ function upstreamState({
     credentialsRefused: () => gates.credentials.isShut || tokens?.needsPerson === true,
     quotaExhausted: () => gates.day.isShut || quota.isSpent,
     circuitOpen,
-    isFailing: () => circuitOpen() || tokens?.isMissing === true,
+    isFailing: () => circuitOpen() || isUnanswered() || tokens?.isMissing === true,
   };
 }

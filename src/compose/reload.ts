@@ -14,6 +14,8 @@ interface Parts {
   readonly source: ConfigSource;
   /** Applies a changed configuration, in all processes. */
   readonly apply: (config: Config) => void;
+  /** Changes the lowest level that is logged. */
+  readonly setLogLevel: (level: Config['log']['level']) => void;
 }
 
 const pollMs = 1_000;
@@ -29,6 +31,8 @@ export class Reload {
   #loadedText: string | undefined;
   /** The file with mistakes that the last poll found. */
   #doubtful: { readonly text: string | undefined } | undefined;
+  /** Whether the last load found mistakes. */
+  #isInvalid = false;
   #cancelPoll = () => {};
 
   /** @param config the configuration in use, loaded from `source` */
@@ -48,6 +52,7 @@ export class Reload {
       this.#use(source.load());
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      this.#isInvalid = true;
       emit('config.invalid', { mistakes: error.mistakes });
     }
   }
@@ -61,11 +66,16 @@ export class Reload {
     const former = this.#present;
     const { config, changed, needRestart, mistakes } = changesBetween(former, loaded);
     if (mistakes.length > 0) throw new ConfigError(mistakes);
+    if (this.#isInvalid) emit('config.mended', {});
+    this.#isInvalid = false;
     if (changed.length > 0) {
       this.#present = config;
       apply(config);
       const teams = changed.includes('teams') ? teamChanges(former, config) : undefined;
+      // No level hides the line that confirms its change.
+      if (changed.includes('log.level')) this.#parts.setLogLevel('info');
       emit('config.reloaded', { changed, teams });
+      this.#parts.setLogLevel(config.log.level);
     } else if (needRestart.length === 0) emit('config.unchanged', {});
     if (needRestart.length > 0) emit('config.needs_restart', { settings: needRestart });
   }

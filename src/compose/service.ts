@@ -68,11 +68,10 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const operators = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
   const { management } = operators;
   const apply = (present: Config) => {
-    setLevel(present.log.level);
     for (const part of [built, cache, processes, operators]) part.reconfigure(present);
     warnOfBroadTrust(present, emit);
   };
-  const reload = new Reload(config, { clock, emit, source, apply });
+  const reload = new Reload(config, { clock, emit, source, apply, setLogLevel: setLevel });
   return run(loaded, {
     ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health, reload },
     ...{ log, pages, metrics, status: readStatus },

@@ -3,10 +3,10 @@
  */
 import { join, resolve } from 'node:path';
 import { DiskSecondLevel } from '../cache/disk/disk-second-level.ts';
-import { PageStore } from '../cache/disk/page-store.ts';
+import { PageStore, type PageStoreOptions } from '../cache/disk/page-store.ts';
 import { removePages } from '../cache/disk/scan.ts';
 import type { Generations } from '../cache/generations.ts';
-import type { SecondLevel } from '../cache/second-level.ts';
+import { noSecondLevel, type SecondLevel } from '../cache/second-level.ts';
 import { type Clock, onceAMinute, settlesWithin } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit, EventFields } from '../events.ts';
@@ -16,6 +16,7 @@ import { FilesOnDisk } from '../storage/files.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import { FilesInLanes, Lanes } from '../storage/lanes.ts';
 import { StateFile, type StateFileEvents, type StateFileOptions } from '../storage/state-file.ts';
+import { secondLevelOptions } from './second-level-options.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -32,7 +33,7 @@ export interface BuiltStorage {
   readonly state: 'none' | 'up' | 'down';
   readonly bytes: number;
   readonly pages: number;
-  /** Builds the second level of pages; undefined while storage is off or unusable. */
+  /** Builds the second level of pages; undefined while storage is off. */
   buildPages(generations: Generations, keyRing: KeyRing | undefined): BuiltSecondLevel | undefined;
   /** Removes the pages of a time without Redis, which would not be purged. */
   removePages(): void;
@@ -42,6 +43,8 @@ export interface BuiltStorage {
 
 /** Time to write what waits at a stop: it is little, unless the disk hangs. */
 const closeMs = 1_000;
+/** What a stop takes beside the drain, at most: probes in flight (`run.ts`), and what waits to be written. A restart waits for both. */
+const stopMs = 250 + closeMs;
 /** Room for Brotli's worst case and a header with a cursor. */
 const fileOverheadBytes = 64 * 1024;
 
@@ -51,10 +54,15 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
   if (quota.stateFile !== '') emit('quota.state_file_deprecated', { file: quota.stateFile });
   if (storage.directory === '') return withoutDirectory('none', buildStateFile(quota.stateFile, emit), clock);
   const directory = resolve(storage.directory);
-  const opened = await openDirectory(directory, server.drainTimeoutMs);
+  const file = join(directory, 'state.json');
+  const opened = await openDirectory(directory, server.drainTimeoutMs + stopMs);
   if (opened.kind === 'unusable') {
-    emit('storage.unavailable', { directory, code: opened.code });
-    return withoutDirectory('down', buildStateFile('', emit), clock);
+    const { code } = opened;
+    emit('storage.unavailable', { directory, code });
+    // The day's calls that were made count nevertheless.
+    const stateFile = buildStateFile(file, emit, { before: quota.stateFile, isReadOnly: true });
+    emit('state.unwritable', { code, file });
+    return withoutDirectory('down', stateFile, clock, { level: unusable, reconfigure: () => {} });
   }
   if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
   const availability = new Availability(clock, {
@@ -62,16 +70,18 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     available: () => emit('storage.available', { directory }),
   });
   const lanes = new Lanes(clock);
-  const stateFile = buildStateFile(join(directory, 'state.json'), emit, {
-    before: quota.stateFile,
-    files: new FilesInLanes(new FilesOnDisk(directory), lanes),
+  let store: PageStore | undefined;
+  // Outside the lanes: calls wait for it, and it runs one operation at a time.
+  const stateFile = buildStateFile(file, emit, {
+    ...{ before: quota.stateFile, files: new FilesOnDisk(directory), clock },
+    makeRoom: async () => (await store?.makeRoom()) ?? false,
   });
   const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
-  let store: PageStore | undefined;
+  let isReleased = false;
   return {
     stateFile,
     get state() {
-      return availability.isUp ? 'up' : 'down';
+      return availability.isUp && stateFile.isWritable ? 'up' : 'down';
     },
     get bytes() {
       return store?.bytes ?? 0;
@@ -81,33 +91,40 @@ export async function buildStorage(config: Config, { clock, emit }: Parts): Prom
     },
     buildPages: (generations, keyRing) => {
       const parts = { files, lanes, generations, clock, availability, ...pageEvents(directory, clock, emit) };
-      let { cache } = config;
-      store = new PageStore(
-        { ...parts, keys: () => keyRing?.keys ?? [] },
-        limitsOf(config, () => cache),
-      );
-      store.start();
+      const built = new PageStore({ ...parts, keys: () => keyRing?.keys ?? [] }, storeOptions(config));
+      store = built;
+      built.start();
+      const level = new DiskSecondLevel({ ...parts, store: built }, secondLevelOptions(config));
       return {
-        level: new DiskSecondLevel(
-          { ...parts, store },
-          pageOptions(config, () => cache),
-        ),
+        level,
         reconfigure: (present) => {
-          ({ cache } = present);
+          built.reconfigure(storeOptions(present));
+          level.reconfigure(secondLevelOptions(present));
         },
       };
     },
-    removePages: () => void removePages(files).catch(() => {}), // What cannot be removed now is at the next start.
+    removePages: () => void removePages(files, () => !isReleased).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
       await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
+      isReleased = true;
+      store?.release();
+      stateFile.close();
       opened.release();
     },
   };
 }
 
-const withoutDirectory = (state: 'none' | 'down', stateFile: StateFile, clock: Clock): BuiltStorage => ({
+/** Pages that are there may be served after the next start: no purge is complete. */
+const unusable: SecondLevel = { ...noSecondLevel, purge: () => Promise.resolve(false) };
+
+const withoutDirectory = (
+  state: 'none' | 'down',
+  stateFile: StateFile,
+  clock: Clock,
+  pages?: BuiltSecondLevel,
+): BuiltStorage => ({
   ...{ state, stateFile, bytes: 0, pages: 0 },
-  buildPages: () => undefined,
+  buildPages: () => pages,
   removePages: () => {},
   close: async () => {
     await settlesWithin(clock, closeMs, stateFile.written());
@@ -132,27 +149,11 @@ function pageEvents(directory: string, clock: Clock, emit: Emit) {
   };
 }
 
-/** The present settings of the cache, which a reload changes. */
-type Present = () => Config['cache'];
-
-const limitsOf = ({ storage, constantContact }: Config, cache: Present) => ({
-  maxBytes: storage.maxBytes,
-  maxFileBytes: constantContact.maxResponseBytes * 2 + fileOverheadBytes,
-  get lifeMs() {
-    return (cache().maxFreshSeconds + cache().staleIfErrorSeconds) * 1000;
-  },
-});
-
-const pageOptions = ({ constantContact, server }: Config, cache: Present) => ({
-  namespace: `${constantContact.api}${server.basePath}`,
-  get maxFreshSeconds() {
-    return cache().maxFreshSeconds;
-  },
-  get staleIfErrorSeconds() {
-    return cache().staleIfErrorSeconds;
-  },
-  get notFoundSeconds() {
-    return cache().notFoundSeconds;
-  },
-  maxPageBytes: constantContact.maxResponseBytes * 2,
-});
+function storeOptions(config: Config): PageStoreOptions {
+  const { maxFreshSeconds, staleIfErrorSeconds, maxPageBytes } = secondLevelOptions(config);
+  return {
+    maxBytes: config.storage.maxBytes,
+    maxFileBytes: maxPageBytes + fileOverheadBytes,
+    lifeMs: (maxFreshSeconds + staleIfErrorSeconds) * 1000,
+  };
+}

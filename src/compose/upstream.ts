@@ -64,6 +64,8 @@ export interface BuiltUpstream {
   readonly gates: Gates;
   /** Whether Constant Contact has answered since the start. */
   readonly isTested: () => boolean;
+  /** Whether calls have failed since the start, and none was answered. */
+  readonly isUnanswered: () => boolean;
   /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
   reconfigure(config: Config): void;
@@ -94,6 +96,7 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     : oneIdEach;
   const adapter = tokens ? v3 : v2;
   let isTested = false;
+  let hasFailed = false;
   const transport = new Transport({
     ...{ baseUrl, userAgent, maxResponseBytes, timeoutMs },
     proxy: proxyFor(baseUrl, parts.proxies),
@@ -120,7 +123,9 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
         const { report, outcome, seconds } = call;
         if (about.proxy !== undefined) proxyLog.failed(about.code ?? '');
         else if (outcome === 'ok') proxyLog.worked();
-        if (outcome !== 'ok') emit('upstream.call_failed', { report, outcome, ...about, seconds });
+        if (outcome === 'ok') return;
+        hasFailed = true;
+        emit('upstream.call_failed', { report, outcome, ...about, seconds });
       },
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
@@ -130,7 +135,11 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     reconfigureQuota(present);
     notFoundSeconds = present.cache.notFoundSeconds;
   };
-  return { upstream, quota, tokens, gates, isTested: () => isTested, credentialsReplaced, reconfigure };
+  return {
+    ...{ upstream, quota, tokens, gates, credentialsReplaced, reconfigure },
+    isTested: () => isTested,
+    isUnanswered: () => hasFailed && !isTested,
+  };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */
@@ -155,7 +164,7 @@ function buildKnownIds({ clock, emit, redis, secrets, keyRing, digest, stateFile
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn, all) => {
-    kept.keep(all);
+    void kept.keep(all);
     if (isOwn) shared?.tell(pairs);
     onIdsLearned(pairs.map(([asked]) => asked));
   });

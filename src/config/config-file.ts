@@ -2,9 +2,10 @@
  * The configuration file, which `SENDGATE_CONFIG` names.
  */
 import { describeFileFailure } from './file-failure.ts';
-import { lineOf, parseOrFault, repeatedNames } from './json.ts';
+import { linesOf, parseOrFault, repeatedNames } from './json.ts';
 import type { Mistakes } from './mistakes.ts';
 import { isTree, type Tree } from './tree.ts';
+import { isName } from './words.ts';
 
 const variable = 'SENDGATE_CONFIG';
 
@@ -44,12 +45,16 @@ export function readConfigFile(
     return nothing();
   }
   for (const { path: repeated, line } of repeatedNames(text)) {
-    const where = `${repeated.join('.')} (line ${line} of ${path})`;
-    mistakes.add(repeated.join('.'), `${where}: is in the file twice; allowed: each setting once`);
+    const name = repeated.every(isName) ? repeated.join('.') : 'a name';
+    mistakes.add(
+      repeated.join('.'),
+      `${name} (line ${line} of ${path}): is in the file twice; allowed: each setting once`,
+    );
   }
   const { $schema: _, ...tree } = parsed.value;
+  const lineOf = linesOf(text);
   const placeOf = (at: readonly string[]) => {
-    const line = lineOf(text, at);
+    const line = lineOf(at);
     return line === undefined ? undefined : `line ${line} of ${path}`;
   };
   return { tree, content, placeOf };

@@ -11,6 +11,10 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'is below something that is not a directory',
   ELOOP: 'is a circle of symbolic links',
   ENAMETOOLONG: 'has a name that is too long',
+  ENXIO: 'is neither a file nor a pipe',
+  EFBIG: 'is larger than 1 MiB',
+  EILSEQ: 'is not UTF-8',
+  ETIMEDOUT: 'is a pipe that was not written to its end within 10 s',
 };
 
 /** "the file /run/secrets/api-key does not exist (ENOENT)" */

@@ -1,15 +1,24 @@
 /**
  * JSON with the place of a mistake. Messages never repeat the text, which may hold secrets, as the errors of JSON.parse do.
  */
-import { findNodeAtLocation, type ParseError, parseTree, printParseErrorCode, visit } from 'jsonc-parser';
+import {
+  createScanner,
+  findNodeAtLocation,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+  visit,
+} from 'jsonc-parser';
 
 /** The value, or what is wrong with the text. */
 export type Parsed = { readonly value: unknown } | { readonly fault: string };
 
 export function parseOrFault(text: string): Parsed {
   if (text.trim() === '') return { fault: 'is empty' };
-  // What UTF-16 looks like when it is read as UTF-8.
-  if (text.includes('\0') || text.startsWith('\ufffd')) return { fault: 'is not UTF-8' };
+  // What UTF-16 looks like when it is read as UTF-8 (RFC 4627 §3).
+  if (text[0] === '\0' || text[1] === '\0') return { fault: 'is not UTF-8' };
+  if (isTooDeep(text)) return { fault: `is nested more than ${maxDepth} deep` };
   try {
     return { value: JSON.parse(text) };
   } catch {
@@ -21,6 +30,24 @@ export function parseOrFault(text: string): Parsed {
     const why = faults[printParseErrorCode(first.error)] ?? 'this is not allowed here';
     return { fault: `is not JSON: line ${lineAt(text, first.offset)}, column ${columnAt(text, first.offset)}: ${why}` };
   }
+}
+
+/** Settings are nested 4 deep. */
+const maxDepth = 32;
+
+/** Parsers and validators are recursive: many thousand levels would exhaust the stack. Wrong brackets never make it less deep. */
+function isTooDeep(text: string): boolean {
+  const scanner = createScanner(text, true);
+  const open: string[] = [];
+  while (open.length <= maxDepth) {
+    scanner.scan();
+    const [start, length] = [scanner.getTokenOffset(), scanner.getTokenLength()];
+    if (length === 0) return false;
+    const token = length === 1 ? text[start] : '';
+    if (token === '{' || token === '[') open.push(token === '{' ? '}' : ']');
+    else if (token === open.at(-1)) open.pop();
+  }
+  return true;
 }
 
 /** What is wrong, by the library's names of errors. */
@@ -59,10 +86,17 @@ export function repeatedNames(text: string): readonly { readonly path: readonly 
   return found;
 }
 
-/** The line of a value, or of the nearest one around it that the text has. Undefined if it has none of them. */
-export function lineOf(text: string, path: readonly string[]): number | undefined {
-  const root = parseTree(text);
-  for (let depth = path.length; root && depth > 0; depth--) {
+/** Returns the line of a value, or of the nearest one around it that the text has. Undefined if it has none of them. */
+export function linesOf(text: string): (path: readonly string[]) => number | undefined {
+  let root: Node | undefined;
+  return (path) => {
+    root ??= parseTree(text);
+    return root && lineOf(text, root, path);
+  };
+}
+
+function lineOf(text: string, root: Node, path: readonly string[]): number | undefined {
+  for (let depth = path.length; depth > 0; depth--) {
     const segments = path.slice(0, depth).map((name) => (/^\d+$/.test(name) ? Number(name) : name));
     const node = findNodeAtLocation(root, segments);
     if (node) return lineAt(text, node.offset);

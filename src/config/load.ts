@@ -1,7 +1,6 @@
 /**
  * Loads the configuration: defaults < file < environment.
  */
-import { statSync } from 'node:fs';
 import { ConfigError } from './config-error.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { encryptionKeysAllowed, faultOfKeys } from './encryption-keys.ts';
@@ -74,21 +73,17 @@ export function loadConfig(
   const proxies = readOutboundProxies(env, mistakes);
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
-  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings);
-  return { config, secrets, proxies, warnings, where, source: sourceOf(env, readFile, config, file.content) };
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings, mistakes.more);
+  return { config, secrets, proxies, warnings, where, source: sourceOf(env, readFile, file.content) };
 }
 
-/** A pipe, as of a shell's `<(…)`, can be read only once: then nothing changes. */
-function sourceOf(env: Environment, readFile: (path: string) => string, config: Config, text: string): ConfigSource {
+function sourceOf(env: Environment, readFile: (path: string) => string, text: string): ConfigSource {
   const file = env['SENDGATE_CONFIG'];
-  if (!file || !statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    return { isFile: false, loadedText: text, text: () => text, load: () => config };
-  }
   return {
-    ...{ isFile: true, loadedText: text },
+    ...{ isFile: Boolean(file), loadedText: text },
     text: () => {
       try {
-        return readFile(file);
+        return file ? readFile(file) : text;
       } catch {
         return undefined;
       }

@@ -6,28 +6,42 @@ import type { Setting } from './settings.ts';
 
 const isVariable = (name: string) => /^[A-Z_]+$/.test(name);
 
+/** Further ones are only counted: nobody reads them, and each is compared with all settings. */
+const maxDescribed = 50;
+
 export class Mistakes {
-  readonly #found: { readonly about: string; readonly text: string }[] = [];
+  readonly #described: { readonly about: string; readonly text: string }[] = [];
+  readonly #others: string[] = [];
   readonly #order: readonly string[];
 
   constructor(known: readonly Setting[]) {
     this.#order = ['SENDGATE_CONFIG', ...known.map(({ path }) => path), ...Object.values(secretNames)];
   }
 
-  /** @param about path of the setting, or variable of the secret: decides the place among the mistakes */
-  add(about: string, text: string): void {
-    this.#found.push({ about, text });
+  /**
+   * @param about path of the setting, or variable of the secret: decides the place among the mistakes
+   * @param describe returns the message
+   */
+  add(about: string, describe: string | (() => string)): void {
+    if (this.#described.length === maxDescribed) this.#others.push(about);
+    else this.#described.push({ about, text: typeof describe === 'string' ? describe : describe() });
   }
 
-  /** Those of the file first, then of settings, of secrets, and of variables that are none. */
+  /** How many there are beside `all`. */
+  get more(): number {
+    return this.#others.length;
+  }
+
+  /** The first 50. Those of the file first, then of settings, of secrets, and of variables that are none. */
   get all(): readonly string[] {
-    const ranked = this.#found.map(({ about, text }) => ({ rank: this.#rankOf(about), text }));
+    const ranked = this.#described.map(({ about, text }) => ({ rank: this.#rankOf(about), text }));
     return ranked.toSorted((one, other) => one.rank - other.rank).map(({ text }) => text);
   }
 
   /** Whether a setting, or something in it, has a mistake. */
   has(path: string): boolean {
-    return this.#found.some(({ about }) => `${about}.`.startsWith(`${path}.`));
+    const found = [...this.#described.map(({ about }) => about), ...this.#others];
+    return found.some((about) => `${about}.`.startsWith(`${path}.`));
   }
 
   #rankOf(about: string): number {

@@ -86,10 +86,10 @@ export const derivedVariable = (path: string) =>
   `SENDGATE_${path.replaceAll('.', '_').replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 
 function nodeAt(path: readonly string[]): Node | undefined {
-  return path.reduce<Node | undefined>(
-    (node, name) => (node?.type === 'array' ? node.items : node?.properties?.[name]),
-    rootNode(),
-  );
+  return path.reduce<Node | undefined>((node, name) => {
+    if (node?.type === 'array') return node.items;
+    return node?.properties && Object.hasOwn(node.properties, name) ? node.properties[name] : undefined;
+  }, rootNode());
 }
 
 /** The names that an object at a path may have. */

@@ -6,16 +6,22 @@ import { secretNames } from './secret-names.ts';
 import { derivedVariable, type Setting } from './settings.ts';
 
 /** How many letters of a key may be wrong: two letters that changed places count two. An unknown key is a mistake anyway. */
-const distanceOfKeys = (name: string) => Math.max(2, Math.floor(name.length / 3));
+const distanceOfKeys = (name: string) => (name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3)));
 
 /** The same of variables, where it decides: programs beside Sendgate have theirs, such as `SENDGATE_HOME`. */
 const distanceOfVariables = (name: string) => (name.length < 5 ? 1 : Math.max(2, Math.floor(name.length / 4)));
 
 /** Returns what the closest name stands for, whatever the case of its letters. */
 function closest(name: string, candidates: ReadonlyMap<string, string>, maxDistance: number): string | undefined {
-  const found = closestMatch(name.toLowerCase(), [...candidates.keys()], { maxDistance });
+  const known = [...candidates.keys()];
+  const given = name.toLowerCase();
+  const found = closestMatch(given, known, { maxDistance }) ?? known.find((one) => isShortFor(given, one));
   return found === undefined ? undefined : candidates.get(found);
 }
+
+/** Whether the last word of a name is cut off, as in `storage_dir`. */
+const isShortFor = (name: string, known: string) =>
+  name.length >= 3 && known.startsWith(name) && /^[a-z]+$/.test(known.slice(name.length));
 
 const lastOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 const parentOf = (path: readonly string[]) => path.slice(0, -1).join('.');

@@ -39,7 +39,8 @@ export function removeAt(tree: Tree, path: readonly string[]): void {
 /** Returns the value at a path; undefined if there is none. */
 export function valueAt(tree: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
-    (node, name) => (isTree(node) || Array.isArray(node) ? Reflect.get(node, name) : undefined),
+    (node, name) =>
+      (isTree(node) || Array.isArray(node)) && Object.hasOwn(node, name) ? Reflect.get(node, name) : undefined,
     tree,
   );
 }

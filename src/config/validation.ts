@@ -9,7 +9,7 @@ import { type SecretName, secretNames } from './secret-names.ts';
 import { namesAt, type Setting } from './settings.ts';
 import { suggestPaths } from './suggestions.ts';
 import { removeAt, type Tree, valueAt } from './tree.ts';
-import { didYouMean } from './words.ts';
+import { didYouMean, isName } from './words.ts';
 
 /** Where settings come from. */
 export interface Origins {
@@ -26,7 +26,7 @@ export interface Origins {
  */
 export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Config | undefined {
   const found = schema.safeParse(tree).error?.issues.flatMap(pathsOf) ?? [];
-  for (const { path, issue } of found) mistakes.add(path.join('.'), describe(path, issue, tree, origins));
+  for (const { path, issue } of found) mistakes.add(path.join('.'), () => describe(path, issue, tree, origins));
   for (const { path } of found) removeAt(tree, path);
   const config = schema.safeParse(tree).data;
   // Settings of a file that cannot be read are not known.
@@ -57,15 +57,14 @@ function describeUnknown(path: readonly string[], origins: Origins): string {
   const names = namesAt(path.slice(0, -1));
   const meant = suggestPaths(path, names, origins.known);
   const hint = meant.length > 0 ? didYouMean(meant) : `allowed: ${names.join(', ')}`;
-  return `${isName(name) ? where : origins.where(path.slice(0, -1))}: ${isName(name) ? 'is' : 'a name in it is'} not a setting; ${hint}`;
+  if (isName(name)) return `${where}: is not a setting; ${hint}`;
+  return `${origins.where(path.slice(0, -1)) || 'SENDGATE_CONFIG'}: a name in it is not a setting; ${hint}`;
 }
 
 /** The variable of the secret that a key of the file means. */
 function secretVariable(path: readonly string[]): string | undefined {
   const name = path.at(-1) ?? '';
   if (path.join('.') === 'redis.url') return secretNames.redisUrl;
-  return secretNames[name as SecretName] ?? Object.values(secretNames).find((variable) => variable === name);
+  if (Object.hasOwn(secretNames, name)) return secretNames[name as SecretName];
+  return Object.values(secretNames).find((variable) => variable === name);
 }
-
-/** A key that does not look like a name is not repeated: it may be a token in the wrong place. */
-const isName = (text: string) => /^([\w.$-]{1,32}|[A-Z_]{1,64})$/.test(text);

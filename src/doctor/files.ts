@@ -65,7 +65,7 @@ async function checkRoom(directory: string, { config, where }: Loaded): Promise<
 function checkMode(directory: string, stats: Stats): readonly CheckResult[] {
   const openMode = openModeOf(stats);
   if (openMode === undefined) return [];
-  const remedy = 'take their permissions away (chmod 700): it holds email addresses';
+  const remedy = 'name one for Sendgate alone, without permissions for others (chmod 700): it holds email addresses';
   return [{ ...about, state: 'warning', found: `${directory} is open to others (${openMode})`, remedy }];
 }
 

@@ -35,8 +35,9 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'service.unexpected_error': error('unexpected error'),
 
   'config.reloaded': info('configuration reloaded; in use from the next request'),
-  'config.unchanged': info('configuration reloaded; nothing changed (variables of the environment override the file)'),
+  'config.unchanged': info('configuration read again; it is the same as before'),
   'config.needs_restart': warn('settings changed that need a restart; keeping their present values until then'),
+  'config.mended': info('configuration has no mistakes any more'),
   'config.invalid': error('configuration has mistakes; keeping the present one, all of it, until they are mended'),
 
   'config.warning': warn('configuration is odd but in use; see the warning'),
@@ -140,7 +141,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
-    'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
+    'state file not written; a restart does not know the calls made from now on, and looks up new v3 ids again (code says why: mend the volume)',
   ),
   'state.writable': info('state file writable again; everything is saved'),
   'ids.dropped': warn('invalid ids in the state file dropped; looking them up again'),

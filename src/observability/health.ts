@@ -6,7 +6,7 @@ export type Phase = 'starting' | 'ready' | 'draining';
 
 export interface Readiness {
   readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
-  /** `untested`: Constant Contact has not answered since the start, and nothing stops calls to it. */
+  /** `untested`: Constant Contact has not answered since the start, and no call has failed. */
   readonly upstream: 'ok' | 'untested' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
 }
 
@@ -17,7 +17,7 @@ export interface UpstreamState {
   readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
-  /** Whether Constant Contact is down or no access token is valid. */
+  /** Whether Constant Contact is down, has answered none of the calls since the start, or no access token is valid. */
   readonly isFailing: () => boolean;
 }
 

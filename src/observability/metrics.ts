@@ -182,9 +182,10 @@ export class Metrics {
       this.#reloads.labels(outcome).inc(0);
       events.on(`config.${outcome}`, () => {
         this.#reloads.labels(outcome).inc();
-        this.#isConfigValid.set(outcome === 'invalid' ? 0 : 1);
+        if (outcome === 'invalid') this.#isConfigValid.set(0);
       });
     }
+    events.on('config.mended', () => this.#isConfigValid.set(1));
     events.on('upstream.called', ({ report, team, outcome, seconds, waitedSeconds }) => {
       this.#upstreamCalls.labels(report, outcome, team).inc();
       this.#callWaits.labels(report, team).inc(waitedSeconds);

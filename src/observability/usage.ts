@@ -20,7 +20,7 @@ interface Parts {
   readonly kept: Kept<readonly DayUsage[]>;
 }
 
-/** Longest time between two writes; a killed process loses the requests since the last one, and no calls of a team. */
+/** Longest time between two writes; a killed process loses the requests since the last one; calls of a team are in the day's count. */
 const keepEveryMs = 10_000;
 
 const kinds = ['calls', 'answered', 'hits', 'refused', 'failed'] as const;
@@ -93,7 +93,7 @@ export class Usage {
     const text = JSON.stringify(usage);
     if (text === this.#kept) return;
     this.#kept = text;
-    this.#parts.kept.keep(usage);
+    void this.#parts.kept.keep(usage);
   }
 
   #sinceStart(): Table {

@@ -47,6 +47,7 @@ export class DayBudget {
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
   readonly #kept: Kept<StoredDay> | undefined;
+  #stored: Promise<void> | undefined;
 
   constructor({ parts, events, clock, kept }: Parts, options: DayBudgetOptions) {
     this.#options = options;
@@ -108,6 +109,11 @@ export class DayBudget {
     return this.#ended ? [today, this.#ended] : [today];
   }
 
+  /** Resolves when the present count is stored, cannot be, or takes too long; undefined if nothing is to be stored. */
+  get stored(): Promise<void> | undefined {
+    return this.#stored;
+  }
+
   seen(team: string, client: string, monotonicMs: number): void {
     this.#clients.seen(team, client, monotonicMs);
   }
@@ -143,7 +149,7 @@ export class DayBudget {
     return this.left(nowMs) > (this.#options.perDay * this.restOfDay(nowMs)) / 2;
   }
 
-  /** Counts a call. Stored before the call is made, so that a crash loses none. */
+  /** Counts a call. It is made when the count is `stored`, so that a crash loses none. */
   spend(payer: Payer, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
     this.#addOwn(payer.team, 1);
@@ -285,6 +291,6 @@ export class DayBudget {
   }
 
   #save(): void {
-    this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    this.#stored = this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
   }
 }

@@ -139,6 +139,11 @@ export class Quota {
     this.#day.seen(team, client, this.#clock.monotonic());
   }
 
+  /** Resolves when all calls that are counted are stored, or cannot be: a call has to wait for it, so that a crash loses none. */
+  get stored(): Promise<void> | undefined {
+    return this.#day.stored;
+  }
+
   /**
    * Resolves with a permit when a call may start; the call is counted.
    *

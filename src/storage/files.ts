@@ -26,7 +26,7 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** Removes a directory, if there is one and it is empty. */
   removeDirectory(path: string): Promise<void>;
-  /** Returns what is in a directory; nothing if there is no such directory. */
+  /** Returns what is in a directory; nothing if there is no such directory. Rejects with NotOurs for a link below the first. */
   list(path: string): Promise<readonly Entry[]>;
   /** Returns size and time of a file; undefined if there is no such file. */
   stat(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number } | undefined>;
@@ -36,9 +36,9 @@ export interface Files {
 export const unfinished = '.new';
 
 /** No link is followed. Nothing waits for the other end of a named pipe, which would keep a thread for ever. */
-const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
-const readFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-const writeFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+export const readFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+const newFlags = O_WRONLY | O_CREAT | O_EXCL;
 
 export class FilesOnDisk implements Files {
   readonly #root: string;
@@ -85,6 +85,8 @@ export class FilesOnDisk implements Files {
   }
 
   async list(path: string): Promise<readonly Entry[]> {
+    // Of a link to a directory, the files are not ours.
+    if (path !== '' && (await unlessMissing(lstat(this.#at(path))))?.isSymbolicLink()) throw new NotOurs();
     const entries = (await unlessMissing(readdir(this.#at(path), { withFileTypes: true }))) ?? [];
     return entries.map((entry) => ({
       name: entry.name,
@@ -100,10 +102,12 @@ export class FilesOnDisk implements Files {
 
   /** No `fsync`: what the kernel has outlives the process, and after a power cut a checksum rejects what is torn. */
   async #writeNew(path: string, beside: string, content: Buffer): Promise<void> {
-    const create = () => open(beside, writeFlags, 0o600);
+    const create = () => open(beside, newFlags, 0o600);
     const file = await create().catch(async (error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      await this.#makeDirectoryOf(path);
+      if (codeOf(error) === 'ENOENT') await this.#makeDirectoryOf(path);
+      // An earlier process has left it. Whatever it is, nothing is written to it.
+      else if (codeOf(error) === 'EEXIST') await unlink(beside);
+      else throw error;
       return create();
     });
     try {
@@ -129,6 +133,9 @@ export class FilesOnDisk implements Files {
 
 /** Returns Node's code of an error, such as ENOSPC. */
 export const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;
+
+/** Whether there was no room: on the volume, or for this user. */
+export const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
 
 async function contentOf(file: FileHandle, maxBytes: number): Promise<Buffer> {
   const stats = await file.stat();

@@ -2,41 +2,54 @@
  * Few disk operations at a time: they take threads that DNS and compression need too, and a disk that hangs keeps those that it
  * has.
  */
-import type { Clock } from '../clock.ts';
+import { answersWithin, type Clock } from '../clock.ts';
 import type { Files } from './files.ts';
+
+/** An operation was not run, because its caller has given up. */
+export class NotWanted extends Error {
+  override readonly name = 'NotWanted';
+}
 
 /** Node's pool has four threads. */
 const maxRunning = 2;
+/** Longest usual operation: a disk that takes longer is not waited for. */
+export const answerLimitMs = 500;
 
 export class Lanes {
   readonly #clock: Clock;
   #free = maxRunning;
   readonly #waiting: (() => void)[] = [];
-  readonly #running = new Set<{ readonly startedAt: number }>();
+  #hanging = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** How long the operation has been running that has run longest; 0 if none runs. */
-  get longestMs(): number {
-    const startedAt = Math.min(...[...this.#running].map((operation) => operation.startedAt));
-    return Number.isFinite(startedAt) ? this.#clock.monotonic() - startedAt : 0;
+  /** Whether an operation is running that the disk has not answered in time. */
+  get hangs(): boolean {
+    return this.#hanging > 0;
   }
 
   /** Runs an operation when its turn comes, in the order of the calls. */
   async run<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const running = { startedAt: this.#clock.monotonic() };
-    this.#running.add(running);
     try {
-      return await operation();
+      return await this.#watch(operation());
     } finally {
-      this.#running.delete(running);
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;
+    }
+  }
+
+  async #watch<T>(running: Promise<T>): Promise<T> {
+    if (await answersWithin(this.#clock, answerLimitMs, running)) return running;
+    this.#hanging++;
+    try {
+      return await running;
+    } finally {
+      this.#hanging--;
     }
   }
 }
@@ -51,9 +64,9 @@ export class FilesInLanes implements Files {
     this.#lanes = lanes;
   }
 
-  /** @param isWanted asked when its turn comes; if it no longer is, the file counts as missing */
+  /** @param isWanted asked when its turn comes; if it no longer is, rejects with NotWanted */
   read(path: string, maxBytes: number, isWanted = () => true): Promise<Buffer | undefined> {
-    return this.#lanes.run(async () => (isWanted() ? this.#files.read(path, maxBytes) : undefined));
+    return this.#lanes.run(() => (isWanted() ? this.#files.read(path, maxBytes) : Promise.reject(new NotWanted())));
   }
 
   write(path: string, content: Buffer): Promise<void> {

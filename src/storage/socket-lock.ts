@@ -33,12 +33,12 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
       const release = await tryHold(path);
       if (release) return { kind: 'held', release: () => [release, close].forEach((end) => void end()) };
       const leftMs = giveUpAt - performance.now();
-      const holder = await find(path);
+      const holder = await connectToHolder(path);
       if (leftMs <= 0 && (holder || leftMs < -replacedWithinMs)) {
         holder?.destroy();
         break;
       }
-      if (holder) await closes(holder, leftMs);
+      if (holder) await holderEnds(holder, leftMs);
       else await delay(pollMs);
     }
   } catch (error) {
@@ -104,8 +104,11 @@ async function tryHold(path: string): Promise<(() => void) | undefined> {
   };
 }
 
+/** What connecting says of a process that has ended, or ends meanwhile. */
+const ended = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /** Connects to the holder of the lock. Removes the lock of a process that has ended, and returns undefined. */
-async function find(path: string): Promise<Socket | undefined> {
+async function connectToHolder(path: string): Promise<Socket | undefined> {
   const version = versionAt(path);
   const socket = connect(path);
   try {
@@ -113,8 +116,8 @@ async function find(path: string): Promise<Socket | undefined> {
     return socket;
   } catch (error) {
     const code = codeOf(error) ?? '';
+    if (!ended.has(code) && code !== 'ENOENT') throw error;
     if (code === 'ECONNREFUSED' && version !== undefined) breakLock(path, version);
-    else if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
     return undefined;
   }
 }
@@ -126,10 +129,15 @@ function versionAt(path: string): string | undefined {
   return stats && versionOf(stats);
 }
 
-/** Resolves when the holder has ended, or after `ms` milliseconds. */
-async function closes(holder: Socket, ms: number): Promise<void> {
-  holder.on('error', () => {}).resume();
+/** Resolves when the holder has ended, or after `ms` milliseconds. A holder that is killed before it accepts resets the connection. */
+async function holderEnds(holder: Socket, ms: number): Promise<void> {
   const end = setTimeout(() => holder.destroy(), ms);
-  await once(holder, 'close');
+  // Not `once`, which rejects with an error.
+  await new Promise<void>((resolve) =>
+    holder
+      .on('error', () => {})
+      .on('close', () => resolve())
+      .resume(),
+  );
   clearTimeout(end);
 }

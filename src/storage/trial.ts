@@ -2,13 +2,22 @@
  * Tries whether a file can be read, and replaced. Waits for a disk that hangs without blocking the process.
  */
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { link, open, rm } from 'node:fs/promises';
 import { codeOf } from './files.ts';
 
-/** Rejects if the file exists but is unreadable. */
+/** Rejects if the file exists but is unreadable, or is no file, with ENXIO: a pipe that nobody writes would be waited for. */
 export async function checkReadable(path: string): Promise<void> {
   try {
-    await readFile(path);
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = await file.stat();
+      if (!stats.isFile() && !stats.isDirectory()) throw Object.assign(new Error('no file'), { code: 'ENXIO' });
+      // A directory can be opened, but not read.
+      await file.read(Buffer.alloc(1));
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }

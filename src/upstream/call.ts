@@ -43,6 +43,7 @@ export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
 export interface CallParts {
   readonly transport: Pick<Transport, 'send' | 'describe'>;
   readonly credentials: Credentials;
+  readonly quota: Pick<Quota, 'stored'>;
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
@@ -58,7 +59,7 @@ interface CallOptions {
 }
 
 /**
- * Makes the call that a permit was granted for, and ends the permit in every case.
+ * Makes the call that a permit was granted for once it is stored as counted, and ends the permit in every case.
  *
  * @param prepare called right before the call; until then the question may be extended
  */
@@ -70,6 +71,7 @@ export async function callWith<T>(
 ): Promise<CallOutcome<T>> {
   let isPage = false;
   try {
+    await parts.quota.stored;
     const outcome = await callOnce(permit, parts, prepare(), options);
     // Refusals and neutral calls return faster than pages.
     isPage = 'answer' in outcome && !options.isNeutral;

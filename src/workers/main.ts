@@ -1,9 +1,9 @@
 /**
  * A worker: answers callers from its copies and asks the primary for everything else.
  */
-import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
+import { fileReader } from '../config/file-text.ts';
 import { Mistakes } from '../config/mistakes.ts';
 import { readOutboundProxies } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
@@ -27,7 +27,7 @@ const reportEveryMs = 500;
 
 tolerateStderr();
 
-const readFile = (path: string) => readFileSync(path, 'utf8');
+const readFile = fileReader();
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
 // A terminal signals all processes at once; a worker stops when the primary orders it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});

@@ -82,6 +82,10 @@ describe.each([
     expect(disk.told).toEqual([]);
   });
 
+  test('names nobody in the file of its walk', () => {
+    expect(readFileSync(walkFile(), 'latin1')).not.toContain('rows');
+  });
+
   test.each([
     ['page', pageFile],
     ['walk', walkFile],

@@ -45,7 +45,7 @@ export function openDisk(directory: string, clock: Clock, options: Options = {})
     { ...parts, store },
     { namespace, maxFreshSeconds: 1_000, staleIfErrorSeconds: 1_000, notFoundSeconds: 60, maxPageBytes: 10_000 },
   );
-  return { secondLevel, generations, store, availability, told, pages: join(directory, 'pages') };
+  return { secondLevel, generations, store, availability, lanes, told, pages: join(directory, 'pages') };
 }
 
 export const keyOf = (byte: number) => sealingKey(Buffer.alloc(32, byte));

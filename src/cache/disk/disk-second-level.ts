@@ -4,9 +4,9 @@
  * Pages are written in the background and read on a miss only. One process uses the folder: memory is never behind the disk, and
  * every lease is granted, since misses of one page are one call already.
  */
-import { type Clock, settlesWithin } from '../../clock.ts';
+import { answersWithin, type Clock, settlesWithin } from '../../clock.ts';
 import type { Availability } from '../../storage/availability.ts';
-import type { Lanes } from '../../storage/lanes.ts';
+import { answerLimitMs, type Lanes } from '../../storage/lanes.ts';
 import { type ArrivedPage, type Generations, isPlausible } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
@@ -37,18 +37,16 @@ export interface DiskPagesOptions {
   readonly maxPageBytes: number;
 }
 
-/** Longest wait for the disk: then the call is made. */
-const lookLimitMs = 500;
 const purgeLimitMs = 30_000;
 
 /** A lookup and, if it ends with a lease, the call. */
-interface Turn {
+interface Lookup {
   readonly paths: PathsOfPage;
   /** Whether the campaign was purged meanwhile: nothing that was read or fetched is of use. */
   isPurged: boolean;
 }
 
-interface Found {
+interface StoredReply {
   readonly header: StoredHeader;
   readonly record: PageRecord | undefined;
 }
@@ -59,12 +57,16 @@ type IsWanted = () => boolean;
 
 export class DiskSecondLevel implements SecondLevel {
   readonly #parts: Parts;
-  readonly #options: DiskPagesOptions;
-  readonly #turns = new Set<Turn>();
+  #options: DiskPagesOptions;
+  readonly #lookups = new Set<Lookup>();
   #onPurge: (campaign: string | undefined) => void = () => {};
 
   constructor(parts: Parts, options: DiskPagesOptions) {
     this.#parts = parts;
+    this.#options = options;
+  }
+
+  reconfigure(options: DiskPagesOptions): void {
     this.#options = options;
   }
 
@@ -81,23 +83,24 @@ export class DiskSecondLevel implements SecondLevel {
   async look(of: PageOfWalk, wanted: Wanted): Promise<SecondLevelReply> {
     const paths = pathsOf(this.#options.namespace, of);
     if (!paths) return { kind: 'lease', lease: noLease, fallback: undefined };
-    const turn = { paths, isPurged: false };
-    this.#turns.add(turn);
+    const lookup = { paths, isPurged: false };
+    this.#lookups.add(lookup);
     // A page that is held in memory is on the disk, too, but no newer one is.
     const found = wanted.known
       ? undefined
-      : await this.#withinLimit((isWanted) => this.#find(of, paths, wanted, isWanted));
-    const reply = found && !turn.isPurged ? this.#replyTo(of, wanted, found) : undefined;
+      : await this.#withinLimit((isWanted) => this.#readStored(of, paths, wanted, isWanted));
+    const reply = found && !lookup.isPurged ? this.#replyTo(of, wanted, found) : undefined;
     if (!reply || reply.kind === 'fallback') {
-      return { kind: 'lease', lease: this.#lease(of, turn), fallback: reply?.page };
+      return { kind: 'lease', lease: this.#lease(of, lookup), fallback: reply?.page };
     }
-    this.#turns.delete(turn);
+    this.#lookups.delete(lookup);
     return reply;
   }
 
   async purge(campaign: string | undefined): Promise<boolean> {
     const { store, clock } = this.#parts;
-    for (const turn of this.#turns) turn.isPurged ||= campaign === undefined || turn.paths.campaign === campaign;
+    for (const lookup of this.#lookups)
+      lookup.isPurged ||= campaign === undefined || lookup.paths.campaign === campaign;
     let isDone = false;
     const purging = (campaign === undefined ? store.purgeAll() : store.purge(campaign)).then((done) => {
       isDone = done;
@@ -114,13 +117,13 @@ export class DiskSecondLevel implements SecondLevel {
   /** Runs a lookup; undefined if the disk does not answer in time. While it hangs, no later lookup waits. */
   async #withinLimit<T>(lookUp: (isWanted: IsWanted) => Promise<T>): Promise<T | undefined> {
     const { clock, availability, lanes } = this.#parts;
-    if (!availability.may('read') || lanes.longestMs >= lookLimitMs) return undefined;
+    if (!availability.may('read') || lanes.hangs) return undefined;
     let found: T | undefined;
     let isWanted = true;
     const looking = lookUp(() => isWanted).then((one) => {
       found = one;
     });
-    const isInTime = await settlesWithin(clock, lookLimitMs, looking);
+    const isInTime = await answersWithin(clock, answerLimitMs, looking);
     isWanted = false;
     if (!isInTime) availability.failed('read', 'slow');
     return isInTime ? found : undefined;
@@ -134,12 +137,12 @@ export class DiskSecondLevel implements SecondLevel {
     if (state && isWanted() && isPlausible(state.generation, clock.now())) generations.restore(walk, state);
   }
 
-  async #find(
+  async #readStored(
     of: PageOfWalk,
     paths: PathsOfPage,
     { known, rebuild }: Wanted,
     isWanted: IsWanted,
-  ): Promise<Found | undefined> {
+  ): Promise<StoredReply | undefined> {
     const { store, onUnreadable } = this.#parts;
     const [stored] = await Promise.all([store.readPage(paths, isWanted), this.#learn(of.walk, paths, isWanted)]);
     if (!stored) return undefined;
@@ -155,7 +158,7 @@ export class DiskSecondLevel implements SecondLevel {
   }
 
   /** Decides what a stored page or refusal is good for; undefined if for nothing. */
-  #replyTo(of: PageOfWalk, { notBefore, mayBeStale }: Wanted, { header, record }: Found): Usable | undefined {
+  #replyTo(of: PageOfWalk, { notBefore, mayBeStale }: Wanted, { header, record }: StoredReply): Usable | undefined {
     const { generations, clock } = this.#parts;
     const [now, wall] = [clock.monotonic(), clock.now()];
     const times = timesOf(header, wall, this.#options);
@@ -171,16 +174,16 @@ export class DiskSecondLevel implements SecondLevel {
     return of.kind === 'first' || isOfGeneration ? { kind: 'fallback', page } : undefined;
   }
 
-  #lease(of: PageOfWalk, turn: Turn): Lease {
-    const end = () => void this.#turns.delete(turn);
+  #lease(of: PageOfWalk, lookup: Lookup): Lease {
+    const end = () => void this.#lookups.delete(lookup);
     return {
       stored: async (page, arrived) => {
         end();
-        return this.#store(page, arrived, turn);
+        return this.#store(page, arrived, lookup);
       },
       refused: (code, forMs) => {
         end();
-        this.#storeRefusal(of, code, forMs, turn);
+        this.#storeRefusal(of, code, forMs, lookup);
       },
       failed: end,
       released: end,
@@ -191,18 +194,20 @@ export class DiskSecondLevel implements SecondLevel {
   #store(
     { body, fetchedAt, freshUntil }: Pick<Page, 'body' | 'fetchedAt' | 'freshUntil'>,
     arrived: ArrivedPage,
-    turn: Turn,
+    lookup: Lookup,
   ) {
     const { generations, store } = this.#parts;
     const { of, firstRow } = arrived;
     const generation = generations.arrived(arrived);
+    // A purge leaves nothing, the state of a walk neither.
+    if (lookup.isPurged) return generation;
     const until = this.#toWall(freshUntil);
     const header = { kind: 'page', generation, fetchedAt: this.#toWall(fetchedAt), until } as const;
     const isOfGeneration = generation === generations.of(of.walk).generation;
     const record = { body, first: firstRow };
-    if (turn.isPurged || !isOfGeneration) store.write(turn.paths, of.walk, undefined);
+    if (!isOfGeneration) store.write(lookup.paths, of.walk, undefined);
     else
-      store.write(turn.paths, of.walk, {
+      store.write(lookup.paths, of.walk, {
         header,
         record,
         until: timesOf(header, header.fetchedAt, this.#options).goneAt,
@@ -210,7 +215,7 @@ export class DiskSecondLevel implements SecondLevel {
     return generation;
   }
 
-  #storeRefusal({ walk }: PageOfWalk, code: RefusalCode, forMs: number, { paths, isPurged }: Turn): void {
+  #storeRefusal({ walk }: PageOfWalk, code: RefusalCode, forMs: number, { paths, isPurged }: Lookup): void {
     if (isPurged) return;
     const { generations, store, clock } = this.#parts;
     const fetchedAt = this.#toWall(clock.monotonic());

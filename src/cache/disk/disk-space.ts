@@ -3,16 +3,23 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Availability, Operation } from '../../storage/availability.ts';
-import { codeOf } from '../../storage/files.ts';
+import type { Unreadable } from '../../storage/envelope.ts';
+import { codeOf, isFull, NotOurs } from '../../storage/files.ts';
 import type { FilesInLanes } from '../../storage/lanes.ts';
-import { FileIndex } from './file-index.ts';
+import { FileIndex, inBlocks } from './file-index.ts';
+import { campaignIn } from './page-paths.ts';
 import { filesOf, findCampaigns, findFiles } from './scan.ts';
 
 export interface DiskSpaceParts {
   readonly files: FilesInLanes;
   readonly clock: Clock;
   readonly availability: Availability;
-  readonly onOperation: (operation: Operation | 'remove', outcome: 'ok' | 'missing' | 'failed' | 'dropped') => void;
+  readonly onOperation: (
+    operation: Operation | 'list' | 'remove',
+    outcome: 'ok' | 'missing' | 'failed' | 'dropped',
+  ) => void;
+  /** Called with the reason when a file cannot be used. */
+  readonly onUnreadable: (why: Unreadable | 'foreign') => void;
 }
 
 export interface DiskSpaceOptions {
@@ -21,13 +28,13 @@ export interface DiskSpaceOptions {
   readonly lifeMs: number;
 }
 
-/** Codes of what stands in the place of a file or a directory: nothing is wrong with the disk. */
-const inPlace = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST']);
-export const isInPlace = (code: string) => inPlace.has(code);
+/** Codes of what another owner, or something else, stands in the place of a file or a directory: nothing is wrong with the disk. */
+const foreignCodes = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM']);
+const isForeign = (error: unknown) => error instanceof NotOurs || foreignCodes.has(codeOf(error) ?? '');
 
 export class DiskSpace {
   readonly #parts: DiskSpaceParts;
-  readonly #options: DiskSpaceOptions;
+  #options: DiskSpaceOptions;
   readonly index = new FileIndex();
 
   constructor(parts: DiskSpaceParts, options: DiskSpaceOptions) {
@@ -35,39 +42,56 @@ export class DiskSpace {
     this.#options = options;
   }
 
+  reconfigure(options: DiskSpaceOptions): void {
+    this.#options = options;
+  }
+
   /**
-   * Writes a file; makes room for it first.
+   * Writes a file; makes room for it first. Returns whether there was room.
    *
    * @param until when it is to be removed, wall time in milliseconds
    * @param version of a walk
    */
-  async put(path: string, content: Buffer, until: number, version?: string): Promise<void> {
+  async put(path: string, content: Buffer, until: number, version?: string): Promise<boolean> {
     const { files, availability, onOperation } = this.#parts;
-    await this.#evict(content.length);
-    await files.write(path, content);
-    this.index.set(path, content.length, until, version);
-    availability.worked('write');
-    onOperation('write', 'ok');
+    const hasRoom = inBlocks(content.length) <= this.#options.maxBytes && (await this.#evict(inBlocks(content.length)));
+    if (hasRoom) {
+      await files.write(path, content).catch(async (error: unknown) => {
+        if (!isFull(error) || !(await this.makeRoom(content.length))) throw error;
+        await files.write(path, content);
+      });
+      this.index.set(path, content.length, until, version);
+      availability.worked('write');
+    }
+    onOperation('write', hasRoom ? 'ok' : 'dropped');
+    return hasRoom;
   }
 
   /** Removes a file, and its directory if it was the last. Returns whether it is gone. */
   async remove(path: string): Promise<boolean> {
     const { files, onOperation } = this.#parts;
-    this.index.delete(path);
-    const isRemoved = await this.try(async () => {
+    try {
       await files.remove(path);
-      await files.removeDirectory(path.split('/')[0] ?? '');
+      this.index.delete(path);
       onOperation('remove', 'ok');
+      const campaign = campaignIn(path);
+      if (this.index.of(campaign).length === 0) await files.removeDirectory(campaign);
       return true;
-    });
-    return isRemoved === true;
+    } catch (error) {
+      this.failed('remove', error);
+      // It takes no room of ours.
+      if (isForeign(error)) this.index.delete(path);
+      return false;
+    }
   }
 
   /** Removes the files of a campaign. Returns whether all are gone. */
   async removeCampaign(campaign: string): Promise<boolean> {
-    const paths = await this.try(() => filesOf(this.#parts.files, campaign));
-    for (const path of this.index.of(campaign)) this.index.delete(path);
-    return paths !== undefined && this.#removeAll(paths);
+    const paths = await this.#list(() => filesOf(this.#parts.files, campaign));
+    if (!paths) return false;
+    const there = new Set(paths);
+    for (const path of this.index.of(campaign)) if (!there.has(path)) this.index.delete(path);
+    return this.#removeAll(paths);
   }
 
   /** Removes files of no use, unless they were written meanwhile. */
@@ -82,41 +106,75 @@ export class DiskSpace {
   }
 
   /** Returns the campaigns that have a directory; undefined if they cannot be read. */
-  campaigns(): Promise<Awaited<ReturnType<typeof findCampaigns>> | undefined> {
-    return this.try(() => findCampaigns(this.#parts.files));
-  }
-
-  /** Takes the files of a campaign into the index. Returns those that are of no use, and how many are not of Sendgate. */
-  async find(campaign: string): Promise<{ readonly useless: readonly string[]; readonly foreign: number }> {
-    const { clock, files } = this.#parts;
-    const { lifeMs } = this.#options;
-    const found = await this.try(() => findFiles(files, campaign));
-    const latest = clock.now() + lifeMs;
-    for (const { path, bytes, modifiedMs } of found?.files ?? []) {
-      this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
-    }
-    return { useless: found?.useless ?? [], foreign: found?.foreign ?? 0 };
-  }
-
-  /** Runs an operation; undefined if it fails. */
-  async try<T>(operation: () => Promise<T>): Promise<T | undefined> {
+  async campaigns(): Promise<Awaited<ReturnType<typeof findCampaigns>> | undefined> {
+    const { files, availability, onOperation } = this.#parts;
     try {
-      return await operation();
+      return await findCampaigns(files);
     } catch (error) {
-      const code = codeOf(error) ?? 'unknown';
-      this.#parts.onOperation('remove', 'failed');
-      if (!isInPlace(code)) this.#parts.availability.failed('write', code);
+      // Whatever it is, no page can be written.
+      onOperation('list', 'failed');
+      availability.failed('write', codeOf(error) ?? 'unknown');
       return undefined;
     }
   }
 
-  /** Makes room. */
-  async #evict(bytes: number): Promise<void> {
-    while (this.index.bytes + bytes > this.#options.maxBytes) {
-      const path = this.index.oldest();
-      if (path === undefined) return;
-      await this.remove(path);
+  /** Takes the files of a campaign into the index. Returns those of no use, and how many are foreign; undefined if it cannot be listed. */
+  async indexCampaign(
+    campaign: string,
+  ): Promise<{ readonly useless: readonly string[]; readonly foreign: number } | undefined> {
+    const { clock, files } = this.#parts;
+    const { lifeMs } = this.#options;
+    const found = await this.#list(() => findFiles(files, campaign));
+    const latest = clock.now() + lifeMs;
+    for (const { path, bytes, modifiedMs } of found?.files ?? []) {
+      this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
     }
+    return found;
+  }
+
+  /**
+   * Removes what was used longest ago, because the volume is smaller than `storage.maxBytes`: a tenth, so that it is not full again at
+   * once, and there is room for the state file. Returns whether that is enough for `bytes`.
+   */
+  async makeRoom(bytes: number): Promise<boolean> {
+    const before = this.index.bytes;
+    const enough = Math.max(inBlocks(bytes), before / 10);
+    if (before === 0 || before < enough) return false;
+    return this.#evictTo(before - enough);
+  }
+
+  /** Reports why an operation has failed: another owner's file is not the disk's fault. */
+  failed(operation: Operation | 'list' | 'remove', error: unknown): void {
+    const { availability, onOperation, onUnreadable } = this.#parts;
+    onOperation(operation, 'failed');
+    if (isForeign(error)) onUnreadable('foreign');
+    else availability.failed(operation === 'read' ? 'read' : 'write', codeOf(error) ?? 'unknown');
+  }
+
+  /** Lists what is in a directory; undefined if that fails. */
+  async #list<T>(run: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await run();
+    } catch (error) {
+      this.failed('list', error);
+      return undefined;
+    }
+  }
+
+  /** Makes room within `storage.maxBytes`. */
+  #evict(bytes: number): Promise<boolean> {
+    return this.#evictTo(this.#options.maxBytes - bytes);
+  }
+
+  /** Removes what was used longest ago. Returns false if a file that has to go cannot be removed. */
+  async #evictTo(bytes: number): Promise<boolean> {
+    while (this.index.bytes > bytes) {
+      const path = this.index.oldest();
+      if (path === undefined) return false;
+      await this.remove(path);
+      if (this.index.has(path)) return false;
+    }
+    return true;
   }
 
   async #removeAll(paths: readonly string[]): Promise<boolean> {

@@ -1,10 +1,11 @@
 /**
  * Which files there are, how large they are and in which order they were used. In memory only: built at start from the folder.
  */
-import { isWalkFile, walkFileOf } from './page-paths.ts';
+import { campaignIn, isWalkFile, walkFileOf } from './page-paths.ts';
 
 /** Disks store in blocks. */
 const blockBytes = 4096;
+export const inBlocks = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
 
 interface Indexed {
   readonly bytes: number;
@@ -25,6 +26,7 @@ export class FileIndex {
   #isSorted = true;
   /** Last used last. A walk is used whenever one of its pages is: it goes after all of them. */
   readonly #used = new Map<string, Indexed>();
+  readonly #byCampaign = new Map<string, Set<string>>();
   #bytes = 0;
   #pages = 0;
 
@@ -81,6 +83,10 @@ export class FileIndex {
     if (!indexed) return;
     this.#unused.delete(path);
     this.#used.delete(path);
+    const campaign = campaignIn(path);
+    const others = this.#byCampaign.get(campaign);
+    others?.delete(path);
+    if (others?.size === 0) this.#byCampaign.delete(campaign);
     this.#bytes -= indexed.bytes;
     if (!isWalkFile(path)) this.#pages--;
   }
@@ -103,12 +109,16 @@ export class FileIndex {
 
   /** Returns the files whose time is over. */
   expired(now: number): string[] {
-    return this.#paths(([, { until }]) => until <= now);
+    const paths: string[] = [];
+    for (const files of [this.#unused, this.#used]) {
+      for (const [path, { until }] of files) if (until <= now) paths.push(path);
+    }
+    return paths;
   }
 
   /** Returns the files of a campaign. */
   of(campaign: string): string[] {
-    return this.#paths(([path]) => path.startsWith(`${campaign}/`));
+    return [...(this.#byCampaign.get(campaign) ?? [])];
   }
 
   #first(): [string, Indexed] | [undefined, undefined] {
@@ -127,8 +137,12 @@ export class FileIndex {
   }
 
   #add(files: Map<string, Indexed>, path: string, bytes: number, until: number, version: string | undefined): void {
-    const blocks = Math.ceil(bytes / blockBytes) * blockBytes;
+    const blocks = inBlocks(bytes);
     files.set(path, { bytes: blocks, until, version });
+    const campaign = campaignIn(path);
+    const others = this.#byCampaign.get(campaign);
+    if (others) others.add(path);
+    else this.#byCampaign.set(campaign, new Set([path]));
     this.#bytes += blocks;
     if (!isWalkFile(path)) this.#pages++;
   }
@@ -140,9 +154,5 @@ export class FileIndex {
     this.#unused.delete(path);
     this.#used.delete(path);
     this.#used.set(path, { ...indexed, until: Math.max(indexed.until, until) });
-  }
-
-  #paths(isOne: (entry: [string, Indexed]) => boolean): string[] {
-    return [...this.#unused, ...this.#used].filter(isOne).map(([path]) => path);
   }
 }

@@ -2,11 +2,11 @@
  * Reads, writes and purges the files of pages.
  */
 import type { Keys, Unreadable } from '../../storage/envelope.ts';
-import { codeOf, NotOurs } from '../../storage/files.ts';
+import { NotWanted } from '../../storage/lanes.ts';
 import type { Generations, WalkState } from '../generations.ts';
 import type { PageBody } from '../page.ts';
 import type { PageRecord } from '../page-record.ts';
-import { DiskSpace, type DiskSpaceOptions, type DiskSpaceParts, isInPlace } from './disk-space.ts';
+import { DiskSpace, type DiskSpaceOptions, type DiskSpaceParts } from './disk-space.ts';
 import type { PathsOfPage } from './page-paths.ts';
 import { readStored, readWalk, type Stored, type StoredHeader, writeStored, writeWalk } from './stored-page.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -15,8 +15,6 @@ export interface PageStoreParts extends DiskSpaceParts {
   readonly generations: Generations;
   /** Returns the encryption keys, the one in use first; none: no encryption. */
   readonly keys: () => Keys;
-  /** Called with the reason when a file cannot be used. */
-  readonly onUnreadable: (why: Unreadable | 'foreign') => void;
   /** Called once after the start if there are files that are not of Sendgate. They stay. */
   readonly onForeign: (files: number) => void;
 }
@@ -44,18 +42,26 @@ const versionOf = ({ generation, firstPages }: Pick<WalkState, 'generation' | 'f
 
 export class PageStore {
   readonly #parts: PageStoreParts;
-  readonly #options: PageStoreOptions;
+  #options: PageStoreOptions;
   readonly #space: DiskSpace;
   readonly #queue = new WriteQueue();
   /** Campaigns that are being purged, or whose files could not be removed: they are neither read nor written. */
   readonly #barred = new Set<string>();
+  /** While all are being purged, or it is unknown which there are. */
+  #areAllBarred = false;
   #isClosed = false;
+  #isReleased = false;
   #cancelSweep = () => {};
 
   constructor(parts: PageStoreParts, options: PageStoreOptions) {
     this.#parts = parts;
     this.#options = options;
     this.#space = new DiskSpace(parts, options);
+  }
+
+  reconfigure(options: PageStoreOptions): void {
+    this.#options = options;
+    this.#space.reconfigure(options);
   }
 
   get bytes(): number {
@@ -68,7 +74,7 @@ export class PageStore {
 
   /** Finds what there is, in the background. */
   start(): void {
-    void this.#find();
+    void this.#indexAll();
     this.#sweepLater();
   }
 
@@ -97,7 +103,7 @@ export class PageStore {
    * @param toStore undefined to write the walk alone
    */
   write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): void {
-    if (this.#isClosed || this.#barred.has(paths.campaign)) return;
+    if (this.#isClosed || this.#isBarred(paths.campaign)) return;
     const path = toStore ? paths.page : paths.walk;
     const bytes = toStore?.record?.body.br.length ?? 0;
     const run = () => this.#attempt(paths, walk, toStore);
@@ -108,17 +114,19 @@ export class PageStore {
   async purge(campaign: string): Promise<boolean> {
     this.#barred.add(campaign);
     this.#queue.drop((path) => path.startsWith(`${campaign}/`));
-    const isDone = await this.#queue.next(() => this.#space.removeCampaign(campaign));
-    if (isDone) this.#barred.delete(campaign);
-    return isDone;
+    return (await this.#next(() => this.#removeCampaign(campaign))) === true;
   }
 
   /** Removes the files of all campaigns. Resolves with whether none are left. */
   async purgeAll(): Promise<boolean> {
+    this.#areAllBarred = true;
     this.#queue.drop(() => true);
-    const found = await this.#space.campaigns();
-    const done = await Promise.all((found?.campaigns ?? []).map((campaign) => this.purge(campaign)));
-    return found !== undefined && done.every(Boolean);
+    return (await this.#next(() => this.#removeAll())) === true;
+  }
+
+  /** Removes some pages, because there is no room for another file. Resolves with whether there is more now. */
+  async makeRoom(): Promise<boolean> {
+    return (await this.#next(() => this.#space.makeRoom(0))) === true;
   }
 
   /** Resolves when nothing waits to be written or removed. */
@@ -133,22 +141,51 @@ export class PageStore {
     await this.#queue.idle();
   }
 
+  /** Starts nothing more: the directory is about to be another process's. */
+  release(): void {
+    this.#isClosed = true;
+    this.#isReleased = true;
+    this.#cancelSweep();
+    this.#queue.drop(() => true);
+  }
+
+  #isBarred(campaign: string): boolean {
+    return this.#areAllBarred || this.#barred.has(campaign);
+  }
+
+  async #removeCampaign(campaign: string): Promise<boolean> {
+    this.#barred.add(campaign);
+    const isDone = await this.#space.removeCampaign(campaign);
+    if (isDone) this.#barred.delete(campaign);
+    return isDone;
+  }
+
+  /** What is there is listed when nothing is being written: a campaign may have been new. */
+  async #removeAll(): Promise<boolean> {
+    const found = await this.#space.campaigns();
+    if (!found) return false;
+    this.#barred.clear();
+    let isDone = true;
+    for (const campaign of found.campaigns) {
+      if (this.#isReleased) return false;
+      isDone = (await this.#removeCampaign(campaign)) && isDone;
+    }
+    this.#areAllBarred = false;
+    return isDone;
+  }
+
   async #read(campaign: string, path: string, maxBytes: number, isWanted: () => boolean): Promise<Buffer | undefined> {
-    const { files, availability, onOperation, onUnreadable } = this.#parts;
-    if (this.#barred.has(campaign)) return undefined;
-    if (this.#queue.has(path)) await this.#queue.idle();
+    const { files, availability, onOperation } = this.#parts;
+    if (this.#isBarred(campaign)) return undefined;
+    await this.#queue.written(path);
     try {
       const content = await files.read(path, maxBytes, isWanted);
       availability.worked('read');
       onOperation('read', content ? 'ok' : 'missing');
       if (content) this.#space.index.use(path);
-      return this.#barred.has(campaign) ? undefined : content;
+      return this.#isBarred(campaign) ? undefined : content;
     } catch (error) {
-      onOperation('read', 'failed');
-      const code = codeOf(error) ?? 'unknown';
-      // A single file that may not be read has another owner: it is not of Sendgate.
-      if (error instanceof NotOurs || isInPlace(code) || code === 'EACCES') onUnreadable('foreign');
-      else availability.failed('read', code);
+      if (!(error instanceof NotWanted)) this.#space.failed('read', error);
       return undefined;
     }
   }
@@ -160,7 +197,8 @@ export class PageStore {
   }
 
   async #attempt(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
-    const { availability, generations, onOperation, onUnreadable } = this.#parts;
+    const { availability, generations, onOperation } = this.#parts;
+    if (this.#isReleased) return;
     if (!availability.may('write')) {
       onOperation('write', 'dropped');
       return this.#removeWalkBefore(paths.walk, generations.of(walk));
@@ -168,33 +206,31 @@ export class PageStore {
     try {
       await this.#write(paths, walk, toStore);
     } catch (error) {
-      const code = codeOf(error) ?? 'unknown';
-      onOperation('write', 'failed');
-      if (isInPlace(code)) onUnreadable('foreign');
-      else availability.failed('write', code);
+      this.#space.failed('write', error);
     }
   }
 
   async #write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
     const { generations, keys } = this.#parts;
     const state = generations.of(walk);
-    if (state.generation > 0 && this.#space.index.versionOf(paths.walk) !== versionOf(state)) {
-      await this.#writeWalk(paths, state);
-    }
+    const isWalkWritten = state.generation === 0 || this.#space.index.versionOf(paths.walk) === versionOf(state);
+    if (!isWalkWritten && !(await this.#writeWalk(paths, state))) return;
     if (!toStore || toStore.header.generation !== state.generation) return;
     const content = writeStored(toStore.header, toStore.record, paths.pageContext, keys());
-    await this.#space.put(paths.page, content, toStore.until);
-    if (toStore.record) this.holds(paths, toStore.record.body);
+    const isWritten = await this.#space.put(paths.page, content, toStore.until);
+    if (isWritten && toStore.record) this.holds(paths, toStore.record.body);
   }
 
-  async #writeWalk({ walk, walkContext }: PathsOfPage, state: WalkState): Promise<void> {
+  /** Returns whether it is written. */
+  async #writeWalk({ walk, walkContext }: PathsOfPage, state: WalkState): Promise<boolean> {
     const { keys, clock } = this.#parts;
     const content = writeWalk(state, walkContext, keys());
+    let isWritten = false;
     try {
-      await this.#space.put(walk, content, clock.now() + this.#options.lifeMs, versionOf(state));
-    } catch (error) {
-      await this.#removeWalkBefore(walk, state);
-      throw error;
+      isWritten = await this.#space.put(walk, content, clock.now() + this.#options.lifeMs, versionOf(state));
+      return isWritten;
+    } finally {
+      if (!isWritten) await this.#removeWalkBefore(walk, state);
     }
   }
 
@@ -204,22 +240,24 @@ export class PageStore {
     if (written !== String(generation)) await this.#space.remove(path);
   }
 
-  async #find(): Promise<void> {
+  async #indexAll(): Promise<void> {
     const there = await this.#space.campaigns();
     let foreign = there?.foreign ?? 0;
     for (const campaign of there?.campaigns ?? []) {
-      const found = await this.#space.find(campaign);
-      foreign += found.foreign;
+      const found = await this.#space.indexCampaign(campaign);
+      // What cannot be listed cannot be removed either, when its time is over.
+      if (!found) this.#barred.add(campaign);
+      foreign += found?.foreign ?? 1;
       // Nothing is being written while this runs: what is not finished was left by an earlier process.
-      if (found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
+      if (found && found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
       if (this.#isClosed) return;
     }
     if (foreign > 0) this.#parts.onForeign(foreign);
     await this.#sweep();
   }
 
-  #sweep(): Promise<void> {
-    return this.#next(() => this.#space.sweep());
+  async #sweep(): Promise<void> {
+    await this.#next(() => this.#space.sweep());
   }
 
   #sweepLater(): void {
@@ -229,10 +267,8 @@ export class PageStore {
     });
   }
 
-  /** Runs `run` next, unless the directory is already another process's. */
-  #next(run: () => Promise<void>): Promise<void> {
-    return this.#queue.next(async () => {
-      if (!this.#isClosed) await run();
-    });
+  /** Runs `run` next; nothing after the store is closed, when the directory may be another process's. */
+  #next<T>(run: () => Promise<T>): Promise<T | undefined> {
+    return this.#queue.next(async () => (this.#isClosed ? undefined : run()));
   }
 }

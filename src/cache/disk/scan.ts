@@ -19,10 +19,10 @@ export interface FoundFiles {
   readonly foreign: number;
 }
 
-/** Returns the campaigns that have a directory, and how many others there are. */
+/** Returns the campaigns that have a directory, or a link in its place, and how many other entries there are. */
 export async function findCampaigns(files: Files): Promise<{ readonly campaigns: string[]; readonly foreign: number }> {
   const entries = await files.list('');
-  const campaigns = entries.filter(({ name, isDirectory }) => isDirectory && isCampaignDirectory(name));
+  const campaigns = entries.filter(({ name, isFile }) => !isFile && isCampaignDirectory(name));
   return { campaigns: campaigns.map(({ name }) => name), foreign: entries.length - campaigns.length };
 }
 
@@ -32,13 +32,15 @@ export async function filesOf(files: Files, campaign: string): Promise<string[]>
   return paths.filter((path) => walkFileOf(finishedPath(path)) !== undefined);
 }
 
-/** Removes all pages. */
-export async function removePages(files: Files): Promise<void> {
+/** Removes all pages, as long as that `isWanted`. What cannot be removed stays. */
+export async function removePages(files: Files, isWanted: () => boolean): Promise<void> {
   const { campaigns } = await findCampaigns(files);
-  for (const campaign of campaigns) {
-    for (const path of await filesOf(files, campaign)) await files.remove(path);
-    await files.removeDirectory(campaign);
-  }
+  for (const campaign of campaigns) if (isWanted()) await removeCampaign(files, campaign).catch(() => {});
+}
+
+async function removeCampaign(files: Files, campaign: string): Promise<void> {
+  for (const path of await filesOf(files, campaign)) await files.remove(path);
+  await files.removeDirectory(campaign);
 }
 
 /** Looks at the files of a campaign. */

@@ -14,11 +14,12 @@ interface Write {
 export class WriteQueue {
   /** By file: a later write replaces an earlier one that waits. */
   readonly #writes = new Map<string, Write>();
-  readonly #removals: (() => Promise<void>)[] = [];
+  /** What runs before all writes. */
+  readonly #first: (() => Promise<void>)[] = [];
   #waitingBytes = 0;
   /** The work that runs and all that follows it. */
   #work: Promise<void> | undefined;
-  #writing: string | undefined;
+  #running: { readonly file: string; readonly written: Promise<void> } | undefined;
 
   /** Queues a write. Returns false if too much is waiting: then it is dropped. */
   write(file: string, bytes: number, run: Write['run']): boolean {
@@ -33,19 +34,20 @@ export class WriteQueue {
   /** Runs `run` next, before all writes that wait. */
   next<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#removals.push(() => run().then(resolve, reject));
+      this.#first.push(() => run().then(resolve, reject));
       this.#start();
     });
+  }
+
+  /** Resolves when a file that waits or is being written is written: before all others, since somebody waits for it. */
+  async written(file: string): Promise<void> {
+    if (this.#writes.has(file)) await this.next(() => this.#write(file));
+    else if (this.#running?.file === file) await this.#running.written;
   }
 
   /** Drops writes that wait. */
   drop(isOne: (file: string) => boolean): void {
     for (const file of [...this.#writes.keys()].filter(isOne)) this.#forget(file);
-  }
-
-  /** Whether a file is about to be written. */
-  has(file: string): boolean {
-    return this.#writing === file || this.#writes.has(file);
   }
 
   /** Resolves when nothing waits. */
@@ -65,19 +67,22 @@ export class WriteQueue {
   async #run(): Promise<void> {
     await undefined; // What is queued together replaces itself first.
     for (;;) {
-      const removal = this.#removals.shift();
-      if (removal) {
-        await removal();
-        continue;
-      }
-      const [next] = this.#writes;
-      if (!next) break;
-      const [file, { run }] = next;
-      this.#forget(file);
-      this.#writing = file;
-      await run();
-      this.#writing = undefined;
+      const first = this.#first.shift();
+      const [next] = this.#writes.keys();
+      if (first) await first();
+      else if (next !== undefined) await this.#write(next);
+      else break;
     }
     this.#work = undefined;
+  }
+
+  async #write(file: string): Promise<void> {
+    const write = this.#writes.get(file);
+    if (!write) return;
+    this.#forget(file);
+    const written = write.run();
+    this.#running = { file, written };
+    await written;
+    this.#running = undefined;
   }
 }

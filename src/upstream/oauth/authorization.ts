@@ -63,7 +63,7 @@ export class Authorization {
       return (await this.#store(grant)) ?? (await this.#tryOut(grant));
     } catch (error) {
       if (!(error instanceof GrantError)) throw error;
-      return { code: 1, text: endings[error.reason] ?? otherEnding(error.reason, this.#parts.client.proxy) };
+      return { code: 1, text: endings.get(error.reason) ?? otherEnding(error.reason, this.#parts.client.proxy) };
     }
   }
 
@@ -132,13 +132,15 @@ function minutes(ms: number): string {
 }
 
 /** Messages by reason, with what to do. */
-const endings: Readonly<Record<string, string>> = {
-  access_denied: 'Access was denied. Nothing was stored. To try again, run this again.',
-  expired_token: 'The code has expired. Nothing was stored. Run this again, and open the address within its time.',
-  invalid_client: 'Constant Contact does not know this client: check CONSTANT_CONTACT_CLIENT_ID.',
-  unauthorized_client:
+const endings: ReadonlyMap<string, string> = new Map([
+  ['access_denied', 'Access was denied. Nothing was stored. To try again, run this again.'],
+  ['expired_token', 'The code has expired. Nothing was stored. Run this again, and open the address within its time.'],
+  ['invalid_client', 'Constant Contact does not know this client: check CONSTANT_CONTACT_CLIENT_ID.'],
+  [
+    'unauthorized_client',
     "The application may not use the device flow: choose it in the application's settings at Constant Contact.",
-};
+  ],
+]);
 
 function otherEnding(reason: string, proxy: OutboundProxy | undefined): string {
   if (!proxy || !isTunnelCode(reason)) return `Constant Contact granted nothing (${reason}). Nothing was stored.`;

@@ -1,8 +1,9 @@
 /**
  * Reads and writes the token file. A refresh token may work only once: losing the newest one loses the account.
  */
-import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readText } from '../../config/file-text.ts';
 import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** Temporary file that tokens are written to first. */
@@ -11,7 +12,7 @@ const newFile = (path: string) => `${path}.new`;
 /** Returns the file's tokens for this application; undefined if there are none or they are unreadable. */
 export function readTokens(path: string, clientId: string): StoredTokens | undefined {
   try {
-    const stored = parseTokens(readFileSync(path, 'utf8'));
+    const stored = parseTokens(readText(path).text);
     return stored?.clientId === clientId ? stored : undefined;
   } catch {
     return undefined;
