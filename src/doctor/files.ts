@@ -48,7 +48,7 @@ export async function checkStorage(loaded: Loaded): Promise<readonly CheckResult
 const about = { kind: 'files', check: 'storage' } as const;
 
 const withoutStorage: CheckResult = {
-  ...{ ...about, state: 'note', found: "none: a restart drops pages and the day's count" },
+  ...{ ...about, state: 'note', found: 'none: a restart drops the pages' },
   remedy: 'set storage.directory (SENDGATE_STORAGE_DIRECTORY) to keep them',
 };
 
@@ -57,7 +57,7 @@ async function checkRoom(directory: string, { config, where }: Loaded): Promise<
   const { maxBytes } = config.storage;
   const { blocks, bsize } = await statfs(await nearestOf(directory));
   const bytes = blocks * bsize;
-  if (bytes > maxBytes) return [];
+  if (bytes === 0 || bytes > maxBytes) return []; // Some file systems do not say.
   const found = `the file system of ${directory} has ${bytes} bytes, and pages may take ${maxBytes}`;
   return [{ ...about, state: 'warning', found, remedy: `lower ${where('storage.maxBytes')}, or enlarge it` }];
 }
