@@ -18,7 +18,8 @@ if (others.length > 0 || !teamName.safeParse(name).success) {
   process.exit(exUsage);
 }
 
-const token = randomBytes(32).toString('base64url');
+// Hexadecimal: a `-` in front would be taken for a flag.
+const token = randomBytes(32).toString('hex');
 const entry = JSON.stringify({ name, tokensSha256: [hash('sha256', token, 'hex')] });
 process.stdout.write(`Token of the team ${name}. It is shown only now; callers send it as Authorization: Bearer …
 

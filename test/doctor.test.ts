@@ -27,6 +27,7 @@ import { checkAtStart } from '../src/doctor/at-start.ts';
 import { type CheckResult, reportLine } from '../src/doctor/check-result.ts';
 import { judgeClock } from '../src/doctor/clock-difference.ts';
 import { examine } from '../src/doctor/doctor.ts';
+import { judgeTrial } from '../src/doctor/files.ts';
 import { lacksScope } from '../src/doctor/token-scope.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { checkWritable } from '../src/storage/trial.ts';
@@ -118,7 +119,19 @@ test('with v2, all is well: one call, no trouble, exit code 0', async () => {
     ['/v2/emailmarketing/campaigns', '1'],
   ]);
   expect(results.map(({ kind }) => kind)).toEqual([
-    ...['configuration', 'proxy', 'network', 'network', 'tls', 'answer', 'credentials', 'clock', 'ports', 'ports'],
+    ...[
+      'configuration',
+      'proxy',
+      'network',
+      'network',
+      'tls',
+      'answer',
+      'credentials',
+      'clock',
+      'files',
+      'ports',
+      'ports',
+    ],
   ]);
 });
 
@@ -130,7 +143,14 @@ describe('with v3, beside a live Sendgate', () => {
     expect([exitCode, troubles]).toEqual([0, []]);
     expect(of('credentials')).toMatchObject([{ state: 'ok' }]);
     expect(of('privileges')).toMatchObject([{ state: 'ok' }]);
-    expect(of('ports')).toMatchObject([{ state: 'note', found: expect.stringContaining('in use') }, { state: 'ok' }]);
+    expect(of('ports')).toMatchObject([
+      {
+        state: 'note',
+        found: expect.stringContaining('in use'),
+        remedy: expect.stringMatching(/^right if Sendgate runs/),
+      },
+      { state: 'ok' },
+    ]);
     expect([readFile(file), sandbox.tokenCallCount]).toEqual(before);
     const beside = readdirSync(dirname(file)).filter((name) => name.startsWith(basename(file)));
     expect(beside).toEqual([basename(file)]);
@@ -179,7 +199,23 @@ test('storage is looked at without its lock, beside the Sendgate that holds it, 
   await until(() => existsSync(join(directory, 'pages')), 'a page is stored');
   const beside = await consult(env);
   expect([beside.exitCode, beside.troubles]).toEqual([0, []]);
+  expect(beside.of('files')).toMatchObject([
+    { state: 'ok', found: `${directory} can be written` },
+    { state: 'note', found: `${directory} is in use by another process` },
+  ]);
   expect(readdirSync(directory, { recursive: true })).not.toContainEqual(expect.stringContaining('trial'));
+});
+
+test('a storage directory that nobody uses any more is not in use, and one without storage is told what that means', async () => {
+  const directory = join(folder, 'left');
+  const live = await startInstance(sandbox, new ForwardClock(), v2({ SENDGATE_STORAGE_DIRECTORY: directory }), 'v2');
+  await live.close();
+  const left = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: directory }));
+  expect(left.of('files')).toMatchObject([{ state: 'ok' }]);
+  const none = await consult(v2());
+  expect(none.of('files')).toMatchObject([
+    { state: 'note', check: 'storage', found: expect.stringContaining('restart') },
+  ]);
 });
 
 test('with v3, finds a token file of another application, of which a start could not live', async () => {
@@ -309,6 +345,14 @@ describe('finds', () => {
     chmodSync(shared, 0o755);
     const open = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: shared }));
     expect([open.exitCode, open.troubles]).toEqual([0, [expect.stringMatching(/^warning .*open to others .*755/)]]);
+  });
+
+  test('a disk that is full, or smaller than what pages may take', async () => {
+    const full = judgeTrial('storage', '/full', 'storage.directory', { cannot: 'written', code: 'ENOSPC' });
+    expect(full).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/^free room/) });
+    const env = { SENDGATE_STORAGE_DIRECTORY: join(folder, 'small'), SENDGATE_STORAGE_MAX_BYTES: String(1024 ** 5) };
+    const small = await consult(v2(env));
+    expect([small.exitCode, small.troubles]).toEqual([0, [expect.stringMatching(/^warning .*storage\.maxBytes/)]]);
   });
 
   test('an address that cannot be listened on', async () => {

@@ -47,7 +47,7 @@ const sendgate = read('sendgate.yaml');
 /** As its comments say for v3: the lines that are marked, in place of v2's. */
 const sendgateV3 = sendgate
   .replaceAll(/^.*CONSTANT_CONTACT_(?:API_KEY|ACCESS_TOKEN)_FILE.*\n/gm, '')
-  .replaceAll('#v3 ', '');
+  .replaceAll(/#v3(-secret)? /g, '');
 
 const find = (all: readonly Manifest[], kind: Kind, name = 'sendgate') => {
   const found = all.find((one) => one.kind === kind && one.metadata.name === name);
@@ -176,7 +176,10 @@ describe("the pod's environment", () => {
   test("keeps storage and v3's tokens on the pod's claim", () => {
     const v3 = containerOf(sendgateV3);
     const { config, secrets } = loadDeployed(v3.env, v3.files);
-    expect([config.constantContact.api, Object.keys(secrets)]).toEqual(['v3', ['clientId', 'redisUrl']]);
+    expect([config.constantContact.api, Object.keys(secrets)]).toEqual([
+      'v3',
+      ['clientId', 'clientSecret', 'redisUrl'],
+    ]);
     expect(writable).toEqual(['/var/lib/sendgate']);
     for (const path of [env['SENDGATE_STORAGE_DIRECTORY'], config.constantContact.oauth.tokenFile]) {
       expect(path).toMatch(/^\/var\/lib\/sendgate\/\w/);

@@ -263,7 +263,7 @@ test('--check-config prints warnings on stderr, apart from the configuration', a
 describe('npm run token', () => {
   test('prints a token once, and an entry with its digest that makes the team', async () => {
     const { stdout } = await run(process.execPath, [program('token'), 'bi']);
-    const token = /^ {2}([\w-]{43})$/m.exec(stdout)?.[1] ?? '';
+    const token = /^ {2}([0-9a-f]{64})$/m.exec(stdout)?.[1] ?? '';
     const entry = /^ {2}(\{.*\})$/m.exec(stdout)?.[1] ?? '';
     expect(JSON.parse(entry)).toEqual({ name: 'bi', tokensSha256: [createHash('sha256').update(token).digest('hex')] });
     expect(stdout.split(token)).toHaveLength(2);

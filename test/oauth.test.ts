@@ -18,6 +18,7 @@ import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../src/upstream/oauth/tokens.ts';
 import { FakeClock, ForwardClock, settled } from './support/clock.ts';
+import { freePort } from './support/free-port.ts';
 import { type Harness, oauth, start, startInstance, startSandbox, until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
@@ -163,6 +164,16 @@ describe('a refused refresh token', () => {
     const isReady = async () => (await fetch(`${it.service.managementUrl}/readyz`)).text();
     await until(async () => (await isReady()).includes('"ready"'), 'the new tokens are found, with nobody asking');
     expect((await it.get(sends(3))).status).toBe(200);
+  });
+});
+
+test('no refresh token at all is not called refused: the log says where one may come from', async () => {
+  const it = await up({}, { CONSTANT_CONTACT_REFRESH_TOKEN: '', REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+  await until(() => it.lines.some((line) => line.includes('"event":"token.refused"')), 'it is logged');
+  const line = JSON.parse(it.lines.find((one) => one.includes('"event":"token.refused"')) ?? '{}');
+  expect(line).toMatchObject({
+    reason: 'no-refresh-token',
+    msg: expect.stringMatching(/^no refresh token.*npm run authorize.*Redis/),
   });
 });
 

@@ -85,9 +85,23 @@ describe('the unit', () => {
     expect(valuesOf('StateDirectory', 'sendgate.service')).toEqual(['sendgate']);
   });
 
+  test("is what the doctor's command for systemd uses: user, folders, credentials and variables", () => {
+    const [command = ''] =
+      /systemd-run .*?--connect'/s.exec(readFileSync(join(source, '../../docs/operations.md'), 'utf8')) ?? [];
+    for (const name of ['DynamicUser', 'StateDirectory', 'StateDirectoryMode', 'LoadCredential']) {
+      for (const value of valuesOf(name, 'sendgate.service')) expect(command).toContain(` -p ${name}=${value} `);
+    }
+    for (const [name, value] of Object.entries(environment('sendgate.service'))) {
+      expect(command).toContain(` ${name}=${value.replace('/run/credentials', '$CREDENTIALS_DIRECTORY')} `);
+    }
+  });
+
   test('has what v3 needs with v3.conf, but for the tokens', () => {
     const { config, secrets } = loadDeployed(environment('sendgate.service', 'v3.conf'), mounted);
     expect([config.constantContact.api, Object.keys(secrets)]).toEqual(['v3', ['clientId']]);
+    const [, name = '', file = ''] = /^#Environment=(\w+)=%d(.*)$/m.exec(read('v3.conf')) ?? [];
+    const withSecret = { ...environment('sendgate.service', 'v3.conf'), [name]: `/run/credentials${file}` };
+    expect(Object.keys(loadDeployed(withSecret, mounted).secrets)).toEqual(['clientId', 'clientSecret']);
     expect(config.constantContact.oauth.tokenFile).toBe('/var/lib/sendgate/tokens.json');
   });
 
@@ -99,6 +113,6 @@ describe('the unit', () => {
     expect(valuesOf('RestartPreventExitStatus', 'sendgate.service')).toEqual(['78 64']);
     const { scripts } = JSON.parse(readFileSync(join(source, '../../package.json'), 'utf8'));
     const [start] = valuesOf('ExecStart', 'sendgate.service');
-    expect(start?.replace('/usr/bin/', '').replace('/opt/sendgate/', '')).toBe(scripts.start);
+    expect(`exec ${start?.replace('/usr/bin/', '').replace('/opt/sendgate/', '')}`).toBe(scripts.start);
   });
 });

@@ -16,7 +16,7 @@ async function checkPort(check: string, section: 'server' | 'management', loaded
   const failure = await failureOfListening(host, port);
   if (!failure) return { ...about, state: 'ok', found: `${port} of ${host} is free` };
   if (failure.code === 'EADDRINUSE') {
-    const remedy = `nothing if that is Sendgate; else set another ${loaded.where(`${section}.port`)}`;
+    const remedy = `right if Sendgate runs now; else set another ${loaded.where(`${section}.port`)}`;
     return { ...about, state: 'note', found: `${port} of ${host} is in use`, remedy };
   }
   const names = { host: loaded.where(`${section}.host`), port: loaded.where(`${section}.port`) };

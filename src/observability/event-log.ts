@@ -86,7 +86,11 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'token.replaced': info('new tokens found; calls resume'),
   'token.refresh_failed': warn('access token not renewed; retrying, and using the current one until it expires'),
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
-  'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
+  'token.refused': error(({ reason }) =>
+    reason === 'no-refresh-token'
+      ? 'no refresh token; run `npm run authorize` for the token file in use, or let another instance share its tokens through Redis'
+      : 'refresh token refused by Constant Contact; run `npm run authorize`',
+  ),
 
   'outbound_proxy.used': info('calling Constant Contact through a proxy'),
   'outbound_proxy.failed': error(

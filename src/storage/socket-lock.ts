@@ -49,6 +49,21 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
   return { kind: 'taken' };
 }
 
+/** Whether a process holds the lock. Changes nothing. */
+export async function isHeld(directory: string): Promise<boolean> {
+  const { path, close } = shortPath(directory);
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+    close();
+  }
+}
+
 /** Returns a path that is short enough, if there is one, and what ends its use. */
 function shortPath(directory: string) {
   const path = `${directory}/lock`;

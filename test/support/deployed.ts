@@ -28,6 +28,7 @@ export const secretFiles: Texts = {
   'api-key': 'an-api-key',
   'access-token': 'an-access-token',
   'client-id': 'a-client-id',
+  'client-secret': 'a-client-secret',
   'redis-url': 'redis://127.0.0.1:9',
   'encryption-keys': Buffer.alloc(32).toString('base64'),
 };
