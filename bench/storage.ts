@@ -44,6 +44,11 @@ const order = async (orders: unknown = undefined) => {
 };
 const pathOf = (n: number) => `${at(ports.with)}/campaigns/${1 + n}/sends`;
 
+async function storedPages(): Promise<number> {
+  const text = await (await fetch(`${at(ports.with + 1)}/metrics`)).text();
+  return Number(/^sendgate_storage_pages (\d+)/m.exec(text)?.[1]);
+}
+
 /** Asks for pages until told to stop; a restart refuses connections for a moment. */
 function load() {
   const statuses = new Map<string, number>();
@@ -73,7 +78,10 @@ async function restart(): Promise<string> {
   let server: Server = await start(ports.with, folder);
   for (let n = 0; n < pages; n += 8) {
     await Promise.all(Array.from({ length: 8 }, (_, more) => ask(pathOf(Math.min(n + more, pages - 1)))));
+    // Constant Contact's quota is a fiftieth of this rate: the disk may catch up.
+    if (n % 200 === 0) while ((await storedPages()) < n) await delay(20);
   }
+  while ((await storedPages()) < pages) await delay(20);
   await order({ forget: true });
   const traffic = load();
   await delay(1_000);
