@@ -1,9 +1,10 @@
 /** The rooms of `src`, from top to bottom: imports, of types too, point down this list only. */
 const rooms = [
-  ['programs', 'src/(main|authorize|workers/main|upstream/oauth/refresh-main|sandbox/(main|demo))[.]ts$'],
+  ['programs', 'src/(main|authorize|token|workers/main|upstream/oauth/refresh-main|sandbox/(main|demo))[.]ts$'],
   ...[
     'sandbox',
     'compose',
+    'doctor',
     'workers',
     'app',
     'site',

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
  */
 const withV3 = [
   ...['answer', 'campaigns', 'client-walks', 'errors', 'every-report', 'links', 'odd-rows', 'openapi', 'pages'],
-  ...['query', 'summary', 'walk'],
+  ...['query', 'storage', 'summary', 'walk'],
 ];
 
 const project = {
@@ -34,7 +34,7 @@ export default {
   // Programs run as processes of their own, where their coverage is not seen; so does what a browser runs.
   collectCoverageFrom: [
     'src/**/*.ts',
-    '!src/{main,authorize}.ts',
+    '!src/{main,authorize,token}.ts',
     '!src/sandbox/{main,demo}.ts',
     '!src/upstream/oauth/refresh-{main,process}.ts',
     '!src/workers/main.ts',

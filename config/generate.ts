@@ -13,19 +13,19 @@ const file = (path: string) => new URL(path, import.meta.url);
 
 /** The files that are made, by path from here. */
 export function generated(): Readonly<Record<string, string>> {
-  const table = settings().map(({ path, variable, preset, doc }) => {
+  const table = settings().map(({ path, variable, preset, doc, isLive }) => {
     const shown = Array.isArray(preset) ? preset.join(', ') : String(preset);
-    return `| \`${path}\` | \`${variable}\` | ${shown === '' ? '(none)' : `\`${shown}\``} | ${doc} |`;
+    return `| \`${path}\` | \`${variable}\` | ${shown === '' ? '(none)' : `\`${shown}\``} | ${isLive ? 'yes' : ''} | ${doc} |`;
   });
   const operations = readFileSync(file('../docs/operations.md'), 'utf8');
   const marks = /(<!-- settings -->\n)[\s\S]*?(<!-- end of settings -->)/;
   return {
     'default.json': `${JSON.stringify({ $schema: './schema.json', ...schema.parse({}) }, null, 2)}\n`,
-    'schema.json': `${JSON.stringify(withSchemaKey(jsonSchema()), null, 2)}\n`,
+    'schema.json': `${JSON.stringify(withSchemaKey(jsonSchema()), withoutLive, 2)}\n`,
     '../docs/operations.md': operations.replace(
       marks,
       (_, open, close) =>
-        `${open}${['| setting | variable | default | meaning |', '|---|---|---|---|', ...table].join('\n')}\n${close}`,
+        `${open}${['| setting | variable | default | live | meaning |', '|---|---|---|---|---|', ...table].join('\n')}\n${close}`,
     ),
   };
 }
@@ -35,6 +35,9 @@ function withSchemaKey(json: object): object {
   const { properties, ...rest } = json as { properties: object };
   return { ...rest, properties: { $schema: { type: 'string' }, ...properties } };
 }
+
+/** `live` is for the table of the settings: no keyword of JSON Schema. */
+const withoutLive = (key: string, value: unknown) => (key === 'live' ? undefined : value);
 
 /** The types of the client, out of the description of the API. */
 export async function clientTypes(): Promise<string> {

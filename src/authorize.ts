@@ -2,15 +2,17 @@
  * `npm run authorize`: lets a person grant Sendgate access to the account's campaigns. Reads the environment and shows the
  * authorization in a terminal.
  */
-import { readFileSync } from 'node:fs';
 import yoctoSpinner from 'yocto-spinner';
 import { systemClock } from './clock.ts';
 import { ConfigError } from './config/config-error.ts';
+import { fileReader } from './config/file-text.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
+import { proxyFor } from './config/outbound-proxy.ts';
 import { baseUrls } from './config/sections/constant-contact.ts';
+import { checkWritable } from './storage/trial.ts';
 import { Authorization } from './upstream/oauth/authorization.ts';
 import { TokenEndpoint } from './upstream/oauth/token-endpoint.ts';
-import { checkWritable } from './upstream/oauth/token-file.ts';
+import { maxTokenBytes } from './upstream/oauth/token-file.ts';
 import { Transport } from './upstream/transport.ts';
 
 const exConfig = 78; // sysexits.h, as in main.ts
@@ -29,28 +31,36 @@ function end(code: number, text: string): never {
 function load(): Loaded {
   try {
     const env = { ...process.env, CONSTANT_CONTACT_API: process.env['CONSTANT_CONTACT_API'] || 'v3' };
-    return loadConfig(env, (path) => readFileSync(path, 'utf8'), 'authorize');
+    const loaded = loadConfig(env, fileReader(), 'authorize');
+    for (const warning of loaded.warnings) say(`warning: ${warning}`);
+    return loaded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return end(exConfig, error.message);
   }
 }
 
-const { config, secrets } = load();
+const { config, secrets, proxies } = load();
 const { constantContact } = config;
 const { tokenUrl, tokenFile } = constantContact.oauth;
 const { timeoutMs, maxResponseBytes } = constantContact;
 if (constantContact.api !== 'v3') end(exConfig, 'Only v3 is authorized this way: set CONSTANT_CONTACT_API=v3.');
 try {
-  checkWritable(tokenFile);
-} catch {
-  end(exConfig, `The token file cannot be written: ${tokenFile}. See CONSTANT_CONTACT_TOKEN_FILE.`);
+  await checkWritable(tokenFile, maxTokenBytes);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  end(exConfig, `The token file cannot be written (${code}): ${tokenFile}. See CONSTANT_CONTACT_TOKEN_FILE.`);
 }
 
 const clientId = secrets.clientId?.value ?? '';
-const client = { tokenUrl, clientId, clientSecret: secrets.clientSecret?.value, userAgent, timeoutMs };
+const client = {
+  ...{ tokenUrl, clientId, clientSecret: secrets.clientSecret?.value, userAgent, timeoutMs },
+  proxy: proxyFor(tokenUrl, proxies),
+};
 const endpoint = new TokenEndpoint(client);
-const transport = new Transport({ baseUrl: constantContact.baseUrl || baseUrls.v3, userAgent, maxResponseBytes });
+const baseUrl = constantContact.baseUrl || baseUrls.v3;
+const proxy = proxyFor(baseUrl, proxies);
+const transport = new Transport({ baseUrl, userAgent, timeoutMs, maxResponseBytes, proxy });
 const authorization = new Authorization({
   ...{ client, endpoint, transport, tokenFile, clock: systemClock },
   configured: secrets.refreshToken?.value,

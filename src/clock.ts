@@ -56,6 +56,20 @@ export async function settlesWithin(clock: Clock, ms: number, promise: Promise<u
   }
 }
 
+/** Length of the steps in which `answersWithin` waits. */
+const stepMs = 50;
+
+/**
+ * Like `settlesWithin`, for an answer from outside: a stall of this process counts as one step at most, since an answer that has come
+ * meanwhile is only seen behind it.
+ */
+export async function answersWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < ms; waitedMs += stepMs) {
+    if (await settlesWithin(clock, Math.min(stepMs, ms - waitedMs), promise)) return true;
+  }
+  return false;
+}
+
 /** Throttles `tell` to once a minute for each value. */
 export function onceAMinute<T>(clock: Clock, tell: (what: T) => void): (what: T) => void {
   const toldAt = new Map<T, number>();

@@ -5,16 +5,32 @@
 /** The fields of every event. Keys and fields never change: operators grep, chart and alert on them. */
 export interface EventFields {
   'service.listening': { readonly url: string; readonly managementUrl: string; readonly version: string; node: string };
+  /** A check of the doctor's, at start or with the first answer of Constant Contact. */
+  'service.check_failed': { readonly check: string; readonly found: string; readonly remedy: string | undefined };
   'service.draining': None;
   'service.stopped': None;
   /** @property id of the request that failed, if any */
   'service.unexpected_error': { readonly err: unknown; readonly id?: string };
 
+  /**
+   * @property changed paths of the settings
+   * @property teams names of those that were added, removed or changed; undefined unless `teams` changed
+   */
+  'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
+  'config.unchanged': None;
+  /** A configuration without mistakes, after one with mistakes. */
+  'config.mended': None;
+  'config.needs_restart': { readonly settings: readonly string[] };
+  /** @property mistakes without values */
+  'config.invalid': { readonly mistakes: readonly string[] };
+
+  /** @property warning names the variable, never its value */
+  'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
-  'secret.unreadable': { readonly secret: string };
+  'secret.unreadable': { readonly secret: string; readonly reason: string };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
-  'encryption_keys.unreadable': { readonly file: string };
+  'encryption_keys.unreadable': { readonly file: string; readonly reason: string };
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };
@@ -40,9 +56,18 @@ export interface EventFields {
   /** One attempt to refresh the access token, successful or not. */
   'token.refresh_tried': { readonly outcome: string };
 
+  'outbound_proxy.used': { readonly proxy: string; readonly servers: readonly string[] };
+  /** @property code what failed between Sendgate and the proxy, such as PROXY_407 (its status) or PROXY_ECONNREFUSED */
+  'outbound_proxy.failed': { readonly proxy: string; readonly code: string };
+  'outbound_proxy.recovered': { readonly proxy: string };
+
   'upstream.call_failed': CallFields;
   /** One call, successful or not. */
-  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'>;
+  'upstream.called': Pick<CallFields, 'report' | 'outcome' | 'seconds'> & {
+    /** The team that paid, or `(account)`. */
+    readonly team: string;
+    readonly waitedSeconds: number;
+  };
   'upstream.down': None;
   'upstream.up': None;
   'upstream.gone': { readonly api: Api; readonly guide: string | undefined };
@@ -74,6 +99,16 @@ export interface EventFields {
   };
   'quota.waited': { readonly team: string; readonly urgency: Urgency; readonly seconds: number };
 
+  /** @property code Node's code of the failure, `in-use` by another process, or `slow` */
+  'storage.unavailable': { readonly directory: string; readonly code: string };
+  'storage.available': { readonly directory: string };
+  'storage.open_to_others': { readonly directory: string; readonly mode: string };
+  'storage.page_unreadable': { readonly reason: 'other-version' | 'unknown-key' | 'damaged' | 'foreign' };
+  'storage.foreign_files': { readonly directory: string; readonly files: number };
+  /** One operation on a page's file. */
+  'storage.asked': { readonly operation: string; readonly outcome: string };
+
+  'quota.state_file_deprecated': { readonly file: string };
   'state.unreadable': { readonly file: string; readonly code?: string | undefined };
   'state.unwritable': { readonly file: string; readonly code?: string | undefined };
   'state.writable': { readonly file: string };
@@ -97,6 +132,12 @@ export interface EventFields {
   'worker.start_failed': { readonly err: unknown };
 }
 
+interface TeamChanges {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
 type None = Readonly<Record<never, never>>;
 type Api = 'v2' | 'v3';
 type Urgency = 'interactive' | 'refresh' | 'bulk';
@@ -108,6 +149,8 @@ interface CallFields {
   readonly seconds: number;
   /** Node's code of a connection failure. */
   readonly code?: string;
+  /** Host and port of the proxy that did not connect. */
+  readonly proxy?: string | undefined;
   /** Constant Contact's support looks the call up by it. */
   readonly upstreamRequestId?: string | undefined;
 }

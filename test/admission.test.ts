@@ -1,6 +1,7 @@
 /**
  * A request is identified and counted once, before the fast path and Express.
  */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { Addresses } from '../src/callers/address.ts';
 import { BrowserGuard } from '../src/callers/browser-guard.ts';
 import { Callers } from '../src/callers/callers.ts';
 import { allowHosts } from '../src/callers/host-guard.ts';
+import type { CallerRules } from '../src/callers/identify.ts';
 import { clientOf } from '../src/callers/rate-limit/client-key.ts';
 import { expressRateLimit } from '../src/callers/rate-limit/express.ts';
 import { type Decision, Limiter } from '../src/callers/rate-limit/limiter.ts';
@@ -30,7 +32,7 @@ describe('a caller with unchanged headers on its connection', () => {
     log: () => {},
     tally: new Tally(),
     clock: systemClock,
-    commonLines: '',
+    common: { lines: '' },
     writer: new PlainWriter(),
   });
 
@@ -42,9 +44,12 @@ describe('a caller with unchanged headers on its connection', () => {
     const teams = new Teams([jobs], false, addresses);
     const lookedFor = jest.spyOn(teams, 'of');
     const callers = new Callers({
-      isAllowedHost: allowHosts(['localhost']),
-      browserGuard: new BrowserGuard([]),
-      ...{ addresses, teams, limiter: limiterOf(), requestsPerMinute: 100 },
+      rules: {
+        isAllowedHost: allowHosts(['localhost']),
+        browserGuard: new BrowserGuard([]),
+        ...{ teams, requestsPerMinute: 100 },
+      },
+      ...{ addresses, limiter: limiterOf() },
       isOpen: () => false,
       takeForeignTokens: () => undefined,
     });
@@ -63,6 +68,37 @@ describe('a caller with unchanged headers on its connection', () => {
     }
     return lookedFor.mock.calls.length;
   }
+
+  test('belongs to the team of a token that was stripped from it, though the teams were replaced while it waited', () => {
+    const addresses = new Addresses([]);
+    const digest = createHash('sha256').update('secret-token').digest('hex');
+    const rules = (name: string): CallerRules => ({
+      isAllowedHost: () => true,
+      browserGuard: new BrowserGuard([]),
+      teams: new Teams([{ name, weight: 1, networks: [], tokensSha256: [digest] }], false, addresses),
+      requestsPerMinute: 100,
+    });
+    const callers = new Callers({
+      ...{ rules: rules('jobs'), addresses, limiter: limiterOf() },
+      isOpen: () => false,
+      takeForeignTokens: () => ['secret-token'],
+    });
+    const admitted = (replaced: string) => {
+      callers.rules = rules('jobs');
+      const req = {
+        method: 'GET',
+        url: '/v2/x',
+        headers: {},
+        rawHeaders: [],
+        socket: {},
+      } as unknown as IncomingMessage;
+      callers.receive(req);
+      callers.rules = rules(replaced);
+      return callers.admit(req, observe(req, {} as ServerResponse))?.caller.identity.team;
+    };
+    expect(admitted('jobs')).toBe('jobs');
+    expect(admitted('web')).toBe('default');
+  });
 
   test('is not identified again', () => expect(identifiedTwice({})).toBe(1));
 

@@ -133,7 +133,12 @@ async function authorization({ oauth: more, before, second, configured }: Scene 
   const tokenUrl = `${sandbox.url}/oauth2/default/v1/token`;
   const client = { ...oauth, tokenUrl, userAgent: 'test', timeoutMs: 300 };
   const endpoint = new TokenEndpoint(client);
-  const transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
+  const transport = new Transport({
+    baseUrl: sandbox.url,
+    userAgent: 'test',
+    timeoutMs: 300,
+    maxResponseBytes: 1_000_000,
+  });
   const shown: string[] = [];
   const waits: string[] = [];
   const show = (text: string) => void shown.push(text);
@@ -172,6 +177,11 @@ describe('an authorization', () => {
   test.each([
     ['is denied', { second: (_: number, { oauth }: Sandbox) => oauth?.decide('deny') }, 'Access was denied.'],
     ['comes too late', { oauth: { deviceSeconds: 20 }, second: () => {} }, 'The code has expired.'],
+    [
+      'is refused with the name of what every object has',
+      { oauth: { shape: { answers: 'okta', fields: { error: 'constructor' } } } } satisfies Scene,
+      'Constant Contact granted nothing (constructor).',
+    ],
   ])('that %s is reported, and stores nothing', async (_, scene, text) => {
     const ended = await authorization(scene);
     expect(ended).toMatchObject({ code: 1, text: expect.stringContaining(text), state: 'waiting' });

@@ -2,7 +2,7 @@
  * Which callers are admitted, from where, and how often.
  */
 import { createHash } from 'node:crypto';
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
@@ -28,10 +28,10 @@ async function up(env: Environment) {
 afterEach(() => it.close());
 
 /** fetch sets Host and Origin itself, so this is done by hand. */
-function ask(headers: Record<string, string> = {}, base = it.url, target = path, method = 'GET') {
+function ask(headers: Record<string, string> = {}, base = it.url, target = path, method = 'GET', agent?: Agent) {
   return new Promise<{ status: number; headers: Record<string, string | undefined> }>((resolve, reject) => {
     const { hostname, port } = new URL(base);
-    request({ hostname, port, path: target, method, headers }, (res) => {
+    request({ hostname, port, path: target, method, headers, agent }, (res) => {
       res
         .resume()
         .on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers as Record<string, string> }));
@@ -194,9 +194,49 @@ describe('a team', () => {
     expect(it.lines.join('')).not.toContain('token-of-jobs');
   });
 
+  test('is recognised by one of several values of its header, as a single sign-on proxy sends groups', async () => {
+    const groups = [
+      { name: 'ab', header: { name: 'X-Forwarded-Groups', value: 'a,b' } },
+      { name: 'bi', header: { name: 'X-Forwarded-Groups', value: 'bi' } },
+      { name: 'all', header: { name: 'X-Forwarded-Groups', value: 'staff' } },
+      { name: 'odd', header: { name: 'X-Forwarded-Groups', value: '/r+d (eu) .*$ ü' } },
+    ];
+    await up({ ...env, SENDGATE_TEAMS: JSON.stringify(groups) });
+    const of = (...values: string[]) => teamOf({ 'x-forwarded-groups': values as never });
+    for (const values of ['bi', 'x,bi', 'bi,x', ' x ,\tbi\t, y', 'staff,bi', ',bi,', 'a, b, bi']) {
+      expect([values, await of(values)]).toEqual([values, 'bi']);
+    }
+    expect(await of('x', 'bi')).toBe('bi'); // Two header fields.
+    expect(await of('a,b')).toBe('ab'); // The whole value of a team.
+    expect(await of('staff')).toBe('all');
+    expect(await of('x, /r+d (eu) .*$ ü ')).toBe('odd');
+    for (const values of ['', ',', 'BI', 'bi2', 'xbi', 'b i', 'bi;x', '"bi"', 'a,c,b', 'x,a,b', '/rrd (eu) .*$ ü']) {
+      expect([values, await of(values)]).toEqual([values, 'default']);
+    }
+    // A comma in double quotes does not separate (RFC 9110 §5.6.4), nor does one after a quote that is never closed.
+    for (const values of ['"sales, bi, x"', 'x, "a\\", bi, "', '"sales, bi, x', '"sales, bi, x\\', 'x"y,bi,z"']) {
+      expect([values, await of(values)]).toEqual([values, 'default']);
+    }
+    for (const values of ['"sales, x", bi', 'bi, "a, b', '"a\\\\",bi'])
+      expect([values, await of(values)]).toEqual([values, 'bi']);
+  });
+
+  test('changes with the groups of a request, also on one connection', async () => {
+    await up(env);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const teams: unknown[] = [];
+    for (const groups of ['x,bi', 'x', 'bi,x', 'x,bi', 'x,BI']) {
+      const { headers } = await ask({ 'x-team': groups }, it.url, path, 'GET', agent);
+      teams.push(/^"([^"]+)"/.exec(headers['ratelimit-policy'] ?? '')?.[1]);
+    }
+    agent.destroy();
+    expect(teams).toEqual(['bi', 'default', 'bi', 'bi', 'default']);
+  });
+
   test('cannot be claimed with a header or an address by a peer that is not a trusted proxy', async () => {
     await up({ ...env, SENDGATE_SERVER_TRUST_PROXY: '10.9.9.9' });
     expect(await teamOf({ 'x-team': 'bi' })).toBe('default');
+    expect(await teamOf({ 'x-team': 'x, bi' })).toBe('default');
     expect(await teamOf({ 'x-forwarded-for': '10.1.2.3' })).toBe('default');
     expect(await teamOf({ forwarded: 'for=10.1.2.3', 'x-real-ip': '10.1.2.3' })).toBe('default');
     expect(await teamOf({ authorization: 'Bearer token-of-jobs' })).toBe('jobs');

@@ -227,3 +227,10 @@ describe('a lasting error', () => {
     expect(seen).toEqual([`${it.url}/status`, { accept: 'application/json', authorization: 'Bearer team-token' }]);
   });
 });
+
+test.each(['', 'localhost:8080', 'sendgate.example.com', '/ctct', 'ftp://sendgate.example.com'])(
+  'a base address that is none of the web is refused at once: %j',
+  (baseUrl) => {
+    expect(() => createClient({ baseUrl })).toThrow(/^baseUrl is not a web address/);
+  },
+);

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { generated } from '../config/generate.ts';
 import { ConfigError } from '../src/config/config-error.ts';
 import { effectiveConfig } from '../src/config/effective.ts';
-import { loadConfig } from '../src/config/load.ts';
+import { loadConfig, secretValuesOf } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 
 const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
@@ -20,7 +20,7 @@ const files: Record<string, string> = {
 };
 const readFile = (path: string) => {
   const text = files[path];
-  if (text === undefined) throw new Error('ENOENT');
+  if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
   return text;
 };
 const load = (env: Record<string, string>) => loadConfig({ ...key, ...env }, readFile);
@@ -83,6 +83,7 @@ describe('the configuration', () => {
     (variable, path, preset) => {
       const special: Record<string, string> = {
         HOST: '::1',
+        PORT: '9000',
         SENDGATE_MANAGEMENT_HOST: '::1',
         CONSTANT_CONTACT_API: 'v2',
         CONSTANT_CONTACT_BASE_URL: 'https://cc.example',
@@ -150,48 +151,51 @@ describe('a bad configuration', () => {
       SENDGATE_SERVER_TRUST_PROXY: 'everyone',
       SENDGATE_CACHE_MIN_FRESH_SECONDS: '100000',
       SENDGATE_CACHE_MAX_FRESH_SECONDS: '1000',
-      SENDGATE_TYPO: '1',
+      SENDGATE_TEAM: '1',
     });
-    expect([...all].sort()).toEqual(
-      [
-        'SENDGATE_TYPO: is not a setting; allowed: the documented variables',
-        'cache.maxBytes (SENDGATE_CACHE_MAX_BYTES): is not valid; allowed: an integer from 1048576 to 1099511627776',
-        'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is not valid; allowed: an integer from 1 to 86400',
-        'log.level (SENDGATE_LOG_LEVEL): is not valid; allowed: fatal, error, warn, info, debug, trace, silent',
-        'quota.perSecnd: is not a setting; allowed: the documented settings',
-        'server.allowedHosts.0 (SENDGATE_SERVER_ALLOWED_HOSTS): is not valid; allowed: a host name or address without scheme and port, IPv6 in brackets',
-        'server.allowedHosts: required when server.host is not loopback; allowed: the names that callers use, e.g. sendgate.example.com',
-        'server.basePath (SENDGATE_SERVER_BASE_PATH): is not valid; allowed: empty, or segments like /ctct, without a slash at the end',
-        'server.port (PORT): is not valid; allowed: an integer from 0 to 65535',
-        'server.trustProxy.0 (SENDGATE_SERVER_TRUST_PROXY): is not valid; allowed: an address, a CIDR range, or one of loopback, linklocal, uniquelocal',
-        'servr: is not a setting; allowed: the documented settings',
-        'CONSTANT_CONTACT_API_KEY: is missing; allowed: the API key, here or in a file named by CONSTANT_CONTACT_API_KEY_FILE',
-      ].sort(),
-    );
+    expect(all).toEqual([
+      'server.port (PORT): is too large; allowed: an integer from 0 to 65535',
+      'server.allowedHosts.0 (SENDGATE_SERVER_ALLOWED_HOSTS): is not valid; allowed: a host name or address without scheme and port, IPv6 in brackets',
+      'server.basePath (SENDGATE_SERVER_BASE_PATH): is not valid; allowed: empty, or segments like /ctct, without a slash at the end',
+      'server.trustProxy.0 (SENDGATE_SERVER_TRUST_PROXY): is not valid; allowed: an address, a CIDR range, or one of loopback, linklocal, uniquelocal',
+      'cache.maxBytes (SENDGATE_CACHE_MAX_BYTES): is too small; allowed: an integer from 1048576 to 1099511627776',
+      'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is too large; allowed: an integer from 1 to 86400',
+      'quota.perSecnd (line 1 of odd.json): is not a setting; did you mean quota.perSecond?',
+      'log.level (SENDGATE_LOG_LEVEL): is none of the allowed values; allowed: fatal, error, warn, info, debug, trace, silent',
+      'servr (line 1 of odd.json): is not a setting; did you mean server?',
+      'CONSTANT_CONTACT_API_KEY: is missing; allowed: the API key, here or in a file named by CONSTANT_CONTACT_API_KEY_FILE',
+      'SENDGATE_TEAM: is not a setting; did you mean SENDGATE_TEAMS?',
+    ]);
   });
 
   test.each([
     [
       'a section that is no object',
       { SENDGATE_CONFIG: 'section.json' },
-      'cache: is not valid; allowed: an object of settings',
+      expect.stringMatching(
+        /^cache \(line 1 of section.json\): is a number; allowed: an object with some of maxBytes, /,
+      ),
     ],
     [
       'a missing file',
       { SENDGATE_CONFIG: 'none.json' },
-      'SENDGATE_CONFIG: the file cannot be read; allowed: the path of a JSON file',
+      'SENDGATE_CONFIG: the file none.json does not exist (ENOENT); allowed: the path of a JSON file',
     ],
     [
       'a file that is not JSON',
       { SENDGATE_CONFIG: 'broken.json' },
-      'SENDGATE_CONFIG: the file is not JSON; allowed: the path of a JSON file',
+      'SENDGATE_CONFIG: the file broken.json is not JSON: line 1, column 10: a value is missing, or the comma before is one too many; allowed: a JSON object',
     ],
     [
       'a file with a list',
       { SENDGATE_CONFIG: 'list.json' },
-      'SENDGATE_CONFIG: the file is not a JSON object; allowed: { "server": { … }, … }',
+      'SENDGATE_CONFIG: the file list.json is not a JSON object; allowed: { "server": { … }, … }',
     ],
-    ['a text for a number', { PORT: 'http' }, 'server.port (PORT): is not valid; allowed: an integer from 0 to 65535'],
+    [
+      'a text for a number',
+      { PORT: 'http' },
+      'server.port (PORT): is not an integer; allowed: an integer from 0 to 65535',
+    ],
     [
       'an http: upstream',
       { CONSTANT_CONTACT_BASE_URL: 'http://api.example' },
@@ -212,22 +216,22 @@ describe('a bad configuration', () => {
     [
       'a minimum above its maximum',
       { SENDGATE_CACHE_MIN_FRESH_SECONDS: '100', SENDGATE_CACHE_MAX_FRESH_SECONDS: '99' },
-      'cache.minFreshSeconds: is over cache.maxFreshSeconds; allowed: at most that',
+      'cache.minFreshSeconds (SENDGATE_CACHE_MIN_FRESH_SECONDS): is over cache.maxFreshSeconds; allowed: at most that',
     ],
     [
       'a timeout past the deadline',
       { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '30000' },
-      'constantContact.timeoutMs: is over constantContact.deadlineMs; allowed: at most that',
+      'constantContact.timeoutMs (SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS): is over constantContact.deadlineMs; allowed: at most that',
     ],
     [
       'a team without a way to recognise it',
       { SENDGATE_TEAMS: '[{"name":"a"}]' },
-      'teams.0: matches no caller; allowed: at least one of networks, header and tokensSha256',
+      'teams.0 (SENDGATE_TEAMS): matches no caller; allowed: at least one of networks, header and tokensSha256',
     ],
     [
       'a team name used twice',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"]},{"name":"a","networks":["10.0.0.0/8"]}]' },
-      'teams.1.name: is used twice; allowed: a name that no other team has',
+      'teams.1.name (SENDGATE_TEAMS): is used twice; allowed: a name that no other team has',
     ],
     [
       'a team called default',
@@ -237,7 +241,7 @@ describe('a bad configuration', () => {
     [
       'a header without a trusted proxy',
       { SENDGATE_TEAMS: '[{"name":"a","header":{"name":"x-team","value":"a"}}]' },
-      'teams.0.header: is ignored without server.trustProxy; allowed: a header that a trusted proxy sets',
+      'teams.0.header (SENDGATE_TEAMS): is ignored without server.trustProxy; allowed: a header that a trusted proxy sets',
     ],
     [
       'a token in the clear',
@@ -247,17 +251,17 @@ describe('a bad configuration', () => {
     [
       'a team with an unknown key',
       { SENDGATE_TEAMS: '[{"name":"a","networks":["::1"],"wieght":2}]' },
-      'teams.0.wieght: is not a setting; allowed: the documented settings',
+      'teams.0.wieght (SENDGATE_TEAMS): is not a setting; did you mean teams.0.weight?',
     ],
     [
       'teams that are not JSON',
       { SENDGATE_TEAMS: '[{' },
-      'teams (SENDGATE_TEAMS): is not valid; allowed: a list of objects, in the environment as JSON',
+      'teams (SENDGATE_TEAMS): is not JSON: line 1, column 3: a } is missing; allowed: a list of at most 100 objects, in the environment as JSON',
     ],
     [
       'required teams without teams',
       { SENDGATE_CALLERS_REQUIRED: 'true' },
-      'callers.required: refuses every caller while there are no teams; allowed: true together with teams',
+      'callers.required (SENDGATE_CALLERS_REQUIRED): refuses every caller while there are no teams; allowed: true together with teams',
     ],
     [
       'an invalid origin',
@@ -267,7 +271,7 @@ describe('a bad configuration', () => {
     [
       'a well-known setting under a made-up name',
       { SENDGATE_SERVER_PORT: '1' },
-      expect.stringContaining('SENDGATE_SERVER_PORT: is not a setting'),
+      'SENDGATE_SERVER_PORT: is not a setting; did you mean PORT?',
     ],
   ] as const)('for %s', (_, env, message) => {
     files['section.json'] = '{"cache":7}';
@@ -285,7 +289,9 @@ describe('secrets', () => {
   test('are rejected in the file, and not quoted in the message', () => {
     const all = mistakes({ ...key, SENDGATE_CONFIG: 'secret.json' });
     expect(all).toHaveLength(3);
-    expect(all[0]).toContain('constantContact.apiKey: a secret does not belong in the configuration file');
+    expect(all[1]).toContain(
+      'constantContact.apiKey (line 1 of secret.json): a secret does not belong in the configuration file',
+    );
     expect(all.join()).not.toContain('in-the-file');
   });
 
@@ -303,19 +309,34 @@ describe('secrets', () => {
     [
       'in a file that is not there',
       { CONSTANT_CONTACT_API_KEY_FILE: 'nowhere' },
-      'CONSTANT_CONTACT_API_KEY_FILE: the file cannot be read',
+      'CONSTANT_CONTACT_API_KEY_FILE: the file that it names does not exist (ENOENT)',
     ],
-    ['in an empty file', { CONSTANT_CONTACT_API_KEY_FILE: 'empty.txt' }, 'CONSTANT_CONTACT_API_KEY_FILE: is not valid'],
-    ['with a space inside', { CONSTANT_CONTACT_API_KEY: 'key 123456789' }, 'CONSTANT_CONTACT_API_KEY: is not valid'],
+    [
+      'in an empty file',
+      { CONSTANT_CONTACT_API_KEY_FILE: 'empty.txt' },
+      'CONSTANT_CONTACT_API_KEY_FILE: the file empty.txt is empty',
+    ],
+    [
+      'with a space inside',
+      { CONSTANT_CONTACT_API_KEY: 'key 123456789' },
+      'CONSTANT_CONTACT_API_KEY: has a blank or a line break in it',
+    ],
     [
       'too short to be kept out of logs',
       { CONSTANT_CONTACT_API_KEY: 'short' },
-      'CONSTANT_CONTACT_API_KEY: is not valid',
+      'CONSTANT_CONTACT_API_KEY: is too short',
     ],
   ])('given %s are a mistake', (_, env, message) => {
     const all = mistakes(env as Record<string, string>);
     expect(all).toEqual([expect.stringContaining(message)]);
     expect(all.join()).not.toContain('123456789');
+  });
+
+  test('to redact include passwords inside the URLs of Redis and of a proxy', () => {
+    const env = { REDIS_URL: 'redis://me:redis-5ecret@redis', HTTPS_PROXY: 'http://me:pr0xy%2F5ecret@proxy' };
+    expect(secretValuesOf(load(env))).toEqual(
+      expect.arrayContaining([key.CONSTANT_CONTACT_API_KEY, env.REDIS_URL, 'redis-5ecret', 'pr0xy/5ecret']),
+    );
   });
 
   test('are masked in the effective configuration', () => {

@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis as Client } from 'ioredis';
-import { DayShares, type TeamCalls, type TeamPart } from '../src/quota/day-shares.ts';
+import { DayShares, partsOf, type TeamCalls, type TeamPart } from '../src/quota/day-shares.ts';
 import { loadScript, runScript } from '../src/redis/scripts.ts';
-import { type NewDay, part, type Step, testDayShares } from './conformance/day-shares.ts';
+import { type Day, type NewDay, part, type Step, testDayShares } from './conformance/day-shares.ts';
 import { RedisServer } from './support/redis.ts';
 
 let server: RedisServer;
@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 const newLocalDay: NewDay = async (perDay, parts) => {
-  const shares = new DayShares(perDay, parts);
+  let shares = new DayShares(perDay, parts);
   return {
     spend: async ({ team, rest, reserve }) => {
       const isAllowed = shares.available(team, rest, reserve) >= 1;
@@ -29,7 +29,10 @@ const newLocalDay: NewDay = async (perDay, parts) => {
       return isAllowed;
     },
     giveBack: async (team) => shares.giveBack(team),
-    teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < (parts.get(team)?.part ?? 0)),
+    reshare: (calls, changed, rest) => {
+      shares = shares.reshared(calls, changed, rest);
+    },
+    teams: () => shares.teams.filter(({ team, calls, kept }) => calls > 0 || kept < shares.partOf(team).part),
   };
 };
 
@@ -39,12 +42,13 @@ let days = 0;
 const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>) => {
   const day = days++;
   const keys = Array.from({ length: 6 }, (_, n) => `{day ${day}}:${n}`);
-  const shares = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
+  const textOf = (all: typeof parts) => JSON.stringify([...all].map(([team, { part, cap }]) => [team, part, cap]));
+  let [shares, calls, maxCalls] = [textOf(parts), perDay, 10 * perDay];
   let teams: readonly TeamCalls[] = [];
   type Reports = readonly (readonly [name: string, own: number, known: number])[];
-  async function count(calls: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
-    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, perDay, 10 * perDay];
-    const reply = await runScript(client, script, [...keys, ...values, team, reserve, calls]);
+  async function count(sign: 1 | -1, { team, rest, reserve }: Step, today: number, reports: Reports) {
+    const values = ['channel', 'me', JSON.stringify([today, rest, reports]), shares, calls, maxCalls];
+    const reply = await runScript(client, script, [...keys, ...values, team, reserve, sign]);
     const [isAllowed, all] = Array.isArray(reply) ? reply : [];
     teams = (JSON.parse(String(all)) as [string, number, number][]).map(([team, calls, kept]) => ({
       ...{ team, calls, kept },
@@ -58,6 +62,9 @@ const newRedisDay = async (perDay: number, parts: ReadonlyMap<string, TeamPart>)
      */
     spend: (step: Step, today = 2, reports: Reports = []) => count(1, step, today, reports),
     giveBack: async (team: string) => void (await count(-1, { team, rest: 1, reserve: 0 }, 2, [])),
+    reshare: (changedCalls: number, changed: typeof parts) => {
+      [shares, calls, maxCalls] = [textOf(changed), changedCalls, Math.max(maxCalls, 10 * changedCalls)];
+    },
     teams: () => teams,
   };
 };
@@ -95,6 +102,13 @@ test('Redis decides about every call of a day as one instance does, and both kee
     times: fc.integer({ min: 1, max: 12 }),
     later: fc.nat(40),
     reserve: fc.constantFrom(0, 6),
+    /** The shares change first: to these, of the teams that are left. */
+    change: fc.option(
+      fc.record({
+        perDay: fc.integer({ min: 10, max: 90 }),
+        weights: fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 1, max: 9 }), { minKeys: 1 }),
+      }),
+    ),
   });
   await fc.assert(
     fc.asyncProperty(
@@ -108,17 +122,29 @@ test('Redis decides about every call of a day as one instance does, and both kee
         ]);
         const [local, shared] = [await newLocalDay(60, parts), await newRedisDay(60, parts)];
         let rest = 1;
-        for (const { team, times, later, reserve } of all) {
+        let sharing: ReadonlyMap<string, TeamPart> = parts;
+        for (const { team, times, later, reserve, change } of all) {
           rest = Math.max(0, rest - later / 100);
           const one: Step = { team, rest, reserve };
+          if (change) {
+            const shares = Object.entries(change.weights).map(([name, weight]) => [name, { weight }] as const);
+            const changed = partsOf(change.perDay, new Map(shares));
+            sharing = changed;
+            for (const day of [local, shared]) day.reshare(change.perDay, changed, rest);
+          }
           for (let n = 0; n < times; n++) expect(await shared.spend(one)).toBe(await local.spend(one));
           const byName = (a: TeamCalls, b: TeamCalls) => (a.team < b.team ? -1 : 1);
-          const [here, there] = [[...local.teams()].sort(byName), [...shared.teams()].sort(byName)];
+          const isUsed = ({ team, calls, kept }: TeamCalls) =>
+            calls > 0 || kept < (sharing.get(team)?.part ?? 0) - 1e-6;
+          const usedOf = (day: Day) => day.teams().filter(isUsed).sort(byName);
+          const [here, there] = [usedOf(local), usedOf(shared)];
           expect(there.map(({ team, calls }) => [team, calls])).toEqual(here.map(({ team, calls }) => [team, calls]));
-          for (const [n, { kept }] of here.entries()) expect(there[n]?.kept).toBeCloseTo(kept, 6);
+          for (const [n, { team, kept }] of here.entries()) {
+            if (sharing.has(team)) expect(there[n]?.kept).toBeCloseTo(kept, 6);
+          }
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });

@@ -1,5 +1,5 @@
 /**
- * The deployment files are valid by their schema, and use existing settings.
+ * Compose, Prometheus and Grafana: the files are valid, and use settings and metrics that exist.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,13 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { Deployment } from 'kubernetes-models/apps/v1';
-import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { ConfigMap, Service } from 'kubernetes-models/v1';
-import { parse, parseAllDocuments } from 'yaml';
+import { DCLinter } from 'dclint';
+import { parse } from 'yaml';
 import { networkRule, parseIp } from '../src/callers/ip.ts';
-import { type Loaded, loadConfig } from '../src/config/load.ts';
+import { loadDeployed, secretFiles, startDeployed } from './support/deployed.ts';
 import { startProcess } from './support/harness.ts';
 
 /** Metrics of a running process. */
@@ -24,140 +21,39 @@ beforeAll(async () => {
   await process.stop();
 });
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-
-const models = { ConfigMap, Deployment, NetworkPolicy, PodDisruptionBudget, Service };
-
-interface Manifest {
-  readonly kind: keyof typeof models;
-  readonly data?: Record<string, string>;
-  readonly spec: { readonly template: { readonly spec: PodSpec } };
-}
-
-interface PodSpec {
-  readonly securityContext: object;
-  readonly containers: readonly Record<string, object>[];
-}
-
-const manifests = (file: string): Manifest[] =>
-  parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((document) => document.toJS());
-
-/** Records which keys are read, at any depth: a schema's validator reads no others. */
-function watched(value: object, seen: Set<string>, path = ''): object {
-  return new Proxy(value, {
-    get(target, key) {
-      const child = Reflect.get(target, key);
-      const at = `${path}.${String(key)}`;
-      seen.add(at);
-      return typeof child === 'object' && child !== null ? watched(child, seen, at) : child;
-    },
-  });
-}
-
-function paths(value: object, path = ''): string[] {
-  return Object.entries(value).flatMap(([key, child]) => [
-    `${path}.${key}`,
-    ...(typeof child === 'object' && child !== null ? paths(child, `${path}.${key}`) : []),
-  ]);
-}
-
-/** Returns a manifest's errors by its schema: wrong types, missing and unknown fields. */
-function mistakes(manifest: Manifest): string[] {
-  const seen = new Set<string>();
-  const model = Object.assign(Object.create(models[manifest.kind].prototype), manifest);
-  try {
-    (watched(model, seen) as { validate(): void }).validate();
-  } catch (error) {
-    return [String(error)];
-  }
-  return paths(manifest).filter((path) => !seen.has(path));
-}
-
-describe.each(['sendgate.yaml', 'redis.yaml'])('deploy/kubernetes/%s', (file) => {
-  test('is valid, field by field', () => {
-    const all = manifests(file);
-    expect(all.length).toBeGreaterThan(1);
-    for (const manifest of all) expect(mistakes(manifest)).toEqual([]);
-  });
-
-  test('runs without privileges, within limits, and is probed', () => {
-    const pod = manifests(file).find(({ kind }) => kind === 'Deployment')?.spec.template.spec;
-    expect(pod).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    });
-    for (const container of pod?.containers ?? []) {
-      expect(container).toMatchObject({
-        readinessProbe: expect.anything(),
-        livenessProbe: expect.anything(),
-        resources: { limits: { memory: expect.anything(), cpu: expect.anything() }, requests: expect.anything() },
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ['ALL'] },
-        },
-      });
-    }
-  });
-});
-
-test('every field is checked against the schema', () => {
-  const [first] = manifests('redis.yaml');
-  const container = first?.spec.template.spec.containers[0] ?? {};
-  container['livenesProbe'] = {};
-  expect(mistakes(first as Manifest)).toEqual(['.spec.template.spec.containers.0.livenesProbe']);
-  delete container['livenesProbe'];
-  Object.assign(container, { ports: [{ containerPort: 'redis' }] });
-  expect(mistakes(first as Manifest).join()).toMatch(/containerPort must be integer/);
-});
-
-/** Loads the configuration from these variables. */
-function load(env: Record<string, string | number>): Loaded {
-  const files: Record<string, string> = {
-    '/run/secrets/sendgate/api-key': 'an-api-key',
-    '/run/secrets/sendgate/access-token': 'an-access-token',
-    '/run/secrets/sendgate/redis-url': 'redis://redis:6379',
-    '/run/secrets/sendgate/encryption-keys': Buffer.alloc(32).toString('base64'),
-  };
-  const text = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
-  return loadConfig({ HOST: '0.0.0.0', ...text }, (path) => files[path] ?? '');
-}
-
-test("Kubernetes' settings exist", () => {
-  const { data = {} } = manifests('sendgate.yaml').find(({ kind }) => kind === 'ConfigMap') ?? {};
-  const { config, secrets } = load(data);
-  expect(config.server.allowedHosts).toContain('sendgate');
-  expect(Object.keys(secrets).sort()).toEqual(['accessToken', 'apiKey', 'redisUrl']);
-});
-
-describe('the Kubernetes manifest trusts and admits only the ingress', () => {
-  const all = manifests('sendgate.yaml');
-
-  test('trusts single addresses, which are placeholders until they are set', () => {
-    const { config } = load(all.find(({ kind }) => kind === 'ConfigMap')?.data ?? {});
-    expect(config.server.trustProxy).toEqual(['192.0.2.1']);
-    expect(read('deploy/kubernetes/sendgate.yaml')).toMatch(/# Set this to the addresses of the ingress controller/);
-  });
-
-  test('admits one set of pods per port', () => {
-    const policy = all.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
-      spec: { ingress: { ports: { port: string }[]; from?: object[] }[] };
-    };
-    expect(policy.spec.ingress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([['http'], ['management']]);
-    for (const { from } of policy.spec.ingress) {
-      expect(from).toEqual([expect.objectContaining({ namespaceSelector: expect.anything() })]);
-    }
-    expect(policy.spec.ingress[0]?.from).toEqual([
-      {
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } },
-        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'ingress-nginx' } },
-      },
-    ]);
-  });
-});
+const root = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const read = (path: string) => readFileSync(root(path), 'utf8');
 
 describe('compose.yaml', () => {
+  const load = (env: Record<string, string | number>) =>
+    loadDeployed(Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)])));
   const compose = parse(read('compose.yaml'), { merge: true });
+
+  test('is valid by the schema of Compose files, and names every image by its version', () => {
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
+    expect(linter.lintFiles([root('compose.yaml')], false)).toEqual([expect.objectContaining({ errorCount: 0 })]);
+    const images = Object.values<{ image?: string }>(compose.services).flatMap(({ image }) => image ?? []);
+    expect(images.length).toBeGreaterThan(3);
+    for (const image of images) expect(image).toMatch(/:v?\d+[.]\d+[.]\d+/);
+  });
+
+  test('checks the health of every service; those of Sendgate by the image', () => {
+    for (const [name, service] of Object.entries<{ healthcheck?: object }>(compose.services)) {
+      expect([name, 'healthcheck' in service]).toEqual([name, !name.startsWith('sendgate-')]);
+    }
+  });
+
+  test.each(['sendgate-1', 'sendgate-2'])(
+    'starts %s with its environment, and a volume for its storage',
+    async (name) => {
+      const { environment, volumes } = compose.services[name];
+      expect(volumes).toEqual([`${name}:/var/lib/sendgate`]);
+      expect(compose.volumes).toHaveProperty(name);
+      expect(environment.SENDGATE_STORAGE_DIRECTORY).toMatch(/^\/var\/lib\/sendgate\/\w/);
+      const env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]));
+      expect(await startDeployed({ ...env, REDIS_URL: secretFiles['redis-url'] ?? '' })).toEqual([]);
+    },
+  );
 
   test('trusts only the balancer, at an address that no other container can have', () => {
     const address: string = compose.services.balancer.networks.default.ipv4_address;
@@ -205,14 +101,39 @@ describe('compose.yaml', () => {
   });
 });
 
+describe("docs/operations.md's command for Docker", () => {
+  const command = /^docker run -d (?:.*\\\n)*.*$/m.exec(read('docs/operations.md'))?.[0] ?? '';
+  const valuesOf = (flag: string) =>
+    [...command.matchAll(new RegExp(` ${flag} (\\S+)`, 'g'))].map(([, value = '']) => value);
+
+  test('names settings that exist, mounts what they name, and publishes operators on loopback only', () => {
+    const env = Object.fromEntries(valuesOf('-e').map((pair) => pair.split('=') as [string, string]));
+    const files = Object.fromEntries(Object.entries(secretFiles).map(([name, text]) => [`/run/secrets/${name}`, text]));
+    const { server, management } = loadDeployed({ HOST: '0.0.0.0', ...env }, files).config;
+    expect(management.host).toBe('0.0.0.0');
+    expect(valuesOf('-p')).toEqual([`8080:${server.port}`, `127.0.0.1:8081:${management.port}`]);
+    const mounts = valuesOf('-v').map((volume) => volume.split(':')[1] ?? '');
+    const paths = Object.values(env).filter((value) => value.startsWith('/'));
+    expect(paths).toHaveLength(3);
+    for (const path of paths) expect(mounts.some((mount) => path.startsWith(`${mount}/`))).toBe(true);
+  });
+});
+
 test("V8's flag stands on the command line of the image and of npm start: Node warns against setting one later", () => {
   const flag = '--heap-growing-percent=50';
   expect(read('Dockerfile')).toContain(`CMD ["node", "${flag}", "dist/main.js"]`);
-  expect(JSON.parse(read('package.json')).scripts.start).toBe(`node ${flag} dist/main.js`);
+  expect(JSON.parse(read('package.json')).scripts.start).toBe(`exec node ${flag} dist/main.js`);
   const sources = readdirSync(new URL('../src', import.meta.url), { recursive: true, encoding: 'utf8' });
   const setting = sources.filter((name) => name.endsWith('.ts') && read(`src/${name}`).includes('setFlagsFromString'));
   expect(setting).toEqual([]);
 });
+
+test.each(['start', 'doctor', 'authorize', 'token'])(
+  'npm run %s leaves dist as it is: a live Sendgate runs from it',
+  (name) => {
+    expect(JSON.parse(read('package.json')).scripts[name]).toMatch(/^(exec )?node (--\S+ )*dist\/\w+\.js( --\S+)*$/);
+  },
+);
 
 describe('Prometheus and Grafana', () => {
   const folder = fileURLToPath(new URL('../deploy/prometheus/', import.meta.url));
@@ -222,12 +143,29 @@ describe('Prometheus and Grafana', () => {
     readonly title: string;
     readonly targets: readonly { readonly expr: string }[];
   }
+  interface Rule {
+    readonly alert?: string;
+    readonly record?: string;
+    readonly expr: string;
+    readonly annotations?: { readonly runbook?: string };
+  }
   const { panels } = JSON.parse(read('deploy/grafana/sendgate.json')) as { panels: readonly Panel[] };
   const { groups } = parse(read('deploy/prometheus/alerts.yml')) as {
-    groups: { rules: { alert: string; expr: string }[] }[];
+    groups: { rules: Rule[] }[];
   };
   const shown = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
-  const told = groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr] as const));
+  const rules = groups.flatMap((group) => group.rules);
+  const told = rules.map(({ alert, record = '', expr }) => [alert ?? record, expr] as const);
+
+  /** Checks the syntax of queries. */
+  function expectPromQl(queries: readonly string[]): void {
+    const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
+    const temporary = mkdtempSync(join(tmpdir(), 'sendgate-queries-'));
+    const file = join(temporary, 'rules.yml');
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'queries', rules }] }));
+    expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
+    rmSync(temporary, { recursive: true });
+  }
 
   test('alerts are valid, and fire when they should', () => {
     expect(promtool('check', 'rules', 'alerts.yml')).toContain(`${told.length} rules found`);
@@ -236,15 +174,37 @@ describe('Prometheus and Grafana', () => {
   });
 
   test("the dashboard's queries are valid PromQL", () => {
-    const rules = shown.map(([, expr], index) => ({
-      record: `panel:${index}`,
-      expr: expr.replaceAll('$__rate_interval', '1m'),
-    }));
-    const temporary = mkdtempSync(join(tmpdir(), 'sendgate-dashboard-'));
-    const file = join(temporary, 'rules.yml');
-    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
-    expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
-    rmSync(temporary, { recursive: true });
+    expectPromQl(shown.map(([, expr]) => expr.replaceAll('$__rate_interval', '1m')));
+  });
+
+  describe('docs/runbook.md', () => {
+    const runbook = read('docs/runbook.md');
+    const alerts = rules.flatMap(({ alert, annotations }) => (alert === undefined ? [] : [{ alert, annotations }]));
+    const section = (heading: string) => runbook.split(/^##+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+
+    test.each(alerts)('has an entry for $alert, to which its annotation links', ({ alert, annotations }) => {
+      expect(annotations?.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
+      const steps = [...section(alert).matchAll(/^- \*\*(.+?)\*\* \S/gm)].map(([, step]) => step);
+      expect(steps).toEqual(['What happened.', 'Look at.', 'Do.']);
+    });
+
+    test('has no entry for an alert that does not exist', () => {
+      const entries = [...runbook.matchAll(/^### (Sendgate\w+)$/gm)].map(([, name]) => name);
+      expect(entries.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+    });
+
+    test('has objectives that are recorded, and queries that are valid and use what is recorded or measured', () => {
+      const recorded = rules.flatMap(({ record }) => record ?? []);
+      const objectives = section('Objectives');
+      expect([...objectives.matchAll(/`(sendgate:[\w:]+)` \|$/gm)].map(([, name]) => name)).toEqual(recorded);
+      const queries = [...runbook.matchAll(/```promql\n([^`]+)```/g)].map(([, query = '']) => query);
+      expect(queries.length).toBeGreaterThanOrEqual(recorded.length);
+      expectPromQl(queries);
+      for (const [name] of queries.join().matchAll(/sendgate[:_][\w:]+/g)) {
+        const isMetric = metrics.includes(`# TYPE ${name} `);
+        expect([name, recorded.includes(name) || isMetric]).toEqual([name, true]);
+      }
+    });
   });
 
   test.each([...shown, ...told])('%s uses metrics that exist', async (_, expr) => {

@@ -373,21 +373,28 @@ describe('when Constant Contact fails', () => {
     answer.once('data', () => it.sandbox.fault({ kind: 'status', status: 500 }));
     await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
     await until(() => it.lines.some((line) => line.includes('"problem":"upstream-failed"')), 'the log tells why');
+    expect(it.lines.at(-1)).toContain('"status":502');
+    const metrics = await (await fetch(`${it.service.managementUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^sendgate_requests_total\{route="\/campaigns\/:id\/sends.csv",status="502".*\} 1$/m);
   });
 
   test.each([
-    ['for good', () => it.sandbox.fault({ kind: 'status', status: 500 })],
-    ['until Sendgate is stopped', () => void it.service.stop()],
-  ])('%s, a proxy that treats a closed connection as the end sees a reset', async (_, happens) => {
-    const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
-    await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
-    const url = `${it.url}${targetOf('/campaigns/1/sends.csv')}`;
-    const reading = run('curl', ['--http1.0', '-s', '-o', '/dev/null', url]);
-    await until(() => pagesAsked() >= 2, 'the export has begun');
-    happens();
-    // curl: "Failure with receiving network data."
-    await expect(reading).rejects.toMatchObject({ code: 56 });
-  });
+    ['for good', 502, () => it.sandbox.fault({ kind: 'status', status: 500 })],
+    ['until Sendgate is stopped', 503, () => void it.service.stop()],
+  ])(
+    '%s, a proxy that treats a closed connection as the end sees a reset, and the log has %i',
+    async (_, status, happens) => {
+      const env = { SENDGATE_EXPORTS_PATIENCE_SECONDS: '1', SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '300' };
+      await begin(100_000, { SENDGATE_QUOTA_PER_SECOND: '20', ...env });
+      const url = `${it.url}${targetOf('/campaigns/1/sends.csv')}`;
+      const reading = run('curl', ['--http1.0', '-s', '-o', '/dev/null', url]);
+      await until(() => pagesAsked() >= 2, 'the export has begun');
+      happens();
+      // curl: "Failure with receiving network data."
+      await expect(reading).rejects.toMatchObject({ code: 56 });
+      await until(() => it.lines.some((line) => line.includes(`"status":${status}`)), 'it is logged');
+    },
+  );
 
   test('or Sendgate itself does, the connection is reset and the error logged', async () => {
     await begin(2_000);
@@ -396,6 +403,7 @@ describe('when Constant Contact fails', () => {
     pages.get = async (query, ask) => (query.kind === 'first' ? get(query, ask) : ({ page: {} } as Lookup));
     await expect(it.get('/campaigns/1/sends.csv').then((answer) => answer.text())).rejects.toThrow();
     await until(() => it.lines.some((line) => line.includes('"problem":"internal-error"')), 'the request is logged');
+    expect(it.lines.filter((line) => line.includes('"status":500'))).toHaveLength(1);
     expect(it.lines.filter((line) => line.includes('unexpected error'))).toHaveLength(1);
   });
 
@@ -404,6 +412,7 @@ describe('when Constant Contact fails', () => {
     const answer = await open('/campaigns/1/sends.csv');
     await expect(once(answer.resume(), 'end')).rejects.toThrow(/aborted|ECONNRESET/);
     await until(() => it.lines.some((line) => line.includes('"problem":"upstream-quota-exhausted"')), 'why');
+    expect(it.lines.filter((line) => line.includes('"status":503'))).toHaveLength(1);
     expect((await it.get('/campaigns/2/sends.csv')).status).toBe(503);
   });
 });

@@ -170,7 +170,7 @@ describe('an error after the request is counted', () => {
     expect(linesOf('fails-late')).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ event: 'service.unexpected_error' }),
-        expect.objectContaining({ status: 499 }),
+        expect.objectContaining({ status: 500, problem: 'internal-error' }),
       ]),
     );
   });

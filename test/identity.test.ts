@@ -28,7 +28,7 @@ test('a route mounted ahead of the guards fails, and makes no call', async () =>
     log: () => {},
     tally: new Tally(),
     clock: systemClock,
-    commonLines: '',
+    common: { lines: '' },
     writer: new PlainWriter(),
   });
   let asked = 0;

@@ -672,11 +672,17 @@ describe('The file that stores ids', () => {
     const file = newStateFile();
     const dropped: number[] = [];
     const events = { unreadable: () => {}, unwritable: () => {}, writable: () => {} };
-    const open = () => new StateFile(file, events).open(idsPart((count) => dropped.push(count)));
-    open().keep(kept);
-    expect([open().stored, dropped]).toEqual([kept, []]);
-    open().keep([...kept, ['2', activityIdOf('2')]]);
-    expect([open().stored, dropped]).toEqual([kept, [1]]);
+    const open = () => new StateFile(file, events);
+    const ids = (state: StateFile) => state.open(idsPart((count) => dropped.push(count)));
+    const keep = (pairs: typeof kept) => {
+      const state = open();
+      ids(state).keep(pairs);
+      return state.written();
+    };
+    await keep(kept);
+    expect([ids(open()).stored, dropped]).toEqual([kept, []]);
+    await keep([...kept, ['2', activityIdOf('2')]]);
+    expect([ids(open()).stored, dropped]).toEqual([kept, [1]]);
     const again = new KnownIds(it.clock);
     again.restore(kept);
     expect(again.kept()).toEqual(kept);

@@ -136,7 +136,7 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
       expect((await clock.passUntil(ask(1))).status).toBe(200);
       expect(service.status().upstream.perSecond).toBeLessThanOrEqual(perSecond / 2 + 1);
       expect(await management('/metrics')).toContain(
-        'sendgate_upstream_calls_total{report="sends",outcome="throttled"} 1',
+        'sendgate_upstream_calls_total{report="sends",outcome="throttled",team="default"} 1',
       );
       expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'ready', upstream: 'ok' });
       expect(told('error')).toEqual([]);

@@ -18,6 +18,7 @@ import { TokenEndpoint } from '../src/upstream/oauth/token-endpoint.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 import { Tokens } from '../src/upstream/oauth/tokens.ts';
 import { FakeClock, ForwardClock, settled } from './support/clock.ts';
+import { freePort } from './support/free-port.ts';
 import { type Harness, oauth, start, startInstance, startSandbox, until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
@@ -85,16 +86,17 @@ describe('the access token', () => {
     const it = await up();
     await it.get(sends(1));
     it.sandbox.fault({ target: 'token', kind: 'status', status: 500 });
+    const told = () =>
+      it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
     it.clock.forward(86_400 * 0.9);
     expect((await it.get(sends(2))).status).toBe(200);
+    await until(() => told().length === 1, 'it is told that it could not be renewed');
     it.clock.forward(86_400 * 0.1);
     const refused = await it.get(sends(3));
     expect(refused.status).toBe(502);
     expect(await refused.json()).toMatchObject({ type: '/problems/upstream-failed' });
     expect(await readiness(it)).toEqual({ status: 'degraded', upstream: 'failing' });
-    const told = () =>
-      it.lines.filter((line) => /token\.(refresh_failed|missing)/.test(line)).map((line) => JSON.parse(line));
-    await until(() => told().length === 2, 'it is told that it could not be renewed, and that none is left');
+    await until(() => told().length === 2, 'it is told that none is left');
     expect(told()).toMatchObject([{ level: 'warn' }, { level: 'error', event: 'token.missing', reason: 'http-5xx' }]);
     expect((await it.get(sends(1))).status).toBe(200); // stale
     it.sandbox.heal();
@@ -125,7 +127,7 @@ test.each([
     await it.get(sends(1));
     const before = readTokens(tokenFile, oauth.clientId);
     harm(tokenFile);
-    it.service.reloadSecrets();
+    it.service.reload();
     await until(() => it.lines.filter((line) => line.includes('token.renewed')).length === 2, 'it is renewed');
     expect(it.sandbox.tokenCallCount).toBe(2); // with the configured one, which is spent, there would be a third
     expect(readTokens(tokenFile, oauth.clientId)?.refreshToken).not.toBe(before?.refreshToken);
@@ -162,6 +164,16 @@ describe('a refused refresh token', () => {
     const isReady = async () => (await fetch(`${it.service.managementUrl}/readyz`)).text();
     await until(async () => (await isReady()).includes('"ready"'), 'the new tokens are found, with nobody asking');
     expect((await it.get(sends(3))).status).toBe(200);
+  });
+});
+
+test('no refresh token at all is not called refused: the log says where one may come from', async () => {
+  const it = await up({}, { CONSTANT_CONTACT_REFRESH_TOKEN: '', REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+  await until(() => it.lines.some((line) => line.includes('"event":"token.refused"')), 'it is logged');
+  const line = JSON.parse(it.lines.find((one) => one.includes('"event":"token.refused"')) ?? '{}');
+  expect(line).toMatchObject({
+    reason: 'no-refresh-token',
+    msg: expect.stringMatching(/^no refresh token.*npm run authorize.*Redis/),
   });
 });
 

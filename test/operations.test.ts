@@ -26,7 +26,9 @@ describe('the management listener', () => {
     expect(await (await management('/livez')).json()).toEqual({ status: 'ok' });
     const ready = await management('/readyz');
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'ok' });
+    expect(await ready.json()).toEqual({ status: 'ready', upstream: 'untested' });
+    await it.get(path);
+    expect(await (await management('/readyz')).json()).toEqual({ status: 'ready', upstream: 'ok' });
   });
 
   test('says degraded, with 200, while Constant Contact fails', async () => {
@@ -69,8 +71,8 @@ describe('the management listener', () => {
     expect(text).toContain('sendgate_requests_total{route="/campaigns/:id/sends",status="400",team="default"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="fresh"} 1');
     expect(text).toContain('sendgate_request_duration_seconds_count{cache="miss"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="ok"} 1');
-    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="http-404"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="ok",team="default"} 1');
+    expect(text).toContain('sendgate_upstream_calls_total{report="sends",outcome="http-404",team="default"} 1');
     expect(text).toContain('sendgate_upstream_call_duration_seconds_count{report="sends"} 2');
     expect(text).toMatch(/sendgate_cache_bytes [1-9]/);
     expect(text).toContain('sendgate_cache_pages 2');
@@ -116,6 +118,7 @@ describe('the management listener', () => {
           served: { default: { miss: 1, fresh: 1 } },
           cache: { bytes: expect.any(Number), pages: 1 },
           sharing: { redis: 'none', instances: 1 },
+          storage: { state: 'none', bytes: 0, pages: 0 },
         });
         return true;
       } catch {
@@ -135,10 +138,11 @@ describe('the management listener', () => {
 });
 
 test('readiness names the most urgent state first', () => {
-  const state = { gone: false, credentialsRefused: false, quotaExhausted: false, isFailing: true };
+  const state = { isUntested: true, gone: false, credentialsRefused: false, quotaExhausted: false, isFailing: false };
   let answering = 1;
   const health = new Health(
     {
+      isUntested: () => state.isUntested,
       gone: () => state.gone,
       credentialsRefused: () => state.credentialsRefused,
       quotaExhausted: () => state.quotaExhausted,
@@ -146,8 +150,12 @@ test('readiness names the most urgent state first', () => {
     },
     () => answering,
   );
-  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'failing' });
+  expect(health.readiness()).toEqual({ status: 'starting', upstream: 'untested' });
   health.phase = 'ready';
+  expect(health.readiness()).toEqual({ status: 'ready', upstream: 'untested' });
+  state.isUntested = false;
+  expect(health.readiness()).toEqual({ status: 'ready', upstream: 'ok' });
+  [state.isUntested, state.isFailing] = [true, true];
   expect(health.readiness()).toEqual({ status: 'degraded', upstream: 'failing' });
   state.quotaExhausted = true;
   expect(health.readiness().upstream).toBe('quota-exhausted');
@@ -345,14 +353,14 @@ test('a replaced secret stays redacted', () => {
   const secrets = new Secrets(
     { apiKey: source, accessToken: { value: 'token-in-env', file: undefined } },
     () => text,
-    (name, outcome) => outcomes.push(`${name} ${outcome}`),
+    (name, change) => outcomes.push(`${name} ${change.isReplaced ? 'replaced' : change.reason}`),
   );
   secrets.reload();
   text = 'second-key-2';
   secrets.reload();
   text = '';
   secrets.reload();
-  expect(outcomes).toEqual(['apiKey replaced', 'apiKey unreadable']);
+  expect(outcomes).toEqual(['apiKey replaced', 'apiKey the file /nowhere/key is empty']);
   expect(secrets.get('apiKey')).toBe('second-key-2');
   expect(secrets.get('accessToken')).toBe('token-in-env');
   expect([...secrets.values()].sort()).toEqual(['first-key-1', 'second-key-2', 'token-in-env']);

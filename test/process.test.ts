@@ -1,8 +1,12 @@
 /**
  * The process that `npm start` runs.
  */
+import { spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -49,14 +53,21 @@ describe('at the start', () => {
     expect(await spawnMain({}, ['--nonsense']).exited).toBe(64);
   });
 
-  test('a port in use ends the process with an error that says so', async () => {
-    const { exited, output } = spawnMain({
-      CONSTANT_CONTACT_API_KEY: apiKey,
-      PORT: new URL(sandbox.url).port,
-      SENDGATE_MANAGEMENT_PORT: '0',
-    });
-    expect(await exited).toBe(1);
-    expect(output()).toContain('EADDRINUSE');
+  test('--version prints the version alone', async () => {
+    const { exited, output } = spawnMain({}, ['--version']);
+    expect(await exited).toBe(0);
+    expect(output()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('a port in use ends the process with exit code 69, and one line names the setting', async () => {
+    const { port } = new URL(sandbox.url);
+    const { exited, output } = spawnMain({ ...upstreamEnv(sandbox), PORT: port, SENDGATE_MANAGEMENT_PORT: '0' });
+    expect(await exited).toBe(69);
+    const line = `sendgate: server.port (PORT): port ${port} of 127.0.0.1 is in use (EADDRINUSE); allowed: a free port`;
+    const toPeople = output()
+      .split('\n')
+      .filter((one) => !one.startsWith('{') && one !== '');
+    expect(toPeople).toEqual([line]);
   });
 
   test('a missing access token is logged', async () => {
@@ -81,6 +92,29 @@ describe('on SIGTERM', () => {
     expect((await inFlight).status).toBe(200);
     expect(await exited).toBe(0);
     expect(sendgate.output()).toContain('stopped');
+  });
+
+  test('npm start passes the signal on: Sendgate drains, and npm ends with its exit code', async () => {
+    const env = { ...upstreamEnv(sandbox), PATH: process.env['PATH'], PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' };
+    // In a process group, which ends whatever is left of it.
+    const npm = spawn('npm', ['start'], { env, detached: true });
+    let output = '';
+    npm.stdout.on('data', (data) => {
+      output += data;
+    });
+    const exited = once(npm, 'exit');
+    try {
+      await until(() => output.includes('service.listening'), 'it listens');
+      npm.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+      await until(() => output.includes('service.stopped'), 'its last line is read');
+    } finally {
+      try {
+        process.kill(-(npm.pid ?? 0), 'SIGKILL');
+      } catch {
+        // Nothing is left.
+      }
+    }
   });
 
   test('every request has its line in the log', async () => {
@@ -159,14 +193,21 @@ describe('a mounted key', () => {
   });
 });
 
-test("the day's count survives a kill", async () => {
-  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: join(folder, 'quota.json') };
+test("the day's count survives a kill at the moment in which Constant Contact gets the call", async () => {
+  const file = join(folder, 'quota.json');
+  const env = { ...upstreamEnv(sandbox), SENDGATE_QUOTA_STATE_FILE: file };
   const callsToday = async (url: string) =>
     ((await (await fetch(`${url}/status`)).json()) as { upstream: { callsToday: number } }).upstream.callsToday;
   const first = await startProcess(env);
-  for (const id of [7, 8, 9]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
+  for (const id of [7, 8]) expect((await fetch(`${first.url}/campaigns/${id}/sends`)).status).toBe(200);
   const killed = new Promise((resolve) => first.child.once('close', resolve));
-  first.child.kill('SIGKILL');
+  const kill = (message: unknown) => {
+    const { port } = (message as { request: IncomingMessage }).request.socket.address() as AddressInfo;
+    if (port === Number(new URL(sandbox.url).port)) first.child.kill('SIGKILL');
+  };
+  subscribe('http.server.request.start', kill);
+  await expect(fetch(`${first.url}/campaigns/9/sends`)).rejects.toThrow();
+  unsubscribe('http.server.request.start', kill);
   await killed;
   const second = await startProcess(env);
   expect(await callsToday(second.managementUrl)).toBe(3);

@@ -21,9 +21,10 @@ let quota: Quota;
 let starts: { at: number; team: string; urgency: Urgency }[];
 let waits: { team: string; seconds: number }[];
 let events: string[];
+let file: StateFile;
 
 function build(options: Partial<QuotaOptions> = {}, weights: Record<string, number> = {}, stateFile = '') {
-  const file = new StateFile(stateFile, {
+  file = new StateFile(stateFile, {
     unreadable: () => events.push('unreadable'),
     unwritable: () => events.push('unwritable'),
     writable: () => events.push('writable'),
@@ -421,6 +422,7 @@ describe('the day', () => {
     build({}, {}, state);
     for (let n = 0; n < 4; n++) want();
     await clock.pass(10);
+    await file.written();
     expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ day: '2026-01-01', calls: 4 });
     build({}, {}, state);
     expect(quota.status().callsToday).toBe(4);
@@ -437,6 +439,7 @@ describe('the day', () => {
     build({}, {}, join(folder, 'no', 'such', 'folder'));
     for (let n = 0; n < 3; n++) want();
     await clock.pass(10);
+    await file.written();
     expect(starts).toHaveLength(3);
     expect(events).toEqual(['unreadable', 'unwritable']);
   });

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { recordVersion } from '../src/cache/redis/page-record.ts';
+import { recordVersion } from '../src/cache/page-record.ts';
 import { parseRedisUrl } from '../src/config/redis-url.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';

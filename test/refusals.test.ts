@@ -50,9 +50,8 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
       expect(JSON.parse(await management('/status')).upstream.api).toBe('gone');
       const metrics = await management('/metrics');
       expect(metrics).toContain('sendgate_upstream_gone 1');
-      for (const report of ['sends', 'probe']) {
-        expect(metrics).toContain(`sendgate_upstream_calls_total{report="${report}",outcome="gone"} 1`);
-      }
+      expect(metrics).toContain('sendgate_upstream_calls_total{report="sends",outcome="gone",team="default"} 1');
+      expect(metrics).toContain('sendgate_upstream_calls_total{report="probe",outcome="gone",team="(account)"} 1');
       expect(metrics).toContain('sendgate_upstream_credentials_refused 0');
       expect(told('error')).toEqual([
         expect.objectContaining({
@@ -221,7 +220,7 @@ describe('a user who may not read reports', () => {
       expect(line.msg).toContain(word);
     expect(told('warn').map(({ outcome }) => outcome)).toEqual(['access-denied', 'privileges']);
     const metrics = await management('/metrics');
-    expect(metrics).toContain('sendgate_upstream_calls_total{report="sends",outcome="access-denied"} 1');
+    expect(metrics).toContain('sendgate_upstream_calls_total{report="sends",outcome="access-denied",team="default"} 1');
     expect(metrics).toContain('sendgate_upstream_credentials_refused 1');
     sandbox.privileges = ['ui:campaign:metrics'];
     clock.forward(61);

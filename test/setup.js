@@ -13,6 +13,8 @@ const needed = {
   'redis-server': 'redis-server',
   promtool: 'prometheus',
   openssl: 'openssl',
+  tinyproxy: 'tinyproxy-bin',
+  'systemd-analyze': 'systemd',
 };
 
 const missing = Object.entries(needed).filter(([command]) => !has(command));

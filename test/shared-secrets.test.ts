@@ -160,7 +160,9 @@ describe('Pages in Redis', () => {
     ['something beside the keys', () => keyFile(newKey(), 'x')],
     ['too many keys', () => keyFile(...Array.from({ length: 17 }, newKey))],
   ])('cannot be encrypted with %s: a configuration error', async (_, file) => {
-    await expect(add({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file() })).rejects.toThrow(/encryptionKeyFile: .*openssl/);
+    await expect(add({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file() })).rejects.toThrow(
+      /encryptionKeyFile .*: .*openssl/,
+    );
   });
 });
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { identityOf } from '../src/cache/compression.ts';
 import { makeBody, type PageBody, tagOf } from '../src/cache/page.ts';
 import type { PageOfWalk } from '../src/cache/page-of-walk.ts';
-import { recordVersion } from '../src/cache/redis/page-record.ts';
+import { recordVersion } from '../src/cache/page-record.ts';
 import type { SecondLevelReply } from '../src/cache/second-level.ts';
 import { Demand } from '../src/quota/demand.ts';
 import type { Redis } from '../src/redis/redis.ts';

@@ -174,7 +174,7 @@ describe("a v2 campaign's id", () => {
       return question.parse(JSON.stringify({ xrefs }));
     };
     const known = new KnownIds(systemClock);
-    const campaignIds = new V3IdLookup({ known, clock: systemClock, notFoundSeconds: 60, outageAt: () => 0 });
+    const campaignIds = new V3IdLookup({ known, clock: systemClock, notFoundSeconds: () => 60, outageAt: () => 0 });
     const ids = Array.from({ length: 120 }, (_, n) => String(n));
     const resolve = (id: string) =>
       campaignIds.resolve(id, { ask, demand: new Demand('a', 'interactive'), signal: new AbortController().signal });

@@ -45,7 +45,7 @@ export function createApp(parts: AppParts): Express {
   for (const { route, handle } of [...parts.endpoints, ...parts.dropIns]) app.all(`${parts.basePath}${route}`, handle);
   app.all(`${parts.basePath}${oldSummaryPath}`, parts.oldSummary);
   app.all(`${parts.basePath}${statusPath}`, parts.status);
-  app.use(nothingHere);
+  app.use(nothingHere(parts.basePath));
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
     if (error === clientDisconnected || res.headersSent) res.destroy();
     else parts.answerError(error, req, contextOf(req));
@@ -54,4 +54,16 @@ export function createApp(parts: AppParts): Express {
   return app;
 }
 
-const nothingHere: RequestHandler = (_req, _res, next) => next(new Problem('not-found'));
+/** Paths of the management listener that the callers' listener does not have. */
+const managementPaths = ['/livez', '/readyz', '/metrics', '/purge'];
+
+function nothingHere(basePath: string): RequestHandler {
+  return ({ path }, _res, next) => {
+    if (managementPaths.includes(path)) {
+      return next(new Problem('not-found', { detail: `${path} is on the management listener (\`management.port\`).` }));
+    }
+    if (`${path}/`.startsWith(`${basePath}/`)) return next(new Problem('not-found'));
+    const detail = `The paths of this Sendgate begin with ${basePath}, such as GET ${basePath}/campaigns/{id}/sends.`;
+    next(new Problem('not-found', { detail }));
+  };
+}

@@ -1,6 +1,7 @@
 /**
  * The front that callers reach: one server in this process, or several worker processes.
  */
+import type { Config } from '../config/schema.ts';
 import type { Tallied } from '../observability/tally.ts';
 
 /** Counts of a front since start. */
@@ -19,6 +20,8 @@ export interface FrontReport {
 export interface Front extends FrontReport {
   /** Resolves with the URL. Rejects when the address cannot be bound. */
   listen(): Promise<string>;
+  /** Applies a changed configuration, in other processes too. */
+  reconfigure(config: Config): void;
   /** Makes other processes reread mounted secrets. */
   reloadSecrets(): void;
   /** Stops accepting, finishes requests in flight, closes idle connections. */

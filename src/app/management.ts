@@ -1,22 +1,25 @@
 /**
- * The management listener: probes, status, metrics and purge, on a separate address from the callers' listener.
+ * The management listener: probes, status, metrics, usage and purge, on a separate address from the callers' listener.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrowserGuard } from '../callers/browser-guard.ts';
-import { allowHostsAndAddresses } from '../callers/host-guard.ts';
+import type { HostRule } from '../callers/host-guard.ts';
 import { closeAfterNewest, keepUntilOver } from '../http/connection.ts';
 import type { Listener, Received } from '../http/server.ts';
 import { searchOf } from '../http/target.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { DayUsage } from '../observability/stored-usage.ts';
 import { Problem } from '../problems.ts';
+import { usageCsv } from './usage.ts';
 
 interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
-  readonly allowedHosts: readonly string[];
+  readonly readUsage: () => readonly DayUsage[];
+  readonly isAllowedHost: HostRule;
   /**
    * Purges a campaign, or everything.
    *
@@ -28,7 +31,7 @@ interface Parts {
 export interface Purged {
   /** Pages that this instance dropped. */
   readonly pages: number;
-  /** Whether the purge reached all instances. */
+  /** Whether the purge reached all instances, and the disk. */
   readonly everywhere: boolean;
 }
 
@@ -36,10 +39,11 @@ export interface Purged {
 const guard = new BrowserGuard([]);
 
 /**
- * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status` and `GET /metrics`;
+ * `GET /livez`, `GET /readyz` (503 while starting or draining), `GET /status`, `GET /metrics`, `GET /usage` and `GET /usage.csv`;
  * `POST /purge?campaign=…` or `POST /purge?everything`.
  */
-export function managementListener({ health, metrics, readStatus, allowedHosts, purge }: Parts): Listener<Received> {
+export function managementListener(parts: Parts): Listener<Received> {
+  const { health, metrics, readStatus, readUsage, isAllowedHost, purge } = parts;
   const routes: Record<string, (res: ServerResponse) => void | Promise<void>> = {
     '/livez': (res) => json(res, 200, { status: 'ok' }),
     '/readyz': (res) => {
@@ -52,25 +56,32 @@ export function managementListener({ health, metrics, readStatus, allowedHosts, 
       closeAfterNewest(res);
       res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' }).end(text);
     },
+    '/usage': (res) => {
+      const { instances } = readStatus().sharing;
+      json(res, 200, { instances, days: readUsage() });
+    },
+    '/usage.csv': (res) => answer(res, 200, 'text/csv; charset=utf-8; header=present', usageCsv(readUsage())),
   };
-  const isAllowedHost = allowHostsAndAddresses(allowedHosts);
-  const answer = (req: IncomingMessage, res: ServerResponse) => {
+  const route = (req: IncomingMessage, res: ServerResponse) => {
     if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
-    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!route) return json(res, 404, { error: 'not found', paths: [...Object.keys(routes), '/purge'] });
+    const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (!handle) {
+      const error = "not found: campaigns are on the callers' listener (server.port)";
+      return json(res, 404, { error, paths: [...Object.keys(routes), '/purge'] });
+    }
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('Allow', 'GET, HEAD');
       return json(res, 405, { error: 'method not allowed' });
     }
-    Promise.resolve(route(res)).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
+    Promise.resolve(handle(res)).catch((error: unknown) => res.destroy(error instanceof Error ? error : undefined));
   };
   return {
     receive: (_req, res) => ({ watch: () => keepUntilOver(res) }),
     answer: (req, res, received) => {
       received.watch();
-      answer(req, res);
+      route(req, res);
     },
     refuse: (res, _received, problem) => answerProblem(res, problem),
   };
@@ -86,7 +97,7 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
       throw new Problem('invalid-request', { detail: 'Add what to purge: ?campaign=<id> or ?everything' });
     }
     const purged = await purge(campaign);
-    const error = 'Redis is unavailable: only this instance dropped its pages';
+    const error = 'Incomplete: Redis is unavailable, or files in storage cannot be removed. Mend that and purge again';
     if (purged.everywhere) json(res, 200, purged);
     else json(res, 503, { error, ...purged });
   } catch (error) {
@@ -100,12 +111,16 @@ function answerProblem(res: ServerResponse, { status, message, errors, allow }: 
 }
 
 function json(res: ServerResponse, status: number, value: unknown): void {
+  answer(res, status, 'application/json', JSON.stringify(value));
+}
+
+function answer(res: ServerResponse, status: number, contentType: string, content: string): void {
   closeAfterNewest(res);
   res.writeHead(status, {
-    'Content-Type': 'application/json',
+    'Content-Type': contentType,
     'Cache-Control': 'no-store',
     'Cross-Origin-Resource-Policy': 'same-origin',
     'X-Content-Type-Options': 'nosniff',
   });
-  res.end(JSON.stringify(value));
+  res.end(content);
 }

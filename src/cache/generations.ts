@@ -8,6 +8,7 @@
  *
  * Generations only rise. Instances that share pages share generations, and the highest one is current.
  */
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { upTo } from '../model/lru.ts';
@@ -16,7 +17,7 @@ import type { PageOfWalk } from './page-of-walk.ts';
 /** Generation and first pages of a walk. */
 export interface WalkState {
   readonly generation: number;
-  /** Identity of the newest row, which compares first pages of different limits; undefined until one arrives. */
+  /** Digest of the newest row's identity (it may hold an address), which compares first pages of different limits; undefined until one arrives. */
   readonly newest: string | undefined;
   /** ETags of the first pages, by limit. */
   readonly firstPages: Map<number, string>;
@@ -44,6 +45,16 @@ export interface ArrivedPage extends PageIdentity {
 export const maxWalks = 50_000;
 /** Most limits remembered for one walk. Beyond it they are forgotten, which costs at most a refetch of the later pages. */
 const maxFirstPages = 8;
+/** Generations follow the clock, 1,000 per millisecond. One that is a day ahead is not ours. */
+const dayMs = 86_400_000;
+
+/** Returns the highest generation that can be ours: a walk could never move past one that is far ahead. @param now wall time */
+export const highestGeneration = (now: number) => Math.floor(now + dayMs) * 1000;
+
+/** Whether a generation from outside the process can be ours. */
+export const isPlausible = (generation: number, now: number) =>
+  Number.isSafeInteger(generation) && generation > 0 && generation <= highestGeneration(now);
+
 const unknown: WalkState = { generation: 0, newest: undefined, firstPages: new Map(), confirmedIn: 0 };
 
 export class Generations {
@@ -88,7 +99,7 @@ export class Generations {
     const isSame = generation === state.generation && state !== unknown;
     const firstPages = isSame && state.firstPages.size < maxFirstPages ? state.firstPages : new Map<number, string>();
     firstPages.set(limit, etag);
-    this.#put(walk, { generation, newest: firstRow, firstPages, confirmedIn: state.confirmedIn });
+    this.#put(walk, { generation, newest: digestOf(firstRow), firstPages, confirmedIn: state.confirmedIn });
   }
 
   /** Adopts a generation of another instance; ignores one that is not higher than the current one. */
@@ -103,6 +114,11 @@ export class Generations {
     const state = this.of(walk);
     if (state === unknown) this.#put(walk, { ...unknown, firstPages: new Map(), confirmedIn: session });
     else state.confirmedIn = session;
+  }
+
+  /** Restores a walk that is stored over a restart, unless something is known of it. */
+  restore(walk: string, state: Omit<WalkState, 'confirmedIn'>): void {
+    if (this.of(walk) === unknown) this.#put(walk, { ...state, confirmedIn: unknown.confirmedIn });
   }
 
   /** Returns a generation above all earlier ones. */
@@ -122,9 +138,11 @@ export class Generations {
 /** Whether a first page is unchanged: its newest row, and its ETag if the same limit was seen before. */
 export function isUnchanged(state: WalkState, limit: number, { etag, firstRow }: PageIdentity): boolean {
   const known = state.firstPages.get(limit);
-  return state.newest === firstRow && (known === undefined || known === etag);
+  return state.newest === digestOf(firstRow) && (known === undefined || known === etag);
 }
 
 export function differs({ etag, previousEtag }: Pick<ArrivedPage, 'etag' | 'previousEtag'>): boolean {
   return previousEtag !== undefined && previousEtag !== etag;
 }
+
+const digestOf = (row: string) => createHash('sha256').update(row).digest('base64url').slice(0, 22);

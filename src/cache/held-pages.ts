@@ -27,6 +27,12 @@ export class HeldPages {
     this.#views = new MemoryStore(clock, maxViewBytes, bytesOf);
   }
 
+  /** Changes the bounds. Evicts the least recently used entries that exceed them. */
+  resize({ maxBytes, maxViewBytes }: HeldPagesOptions): void {
+    this.#pages.maxBytes = maxBytes - maxViewBytes;
+    this.#views.maxBytes = maxViewBytes;
+  }
+
   get bytes(): number {
     return this.#pages.bytes + this.#views.bytes;
   }

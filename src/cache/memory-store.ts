@@ -12,6 +12,7 @@ const inTime = { allowStale: false };
 export class MemoryStore<V extends object> {
   readonly #entries: LRUCache<string, V>;
   readonly #clock: Clock;
+  #maxBytes: number;
 
   /**
    * @param maxBytes of all entries; a larger entry is not stored
@@ -19,8 +20,11 @@ export class MemoryStore<V extends object> {
    */
   constructor(clock: Clock, maxBytes: number, bytesOf: (value: V) => number) {
     this.#clock = clock;
+    this.#maxBytes = maxBytes;
     this.#entries = new LRUCache<string, V>({
-      maxSize: Math.max(1, Math.floor(maxBytes)),
+      // lru-cache cannot change `maxSize`, so `#evict` keeps to the bound.
+      maxSize: Number.MAX_SAFE_INTEGER,
+      maxEntrySize: entryBound(maxBytes),
       sizeCalculation: (value, key) => entryOverheadBytes + key.length * 2 + bytesOf(value),
       // Every entry sets its own; without a default, lru-cache ignores them.
       ttl: 1,
@@ -34,6 +38,13 @@ export class MemoryStore<V extends object> {
 
   get bytes(): number {
     return this.#entries.calculatedSize;
+  }
+
+  /** Changes the bound. Evicts the least recently used entries that exceed it. */
+  set maxBytes(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+    this.#entries.maxEntrySize = entryBound(maxBytes);
+    this.#evict();
   }
 
   get count(): number {
@@ -54,6 +65,7 @@ export class MemoryStore<V extends object> {
   set(key: string, value: V, forMs: number): void {
     if (forMs > 0) this.#entries.set(key, value, { ttl: Math.ceil(forMs) });
     else this.#entries.set(key, value, { ttl: 1, start: this.#clock.monotonic() - 2 });
+    this.#evict();
   }
 
   /** Remaining time to live in milliseconds; 0 if there is none. */
@@ -71,4 +83,11 @@ export class MemoryStore<V extends object> {
     for (const key of keys) this.#entries.delete(key);
     return keys.length;
   }
+
+  #evict(): void {
+    while (this.bytes > this.#maxBytes && this.count > 0) this.#entries.pop();
+  }
 }
+
+/** Largest entry, as lru-cache takes it. */
+const entryBound = (maxBytes: number) => Math.max(1, Math.floor(maxBytes));

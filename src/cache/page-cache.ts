@@ -64,7 +64,7 @@ interface Parts extends PageFormat {
 type Arrived = Fetched & { readonly isStored: boolean };
 
 export class PageCache implements PageSource {
-  readonly #options: PageCacheOptions;
+  #options: PageCacheOptions;
   readonly #clock: Clock;
   readonly #ids: OtherIds;
   readonly #unknownIds: UnknownIds | undefined;
@@ -91,16 +91,24 @@ export class PageCache implements PageSource {
     const views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
       goodForMs: (source) => this.goodForMs(source),
-      ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: options },
+      ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: () => this.#options },
     });
     this.#fetcher = new PageFetcher(
       {
         ...{ fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
         dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, views.sourcePages(query, call)),
       },
-      options,
+      () => this.#options,
     );
     secondLevel.onPurge((campaign) => void this.#forgetAllOf(campaign));
+  }
+
+  /** Changes the bounds and limits. Pages stay cached for as long as they were when they arrived. */
+  reconfigure(options: PageCacheOptions): void {
+    this.#options = options;
+    this.#held.resize(options);
+    this.#refusals.notFoundSeconds = options.notFoundSeconds;
+    if (this.#unknownIds) this.#unknownIds.notFoundSeconds = options.notFoundSeconds;
   }
 
   get bytes(): number {

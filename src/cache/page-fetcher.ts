@@ -39,9 +39,9 @@ const laterMs = 5;
 
 export class PageFetcher {
   readonly #parts: Parts;
-  readonly #limits: AgeLimits & FreshnessLimits;
+  readonly #limits: () => AgeLimits & FreshnessLimits;
 
-  constructor(parts: Parts, limits: AgeLimits & FreshnessLimits) {
+  constructor(parts: Parts, limits: () => AgeLimits & FreshnessLimits) {
     this.#parts = parts;
     this.#limits = limits;
   }
@@ -66,7 +66,7 @@ export class PageFetcher {
   #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
     const { secondLevel, format, clock } = this.#parts;
     const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
-    const seconds = Math.max(maxAgeSeconds, forcedBy(call.demand, this.#limits).minFreshSeconds);
+    const seconds = Math.max(maxAgeSeconds, forcedBy(call.demand, this.#limits()).minFreshSeconds);
     const heldSince = held?.kind === 'refusal' ? held.at : (held?.fetchedAt ?? Number.NEGATIVE_INFINITY);
     return secondLevel.look(
       pageOfWalk(key.walk, query),
@@ -98,7 +98,7 @@ export class PageFetcher {
     const fetchedAt = clock.monotonic();
     const resource = resources[query.resource];
     const dateMs = newest(resource, rows.rows) ?? (await this.#parts.dateOf(query, rows.rows, call));
-    const freshMs = freshForMs(dateMs, clock.now(), limitsOf(resource, this.#limits));
+    const freshMs = freshForMs(dateMs, clock.now(), limitsOf(resource, this.#limits()));
     const content = contentOf(format, query, rows);
     const etag = tagOf(content.json);
     const arrived = {
@@ -127,7 +127,7 @@ export class PageFetcher {
       throw error;
     }
     const now = this.#parts.clock.monotonic();
-    const fallback = old && !isGone(old, now, this.#limits) ? old : undefined;
+    const fallback = old && !isGone(old, now, this.#limits()) ? old : undefined;
     const { refusals } = this.#parts;
     const refusal = refusals.of(error);
     // A failure keeps the cached page; "not found" replaces it.
@@ -140,6 +140,6 @@ export class PageFetcher {
     // Only this team's share is spent. The next caller may belong to another team, so retry at once.
     if (error.reason === 'share') return { held: fallback, origin: 'held', forMs: 1 };
     const failed = pageOf(fallback.body, { ...fallback, failedAt: now });
-    return { held: failed, origin: 'held', forMs: pauseMs(error, this.#limits.minFreshSeconds) };
+    return { held: failed, origin: 'held', forMs: pauseMs(error, this.#limits().minFreshSeconds) };
   }
 }

@@ -7,7 +7,7 @@ import { Problem, remembered } from '../problems.ts';
 
 /** Codes that are remembered. */
 export type RefusalCode = z.output<typeof refusalCode>;
-const refusalCode = z.enum([
+export const refusalCode = z.enum([
   ...(['campaign-not-found', 'invalid-cursor'] as const),
   ...(['upstream-failed', 'upstream-busy', 'upstream-timeout'] as const),
 ]);
@@ -33,14 +33,22 @@ export interface Refusal {
 export class Refusals {
   readonly #clock: Clock;
   readonly #outageAt: () => number;
-  /** How long a refusal is remembered, in milliseconds. */
-  readonly forMs: number;
+  #forMs: number;
 
   /** @param outageAt monotonic time of the last outage; failures from before it are forgotten */
   constructor(clock: Clock, notFoundSeconds: number, outageAt: () => number = () => Number.NEGATIVE_INFINITY) {
     this.#clock = clock;
     this.#outageAt = outageAt;
-    this.forMs = notFoundSeconds * 1000;
+    this.#forMs = notFoundSeconds * 1000;
+  }
+
+  /** How long a refusal is remembered, in milliseconds. */
+  get forMs(): number {
+    return this.#forMs;
+  }
+
+  set notFoundSeconds(seconds: number) {
+    this.#forMs = seconds * 1000;
   }
 
   /** Returns the refusal to remember for a problem; undefined if the next try may succeed. */

@@ -32,7 +32,7 @@ interface ClientIds {
 
 export class UnknownIds {
   readonly #clock: Clock;
-  readonly #rememberedMs: number;
+  #rememberedMs: number;
   /** Ids known to exist, for all clients. */
   readonly #known = new LRUCache<string, true>(upTo(maxKnown));
   readonly #clients = new LRUCache<string, ClientIds>(upTo(maxClients));
@@ -46,6 +46,10 @@ export class UnknownIds {
     this.#clock = clock;
     this.#rememberedMs = notFoundSeconds * 1000;
     this.#ids = ids;
+  }
+
+  set notFoundSeconds(seconds: number) {
+    this.#rememberedMs = seconds * 1000;
   }
 
   /** Forgets one id, or all. */

@@ -27,7 +27,7 @@ interface Parts {
   readonly format: PageFormat;
   readonly filtersSince: boolean;
   readonly recipes: Recipes;
-  readonly limits: FreshnessLimits;
+  readonly limits: () => FreshnessLimits;
   readonly clock: Clock;
 }
 
@@ -62,7 +62,7 @@ export class Views {
     const { content, from, ...made } = await recipe.make(query, this.sourcePages(query, call, old, maxAgeSeconds));
     const body = await this.#bodyOf(query, content.rows, content.cursor, [old]);
     const pages = from.map(({ page }) => page);
-    const soon = clock.monotonic() + limits.minFreshSeconds * 1000;
+    const soon = clock.monotonic() + limits().minFreshSeconds * 1000;
     const freshUntil = made.freshUntil ?? Math.min(...pages.map((page) => page.freshUntil));
     const times = {
       fetchedAt: Math.min(...pages.map((page) => page.fetchedAt)),
@@ -72,7 +72,7 @@ export class Views {
     };
     const view = pageOf(body, times);
     const leftMs = view.freshUntil - clock.monotonic();
-    return { held: view, origin: originOf(from), forMs: leftMs > 0 ? leftMs : limits.minFreshSeconds * 1000 };
+    return { held: view, origin: originOf(from), forMs: leftMs > 0 ? leftMs : limits().minFreshSeconds * 1000 };
   }
 
   /**
@@ -99,7 +99,7 @@ export class Views {
         }
       },
       freshUntil: ({ page }, dateMs) => {
-        const limits = limitsOf(resources[query.resource], this.#parts.limits);
+        const limits = limitsOf(resources[query.resource], this.#parts.limits());
         return page.fetchedAt + freshForMs(dateMs, this.#toWall(page.fetchedAt), limits);
       },
       fetchedAtMs: ({ page }) => Math.floor(this.#toWall(page.fetchedAt) / 1000) * 1000,

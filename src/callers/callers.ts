@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestContext } from '../http/request-context.ts';
 import type { Caller } from './caller.ts';
-import { Identification, type IdentifyParts } from './identify.ts';
+import { type CallerRules, Identification, type IdentifyParts } from './identify.ts';
 import type { Decision, Limiter } from './rate-limit/limiter.ts';
 
 /** An admitted caller, with the rate limit's decision. */
@@ -20,6 +20,11 @@ export class Callers {
   constructor(parts: IdentifyParts) {
     this.#identification = new Identification(parts);
     this.#limiter = parts.limiter;
+  }
+
+  /** Replaces the rules. Counts of requests stay. */
+  set rules(rules: CallerRules) {
+    this.#identification.rules = rules;
   }
 
   /** Strips credentials for Constant Contact from a request. Must run first, so that nothing else sees them. */

@@ -18,20 +18,20 @@ interface TokenCheck {
 }
 
 export class Credentials {
-  readonly #teams: Teams;
+  teams: Teams;
   readonly #takeForeignTokens: TakeForeignTokens;
   /** Requests with stripped tokens, and the team of one of these. */
   readonly #taken = new WeakMap<IncomingMessage, { readonly team: Team | undefined }>();
 
   constructor(teams: Teams, takeForeignTokens: TakeForeignTokens) {
-    this.#teams = teams;
+    this.teams = teams;
     this.#takeForeignTokens = takeForeignTokens;
   }
 
   /** Strips tokens for Constant Contact from a request. */
   receive(req: IncomingMessage): void {
     const tokens = this.#takeForeignTokens(req);
-    if (tokens) this.#taken.set(req, { team: this.#teams.byToken(tokens) });
+    if (tokens) this.#taken.set(req, { team: this.teams.byToken(tokens) });
   }
 
   /** Whether all tokens of a request are in its header fields: none was stripped. */
@@ -42,9 +42,9 @@ export class Credentials {
   /** Finds the team of a request's token. A token for Constant Contact, which v2 programs always send, is not a guess. */
   check(req: IncomingMessage): TokenCheck {
     const taken = this.#taken.get(req);
-    const token = taken || !this.#teams.acceptTokens ? undefined : bearerToken(req.headers.authorization);
+    const token = taken || !this.teams.acceptTokens ? undefined : bearerToken(req.headers.authorization);
     if (token === undefined) return { team: taken?.team, isWrong: false };
-    const team = this.#teams.byToken([token]);
+    const team = this.teams.byToken([token]);
     return { team, isWrong: team === undefined };
   }
 }

@@ -14,13 +14,18 @@ import type { Limiter } from './rate-limit/limiter.ts';
 import { RememberedCallers } from './remembered-callers.ts';
 import { defaultTeam, type Teams } from './teams.ts';
 
-export interface IdentifyParts {
+/** What the configuration says about callers. Replaced as a whole. */
+export interface CallerRules {
   readonly isAllowedHost: HostRule;
   readonly browserGuard: BrowserGuard;
-  readonly addresses: Addresses;
   readonly teams: Teams;
   /** Requests per minute of a client, unless its team has a limit. */
   readonly requestsPerMinute: number;
+}
+
+export interface IdentifyParts {
+  readonly rules: CallerRules;
+  readonly addresses: Addresses;
   /** Whether a target is open to every origin and team. */
   readonly isOpen: (target: string) => boolean;
   readonly takeForeignTokens: TakeForeignTokens;
@@ -31,11 +36,20 @@ export interface IdentifyParts {
 export class Identification {
   readonly #parts: IdentifyParts;
   readonly #credentials: Credentials;
-  readonly #remembered = new RememberedCallers();
+  #rules: CallerRules;
+  #remembered = new RememberedCallers();
 
   constructor(parts: IdentifyParts) {
     this.#parts = parts;
-    this.#credentials = new Credentials(parts.teams, parts.takeForeignTokens);
+    this.#rules = parts.rules;
+    this.#credentials = new Credentials(parts.rules.teams, parts.takeForeignTokens);
+  }
+
+  /** Replaces the rules. Callers on open connections are identified again with their next request. */
+  set rules(rules: CallerRules) {
+    this.#rules = rules;
+    this.#credentials.teams = rules.teams;
+    this.#remembered = new RememberedCallers();
   }
 
   /** Strips credentials for Constant Contact from a request. Must run first, so that nothing else sees them. */
@@ -67,7 +81,7 @@ export class Identification {
 
   #stranger(req: IncomingMessage, context: RequestContext): Caller | undefined {
     this.#checkHost(req);
-    const { browserGuard } = this.#parts;
+    const { browserGuard } = this.#rules;
     const lines = browserGuard.lines(req);
     context.ownLines += lines;
     browserGuard.check(req);
@@ -80,7 +94,8 @@ export class Identification {
 
   /** Identifies the caller as a member of a team, the default team included. */
   #member(req: IncomingMessage, context: RequestContext, lines: string): Caller {
-    const { addresses, teams, requestsPerMinute, limiter } = this.#parts;
+    const { addresses, limiter } = this.#parts;
+    const { teams, requestsPerMinute } = this.#rules;
     const ip = addresses.of(req);
     const token = this.#credentials.check(req);
     const team = teams.of(req, ip, token.team);
@@ -96,7 +111,7 @@ export class Identification {
   }
 
   #checkHost(req: IncomingMessage): void {
-    if (!this.#parts.isAllowedHost(req)) throw new Problem('misdirected-request');
+    if (!this.#rules.isAllowedHost(req)) throw new Problem('misdirected-request');
   }
 
   /** Whether header fields alone identify the caller: not with another method, a host in the target, or stripped tokens. */

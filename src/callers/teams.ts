@@ -14,7 +14,7 @@ export interface TeamOptions {
   readonly requestsPerMinute?: number | undefined;
   /** Addresses and CIDR ranges of its clients. */
   readonly networks: readonly string[];
-  /** A header set by a trusted proxy; ignored from any other peer. */
+  /** A header set by a trusted proxy, and one of its values; ignored from any other peer. */
   readonly header?: { readonly name: string; readonly value: string } | undefined;
   /** SHA-256 digests, in hex, of bearer tokens. */
   readonly tokensSha256: readonly string[];
@@ -82,20 +82,35 @@ export class Teams {
    * undefined if a team is required.
    *
    * @param ip the address of the request
-   * @param byToken the team of its token
+   * @param byToken the team of its token; of an earlier configuration, if that changed while the request waited
    */
   of(req: IncomingMessage, ip: Ip | undefined, byToken: Team | undefined): Team | undefined {
-    const team = this.#teams.find((one) => one === byToken || one.matches(req, ip));
+    const team = this.#teams.find((one) => one.name === byToken?.name || one.matches(req, ip));
     return team ?? (this.#required ? undefined : defaultTeam);
   }
 }
 
 function matcher({ networks, header }: TeamOptions, addresses: Addresses): ConfiguredTeam['matches'] {
   const isInside = networkRule(networks);
-  const headerName = header?.name.toLowerCase();
-  return (req, ip) =>
-    (ip !== undefined && isInside(ip)) ||
-    (headerName !== undefined && req.headers[headerName] === header?.value && addresses.isFromProxy(req, headerName));
+  const isSent = header ? headerRule(header, addresses) : () => false;
+  return (req, ip) => (ip !== undefined && isInside(ip)) || isSent(req);
+}
+
+/** Quoted strings may hold commas (RFC 9110 §5.6.4). One that is never closed holds the rest: nobody joins a team by a quote. */
+const listMember = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^,"])+/gs;
+
+/**
+ * Makes a rule for a header that is `value`, or a list of values (RFC 9110 §5.6.1) with it among them: a single sign-on proxy sends
+ * all groups of a person. Node joins repeated fields with commas.
+ */
+function headerRule({ name, value }: NonNullable<TeamOptions['header']>, addresses: Addresses) {
+  const key = name.toLowerCase();
+  return (req: IncomingMessage): boolean => {
+    const given = String(req.headers[key] ?? '');
+    // Only a proxy's list is split: everyone can send a long one.
+    if (!given.includes(value) || !addresses.isFromProxy(req, key)) return false;
+    return given === value || (given.match(listMember) ?? []).some((one) => one.trim() === value);
+  };
 }
 
 /** Extracts the token from an `Authorization` header. */

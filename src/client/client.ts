@@ -106,18 +106,31 @@ export interface Client {
   status(options?: RequestOptions): Promise<Status>;
 }
 
+/** A wrong one would look like a Sendgate that is down. */
+function requireWebAddress(addressOf: () => string): void {
+  try {
+    if (/^https?:/.test(addressOf())) return;
+  } catch {} // Not an address at all.
+  throw new TypeError('baseUrl is not a web address, such as https://sendgate.example.com or, in a page, /ctct');
+}
+
 /** The JSON of a page. */
 interface PageBody<Row> {
   readonly meta: { readonly pagination: { readonly next_link?: string } };
   readonly results: readonly Row[];
 }
 
-/** Creates a client for the Sendgate at `baseUrl`. It holds no state but its options. */
+/**
+ * Creates a client for the Sendgate at `baseUrl`. It holds no state but its options.
+ *
+ * @throws TypeError if `baseUrl` is no web address
+ */
 export function createClient(options: ClientOptions): Client {
   const { baseUrl, patienceSeconds } = options;
   const get = requests(options);
   const base = baseUrl.replace(/\/+$/, '');
   const urlOf = (path: string) => new URL(base + path, globalThis.location?.href).href;
+  requireWebAddress(() => urlOf('/'));
   const pathOf = (campaign: string, resource: string) => `/campaigns/${encodeURIComponent(campaign)}${resource}`;
 
   async function getJson<T>(path: string, options: RequestOptions = {}): Promise<T> {

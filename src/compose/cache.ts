@@ -1,12 +1,11 @@
 /**
- * Builds the page cache, with Redis as second level if configured.
+ * Builds the page cache, with Redis or the disk as second level if configured.
  */
 import { Generations, maxWalks } from '../cache/generations.ts';
 import { campaignOf } from '../cache/keys.ts';
-import { PageCache } from '../cache/page-cache.ts';
+import { PageCache, type PageCacheOptions } from '../cache/page-cache.ts';
 import { RedisPageKeys } from '../cache/redis/redis-page-keys.ts';
-import { RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
-import type { SecondLevel } from '../cache/second-level.ts';
+import { type RedisPagesOptions, RedisSecondLevel } from '../cache/redis/redis-second-level.ts';
 import { UnknownIds } from '../cache/unknown-ids.ts';
 import { defaultTeam } from '../callers/teams.ts';
 import { v2Recipes } from '../campaigns/v2-recipes.ts';
@@ -16,29 +15,38 @@ import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import { readRows, renderPage } from '../reports/page-json.ts';
 import { bytesOfPrimary } from '../workers/memory.ts';
+import { secondLevelOptions } from './second-level-options.ts';
 import type { SharedState } from './shared-state.ts';
+import type { BuiltSecondLevel, BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<BuiltUpstream, 'upstream' | 'gates'> {
   readonly clock: Clock;
   readonly events: Events;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
 }
 
 /** Share of the cache for views: v3 has no `created_since`, and v2's form is a view too. Those of single campaigns are small. */
 const partForViews = ({ constantContact, server }: Config) =>
   constantContact.api === 'v3' || server.dropInV2 ? 1 / 4 : 1 / 32;
 
-export function buildCache(config: Config, { clock, events, shared, upstream, gates }: Parts): PageCache {
+interface BuiltCache {
+  readonly pages: PageCache;
+  reconfigure(config: Config): void;
+}
+
+export function buildCache(config: Config, parts: Parts): BuiltCache {
+  const { clock, events, upstream, gates } = parts;
   const { emit } = events;
   const { basePath } = config.server;
   const { ids } = upstream;
-  const { pagesBytes } = bytesOfPrimary(config);
   const unknownIds = new UnknownIds(clock, config.cache.notFoundSeconds, ids);
   const generations = new Generations(maxWalks, clock, (walk) =>
     emit('generation.moved', { campaign: campaignOf(walk) }),
   );
-  return new PageCache(
+  const secondLevel = buildSecondLevel(config, { ...parts, generations });
+  const pages = new PageCache(
     {
       ...{ clock, unknownIds, ids, generations, readRows },
       outageAt: () => gates.breaker.openedAt,
@@ -48,11 +56,23 @@ export function buildCache(config: Config, { clock, events, shared, upstream, ga
       ...(config.constantContact.api === 'v3'
         ? { recipes: v3Recipes(ids), dateOf: v3DateOf(ids) }
         : { recipes: v2Recipes }),
-      secondLevel: buildSecondLevel(config, { clock, events, shared, generations }),
+      secondLevel: secondLevel?.level,
       onForgotten: (campaign) => emit('cache.forgotten', { campaign }),
     },
-    { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) },
+    pageOptions(config),
   );
+  return {
+    pages,
+    reconfigure: (present) => {
+      pages.reconfigure(pageOptions(present));
+      secondLevel?.reconfigure(present);
+    },
+  };
+}
+
+function pageOptions(config: Config): PageCacheOptions {
+  const { pagesBytes } = bytesOfPrimary(config);
+  return { ...config.cache, maxBytes: pagesBytes, maxViewBytes: Math.floor(pagesBytes * partForViews(config)) };
 }
 
 function buildSecondLevel(
@@ -61,29 +81,38 @@ function buildSecondLevel(
     clock,
     events,
     shared,
+    storage,
     generations,
-  }: Pick<Parts, 'clock' | 'events' | 'shared'> & { readonly generations: Generations },
-): SecondLevel | undefined {
+  }: Pick<Parts, 'clock' | 'events' | 'shared' | 'storage'> & { readonly generations: Generations },
+): BuiltSecondLevel | undefined {
   const { redis, keyRing, pageDigest } = shared;
-  if (!redis) return undefined;
-  const namespace = `${config.constantContact.api}${config.server.basePath}`;
+  if (!redis) return storage.buildPages(generations, keyRing);
+  storage.removePages();
+  const { namespace } = secondLevelOptions(config);
   const keys = new RedisPageKeys(
     { key: (name) => redis.key(name), digest: pageDigest, clock },
     { ...config.cache, namespace },
   );
-  const teams = [...config.teams, defaultTeam].map(({ name }) => name);
-  return new RedisSecondLevel(
+  let teams = teamNames(config);
+  const level = new RedisSecondLevel(
     {
-      ...{ redis, generations, clock, keyRing, keys, teams: new Set(teams) },
+      ...{ redis, generations, clock, keyRing, keys, isTeam: (name: string) => teams.has(name) },
       onUnreadable: onceAMinute(clock, (reason) => events.emit('redis.page_unreadable', { reason })),
     },
-    {
-      staleIfErrorSeconds: config.cache.staleIfErrorSeconds,
-      maxFreshSeconds: config.cache.maxFreshSeconds,
-      notFoundSeconds: config.cache.notFoundSeconds,
-      // Sendgate's field names and campaign ids can make a page longer than v3's response.
-      maxPageBytes: config.constantContact.maxResponseBytes * 2,
-      maxWaitMs: config.constantContact.deadlineMs,
-    },
+    redisOptions(config),
   );
+  return {
+    level,
+    reconfigure: (present) => {
+      teams = teamNames(present);
+      level.reconfigure(redisOptions(present));
+    },
+  };
 }
+
+const teamNames = ({ teams }: Config) => new Set([...teams, defaultTeam].map(({ name }) => name));
+
+const redisOptions = (config: Config): RedisPagesOptions => ({
+  ...secondLevelOptions(config),
+  maxWaitMs: config.constantContact.deadlineMs,
+});

@@ -6,6 +6,7 @@ import { Addresses } from '../callers/address.ts';
 import { BrowserGuard } from '../callers/browser-guard.ts';
 import { Callers } from '../callers/callers.ts';
 import { allowHosts, loopbackHosts } from '../callers/host-guard.ts';
+import type { CallerRules } from '../callers/identify.ts';
 import { Limiter } from '../callers/rate-limit/limiter.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import { Teams } from '../callers/teams.ts';
@@ -35,21 +36,29 @@ interface Parts extends LimiterParts {
 export interface BuiltCallers {
   readonly callers: Callers;
   readonly addresses: Addresses;
-  readonly teams: Teams;
 }
 
-export function buildCallers({ server, callers: options, teams: configured }: Config, parts: Parts): BuiltCallers {
+export function buildCallers(config: Config, parts: Parts): BuiltCallers {
   const { clock, emit, isDropIn, partitionSalt, sharedCounter: shared, onSeen } = parts;
-  const { maxClients, requestsPerMinute } = options;
-  const addresses = new Addresses(server.trustProxy, untrustedPeerWarning(emit));
-  const teams = new Teams(configured, options.required, addresses);
+  const { basePath, trustProxy } = config.server;
+  const { maxClients } = config.callers;
+  const addresses = new Addresses(trustProxy, untrustedPeerWarning(emit));
   const callers = new Callers({
-    isAllowedHost: allowHosts([...loopbackHosts, ...server.allowedHosts]),
-    browserGuard: new BrowserGuard(options.cors.origins),
     limiter: new Limiter({ maxClients, clock, partitionSalt, shared, onSeen }),
-    isOpen: sitePaths(server.basePath),
+    isOpen: sitePaths(basePath),
     takeForeignTokens: (req) => (isDropIn(req) ? takeCredentials(req) : undefined),
-    ...{ addresses, teams, requestsPerMinute },
+    rules: callerRules(config, addresses),
+    addresses,
   });
-  return { callers, addresses, teams };
+  return { callers, addresses };
+}
+
+/** Builds what the configuration says about callers. */
+export function callerRules({ server, callers, teams }: Config, addresses: Addresses): CallerRules {
+  return {
+    isAllowedHost: allowHosts([...loopbackHosts, ...server.allowedHosts]),
+    browserGuard: new BrowserGuard(callers.cors.origins),
+    teams: new Teams(teams, callers.required, addresses),
+    requestsPerMinute: callers.requestsPerMinute,
+  };
 }

@@ -22,7 +22,7 @@ import type { PublicStatus } from '../observability/status.ts';
 import { type Tallied, Tally } from '../observability/tally.ts';
 import { dropInRule } from '../reports/v2-compat/drop-in-requests.ts';
 import { createSite } from '../site/site.ts';
-import { buildCallers, type LimiterParts } from './callers.ts';
+import { buildCallers, callerRules, type LimiterParts } from './callers.ts';
 import { buildResources, type SourceParts } from './resources.ts';
 
 interface FrontParts extends LimiterParts, SourceParts {
@@ -34,16 +34,15 @@ interface FrontParts extends LimiterParts, SourceParts {
 }
 
 export function buildFront(config: Config, parts: FrontParts): Front {
-  const { clock, emit, version, campaignIds, accessLog, readStatus } = parts;
+  const { clock, emit, version, campaignIds, accessLog, readStatus, bytesForResponses } = parts;
   const { basePath, host, port, drainTimeoutMs } = config.server;
   const isDropIn = config.server.dropInV2 ? dropInRule(basePath) : () => false;
   const onUnexpected = (err: unknown, id: string) => emit('service.unexpected_error', { id, err });
 
-  const { callers, addresses, teams } = buildCallers(config, { ...parts, isDropIn });
-  // A shared cache must not serve the response for a token to a request without it (RFC 9111 §4.1).
-  const commonLines = `${securityHeaders()}${teams.acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
-  const resources = buildResources(config, { ...parts, addresses, commonLines, onUnexpected });
-  const { responses, refreshAhead, endpoints, dropIns, exports } = resources;
+  const { callers, addresses } = buildCallers(config, { ...parts, isDropIn });
+  const common = { lines: commonLines(config) };
+  const resources = buildResources(config, { ...parts, addresses, commonLines: common.lines, onUnexpected });
+  const { responses, readAhead, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
   const rateLimit = expressRateLimit();
@@ -58,7 +57,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     status: publicStatus(() => readStatus(tally.all)),
     dropIns,
   });
-  const observe = trackRequests({ log: accessLog, tally, clock, commonLines, writer: chooseWriter(emit) });
+  const observe = trackRequests({ log: accessLog, tally, clock, common, writer: chooseWriter(emit) });
   const fastPath = new FastPath({ basePath, endpoints, answerError, onUnexpected });
   const server = createServer(app, requestPath({ callers, observe, fastPath, rateLimit, app, answerError }), {
     ...{ clock, ...config.server },
@@ -78,9 +77,21 @@ export function buildFront(config: Config, parts: FrontParts): Front {
     deaths: 0,
     listen: () => server.listen(host, port),
     reloadSecrets: () => {},
+    reconfigure: (present) => {
+      callers.rules = callerRules(present, addresses);
+      common.lines = commonLines(present);
+      responses.reconfigure(common.lines, bytesForResponses(present));
+      readAhead.depth = present.cache.readAheadPages;
+    },
     drain: () => {
       refreshAhead.close();
       return server.drain(drainTimeoutMs, () => exports.resetAll());
     },
   };
+}
+
+/** A shared cache must not serve the response for a token to a request without it (RFC 9111 §4.1). */
+function commonLines({ teams }: Config): string {
+  const acceptTokens = teams.some(({ tokensSha256 }) => tokensSha256.length > 0);
+  return `${securityHeaders()}${acceptTokens ? headerLines('Vary', 'Authorization') : ''}`;
 }

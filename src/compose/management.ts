@@ -3,6 +3,7 @@
  */
 import { managementListener, type Purged } from '../app/management.ts';
 import type { PageCache } from '../cache/page-cache.ts';
+import { allowHostsAndAddresses } from '../callers/host-guard.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Emit } from '../events.ts';
@@ -11,8 +12,9 @@ import { type Server, serve } from '../http/server.ts';
 import type { Health } from '../observability/health.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { Usage } from '../observability/usage.ts';
 import { Problem } from '../problems.ts';
-import { parseQueryString } from '../reports/query-string.ts';
+import { parseCampaignId } from '../reports/query-string.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 interface Parts {
@@ -21,17 +23,30 @@ interface Parts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly readStatus: () => Status;
+  readonly usage: Usage;
   readonly upstream: Upstream;
   readonly pages: PageCache;
 }
 
-export function buildManagement(config: Config, parts: Parts): Server {
-  const { health, metrics, readStatus, clock } = parts;
-  const { allowedHosts } = config.server;
-  return serve(managementListener({ health, metrics, readStatus, allowedHosts, purge: purgeOf(parts) }), {
-    ...config.server,
-    ...limitsOf(config, clock),
+interface BuiltManagement {
+  readonly management: Server;
+  reconfigure(config: Config): void;
+}
+
+export function buildManagement(config: Config, parts: Parts): BuiltManagement {
+  const { health, metrics, readStatus, usage, clock } = parts;
+  let isAllowedHost = allowHostsAndAddresses(config.server.allowedHosts);
+  const listener = managementListener({
+    ...{ health, metrics, readStatus, purge: purgeOf(parts) },
+    readUsage: () => usage.read(),
+    isAllowedHost: (req) => isAllowedHost(req),
   });
+  return {
+    management: serve(listener, { ...config.server, ...limitsOf(config, clock) }),
+    reconfigure: ({ server }) => {
+      isAllowedHost = allowHostsAndAddresses(server.allowedHosts);
+    },
+  };
 }
 
 type Purge = (campaign: string | undefined) => Promise<Purged>;
@@ -40,7 +55,7 @@ function purgeOf({ upstream, pages, emit }: Pick<Parts, 'upstream' | 'pages' | '
   const { ids } = upstream;
   const { campaignIds } = upstream.adapter;
   return async (given) => {
-    const campaign = given === undefined ? undefined : parseQueryString(given, '', campaignIds, {}).campaign;
+    const campaign = given === undefined ? undefined : parseCampaignId('campaign', given, campaignIds);
     // The id may belong to an activity that is cached under another id, here or on another instance: look it up again.
     ids.doubt(campaign);
     const problem = campaign === undefined ? undefined : await problemOf(upstream.identify(campaign));

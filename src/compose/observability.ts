@@ -3,6 +3,7 @@
  */
 import type { FrontReport } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Events } from '../events.ts';
@@ -12,7 +13,10 @@ import { createLogs, type Logs } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Metrics } from '../observability/metrics.ts';
 import { StatusBoard } from '../observability/status.ts';
+import { usagePart } from '../observability/stored-usage.ts';
+import { Usage } from '../observability/usage.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 export function buildLogs({ log }: Config, destination: LogDestination, secrets: Secrets, events: Events): Logs {
@@ -26,10 +30,11 @@ interface StateParts {
   readonly built: BuiltUpstream;
   readonly pages: PageCache;
   readonly redis: Redis | undefined;
+  readonly storage: BuiltStorage;
 }
 
 /** Builds the status without the front, which shows it to callers. */
-export function buildStatus({ events, built, pages, redis }: StateParts): StatusBoard {
+export function buildStatus({ events, built, pages, redis, storage }: StateParts): StatusBoard {
   const status = new StatusBoard({
     ...upstreamState(built),
     quota: () => built.quota.status(),
@@ -38,6 +43,7 @@ export function buildStatus({ events, built, pages, redis }: StateParts): Status
       redis: redis ? (redis.isUp ? 'up' : 'down') : 'none',
       instances: redis?.instances ?? 1,
     }),
+    storage: () => ({ state: storage.state, bytes: storage.bytes, pages: storage.pages }),
   });
   events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
   return status;
@@ -50,11 +56,14 @@ export function buildHealth(built: BuiltUpstream, front: FrontReport): Health {
 interface MetricsParts extends StateParts {
   readonly front: FrontReport;
   readonly logDestination: LogDestination;
+  readonly version: string;
 }
 
-export function buildMetrics({ events, built, pages, redis, front, logDestination }: MetricsParts): Metrics {
+export function buildMetrics(parts: MetricsParts): Metrics {
+  const { events, built, pages, redis, storage, front, logDestination, version } = parts;
   const { quota, tokens } = built;
   const metrics = new Metrics({
+    version,
     gauges: {
       ...upstreamState(built),
       cacheBytes: () => pages.bytes + front.bytes,
@@ -66,6 +75,9 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
       callsLeftToday: () => quota.status().leftToday,
       instances: () => redis?.instances ?? 1,
       redisDown: () => redis !== undefined && !redis.isUp,
+      storageDown: () => storage.state === 'down',
+      storageBytes: () => storage.bytes,
+      storagePages: () => storage.pages,
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
     responses: () => front.responses,
@@ -77,18 +89,34 @@ export function buildMetrics({ events, built, pages, redis, front, logDestinatio
   return metrics;
 }
 
+interface UsageParts {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly built: BuiltUpstream;
+  readonly front: FrontReport;
+  readonly storage: BuiltStorage;
+}
+
+export function buildUsage({ clock, events, built, front, storage }: UsageParts): Usage {
+  const kept = storage.stateFile.open(usagePart);
+  return new Usage({ clock, quota: built.quota, responses: () => front.responses, kept }, events);
+}
+
 /** Conditions that stop calls to Constant Contact. */
 function upstreamState({
   gates,
   quota,
   tokens,
+  isTested,
+  isUnanswered,
 }: BuiltUpstream): UpstreamState & { readonly circuitOpen: () => boolean } {
   const circuitOpen = () => gates.breaker.isOpen;
   return {
+    isUntested: () => !isTested(),
     gone: () => gates.gone.isShut,
     credentialsRefused: () => gates.credentials.isShut || tokens?.needsPerson === true,
     quotaExhausted: () => gates.day.isShut || quota.isSpent,
     circuitOpen,
-    isFailing: () => circuitOpen() || tokens?.isMissing === true,
+    isFailing: () => circuitOpen() || isUnanswered() || tokens?.isMissing === true,
   };
 }

@@ -31,21 +31,36 @@ interface Parts {
   readonly status: StatusBoard;
 }
 
-export function buildProcesses(config: Config, parts: Parts): Front {
+interface BuiltProcesses {
+  readonly front: Front;
+  reconfigure(config: Config): void;
+}
+
+export function buildProcesses(config: Config, parts: Parts): BuiltProcesses {
   const { clock, events, version, accessLog, logDestination, pages, status } = parts;
   const { redis, digest } = parts.shared;
   const { quota, upstream } = parts.built;
+  const exportSlots = new LocalExportSlots(config.exports.perTeam);
   const behind = {
     ...{ clock, pages, emit: events.emit },
     isAmple: () => quota.isAmple,
     onSeen: (client: string) => quota.seen(teamOfClient(client), client),
     sharedCounter: redis && redisCounter(redis, digest),
     partitionSalt: randomBytes(16).toString('hex'),
-    exportSlots: new LocalExportSlots(config.exports.perTeam),
+    exportSlots,
     readStatus: status.readPublic.bind(status),
   };
-  if (config.server.workers > 1) return new WorkerPool(config.server, { ...behind, events, logDestination });
   const { campaignIds } = upstream.adapter;
-  const { responsesBytes } = bytesOfPrimary(config);
-  return buildFront(config, { ...behind, accessLog, version, campaignIds, responsesBytes });
+  const bytesForResponses = (present: Config) => bytesOfPrimary(present).responsesBytes;
+  const front =
+    config.server.workers > 1
+      ? new WorkerPool(config, { ...behind, events, logDestination })
+      : buildFront(config, { ...behind, accessLog, version, campaignIds, bytesForResponses });
+  return {
+    front,
+    reconfigure: (present) => {
+      exportSlots.perTeam = present.exports.perTeam;
+      front.reconfigure(present);
+    },
+  };
 }

@@ -27,8 +27,8 @@ export interface SourceParts {
   /** Whether there is quota for calls that no caller has requested yet. */
   readonly isAmple: () => boolean;
   readonly exportSlots: ExportSlots;
-  /** Bytes for prepared responses. */
-  readonly responsesBytes: number;
+  /** Returns the bytes for prepared responses. */
+  readonly bytesForResponses: (config: Config) => number;
 }
 
 interface Parts extends SourceParts {
@@ -40,7 +40,7 @@ interface Parts extends SourceParts {
 
 export function buildResources(config: Config, parts: Parts) {
   const { clock, pages, campaignIds, isAmple, addresses } = parts;
-  const responses = new PreparedResponses(parts.commonLines, parts.responsesBytes);
+  const responses = new PreparedResponses(parts.commonLines, parts.bytesForResponses(config));
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
   const { api } = config.constantContact;
@@ -51,6 +51,7 @@ export function buildResources(config: Config, parts: Parts) {
   const endpointParts = { pages, responses, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
   return {
     responses,
+    readAhead,
     refreshAhead,
     endpoints: { ...reportEndpoints(endpointParts), ...campaignEndpoints(endpointParts) },
     /** For programs written for Constant Contact v2. */

@@ -4,6 +4,8 @@
 import type { Front } from '../app/front.ts';
 import type { PageCache } from '../cache/page-cache.ts';
 import { type Clock, settlesWithin } from '../clock.ts';
+import { explainBindFailure } from '../config/bind-failure.ts';
+import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
@@ -12,8 +14,12 @@ import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Status } from '../observability/status.ts';
+import type { Usage } from '../observability/usage.ts';
 import { flushSpans } from '../tracing.ts';
+import type { Reload } from './reload.ts';
 import type { SharedState } from './shared-state.ts';
+import { startChecks } from './start-checks.ts';
+import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
 interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
@@ -22,10 +28,13 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly version: string;
   readonly secrets: Secrets;
   readonly shared: SharedState;
+  readonly storage: BuiltStorage;
   readonly built: BuiltUpstream;
   readonly front: Front;
+  readonly usage: Usage;
   readonly management: Server;
   readonly health: Health;
+  readonly reload: Reload;
 }
 
 /** A running Sendgate. */
@@ -36,52 +45,74 @@ export interface Service {
   readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
-  /** Rereads mounted secrets. */
-  reloadSecrets(): void;
+  /** Rereads mounted secrets and the configuration. */
+  reload(): void;
   /** All values to redact. */
   secretValues(): readonly string[];
   /** Stops accepting, finishes requests in flight, closes idle connections. */
   stop(): Promise<void>;
 }
 
-/** Opens both listeners. Rejects when an address cannot be bound. */
-export async function run(config: Config, parts: Parts): Promise<Service> {
-  const { emit, version, secrets, shared, built, front, management, health } = parts;
+/** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
+export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
+  const { emit, version, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
-  const managementUrl = await management.listen(config.management.host, config.management.port);
-  const url = await front.listen().catch(async (error: unknown) => {
-    await management.drain(0);
+  const { managementUrl, url } = await listen(loaded, management, front).catch(async (error: unknown) => {
+    await storage.close();
     throw error;
   });
+  usage.start();
   health.phase = 'ready';
+  const stopChecks = startChecks(loaded, `sendgate/${version}`, emit);
   emit('service.listening', { url, managementUrl, version, node: process.version });
   return {
     ...{ url, managementUrl, log, pages, metrics, status },
-    reloadSecrets: () => {
+    reload: () => {
       secrets.reload();
       built.tokens?.reload();
       front.reloadSecrets();
+      reload.reload();
     },
     secretValues: () => secrets.values(),
-    stop: () => stop(config, parts),
+    stop: () => {
+      stopChecks();
+      return stop(loaded.config, parts);
+    },
   };
+}
+
+async function listen({ config, where }: Loaded, management: Server, front: Front) {
+  const explain = (error: unknown, section: 'server' | 'management') =>
+    explainBindFailure(error, config[section], { host: where(`${section}.host`), port: where(`${section}.port`) });
+  const { host, port } = config.management;
+  const managementUrl = await management.listen(host, port).catch((error: unknown) => {
+    throw explain(error, 'management');
+  });
+  const url = await front.listen().catch(async (error: unknown) => {
+    await management.drain(0);
+    throw explain(error, 'server');
+  });
+  return { managementUrl, url };
 }
 
 /** Time for probes and scrapes in flight to finish; they are quick. */
 const managementDrainMs = 250;
 
 async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, built, front, management, health } = parts;
+  const { clock, emit, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
   const { tokens, upstream } = built;
   health.phase = 'draining';
+  reload.close();
   emit('service.draining', {});
   management.startDraining();
   // Wait for the process that refreshes tokens: the container's end would kill it.
   const refreshed = tokens && settlesWithin(clock, server.drainTimeoutMs, tokens.close());
   await Promise.all([front.drain(), refreshed]);
   await management.drain(managementDrainMs);
+  usage.close();
   upstream.close();
+  await storage.close();
   await shared.redis?.close();
   await flushSpans(clock);
   shared.keyRing?.close();

@@ -1,19 +1,21 @@
 /**
  * A whole Sendgate: builds each part once, from the bottom up, and passes it in.
  */
-import { sharingTeams } from '../callers/teams.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { Events } from '../events.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import { buildCache } from './cache.ts';
 import { buildManagement } from './management.ts';
-import { buildHealth, buildLogs, buildMetrics, buildStatus } from './observability.ts';
+import { buildHealth, buildLogs, buildMetrics, buildStatus, buildUsage } from './observability.ts';
 import { buildProcesses } from './processes.ts';
+import { Reload } from './reload.ts';
 import { run, type Service } from './run.ts';
 import { buildSecrets, warnOfMissingToken } from './secrets.ts';
 import { buildSharedState } from './shared-state.ts';
+import { buildStorage } from './storage.ts';
 import { warnOfBroadTrust } from './trusted-proxies.ts';
 import { buildUpstream } from './upstream.ts';
 
@@ -26,21 +28,23 @@ export interface ServiceParts {
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
 }
 
-/** Builds Sendgate and starts it. Rejects when an address cannot be bound. */
-export async function startService({ config, secrets: sources }: Loaded, parts: ServiceParts): Promise<Service> {
+/** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
+export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
+  const { config, proxies, warnings, source } = loaded;
   const { clock, readFile, logDestination, version, refreshTokens } = parts;
   const events = new Events();
   const { emit } = events;
-  const secrets = buildSecrets(sources, readFile, emit);
-  const { log, accessLog } = buildLogs(config, logDestination, secrets, events);
+  const secrets = buildSecrets(loaded, readFile, emit);
+  const { log, accessLog, setLevel } = buildLogs(config, logDestination, secrets, events);
+  for (const warning of warnings) emit('config.warning', { warning });
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
+  const storage = await buildStorage(config, { clock, emit });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
-    ...{ clock, emit, secrets, refreshTokens, ...shared },
+    ...{ clock, emit, secrets, proxies, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,
-    teams: new Map(sharingTeams(config.teams, config.callers.required).map((team) => [team.name, team])),
     onIdsLearned: (ids) => emit('ids.learned', { ids }),
   });
   events.on('secret.replaced', () => {
@@ -49,18 +53,27 @@ export async function startService({ config, secrets: sources }: Loaded, parts: 
   });
   const { upstream } = built;
   const { redis } = shared;
-  const pages = buildCache(config, { clock, events, shared, ...built });
+  const cache = buildCache(config, { clock, events, shared, storage, ...built });
+  const { pages } = cache;
 
-  const status = buildStatus({ events, built, pages, redis });
+  const status = buildStatus({ events, built, pages, redis, storage });
   const behind = { clock, events, shared, built, pages, status };
-  const front = buildProcesses(config, { ...behind, version, accessLog, logDestination });
+  const processes = buildProcesses(config, { ...behind, version, accessLog, logDestination });
+  const { front } = processes;
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, front, logDestination });
+  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination, version });
+  const usage = buildUsage({ clock, events, built, front, storage });
   const health = buildHealth(built, front);
-  const management = buildManagement(config, { clock, emit, health, metrics, readStatus, upstream, pages });
-  return run(config, {
-    ...{ clock, emit, version, secrets, shared, built, front, management, health },
+  const operators = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
+  const { management } = operators;
+  const apply = (present: Config) => {
+    for (const part of [built, cache, processes, operators]) part.reconfigure(present);
+    warnOfBroadTrust(present, emit);
+  };
+  const reload = new Reload(config, { clock, emit, source, apply, setLogLevel: setLevel });
+  return run(loaded, {
+    ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health, reload },
     ...{ log, pages, metrics, status: readStatus },
   });
 }

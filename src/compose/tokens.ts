@@ -2,8 +2,10 @@
  * Builds v3's tokens: refreshed in a file, shared with other instances through Redis.
  */
 import type { Clock } from '../clock.ts';
+import { type OutboundProxies, proxyFor } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
+import { isTunnelCode } from '../config/tunnel-code.ts';
 import type { Emit } from '../events.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
@@ -11,12 +13,15 @@ import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts'
 import { SharedTokens, type TokenSharing, tokenKeyOf } from '../upstream/oauth/shared-tokens.ts';
 import { TokenStore } from '../upstream/oauth/token-store.ts';
 import { Tokens } from '../upstream/oauth/tokens.ts';
+import type { ProxyLog } from './outbound-proxy.ts';
 
 export interface TokenParts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly secrets: Secrets;
+  readonly proxies: OutboundProxies;
   readonly userAgent: string;
+  readonly proxyLog: ProxyLog;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
@@ -27,7 +32,7 @@ export interface TokenParts {
 }
 
 export function buildTokens({ constantContact }: Config, parts: TokenParts): Tokens {
-  const { clock, emit, secrets, userAgent, refreshTokens, credentialsReplaced, redis } = parts;
+  const { clock, emit, secrets, userAgent, refreshTokens, credentialsReplaced, redis, proxies, proxyLog } = parts;
   const { timeoutMs, oauth } = constantContact;
   const { tokenUrl, tokenFile } = oauth;
   const sharing = () => tokenSharing(parts);
@@ -46,7 +51,7 @@ export function buildTokens({ constantContact }: Config, parts: TokenParts): Tok
     watch: (changed) => store.watch(changed),
     refresh: (replaces, held) =>
       refreshTokens({
-        ...{ tokenUrl, tokenFile, userAgent, timeoutMs, replaces, held },
+        ...{ tokenUrl, tokenFile, userAgent, timeoutMs, replaces, held, proxy: proxyFor(tokenUrl, proxies) },
         clientId: secrets.get('clientId') ?? '',
         clientSecret: secrets.get('clientSecret'),
         refreshToken: secrets.get('refreshToken'),
@@ -59,6 +64,8 @@ export function buildTokens({ constantContact }: Config, parts: TokenParts): Tok
       refreshes.replaced();
     },
     onOutcome: (result, isMissing) => {
+      if (result.reason !== undefined && isTunnelCode(result.reason)) proxyLog.failed(result.reason);
+      else if (result.outcome === 'renewed') proxyLog.worked();
       if (result.reason === 'redis') void store.reconcile();
       refreshes.tried(result, isMissing);
     },

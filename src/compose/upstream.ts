@@ -2,6 +2,7 @@
  * Builds the configured access to Constant Contact behind one small interface.
  */
 import type { Clock } from '../clock.ts';
+import { type OutboundProxies, proxyFor } from '../config/outbound-proxy.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { baseUrls } from '../config/sections/constant-contact.ts';
@@ -9,12 +10,13 @@ import type { Emit } from '../events.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import { reportOf } from '../model/resource.ts';
 import type { OddField, OddRows } from '../model/rows.ts';
-import type { TeamShare } from '../quota/day-shares.ts';
+import { accountName } from '../quota/day-shares.ts';
 import type { Quota } from '../quota/quota.ts';
 import type { Digest } from '../redis/digests.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
+import { answerTimeOf } from '../upstream/answer-time.ts';
 import { CallLoop } from '../upstream/call-loop.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
@@ -30,19 +32,22 @@ import { Transport } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { v2 } from '../upstream/v2.ts';
 import { v3 } from '../upstream/v3.ts';
+import { logOfProxy } from './outbound-proxy.ts';
 import { buildQuota } from './quota.ts';
+import { warnOfClock } from './start-checks.ts';
 import { buildTokens } from './tokens.ts';
 
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly secrets: Secrets;
+  readonly proxies: OutboundProxies;
   readonly userAgent: string;
-  /** All teams, by name. */
-  readonly teams: ReadonlyMap<string, TeamShare>;
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
   /** Undefined for a single instance. */
   readonly redis: Redis | undefined;
+  /** Keeps the day's count and resolved ids. */
+  readonly stateFile: StateFile;
   /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
   /** Keyed with a secret common to all instances. */
@@ -57,15 +62,23 @@ export interface BuiltUpstream {
   /** v3's tokens; undefined for v2. */
   readonly tokens: Tokens | undefined;
   readonly gates: Gates;
+  /** Whether Constant Contact has answered since the start. */
+  readonly isTested: () => boolean;
+  /** Whether calls have failed since the start, and none was answered. */
+  readonly isUnanswered: () => boolean;
   /** Call it with new credentials: the next call probes whether they are accepted. */
   readonly credentialsReplaced: () => void;
+  reconfigure(config: Config): void;
 }
 
 export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
-  const { clock, emit, secrets } = parts;
-  const { constantContact, cache, exports } = config;
-  const { api } = constantContact;
-  const { quota, stateFile } = buildQuota(config, parts);
+  const { clock, emit, secrets, userAgent } = parts;
+  const { constantContact, exports } = config;
+  let { notFoundSeconds } = config.cache;
+  const { api, timeoutMs, maxResponseBytes } = constantContact;
+  const baseUrl = constantContact.baseUrl || baseUrls[api];
+  const proxyLog = logOfProxy(config, parts.proxies, emit);
+  const { quota, reconfigure: reconfigureQuota } = buildQuota(config, parts);
   const prober = new Prober(clock);
   const gates = buildGates(config, { clock, emit, refuseWaiting: (problem) => quota.refuseWaiting(problem) });
   const credentialsReplaced = () => {
@@ -73,18 +86,27 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     gates.credentials.probeNow();
     gates.gone.probeNow();
   };
-  const tokens = api === 'v3' ? buildTokens(config, { ...parts, credentialsReplaced }) : undefined;
+  const tokens = api === 'v3' ? buildTokens(config, { ...parts, proxyLog, credentialsReplaced }) : undefined;
   const idLookup = tokens
     ? new V3IdLookup({
-        ...{
-          clock,
-          notFoundSeconds: cache.notFoundSeconds,
-          known: buildKnownIds(stateFile, config.quota.stateFile, parts),
-        },
+        ...{ clock, known: buildKnownIds(parts) },
+        notFoundSeconds: () => notFoundSeconds,
         outageAt: () => gates.breaker.openedAt,
       })
     : oneIdEach;
   const adapter = tokens ? v3 : v2;
+  let isTested = false;
+  let hasFailed = false;
+  const transport = new Transport({
+    ...{ baseUrl, userAgent, maxResponseBytes, timeoutMs },
+    proxy: proxyFor(baseUrl, parts.proxies),
+    onReply: (reply, tookMs) => {
+      if (isTested) return;
+      isTested = true;
+      const now = clock.now();
+      warnOfClock(answerTimeOf(reply, now - tookMs, now), emit);
+    },
+  });
   const calls = new CallLoop(
     {
       ...{ adapter, quota, gates, prober, clock },
@@ -94,21 +116,30 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
             apiKey: () => secrets.get('apiKey') ?? '',
             accessToken: () => secrets.get('accessToken'),
           }),
-      transport: new Transport({
-        baseUrl: constantContact.baseUrl || baseUrls[api],
-        userAgent: parts.userAgent,
-        maxResponseBytes: constantContact.maxResponseBytes,
-      }),
+      transport,
       retryBudget: new RetryBudget(constantContact.retryPercent),
-      observe: (report, outcome, seconds, about) => {
-        emit('upstream.called', { report, outcome, seconds });
-        if (outcome !== 'ok') emit('upstream.call_failed', { report, outcome, ...about, seconds });
+      observe: ({ team, ...call }, about) => {
+        emit('upstream.called', { ...call, team: team || accountName });
+        const { report, outcome, seconds } = call;
+        if (about.proxy !== undefined) proxyLog.failed(about.code ?? '');
+        else if (outcome === 'ok') proxyLog.worked();
+        if (outcome === 'ok') return;
+        hasFailed = true;
+        emit('upstream.call_failed', { report, outcome, ...about, seconds });
       },
     },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
-  return { upstream, quota, tokens, gates, credentialsReplaced };
+  const reconfigure = (present: Config) => {
+    reconfigureQuota(present);
+    notFoundSeconds = present.cache.notFoundSeconds;
+  };
+  return {
+    ...{ upstream, quota, tokens, gates, credentialsReplaced, reconfigure },
+    isTested: () => isTested,
+    isUnanswered: () => hasFailed && !isTested,
+  };
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */
@@ -128,16 +159,12 @@ function logOfOddRows(emit: Emit): (query: PageQuery, odd: OddRows) => void {
  * Keeps resolved ids in the state file and publishes them to other instances. Does not publish them without an encryption key or
  * a client secret: the client id is public, so anyone could forge entries that instances then keep for good.
  */
-function buildKnownIds(
-  stateFile: StateFile,
-  file: string,
-  { clock, emit, redis, secrets, keyRing, digest, onIdsLearned }: Parts,
-): KnownIds {
-  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file })));
+function buildKnownIds({ clock, emit, redis, secrets, keyRing, digest, stateFile, onIdsLearned }: Parts): KnownIds {
+  const kept = stateFile.open(idsPart((dropped) => emit('ids.dropped', { dropped, file: stateFile.path })));
   const hasProof = keyRing !== undefined || secrets.get('clientSecret') !== undefined;
   const shared = redis && hasProof ? new SharedIds(redis, digest) : undefined;
   const known = new KnownIds(clock, (pairs, isOwn, all) => {
-    kept.keep(all);
+    void kept.keep(all);
     if (isOwn) shared?.tell(pairs);
     onIdsLearned(pairs.map(([asked]) => asked));
   });

@@ -1,38 +1,61 @@
 /**
  * The configuration file, which `SENDGATE_CONFIG` names.
  */
-import { secretNames } from './secret-sources.ts';
+import { describeFileFailure } from './file-failure.ts';
+import { linesOf, parseOrFault, repeatedNames } from './json.ts';
+import type { Mistakes } from './mistakes.ts';
 import { isTree, type Tree } from './tree.ts';
+import { isName } from './words.ts';
 
-/** Returns the settings in the file; `{}` without a file, and for a bad one, which adds to `mistakes`. */
-export function readConfigFile(path: string | undefined, readFile: (path: string) => string, mistakes: string[]): Tree {
-  if (!path) return {};
-  let tree: unknown;
-  try {
-    tree = JSON.parse(readFile(path));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
-    mistakes.push(`SENDGATE_CONFIG: the file ${why}; allowed: the path of a JSON file`);
-    return {};
-  }
-  if (!isTree(tree)) {
-    mistakes.push('SENDGATE_CONFIG: the file is not a JSON object; allowed: { "server": { … }, … }');
-    return {};
-  }
-  const { $schema: _, ...rest } = tree;
-  refuseSecrets(rest, mistakes);
-  return rest;
+const variable = 'SENDGATE_CONFIG';
+
+export interface ConfigFile {
+  readonly tree: Tree;
+  /** The content of the file, as it was read. */
+  readonly content: string;
+  /** "line 3 of /etc/sendgate.json", where the file has a value at the path or around it. */
+  placeOf(path: readonly string[]): string | undefined;
 }
 
-/** Configuration files get copied, mailed and committed, so they must not hold secrets. */
-function refuseSecrets(tree: Tree, mistakes: string[]): void {
-  const section = tree['constantContact'];
-  if (!isTree(section)) return;
-  for (const [key, variable] of Object.entries(secretNames)) {
-    if (!(key in section)) continue;
-    mistakes.push(
-      `constantContact.${key}: a secret does not belong in the configuration file; allowed: ${variable} or ${variable}_FILE`,
-    );
-    delete section[key];
+const nothing = (): ConfigFile => ({ tree: {}, content: '', placeOf: () => undefined });
+
+/** Returns the settings in the file; none without a file, and for a bad one, which adds to `mistakes`. */
+export function readConfigFile(
+  path: string | undefined,
+  readFile: (path: string) => string,
+  mistakes: Mistakes,
+): ConfigFile {
+  if (!path) return nothing();
+  let content: string;
+  try {
+    content = readFile(path);
+  } catch (error) {
+    mistakes.add(variable, `${variable}: ${describeFileFailure(path, error)}; allowed: the path of a JSON file`);
+    return nothing();
   }
+  // Some editors write a byte order mark.
+  const text = content.replace(/^\ufeff/, '');
+  const parsed = parseOrFault(text);
+  if ('fault' in parsed) {
+    mistakes.add(variable, `${variable}: the file ${path} ${parsed.fault}; allowed: a JSON object`);
+    return nothing();
+  }
+  if (!isTree(parsed.value)) {
+    mistakes.add(variable, `${variable}: the file ${path} is not a JSON object; allowed: ${'{ "server": { … }, … }'}`);
+    return nothing();
+  }
+  for (const { path: repeated, line } of repeatedNames(text)) {
+    const name = repeated.every(isName) ? repeated.join('.') : 'a name';
+    mistakes.add(
+      repeated.join('.'),
+      `${name} (line ${line} of ${path}): is in the file twice; allowed: each setting once`,
+    );
+  }
+  const { $schema: _, ...tree } = parsed.value;
+  const lineOf = linesOf(text);
+  const placeOf = (at: readonly string[]) => {
+    const line = lineOf(at);
+    return line === undefined ? undefined : `line ${line} of ${path}`;
+  };
+  return { tree, content, placeOf };
 }

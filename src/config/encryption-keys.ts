@@ -10,8 +10,17 @@ const maxKeys = 16;
 
 /** Parses keys; the first one encrypts. Undefined if the text has no key or any invalid line. */
 export function parseEncryptionKeys(text: string): readonly Buffer[] | undefined {
-  const lines = text.split('\n').map((one) => one.trim());
-  const keys = lines.filter((one) => one !== '');
-  if (keys.length === 0 || keys.length > maxKeys || !keys.every((key) => line.test(key))) return undefined;
-  return keys.map((key) => Buffer.from(key, 'base64'));
+  if (faultOfKeys(text) !== undefined) return undefined;
+  return linesOf(text).flatMap(({ key }) => (key === '' ? [] : [Buffer.from(key, 'base64')]));
 }
+
+/** Says what is wrong with the file; undefined if it is valid. */
+export function faultOfKeys(text: string): string | undefined {
+  const keys = linesOf(text).filter(({ key }) => key !== '');
+  if (keys.length === 0) return 'has no key';
+  if (keys.length > maxKeys) return `has ${keys.length} keys`;
+  const bad = keys.find(({ key }) => !line.test(key));
+  return bad && `has no key on line ${bad.number}`;
+}
+
+const linesOf = (text: string) => text.split('\n').map((one, index) => ({ key: one.trim(), number: index + 1 }));

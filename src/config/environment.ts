@@ -1,8 +1,13 @@
 /**
  * Settings from environment variables.
  */
-import type { Setting } from './settings.ts';
-import { putAt, type Tree } from './tree.ts';
+import { parseOrFault } from './json.ts';
+import type { Mistakes } from './mistakes.ts';
+import { secretNames } from './secret-names.ts';
+import { allowedAt, type Setting } from './settings.ts';
+import { suggestVariables } from './suggestions.ts';
+import { putAt, removeAt, type Tree } from './tree.ts';
+import { didYouMean, isQuoted, quoted } from './words.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,46 +17,76 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const kubernetesVariable = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const kubernetesValue = /^(tcp|udp|sctp):\/\//;
 
-/** Puts variables into the tree. Adds every unknown variable that looks like a setting to `mistakes`. */
-export function applyEnvironment(tree: Tree, env: Environment, known: readonly Setting[], mistakes: string[]): void {
+/** Variables that are not settings of the schema. */
+const otherVariables = new Set([
+  'SENDGATE_CONFIG',
+  ...Object.values(secretNames).flatMap((secret) => [secret, `${secret}_FILE`]),
+]);
+
+/** What the environment sets. Compose files and shells write "not set" as an empty variable. */
+const isSet = (text: string | undefined): text is string =>
+  text !== undefined && text !== '' && !kubernetesValue.test(text);
+
+/** Whether a setting comes from its variable. */
+export const isFromVariable = (env: Environment, { variable }: Setting) => isSet(env[variable]);
+
+/**
+ * Puts variables into the tree. Of unknown ones that look like a setting, those close to a known one are mistakes; the others get
+ * a warning, since programs beside Sendgate may have them.
+ */
+export function applyEnvironment(
+  tree: Tree,
+  env: Environment,
+  known: readonly Setting[],
+  { mistakes, warnings }: { readonly mistakes: Mistakes; readonly warnings: string[] },
+): void {
   const byVariable = new Map(known.map((setting) => [setting.variable, setting]));
   for (const [variable, text] of Object.entries(env)) {
-    // Compose files and shells write "not set" as an empty variable.
-    if (text === undefined || text === '' || kubernetesValue.test(text)) continue;
+    if (!isSet(text)) continue;
     const setting = byVariable.get(variable);
-    if (setting) putAt(tree, setting.path.split('.'), fromText(text, setting.type));
+    if (setting) apply(tree, setting, text, mistakes);
     else if (isMeantAsSetting(variable)) {
-      mistakes.push(`${variable}: is not a setting; allowed: the documented variables`);
+      const meant = suggestVariables(variable, known);
+      if (meant.length > 0) mistakes.add(variable, `${variable}: is not a setting; ${didYouMean(meant)}`);
+      else warnings.push(`${variable}: is not a setting; ignored`);
     }
   }
 }
 
 const isMeantAsSetting = (variable: string) =>
-  variable.startsWith('SENDGATE_') && variable !== 'SENDGATE_CONFIG' && !kubernetesVariable.test(variable);
+  /^(SENDGATE|CONSTANT_CONTACT)_/.test(variable) && !otherVariables.has(variable) && !kubernetesVariable.test(variable);
+
+function apply(tree: Tree, setting: Setting, text: string, mistakes: Mistakes): void {
+  const path = setting.path.split('.');
+  const parsed = isQuoted(text) ? { fault: quoted } : fromText(text, setting.type);
+  if ('value' in parsed) {
+    putAt(tree, path, parsed.value);
+    return;
+  }
+  // What the file has is not in force either.
+  removeAt(tree, path);
+  const where = `${setting.path} (${setting.variable})`;
+  mistakes.add(setting.path, `${where}: ${parsed.fault}; allowed: ${allowedAt(path)}`);
+}
 
 /** Converts a text to the setting's type. One that does not convert stays a text, which the schema then rejects. */
-function fromText(text: string, type: Setting['type']): unknown {
+function fromText(text: string, type: Setting['type']): ReturnType<typeof parseOrFault> {
   switch (type) {
     case 'list':
-      return text
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== '');
+      return { value: listOf(text) };
     case 'integer':
-      return /^-?\d+$/.test(text.trim()) ? Number(text) : text;
+      return { value: /^-?\d+$/.test(text.trim()) ? Number(text) : text };
     case 'boolean':
-      return /^(true|false)$/.test(text) ? text === 'true' : text;
+      return { value: /^(true|false)$/.test(text) ? text === 'true' : text };
     case 'json':
-      return parseJson(text);
+      return parseOrFault(text);
     case 'string':
-      return text;
+      return { value: text };
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
+const listOf = (text: string) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');

@@ -2,76 +2,154 @@
  * Loads the configuration: defaults < file < environment.
  */
 import { ConfigError } from './config-error.ts';
-import { readConfigFile } from './config-file.ts';
-import { encryptionKeysAllowed, parseEncryptionKeys } from './encryption-keys.ts';
-import { applyEnvironment, type Environment } from './environment.ts';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
+import { encryptionKeysAllowed, faultOfKeys } from './encryption-keys.ts';
+import { applyEnvironment, type Environment, isFromVariable } from './environment.ts';
+import { describeFileFailure, fileName } from './file-failure.ts';
+import { Mistakes } from './mistakes.ts';
+import { type OutboundProxies, readOutboundProxies } from './outbound-proxy.ts';
 import type { Config } from './schema.ts';
-import { type SecretSources, secretNames, secretSources } from './secret-sources.ts';
-import { settings } from './settings.ts';
-import { isTree, type Tree } from './tree.ts';
-import { validate } from './validation.ts';
+import { secretNames } from './secret-names.ts';
+import { readableSecrets, redactedSecrets, type SecretSources, secretSources } from './secret-sources.ts';
+import { type Setting, settings } from './settings.ts';
+import { type Tree, valueAt } from './tree.ts';
+import { type Origins, validate } from './validation.ts';
 
 export interface Loaded {
   readonly config: Config;
   readonly secrets: SecretSources;
+  readonly proxies: OutboundProxies;
+  /** What is odd but no mistake. */
+  readonly warnings: readonly string[];
+  /** Names a setting with the variable or the line of the file that it comes from: `server.port (PORT)`. */
+  where(path: string): string;
+  readonly source: ConfigSource;
+}
+
+/** Returns every secret value of a configuration, to redact: a password inside the URL of Redis or of a proxy, too. */
+export const secretValuesOf = ({ secrets, proxies }: Pick<Loaded, 'secrets' | 'proxies'>): readonly string[] => [
+  ...redactedSecrets(secrets),
+  ...proxies.secrets,
+];
+
+/** Where the configuration comes from, to load it again. */
+export interface ConfigSource {
+  /** Whether there is a file that can change. */
+  readonly isFile: boolean;
+  /** The content of the file as it was loaded. */
+  readonly loadedText: string;
+  /** Returns the content of the file; undefined if it cannot be read. */
+  text(): string | undefined;
+  /**
+   * Loads the configuration, without secrets.
+   *
+   * @throws ConfigError with every mistake
+   */
+  load(): Config;
 }
 
 /**
- * @param purpose `authorize` is what gets the tokens that `serve` needs; `answer` is a worker's, which needs no secret but to redact it,
- *   and starts while the files cannot be read: the primary keeps what it has read
+ * @param purpose `authorize` is what gets the tokens that `serve` needs; `reload` checks no secret, since those are
+ *   reread separately
  * @throws ConfigError with every mistake
  */
 export function loadConfig(
   env: Environment,
   readFile: (path: string) => string,
-  purpose: 'serve' | 'authorize' | 'answer' = 'serve',
+  purpose: 'serve' | 'authorize' | 'reload' = 'serve',
 ): Loaded {
-  const mistakes: string[] = [];
   const known = settings();
-  const tree = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
-  applyEnvironment(tree, env, known, mistakes);
-  const config = validate(tree, known, mistakes);
-  const needsSecrets = purpose !== 'answer';
-  const secrets = secretSources(apiOf(tree), env, readFile, needsSecrets ? mistakes : undefined);
-  if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, mistakes);
-  if (config && purpose === 'serve') checkTokens(config, secrets, readFile, mistakes);
-  if (mistakes.length > 0 || !config) throw new ConfigError(mistakes);
-  return { config, secrets };
+  const mistakes = new Mistakes(known);
+  const warnings: string[] = [];
+  const file = readConfigFile(env['SENDGATE_CONFIG'], readFile, mistakes);
+  const { tree } = file;
+  const origins = originsOf(known, env, file);
+  applyEnvironment(tree, env, known, { mistakes, warnings });
+  const config = validate(tree, origins, mistakes);
+  const needsSecrets = purpose !== 'reload';
+  const api = apiOf(tree, mistakes);
+  const secrets = needsSecrets ? secretSources(api, env, readFile, mistakes) : readableSecrets(api, env, readFile);
+  const where = (path: string) => origins.where(path.split('.'));
+  const proxies = readOutboundProxies(env, mistakes);
+  if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
+  if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
+  if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings, mistakes.more);
+  return { config, secrets, proxies, warnings, where, source: sourceOf(env, readFile, file.content) };
 }
 
-/** Reads the version even from an invalid configuration, so that mistakes in secrets are reported in the same run. */
-function apiOf(tree: Tree): 'v2' | 'v3' {
-  const section = tree['constantContact'];
-  return isTree(section) && section['api'] === 'v3' ? 'v3' : 'v2';
+function sourceOf(env: Environment, readFile: (path: string) => string, text: string): ConfigSource {
+  const file = env['SENDGATE_CONFIG'];
+  return {
+    ...{ isFile: Boolean(file), loadedText: text },
+    text: () => {
+      try {
+        return file ? readFile(file) : text;
+      } catch {
+        return undefined;
+      }
+    },
+    load: () => loadConfig(env, readFile, 'reload').config,
+  };
 }
 
-function checkEncryptionKeys(file: string, readFile: (path: string) => string, mistakes: string[]): void {
-  if (file === '') return;
-  const text = readIfReadable(file, readFile);
-  if (text !== undefined && parseEncryptionKeys(text)) return;
-  const why = text === undefined ? 'the file cannot be read' : 'the file is not valid';
-  mistakes.push(`cache.encryptionKeyFile: ${why}; allowed: ${encryptionKeysAllowed}`);
+function originsOf(known: readonly Setting[], env: Environment, file: ConfigFile): Origins {
+  const settingOf = (path: readonly string[]) =>
+    known.find((setting) => `${path.join('.')}.`.startsWith(`${setting.path}.`));
+  const isVariable = (path: readonly string[]) => {
+    const setting = settingOf(path);
+    return setting !== undefined && isFromVariable(env, setting);
+  };
+  return {
+    known,
+    isVariable,
+    where: (path) => {
+      const place = isVariable(path) ? undefined : file.placeOf(path);
+      const origin = place ?? settingOf(path)?.variable;
+      return origin === undefined ? path.join('.') : `${path.join('.')} (${origin})`;
+    },
+  };
+}
+
+/**
+ * Reads the version even from an invalid configuration, so that mistakes in secrets are reported in the same run. Undefined if the
+ * file, which may have it, cannot be read.
+ */
+function apiOf(tree: Tree, mistakes: Mistakes): 'v2' | 'v3' | undefined {
+  const api = valueAt(tree, ['constantContact', 'api']);
+  if (api === undefined && mistakes.has('SENDGATE_CONFIG')) return undefined;
+  return api === 'v3' ? 'v3' : 'v2';
+}
+
+type Where = Loaded['where'];
+
+function checkEncryptionKeys(path: string, readFile: (path: string) => string, where: Where, mistakes: Mistakes): void {
+  if (path === '') return;
+  const setting = 'cache.encryptionKeyFile';
+  const add = (fault: string) =>
+    mistakes.add(setting, `${where(setting)}: ${fault}; allowed: ${encryptionKeysAllowed}`);
+  try {
+    const fault = faultOfKeys(readFile(path));
+    if (fault !== undefined) add(`${fileName(path)} ${fault}`);
+  } catch (error) {
+    add(describeFileFailure(path, error));
+  }
 }
 
 function checkTokens(
   { constantContact }: Config,
   { refreshToken, redisUrl }: SecretSources,
   readFile: (path: string) => string,
-  mistakes: string[],
+  where: Where,
+  mistakes: Mistakes,
 ): void {
   const { tokenFile } = constantContact.oauth;
-  if (constantContact.api !== 'v3' || tokenFile === '') return;
   // With Redis, another instance may share its tokens.
-  if (refreshToken || redisUrl || readIfReadable(tokenFile, readFile) !== undefined) return;
-  mistakes.push(
-    `${secretNames.refreshToken}: is missing, and so is the token file; allowed: a refresh token, or the file that \`npm run authorize\` writes`,
-  );
-}
-
-function readIfReadable(path: string, readFile: (path: string) => string): string | undefined {
+  if (constantContact.api !== 'v3' || tokenFile === '' || refreshToken || redisUrl) return;
+  const setting = 'constantContact.oauth.tokenFile';
+  const allowed = `the file that \`npm run authorize\` writes, or a refresh token in ${secretNames.refreshToken}`;
   try {
-    return readFile(path);
-  } catch {
-    return undefined;
+    readFile(tokenFile);
+  } catch (error) {
+    mistakes.add(setting, `${where(setting)}: ${describeFileFailure(tokenFile, error)}; allowed: ${allowed}`);
   }
 }

@@ -20,7 +20,7 @@ interface RedisNode {
 }
 
 export const redisUrlAllowed =
-  'redis://[user:password@]host[:port][/database], redis://host:port,host:port,… for a cluster, or redis+sentinel://host:port,…/name; rediss: for TLS';
+  'redis://[user:password@]host[:port][/database], redis://host:port,host:port,… for a cluster, or redis+sentinel://host:port,…/name; rediss: for TLS; special characters of a password percent-encoded, e.g. @ as %40';
 
 const shape =
   /^redis(?<tls>s?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<user>[^:@/]*):(?<password>[^@/]*)@)?(?<nodes>[^/@?#]+)(?<path>\/[^?#]*)?$/;

@@ -11,6 +11,7 @@ import { log } from './sections/log.ts';
 import { quota } from './sections/quota.ts';
 import { redis } from './sections/redis.ts';
 import { management, server } from './sections/server.ts';
+import { storage } from './sections/storage.ts';
 
 export const schema = z.strictObject({
   server,
@@ -21,6 +22,7 @@ export const schema = z.strictObject({
   teams,
   quota,
   exports,
+  storage,
   redis,
   log,
 });

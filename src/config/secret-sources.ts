@@ -1,19 +1,16 @@
 /**
  * Reads secrets from environment variables or mounted files.
  */
-import { parseRedisUrl, redisUrlAllowed } from './redis-url.ts';
-
-/** The variable of each secret; `…_FILE` holds a path instead. */
-export const secretNames = {
-  apiKey: 'CONSTANT_CONTACT_API_KEY',
-  accessToken: 'CONSTANT_CONTACT_ACCESS_TOKEN',
-  clientId: 'CONSTANT_CONTACT_CLIENT_ID',
-  clientSecret: 'CONSTANT_CONTACT_CLIENT_SECRET',
-  refreshToken: 'CONSTANT_CONTACT_REFRESH_TOKEN',
-  redisUrl: 'REDIS_URL',
-} as const;
-
-export type SecretName = keyof typeof secretNames;
+import type { Mistakes } from './mistakes.ts';
+import { type SecretName, secretNames } from './secret-names.ts';
+import {
+  allowedSecret,
+  checkSecret,
+  describeSecretFailure,
+  InvalidSecret,
+  parseSecret,
+  redactedValues,
+} from './secret-value.ts';
 
 export interface SecretSource {
   /** Empty where a worker has not been able to read it yet. */
@@ -25,80 +22,94 @@ export interface SecretSource {
 /** The secrets that are set. */
 export type SecretSources = Readonly<Partial<Record<SecretName, SecretSource>>>;
 
-/** The secrets of each version of the API, the required one first. */
+/** The secrets of each version of the API. */
 const secretsOf = {
   v2: ['apiKey', 'accessToken', 'redisUrl'],
   v3: ['clientId', 'clientSecret', 'refreshToken', 'redisUrl'],
 } as const satisfies Record<string, readonly SecretName[]>;
 
-/** Characters valid in headers and URLs. Redacting a shorter secret would garble the log. */
-const secretPattern = /^[\x21-\x7e]{8,4096}$/;
-const secretAllowed = '8 to 4,096 printable ASCII characters without spaces';
+type Api = keyof typeof secretsOf;
 
-const nouns: Readonly<Partial<Record<SecretName, string>>> = {
-  apiKey: 'the API key',
-  clientId: 'the client id of the application',
-};
+const required = {
+  v2: { name: 'apiKey', noun: 'the API key' },
+  v3: { name: 'clientId', noun: 'the client id of the application' },
+} as const satisfies Record<Api, { readonly name: SecretName; readonly noun: string }>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type ReadFile = (path: string) => string;
 
 /**
- * Reads the secrets.
+ * Reads the secrets, and says what is wrong with them, never what they are.
  *
- * @param mistakes says what is wrong with them, never what they are; without it, a file that cannot be read yet has an empty value
+ * @param api undefined while it is unknown: then none is required
  */
 export function secretSources(
-  api: keyof typeof secretsOf,
-  env: Readonly<Record<string, string | undefined>>,
-  readFile: (path: string) => string,
-  mistakes: string[] | undefined,
+  api: Api | undefined,
+  env: Environment,
+  readFile: ReadFile,
+  mistakes: Mistakes,
 ): SecretSources {
   const sources: Partial<Record<SecretName, SecretSource>> = {};
-  for (const name of secretsOf[api]) {
+  for (const name of namesOf(api)) {
     const source = readSource(name, env, readFile);
-    const variable = secretNames[name];
-    if (source !== undefined && typeof source !== 'string') sources[name] = source;
-    else if (mistakes === undefined) {
-      const file = env[`${variable}_FILE`];
-      if (file) sources[name] = { value: '', file };
-    } else if (source !== undefined) mistakes.push(source);
-    else if (name === secretsOf[api][0]) {
-      mistakes.push(`${variable}: is missing; allowed: ${nouns[name]}, here or in a file named by ${variable}_FILE`);
-    }
+    if (typeof source === 'string') mistakes.add(secretNames[name], source);
+    else if (source) sources[name] = source;
+  }
+  if (api) requireOf(api, env, mistakes);
+  return sources;
+}
+
+/** What a worker knows of the secrets, to redact them: a file that cannot be read yet has an empty value. */
+export function readableSecrets(api: Api | undefined, env: Environment, readFile: ReadFile): SecretSources {
+  const sources: Partial<Record<SecretName, SecretSource>> = {};
+  for (const name of namesOf(api)) {
+    const source = readSource(name, env, readFile);
+    const file = env[`${secretNames[name]}_FILE`];
+    if (source && typeof source !== 'string') sources[name] = source;
+    else if (file) sources[name] = { value: '', file };
   }
   return sources;
 }
 
-/** Returns the secret, or a message that says what is wrong with it; undefined if it is not set. */
-function readSource(
-  name: SecretName,
-  env: Readonly<Record<string, string | undefined>>,
-  readFile: (path: string) => string,
-): SecretSource | string | undefined {
+/** Returns the texts to redact for all of them. */
+export const redactedSecrets = (sources: SecretSources): readonly string[] =>
+  Object.entries(sources).flatMap(([name, { value }]) => redactedValues(name as SecretName, value));
+
+const namesOf = (api: Api | undefined) => (api ? secretsOf[api] : (Object.keys(secretNames) as SecretName[]));
+
+function requireOf(api: Api, env: Environment, mistakes: Mistakes): void {
+  const { name, noun } = required[api];
   const variable = secretNames[name];
-  const text = env[variable] || undefined;
-  const file = env[`${variable}_FILE`] || undefined;
-  if (text !== undefined && file !== undefined)
-    return `${variable}: is set twice; allowed: this variable or ${variable}_FILE, not both`;
-  if (text === undefined && file === undefined) return undefined;
+  if (env[variable] || env[`${variable}_FILE`]) return;
+  mistakes.add(variable, `${variable}: is missing; allowed: ${noun}, here or in a file named by ${variable}_FILE`);
+}
+
+/** Returns the secret, or a message that says what is wrong with it; undefined if it is not set. */
+function readSource(name: SecretName, env: Environment, readFile: ReadFile): SecretSource | string | undefined {
+  const variable = secretNames[name];
+  const text = env[variable];
+  const file = env[`${variable}_FILE`];
+  if (text && file) return `${variable}: is set twice; allowed: this variable or ${variable}_FILE, not both`;
+  if (text) return readVariable(name, text);
+  return file ? readSecretFile(name, file, readFile) : undefined;
+}
+
+function readVariable(name: SecretName, value: string): SecretSource | string {
   try {
-    return { value: parseSecret(name, text ?? readFile(file ?? '')), file };
+    checkSecret(name, value);
+    return { value, file: undefined };
   } catch (error) {
-    const why = error instanceof InvalidSecret ? 'is not valid' : 'the file cannot be read';
-    const allowed = name === 'redisUrl' ? redisUrlAllowed : secretAllowed;
-    return `${file === undefined ? variable : `${variable}_FILE`}: ${why}; allowed: ${allowed}`;
+    if (!(error instanceof InvalidSecret)) throw error;
+    return `${secretNames[name]}: ${error.message}; allowed: ${allowedSecret(name)}`;
   }
 }
 
-class InvalidSecret extends Error {}
-
-/** @throws InvalidSecret */
-export function parseSecret(name: SecretName, text: string): string {
-  const value = text.trim();
-  if (!secretPattern.test(value) || (name === 'redisUrl' && !parseRedisUrl(value))) throw new InvalidSecret();
-  return value;
-}
-
-/** Returns the texts to redact for a secret: its value and any password inside it. */
-export function redactedValues(name: SecretName, { value }: SecretSource): readonly string[] {
-  const password = name === 'redisUrl' ? parseRedisUrl(value)?.password : undefined;
-  return password !== undefined && secretPattern.test(password) ? [value, password] : [value];
+function readSecretFile(name: SecretName, file: string, readFile: ReadFile): SecretSource | string {
+  const variable = `${secretNames[name]}_FILE`;
+  try {
+    return { value: parseSecret(name, readFile(file)), file };
+  } catch (error) {
+    const allowed = error instanceof InvalidSecret ? allowedSecret(name) : 'the path of a readable file';
+    return `${variable}: ${describeSecretFailure(file, error)}; allowed: ${allowed}`;
+  }
 }

@@ -2,33 +2,38 @@
  * The current secrets. Rereads their files when they change.
  */
 import { unwatchFile, watchFile } from 'node:fs';
-import {
-  parseSecret,
-  redactedValues,
-  type SecretName,
-  type SecretSource,
-  type SecretSources,
-} from './secret-sources.ts';
+import type { SecretName } from './secret-names.ts';
+import { redactedSecrets, type SecretSource, type SecretSources } from './secret-sources.ts';
+import { describeSecretFailure, parseSecret } from './secret-value.ts';
 
 /** Replaced values that stay redacted. */
 const maxFormer = 6;
 const pollMs = 1_000;
 
+/** A new value, or why the file cannot be used. */
+export type SecretChange = { readonly isReplaced: true } | { readonly isReplaced: false; readonly reason: string };
+
 /** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
   readonly #readFile: (path: string) => string;
-  readonly #onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void;
+  readonly #onChange: (name: SecretName, change: SecretChange) => void;
   readonly #sources: Map<SecretName, SecretSource>;
+  readonly #fixed: readonly string[];
   #former: readonly string[] = [];
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use */
+  /**
+   * @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use
+   * @param fixed further values to redact, for as long as the process runs
+   */
   constructor(
     sources: SecretSources,
     readFile: (path: string) => string,
-    onChange: (name: SecretName, outcome: 'replaced' | 'unreadable') => void,
+    onChange: (name: SecretName, change: SecretChange) => void,
+    fixed: readonly string[] = [],
   ) {
+    this.#fixed = fixed;
     this.#readFile = readFile;
     this.#onChange = onChange;
     this.#sources = new Map(Object.entries(sources) as [SecretName, SecretSource][]);
@@ -50,8 +55,8 @@ export class Secrets {
   /** Redacts further values that appeared at run time. */
   learn(values: readonly string[]): void {
     this.#former = [...values, ...this.#former].slice(0, maxFormer);
-    const present = [...this.#sources].flatMap(([name, source]) => redactedValues(name, source));
-    this.#values = [...new Set([...present, ...this.#former])].filter((value) => value !== '');
+    const present = redactedSecrets(Object.fromEntries(this.#sources));
+    this.#values = [...new Set([...present, ...this.#fixed, ...this.#former])].filter((value) => value !== '');
   }
 
   /** Rereads all files. */
@@ -63,9 +68,9 @@ export class Secrets {
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);
-        this.#onChange(name, 'replaced');
-      } catch {
-        this.#onChange(name, 'unreadable');
+        this.#onChange(name, { isReplaced: true });
+      } catch (error) {
+        this.#onChange(name, { isReplaced: false, reason: describeSecretFailure(file, error) });
       }
     }
   }

@@ -11,9 +11,9 @@ export interface Setting {
   readonly variable: string;
   readonly type: 'integer' | 'boolean' | 'string' | 'list' | 'json';
   readonly preset: unknown;
-  /** The bounds in words, as far as the schema has them. */
-  readonly allowed: string;
   readonly doc: string;
+  /** Whether a reload applies a change; otherwise it needs a restart. */
+  readonly isLive: boolean;
 }
 
 /** Variables not derived from the setting's path. */
@@ -36,16 +36,26 @@ interface Node {
   readonly items?: Node;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly live?: boolean;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly maxItems?: number;
 }
 
 /** The schema as JSON Schema, for editors and for the list below. */
 export const jsonSchema = () => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 
+let root: Node | undefined;
+const rootNode = () => {
+  root ??= jsonSchema() as Node;
+  return root;
+};
+
 let made: readonly Setting[] | undefined;
 
 /** All settings, in the order of the schema. */
 export function settings(): readonly Setting[] {
-  made ??= leaves(jsonSchema() as Node, []);
+  made ??= leaves(rootNode(), []);
   return made;
 }
 
@@ -57,11 +67,11 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
   return [
     {
       path: dotted,
-      variable: wellKnown[dotted] ?? `SENDGATE_${path.map(upperSnake).join('_')}`,
+      variable: wellKnown[dotted] ?? derivedVariable(dotted),
       type: typeOf(node),
       preset: node.default,
-      allowed: allowedOf(node),
       doc: node.description ?? '',
+      isLive: node.live === true,
     },
   ];
 }
@@ -71,12 +81,39 @@ function typeOf({ type, items }: Node): Setting['type'] {
   return type === 'integer' || type === 'boolean' ? type : 'string';
 }
 
-const upperSnake = (name: string) => name.replace(/[A-Z]/g, '_$&').toUpperCase();
+/** The variable of a setting without a well-known one. */
+export const derivedVariable = (path: string) =>
+  `SENDGATE_${path.replaceAll('.', '_').replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 
-function allowedOf(node: Node): string {
+function nodeAt(path: readonly string[]): Node | undefined {
+  return path.reduce<Node | undefined>((node, name) => {
+    if (node?.type === 'array') return node.items;
+    return node?.properties && Object.hasOwn(node.properties, name) ? node.properties[name] : undefined;
+  }, rootNode());
+}
+
+/** The names that an object at a path may have. */
+export const namesAt = (path: readonly string[]): readonly string[] => Object.keys(nodeAt(path)?.properties ?? {});
+
+/** What is allowed at a path, in words, as far as the schema has it. */
+export function allowedAt(path: readonly string[]): string {
+  const node = nodeAt(path) ?? {};
   if (node.enum) return node.enum.join(', ');
   if (node.type === 'integer') return `an integer from ${node.minimum} to ${node.maximum}`;
+  if (node.type === 'number') return `a number from ${node.minimum} to ${node.maximum}`;
   if (node.type === 'boolean') return 'true or false';
-  if (typeOf(node) === 'json') return 'a list of objects, in the environment as JSON';
-  return node.type === 'array' ? 'a list' : 'a text';
+  if (node.type === 'object') return `an object with some of ${Object.keys(node.properties ?? {}).join(', ')}`;
+  if (node.type === 'array') return allowedList(node);
+  return allowedText(node);
 }
+
+function allowedList({ items, maxItems }: Node): string {
+  const entries = items?.type === 'object' ? 'objects' : 'texts';
+  const form = items?.type === 'object' ? ', in the environment as JSON' : ', in the environment separated by commas';
+  return `a list of at most ${maxItems} ${entries}${form}`;
+}
+
+const allowedText = ({ minLength = 0, maxLength }: Node) =>
+  maxLength === undefined
+    ? 'a text'
+    : `a text of ${minLength > 0 ? `${minLength} to` : 'at most'} ${maxLength} characters`;

@@ -21,6 +21,12 @@ export function putAt(tree: Tree, path: readonly string[], value: unknown): void
   putAt(child, rest, value);
 }
 
+/** Returns a copy of the tree with another value at a path. */
+export function withValueAt<T extends object>(tree: T, [name = '', ...rest]: readonly string[], value: unknown): T {
+  const child = valueAt(tree, [name]);
+  return { ...tree, [name]: rest.length > 0 && isTree(child) ? withValueAt(child, rest, value) : value };
+}
+
 /** Removes the value at a path, or the nearest value above it that is not an object. */
 export function removeAt(tree: Tree, path: readonly string[]): void {
   const [name, ...rest] = path;
@@ -28,4 +34,13 @@ export function removeAt(tree: Tree, path: readonly string[]): void {
   const child = tree[name];
   if (rest.length > 0 && isTree(child)) removeAt(child, rest);
   else delete tree[name];
+}
+
+/** Returns the value at a path; undefined if there is none. */
+export function valueAt(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (node, name) =>
+      (isTree(node) || Array.isArray(node)) && Object.hasOwn(node, name) ? Reflect.get(node, name) : undefined,
+    tree,
+  );
 }

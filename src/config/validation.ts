@@ -1,42 +1,70 @@
 /**
  * Validates a whole configuration and reports every mistake with its path and what is allowed.
  */
-import type { z } from 'zod';
 import { contradictions } from './contradictions.ts';
+import { describeIssue, type Issue } from './issue-words.ts';
+import type { Mistakes } from './mistakes.ts';
 import { type Config, schema } from './schema.ts';
-import type { Setting } from './settings.ts';
-import { removeAt, type Tree } from './tree.ts';
+import { type SecretName, secretNames } from './secret-names.ts';
+import { namesAt, type Setting } from './settings.ts';
+import { suggestPaths } from './suggestions.ts';
+import { removeAt, type Tree, valueAt } from './tree.ts';
+import { didYouMean, isName } from './words.ts';
 
-/** Returns the configuration; undefined if any value is invalid. Removes invalid values from the tree. */
-export function validate(tree: Tree, known: readonly Setting[], mistakes: string[]): Config | undefined {
-  const first = schema.safeParse(tree);
-  if (first.success) {
-    mistakes.push(...contradictions(first.data));
-    return first.data;
-  }
-  const byPath = new Map(known.map((setting) => [setting.path, setting]));
-  for (const { path, issue } of first.error.issues.flatMap(pathsOf)) {
-    mistakes.push(describe(path, issue, byPath));
-    removeAt(tree, path);
-  }
-  // The remaining values are checked for contradictions, so that one run reports everything.
-  const second = schema.safeParse(tree);
-  if (second.success) mistakes.push(...contradictions(second.data));
-  return undefined;
+/** Where settings come from. */
+export interface Origins {
+  readonly known: readonly Setting[];
+  /** Whether the variable of a setting, or of the list around it, is set. */
+  isVariable(path: readonly string[]): boolean;
+  /** "server.port (PORT)", or "server.port (line 3 of /etc/sendgate.json)" */
+  where(path: readonly string[]): string;
 }
 
-type Issue = z.core.$ZodIssue;
+/**
+ * Returns the configuration. Removes invalid values from the tree: they have their defaults, so that one run reports everything.
+ * Undefined if a required value is missing.
+ */
+export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Config | undefined {
+  const found = schema.safeParse(tree).error?.issues.flatMap(pathsOf) ?? [];
+  for (const { path, issue } of found) mistakes.add(path.join('.'), () => describe(path, issue, tree, origins));
+  for (const { path } of found) removeAt(tree, path);
+  const config = schema.safeParse(tree).data;
+  // Settings of a file that cannot be read are not known.
+  if (!config || mistakes.has('SENDGATE_CONFIG')) return config;
+  const where = (path: string) => origins.where(path.split('.'));
+  const broken = contradictions(config, where, (path) => !mistakes.has(path));
+  for (const { about, text } of broken) mistakes.add(about, text);
+  return config;
+}
 
 function pathsOf(issue: Issue): readonly { readonly path: readonly string[]; readonly issue: Issue }[] {
   const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
   return paths.map((path) => ({ path: path.map(String), issue }));
 }
 
-function describe(path: readonly string[], { code, message }: Issue, byPath: ReadonlyMap<string, Setting>): string {
-  const dotted = path.join('.');
-  if (code === 'unrecognized_keys') return `${dotted}: is not a setting; allowed: the documented settings`;
-  const setting = path.map((_, depth) => byPath.get(path.slice(0, path.length - depth).join('.'))).find(Boolean);
-  if (!setting) return `${dotted}: is not valid; allowed: an object of settings`;
-  const isOwnMessage = code === 'custom' || code === 'invalid_format' || setting.path !== dotted;
-  return `${dotted} (${setting.variable}): is not valid; allowed: ${isOwnMessage ? message : setting.allowed}`;
+function describe(path: readonly string[], issue: Issue, tree: Tree, origins: Origins): string {
+  if (issue.code === 'unrecognized_keys') return describeUnknown(path, origins);
+  return `${origins.where(path)}: ${describeIssue(issue, path, valueAt(tree, path), origins.isVariable(path))}`;
+}
+
+function describeUnknown(path: readonly string[], origins: Origins): string {
+  const name = path.at(-1) ?? '';
+  const where = origins.where(path);
+  const secret = secretVariable(path);
+  // Configuration files get copied, mailed and committed.
+  if (secret)
+    return `${where}: a secret does not belong in the configuration file; allowed: ${secret} or ${secret}_FILE`;
+  const names = namesAt(path.slice(0, -1));
+  const meant = suggestPaths(path, names, origins.known);
+  const hint = meant.length > 0 ? didYouMean(meant) : `allowed: ${names.join(', ')}`;
+  if (isName(name)) return `${where}: is not a setting; ${hint}`;
+  return `${origins.where(path.slice(0, -1)) || 'SENDGATE_CONFIG'}: a name in it is not a setting; ${hint}`;
+}
+
+/** The variable of the secret that a key of the file means. */
+function secretVariable(path: readonly string[]): string | undefined {
+  const name = path.at(-1) ?? '';
+  if (path.join('.') === 'redis.url') return secretNames.redisUrl;
+  if (Object.hasOwn(secretNames, name)) return secretNames[name as SecretName];
+  return Object.values(secretNames).find((variable) => variable === name);
 }

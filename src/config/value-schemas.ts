@@ -8,6 +8,9 @@ export const mebibyte = 1024 * 1024;
 export const integer = (minimum: number, maximum: number, preset: number, doc: string) =>
   z.int().min(minimum).max(maximum).default(preset).describe(doc);
 
+/** Marks a setting that a reload applies. All others need a restart. */
+export const live = <S extends z.ZodType>(setting: S): S => setting.meta({ live: true });
+
 export const port = (preset: number, doc: string) => integer(0, 65_535, preset, doc);
 
 /** An address to listen on; loopback by default. */

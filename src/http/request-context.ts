@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { AccessLog } from '../observability/access-log.ts';
 import type { RequestRecord } from '../observability/request-record.ts';
 import type { Tally } from '../observability/tally.ts';
+import { problems } from '../problems.ts';
 import type { Payer } from '../quota/demand.ts';
 import { noRoute, type RequestTrace, traceRequest } from '../tracing.ts';
 import { closeAfterNewest, keepUntilOver } from './connection.ts';
@@ -22,10 +23,15 @@ export interface Identity {
   readonly client: string;
 }
 
+/** Header lines of every response; replaced when the configuration changes. */
+export interface CommonLines {
+  lines: string;
+}
+
 /** State shared by the requests of a server. */
 interface Server {
   /** Header lines of every response. */
-  readonly commonLines: string;
+  readonly common: CommonLines;
   readonly writer: ResponseWriter;
   /** Called once per request, when its response is complete or its client has disconnected. */
   readonly ended: (context: RequestContext, status: number, method: string | undefined) => void;
@@ -55,6 +61,8 @@ export class RequestContext {
   #identity: Identity | undefined = undefined;
   #isWatched = false;
   #isOver = false;
+  /** nginx's status of a client that disconnected, unless Sendgate itself broke the response off. */
+  #statusIfIncomplete = 499;
 
   constructor(
     givenId: string | undefined,
@@ -70,7 +78,7 @@ export class RequestContext {
     this.trace = trace;
     // Safe without validation: the id is generated or matches the pattern.
     this.ownLines = `X-Request-Id: ${id}\r\n`;
-    this.commonLines = server.commonLines;
+    this.commonLines = server.common.lines;
     this.#res = res;
     this.#server = server;
   }
@@ -106,10 +114,17 @@ export class RequestContext {
     return this.#res.headersSent;
   }
 
-  /** Closes the connection, unless the response is complete. */
+  /** Counts the response with this status if it stays incomplete: Sendgate itself is about to close the connection. */
+  failWith(status: number): void {
+    this.#statusIfIncomplete = status;
+  }
+
+  /** Closes the connection after an internal error, unless the response is complete. */
   breakOff(): void {
     if (this.#isOver) return;
     this.watch();
+    this.record.problem = 'internal-error';
+    this.failWith(problems['internal-error'].status);
     this.#res.destroy();
   }
 
@@ -131,7 +146,7 @@ export class RequestContext {
     res.once('finish', () => {
       isSent = !res.req.socket.destroyed;
     });
-    res.once('close', () => this.#end(isSent ? res.statusCode : 499));
+    res.once('close', () => this.#end(isSent ? res.statusCode : this.#statusIfIncomplete));
   }
 
   /** Ends the request once, whatever fails before. */
@@ -178,14 +193,14 @@ function newId(): string {
   return pool.toString('hex', used - idBytes, used);
 }
 
-interface Parts extends Pick<Server, 'commonLines' | 'writer'> {
+interface Parts extends Pick<Server, 'common' | 'writer'> {
   readonly log: AccessLog;
   readonly tally: Tally;
   readonly clock: Clock;
 }
 
 /** Makes the context of each request. Logs, counts and traces it when its response is complete or its client has disconnected. */
-export function trackRequests({ log, tally, clock, commonLines, writer }: Parts) {
+export function trackRequests({ log, tally, clock, common, writer }: Parts) {
   const ended = (
     { id, isIdGiven, startedAt, trace, record }: RequestContext,
     status: number,
@@ -196,7 +211,7 @@ export function trackRequests({ log, tally, clock, commonLines, writer }: Parts)
     log({ id, isIdGiven, trace: trace.traceId, method, status, ms, record });
     trace.end(record, status); // Last, since an SDK may throw.
   };
-  const server: Server = { commonLines, writer, ended };
+  const server: Server = { common, writer, ended };
 
   return (req: IncomingMessage, res: ServerResponse): RequestContext => {
     const startedAt = clock.monotonic();

@@ -1,6 +1,8 @@
 /**
  * The log lines of events: event; consequence. `docs/operations.md` lists them; a test compares that list with this table.
  */
+
+import { explainTunnelCode } from '../config/tunnel-code.ts';
 import type { EventFields, EventKey, Events } from '../events.ts';
 import type { Logger } from './log.ts';
 
@@ -16,6 +18,7 @@ export type MeasuredEvent =
   | 'ids.learned'
   | 'redis.asked'
   | 'quota.waited'
+  | 'storage.asked'
   | 'token.refresh_tried'
   | 'upstream.called'
   | 'upstream.odd_rows';
@@ -26,10 +29,18 @@ const error = <M>(message: M) => ({ level: 'error', message }) as const;
 
 export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Line<K> } = {
   'service.listening': info('listening'),
+  'service.check_failed': warn(({ check, found, remedy }) => [`${check}: ${found}`, remedy].filter(Boolean).join('; ')),
   'service.draining': info('draining'),
   'service.stopped': info('stopped'),
   'service.unexpected_error': error('unexpected error'),
 
+  'config.reloaded': info('configuration reloaded; in use from the next request'),
+  'config.unchanged': info('configuration read again; it is the same as before'),
+  'config.needs_restart': warn('settings changed that need a restart; keeping their present values until then'),
+  'config.mended': info('configuration has no mistakes any more'),
+  'config.invalid': error('configuration has mistakes; keeping the present one, all of it, until they are mended'),
+
+  'config.warning': warn('configuration is odd but in use; see the warning'),
   'secret.replaced': info('secret replaced; used from the next call'),
   'secret.unreadable': error(
     ({ secret }) =>
@@ -75,7 +86,17 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   'token.replaced': info('new tokens found; calls resume'),
   'token.refresh_failed': warn('access token not renewed; retrying, and using the current one until it expires'),
   'token.missing': error('access token expired and not renewed; calls fail until a retry succeeds'),
-  'token.refused': error('refresh token refused by Constant Contact; run `npm run authorize`'),
+  'token.refused': error(({ reason }) =>
+    reason === 'no-refresh-token'
+      ? 'no refresh token; run `npm run authorize` for the token file in use, or let another instance share its tokens through Redis'
+      : 'refresh token refused by Constant Contact; run `npm run authorize`',
+  ),
+
+  'outbound_proxy.used': info('calling Constant Contact through a proxy'),
+  'outbound_proxy.failed': error(
+    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code)})`,
+  ),
+  'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
 
   'upstream.call_failed': warn(
     'call to Constant Contact failed; retrying, or serving the cached page (a single failure needs nothing)',
@@ -105,9 +126,22 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
   ),
   'quota.team_spent': warn("a team's share of the daily quota is spent; borrowing calls that other teams leave unused"),
 
+  'storage.unavailable': warn(({ code }) => `storage unavailable; ${storageRemedies[code] ?? unkept}`),
+  'storage.available': info('storage available again; pages are kept over a restart'),
+  'storage.open_to_others': warn(
+    "other users of this machine may read the storage directory; it holds people's addresses (chmod 700)",
+  ),
+  'storage.page_unreadable': warn(({ reason }) => `${unreadableFiles[reason]}; fetching the page again`),
+  'storage.foreign_files': warn(
+    'files in the storage directory that are not of Sendgate; they stay and are not counted',
+  ),
+
+  'quota.state_file_deprecated': warn(
+    'quota.stateFile is deprecated; set storage.directory, whose first start takes over what the file holds',
+  ),
   'state.unreadable': error('state file unreadable; counting the day from zero, without the calls made before'),
   'state.unwritable': error(
-    'state file not writable; a restart counts the day from zero and looks up v3 ids again (code says why: mend the volume)',
+    'state file not written; a restart does not know the calls made from now on, and looks up new v3 ids again (code says why: mend the volume)',
   ),
   'state.writable': info('state file writable again; everything is saved'),
   'ids.dropped': warn('invalid ids in the state file dropped; looking them up again'),
@@ -124,10 +158,29 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
+function proxyTrouble(code: string): string {
+  const { found, remedy } = explainTunnelCode(code);
+  return `it ${found}: ${remedy}`;
+}
+
 const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',
   'unknown-key': 'page in redis encrypted with a key that is not in cache.encryptionKeyFile',
   damaged: 'page in redis damaged',
+} as const;
+
+const unkept = 'what is fetched now may be fetched again after a restart (code says why: mend the volume)';
+
+const storageRemedies: Readonly<Record<string, string>> = {
+  'in-use': 'another process uses the directory: running without it until a restart (give each instance its own)',
+  slow: 'the disk does not answer in time: fetching pages that are not in memory',
+};
+
+const unreadableFiles = {
+  'other-version': 'page in storage written by another version, or not encrypted as configured',
+  'unknown-key': 'page in storage encrypted with a key that is not in cache.encryptionKeyFile',
+  damaged: 'page in storage damaged',
+  foreign: 'something else in the place of a page in storage',
 } as const;
 
 const credentialRemedies = {

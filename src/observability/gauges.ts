@@ -13,6 +13,10 @@ export interface Gauges {
   readonly tokenLifeSeconds: () => number;
   readonly instances: () => number;
   readonly redisDown: () => boolean;
+  readonly isUntested: () => boolean;
+  readonly storageDown: () => boolean;
+  readonly storageBytes: () => number;
+  readonly storagePages: () => number;
   readonly credentialsRefused: () => boolean;
   readonly gone: () => boolean;
   readonly quotaExhausted: () => boolean;
@@ -38,6 +42,10 @@ export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, he
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Seconds until v3's access token expires; 0 without one"],
   instances: ['sendgate_instances', 'Instances that share pages and quota; 1 without Redis'],
   redisDown: ['sendgate_redis_down', '1 while Redis is configured but unavailable'],
+  isUntested: ['sendgate_upstream_untested', '1 until the first answer of Constant Contact since start'],
+  storageDown: ['sendgate_storage_down', '1 while storage is configured but unavailable'],
+  storageBytes: ['sendgate_storage_bytes', 'Bytes of the disk that pages in storage take'],
+  storagePages: ['sendgate_storage_pages', 'Pages in storage'],
   credentialsRefused: ['sendgate_upstream_credentials_refused', '1 while Constant Contact refuses the credentials'],
   gone: ['sendgate_upstream_gone', '1 while Constant Contact has withdrawn the API version in use'],
   quotaExhausted: [

@@ -6,15 +6,18 @@ export type Phase = 'starting' | 'ready' | 'draining';
 
 export interface Readiness {
   readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
-  readonly upstream: 'ok' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
+  /** `untested`: Constant Contact has not answered since the start, and no call has failed. */
+  readonly upstream: 'ok' | 'untested' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
 }
 
-/** Conditions that stop calls to Constant Contact. */
+/** Conditions that stop calls to Constant Contact, and whether it was ever reached. */
 export interface UpstreamState {
+  /** Whether Constant Contact has not answered yet. */
+  readonly isUntested: () => boolean;
   readonly gone: () => boolean;
   readonly credentialsRefused: () => boolean;
   readonly quotaExhausted: () => boolean;
-  /** Whether Constant Contact is down or no access token is valid. */
+  /** Whether Constant Contact is down, has answered none of the calls since the start, or no access token is valid. */
   readonly isFailing: () => boolean;
 }
 
@@ -40,13 +43,15 @@ export class Health {
   readiness(): Readiness {
     const { phase } = this;
     const upstream = this.#upstream();
-    return { status: phase === 'ready' && upstream !== 'ok' ? 'degraded' : phase, upstream };
+    const isWell = upstream === 'ok' || upstream === 'untested';
+    return { status: phase === 'ready' && !isWell ? 'degraded' : phase, upstream };
   }
 
   #upstream(): Readiness['upstream'] {
     if (this.#state.gone()) return 'gone';
     if (this.#state.credentialsRefused()) return 'credentials-refused';
     if (this.#state.quotaExhausted()) return 'quota-exhausted';
-    return this.#state.isFailing() ? 'failing' : 'ok';
+    if (this.#state.isFailing()) return 'failing';
+    return this.#state.isUntested() ? 'untested' : 'ok';
   }
 }

@@ -19,6 +19,8 @@ interface LogOptions {
 export interface Logs {
   readonly log: Logger;
   readonly accessLog: AccessLog;
+  /** Changes the lowest level that is logged. */
+  setLevel(level: string): void;
 }
 
 export function createLogs({ level, destination, secrets }: LogOptions): Logs {
@@ -36,5 +38,15 @@ export function createLogs({ level, destination, secrets }: LogOptions): Logs {
     { write: (line) => destination.write(clean(line)) },
   );
   const accessLog = createAccessLog(destination, clean);
-  return { log, accessLog: log.isLevelEnabled('info') ? accessLog : () => {} };
+  let isInfo = log.isLevelEnabled('info');
+  return {
+    log,
+    accessLog: (entry) => {
+      if (isInfo) accessLog(entry);
+    },
+    setLevel: (level) => {
+      log.level = level;
+      isInfo = log.isLevelEnabled('info');
+    },
+  };
 }

@@ -13,6 +13,8 @@ const latencyBuckets = [...bounds];
 
 /** What is read at every scrape. Everything else is counted as it happens. */
 interface MetricSources {
+  /** Sendgate's version. */
+  readonly version: string;
   readonly gauges: Gauges;
   /** All responses since start. */
   readonly responses: () => readonly Tallied[];
@@ -28,8 +30,14 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #upstreamCalls = new Counter({
     name: 'sendgate_upstream_calls_total',
-    help: 'Calls to Constant Contact, by report and outcome',
-    labelNames: ['report', 'outcome'] as const,
+    help: 'Calls to Constant Contact, by report, outcome and the team that paid',
+    labelNames: ['report', 'outcome', 'team'] as const,
+    registers: [this.registry],
+  });
+  readonly #callWaits = new Counter({
+    name: 'sendgate_upstream_call_wait_seconds_total',
+    help: 'Seconds that calls to Constant Contact queued before they were made, by report and team',
+    labelNames: ['report', 'team'] as const,
     registers: [this.registry],
   });
   readonly #upstreamLatency = new Histogram({
@@ -51,6 +59,17 @@ export class Metrics {
     labelNames: ['outcome'] as const,
     registers: [this.registry],
   });
+  readonly #reloads = new Counter({
+    name: 'sendgate_config_reloads_total',
+    help: 'Reloads of the configuration, by outcome: reloaded, unchanged or invalid',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly #isConfigValid = new Gauge({
+    name: 'sendgate_config_last_reload_successful',
+    help: '0 while the configuration has mistakes, so that an earlier one stays in use',
+    registers: [this.registry],
+  });
   readonly #redisCommands = new Counter({
     name: 'sendgate_redis_commands_total',
     help: 'Round trips to Redis, by script and outcome',
@@ -63,6 +82,12 @@ export class Metrics {
     buckets: latencyBuckets,
     registers: [this.registry],
   });
+  readonly #storageOperations = new Counter({
+    name: 'sendgate_storage_operations_total',
+    help: 'Files of pages read, written and removed in storage, by outcome',
+    labelNames: ['operation', 'outcome'] as const,
+    registers: [this.registry],
+  });
   readonly #waits = new Histogram({
     name: 'sendgate_quota_wait_seconds',
     help: 'Time that calls wait for a permit, by team and urgency',
@@ -71,7 +96,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor({ gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+  constructor({ version, gauges, responses, deaths, teams, lostLogBytes }: MetricSources) {
+    new Gauge({
+      name: 'sendgate_build_info',
+      help: '1; the labels say which version of Sendgate runs, on which Node',
+      labelNames: ['version', 'node'] as const,
+      registers: [this.registry],
+    }).set({ version, node: process.versions.node }, 1);
     for (const [name, help, field] of teamGauges) {
       new Gauge({
         name,
@@ -146,8 +177,18 @@ export class Metrics {
 
   /** Counts events from now on. */
   listen(events: Events): void {
-    events.on('upstream.called', ({ report, outcome, seconds }) => {
-      this.#upstreamCalls.labels(report, outcome).inc();
+    this.#isConfigValid.set(1);
+    for (const outcome of ['reloaded', 'unchanged', 'invalid'] as const) {
+      this.#reloads.labels(outcome).inc(0);
+      events.on(`config.${outcome}`, () => {
+        this.#reloads.labels(outcome).inc();
+        if (outcome === 'invalid') this.#isConfigValid.set(0);
+      });
+    }
+    events.on('config.mended', () => this.#isConfigValid.set(1));
+    events.on('upstream.called', ({ report, team, outcome, seconds, waitedSeconds }) => {
+      this.#upstreamCalls.labels(report, outcome, team).inc();
+      this.#callWaits.labels(report, team).inc(waitedSeconds);
       this.#upstreamLatency.labels(report).observe(seconds);
     });
     events.on('upstream.odd_rows', ({ field, rows }) => this.#oddRows.labels(field).inc(rows));
@@ -155,6 +196,7 @@ export class Metrics {
       this.#redisCommands.labels(script, outcome).inc();
       this.#redisLatency.observe(seconds);
     });
+    events.on('storage.asked', ({ operation, outcome }) => this.#storageOperations.labels(operation, outcome).inc());
     events.on('token.refresh_tried', ({ outcome }) => this.#refreshes.labels(outcome).inc());
     events.on('quota.waited', ({ team, urgency, seconds }) => this.#waits.labels(team, urgency).observe(seconds));
   }

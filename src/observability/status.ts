@@ -20,6 +20,7 @@ export interface StatusParts {
   readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
   readonly sharing: () => Status['sharing'];
+  readonly storage: () => Status['storage'];
 }
 
 /** Responses since start. */
@@ -84,6 +85,8 @@ export interface Status extends PublicStatus {
   readonly cache: { readonly bytes: number; readonly pages: number };
   /** `instances`: as last seen, including this one. */
   readonly sharing: { readonly redis: 'up' | 'down' | 'none'; readonly instances: number };
+  /** Pages that are kept over a restart. */
+  readonly storage: { readonly state: 'none' | 'up' | 'down'; readonly bytes: number; readonly pages: number };
 }
 
 export class StatusBoard {
@@ -129,6 +132,7 @@ export class StatusBoard {
       served: servedOf(responses),
       cache: { ...cache, bytes: cache.bytes + bytes },
       sharing: this.#parts.sharing(),
+      storage: this.#parts.storage(),
     };
   }
 }

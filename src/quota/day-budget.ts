@@ -8,8 +8,8 @@ import type { Kept } from '../storage/state-file.ts';
 import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
-import { account, DayShares, type TeamCalls, type TeamPart } from './day-shares.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
+import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
@@ -33,18 +33,21 @@ interface Parts {
 }
 
 export class DayBudget {
-  readonly #options: DayBudgetOptions;
+  #options: DayBudgetOptions;
   readonly #events: DayBudgetEvents;
-  readonly #parts: ReadonlyMap<string, TeamPart>;
+  #parts: ReadonlyMap<string, TeamPart>;
   readonly #clients = new ClientShares();
   #day: number;
   #shares: DayShares;
+  /** The last day that ended since start. */
+  #ended: DayCalls | undefined;
   /** This process's calls, by team. */
   #own = new Map<string, number>();
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
   readonly #kept: Kept<StoredDay> | undefined;
+  #stored: Promise<void> | undefined;
 
   constructor({ parts, events, clock, kept }: Parts, options: DayBudgetOptions) {
     this.#options = options;
@@ -55,6 +58,20 @@ export class DayBudget {
     this.#day = dayOf(now);
     this.#shares = this.#newDay();
     this.#load(now);
+  }
+
+  /** Changes the calls of the day, their shares and the reserve. The day's counts stay, those of removed teams too. */
+  reconfigure(options: DayBudgetOptions, parts: ReadonlyMap<string, TeamPart>, nowMs: number): void {
+    const rest = this.restOfDay(nowMs);
+    const moreCalls = options.perDay - this.#options.perDay;
+    this.#options = options;
+    this.#parts = parts;
+    this.#shares = this.#shares.reshared(options.perDay, parts, rest);
+    if (!this.#alone) return;
+    const { shares, fraction } = this.#alone;
+    const { instances } = fraction;
+    const total = Math.max(shares.used, shares.total + moreCalls / instances);
+    this.#alone = { shares: shares.reshared(total, dividedParts(parts, instances), rest), fraction };
   }
 
   used(nowMs: number): number {
@@ -83,6 +100,18 @@ export class DayBudget {
   teams(nowMs: number): readonly TeamDayStatus[] {
     this.#advance(nowMs);
     return this.#known.map(({ team }) => this.#statusOf(team, nowMs));
+  }
+
+  /** Returns the calls of today, and of the last day that ended since start. */
+  days(nowMs: number): readonly [today: DayCalls, ended?: DayCalls] {
+    this.#advance(nowMs);
+    const today = this.#calls();
+    return this.#ended ? [today, this.#ended] : [today];
+  }
+
+  /** Resolves when the present count is stored, cannot be, or takes too long; undefined if nothing is to be stored. */
+  get stored(): Promise<void> | undefined {
+    return this.#stored;
   }
 
   seen(team: string, client: string, monotonicMs: number): void {
@@ -120,7 +149,7 @@ export class DayBudget {
     return this.left(nowMs) > (this.#options.perDay * this.restOfDay(nowMs)) / 2;
   }
 
-  /** Counts a call. Stored before the call is made, so that a crash loses none. */
+  /** Counts a call. It is made when the count is `stored`, so that a crash loses none. */
   spend(payer: Payer, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
     this.#addOwn(payer.team, 1);
@@ -207,6 +236,19 @@ export class DayBudget {
     return { team, calls, part, borrowed: team === account ? 0 : Math.max(0, calls - part), available };
   }
 
+  #calls(): DayCalls {
+    const { perDay } = this.#options;
+    const teams = this.#known.map(({ team, calls }) => {
+      const { part = 0, cap = perDay } = this.#parts.get(team) ?? {};
+      return { team, calls, part: Math.floor(part), cap: cap < perDay ? cap : null };
+    });
+    return { day: this.#date, perDay, teams };
+  }
+
+  get #date(): string {
+    return new Date(this.#day * dayMs).toISOString().slice(0, 10);
+  }
+
   #addOwn(team: string, calls: number): void {
     this.#own.set(team, (this.#own.get(team) ?? 0) + calls);
   }
@@ -217,7 +259,7 @@ export class DayBudget {
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, this.#known);
+      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
     }
     if (this.#shares.used !== before) this.#save();
   }
@@ -225,6 +267,7 @@ export class DayBudget {
   #advance(nowMs: number): void {
     // A clock set back does not bring yesterday back.
     if (dayOf(nowMs) <= this.#day) return;
+    this.#ended = this.#calls();
     this.#day = dayOf(nowMs);
     this.#shares = this.#newDay();
     this.#own = new Map();
@@ -248,7 +291,6 @@ export class DayBudget {
   }
 
   #save(): void {
-    const day = new Date(this.#day * dayMs).toISOString().slice(0, 10);
-    this.#kept?.keep({ day, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    this.#stored = this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
   }
 }

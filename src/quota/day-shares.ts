@@ -60,18 +60,40 @@ export function partsOf(perDay: number, teams: ReadonlyMap<string, TeamShare>): 
   );
 }
 
+/** Returns the shares of one of `instances` equal fractions. */
+export function dividedParts(parts: ReadonlyMap<string, TeamPart>, instances: number): ReadonlyMap<string, TeamPart> {
+  return new Map(
+    [...parts].map(([team, { part, cap, isWhole }]) => [
+      team,
+      { part: part / instances, cap: cap / instances, isWhole },
+    ]),
+  );
+}
+
+interface TeamState {
+  calls: number;
+  kept: number;
+  /** The share that `kept` is a part of: the last one, for a team that was removed; 0 for one that had none. */
+  readonly share: number;
+}
+
 /** One day's calls by team. `rest` is the rest of the day throughout: 1 at its start, 0 at its end. */
 export class DayShares {
   readonly #total: number;
   readonly #parts: ReadonlyMap<string, TeamPart>;
-  readonly #teams = new Map<string, { calls: number; kept: number }>();
+  readonly #teams = new Map<string, TeamState>();
   #used = 0;
 
   /** @param total calls of the day */
   constructor(total: number, parts: ReadonlyMap<string, TeamPart>) {
     this.#total = total;
     this.#parts = parts;
-    for (const [team, { part }] of parts) this.#teams.set(team, { calls: 0, kept: part });
+    for (const [team, { part }] of parts) this.#teams.set(team, { calls: 0, kept: part, share: part });
+  }
+
+  /** Calls of the day, spent or not. */
+  get total(): number {
+    return this.#total;
   }
 
   get used(): number {
@@ -102,6 +124,8 @@ export class DayShares {
    */
   available(team: string, rest: number, reserve = 0): number {
     if (team === account) return this.left;
+    // A team that was removed: its requests in progress are served, at the cost of all others.
+    if (!this.#parts.has(team)) return Math.max(0, this.left - reserve);
     const others = [...this.#teams.keys()].filter((other) => other !== team);
     const keptByOthers = others.reduce((sum, other) => sum + Math.round(this.#kept(other, rest)), 0);
     return Math.max(0, Math.min(this.left - reserve - keptByOthers, this.partOf(team).cap - this.callsOf(team)));
@@ -111,7 +135,7 @@ export class DayShares {
   spend(team: string, rest: number): void {
     this.#count(team, 1);
     const mine = this.#teams.get(team);
-    if (mine && team !== account) mine.kept = rounded(Math.max(0, this.#kept(team, rest) - this.#missing(rest)));
+    if (mine && this.#parts.has(team)) mine.kept = rounded(Math.max(0, this.#kept(team, rest) - this.#missing(rest)));
     this.#level(rest);
   }
 
@@ -133,22 +157,35 @@ export class DayShares {
     this.#level(rest);
   }
 
+  /**
+   * Returns the same day with other calls or shares. Counts stay. What a team keeps changes as its share does: of a share twice
+   * as large it keeps twice as much.
+   */
+  reshared(total: number, parts: ReadonlyMap<string, TeamPart>, rest: number): DayShares {
+    const reshared = new DayShares(total, parts);
+    reshared.#used = this.#used;
+    for (const [team, { calls, kept, share }] of this.#teams) {
+      const part = parts.get(team)?.part;
+      if (part === undefined) reshared.#teams.set(team, { calls, kept, share });
+      else reshared.#teams.set(team, { calls, kept: share > 0 ? rounded((kept * part) / share) : part, share: part });
+    }
+    reshared.#level(rest);
+    return reshared;
+  }
+
   /** Returns the day's fraction for one of `instances`, with `total` calls left. */
   divide(total: number, instances: number): DayShares {
-    const parts = [...this.#parts].map(
-      ([team, { part, cap, isWhole }]) => [team, { part: part / instances, cap: cap / instances, isWhole }] as const,
-    );
     const used = this.#used / instances;
-    const divided = new DayShares(used + total, new Map(parts));
+    const divided = new DayShares(used + total, dividedParts(this.#parts, instances));
     divided.#used = used;
-    for (const [team, { calls, kept }] of this.#teams) {
-      divided.#teams.set(team, { calls: calls / instances, kept: kept / instances });
+    for (const [team, { calls, kept, share }] of this.#teams) {
+      divided.#teams.set(team, { calls: calls / instances, kept: kept / instances, share: share / instances });
     }
     return divided;
   }
 
   #count(team: string, calls: number): void {
-    const known = this.#teams.get(team) ?? { calls: 0, kept: 0 };
+    const known = this.#teams.get(team) ?? { calls: 0, kept: 0, share: 0 };
     known.calls += calls;
     this.#teams.set(team, known);
     this.#used += calls;
@@ -169,7 +206,8 @@ export class DayShares {
   /** Takes missing calls from all teams in proportion: probes, changed weights or a flushed Redis are no team's fault. */
   #level(rest: number): void {
     if (this.#missing(rest) === 0) return;
-    const all = [...this.#teams].map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));
+    const sharing = [...this.#teams].filter(([team]) => this.#parts.has(team));
+    const all = sharing.map(([team, state]) => ({ state, kept: this.#kept(team, rest) }));
     const sum = all.reduce((total, { kept }) => total + kept, 0);
     for (const { state, kept } of all) state.kept = rounded((kept * this.left) / sum);
   }

@@ -14,6 +14,24 @@ export interface TeamDayStatus {
   readonly available: number;
 }
 
+/** A day's calls, of all instances as far as this one knows. */
+export interface DayCalls {
+  /** UTC date, such as 2026-01-31. */
+  readonly day: string;
+  readonly perDay: number;
+  readonly teams: readonly TeamCallsOfDay[];
+}
+
+export interface TeamCallsOfDay {
+  /** Empty for the account. */
+  readonly team: string;
+  readonly calls: number;
+  /** The team's share of the day; 0 for the account, and for a team that is no longer configured. */
+  readonly part: number;
+  /** `callsPerDay`; null without one. */
+  readonly cap: number | null;
+}
+
 /** Events of the day's count. */
 export interface DayBudgetEvents {
   /**
@@ -21,7 +39,7 @@ export interface DayBudgetEvents {
    *
    * @param calls of each team, and of the account's own calls
    */
-  passed(percent: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
+  passed(percent: number, perDay: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
   /** A team's available calls are spent while the account has some left; once per day and team. */
   teamSpent(team: TeamDayStatus): void;
 }

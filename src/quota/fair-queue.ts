@@ -4,7 +4,7 @@
  * item each.
  */
 interface Flow<T> {
-  readonly weight: number;
+  weight: number;
   /** Items by member; the first member is next. */
   readonly members: Map<string, Set<T>>;
   size: number;
@@ -22,7 +22,7 @@ interface Elsewhere {
 /** Position of an item: its flow and member. */
 export interface Spot {
   readonly flow: string;
-  /** Weight of the flow, above 0; the first one given counts. */
+  /** Weight of the flow, above 0; the last one given counts. */
   readonly weight: number;
   readonly member: string;
 }
@@ -68,6 +68,7 @@ export class FairQueue<T> {
       flow = { weight, members: new Map(), size: 0, start: 0 };
       this.#flows.set(name, flow);
     }
+    flow.weight = weight;
     if (flow.size === 0) flow.start = Math.max(this.#virtual, flow.start);
     const items = flow.members.get(member) ?? new Set<T>();
     flow.members.set(member, items.add(item));

@@ -15,6 +15,14 @@ export interface Permit {
   giveBack(): void;
 }
 
+/** A permit as its demand gets it. */
+export interface GrantedPermit extends Permit {
+  /** The team that pays; empty for the account. */
+  readonly team: string;
+  /** How long the demand queued. */
+  readonly waitedSeconds: number;
+}
+
 export type Answer =
   | { readonly kind: 'granted'; readonly permit: Permit }
   /** `ms`: when to ask again; infinite if nothing is queued. */

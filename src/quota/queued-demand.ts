@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Demand } from './demand.ts';
 import type { Spot } from './fair-queue.ts';
-import type { Permit } from './permits.ts';
+import type { GrantedPermit, Permit } from './permits.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -20,10 +20,10 @@ export class QueuedDemand {
   readonly demand: Demand;
   /** Its position in the queue. */
   spot: Spot;
-  readonly permit: Promise<Permit>;
+  readonly permit: Promise<GrantedPermit>;
   readonly #parts: Parts;
   readonly #startedAt: number;
-  #resolve: (permit: Permit) => void = () => {};
+  #resolve: (permit: GrantedPermit) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
   #cancelDeadline: () => void = () => {};
   #stopListening: () => void = () => {};
@@ -53,8 +53,8 @@ export class QueuedDemand {
   }
 
   grant(permit: Permit): void {
-    this.#end();
-    this.#resolve(permit);
+    const { team } = this.demand;
+    this.#resolve({ ...permit, team, waitedSeconds: this.#end() });
   }
 
   refuse(reason: unknown): void {
@@ -62,12 +62,15 @@ export class QueuedDemand {
     this.#reject(reason);
   }
 
-  #end(): void {
+  /** Returns how long it was queued. */
+  #end(): number {
     const { clock, signal, onOver } = this.#parts;
     this.#cancelDeadline();
     this.#stopListening();
     signal?.removeEventListener('abort', this.#onAbort);
-    onOver((clock.monotonic() - this.#startedAt) / 1000);
+    const seconds = (clock.monotonic() - this.#startedAt) / 1000;
+    onOver(seconds);
+    return seconds;
   }
 }
 

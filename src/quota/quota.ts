@@ -7,10 +7,10 @@ import type { Redis } from '../redis/redis.ts';
 import type { Kept } from '../storage/state-file.ts';
 import { DayBudget, type DayBudgetOptions } from './day-budget.ts';
 import { account, partsOf, type TeamShare } from './day-shares.ts';
-import type { DayBudgetEvents, TeamDayStatus } from './day-status.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
 import { type Demand, type Urgency, urgencies } from './demand.ts';
 import { LocalPermits } from './local-permits.ts';
-import type { Permit, Permits } from './permits.ts';
+import type { GrantedPermit, Permits } from './permits.ts';
 import { RedisPermits } from './redis-permits.ts';
 import { Scheduler, type SchedulerOptions } from './scheduler.ts';
 import { SecondLimit } from './second-limit.ts';
@@ -50,26 +50,31 @@ interface Parts {
 
 export class Quota {
   readonly #clock: Clock;
-  readonly #teams: ReadonlyMap<string, TeamShare>;
+  #teams: ReadonlyMap<string, TeamShare>;
+  /** Teams of this and earlier configurations: requests of a removed team are still served. */
+  readonly #knownTeams = new Set<string>();
   readonly #second: SecondLimit;
   readonly #day: DayBudget;
   readonly #scheduler: Scheduler;
   readonly #permits: () => Permits;
+  readonly #shared: SharedQuota | undefined;
   /** Whether calls were made that other instances have not seen. */
   #hasUnseenCalls = false;
 
   constructor({ clock, teams, events, redis, keptDay }: Parts, options: QuotaOptions) {
     this.#clock = clock;
     this.#teams = teams;
+    this.#know(teams);
     this.#second = new SecondLimit(options.perSecond);
     const parts = partsOf(options.perDay, teams);
     this.#day = new DayBudget({ parts, events, clock, kept: keptDay }, options);
     const shared = redis && new SharedQuota(redis, options.perDay, parts);
+    this.#shared = shared;
     this.#permits = shared ? this.#sharedPermits(shared) : this.#soloPermits();
     this.#scheduler = new Scheduler(
       {
         ...{ clock, day: this.#day, permits: this.#permits },
-        teamWeight: (team) => teams.get(team)?.weight ?? 1,
+        teamWeight: (team) => this.#teams.get(team)?.weight ?? 1,
         waited: (team, urgency, seconds) => events.waited(team, urgency, seconds),
         grantedLocally: () => {
           this.#hasUnseenCalls = true;
@@ -78,6 +83,17 @@ export class Quota {
       options,
     );
     if (shared) this.#listen(shared);
+  }
+
+  /** Changes the limits and the teams. Counts and queued demands stay, those of removed teams too. */
+  reconfigure(options: QuotaOptions, teams: ReadonlyMap<string, TeamShare>): void {
+    const parts = partsOf(options.perDay, teams);
+    this.#teams = teams;
+    this.#know(teams);
+    this.#second.perSecond = options.perSecond;
+    this.#day.reconfigure(options, parts, this.#clock.now());
+    this.#shared?.reconfigure(options.perDay, parts);
+    this.#scheduler.reconfigure(options);
   }
 
   /** Number of demands queued for a permit. */
@@ -97,9 +113,11 @@ export class Quota {
 
   status(): QuotaStatus {
     const now = this.#clock.now();
-    const queues = [...this.#teams.keys()].flatMap((team) =>
-      urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
-    );
+    const queues = [...this.#knownTeams]
+      .flatMap((team) =>
+        urgencies.map((urgency) => ({ team, urgency, waiting: this.#scheduler.waitingOf(urgency, team) })),
+      )
+      .filter(({ team, waiting }) => waiting > 0 || this.#teams.has(team));
     return {
       callsThisSecond: this.#second.taken(this.#clock.monotonic()),
       perSecond: this.#second.limit(this.#clock.monotonic()),
@@ -111,9 +129,19 @@ export class Quota {
     };
   }
 
+  /** Returns the calls of today, and of the last day that ended since start. */
+  days(): readonly [today: DayCalls, ended?: DayCalls] {
+    return this.#day.days(this.#clock.now());
+  }
+
   /** Records a request of a client, which from now on shares its team's day. */
   seen(team: string, client: string): void {
     this.#day.seen(team, client, this.#clock.monotonic());
+  }
+
+  /** Resolves when all calls that are counted are stored, or cannot be: a call has to wait for it, so that a crash loses none. */
+  get stored(): Promise<void> | undefined {
+    return this.#day.stored;
   }
 
   /**
@@ -124,7 +152,7 @@ export class Quota {
    * @throws Problem `upstream-busy`, at once if the permit would come too late; `upstream-quota-exhausted`
    * @throws Error for a team without a share
    */
-  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Permit> {
+  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<GrantedPermit> {
     this.#hasToKnow(demand.team);
     return this.#scheduler.take(demand, waitMs, signal);
   }
@@ -147,9 +175,13 @@ export class Quota {
     this.#scheduler.close();
   }
 
+  #know(teams: ReadonlyMap<string, TeamShare>): void {
+    for (const team of teams.keys()) this.#knownTeams.add(team);
+  }
+
   /** An unknown name would be counted in Redis, where other instances reject it. */
   #hasToKnow(team: string): void {
-    if (this.#teams.size === 0 || team === account || this.#teams.has(team)) return;
+    if (this.#teams.size === 0 || team === account || this.#knownTeams.has(team)) return;
     throw new Error('call refused: the team has no share of the quota');
   }
 

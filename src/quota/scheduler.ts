@@ -8,7 +8,7 @@ import type { DayBudget } from './day-budget.ts';
 import type { Demand, Payer, Urgency } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
-import type { Answer, Permit, Permits } from './permits.ts';
+import type { Answer, GrantedPermit, Permit, Permits } from './permits.ts';
 import { busy, QueuedDemand } from './queued-demand.ts';
 
 export interface SchedulerOptions {
@@ -32,7 +32,7 @@ interface Parts {
 
 export class Scheduler {
   readonly #parts: Parts;
-  readonly #options: SchedulerOptions;
+  #options: SchedulerOptions;
   readonly #queue = new FairQueue<QueuedDemand>();
   #isAsking = false;
   #askAgain = false;
@@ -51,8 +51,14 @@ export class Scheduler {
     return this.#queue.sizeOf(flowOf(urgency, team));
   }
 
+  /** Changes the bounds; for demands that arrive from now on. Queued ones keep their place and their time. */
+  reconfigure(options: SchedulerOptions): void {
+    this.#options = options;
+    this.serve();
+  }
+
   /** See `Quota.take`. */
-  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<Permit> {
+  async take(demand: Demand, waitMs: number, signal?: AbortSignal): Promise<GrantedPermit> {
     signal?.throwIfAborted();
     if (!this.#charge(demand)) throw this.#parts.day.refusal(demand, demand.urgency, this.#now());
 
@@ -63,7 +69,7 @@ export class Scheduler {
     return this.#wait(demand, longestMs, signal);
   }
 
-  #wait(demand: Demand, longestMs: number, signal: AbortSignal | undefined): Promise<Permit> {
+  #wait(demand: Demand, longestMs: number, signal: AbortSignal | undefined): Promise<GrantedPermit> {
     const { clock, waited } = this.#parts;
     const { maxWaitMs } = this.#options;
     const queued = new QueuedDemand(demand, this.#spotOf(demand, demand), {

@@ -65,13 +65,18 @@ export interface Slot {
 }
 
 export class SecondLimit {
-  readonly #perSecond: number;
+  #perSecond: number;
   #slots: TakenSlot[] = [];
   readonly #roundTrips: number[] = [];
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #reduced: { readonly to: number; readonly at: number } | undefined;
 
   constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+  }
+
+  /** Changes the limit. A reduced one goes on recovering. */
+  set perSecond(perSecond: number) {
     this.#perSecond = perSecond;
   }
 

@@ -53,20 +53,25 @@ const settle = loadScript(import.meta.url, 'lua/settle-6.lua');
 export class SharedQuota {
   readonly #redis: Redis;
   readonly #keys: readonly string[];
-  readonly #parts: string;
-  readonly #perDay: number;
+  #parts = '';
+  #perDay = 0;
   /** Highest plausible count. */
-  readonly #maxCount: number;
+  #maxCount = 0;
   #calls = 0;
 
   /** @param parts shares of the day, by team */
   constructor(redis: Redis, perDay: number, parts: ReadonlyMap<string, TeamPart>) {
     this.#redis = redis;
-    this.#perDay = perDay;
-    this.#maxCount = mostOverrun * (perDay + 1);
-    this.#parts = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
+    this.reconfigure(perDay, parts);
     // Redis keeps the older names of what include/day calls slots and reported.
     this.#keys = ['places', 'state', 'tags', 'waiting', 'calls', 'told'].map((name) => redis.key(`{quota}:${name}`));
+  }
+
+  /** Changes the calls of the day and their shares. Calls that a higher limit allowed stay plausible. */
+  reconfigure(perDay: number, parts: ReadonlyMap<string, TeamPart>): void {
+    this.#perDay = perDay;
+    this.#maxCount = Math.max(this.#maxCount, mostOverrun * (perDay + 1));
+    this.#parts = JSON.stringify([...parts].map(([team, { part, cap }]) => [team, part, cap]));
   }
 
   get isUp(): boolean {
@@ -172,8 +177,8 @@ const longestPauseMs = 60_000;
 /** Clamps a wait from Redis; one second if it is not a number. */
 const clampWait = (ms: number) => (Number.isFinite(ms) ? Math.min(Math.max(1, ms), longestWaitMs) : 1_000);
 
-/** Most teams that can be configured, before and after a change, plus the account. */
-const maxTeams = 201;
+/** Most teams with calls in a day: those of all its configurations, plus the account. */
+const maxTeams = 1_000;
 const teamName = /^[\w-]{0,32}$/;
 
 const teamsShape = z

@@ -1,5 +1,5 @@
 /**
- * The day's count as stored across restarts: a part of `quota.stateFile`.
+ * The day's count as stored across restarts: a part of the state file.
  */
 import { z } from 'zod';
 import type { Part } from '../storage/state-file.ts';

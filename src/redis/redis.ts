@@ -30,6 +30,9 @@ export interface RedisEvents {
 /** Version of the stored layout, part of every key: instances of two versions share nothing and misread nothing. */
 const layout = 1;
 
+/** The name of a key or channel in Redis. */
+export const nameInRedis = (keyPrefix: string, name: string) => `${keyPrefix}${layout}:${name}`;
+
 const startingBeatMs = 20;
 /** How long a start waits for Redis. */
 const startMs = 1_000;
@@ -110,7 +113,7 @@ export class Redis {
   }
 
   key(name: string): string {
-    return `${this.#options.keyPrefix}${layout}:${name}`;
+    return nameInRedis(this.#options.keyPrefix, name);
   }
 
   /** Resolves once Redis is known to be up or down. */

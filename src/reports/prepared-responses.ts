@@ -21,16 +21,18 @@ const entryOverheadBytes = 400;
 
 export class PreparedResponses {
   /** Header lines of every response. */
-  readonly #common: string;
-  readonly #ready: LRUCache<string, PreparedResponse>;
+  #common = '';
+  #ready = lruOf(1);
   readonly #coming = new Map<string, Promise<PreparedResponse>>();
 
   constructor(common: string, maxBytes: number) {
+    this.reconfigure(common, maxBytes);
+  }
+
+  /** Changes the common lines and the bound. Drops all responses: they have the former lines, and are soon prepared again. */
+  reconfigure(common: string, maxBytes: number): void {
     this.#common = common;
-    this.#ready = new LRUCache({
-      maxSize: Math.max(1, maxBytes),
-      sizeCalculation: ({ lines, rest }) => entryOverheadBytes + lines.length + rest.length,
-    });
+    this.#ready = lruOf(maxBytes);
   }
 
   get bytes(): number {
@@ -83,6 +85,12 @@ export class PreparedResponses {
     return `${this.#common}${headerLines(...fields)}`;
   }
 }
+
+const lruOf = (maxBytes: number) =>
+  new LRUCache<string, PreparedResponse>({
+    maxSize: Math.max(1, maxBytes),
+    sizeCalculation: ({ lines, rest }) => entryOverheadBytes + lines.length + rest.length,
+  });
 
 /** Pages with the same tag have the same content and headers. Most requests take the cached encoding, so its key is shortest. */
 const keyOf = ({ etag }: PageBody, form: Form) => (form === 'br' ? etag : `${form} ${etag}`);

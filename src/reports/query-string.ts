@@ -31,9 +31,7 @@ export function parseQueryString<P extends Parameters>(
   ids: CampaignIdRule,
   parameters: P,
 ): { readonly campaign: string; readonly values: Values<P> } {
-  const errors: InvalidParameter[] = [];
-  if (id !== undefined && !ids.pattern.test(id))
-    errors.push({ parameter: 'id', problem: 'is not a campaign id', allowed: ids.allowed });
+  const errors: InvalidParameter[] = id === undefined ? [] : mistakesOfId('id', id, ids);
 
   const given = new Map<string, unknown>();
   for (const [name, text] of search === '' ? [] : new URLSearchParams(search)) {
@@ -44,6 +42,20 @@ export function parseQueryString<P extends Parameters>(
   if (errors.length > 0) throw new Problem('invalid-request', { errors });
   return { campaign: id === undefined ? noCampaign : canonicalId(id), values: Object.fromEntries(given) as Values<P> };
 }
+
+/**
+ * Parses the id of a campaign that is given as a parameter.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function parseCampaignId(parameter: string, id: string, ids: CampaignIdRule): string {
+  const errors = mistakesOfId(parameter, id, ids);
+  if (errors.length > 0) throw new Problem('invalid-request', { errors });
+  return canonicalId(id);
+}
+
+const mistakesOfId = (parameter: string, id: string, { pattern, allowed }: CampaignIdRule): InvalidParameter[] =>
+  pattern.test(id) ? [] : [{ parameter, problem: 'is not a campaign id', allowed }];
 
 /** Adds the value to `given`, or returns what is wrong with it. */
 function readParameter(

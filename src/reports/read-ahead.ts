@@ -20,13 +20,13 @@ const maxWalkers = 10_000;
 
 export class ReadAhead {
   readonly #parts: Parts;
-  readonly #depth: number;
+  /** Pages to fetch ahead; 0 turns it off. */
+  depth: number;
   readonly #walkers = new LRUCache<string, true>({ ...upTo(maxWalkers), ttl: walkerMs });
 
-  /** @param depth pages to fetch ahead; 0 turns it off */
   constructor(parts: Parts, depth: number) {
     this.#parts = parts;
-    this.#depth = depth;
+    this.depth = depth;
   }
 
   /**
@@ -34,11 +34,11 @@ export class ReadAhead {
    * callers read no later page.
    */
   answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
-    if (this.#depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;
+    if (this.depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;
     if (query.kind === 'next') this.#walkers.set(client, true);
     else if (!this.#walkers.has(client)) return;
 
-    void this.#fetchAhead(query, page, payer, this.#depth);
+    void this.#fetchAhead(query, page, payer, this.depth);
   }
 
   async #fetchAhead(query: PageQuery, page: Page, payer: Payer, depth: number): Promise<void> {

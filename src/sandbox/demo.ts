@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { startService } from '../compose/service.ts';
+import { BindFailure } from '../config/bind-failure.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { exitAfter, logDestination } from '../observability/log-destination.ts';
@@ -66,8 +67,13 @@ Send a request twice and see Cache-Status change. The probes are at ${service.ma
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof ConfigError ? error.message : `cannot start: ${(error as Error).message}`}\n`,
-  );
-  process.exit(error instanceof ConfigError ? 78 : 1);
+  const isMistake = error instanceof ConfigError || error instanceof BindFailure;
+  process.stderr.write(`${isMistake ? error.message : `cannot start: ${(error as Error).message}`}\n`);
+  process.exit(exitCodeOf(error));
+}
+
+/** sysexits.h, as in Sendgate's own program. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return 78;
+  return error instanceof BindFailure ? 69 : 1;
 }

@@ -167,6 +167,7 @@ export class Sandbox {
     res.once('finish', () => {
       call.status = res.statusCode;
     });
+    res.setHeader('Date', new Date(this.#clock.now()).toUTCString());
     // Ids of the call; support asks for either.
     res.setHeader('x-amzn-requestid', call.requestId);
     res.setHeader('x-eig-tracking-id', randomUUID());

@@ -73,7 +73,7 @@ function hold(path: string, file: number): () => void {
 }
 
 /** Identifies a lock and its last touch: a new lock or a touch changes the version. */
-const versionOf = ({ ino, mtimeMs }: Stats) => `${ino}-${Math.floor(mtimeMs)}`;
+export const versionOf = ({ ino, mtimeMs }: Stats) => `${ino}-${Math.floor(mtimeMs)}`;
 
 function look(path: string): { readonly version: string; readonly isOld: boolean } | undefined {
   try {

@@ -2,7 +2,8 @@
  * The keys of `cache.encryptionKeyFile`, reloaded when the file changes.
  */
 import { unwatchFile, watchFile } from 'node:fs';
-import { parseEncryptionKeys } from '../config/encryption-keys.ts';
+import { faultOfKeys, parseEncryptionKeys } from '../config/encryption-keys.ts';
+import { describeFileFailure, fileName } from '../config/file-failure.ts';
 import { type SealingKey, sealingKey } from './sealing.ts';
 
 const pollMs = 1_000;
@@ -10,12 +11,12 @@ const pollMs = 1_000;
 export class KeyRing {
   readonly #file: string;
   readonly #readFile: (path: string) => string;
-  readonly #onUnreadable: () => void;
+  readonly #onUnreadable: (reason: string) => void;
   #keys: readonly SealingKey[] = [];
   readonly #reread = () => this.reload();
 
   /** @param onUnreadable called if the changed file holds no valid keys; the previous ones stay in use */
-  constructor(file: string, readFile: (path: string) => string, onUnreadable: () => void) {
+  constructor(file: string, readFile: (path: string) => string, onUnreadable: (reason: string) => void) {
     this.#file = file;
     this.#readFile = readFile;
     this.#onUnreadable = onUnreadable;
@@ -36,19 +37,21 @@ export class KeyRing {
   /** Reloads the file. */
   reload(): void {
     const keys = this.#read();
-    if (keys) this.#keys = keys.map(sealingKey);
-    else this.#onUnreadable();
+    if (typeof keys === 'string') this.#onUnreadable(keys);
+    else this.#keys = keys.map(sealingKey);
   }
 
   close(): void {
     unwatchFile(this.#file, this.#reread);
   }
 
-  #read(): readonly Buffer[] | undefined {
+  /** Returns the keys, or what is wrong with the file. */
+  #read(): readonly Buffer[] | string {
     try {
-      return parseEncryptionKeys(this.#readFile(this.#file));
-    } catch {
-      return undefined;
+      const text = this.#readFile(this.#file);
+      return parseEncryptionKeys(text) ?? `${fileName(this.#file)} ${faultOfKeys(text)}`;
+    } catch (error) {
+      return describeFileFailure(this.#file, error);
     }
   }
 }

@@ -31,7 +31,7 @@ export interface CallLoopOptions extends NeutralCallOptions {
 
 export interface CallLoopParts extends NeutralCallParts {
   readonly transport: Pick<Transport, 'send' | 'describe' | 'close'>;
-  readonly quota: Pick<Quota, 'take' | 'complain' | 'close'>;
+  readonly quota: Pick<Quota, 'take' | 'stored' | 'complain' | 'close'>;
   readonly retryBudget: RetryBudget;
 }
 

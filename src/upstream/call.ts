@@ -18,18 +18,32 @@ import { ConnectionFailure, type Transport } from './transport.ts';
 interface Failure {
   /** Node's error code of a connection failure. */
   readonly code?: string;
+  /** Host and port of the proxy that did not connect. */
+  readonly proxy?: string | undefined;
   /** Constant Contact's support can find the call by this id. */
   readonly upstreamRequestId?: string | undefined;
 }
 
-/** Called with a call's outcome: `ok` or the failure's reason, from a closed set. */
-export type CallObserver = (report: CallReport, outcome: string, seconds: number, about: Failure) => void;
+/** A call that was made. */
+export interface ObservedCall {
+  readonly report: CallReport;
+  /** The team that paid; empty for the account. */
+  readonly team: string;
+  /** `ok` or the failure's reason, from a closed set. */
+  readonly outcome: string;
+  readonly seconds: number;
+  /** How long it queued for its permit. */
+  readonly waitedSeconds: number;
+}
+
+export type CallObserver = (call: ObservedCall, about: Failure) => void;
 
 export type CallOutcome<T> = { readonly answer: T } | ErrorMeaning;
 
 export interface CallParts {
   readonly transport: Pick<Transport, 'send' | 'describe'>;
   readonly credentials: Credentials;
+  readonly quota: Pick<Quota, 'stored'>;
   readonly clock: Clock;
   readonly observe: CallObserver;
 }
@@ -45,7 +59,7 @@ interface CallOptions {
 }
 
 /**
- * Makes the call that a permit was granted for, and ends the permit in every case.
+ * Makes the call that a permit was granted for once it is stored as counted, and ends the permit in every case.
  *
  * @param prepare called right before the call; until then the question may be extended
  */
@@ -57,7 +71,8 @@ export async function callWith<T>(
 ): Promise<CallOutcome<T>> {
   let isPage = false;
   try {
-    const outcome = await callOnce(parts, prepare(), options);
+    await parts.quota.stored;
+    const outcome = await callOnce(permit, parts, prepare(), options);
     // Refusals and neutral calls return faster than pages.
     isPage = 'answer' in outcome && !options.isNeutral;
     return outcome;
@@ -66,7 +81,12 @@ export async function callWith<T>(
   }
 }
 
-async function callOnce<T>(parts: CallParts, question: Question<T>, options: CallOptions): Promise<CallOutcome<T>> {
+async function callOnce<T>(
+  { team, waitedSeconds }: Permit,
+  parts: CallParts,
+  question: Question<T>,
+  options: CallOptions,
+): Promise<CallOutcome<T>> {
   const { clock, observe } = parts;
   const { resendCount } = options;
   const started = clock.monotonic();
@@ -80,7 +100,8 @@ async function callOnce<T>(parts: CallParts, question: Question<T>, options: Cal
     if (!('answer' in ended.outcome)) failed(span, reasonOf(ended.outcome));
     return ended;
   });
-  observe(report, 'answer' in outcome ? 'ok' : reasonOf(outcome), (clock.monotonic() - started) / 1000, about);
+  const seconds = (clock.monotonic() - started) / 1000;
+  observe({ report, team, outcome: 'answer' in outcome ? 'ok' : reasonOf(outcome), seconds, waitedSeconds }, about);
   return outcome;
 }
 
@@ -108,8 +129,8 @@ async function send<T>(
   } catch (error) {
     if (error instanceof Problem) return { outcome: { problem: error, again: 'never' }, about: { upstreamRequestId } };
     if (!(error instanceof ConnectionFailure)) throw error;
-    const problem = new Problem('upstream-failed', { reason: 'connection' });
-    return { outcome: { problem, again: 'retry' }, about: { code: error.code } };
+    const { code, proxy } = error;
+    return { outcome: meaningOfFailure(error), about: { code, proxy } };
   }
 }
 
@@ -118,6 +139,14 @@ const reasonOf = ({ problem }: ErrorMeaning) => problem.reason ?? problem.code;
 /** Whether `Retry-After` is honoured: only for a limit or an unavailable service. */
 function mayAskToWait({ status }: Reply, { problem }: ErrorMeaning): boolean {
   return status === 429 || status === 503 || isLimit(findingOf(problem));
+}
+
+/** A proxy that refuses to connect will refuse again; one that cannot connect may do so in a moment. */
+function meaningOfFailure({ code, proxy }: ConnectionFailure): ErrorMeaning {
+  if (proxy === undefined) return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry' };
+  const isLate = code === 'PROXY_TIMEOUT';
+  const problem = new Problem(isLate ? 'upstream-timeout' : 'upstream-failed', { reason: 'proxy' });
+  return { problem, again: isLate || /^PROXY_4\d\d$/.test(code) ? 'never' : 'retry' };
 }
 
 /** Headers with the ids that Constant Contact's support asks for. A value that does not look like an id is dropped. */

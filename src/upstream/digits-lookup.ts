@@ -11,7 +11,7 @@ import { activitiesOfDigits, maxXrefs } from './v3-ids.ts';
 interface Parts {
   readonly known: KnownIds;
   readonly clock: Clock;
-  readonly notFoundSeconds: number;
+  readonly notFoundSeconds: () => number;
 }
 
 export class DigitsLookup {
@@ -44,6 +44,6 @@ export class DigitsLookup {
   /** @param problem undefined if there is no such id */
   #remember(id: string, problem: Problem | undefined): void {
     const isUnknown = problem === undefined || problem.code === 'campaign-not-found';
-    this.#parts.known.remember(id, isUnknown ? 'none' : problem, this.#parts.notFoundSeconds);
+    this.#parts.known.remember(id, isUnknown ? 'none' : problem, this.#parts.notFoundSeconds());
   }
 }

@@ -46,7 +46,7 @@ interface Parts {
   readonly known: KnownIds;
   readonly clock: Clock;
   /** How long an unknown id is remembered. */
-  readonly notFoundSeconds: number;
+  readonly notFoundSeconds: () => number;
   /** Monotonic time of the last outage; lookups that failed before it are retried. */
   readonly outageAt: () => number;
 }
@@ -103,7 +103,7 @@ export class V3IdLookup implements IdLookup {
       const { all, primary } = await ask(() => activitiesOf(id), demand, signal);
       for (const one of all) known.addActivity(one);
       if (primary !== undefined) known.learn([[id, primary]]);
-      if (!known.hasActivity(id)) known.remember(id, 'no-activity', this.#parts.notFoundSeconds);
+      if (!known.hasActivity(id)) known.remember(id, 'no-activity', this.#parts.notFoundSeconds());
     } catch (error) {
       this.#failed(id, under, error);
     }
@@ -111,7 +111,7 @@ export class V3IdLookup implements IdLookup {
 
   /** Remembers why a lookup failed. @throws the error, unless there is no such campaign */
   #failed(id: string, under: FoundUnder, error: unknown): void {
-    const { notFoundSeconds } = this.#parts;
+    const notFoundSeconds = this.#parts.notFoundSeconds();
     if (!(error instanceof Problem)) throw error;
     if (error.code === 'campaign-not-found') {
       this.known.remember(id, 'none', under === 'nothing' ? notFoundSeconds : emptyRememberedSeconds);

@@ -1,5 +1,5 @@
 /**
- * Stores meanings of ids across restarts: a part of `quota.stateFile`.
+ * Stores meanings of ids across restarts: a part of the state file.
  */
 import { isMeantActivity, type MeantActivity, maxKeptIds } from '../model/meant-activity.ts';
 import type { Part } from '../storage/state-file.ts';

@@ -26,7 +26,7 @@ export interface NeutralCallOptions {
 export interface NeutralCallParts extends CallParts {
   readonly adapter: Pick<Adapter, 'neutral'>;
   readonly clock: Clock;
-  readonly quota: Pick<Quota, 'take' | 'complain'>;
+  readonly quota: Pick<Quota, 'take' | 'stored' | 'complain'>;
   readonly gates: Gates;
   readonly prober: Prober;
 }

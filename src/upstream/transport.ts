@@ -4,16 +4,27 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Attributes } from '@opentelemetry/api';
 import fetch, { AbortError, FetchError, type Response } from 'node-fetch';
+import { nameOf, type OutboundProxy } from '../config/outbound-proxy.ts';
+import { isTunnelCode } from '../config/tunnel-code.ts';
 import { Problem } from '../problems.ts';
 import type { Reply, UpstreamRequest } from './adapter.ts';
+import { TunnelAgent } from './tunnel-agent.ts';
 
 export interface TransportOptions {
   readonly baseUrl: string;
   readonly userAgent: string;
   /** Largest body after decompression, in bytes. */
   readonly maxResponseBytes: number;
+  /** The proxy on the way to an https: URL; undefined to connect directly. */
+  readonly proxy?: OutboundProxy | undefined;
+  /** Time limit of one request, in milliseconds; a proxy has most of it to connect. */
+  readonly timeoutMs: number;
+  /** Called with every reply to `send`, and how long it took. */
+  readonly onReply?: (reply: Reply, tookMs: number) => void;
 }
 
 /** The readable part of a response. */
@@ -29,12 +40,21 @@ export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
   /** Node's error code, such as ECONNREFUSED or CERT_HAS_EXPIRED: enough for an operator, without the message. */
   readonly code: string;
+  /** Host and port of the proxy that did not connect: `code` is then about it, such as PROXY_407. */
+  readonly proxy: string | undefined;
 
-  constructor(code: string) {
+  constructor(code: string, proxy?: string) {
     super('the connection to Constant Contact failed');
     this.code = code;
+    this.proxy = proxy;
   }
 }
+
+/**
+ * A proxy has this part of the time limit to connect. A proxy that hangs is then named as the cause, before the whole request is
+ * late.
+ */
+const partToConnect = 0.8;
 
 const codePattern = /^[A-Z][A-Z0-9_]{2,40}$/;
 
@@ -46,8 +66,10 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#server = new URL(options.baseUrl);
-    const Agent = options.baseUrl.startsWith('https:') ? https.Agent : http.Agent;
-    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 4 });
+    const { proxy, timeoutMs } = options;
+    const pool = { keepAlive: true, maxFreeSockets: 4 };
+    if (proxy) this.#agent = new TunnelAgent(pool, proxy, timeoutMs * partToConnect);
+    else this.#agent = new (options.baseUrl.startsWith('https:') ? https : http).Agent(pool);
   }
 
   /**
@@ -58,19 +80,22 @@ export class Transport {
    * @throws ConnectionFailure if the connection fails or breaks
    */
   async send(request: UpstreamRequest, timeoutMs: number): Promise<Reply> {
+    const sentAt = performance.now();
     try {
       const response = await this.#fetch(request, AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))));
       if (response.status >= 300 && response.status < 400) {
         discard(response);
         throw new Problem('upstream-failed', { reason: 'redirect' });
       }
-      return {
+      const reply: Reply = {
         status: response.status,
         body: await response.text(),
         headers: Object.fromEntries(response.headers),
       };
+      this.#options.onReply?.(reply, performance.now() - sentAt);
+      return reply;
     } catch (error) {
-      throw rebuild(error);
+      throw rebuild(error, this.#options.proxy);
     }
   }
 
@@ -100,7 +125,7 @@ export class Transport {
         if (left < 0) throw new Problem('upstream-failed', { reason: 'too-large' });
       }
     } catch (error) {
-      failure = rebuild(error);
+      failure = rebuild(error, this.#options.proxy);
       if (status === undefined) throw failure;
     } finally {
       clearTimeout(timer);
@@ -121,6 +146,29 @@ export class Transport {
     });
   }
 
+  /**
+   * Opens a connection as a call does, and closes it without a request.
+   *
+   * @throws Problem `upstream-timeout` if the signal aborts first
+   * @throws ConnectionFailure if there is no connection
+   */
+  connect(signal: AbortSignal): Promise<void> {
+    const { request } = this.#server.protocol === 'https:' ? https : http;
+    return new Promise((resolve, reject) => {
+      // Nothing is sent before `end`.
+      const connecting = request(this.#server, { agent: this.#agent, signal });
+      connecting.on('error', (error) => reject(signal.aborted ? tooLate() : rebuild(error, this.#options.proxy)));
+      connecting.on('socket', (socket) => {
+        const connected = () => {
+          resolve();
+          connecting.destroy();
+        };
+        if (isConnected(socket)) connected();
+        else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+      });
+    });
+  }
+
   /** Span attributes of a request (semantic conventions for HTTP client spans), without the query, which contains the key. */
   describe({ path, form }: UpstreamRequest): Attributes {
     const { hostname, port, protocol } = this.#server;
@@ -137,20 +185,28 @@ export class Transport {
   }
 }
 
+/** Whether a request can be sent now. A TLS socket knows its protocol after the handshake. */
+function isConnected(socket: Socket): boolean {
+  return socket instanceof TLSSocket ? /^TLS/.test(socket.getProtocol() ?? '') : !socket.connecting;
+}
+
+const tooLate = () => new Problem('upstream-timeout', { reason: 'timeout' });
+
 function discard(response: Response): void {
   const body = response.body;
   if (body && 'destroy' in body && typeof body.destroy === 'function') body.destroy();
 }
 
 /** Rebuilds an error. HTTP clients put the URL, and so the key, into their messages: nothing of the original is passed on. */
-function rebuild(error: unknown): Error {
+function rebuild(error: unknown, proxy: OutboundProxy | undefined): Error {
   if (error instanceof Problem) return error;
   if (error instanceof AbortError || (error instanceof Error && error.name === 'TimeoutError')) {
-    return new Problem('upstream-timeout', { reason: 'timeout' });
+    return tooLate();
   }
   if (error instanceof FetchError && error.type === 'max-size') {
     return new Problem('upstream-failed', { reason: 'too-large' });
   }
   const { code } = error as { readonly code?: unknown };
-  return new ConnectionFailure(typeof code === 'string' && codePattern.test(code) ? code : 'UNKNOWN');
+  if (typeof code !== 'string' || !codePattern.test(code)) return new ConnectionFailure('UNKNOWN');
+  return new ConnectionFailure(code, proxy && isTunnelCode(code) ? nameOf(proxy) : undefined);
 }

@@ -43,6 +43,10 @@ export class Copies implements PageSource {
     this.#copies = new MemoryStore(clock, maxBytes, ({ page }) => page.body.br.length);
   }
 
+  set maxBytes(maxBytes: number) {
+    this.#copies.maxBytes = maxBytes;
+  }
+
   get bytes(): number {
     return this.#copies.bytes;
   }

@@ -1,10 +1,13 @@
 /**
  * A worker: answers callers from its copies and asks the primary for everything else.
  */
-import { readFileSync } from 'node:fs';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
-import { loadConfig } from '../config/load.ts';
+import { fileReader } from '../config/file-text.ts';
+import { Mistakes } from '../config/mistakes.ts';
+import { readOutboundProxies } from '../config/outbound-proxy.ts';
+import type { Config } from '../config/schema.ts';
+import { readableSecrets } from '../config/secret-sources.ts';
 import { Secrets } from '../config/secrets.ts';
 import { Events } from '../events.ts';
 import { campaignIdRules } from '../model/campaign-ids.ts';
@@ -24,12 +27,32 @@ const reportEveryMs = 500;
 
 tolerateStderr();
 
-const readFile = (path: string) => readFileSync(path, 'utf8');
+const readFile = fileReader();
 const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
-const { config, secrets: sources } = loadConfig(process.env, readFile, 'answer');
-const secrets = new Secrets(sources, readFile, () => {});
+// A terminal signals all processes at once; a worker stops when the primary orders it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.once('disconnect', () => process.exit(1));
+
+// Ignores errors: `disconnect` reports the primary's death.
+const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
+const primary = new Asking(send);
+/** Orders that arrive before this worker is built. */
+const early: FromPrimary[] = [];
+let obey = (order: FromPrimary) => void early.push(order);
+process.on('message', (message: FromPrimary) => {
+  if (message.kind === 'answer' || message.kind === 'problem') primary.received(message);
+  else obey(message);
+});
+// The primary's, not the file's, which may say something else by now.
+const config = await primary.ask('config', undefined);
+const sources = readableSecrets(config.constantContact.api, process.env, readFile);
+const proxies = readOutboundProxies(process.env, new Mistakes([]));
+const secrets = new Secrets(sources, readFile, () => {}, proxies.secrets);
 const destination = logDestination();
-const { log, accessLog } = createLogs({ level: config.log.level, destination, secrets: () => secrets.values() });
+const { log, accessLog, setLevel } = createLogs({
+  ...{ level: config.log.level, destination },
+  secrets: () => secrets.values(),
+});
 
 const exit = (code: number) => void exitAfter(destination, code);
 const die = (error: unknown) => {
@@ -39,19 +62,13 @@ const die = (error: unknown) => {
 };
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
-// A terminal signals all processes at once; a worker stops when the primary orders it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-process.once('disconnect', () => exit(1));
 
-// Ignores errors: `disconnect` reports the primary's death.
-const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});
 const events = new Events();
 logEvents(events, log);
-const primary = new Asking(send);
-const { copiesBytes, responsesBytes } = bytesOfWorker(config);
-const copies = new Copies(primary, clock, copiesBytes);
+const copies = new Copies(primary, clock, bytesOfWorker(config).copiesBytes);
 const front = buildFront(config, {
-  ...{ clock, version, emit: events.emit, accessLog, responsesBytes },
+  ...{ clock, version, emit: events.emit, accessLog },
+  bytesForResponses: (present) => bytesOfWorker(present).responsesBytes,
   partitionSalt: process.env[saltVariable] ?? '',
   sharedCounter: countedByPrimary(primary),
   // The primary sees clients when it counts their requests.
@@ -79,16 +96,30 @@ async function drain(): Promise<void> {
   exit(0);
 }
 
-function obey(order: Order): void {
+function reconfigure(present: Config): void {
+  front.reconfigure(present);
+  copies.maxBytes = bytesOfWorker(present).copiesBytes;
+  setLevel(present.log.level);
+}
+
+function follow(order: Order): void {
   if (order === 'drain') drain().catch(die);
   else if (order === 'reload') secrets.reload();
   else copies.moved(order.moved);
 }
 
-process.on('message', (message: FromPrimary) => {
-  if (message.kind === 'order') obey(message.order);
-  else primary.received(message);
-});
-url = await front.listen();
-report();
-setInterval(report, reportEveryMs);
+obey = (message) => {
+  if (message.kind === 'config') reconfigure(message.config);
+  else if (message.kind === 'order') follow(message.order);
+};
+for (const order of early) obey(order);
+
+try {
+  url = await front.listen();
+  report();
+  setInterval(report, reportEveryMs);
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) die(error);
+  else send({ kind: 'unbound', code });
+}

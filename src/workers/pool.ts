@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Front } from '../app/front.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import { settlesWithin, sleep } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
 import type { Events } from '../events.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { PublicStatus } from '../observability/status.ts';
@@ -20,7 +21,7 @@ import { PrimaryCounter } from './primary-counter.ts';
 import { type FromPrimary, type FromWorker, type Order, saltVariable } from './protocol.ts';
 import { WorkerReports } from './worker-reports.ts';
 
-interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
+interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus' | 'readConfig'> {
   readonly events: Events;
   readonly logDestination: LogDestination;
   readonly sharedCounter: SharedCounter | undefined;
@@ -29,18 +30,14 @@ interface Parts extends Omit<AnswerParts, 'counter' | 'readStatus'> {
   readonly readStatus: (responses: readonly Tallied[]) => PublicStatus;
 }
 
-interface Options {
-  readonly workers: number;
-  readonly drainTimeoutMs: number;
-}
-
 /** Delay before a dead worker is replaced. */
 const restartMs = 1_000;
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
 
 export class WorkerPool implements Front {
-  readonly #options: Options;
+  /** The configuration in use, which each worker starts with. */
+  #config: Config;
   readonly #parts: Parts;
   readonly #answerParts: AnswerParts;
   readonly #running = new Set<Worker>();
@@ -48,13 +45,14 @@ export class WorkerPool implements Front {
   #deaths = 0;
   #isDraining = false;
 
-  constructor(options: Options, parts: Parts) {
-    this.#options = options;
+  constructor(config: Config, parts: Parts) {
+    this.#config = config;
     this.#parts = parts;
     this.#answerParts = {
       ...parts,
       counter: parts.sharedCounter ?? new PrimaryCounter(parts.clock),
       readStatus: () => parts.readStatus(this.responses),
+      readConfig: () => this.#config,
     };
     this.#invalidateCopiesOn(parts.events);
     cluster.setupPrimary({ exec: program, args: [], silent: true, serialization: 'advanced' });
@@ -82,8 +80,13 @@ export class WorkerPool implements Front {
 
   /** Resolves when all workers listen. Rejects when one cannot. */
   async listen(): Promise<string> {
-    const urls = await Promise.all(Array.from({ length: this.#options.workers }, () => this.#start()));
+    const urls = await Promise.all(Array.from({ length: this.#config.server.workers }, () => this.#start()));
     return urls[0] ?? '';
+  }
+
+  reconfigure(config: Config): void {
+    this.#config = config;
+    for (const worker of this.#running) sendTo(worker, { kind: 'config', config });
   }
 
   reloadSecrets(): void {
@@ -96,7 +99,7 @@ export class WorkerPool implements Front {
     const exits = Promise.all([...this.#running].map((worker) => once(worker, 'exit')));
     this.#order('drain');
     // A worker cuts off and reports what it cannot finish in time, which takes a moment longer.
-    if (await settlesWithin(clock, this.#options.drainTimeoutMs + 1_000, exits)) return;
+    if (await settlesWithin(clock, this.#config.server.drainTimeoutMs + 1_000, exits)) return;
     for (const worker of this.#running) worker.process.kill('SIGKILL');
     await exits;
   }
@@ -130,6 +133,10 @@ export class WorkerPool implements Front {
     );
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'unbound') {
+          reject(Object.assign(new Error('a worker cannot listen'), { code: message.code }));
+          return void worker.process.kill('SIGKILL');
+        }
         if (message.kind !== 'report') return answering.received(message);
         this.#reports.reported(worker.id, message.report);
         if (message.report.url !== undefined) resolve(message.report.url);

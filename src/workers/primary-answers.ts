@@ -4,6 +4,7 @@
 import type { PageCache } from '../cache/page-cache.ts';
 import type { SharedCounter } from '../callers/rate-limit/shared-counter.ts';
 import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { ExportSlots } from '../reports/export/slots.ts';
 import { pageAnswers } from './page-answers.ts';
@@ -19,6 +20,7 @@ export interface AnswerParts {
   readonly onSeen: (key: string) => void;
   readonly exportSlots: ExportSlots;
   readonly readStatus: () => PublicStatus;
+  readonly readConfig: () => Config;
 }
 
 /** The slots of the exports that one worker runs. */
@@ -43,7 +45,7 @@ export class HeldSlots {
 }
 
 export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
-  const { counter, onSeen, exportSlots, readStatus } = parts;
+  const { counter, onSeen, exportSlots, readStatus, readConfig } = parts;
   return {
     ...pageAnswers(parts),
     count: ({ key, count, leftMs }) => {
@@ -56,5 +58,6 @@ export function answersFor(slots: HeldSlots, parts: AnswerParts): Answers {
       return undefined;
     },
     status: readStatus,
+    config: readConfig,
   };
 }

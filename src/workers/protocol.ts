@@ -2,6 +2,7 @@
  * Messages between workers and the primary: questions with one answer each, reports and orders.
  */
 import type { Ask, Lookup } from '../cache/page-source.ts';
+import type { Config } from '../config/schema.ts';
 import type { PageQuery } from '../model/page-query.ts';
 import type { PublicStatus } from '../observability/status.ts';
 import type { Tallied } from '../observability/tally.ts';
@@ -40,6 +41,8 @@ export interface Questions {
   /** Takes a slot for an export; answers with its number. */
   readonly enterExport: { readonly about: Payer; readonly answer: number };
   readonly leaveExport: { readonly about: number; readonly answer: undefined };
+  /** The configuration in use. */
+  readonly config: { readonly about: undefined; readonly answer: Config };
   readonly status: { readonly about: undefined; readonly answer: PublicStatus };
 }
 
@@ -84,9 +87,13 @@ export type FromWorker =
     }
   /** Cancels a question. */
   | { readonly kind: 'leave'; readonly id: number }
-  | { readonly kind: 'report'; readonly report: WorkerReport };
+  | { readonly kind: 'report'; readonly report: WorkerReport }
+  /** The address cannot be listened on. The primary ends the worker. */
+  | { readonly kind: 'unbound'; readonly code: string };
 
 export type FromPrimary =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'problem'; readonly id: number; readonly problem: PlainProblem }
+  /** A changed configuration. */
+  | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'order'; readonly order: Order };

@@ -25,10 +25,12 @@ let teams: Record<string, TeamShare>;
 let options: { perDay: number; reserve: number };
 let stateFile: string;
 let spent: string[];
+let file: StateFile | undefined;
 
 /** Starts or restarts a quota. */
-function build(): void {
-  const file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
+async function build(): Promise<void> {
+  await file?.written();
+  file = new StateFile(stateFile, { unreadable: () => {}, unwritable: () => {}, writable: () => {} });
   quota = new Quota(
     {
       clock,
@@ -76,7 +78,7 @@ const dayOf = (team: string) => quota.status().teams.find((one) => one.team === 
 describe('a greedy team from the first second', () => {
   test('leaves every other team its share', async () => {
     teams = { a: { weight: 1 }, b: { weight: 2 }, default: { weight: 1 } };
-    build();
+    await build();
     expect(await drain('a')).toBe(25);
     expect(await drain('b')).toBe(50);
     expect(await drain('default')).toBe(25);
@@ -85,7 +87,7 @@ describe('a greedy team from the first second', () => {
 
   test('borrows what others do not use, more as the day passes, and nearly everything by its end', async () => {
     options = { ...options, perDay: 400 };
-    build();
+    await build();
     expect(await drain('a')).toBe(200);
     await at(12);
     expect(await drain('a')).toBeGreaterThanOrEqual(98);
@@ -103,7 +105,7 @@ describe('a greedy team from the first second', () => {
   test('leaves a team that arrives at noon half of its share, for any number of others', async () => {
     teams = { a: { weight: 1 }, b: { weight: 1 }, c: { weight: 1 } };
     options = { ...options, perDay: 300 };
-    build();
+    await build();
     await at(12);
     expect(await drain('a')).toBe(200);
     expect(await drain('b')).toBeGreaterThanOrEqual(49);
@@ -112,7 +114,7 @@ describe('a greedy team from the first second', () => {
 
   test('sees which share is spent, and when lending allows another call', async () => {
     options = { ...options, perDay: 400 };
-    build();
+    await build();
     await drain('a');
     const refused = await call('a');
     expect(refused).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'share' });
@@ -137,7 +139,7 @@ describe('a greedy team from the first second', () => {
 
   test('with a cap stays below it, alone or not, and lends what the cap leaves', async () => {
     teams = { a: { weight: 1, callsPerDay: 10 }, b: { weight: 1 } };
-    build();
+    await build();
     expect(await drain('a')).toBe(10);
     expect((await call('a'))?.message).toMatch(/callsPerDay/);
     expect(await drain('b')).toBe(90);
@@ -147,7 +149,7 @@ describe('a greedy team from the first second', () => {
 
   test('may not borrow the reserve for interactive requests', async () => {
     options = { ...options, reserve: 10 };
-    build();
+    await build();
     expect(await drain('a', { urgency: 'refresh' })).toBe(40);
     expect(await drain('a')).toBe(10);
   });
@@ -159,12 +161,12 @@ describe('clients of one team', () => {
   });
 
   test('may use everything while alone', async () => {
-    build();
+    await build();
     expect(await drain('default', { client: 'x' })).toBe(100);
   });
 
   test('leave the others half as soon as there are any', async () => {
-    build();
+    await build();
     quota.seen('default', 'y');
     expect(await drain('default', { client: 'x' })).toBe(50);
     expect((await call('default', { client: 'x' }))?.message).toMatch(/other clients/);
@@ -172,7 +174,7 @@ describe('clients of one team', () => {
   });
 
   test('unseen for a day have nothing reserved', async () => {
-    build();
+    await build();
     quota.seen('default', 'y');
     quota.seen('default', 'x');
     await clock.pass(24.5 * hourMs);
@@ -182,7 +184,7 @@ describe('clients of one team', () => {
   test('share what is left after other teams have borrowed', async () => {
     teams = { a: { weight: 1 }, default: { weight: 1 } };
     options = { ...options, perDay: 400 };
-    build();
+    await build();
     quota.seen('default', 'x');
     quota.seen('default', 'y');
     await at(12);
@@ -250,7 +252,7 @@ describe('the queue', () => {
 describe('a call that two teams want', () => {
   test('is charged to the second team when the first has spent its share', async () => {
     options = { ...options, perDay: 10 };
-    build();
+    await build();
     await drain('a');
     const demand = new Demand('a', 'interactive');
     demand.join({ team: 'b' }, 'interactive');
@@ -262,7 +264,7 @@ describe('a call that two teams want', () => {
 
 test('a clock set back over midnight brings no call back, and does not end the day', async () => {
   teams = { a: { weight: 1 }, b: { weight: 1 } };
-  build();
+  await build();
   expect(await drain('a')).toBe(50);
   clock.stepWall(-hourMs);
   expect(quota.status()).toMatchObject({ callsToday: 50, dayEndsAt: '2026-01-02T00:00:00.000Z' });
@@ -272,7 +274,7 @@ test('a clock set back over midnight brings no call back, and does not end the d
 });
 
 test('calls of no team are taken from all teams in proportion', async () => {
-  build();
+  await build();
   for (let n = 0; n < 10; n++) expect(await call('')).toBeUndefined();
   expect(await drain('a')).toBe(45);
   expect(await drain('b')).toBe(45);
@@ -282,11 +284,12 @@ describe('after a restart', () => {
   test('the calls and shares of every team are restored, from a file readable by its owner only', async () => {
     stateFile = join(folder, 'day.json');
     process.umask(0o022);
-    build();
+    await build();
     await drain('a');
-    build();
+    await build();
     expect(await drain('a')).toBe(0);
     expect(await drain('b')).toBe(50);
+    await file?.written();
     expect(statSync(stateFile).mode & 0o777).toBe(0o600);
     expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toMatchObject({ calls: 100 });
   });
@@ -314,7 +317,7 @@ test('a team can always make the calls that it keeps, over random weights, arriv
       teams = Object.fromEntries(all.map((weight, n) => [`t${n}`, { weight }]));
       options = { perDay: 200, reserve: 0 };
       stateFile = join(folder, `${runs++}.json`);
-      build();
+      await build();
       const sum = all.reduce((total, weight) => total + weight, 0);
       const part = (team: number) => (200 * (all[team] ?? 0)) / sum;
       const made = all.map(() => 0);
@@ -323,7 +326,7 @@ test('a team can always make the calls that it keeps, over random weights, arriv
       for (const { minutes, team: drawn, calls, restart } of visits) {
         if (clock.now() + minutes * 60_000 + 3 * hourMs > midnight + 24 * hourMs) break;
         await clock.pass(minutes * 60_000);
-        if (restart) build();
+        if (restart) await build();
         const team = drawn % all.length;
         const rest = 1 - (clock.now() - midnight) / (24 * hourMs);
         const isFirst = made[team] === 0;

@@ -134,7 +134,7 @@ describe('Requests are served and SIGTERM ends the process', () => {
   test('if the log line about an error cannot be written either', async () => {
     const port = new URL(sandbox.url).port; // It is taken.
     const it = await startWith(['ignore', fullDisk(), fullDisk()], { SENDGATE_MANAGEMENT_PORT: port });
-    expect(await it.exited).toBe(1);
+    expect(await it.exited).toBe(69);
   });
 });
 

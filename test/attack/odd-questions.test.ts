@@ -229,7 +229,7 @@ test('a probe whose credentials are replaced meanwhile delays no caller', async 
   const probing = get('/campaigns/1/sends');
   await until(() => sandbox.callCount === 1, 'the probe is sent');
   writeFileSync(file, 'token-after');
-  service.reloadSecrets();
+  service.reload();
   expect((await probing).status).toBe(502);
   sandbox.heal();
   expect((await get('/campaigns/1/sends')).status).toBe(200);

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis as Client } from 'ioredis';
 import type { RenderedContent } from '../../src/cache/page.ts';
 import { makeBody, tagOf } from '../../src/cache/page.ts';
-import { readRecord, recordVersion, writeRecord } from '../../src/cache/redis/page-record.ts';
+import { readRecord, recordVersion, writeRecord } from '../../src/cache/page-record.ts';
 import { redisCounter } from '../../src/callers/rate-limit/shared-counter.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { digestWith } from '../../src/redis/digests.ts';

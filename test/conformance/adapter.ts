@@ -94,7 +94,12 @@ export function describeAdapter(name: string, subject: Subject): void {
         newestMs,
         reports: Object.fromEntries(reports.map((name) => [name, { size }])),
       });
-      transport = new Transport({ baseUrl: sandbox.url, userAgent: 'test', maxResponseBytes: 1_000_000 });
+      transport = new Transport({
+        baseUrl: sandbox.url,
+        userAgent: 'test',
+        timeoutMs: 1_000,
+        maxResponseBytes: 1_000_000,
+      });
       credentials = subject.credentials(sandbox);
     });
     afterAll(async () => {

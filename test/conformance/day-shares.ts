@@ -17,6 +17,8 @@ export interface Day {
   spend(step: Step): Promise<boolean>;
   /** A call that was counted is not made. */
   giveBack(team: string): Promise<void>;
+  /** The shares change during the day. */
+  reshare(perDay: number, parts: ReadonlyMap<string, TeamPart>, rest: number): void;
   /** All teams that have spent something or keep less than their part, by name. */
   teams(): readonly TeamCalls[];
 }
@@ -79,6 +81,50 @@ export function testDayShares(name: string, newDay: NewDay): void {
       await day.giveBack('a');
       expect(await drain(day, 'b', 1)).toBe(20);
       expect(await drain(day, 'a', 1)).toBe(1);
+    });
+
+    test('give a team that is added its part of what is left, at the cost of all others', async () => {
+      const day = await newDay(40, halves);
+      expect(await drain(day, 'a', 1)).toBe(20);
+      day.reshare(40, new Map([...halves, ['c', part(20)]]), 1);
+      expect([await drain(day, 'c', 1), await drain(day, 'b', 1)]).toEqual([10, 10]);
+    });
+
+    test('have a team keep as large a part of another share as it kept of the former one', async () => {
+      const day = await newDay(40, halves);
+      await day.spend({ team: 'b', rest: 0.5, reserve: 0 });
+      const unequal = new Map([
+        ['a', part(10)],
+        ['b', part(30)],
+      ]);
+      day.reshare(40, unequal, 0.5);
+      expect(await drain(day, 'a', 0.5)).toBe(24); // 40, of which one is spent and b keeps half of 30
+      expect(await drain(day, 'b', 0.5)).toBe(15);
+    });
+
+    test('keep the calls of a team that is removed, and lend its part', async () => {
+      const day = await newDay(40, halves);
+      for (let n = 0; n < 5; n++) await day.spend({ team: 'b', rest: 1, reserve: 0 });
+      day.reshare(40, new Map([['a', part(40)]]), 1);
+      expect(await drain(day, 'a', 1)).toBe(35);
+    });
+
+    test('serve a team that was removed while anything is left, and give it its part again when it comes back', async () => {
+      const day = await newDay(40, halves);
+      await day.spend({ team: 'b', rest: 1, reserve: 0 });
+      day.reshare(40, new Map([['a', part(40)]]), 1);
+      expect(await day.spend({ team: 'b', rest: 1, reserve: 0 })).toBe(true);
+      day.reshare(40, halves, 1);
+      expect([await drain(day, 'a', 1), await drain(day, 'b', 1)]).toEqual([20, 18]);
+    });
+
+    test('end the day where fewer calls are allowed than were made, and go on where more are', async () => {
+      const day = await newDay(40, halves);
+      for (let n = 0; n < 10; n++) await day.spend({ team: 'a', rest: 1, reserve: 0 });
+      day.reshare(10, new Map([['a', part(10)]]), 1);
+      expect(await drain(day, 'a', 1)).toBe(0);
+      day.reshare(30, new Map([['a', part(30)]]), 1);
+      expect(await drain(day, 'a', 1)).toBe(20);
     });
 
     test('say what each team has spent and keeps', async () => {

@@ -28,6 +28,8 @@ export interface SecondLevelUnderTest {
 interface Options {
   /** Whether instances see each other's stored pages. */
   readonly remembers: boolean;
+  /** Whether instances run at the same time: one waits for the call of another. */
+  readonly coordinates: boolean;
 }
 
 const walk = '1|sends|';
@@ -41,7 +43,7 @@ export function secondLevelSuite(
   name: string,
   clock: ForwardClock,
   open: () => Promise<SecondLevelUnderTest>,
-  { remembers }: Options,
+  { remembers, coordinates }: Options,
 ): void {
   describe(name, () => {
     let it: SecondLevelUnderTest;
@@ -118,8 +120,9 @@ export function secondLevelSuite(
       const waiting = look(b, firstPage);
       await hasAsked(waiting, demand);
       await report(lease, a, firstPage, 'rows');
-      const page = pageOr('lease', await waiting);
-      if (page) expect(await textOf(page)).toBe('rows');
+      const reply = await waiting;
+      expect(reply.kind).toBe(coordinates ? 'page' : 'lease');
+      if (reply.kind === 'page') expect(await textOf(reply.page)).toBe('rows');
     });
 
     test('gives those who wait the problem of a failed call', async () => {
@@ -128,7 +131,7 @@ export function secondLevelSuite(
       await hasAsked(waiting, demand);
       lease.failed(new Problem('upstream-quota-exhausted', { reason: 'spent', retryAfterSeconds: 60 }));
       const outcome = await waiting;
-      if (remembers) expect(outcome).toBeInstanceOf(Problem);
+      if (coordinates) expect(outcome).toBeInstanceOf(Problem);
       if (outcome instanceof Problem) {
         expect(outcome).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'spent', retryAfterSeconds: 60 });
       }
@@ -156,7 +159,7 @@ export function secondLevelSuite(
       await hasAsked(waiting, demand);
       leaving.abort(new Error('left'));
       const outcome = await waiting;
-      if (remembers) expect(outcome).toEqual(new Error('left'));
+      if (coordinates) expect(outcome).toEqual(new Error('left'));
     });
 
     test('gives nothing of a purged campaign, and notifies every instance', async () => {
@@ -167,7 +170,7 @@ export function secondLevelSuite(
       pageOr('lease', await look(b, firstPage));
       expect(await a.secondLevel.purge('1')).toBe(true);
       expect((await look(b, firstPage)).kind).toBe('lease');
-      if (remembers) await until(() => told.length === 4, 'every instance hears of both');
+      if (coordinates) await until(() => told.length === 4, 'every instance hears of both');
       expect(new Set(told).size).toBeLessThanOrEqual(2);
     });
 
@@ -206,7 +209,7 @@ export function secondLevelSuite(
 
     /** Resolves when a look waits for the call, which shows by its raised urgency. */
     async function hasAsked(waiting: Promise<unknown>, demand: Demand): Promise<void> {
-      if (!remembers) return void (await waiting);
+      if (!coordinates) return void (await waiting);
       await until(() => demand.urgency === 'interactive', 'it waits');
     }
 

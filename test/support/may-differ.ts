@@ -101,15 +101,23 @@ export function mask({ target, status, contentType, body, requestId }: Answered)
   if (type === 'application/problem+json')
     return { body: json(body, textKeys.problem, requestId), fields: ['content-length'] };
   if (status >= 400 && type === 'application/json')
-    return { body: json(body, [...textKeys.problem, ...textKeys.v2], requestId), fields: ['content-length'] };
+    return {
+      body: json(body, [...textKeys.problem, ...textKeys.v2], requestId).replace(newPaths, ''),
+      fields: ['content-length'],
+    };
   if (/\/metrics$/.test(path) && status === 200) return { body: metricNames(body), fields: ['content-length'] };
   // Pages that were stale, or on their way, were neither forgotten nor counted (decision 33).
   if (/^\/purge/.test(path) && status === 200)
     return { body: (body ?? '').toString().replace(/"pages":\d+/, '"pages":0'), fields: ['content-length'] };
-  // Bytes of what is held depend on the compression of this Node.
   if (/\/status$/.test(path) && type === 'application/json')
-    return { body: (body ?? '').toString().replace(/(?<="cache":\{"bytes":)\d+/, '0'), fields: ['content-length'] };
+    return { body: statusOf(body), fields: ['content-length'] };
   return { body: body ?? '', fields: [] };
+}
+
+/** Bytes of what is held depend on the compression of this Node; there was no storage. */
+function statusOf(body: Buffer | undefined): string {
+  const text = (body ?? '').toString();
+  return text.replace(/(?<="cache":\{"bytes":)\d+/, '0').replace(/,"storage":\{[^}]*\}/, '');
 }
 
 function json(body: Buffer | undefined, keys: readonly string[], requestId: string): string {
@@ -122,19 +130,28 @@ function json(body: Buffer | undefined, keys: readonly string[], requestId: stri
   return JSON.stringify(value);
 }
 
-/**
- * Names, types and label names; no values and no help. Of what is Node's, the names and types. Without the label `report`: there
- * was one report.
- */
+/** Paths of the management listener that the version before did not have. */
+const newPaths = '"/usage","/usage.csv",';
+
+/** Metrics that it did not have. */
+const newMetrics = /^sendgate_(build_info|upstream_call_wait_seconds_total|upstream_untested|storage_\w+|config_\w+)$/;
+
+/** Labels that it did not have: there was one report, and calls were not counted by team. */
+const isNewLabel = (name: string, label: string) =>
+  label === 'report' || (name === 'sendgate_upstream_calls_total' && label === 'team');
+
+/** Names, types and label names; no values and no help. Of what is Node's, the names and types. */
 function metricNames(body: Buffer | undefined): string {
   const found = new Set<string>();
   for (const line of (body ?? '').toString().split('\n')) {
     const [, name = '', labels = ''] = /^(sendgate_\w+)(?:\{(.*)\})? /.exec(line) ?? [];
+    const [, typed = name] = /^# TYPE (\S+)/.exec(line) ?? [];
+    if (newMetrics.test(typed)) continue;
     if (line.startsWith('# TYPE ')) found.add(line.slice(2));
-    else if (name)
-      found.add(
-        `${name}{${[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'report')}}`,
-      );
+    else if (name) {
+      const known = [...labels.matchAll(/(\w+)="/g)].filter(([, label = '']) => !isNewLabel(name, label));
+      found.add(`${name}{${known.map(([, label]) => label)}}`);
+    }
   }
   return [...found].sort().join('\n');
 }

@@ -21,7 +21,15 @@ export function joinRedis(url: string, clock: Clock, { teams = ['team'], timeout
     { namespace: 'v2', ...life },
   );
   const secondLevel = new RedisSecondLevel(
-    { redis, generations, clock, keys, keyRing: undefined, onUnreadable: () => {}, teams: new Set(teams) },
+    {
+      redis,
+      generations,
+      clock,
+      keys,
+      keyRing: undefined,
+      onUnreadable: () => {},
+      isTeam: (name) => teams.includes(name),
+    },
     { ...life, notFoundSeconds: 60, maxPageBytes: 10_000, maxWaitMs: 1_000 },
   );
   return { redis, generations, secondLevel };

@@ -11,9 +11,9 @@ import type { KeyRing } from '../../storage/key-ring.ts';
 import { type ArrivedPage, differs, type Generations, isUnchanged } from '../generations.ts';
 import type { Page } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
+import { writeRecord } from '../page-record.ts';
 import type { Lease } from '../second-level.ts';
 import { writeFailure } from './failure-message.ts';
-import { writeRecord } from './page-record.ts';
 import { refuse, release, store } from './page-scripts.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
@@ -24,8 +24,8 @@ export interface LeaseParts {
   readonly keys: RedisPageKeys;
   /** Undefined if pages are stored unencrypted. */
   readonly keyRing: KeyRing | undefined;
-  /** Configured teams, which can pay for a call. */
-  readonly teams: ReadonlySet<string>;
+  /** Whether a team is configured, and so can pay for a call. */
+  readonly isTeam: (name: string) => boolean;
 }
 
 type Values = readonly (string | number | Buffer)[];
@@ -33,19 +33,19 @@ type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
 
 export class LeasesInRedis {
   readonly #parts: LeaseParts;
-  readonly #staleIfErrorMs: number;
+  readonly #staleIfErrorSeconds: () => number;
   /** Demands of this instance's calls, by page key. */
   readonly #demands = new Map<string, Demand>();
 
-  constructor(parts: LeaseParts, staleIfErrorSeconds: number) {
-    const { redis, teams } = parts;
+  constructor(parts: LeaseParts, staleIfErrorSeconds: () => number) {
+    const { redis, isTeam } = parts;
     this.#parts = parts;
-    this.#staleIfErrorMs = staleIfErrorSeconds * 1000;
+    this.#staleIfErrorSeconds = staleIfErrorSeconds;
     // Another instance waits for the call with a higher priority.
     redis.on('raise', (key = '', team = '', rank) => {
       const demand = this.#demands.get(key);
       const { team: payingTeam, client } = demand ?? { team };
-      const payer = teams.has(team) ? { team } : { team: payingTeam, client };
+      const payer = isTeam(team) ? { team } : { team: payingTeam, client };
       demand?.join(payer, urgencies[Number(rank)] ?? 'bulk');
     });
   }
@@ -107,7 +107,7 @@ export class LeasesInRedis {
       ...[keys.fieldOf(of), keys.digestOfTag(etag), keys.digestOfRow(firstRow)],
       ...[askedIn, Number(differs(arrived)), same, generations.next()],
       ...[keys.toWall(fetchedAt), keys.toWall(freshUntil)],
-      Math.ceil(freshUntil - clock.monotonic() + this.#staleIfErrorMs),
+      Math.ceil(freshUntil - clock.monotonic() + this.#staleIfErrorSeconds() * 1000),
       ...[keys.walkLifeMs, writeRecord({ body, first: firstRow }, key, keyRing?.keys ?? [])],
     ];
   }

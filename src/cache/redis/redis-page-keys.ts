@@ -3,8 +3,9 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Digest } from '../../redis/digests.ts';
+import { highestGeneration, isPlausible } from '../generations.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import { recordVersion } from './page-record.ts';
+import { recordVersion } from '../page-record.ts';
 
 export type KeysOfPage = readonly [page: string, lock: string, walk: string];
 
@@ -23,22 +24,24 @@ interface Options {
   readonly maxFreshSeconds: number;
 }
 
-/** Generations follow the clock, 1,000 per millisecond. One that is a day ahead is not ours. */
-const dayMs = 86_400_000;
 /** Longest plausible key in a message. */
 const maxKeyLength = 300;
+
+/** Returns how long a walk's generation is kept: as long as any of its pages. */
+export const walkLifeMs = ({ staleIfErrorSeconds, maxFreshSeconds }: Omit<Options, 'namespace'>) =>
+  (maxFreshSeconds + staleIfErrorSeconds) * 1000;
 
 export class RedisPageKeys {
   readonly namespace: string;
   /** How long a walk's generation is kept, in milliseconds. */
-  readonly walkLifeMs: number;
+  walkLifeMs: number;
   readonly #parts: Parts;
   readonly #prefix: string;
 
   constructor(parts: Parts, { namespace, staleIfErrorSeconds, maxFreshSeconds }: Options) {
     this.#parts = parts;
     this.namespace = namespace;
-    this.walkLifeMs = (maxFreshSeconds + staleIfErrorSeconds) * 1000;
+    this.walkLifeMs = walkLifeMs({ staleIfErrorSeconds, maxFreshSeconds });
     // Two versions of Sendgate use separate keys.
     this.#prefix = parts.key(`{${recordVersion}|${namespace}|`);
   }
@@ -81,15 +84,15 @@ export class RedisPageKeys {
     return this.#parts.digest('first', firstRow);
   }
 
-  /** Highest plausible generation: a walk could never move past one that is far ahead. */
+  /** Highest plausible generation. */
   highest(): number {
-    return Math.floor(this.#parts.clock.now() + dayMs) * 1000;
+    return highestGeneration(this.#parts.clock.now());
   }
 
   /** Parses a generation; anything else is 0, which is never current. */
   generationOf(text: unknown): number {
     const generation = Number(text);
-    return Number.isSafeInteger(generation) && generation > 0 && generation <= this.highest() ? generation : 0;
+    return isPlausible(generation, this.#parts.clock.now()) ? generation : 0;
   }
 
   /** Converts monotonic to wall time, which instances share. */

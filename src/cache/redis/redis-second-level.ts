@@ -7,16 +7,18 @@
 import { Problem } from '../../problems.ts';
 import { type Demand, urgencies } from '../../quota/demand.ts';
 import { lockMs } from '../../redis/lock.ts';
+import type { Unreadable } from '../../storage/envelope.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
+import { readRecord } from '../page-record.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
 import { throwFailure } from './failure-message.ts';
 import { type LeaseParts, LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
-import { readRecord, type Unreadable } from './page-record.ts';
 import { confirm, look, maxAheadMs, purge } from './page-scripts.ts';
+import { walkLifeMs } from './redis-page-keys.ts';
 
 interface Parts extends LeaseParts {
   /** Called with the reason when a record is rejected. */
@@ -44,7 +46,7 @@ const recordOverheadBytes = 64 * 1024;
 
 export class RedisSecondLevel implements SecondLevel {
   readonly #parts: Parts;
-  readonly #options: RedisPagesOptions;
+  #options: RedisPagesOptions;
   readonly #news: PageNews;
   readonly #leases: LeasesInRedis;
   #lastToken = 0;
@@ -55,7 +57,7 @@ export class RedisSecondLevel implements SecondLevel {
     this.#parts = parts;
     this.#options = options;
     this.#news = new PageNews(redis, clock);
-    this.#leases = new LeasesInRedis(parts, options.staleIfErrorSeconds);
+    this.#leases = new LeasesInRedis(parts, () => this.#options.staleIfErrorSeconds);
     redis.on('walk', (key = '', generation) => {
       const walk = keys.walkIn(key);
       if (walk !== undefined) generations.adopt(walk, keys.generationOf(generation));
@@ -63,6 +65,12 @@ export class RedisSecondLevel implements SecondLevel {
     redis.on('purge', (namespace, campaign = '') => {
       if (namespace === keys.namespace) this.#onPurge(campaign === '' ? undefined : campaign);
     });
+  }
+
+  /** Changes the limits; for pages and generations that are stored from now on. */
+  reconfigure(options: RedisPagesOptions): void {
+    this.#options = options;
+    this.#parts.keys.walkLifeMs = walkLifeMs(options);
   }
 
   isDoubtful(walk: string): boolean {

@@ -6,6 +6,12 @@ import { upTo } from '../../model/lru.ts';
 
 export const windowMs = 60_000;
 
+interface PolicyField {
+  readonly text: string;
+  /** The limit that it names. */
+  readonly limit: number;
+}
+
 /** One client's window of a minute. It begins with the client's first request. */
 export class Window {
   /** Admitted requests. */
@@ -15,11 +21,11 @@ export class Window {
   /** Monotonic time in milliseconds. */
   endsAt: number;
   /** The client's `RateLimit-Policy`, which costs a digest to make. */
-  policyField: string | undefined;
+  policy: PolicyField | undefined;
 
-  constructor(endsAt: number, policyField: string | undefined) {
+  constructor(endsAt: number, policy: PolicyField | undefined) {
     this.endsAt = endsAt;
-    this.policyField = policyField;
+    this.policy = policy;
   }
 
   /** Seconds until it ends, rounded up. */
@@ -47,7 +53,7 @@ export class Windows {
   current(key: string, now: number): Window {
     const known = this.#windows.get(key);
     if (known && known.endsAt > now) return known;
-    const window = new Window(now + windowMs, known?.policyField);
+    const window = new Window(now + windowMs, known?.policy);
     this.#windows.set(key, window);
     this.#onBegin(key);
     return window;

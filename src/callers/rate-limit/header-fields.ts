@@ -16,11 +16,12 @@ import { type Window, windowMs } from './counter.ts';
  * @param now monotonic time in milliseconds
  */
 export function rateLimitFields({ key, policy, limit }: Client, window: Window, salt: string, now: number): string {
-  window.policyField ??= inOnePiece(
-    `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partitionKey(key, salt)}:\r\n`,
-  );
+  if (window.policy?.limit !== limit) {
+    const field = `RateLimit-Policy: "${policy}"; q=${limit}; w=${windowMs / 1000}; pk=:${partitionKey(key, salt)}:\r\n`;
+    window.policy = { text: inOnePiece(field), limit };
+  }
   const remaining = Math.max(0, limit - window.used);
-  return `RateLimit: "${policy}"; r=${remaining}; t=${window.secondsLeft(now)}\r\n${window.policyField}`;
+  return `RateLimit: "${policy}"; r=${remaining}; t=${window.secondsLeft(now)}\r\n${window.policy.text}`;
 }
 
 /** A client's constant key; meaningless without the salt. */

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { isNetwork, isOrigin } from '../addresses.ts';
-import { integer } from '../value-schemas.ts';
+import { integer, live } from '../value-schemas.ts';
 
 const origin = z
   .string()
@@ -11,20 +11,19 @@ const origin = z
 
 export const callers = z
   .strictObject({
-    requestsPerMinute: integer(
-      1,
-      1_000_000_000,
-      300,
-      'Requests per minute from one client (IPv4 address or IPv6 /56); more get 429',
+    requestsPerMinute: live(
+      integer(1, 1_000_000_000, 300, 'Requests per minute from one client (IPv4 address or IPv6 /56); more get 429'),
     ),
-    required: z.boolean().default(false).describe('Reject callers that match no team (401)'),
+    required: live(z.boolean().default(false).describe('Reject callers that match no team (401)')),
     cors: z
       .strictObject({
-        origins: z
-          .array(origin)
-          .max(100)
-          .default([])
-          .describe('Exact origins of web pages that may call Sendgate, e.g. `https://dashboards.example.com`'),
+        origins: live(
+          z
+            .array(origin)
+            .max(100)
+            .default([])
+            .describe('Exact origins of web pages that may call Sendgate, e.g. `https://dashboards.example.com`'),
+        ),
       })
       .prefault({}),
     maxClients: integer(
@@ -36,11 +35,13 @@ export const callers = z
   })
   .prefault({});
 
+export const teamName = z
+  .string()
+  .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
+  .refine((name) => name !== 'default', 'any name but default');
+
 const team = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][\w-]{0,31}$/i, '1 to 32 letters, digits, - and _')
-    .refine((name) => name !== 'default', 'any name but default'),
+  name: teamName,
   weight: z.number().min(0.01).max(1000).default(1),
   requestsPerMinute: z.int().min(1).max(1_000_000_000).optional(),
   callsPerDay: z.int().min(1).max(100_000_000).optional(),
@@ -48,17 +49,24 @@ const team = z.strictObject({
     .array(z.string().refine((text) => isNetwork(text), 'an address or a CIDR range'))
     .max(1000)
     .default([]),
-  header: z.strictObject({ name: z.string().regex(/^[\w-]{1,64}$/), value: z.string().min(1).max(256) }).optional(),
+  header: z
+    .strictObject({
+      name: z.string().regex(/^[\w-]{1,64}$/, '1 to 64 letters, digits, - and _'),
+      value: z.string().min(1).max(256),
+    })
+    .optional(),
   tokensSha256: z
     .array(z.string().regex(/^[0-9a-f]{64}$/i, 'a SHA-256 digest of a token: 64 hex digits'))
     .max(100)
     .default([]),
 });
 
-export const teams = z
-  .array(team)
-  .max(100)
-  .default([])
-  .describe(
-    'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first matching team',
-  );
+export const teams = live(
+  z
+    .array(team)
+    .max(100)
+    .default([])
+    .describe(
+      'Teams that share the quota: `[{"name", "weight", "requestsPerMinute", "callsPerDay", "networks", "header", "tokensSha256"}]`, as JSON in the environment; a caller belongs to the first matching team',
+    ),
+);

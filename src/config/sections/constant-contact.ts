@@ -61,3 +61,8 @@ export const constantContact = z
     ),
   })
   .prefault({});
+
+/** The origins that are called: the API, and for v3 the server that refreshes tokens. */
+export function serversCalled({ api, baseUrl, oauth }: z.output<typeof constantContact>): readonly string[] {
+  return [baseUrl || baseUrls[api], ...(api === 'v3' ? [new URL(oauth.tokenUrl).origin] : [])];
+}

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { isProxyRange } from '../addresses.ts';
-import { integer, listenHost, port } from '../value-schemas.ts';
+import { integer, listenHost, live, port } from '../value-schemas.ts';
 
 const hostName = z
   .string()
@@ -17,11 +17,13 @@ export const server = z
   .strictObject({
     host: listenHost('Address to listen on'),
     port: port(8080, 'Port to listen on; 0 picks a free one'),
-    allowedHosts: z
-      .array(hostName)
-      .max(100)
-      .default([])
-      .describe('Host names that callers may use, besides loopback names; required unless `server.host` is loopback'),
+    allowedHosts: live(
+      z
+        .array(hostName)
+        .max(100)
+        .default([])
+        .describe('Host names that callers may use, besides loopback names; required unless `server.host` is loopback'),
+    ),
     basePath: z
       .string()
       .regex(/^(\/[\w.~-]+)*$/, 'empty, or segments like /ctct, without a slash at the end')

@@ -55,9 +55,12 @@ export class Exports {
     return this.#running.size;
   }
 
-  /** Resets the connections of all running exports. */
+  /** Resets the connections of all running exports, as Sendgate stops: they count as unavailable. */
   resetAll(): void {
-    for (const res of this.#running) resetDownload(res);
+    for (const res of this.#running) {
+      contextOf(res.req).failWith(503);
+      resetDownload(res);
+    }
   }
 
   /** Handles every method of the resource. Rejects with a Problem until the response begins. */
@@ -83,6 +86,7 @@ export class Exports {
           if (problem !== error) this.#parts.onUnexpected(error, id);
           record.problem = problem.code;
           record.reason = problem.reason;
+          context.failWith(problem.status);
         }
         resetDownload(res);
       };

@@ -21,7 +21,8 @@ export interface ExportFormat {
  */
 const sign = '=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05';
 const formula = new RegExp(`^(?=[\\x00-\\x1f\\ufeff]|["\\s]*[${sign}])|(?=[${sign}])(?<=[;|\\t\\r\\n]["\\s]*)`, 'g');
-const withoutFormulas = (value: string) => value.replace(formula, "'");
+/** Prefixes what a spreadsheet would take for a formula with `'`. */
+export const withoutFormulas = (value: string) => value.replace(formula, "'");
 
 /** A value without formulas or characters to quote, which is identical in JSON and CSV. */
 const plainValue = String.raw`([\w.][^",;|\\\s]*)`;

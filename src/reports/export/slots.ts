@@ -18,20 +18,21 @@ const retryAfterSeconds = 10;
 
 /** The slots of all processes, kept in the process that holds the cache. */
 export class LocalExportSlots implements ExportSlots {
-  readonly #perTeam: number;
+  /** Running exports of one team. A lower number applies as exports end. */
+  perTeam: number;
   /** The clients of running exports, by team. */
   readonly #running = new Map<string, string[]>();
 
   constructor(perTeam: number) {
-    this.#perTeam = perTeam;
+    this.perTeam = perTeam;
   }
 
   async acquire({ team, client = '' }: Payer): Promise<() => void> {
     const running = this.#running.get(team) ?? [];
-    if (running.length >= this.#perTeam) throw refusal("All of your team's export slots are taken.");
+    if (running.length >= this.perTeam) throw refusal("All of your team's export slots are taken.");
     const own = running.filter((other) => other === client).length;
     // The last slot is reserved for another client, unless it is the only slot.
-    if (own > 0 && own >= this.#perTeam - 1) {
+    if (own > 0 && own >= this.perTeam - 1) {
       throw refusal(
         "You have reached the limit of exports for one client: your team's last slot is kept for another client.",
       );

@@ -2,6 +2,8 @@
  * Authorizes Sendgate once: a person allows it to read the account's campaigns, and the tokens go into the token file.
  */
 import { type Clock, sleep } from '../../clock.ts';
+import { nameOf, type OutboundProxy } from '../../config/outbound-proxy.ts';
+import { explainTunnelCode, isTunnelCode } from '../../config/tunnel-code.ts';
 import type { Transport } from '../transport.ts';
 import { begin, untilDecided } from './device-flow.ts';
 import { type FirstCall, tryOut } from './first-call.ts';
@@ -61,8 +63,7 @@ export class Authorization {
       return (await this.#store(grant)) ?? (await this.#tryOut(grant));
     } catch (error) {
       if (!(error instanceof GrantError)) throw error;
-      const text = endings[error.reason] ?? `Constant Contact granted nothing (${error.reason}). Nothing was stored.`;
-      return { code: 1, text };
+      return { code: 1, text: endings.get(error.reason) ?? otherEnding(error.reason, this.#parts.client.proxy) };
     }
   }
 
@@ -131,13 +132,21 @@ function minutes(ms: number): string {
 }
 
 /** Messages by reason, with what to do. */
-const endings: Readonly<Record<string, string>> = {
-  access_denied: 'Access was denied. Nothing was stored. To try again, run this again.',
-  expired_token: 'The code has expired. Nothing was stored. Run this again, and open the address within its time.',
-  invalid_client: 'Constant Contact does not know this client: check CONSTANT_CONTACT_CLIENT_ID.',
-  unauthorized_client:
+const endings: ReadonlyMap<string, string> = new Map([
+  ['access_denied', 'Access was denied. Nothing was stored. To try again, run this again.'],
+  ['expired_token', 'The code has expired. Nothing was stored. Run this again, and open the address within its time.'],
+  ['invalid_client', 'Constant Contact does not know this client: check CONSTANT_CONTACT_CLIENT_ID.'],
+  [
+    'unauthorized_client',
     "The application may not use the device flow: choose it in the application's settings at Constant Contact.",
-};
+  ],
+]);
+
+function otherEnding(reason: string, proxy: OutboundProxy | undefined): string {
+  if (!proxy || !isTunnelCode(reason)) return `Constant Contact granted nothing (${reason}). Nothing was stored.`;
+  const { found, remedy } = explainTunnelCode(reason);
+  return `The proxy ${nameOf(proxy)} ${found}: ${remedy}. Nothing was stored.`;
+}
 
 /** The vendor's documentation allows Owner and Manager, not a Campaign Creator. */
 const noReports =

@@ -3,12 +3,13 @@
  */
 import { existsSync } from 'node:fs';
 import { lock } from '../../storage/file-lock.ts';
+import { checkReadable, checkWritable } from '../../storage/trial.ts';
 import { type Candidate, candidates, newest } from './candidates.ts';
 import { persist, type RefreshTime, realTime } from './persist.ts';
 import { SharedRefresh, type TokenSharing } from './shared-tokens.ts';
 import { isFrom, laterThan, type StoredTokens, toStored } from './stored-tokens.ts';
 import { GrantError, type OAuthClient, TokenEndpoint } from './token-endpoint.ts';
-import { checkReadable, checkWritable, completeWrite, readTokens, writeTokens } from './token-file.ts';
+import { completeWrite, maxTokenBytes, readTokens, writeTokens } from './token-file.ts';
 
 export interface RefreshOrder extends OAuthClient {
   readonly tokenFile: string;
@@ -63,7 +64,8 @@ async function refreshLocked(
   time: RefreshTime,
 ): Promise<RefreshOutcome> {
   const { tokenFile, clientId, refreshToken: configured } = order;
-  checkReadable(tokenFile);
+  // An unreadable file may contain the latest refresh token, and any other may be spent.
+  await checkReadable(tokenFile);
   completeWrite(tokenFile, clientId);
   const own = readTokens(tokenFile, clientId) ?? (order.held?.clientId === clientId ? order.held : undefined);
   const theirs = await shared?.read();
@@ -79,7 +81,7 @@ async function refreshLocked(
     return { outcome: 'failed', reason: 'redis' };
   }
   // Check before a refresh token is spent: the next one must be storable.
-  checkWritable(tokenFile);
+  await checkWritable(tokenFile, maxTokenBytes);
   return tryEach(all, endpoint, { clientId, stored, time }, async (tokens) => {
     try {
       await persist(tokenFile, tokens, time);

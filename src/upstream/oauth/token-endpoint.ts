@@ -2,6 +2,7 @@
  * Client of Constant Contact's OAuth2 server: refreshes tokens, and runs the device flow that yields the first ones.
  */
 import { randomBytes } from 'node:crypto';
+import type { OutboundProxy } from '../../config/outbound-proxy.ts';
 import { Problem } from '../../problems.ts';
 import { ConnectionFailure, type Salvaged, Transport } from '../transport.ts';
 import { fieldsOf, type Grant, readGrant, reasonOf, secondsOf, text } from './token-answer.ts';
@@ -15,6 +16,8 @@ export interface OAuthClient {
   readonly userAgent: string;
   /** Until the response begins. */
   readonly timeoutMs: number;
+  /** Undefined to connect directly. */
+  readonly proxy?: OutboundProxy | undefined;
   /** From then until it ends. Default 10 seconds. */
   readonly bodyMs?: number | undefined;
 }
@@ -29,7 +32,7 @@ export interface DeviceCode {
 
 /**
  * Why there is no grant, from a closed set: an OAuth error code, `throttled`, `http-5xx`, `timeout`, `too-large`, `redirect`,
- * Node's connection error code, `token-type` (not a bearer token), `no-access-token` or `unusable-answer`. Contains nothing
+ * Node's connection error code, what failed between here and a proxy (`PROXY_407`), `token-type` (not a bearer token), `no-access-token` or `unusable-answer`. Contains nothing
  * else that the server said.
  */
 export class GrantError extends Error {
@@ -43,7 +46,7 @@ export class GrantError extends Error {
 
   /** Whether a later try may succeed. */
   get isPassing(): boolean {
-    return /^[A-Z]|^(throttled|http-5xx|timeout)$/.test(this.reason);
+    return /^(?!PROXY_4)[A-Z]|^(throttled|http-5xx|timeout)$/.test(this.reason);
   }
 
   /** Whether a person must act before another try can succeed. */
@@ -82,10 +85,9 @@ export class TokenEndpoint {
 
   constructor(client: OAuthClient) {
     this.#client = client;
-    const { origin } = new URL(client.tokenUrl);
+    const { tokenUrl, userAgent, timeoutMs, proxy } = client;
     this.#transport = new Transport({
-      baseUrl: origin,
-      userAgent: client.userAgent,
+      ...{ baseUrl: new URL(tokenUrl).origin, userAgent, timeoutMs, proxy },
       maxResponseBytes: maxAnswerBytes,
     });
   }

@@ -6,7 +6,8 @@
     KEYS[2] state: `virtual` (start tag of the last permit), `since`, `lost`, `offered`
     KEYS[3] tags: the start tag of each flow's next permit
     KEYS[4] waiting: each instance's queue, and when it was announced
-    KEYS[5] calls: `day`, and per team its calls (`c`), those not yet reported by their instance (`r`), what it keeps (`k`)
+    KEYS[5] calls: `day`, and per team its calls (`c`), those not yet reported by their instance (`r`), what it keeps (`k`) of
+      which share (`p`: the last one, for a team that was removed; 0 for one that had none)
     KEYS[6] reported: calls that each instance has reported, by team
     ARGV[1] message channel
     ARGV[2] this instance
@@ -61,14 +62,15 @@ local function missing() return math.max(0, keptBut(nil) - left()) end
 
 local function allows(name, reserve)
   if name == '' then return left() >= 1 end
-  local cap = parts[name] and parts[name].cap - team(name).c or left()
-  return math.min(left() - reserve - keptBut(name), cap) >= 1
+  -- A team that was removed: its requests in progress are served, at the cost of all others.
+  if not parts[name] then return left() - reserve >= 1 end
+  return math.min(left() - reserve - keptBut(name), parts[name].cap - team(name).c) >= 1
 end
 
 local function level()
   if missing() == 0 then return end
   local sum, all = 0, {}
-  for name in pairs(teams) do
+  for name in pairs(parts) do
     all[name] = kept(name)
     sum = sum + all[name]
   end
@@ -81,7 +83,7 @@ local function add(name, calls)
   local its = team(name)
   its.c, used, changed[name] = math.max(0, its.c + calls), math.max(0, used + calls), true
   if calls < 0 then its.k = its.k - calls end
-  if calls > 0 and name ~= '' then its.k = rounded(math.max(0, kept(name) - missing())) end
+  if calls > 0 and parts[name] then its.k = rounded(math.max(0, kept(name) - missing())) end
   level()
 end
 
@@ -97,11 +99,22 @@ local stored = redis.call('HGETALL', callsKey)
 for i = 1, #stored, 2 do
   local kind, name, value = string.sub(stored[i], 1, 2), string.sub(stored[i], 3), tonumber(stored[i + 1])
   local isSane = value and value >= 0 and value <= maxCount
-  if isSane and (kind == 'c:' or kind == 'r:' or kind == 'k:') then
+  if isSane and (kind == 'c:' or kind == 'r:' or kind == 'k:' or kind == 'p:') then
     team(name)[string.sub(kind, 1, 1)] = value
     if kind == 'c:' then used = used + value end
   end
 end
+
+-- Of another share than the stored one, a team keeps as large a part.
+for name, its in pairs(teams) do
+  local part = parts[name] and parts[name].part
+  if part and its.p == 0 then
+    its.k = part
+  elseif part and its.p and math.abs(its.p - part) > 1e-6 then
+    its.k = rounded(its.k * part / its.p)
+  end
+end
+level()
 
 local function count(name, calls)
   local field = me .. ' ' .. name
@@ -134,7 +147,7 @@ local function saveDay()
   for name in pairs(changed) do
     local its = teams[name]
     redis.call('HSET', callsKey, 'c:' .. name, string.format('%.0f', its.c), 'r:' .. name, string.format('%.0f', its.r),
-      'k:' .. name, exact(its.k))
+      'k:' .. name, exact(its.k), 'p:' .. name, exact(parts[name] and parts[name].part or its.p or 0))
   end
   for name, its in pairs(teams) do
     if its.c > 0 or its.k < (parts[name] and parts[name].part or 0) then all[#all + 1] = {name, its.c, its.k} end

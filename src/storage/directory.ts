@@ -1,0 +1,32 @@
+/**
+ * The directory of what survives a restart (`storage.directory`): creates it and locks it for this process.
+ */
+import { mkdirSync, statSync } from 'node:fs';
+import { codeOf } from './files.ts';
+import { lockDirectory } from './socket-lock.ts';
+import { openModeOf } from './trial.ts';
+
+export type StorageDirectory =
+  | {
+      readonly kind: 'ready';
+      /** Its permissions, if others than its owner have some. */
+      readonly openMode: string | undefined;
+      release(): void;
+    }
+  /** @property code Node's code of the failure, or `in-use` by another process */
+  | { readonly kind: 'unusable'; readonly code: string };
+
+/** @param waitMs how long another process may go on using it */
+export async function openDirectory(path: string, waitMs: number): Promise<StorageDirectory> {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const openMode = openModeOf(statSync(path));
+    const lock = await lockDirectory(path, waitMs);
+    if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
+    return { kind: 'ready', openMode, release: lock.release };
+  } catch (error) {
+    const code = codeOf(error) ?? 'unknown';
+    // A file is there, but no directory.
+    return { kind: 'unusable', code: code === 'EEXIST' ? 'ENOTDIR' : code };
+  }
+}
