@@ -22,7 +22,7 @@ beforeEach(() => {
 
 const gateUntil = (until?: () => number) =>
   new Gate(clock, {
-    probeEveryMs: 60_000,
+    probeEveryMs: () => 60_000,
     reads: (found) => (found === 'refused' ? 'shut' : found === 'answered' ? 'open' : undefined),
     problem: (probeInMs) => new Problem('upstream-credentials-refused', { retryAfterSeconds: probeInMs / 1000 }),
     ...(until && { until }),

@@ -48,6 +48,31 @@ describe('the circuit', () => {
     expect(changes).toEqual([true, false, true, false, true, false, true, false]);
   });
 
+  test('is probed less and less: a day without Constant Contact costs a seventh of its quota', async () => {
+    const clock = new FakeClock();
+    const breaker = new Breaker(clock, { failures: 1, probeEveryMs: 5_000 }, () => {});
+    breaker.failed();
+    const { gate } = breaker;
+    const probedAt: number[] = [];
+    gate.learn('failed');
+    const openedAt = clock.monotonic();
+    for (; clock.monotonic() < openedAt + 86_400_000; await clock.pass(1_000)) {
+      const probe = async () => {
+        probedAt.push((clock.monotonic() - openedAt) / 1000);
+        return 'failed' as const;
+      };
+      await Promise.resolve()
+        .then(() => gate.check(probe))
+        .catch(() => {});
+    }
+    expect(probedAt.slice(0, 3)).toEqual([5, 10, 15]);
+    expect(probedAt.length).toBeLessThan(10_000 / 6.5);
+    const waits = probedAt.map((at, n) => at - (probedAt[n - 1] ?? 0));
+    expect(Math.max(...waits)).toBe(60);
+    // Whenever Constant Contact is back, that is seen after a tenth of the outage's length.
+    for (const [n, wait] of waits.entries()) expect(wait).toBeLessThanOrEqual(Math.max(5, 1 + (probedAt[n] ?? 0) / 10));
+  });
+
   test('stops calls to a dead upstream: cached pages are served, and other requests get Retry-After', async () => {
     const { sandbox, clock, get, service, lines } = await up({ SENDGATE_CONSTANT_CONTACT_BREAKER_PROBE_MS: '30000' });
     for (let id = 1; id <= 20; id++) await get(`/campaigns/${id}/sends`);

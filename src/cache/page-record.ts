@@ -1,5 +1,5 @@
 /**
- * A page as it is stored in Redis and on the disk: compressed, and encrypted where an encryption key is configured.
+ * A page as it is stored in Redis: compressed, and encrypted where an encryption key is configured.
  */
 import { z } from 'zod';
 import { cursorPattern } from '../model/cursor.ts';
@@ -14,25 +14,23 @@ export interface PageRecord {
   readonly first: string;
 }
 
-/** Of the layout below. It is part of the keys of pages in Redis, so that two versions never read each other's records. */
+/** Of what is stored, and of how pages are rendered. It is part of the keys of pages in Redis, so that two versions never read each other's records. */
 export const recordVersion = 4;
+
+export const etagSchema = z.string().regex(/^W\/"[\w-]{22}"$/);
 
 /** What cannot be derived from the content. */
 const header = z.object({
-  etag: z.string().regex(/^W\/"[\w-]{22}"$/),
+  etag: etagSchema,
   cursor: z.string().regex(cursorPattern).optional(),
   first: z.string(),
   identityBytes: z.int().positive(),
 });
 
 /** @param key under which it is stored: a record that is copied to another key cannot be read there */
-export function writeRecord(record: PageRecord, key: string, keys: Keys): Buffer {
-  return wrap(writePage(record), recordVersion, key, keys);
-}
-
-export function writePage({ body, first }: PageRecord): Buffer {
+export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
   const { etag, cursor, br, identityBytes } = body;
-  return frame({ etag, cursor, first, identityBytes }, br);
+  return wrap(frame({ etag, cursor, first, identityBytes }, br), recordVersion, key, keys);
 }
 
 export interface ReadOptions {
@@ -44,25 +42,18 @@ export interface ReadOptions {
   readonly rebuild: (json: string, cursor: string | undefined) => RenderedContent;
 }
 
-/** Reads a record, or says why it cannot be used. */
+/**
+ * Reads a record, or says why it cannot be used. A page is accepted only if rendering its rows again gives the same content, byte for
+ * byte: no link, date or field is answered that Sendgate would not have written.
+ */
 export async function readRecord(
   record: Buffer,
   key: string,
   keys: Keys,
-  options: ReadOptions,
+  { maxIdentityBytes, known, rebuild }: ReadOptions,
 ): Promise<PageRecord | Unreadable> {
   const content = unwrap(record, recordVersion, key, keys);
-  return typeof content === 'string' ? content : readPage(content, options);
-}
-
-/**
- * Reads a page. It is accepted only if rendering its rows again gives the same content, byte for byte: no link, date or field is
- * answered that Sendgate would not have written.
- */
-export async function readPage(
-  content: Buffer,
-  { maxIdentityBytes, known, rebuild }: ReadOptions,
-): Promise<PageRecord | 'damaged'> {
+  if (typeof content === 'string') return content;
   try {
     const [fields, br] = unframe(content);
     const { etag, cursor, first, identityBytes } = header.parse(fields);

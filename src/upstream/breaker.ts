@@ -8,9 +8,16 @@ import { Gate } from './gate.ts';
 export interface BreakerOptions {
   /** Consecutive failures that make the upstream suspect. */
   readonly failures: number;
-  /** Interval between probes while the circuit is open. */
+  /** Shortest interval between probes while the circuit is open. */
   readonly probeEveryMs: number;
 }
+
+/**
+ * Part of an outage's length after which the next probe is due, and the longest interval: probes count for the day, and one every
+ * five seconds would spend the quota of the day in fourteen hours.
+ */
+const partOfOutage = 0.1;
+const longestIntervalMs = 60_000;
 
 /** The problem that callers get while the circuit is open. */
 export function circuitOpen(probeInMs: number): Problem {
@@ -36,7 +43,7 @@ export class Breaker {
   constructor(clock: Clock, { failures, probeEveryMs }: BreakerOptions, onChange: (open: boolean) => void) {
     this.#failures = failures;
     this.gate = new Gate(clock, {
-      probeEveryMs,
+      probeEveryMs: (openForMs) => Math.max(probeEveryMs, Math.min(partOfOutage * openForMs, longestIntervalMs)),
       // A single failed probe is not an outage.
       reads: (finding) => (finding !== 'failed' ? 'open' : this.isSuspect ? 'shut' : undefined),
       problem: circuitOpen,

@@ -6,8 +6,8 @@ import type { Problem } from '../problems.ts';
 import type { Finding } from './finding.ts';
 
 interface GateOptions {
-  /** Interval between probes while the gate is shut. */
-  readonly probeEveryMs: number;
+  /** Returns the interval between probes of a gate that has been shut for this long. */
+  readonly probeEveryMs: (shutForMs: number) => number;
   /** How this gate reads a finding; undefined if it is irrelevant. */
   readonly reads: (finding: Finding) => 'shut' | 'open' | undefined;
   /** The problem that callers get while it is shut. */
@@ -29,7 +29,8 @@ const probeAgainMs = 60_000;
 export class Gate {
   readonly #clock: Clock;
   readonly #options: GateOptions;
-  #shut: { readonly until: number; readonly finding: Finding | undefined } | undefined;
+  /** `since` is monotonic. */
+  #shut: { readonly since: number; readonly until: number; readonly finding: Finding | undefined } | undefined;
   /** Monotonic time when the next probe is due while the gate is shut. */
   #probeAt = Number.NEGATIVE_INFINITY;
   #isProbing = false;
@@ -64,7 +65,7 @@ export class Gate {
       if (finding) {
         this.learn(finding);
         // The probe was inconclusive for this gate.
-        if (this.#isDue) this.#waitForNext(Math.min(this.#options.probeEveryMs, probeAgainMs));
+        if (this.#isDue) this.#waitForNext(Math.min(this.#probeEveryMs, probeAgainMs));
       }
     } finally {
       this.#isProbing = false;
@@ -86,7 +87,8 @@ export class Gate {
 
   shut(finding?: Finding, probeInMs?: number): void {
     const isNews = this.#shut === undefined || this.#shut.finding !== finding;
-    this.#shut = { until: this.#options.until?.() ?? Number.POSITIVE_INFINITY, finding };
+    const since = this.#shut?.since ?? this.#clock.monotonic();
+    this.#shut = { since, until: this.#options.until?.() ?? Number.POSITIVE_INFINITY, finding };
     if (isNews || this.#isDue || probeInMs !== undefined) this.#waitForNext(probeInMs);
     if (isNews) this.#options.onChange(true, finding);
   }
@@ -106,7 +108,12 @@ export class Gate {
     return this.#clock.monotonic() >= this.#probeAt;
   }
 
-  #waitForNext(probeInMs = this.#options.probeEveryMs): void {
+  get #probeEveryMs(): number {
+    const now = this.#clock.monotonic();
+    return this.#options.probeEveryMs(now - (this.#shut?.since ?? now));
+  }
+
+  #waitForNext(probeInMs = this.#probeEveryMs): void {
     this.#probeAt = this.#clock.monotonic() + probeInMs;
   }
 

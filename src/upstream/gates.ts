@@ -63,7 +63,7 @@ const hourMs = 3_600_000;
 export function buildGates({ constantContact }: Config, { clock, emit, refuseWaiting }: Parts): Gates {
   const { api, credentialsRetrySeconds, breakerFailures, breakerProbeMs } = constantContact;
   const gone: Gate = new Gate(clock, {
-    probeEveryMs: hourMs,
+    probeEveryMs: () => hourMs,
     reads: (finding) => (finding === 'gone' ? 'shut' : finding === 'answered' ? 'open' : undefined),
     problem: () => new Problem('upstream-gone', { reason: 'gone', detail: goneDetails[api] }),
     onChange: (shut) => {
@@ -73,7 +73,7 @@ export function buildGates({ constantContact }: Config, { clock, emit, refuseWai
     },
   });
   const day: Gate = new Gate(clock, {
-    probeEveryMs: hourMs,
+    probeEveryMs: () => hourMs,
     reads: (finding) => (finding === 'day' ? 'shut' : finding === 'answered' ? 'open' : undefined),
     until: () => endOfDay(clock.now()),
     problem: () => quotaExhausted(clock.now()),
@@ -84,7 +84,7 @@ export function buildGates({ constantContact }: Config, { clock, emit, refuseWai
     },
   });
   const credentials: Gate = new Gate(clock, {
-    probeEveryMs: credentialsRetrySeconds * 1000,
+    probeEveryMs: () => credentialsRetrySeconds * 1000,
     reads: (finding) => (isRefused(finding) ? 'shut' : finding === 'answered' ? 'open' : undefined),
     problem: () => new Problem('upstream-credentials-refused', { reason: 'gate' }),
     onChange: (shut, finding) => {

@@ -130,7 +130,7 @@ test('gates and the circuit say when to retry', async () => {
       const clock = new FakeClock();
       const breaker = new Breaker(clock, { failures: 1, probeEveryMs: 5_000 }, () => {});
       const day = new Gate(clock, {
-        probeEveryMs: 3_600_000,
+        probeEveryMs: () => 3_600_000,
         reads: (finding) => (finding === 'day' ? 'shut' : finding === 'answered' ? 'open' : undefined),
         until: () => endOfDay(clock.now()),
         problem: () => quotaExhausted(clock.now()),

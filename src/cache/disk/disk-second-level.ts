@@ -10,12 +10,11 @@ import { answerLimitMs, type Lanes } from '../../storage/lanes.ts';
 import { type ArrivedPage, type Generations, isPlausible } from '../generations.ts';
 import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
-import type { PageRecord } from '../page-record.ts';
 import type { RefusalCode } from '../refusals.ts';
 import { type Lease, noLease, type SecondLevel, type SecondLevelReply, type Wanted } from '../second-level.ts';
 import { type PathsOfPage, pathsOf } from './page-paths.ts';
 import type { PageStore } from './page-store.ts';
-import type { StoredHeader } from './stored-page.ts';
+import type { Stored, StoredPage } from './stored-page.ts';
 import { timesOf } from './stored-times.ts';
 
 interface Parts {
@@ -44,11 +43,6 @@ interface Lookup {
   readonly paths: PathsOfPage;
   /** Whether the campaign was purged meanwhile: nothing that was read or fetched is of use. */
   isPurged: boolean;
-}
-
-interface StoredReply {
-  readonly header: StoredHeader;
-  readonly record: PageRecord | undefined;
 }
 
 type Usable = Exclude<SecondLevelReply, { kind: 'lease' }> | { readonly kind: 'fallback'; readonly page: Page };
@@ -88,7 +82,7 @@ export class DiskSecondLevel implements SecondLevel {
     // A page that is held in memory is on the disk, too, but no newer one is.
     const found = wanted.known
       ? undefined
-      : await this.#withinLimit((isWanted) => this.#readStored(of, paths, wanted, isWanted));
+      : await this.#withinLimit((isWanted) => this.#readStored(of, paths, isWanted));
     const reply = found && !lookup.isPurged ? this.#replyTo(of, wanted, found) : undefined;
     if (!reply || reply.kind === 'fallback') {
       return { kind: 'lease', lease: this.#lease(of, lookup), fallback: reply?.page };
@@ -141,39 +135,30 @@ export class DiskSecondLevel implements SecondLevel {
     if (state && isWanted() && isPlausible(state.generation, clock.now())) generations.restore(walk, state);
   }
 
-  async #readStored(
-    of: PageOfWalk,
-    paths: PathsOfPage,
-    { known, rebuild }: Wanted,
-    isWanted: IsWanted,
-  ): Promise<StoredReply | undefined> {
+  async #readStored(of: PageOfWalk, paths: PathsOfPage, isWanted: IsWanted): Promise<Stored | undefined> {
     const { store, onUnreadable } = this.#parts;
     const [stored] = await Promise.all([store.readPage(paths, isWanted), this.#learn(of.walk, paths, isWanted)]);
-    if (!stored) return undefined;
-    const { header } = stored;
-    if (header.kind === 'refusal') return { header, record: undefined };
-    const record = await stored.page({ known, rebuild, maxIdentityBytes: this.#options.maxPageBytes });
-    if (record === 'damaged') {
-      onUnreadable(record);
+    if (stored?.kind !== 'page') return stored;
+    if (stored.body.identityBytes > this.#options.maxPageBytes) {
+      onUnreadable('damaged');
       return undefined;
     }
-    store.holds(paths, record.body);
-    return { header, record };
+    store.holds(paths, stored.body);
+    return stored;
   }
 
   /** Decides what a stored page or refusal is good for; undefined if for nothing. */
-  #replyTo(of: PageOfWalk, { notBefore, mayBeStale }: Wanted, { header, record }: StoredReply): Usable | undefined {
+  #replyTo(of: PageOfWalk, { notBefore, mayBeStale }: Wanted, stored: Stored): Usable | undefined {
     const { generations, clock } = this.#parts;
     const [now, wall] = [clock.monotonic(), clock.now()];
-    const times = timesOf(header, wall, this.#options);
+    const times = timesOf(stored, wall, this.#options);
     if (times.goneAt <= wall) return undefined;
     const [fetchedAt, until] = [now - wall + times.fetchedAt, now - wall + times.until];
-    const isOfGeneration = header.generation === generations.of(of.walk).generation;
+    const { generation } = stored;
+    const isOfGeneration = generation === generations.of(of.walk).generation;
     const isRecent = isOfGeneration && fetchedAt >= notBefore;
-    if (header.kind === 'refusal') return isRecent ? { kind: 'refusal', code: header.code, until } : undefined;
-    if (!record) return undefined;
-    const { generation } = header;
-    const page = pageOf(record.body, { fetchedAt, freshUntil: until, generation, failedAt: undefined });
+    if (stored.kind === 'refusal') return isRecent ? { kind: 'refusal', code: stored.code, until } : undefined;
+    const page = pageOf(stored.body, { fetchedAt, freshUntil: until, generation, failedAt: undefined });
     if (isRecent && (until > now || mayBeStale)) return { kind: 'page', page, waited: false };
     return of.kind === 'first' || isOfGeneration ? { kind: 'fallback', page } : undefined;
   }
@@ -201,21 +186,17 @@ export class DiskSecondLevel implements SecondLevel {
     lookup: Lookup,
   ) {
     const { generations, store } = this.#parts;
-    const { of, firstRow } = arrived;
+    const { of } = arrived;
     const generation = generations.arrived(arrived);
     // A purge leaves nothing, the state of a walk neither.
     if (lookup.isPurged) return generation;
-    const until = this.#toWall(freshUntil);
-    const header = { kind: 'page', generation, fetchedAt: this.#toWall(fetchedAt), until } as const;
-    const isOfGeneration = generation === generations.of(of.walk).generation;
-    const record = { body, first: firstRow };
-    if (!isOfGeneration) store.write(lookup.paths, of.walk, undefined);
-    else
-      store.write(lookup.paths, of.walk, {
-        header,
-        record,
-        until: timesOf(header, header.fetchedAt, this.#options).goneAt,
-      });
+    if (generation !== generations.of(of.walk).generation) {
+      store.write(lookup.paths, of.walk, undefined);
+      return generation;
+    }
+    const at = this.#toWall(fetchedAt);
+    const stored: StoredPage = { kind: 'page', generation, fetchedAt: at, until: this.#toWall(freshUntil), body };
+    store.write(lookup.paths, of.walk, { stored, until: timesOf(stored, at, this.#options).goneAt });
     return generation;
   }
 
@@ -225,11 +206,7 @@ export class DiskSecondLevel implements SecondLevel {
     const fetchedAt = this.#toWall(clock.monotonic());
     const until = fetchedAt + Math.ceil(forMs);
     const { generation } = generations.of(walk);
-    store.write(paths, walk, {
-      header: { kind: 'refusal', generation, fetchedAt, until, code },
-      record: undefined,
-      until,
-    });
+    store.write(paths, walk, { stored: { kind: 'refusal', generation, fetchedAt, until, code }, until });
   }
 
   /** Converts monotonic to wall time. */

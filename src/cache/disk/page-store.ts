@@ -5,10 +5,9 @@ import type { Keys, Unreadable } from '../../storage/envelope.ts';
 import { NotWanted } from '../../storage/lanes.ts';
 import type { Generations, WalkState } from '../generations.ts';
 import type { PageBody } from '../page.ts';
-import type { PageRecord } from '../page-record.ts';
 import { DiskSpace, type DiskSpaceOptions, type DiskSpaceParts } from './disk-space.ts';
 import type { PathsOfPage } from './page-paths.ts';
-import { readStored, readWalk, type Stored, type StoredHeader, writeStored, writeWalk } from './stored-page.ts';
+import { readStored, readWalk, type Stored, writeStored, writeWalk } from './stored-page.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface PageStoreParts extends DiskSpaceParts {
@@ -26,8 +25,7 @@ export interface PageStoreOptions extends DiskSpaceOptions {
 
 /** A page or refusal to write. */
 export interface ToStore {
-  readonly header: StoredHeader;
-  readonly record: PageRecord | undefined;
+  readonly stored: Stored;
   /** When the file is to be removed, wall time in milliseconds. */
   readonly until: number;
 }
@@ -105,7 +103,7 @@ export class PageStore {
   write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): void {
     if (this.#isClosed || this.#isBarred(paths.campaign)) return;
     const path = toStore ? paths.page : paths.walk;
-    const bytes = toStore?.record?.body.br.length ?? 0;
+    const bytes = toStore?.stored.kind === 'page' ? toStore.stored.body.br.length : 0;
     const run = () => this.#attempt(paths, walk, toStore);
     if (!this.#queue.write(path, bytes, run)) this.#parts.onOperation('write', 'dropped');
   }
@@ -215,10 +213,11 @@ export class PageStore {
     const state = generations.of(walk);
     const isWalkWritten = state.generation === 0 || this.#space.index.versionOf(paths.walk) === versionOf(state);
     if (!isWalkWritten && !(await this.#writeWalk(paths, state))) return;
-    if (!toStore || toStore.header.generation !== state.generation) return;
-    const content = writeStored(toStore.header, toStore.record, paths.pageContext, keys());
-    const isWritten = await this.#space.put(paths.page, content, toStore.until);
-    if (isWritten && toStore.record) this.holds(paths, toStore.record.body);
+    if (!toStore || toStore.stored.generation !== state.generation) return;
+    const { stored, until } = toStore;
+    const content = writeStored(stored, paths.pageContext, keys());
+    const isWritten = await this.#space.put(paths.page, content, until);
+    if (isWritten && stored.kind === 'page') this.holds(paths, stored.body);
   }
 
   /** Returns whether it is written. */

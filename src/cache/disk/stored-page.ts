@@ -2,21 +2,27 @@
  * What the files hold: a page, a refusal, or the state of a walk.
  */
 import { z } from 'zod';
+import { cursorPattern } from '../../model/cursor.ts';
 import { type Keys, type Unreadable, unwrap, wrap } from '../../storage/envelope.ts';
 import type { WalkState } from '../generations.ts';
-import {
-  frame,
-  type PageRecord,
-  type ReadOptions,
-  readPage,
-  recordVersion,
-  unframe,
-  writePage,
-} from '../page-record.ts';
+import { bodyOf, type PageBody } from '../page.ts';
+import { etagSchema, frame, recordVersion, unframe } from '../page-record.ts';
 import { refusalCode } from '../refusals.ts';
 
 /** What every file begins with: whatever does not is foreign, or was torn by a power cut. */
 const magic = Buffer.from('sendgate');
+
+/** Of a body, what is not its content. `next` becomes a header. */
+const bodyFields = z.object({
+  etag: etagSchema,
+  newestMs: z.int().optional(),
+  next: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/)
+    .optional(),
+  cursor: z.string().regex(cursorPattern).optional(),
+  identityBytes: z.int().positive(),
+});
 
 /** Wall times in milliseconds. */
 const times = {
@@ -24,11 +30,12 @@ const times = {
   fetchedAt: z.int().nonnegative(),
   until: z.int().nonnegative(),
 };
-const header = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('page'), ...times }),
-  z.object({ kind: z.literal('refusal'), ...times, code: refusalCode }),
-]);
-export type StoredHeader = z.output<typeof header>;
+const page = z.object({ kind: z.literal('page'), ...times, body: bodyFields });
+const refusal = z.object({ kind: z.literal('refusal'), ...times, code: refusalCode });
+const fields = z.discriminatedUnion('kind', [page, refusal]);
+
+export type StoredPage = Omit<z.output<typeof page>, 'body'> & { readonly body: PageBody };
+export type Stored = StoredPage | z.output<typeof refusal>;
 
 const walkState = z.object({
   generation: z.int().positive(),
@@ -36,23 +43,24 @@ const walkState = z.object({
   firstPages: z.array(z.tuple([z.int().positive(), z.string()])).max(100),
 });
 
-export interface Stored {
-  readonly header: StoredHeader;
-  /** Reads the page behind the header. */
-  readonly page: (options: ReadOptions) => Promise<PageRecord | 'damaged'>;
-}
-
 /** @param context must be the same to read it */
-export function writeStored(stored: StoredHeader, page: PageRecord | undefined, context: string, keys: Keys): Buffer {
-  return write(frame(stored, page ? writePage(page) : Buffer.alloc(0)), context, keys);
+export function writeStored(stored: Stored, context: string, keys: Keys): Buffer {
+  if (stored.kind === 'refusal') return write(frame(stored, Buffer.alloc(0)), context, keys);
+  const { lastModified, br, ...body } = stored.body;
+  const newestMs = lastModified === undefined ? undefined : Date.parse(lastModified);
+  return write(frame({ ...stored, body: { ...body, newestMs } }, br), context, keys);
 }
 
+/** A page is trusted as it is: it has its checksum or is sealed, and its directory is Sendgate's. */
 export function readStored(file: Buffer, context: string, keys: Keys): Stored | Unreadable {
   const content = read(file, context, keys);
   if (typeof content === 'string') return content;
   try {
-    const [fields, rest] = unframe(content);
-    return { header: header.parse(fields), page: (options) => readPage(rest, options) };
+    const [json, br] = unframe(content);
+    const stored = fields.parse(json);
+    if (stored.kind === 'refusal') return stored;
+    const { etag, newestMs, next, cursor, identityBytes } = stored.body;
+    return { ...stored, body: bodyOf({ newestMs, next, cursor }, etag, br, identityBytes) };
   } catch {
     return 'damaged';
   }

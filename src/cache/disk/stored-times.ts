@@ -1,7 +1,7 @@
 /**
  * The times of a stored page or refusal, as far as they can be right.
  */
-import type { StoredHeader } from './stored-page.ts';
+import type { Stored } from './stored-page.ts';
 
 interface Limits {
   readonly maxFreshSeconds: number;
@@ -22,9 +22,9 @@ interface Times {
 /** The clock may have been set between two processes. What is from further ahead is stale: nobody knows its age. */
 const maxAheadMs = 5_000;
 
-export function timesOf({ kind, ...stored }: Omit<StoredHeader, 'generation'>, now: number, limits: Limits): Times {
+export function timesOf(stored: Pick<Stored, 'kind' | 'fetchedAt' | 'until'>, now: number, limits: Limits): Times {
   const { maxFreshSeconds, staleIfErrorSeconds, notFoundSeconds } = limits;
-  const [longest, kept] = kind === 'page' ? [maxFreshSeconds, staleIfErrorSeconds] : [notFoundSeconds, 0];
+  const [longest, kept] = stored.kind === 'page' ? [maxFreshSeconds, staleIfErrorSeconds] : [notFoundSeconds, 0];
   const fetchedAt = Math.min(stored.fetchedAt, now);
   const isBelievable = stored.fetchedAt <= now + maxAheadMs;
   const freshMs = isBelievable ? Math.min(Math.max(0, stored.until - stored.fetchedAt), longest * 1000) : 0;
