@@ -11,7 +11,11 @@ const markdownIn = (folder: string, recursive: boolean) =>
   readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name));
-const documents = [...markdownIn('.', false), ...markdownIn('docs', true), ...markdownIn('bench', false)];
+const documents = [
+  ...markdownIn('.', false),
+  ...markdownIn('docs', true),
+  ...['bench', 'src/client'].flatMap((folder) => markdownIn(folder, false)),
+];
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** GitHub's anchors: lower case, without punctuation, a hyphen for each space. */

@@ -2,21 +2,20 @@
  * The recipes, as they stand in docs/recipes.md.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { launch } from './support/browser.ts';
+import { unpackClient } from './support/client-package.ts';
 import { type Environment, type Harness, start } from './support/harness.ts';
 
 const run = promisify(execFile);
 const text = readFileSync(new URL('../docs/recipes.md', import.meta.url), 'utf8');
-const root = fileURLToPath(new URL('..', import.meta.url));
 const size = 1_234;
 const opens = 617;
 let it: Harness;
@@ -94,8 +93,7 @@ test('a page in a browser', async () => {
 
 /** Runs a program for Node. Returns the fields of its lines. */
 async function program(text: string): Promise<string[][]> {
-  mkdirSync(join(folder, 'node_modules'));
-  symlinkSync(root, join(folder, 'node_modules/sendgate'));
+  unpackClient(folder);
   writeFileSync(join(folder, 'recipe.mjs'), text);
   const { stdout } = await run(process.execPath, ['recipe.mjs'], { cwd: folder });
   const lines = stdout.trimEnd().split('\n');

@@ -17,7 +17,12 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml; charset=utf-8',
   '.json': 'application/json',
+  '.ts': 'text/plain; charset=utf-8', // No type is registered for TypeScript, and browsers show this one.
+  '.tgz': 'application/gzip',
 };
+
+/** Compressed already. */
+const asTheyAre: ReadonlySet<string> = new Set(['.tgz']);
 
 const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
   identity: async (text) => text,
@@ -29,12 +34,14 @@ const encode: Readonly<Record<Encoding, (text: Buffer) => Promise<Buffer>>> = {
 export class File {
   readonly #text: Buffer;
   readonly #contentType: string;
+  readonly #isCompressible: boolean;
   #etag: string | undefined;
   readonly #contents: Partial<Record<Encoding, Promise<Buffer>>> = {};
 
   /** @param extension with its dot */
   constructor(extension: string, text: Buffer) {
     this.#contentType = contentTypes[extension] ?? 'text/plain; charset=utf-8';
+    this.#isCompressible = !asTheyAre.has(extension);
     this.#text = text;
   }
 
@@ -47,7 +54,8 @@ export class File {
       context.answer(304, headerLines(...fields));
       return;
     }
-    const encoding = chooseEncoding(req.headers['accept-encoding'] as string | undefined);
+    const accepted = req.headers['accept-encoding'] as string | undefined;
+    const encoding = this.#isCompressible ? chooseEncoding(accepted) : 'identity';
     this.#contents[encoding] ??= encode[encoding](this.#text);
     const content = await this.#contents[encoding];
     fields.push('Content-Type', this.#contentType);

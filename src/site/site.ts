@@ -49,7 +49,7 @@ export function createSite(description: DescriptionOptions): Router {
   const scriptsIn = (folder: string) => readFolder(new URL(folder, built), ['.js', '.css', '.svg']);
   const own = scriptsIn('site/browser/');
   const vendor = scriptsIn('site/vendor/');
-  const client = scriptsIn('client/');
+  const client = readFolder(new URL('client/', built), ['.js', '.ts', '.tgz']);
   const problems = new Map(
     problemCodes.map((code) => [code as string, new File('.html', Buffer.from(problemPage(code)))]),
   );
@@ -78,7 +78,8 @@ export function createSite(description: DescriptionOptions): Router {
   serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
-  // Pages of any origin may load the client; `callers.cors.origins` decides which of them get answers.
+  // Pages of any origin may import the client; `callers.cors.origins` decides which of them get answers. A module is requested
+  // with CORS, so this header decides and `Cross-Origin-Resource-Policy` does not (HTML, "fetch a single module script").
   serve(
     `${basePath}/assets/client/:name`,
     ({ name = '' }) => client.get(name),

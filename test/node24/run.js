@@ -13,6 +13,7 @@ const suites = [
   /^(export|response-writer|server)$/,
   /^process$/,
   /^workers$/,
+  /^client-package$/,
   /^attack\/unparsed$/,
   /^attack\/behind-a-hit$/,
   /^attack\/readers$/,
