@@ -6,7 +6,8 @@ import { parseInstantInUtc } from '../model/instant.ts';
 import type { List } from '../model/list.ts';
 import { type FirstPage, itemQuery, type PageQuery, pageBehind, type Walk } from '../model/page-query.ts';
 import type { DetailName } from '../model/resource.ts';
-import { pageParameters, selection } from './parameters.ts';
+import type { ExportName } from './export/formats.ts';
+import { exportParameters, pageParameters } from './parameters.ts';
 import { parseQueryString } from './query-string.ts';
 
 /**
@@ -29,16 +30,23 @@ export function parsePageQuery(
   return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
 }
 
-/** Parses the first page of an export. Throws like `parsePageQuery`. @param limit rows a page */
+/** An export: the first page to fetch, and whether the file begins with a byte order mark. */
+export interface ExportQuery {
+  readonly first: FirstPage;
+  readonly bom: boolean;
+}
+
+/** Parses the query of an export. Throws like `parsePageQuery`. @param limit rows a page */
 export function parseExportQuery(
   list: List,
+  format: ExportName,
   id: string | undefined,
   search: string,
   ids: CampaignIdRule,
   limit = list.maxLimit,
-): FirstPage {
-  const { campaign, values } = parseQueryString(id, search, ids, selection(list));
-  return { kind: 'first', ...walkOf(list, campaign, values), limit };
+): ExportQuery {
+  const { campaign, values } = parseQueryString(id, search, ids, exportParameters(list, format));
+  return { first: { kind: 'first', ...walkOf(list, campaign, values), limit }, bom: values.bom !== undefined };
 }
 
 /** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */
