@@ -2,18 +2,9 @@
  * The recipes, as they stand in docs/recipes.md. They read Sendgate's address and the campaign from the environment; where
  * none can be read, in pages and configuration files, the address is replaced.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,6 +16,7 @@ import type { Open } from '../src/model/opens.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { launch } from './support/browser.ts';
 import { unpackClient } from './support/client-package.ts';
+import { CronCopy, type KnownRow, rowsUpTo, sorted } from './support/cron-copy.ts';
 import { freePort } from './support/free-port.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
 import { codeOf, unreadBlocks } from './support/recipes.ts';
@@ -96,81 +88,30 @@ describe('curl', () => {
   });
 });
 
-describe('a copy that cron keeps up to date', () => {
-  const dayMs = 86_400_000;
-  const noonMs = Math.floor(Date.now() / dayMs) * dayMs - 10 * dayMs + dayMs / 2;
-  /** Five of an instant, newest first; a page ends amid them. @param first number of the newest instant */
-  const rows = (first: number, count: number) =>
-    Array.from({ length: count }, (_, index) => {
-      const instant = first - Math.floor(index / 5);
-      return { email: `${instant}-${index % 5}@example.com`, at: new Date(noonMs + instant * 4_000_000).toISOString() };
-    });
-  const known = (all: ReturnType<typeof rows>) => all.map((row) => ({ contactId: row.email, ...row }));
-
-  function serve(all: ReturnType<typeof rows>): Promise<Response> {
-    it.sandbox.campaign({ id, size: all.length, newestMs: Date.parse(all[0]?.at ?? ''), known: known(all) });
+test('a copy that cron keeps up to date is complete and repeats nothing, though runs are killed, and rows are late', async () => {
+  await begin();
+  const copy = new CronCopy(folder, options().env);
+  const serve = (all: readonly KnownRow[]) => {
+    it.sandbox.campaign({ id, size: all.length, newestMs: Date.parse(all[0]?.at ?? ''), known: all });
     return fetch(`${it.service.managementUrl}/purge?everything`, { method: 'POST' });
-  }
+  };
+  const first = rowsUpTo(600, 1_102);
+  await serve(first);
+  await copy.update('killed during the download');
+  expect(copy.days()).toEqual([]);
+  await copy.update('killed after four days');
+  expect(copy.days().length).toBe(4);
+  await copy.update();
+  expect(copy.rows()).toEqual(sorted(first));
 
-  /** Runs the recipe as cron does. @param env of commands in `bin` that kill the run */
-  async function sync(env: Environment = {}): Promise<void> {
-    const [script = ''] = codeOf('A copy that cron keeps up to date', 'sh');
-    const [table = ''] = codeOf('A copy that cron keeps up to date', 'crontab');
-    writeFileSync(join(folder, 'sync.sh'), script);
-    const command = table.trimEnd().split('\n').at(-1)?.split(' ').slice(5).join(' ') ?? '';
-    const { env: inherited, cwd } = options();
-    const PATH = `${join(folder, 'bin')}:${process.env.PATH}`;
-    const child = spawn('sh', ['-c', command], {
-      ...{ cwd, detached: true, stdio: 'inherit' },
-      env: { ...inherited, PATH, REPORT: 'sends', ...env },
-    });
-    await once(child, 'close');
-  }
-
-  const files = () => (readdirSync(join(folder, 'sends')) as string[]).filter((name) => name.endsWith('.ndjson'));
-  const copied = () =>
-    files().flatMap((name) =>
-      readFileSync(join(folder, 'sends', name), 'utf8')
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-        .map(({ email_address, send_date }) => `${email_address} ${send_date}`),
-    );
-  const expectCopyOf = (all: ReturnType<typeof rows>) =>
-    expect(copied().sort()).toEqual(all.map(({ email, at }) => `${email} ${at}`).sort());
-
-  /** Replaces a command with one that runs it and then, if a condition holds, kills the whole run. */
-  function killAfter(command: string, condition: string): void {
-    const path = execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim();
-    mkdirSync(join(folder, 'bin'), { recursive: true });
-    writeFileSync(join(folder, 'bin', command), `#!/bin/sh\n${path} "$@"\n${condition} && kill -9 0\ntrue\n`);
-    chmodSync(join(folder, 'bin', command), 0o755);
-  }
-
-  test('is complete and repeats nothing, though runs are killed, and rows are late or of one instant', async () => {
-    await begin();
-    const first = rows(600, 1_102);
-    await serve(first);
-    // Killed during the download, and between two renames.
-    killAfter('curl', 'test "$DURING" = download');
-    killAfter('mv', 'test "$DURING" = renames && test "$(ls *.ndjson | wc -l)" -eq 4');
-    await sync({ DURING: 'download' });
-    expect(files()).toEqual([]);
-    await sync({ DURING: 'renames' });
-    expect(files().length).toBe(4);
-    await sync({ DURING: '' });
-    expectCopyOf(first);
-
-    // One more of the newest instant, newer ones, and one that comes a day late.
-    const late = { email: 'late@example.com', at: first[100]?.at ?? '' };
-    const again = { email: 'again@example.com', at: first[0]?.at ?? '' };
-    const second = [...rows(603, 15), again, ...first.slice(0, 100), late, ...first.slice(100)];
-    await serve(second);
-    await sync({ DURING: '' });
-    expectCopyOf(second);
-    await sync({ DURING: '' });
-    expectCopyOf(second);
-  });
+  const again = { contactId: '1', email: 'same-instant@example.com', at: first[0]?.at ?? '' };
+  const late = { contactId: '2', email: 'a-day-late@example.com', at: first[200]?.at ?? '' };
+  const second = [...rowsUpTo(603, 21), again, ...first.slice(0, 200), late, ...first.slice(200)];
+  await serve(second);
+  await copy.update();
+  expect(copy.rows()).toEqual(sorted(second));
+  await copy.update();
+  expect(copy.rows()).toEqual(sorted(second));
 });
 
 test('a page of another origin, and the error that it gets if its origin is missing', async () => {

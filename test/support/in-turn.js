@@ -26,6 +26,7 @@ const waiting = [
   'limits',
   'shared-process',
   'attack/stopping',
+  'recipes',
 ];
 
 /** Suites of more than ten seconds that compute. */
