@@ -31,14 +31,20 @@ export const sorted = (rows: readonly KnownRow[]) => rows.map(({ email, at }) =>
 const heading = 'A copy that cron keeps up to date';
 /** Conditions under which a command kills the run that it belongs to, after its work. */
 const kills = { curl: 'test "$END" = download', mv: 'test "$END" = renames && test "$(ls *.ndjson | wc -l)" -eq 4' };
-const ends = { 'killed during the download': 'download', 'killed after four days': 'renames' } as const;
+const ends = {
+  'killed during the download': 'download',
+  'killed after four days': 'renames',
+  'while another has the folder': '',
+} as const;
 
 export class CronCopy {
   readonly #folder: string;
+  readonly #copy: string;
   readonly #env: NodeJS.ProcessEnv;
 
   constructor(folder: string, env: NodeJS.ProcessEnv) {
     this.#folder = folder;
+    this.#copy = join(folder, env.CAMPAIGN ?? '', 'sends');
     const bin = join(folder, 'bin');
     this.#env = { ...env, REPORT: 'sends', PATH: `${bin}:${env.PATH}` };
     const [script = ''] = codeOf(heading, 'sh');
@@ -56,23 +62,21 @@ export class CronCopy {
     const [table = ''] = codeOf(heading, 'crontab');
     const command = /^(?:\S+ ){5}(.*)$/m.exec(table)?.[1] ?? '';
     const env = { ...this.#env, END: how === undefined ? '' : ends[how] };
-    const run = spawn('sh', ['-c', command], { cwd: this.#folder, env, detached: true, stdio: 'inherit' });
+    const before = how === 'while another has the folder' ? ['flock', this.#copy] : [];
+    const [program = '', ...args] = [...before, 'sh', '-c', command];
+    const run = spawn(program, args, { cwd: this.#folder, env, detached: true, stdio: 'inherit' });
     const [code] = await once(run, 'close');
     if ((code === 0) !== (how === undefined)) throw new Error(`the run ended with ${code}`);
   }
 
   /** Files of the copy. */
   days(): string[] {
-    return readdirSync(join(this.#folder, 'sends')).filter((name) => name.endsWith('.ndjson'));
+    return readdirSync(this.#copy).filter((name) => name.endsWith('.ndjson'));
   }
 
   /** The copy, in the form and order of `sorted`. */
   rows(): string[] {
-    const lines = this.days().flatMap((name) =>
-      readFileSync(join(this.#folder, 'sends', name), 'utf8')
-        .trimEnd()
-        .split('\n'),
-    );
+    const lines = this.days().flatMap((name) => readFileSync(join(this.#copy, name), 'utf8').trimEnd().split('\n'));
     const rows = lines.map((line): Send => JSON.parse(line));
     return rows.map(({ email_address, send_date }) => text(email_address, send_date)).sort();
   }
