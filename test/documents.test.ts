@@ -55,6 +55,16 @@ test('every number that docs/comparison.md quotes as measured is in bench/RESULT
   expect(quoted.filter((number) => !results.has(number))).toEqual([]);
 });
 
+test.each([
+  ['Dockerfile', /image[.]version="([^"]+)"/g],
+  ['deploy/kubernetes/sendgate.yaml', /\/sendgate:(\S+)/g],
+  ['docs/api.md', /(?:sendgate-client-|[ #]v)(\d+[.]\d+[.]\d+)/g],
+  ['src/client/package.json', /"version": "([^"]+)"/g],
+])('%s names the version of package.json', (file, pattern) => {
+  const { version } = JSON.parse(read('package.json'));
+  expect(new Set([...read(file).matchAll(pattern)].map(([, named]) => named))).toEqual(new Set([version]));
+});
+
 test('every source file that CONTRIBUTING names exists', () => {
   const paths = [...read('CONTRIBUTING.md').matchAll(/`((?:[\w-]+\/)+[\w.-]+[.](?:ts|lua|md|js))`/g)].map(
     ([, path = '']) => path,
