@@ -6,7 +6,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
-import { problemCodes } from '../src/problems.ts';
+import { problemCodes, problems } from '../src/problems.ts';
 import { api, type Harness, idOf, start } from './support/harness.ts';
 
 interface Parameter {
@@ -108,12 +108,28 @@ describe('the description', () => {
     }
   });
 
-  test('links to a page for each problem', async () => {
-    for (const code of problemCodes) {
-      const page = await fetch(`${it.url}/problems/${code}`);
-      expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-      expect(await page.text()).toContain('What to do');
-    }
+  test.each(problemCodes)(
+    'links to a page for %s: what happened, what to do, who has to, as HTML and as text',
+    async (code) => {
+      const page = async (accept: string) => {
+        const answer = await fetch(`${it.url}/problems/${code}`, { headers: { accept } });
+        expect([answer.status, answer.headers.get('vary')]).toEqual([200, 'Accept, Accept-Encoding']);
+        return { type: answer.headers.get('content-type'), text: await answer.text() };
+      };
+      const [html, text] = [await page('text/html,application/xhtml+xml,*/*;q=0.8'), await page('*/*')];
+      expect([html.type, text.type]).toEqual(['text/html; charset=utf-8', 'text/plain; charset=utf-8']);
+      const { title, detail, remedy } = problems[code];
+      expect(text.text).toMatch(
+        /^.+\n\nWhat happened\n .+\n\nWhat to do\n .+\n\nWho has to do it\n .*(You, |operators: |Constant Contact\. ).+\n\nAPI reference: \/docs\n$/,
+      );
+      for (const said of [title, detail, remedy]) expect(text.text).toContain(said);
+      expect(html.text.match(/<h2>.*<\/h2>/g)).toHaveLength(3);
+      expect(html.text).toContain('href="../docs"');
+      expect(html.text).not.toContain('`');
+    },
+  );
+
+  test('links to no page that does not exist', async () => {
     const unknown = await fetch(`${it.url}/problems/nothing`);
     expect(unknown.status).toBe(404);
     expect(await unknown.json()).toMatchObject({ type: '/problems/not-found' });

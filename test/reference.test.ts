@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { problemCodes } from '../src/problems.ts';
 import { explorer, violations } from './support/explorer.ts';
 
 const it = explorer();
@@ -65,4 +66,20 @@ test('the reference lists each path once, and shows the request that was tried a
     const { stdout } = await run(command, args);
     expect([language, stdout.match(/EMAIL_SEND/g)?.length]).toEqual([language, 3]);
   }
+});
+
+test('the pages of problems can be read on a phone, in light and in dark (axe)', async () => {
+  const browser = { colorScheme: 'light', viewport: { width: 390, height: 800 } } as const;
+  const page = await it.open('/problems/invalid-cursor', { browser });
+  expect(await violations(page)).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  expect(await violations(page)).toEqual([]);
+  for (const code of problemCodes) {
+    await page.goto(`${it.sendgate.url}/problems/${code}`);
+    await page.getByRole('heading', { name: 'Who has to do it' }).waitFor();
+    expect([code, await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)]).toEqual([code, 0]);
+  }
+  await page.getByRole('link', { name: 'All operations' }).click();
+  await page.getByText('A page of the sends of a campaign', { exact: true }).waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
 });
