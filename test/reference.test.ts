@@ -2,24 +2,27 @@
  * The API reference and the pages of problems, in a real browser.
  */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { problemCodes } from '../src/problems.ts';
+import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { explorer, violations } from './support/explorer.ts';
 
 const it = explorer();
 const run = promisify(execFile);
 
-/** How a snippet is run as it stands. */
-const runners: Readonly<Record<string, (code: string) => readonly [string, readonly string[]]>> = {
-  curl: (code) => ['sh', ['-c', code]],
-  JavaScript: (code) => [process.execPath, ['--input-type=module', '-e', code]],
-  Python: (code) => ['python3', ['-c', code]],
-};
+/** How code is run as it stands, and how it is marked in documents. */
+const languages = [
+  ['curl', 'sh', (code: string) => ['sh', '-c', code]],
+  ['JavaScript', 'js', (code: string) => [process.execPath, '--input-type=module', '-e', code]],
+  ['Python', 'python', (code: string) => ['python3', '-c', code]],
+] as const;
+
 /** Not every machine has Python. */
-const canRun = (command: string) =>
-  run('sh', ['-c', `command -v ${command}`]).then(
+const isThere = (command: string) =>
+  run('sh', ['-c', 'command -v "$0"', command]).then(
     () => true,
     () => false,
   );
@@ -51,20 +54,24 @@ test('the reference is legible in light and in dark, and sends nothing that was 
   expect(await illegible()).toEqual([]);
 });
 
-test('the reference lists each path once, and shows the request that was tried as code that runs', async () => {
-  const page = await it.open('/docs', { campaigns: [{ size: 3 }] });
-  await tryOut(page, 'A page of the sends of a campaign', '1');
+test('the reference lists each path once, and shows what was tried as code that runs, as docs/api.md does', async () => {
+  const page = await it.open('/docs', { campaigns: [documentedCampaign] });
+  await tryOut(page, 'A page of the sends of a campaign', documentedCampaign.id);
   const paths = await page.locator('.opblock-summary-path').allTextContents();
   expect(paths.length).toBeGreaterThan(20);
   expect(new Set(paths).size).toBe(paths.length);
-  const shown = page.locator('.request-snippets');
-  for (const [language, runner] of Object.entries(runners)) {
-    await shown.getByText(language, { exact: true }).click();
-    const code = (await shown.locator('pre').textContent()) ?? '';
-    const [command, args] = runner(code);
-    if (!(await canRun(command))) continue;
-    const { stdout } = await run(command, args);
-    expect([language, stdout.match(/EMAIL_SEND/g)?.length]).toEqual([language, 3]);
+  const text = readFileSync(new URL('../docs/api.md', import.meta.url), 'utf8');
+  const section = text.split(/^## /m).find((part) => part.startsWith('A page of a report')) ?? '';
+  for (const [language, mark, commandOf] of languages) {
+    await page.locator('.request-snippets').getByText(language, { exact: true }).click();
+    const tried = (await page.locator('.request-snippets pre').textContent()) ?? '';
+    const [, documented = ''] = new RegExp(`^\`\`\`${mark}\n([^]*?)\`\`\``, 'm').exec(section) ?? [];
+    for (const code of [tried, documented.replaceAll('http://127.0.0.1:8080', it.sendgate.url)]) {
+      const [command = '', ...args] = commandOf(code);
+      if (!(await isThere(command))) continue;
+      const { stdout } = await run(command, args);
+      expect([code, stdout]).toEqual([code, expect.stringMatching(/abc@example\.com|next=c3RhcnRBdD0z/)]);
+    }
   }
 });
 

@@ -37,10 +37,7 @@ const limit = (max: number): Parameter<number> => ({
 });
 
 const next: Parameter<string> = {
-  schema: z
-    .string()
-    .regex(cursorPattern)
-    .meta({ description: 'The cursor from a `next_link`; opaque.' }),
+  schema: z.string().regex(cursorPattern).meta({ description: 'The cursor from a `next_link`; opaque.' }),
   problem: () => 'is not a cursor',
   allowed: 'the cursor from a next_link: 1 to 2,048 printable ASCII characters',
 };
