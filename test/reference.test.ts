@@ -8,6 +8,7 @@ import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { problemCodes } from '../src/problems.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
+import { snippetPlugin } from '../src/site/browser/snippets.ts';
 import { explorer, violations } from './support/explorer.ts';
 
 const it = explorer();
@@ -72,6 +73,17 @@ test('the reference lists each path once, and shows what was tried as code that 
       const { stdout } = await run(command, args);
       expect([code, stdout]).toEqual([code, expect.stringMatching(/abc@example\.com|next=c3RhcnRBdD0z/)]);
     }
+  }
+});
+
+test('no code of the reference contains the token that was typed', () => {
+  const headers = { toObject: () => ({ accept: '*/*', Authorization: 'Bearer s3cret' }) };
+  const request = { get: (name: string) => (name === 'url' ? 'https://sendgate.example/status?a=%27' : headers) };
+  const written = Object.values(snippetPlugin.fn).map((write) => write(request as never));
+  expect(written).toHaveLength(languages.length);
+  for (const code of written) {
+    expect(code).toContain('Bearer …');
+    expect(code).not.toContain('s3cret');
   }
 });
 
