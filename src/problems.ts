@@ -38,7 +38,8 @@ const table = {
     status: 400,
     actor: 'caller',
     title: 'Invalid cursor',
-    detail: 'The `next` cursor is invalid or has expired. Start again without `next`.',
+    detail:
+      'The `next` cursor is invalid, has expired, or continues a walk with other filters. Start again without `next`.',
     remedy:
       'Follow `next_link` unchanged, or start again from the first page, without `next`. A cursor belongs to one list with its filters. It expires when its campaign changes or when Sendgate moves to another version of the API, and may expire with an upgrade of Sendgate.',
   },

@@ -68,7 +68,7 @@ const status: Parameter<string> = {
 const bom: Parameter<string> = {
   schema: z
     .enum(['1'])
-    .meta({ description: 'Begins the file with a byte order mark, by which Excel recognizes UTF-8.', examples: ['1'] }),
+    .meta({ description: 'Begins the file with a byte order mark, by which Excel recognizes UTF-8.' }),
   problem: () => 'is not 1',
   allowed: '1',
 };
