@@ -27,9 +27,7 @@ export function detailInWords(error: unknown): string {
 }
 
 const unauthorized = () =>
-  hasToken()
-    ? 'This token belongs to no team. Correct it at the top of the page, then press Enter.'
-    : 'Enter your team’s token at the top of the page, then press Enter.';
+  hasToken() ? 'This token belongs to no team. Enter another one.' : 'Enter your team’s token.';
 
 type Mistake = NonNullable<Problem['errors']>[number];
 

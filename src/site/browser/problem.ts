@@ -4,6 +4,7 @@
 import { SendgateError } from '../../client/client.ts';
 import { copyOf, make, part, within } from './page.ts';
 import { detailInWords, mistakeInWords, wayOut, withCode } from './problem-words.ts';
+import { useToken } from './session.ts';
 import { number } from './words.ts';
 
 export class ProblemBox {
@@ -14,6 +15,10 @@ export class ProblemBox {
   constructor(place: HTMLElement) {
     this.#box.hidden = true;
     within(this.#box, '.again').addEventListener('click', () => this.#again());
+    within(this.#box, '.enter-token').addEventListener('submit', (event) => {
+      event.preventDefault();
+      useToken(within<HTMLInputElement>(this.#box, '.enter-token input').value);
+    });
     place.append(this.#box);
   }
 
@@ -33,6 +38,7 @@ export class ProblemBox {
     const way = wayOut(error);
     within(this.#box, '.again').hidden = way !== 'again';
     within(this.#box, '.to-list').hidden = way !== 'back';
+    within(this.#box, '.enter-token').hidden = !(error instanceof SendgateError && error.code === 'unauthorized');
     const link = within<HTMLAnchorElement>(this.#box, '.remedy');
     link.hidden = problem === undefined;
     if (problem) link.href = problem.type;

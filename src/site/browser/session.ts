@@ -22,4 +22,10 @@ export function onTokenChange(listener: () => void): void {
   token.addEventListener('change', listener);
 }
 
+/** Enters a token, as if it were typed into its field. */
+export function useToken(value: string): void {
+  token.value = value;
+  token.dispatchEvent(new Event('change'));
+}
+
 part('token-form').addEventListener('submit', (event) => event.preventDefault());
