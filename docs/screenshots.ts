@@ -21,15 +21,23 @@ const demo = spawn(process.execPath, ['dist/sandbox/demo.js'], {
     PORT: String(port),
     SENDGATE_MANAGEMENT_PORT: String(await freePort()),
     SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100000',
+    SENDGATE_SERVER_TRUST_PROXY: 'loopback',
   },
   stdio: ['ignore', 'pipe', 'ignore'],
 });
 await once(demo.stdout, 'data');
 const browser = await launch();
 
+let pictures = 0;
+
 /** @throws Error if the view does not get into its state */
 async function takePicture(view: View, name: string, colorScheme: 'light' | 'dark', width: number): Promise<void> {
-  const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
+  // The files of the site have a limit per visitor, so each picture is another visitor's.
+  const visitor = `192.0.2.${++pictures % 256}`;
+  const page = await browser.newPage({
+    ...{ colorScheme, viewport: { width, height: 900 } },
+    extraHTTPHeaders: { 'x-forwarded-for': visitor },
+  });
   page.setDefaultTimeout(20_000);
   try {
     await view.prepare?.(page);

@@ -20,20 +20,22 @@ export function borrowingInWords(teams: readonly TeamDay[], perDay: number): str
   const [only] = sharing;
   if (sharing.length === 1 && only) return `Only ${only.team} has a share of the day, so no team borrows.`;
   if (borrowers.length === 0) return 'No team has borrowed calls today.';
-  const who = listed(borrowers.map(({ team, borrowed }) => `${team} (${number(borrowed)})`));
+  const who = listed(borrowers.map(({ team, borrowed }) => `${team} ${number(borrowed)}`));
   const lenders = sharing.filter((team) => !borrowers.includes(team)).sort((a, b) => unused(b) - unused(a));
   const shared = sharing.reduce((sum, { part }) => sum + part, 0);
   // Shares are rounded down.
   const isAllShared = perDay - shared <= sharing.length;
   const [lender] = lenders;
-  if (isAllShared && lenders.length === 1 && lender) return `Borrowed today: ${who}, from ${lender.team}.`;
-  const left = lenders.filter((team) => unused(team) > 0).map((team) => `${team.team} (${number(unused(team))})`);
-  const source = left.length === 0 ? 'None are left.' : `Still unused: ${listed(left)}.`;
-  return `Borrowed today: ${who}, from all shares that are not used up, together. ${source}`;
+  if (isAllShared && lenders.length === 1 && lender) return `Borrowed today: ${who}, all from ${lender.team}.`;
+  const left = lenders.filter((team) => unused(team) > 0).map((team) => `${team.team} ${number(unused(team))}`);
+  const source = left.length === 0 ? 'None is left.' : `Still unused: ${listed(left)}.`;
+  return `Borrowed today: ${who}. Borrowed calls come from all unused shares together, not from one team. ${source}`;
 }
 
-/** `a, b, c and 4 more` */
+/** `a, b, c and 4 more teams` */
 function listed(names: readonly string[]): string {
   const rest = names.length - maxNamed;
-  return rest > 0 ? `${names.slice(0, maxNamed).join(', ')} and ${rest} more` : names.join(', ');
+  return rest > 0
+    ? `${names.slice(0, maxNamed).join(', ')} and ${rest} more ${rest === 1 ? 'team' : 'teams'}`
+    : names.join(', ');
 }

@@ -21,13 +21,16 @@ const hitPercent: (number | null)[] = [];
 const callsOf = new Map<string, (number | null)[]>();
 const waitsOf = new Map<string, (number | null)[]>();
 
-let before: { readonly status: Status; readonly at: number } | undefined;
+/** Rates are of the last five polls: those of one would be spikes. */
+const maxRecent = 5;
+const recent: { readonly status: Status; readonly at: number }[] = [];
 
-/** Adds what happened since the last call. */
+/** Adds what happened in the last ten seconds. */
 export function addToCharts(status: Status): void {
   const at = performance.now() / 1000;
-  const last = before;
-  before = { status, at };
+  const [last] = recent;
+  recent.push({ status, at });
+  if (recent.length > maxRecent) recent.shift();
   if (!last) return;
   const seconds = at - last.at;
   const { upstream } = status;
