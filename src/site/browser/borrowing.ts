@@ -9,26 +9,27 @@ type TeamDay = Status['teams'][number];
 const maxNamed = 3;
 
 /** Calls of its share that others can borrow now. */
-export const lendable = ({ part, calls, kept }: TeamDay) => Math.max(0, part - calls - kept);
+export const lendable = ({ part, calls, kept }: TeamDay, leftToday: number) =>
+  Math.max(0, Math.min(part - calls - kept, leftToday));
 
 const unused = ({ part, calls }: TeamDay) => Math.max(0, part - calls);
 
-/** @param perDay calls of the day; those above all shares, which limits of teams leave, belong to no team */
-export function borrowingInWords(teams: readonly TeamDay[], perDay: number): string {
+export function borrowingInWords({ teams, upstream }: Pick<Status, 'teams' | 'upstream'>): string {
   const sharing = teams.filter(({ part }) => part > 0);
   const borrowers = teams.filter(({ borrowed }) => borrowed > 0).sort((a, b) => b.borrowed - a.borrowed);
   const [only] = sharing;
-  if (sharing.length === 1 && only) return `Only ${only.team} has a share of the day, so no team borrows.`;
+  if (!only) return 'No team has a share of the day.';
+  if (sharing.length === 1) return `Only ${only.team} has a share of the day, so no team borrows.`;
   if (borrowers.length === 0) return 'No team has borrowed calls today.';
   const who = listed(borrowers.map(({ team, borrowed }) => `${team} ${number(borrowed)}`));
   const lenders = sharing.filter((team) => !borrowers.includes(team)).sort((a, b) => unused(b) - unused(a));
   const shared = sharing.reduce((sum, { part }) => sum + part, 0);
-  // Shares are rounded down.
-  const isAllShared = perDay - shared <= sharing.length;
+  // Limits of teams can leave calls that belong to no team. Shares are rounded down.
+  const isAllShared = upstream.callsToday + upstream.leftToday - shared <= sharing.length;
   const [lender] = lenders;
   if (isAllShared && lenders.length === 1 && lender) return `Borrowed today: ${who}, all from ${lender.team}.`;
   const left = lenders.filter((team) => unused(team) > 0).map((team) => `${team.team} ${number(unused(team))}`);
-  const source = left.length === 0 ? 'None is left.' : `Still unused: ${listed(left)}.`;
+  const source = upstream.leftToday === 0 || left.length === 0 ? 'None is left.' : `Still unused: ${listed(left)}.`;
   return `Borrowed today: ${who}. Borrowed calls come from all unused shares together, not from one team. ${source}`;
 }
 

@@ -26,6 +26,7 @@ export function forecast({ callsToday, leftToday, dayEndsAt, pace }: Day, nowMs:
     return `Too early for a forecast: it takes ten minutes of calls, of this day and since the start of Sendgate. Ready in ${wait}.`;
   }
   const rate = `At the rate of the last ${inWords(pace.seconds)} (${perHour(pace)})`;
+  if (pace.calls === 0) return `${rate}, the day’s calls will last.`;
   const callsPerMs = pace.calls / pace.seconds / 1000;
   const endsAt = Date.parse(dayEndsAt);
   const spentAt = nowMs + leftToday / callsPerMs;

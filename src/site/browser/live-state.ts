@@ -27,11 +27,7 @@ const states: Readonly<Record<Upstream['state'], State>> = {
     word: 'Credentials refused',
     meaning: `${cached} The operators have to replace the credentials.`,
   },
-  'quota-exhausted': {
-    level: 'warn',
-    word: 'Day’s calls spent',
-    meaning: `${cached} The quota resets at 00:00 UTC.`,
-  },
+  'quota-exhausted': { level: 'warn', word: 'Day’s calls spent', meaning: cached },
   gone: { level: 'stop', word: 'API withdrawn', meaning: `${cached} The operators have to switch to another version.` },
 };
 

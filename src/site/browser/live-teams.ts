@@ -50,20 +50,22 @@ export function pagesOf({ served }: Status, team?: string) {
 
 export function showTeams(status: Status): void {
   const { teams, upstream } = status;
-  part('days').replaceChildren(...teams.map(dayRow));
-  say('borrowing', borrowingInWords(teams, upstream.callsToday + upstream.leftToday));
-  for (const id of ['days-table', 'answers-table']) part(id).hidden = teams.length === 0;
+  const sharing = teams.filter(({ part }) => part > 0).length;
+  const lent = (day: TeamDay) => (sharing > 1 ? lendable(day, upstream.leftToday) : unknown);
+  part('days').replaceChildren(...teams.map((day) => dayRow(day, lent(day))));
+  say('borrowing', borrowingInWords(status));
+  for (const id of ['days-table', 'team-answers', 'team-charts']) part(id).hidden = teams.length === 0;
   showAnswers(status);
 }
 
-function dayRow(day: TeamDay): HTMLTableRowElement {
+function dayRow(day: TeamDay, lent: number | string): HTMLTableRowElement {
   const { team, calls, part: share, borrowed, available } = day;
   const used = document.createElement('meter');
   used.max = Math.max(1, share);
   used.value = Math.min(calls, share);
   used.setAttribute('aria-label', `${percent(Math.min(calls, share), share)} of the share used`);
   const numbers = { 'Calls today': calls, Share: share };
-  const rest = { Borrowed: borrowed, 'Others can borrow': lendable(day), 'Can call now': available };
+  const rest = { Borrowed: borrowed, 'Others can borrow': lent, 'Can call now': available };
   return make(
     'tr',
     '',
