@@ -44,7 +44,7 @@ async function takePicture(view: View, name: string, colorScheme: 'light' | 'dar
     await page.goto(`${url}${view.path}`);
     await view.ready(page);
   } finally {
-    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: view.state !== 'huge' });
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: !view.isLong });
     await page.close();
   }
   if (view.image !== undefined && width > 1_000) {
