@@ -131,13 +131,16 @@ describe('a visitor', () => {
     const page = await it.open('/', { env, campaigns });
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
     await alerts(page).getByText('Enter your team’s token at the top of the page, then press Enter.').waitFor();
-    await page.getByLabel('Team token').fill('wrong');
-    const hint = page.getByText('Enter applies it.');
+    expect(await focused(page)).toBe('token');
+    await page.keyboard.type('wrong');
+    const hint = page.getByText('Enter applies it, for this tab.');
     expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
     await page.keyboard.press('Enter');
-    await alerts(page).getByText('This token belongs to no team.').waitFor();
+    await alerts(page).getByText('This token belongs to no team. Enter another').waitFor();
     expect(await violations(page)).toEqual([]);
-    await page.getByLabel('Team token').fill('test');
+    await alerts(page).getByRole('button', { name: 'Enter a token' }).click();
+    expect(await focused(page)).toBe('token');
+    await page.keyboard.type('test');
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'Spring sale' }).click();
     await page.getByText('500 of 20,000 sends.').waitFor();
@@ -148,6 +151,17 @@ describe('a visitor', () => {
     await page.getByText('500 of 625 bounces.').waitFor();
     await page.getByRole('button', { name: 'Export as CSV' }).click();
     await page.getByText('Saved campaign-2-bounces.csv: 625 bounces.').waitFor();
+    // It is the tab's: another has none.
+    await page.reload();
+    await page.getByText('500 of 625 bounces.').waitFor();
+    expect(await page.evaluate(() => Object.values(localStorage).join())).toBe('');
+    const other = await it.context.newPage();
+    await other.goto(page.url());
+    await alerts(other).getByText('Enter your team’s token at the top of the page').waitFor();
+    await page.getByRole('button', { name: 'Forget token' }).click();
+    await alerts(page).getByText('Enter your team’s token at the top of the page').waitFor();
+    expect(await page.evaluate(() => Object.values(sessionStorage).join())).toBe('');
+    expect(await violations(page)).toEqual([]);
   });
 
   test('copies the request of what is shown', async () => {

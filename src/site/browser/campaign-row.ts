@@ -4,7 +4,8 @@
 import type { Campaign, Summary } from '../../client/client.ts';
 import { make } from './page.ts';
 import { addressOf } from './routes.ts';
-import { dateInWords, number, statusInWords, unknown } from './words.ts';
+import { timeElement } from './times.ts';
+import { number, statusInWords, unknown } from './words.ts';
 
 const counts = [
   ['sends', 'Sent'],
@@ -35,14 +36,7 @@ export function campaignRow(campaign: Campaign): CampaignRow {
     return cell;
   });
   return {
-    element: make(
-      'tr',
-      '',
-      heading,
-      make('td', 'state', statusBadge(status)),
-      make('td', 'date', date(campaign)),
-      ...cells,
-    ),
+    element: make('tr', '', heading, make('td', 'state', statusBadge(status)), date(campaign), ...cells),
     mayHaveCounts,
     showCounts: (summary) => {
       for (const [index, [field]] of counts.entries()) {
@@ -79,8 +73,7 @@ export function statusBadge(status: string): HTMLElement {
 export const dateOf = ({ last_run_date, modified_date }: Campaign) => last_run_date || modified_date;
 
 function date(campaign: Campaign): HTMLElement {
-  const time = make('time', '', dateInWords(dateOf(campaign)));
-  time.dateTime = dateOf(campaign);
-  time.title = campaign.last_run_date === '' ? 'Last change' : 'Last sent';
-  return time;
+  const cell = make('td', 'date', timeElement(dateOf(campaign), 'minute'));
+  cell.dataset['label'] = campaign.last_run_date === '' ? 'Changed' : 'Last sent';
+  return cell;
 }

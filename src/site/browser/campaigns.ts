@@ -11,6 +11,7 @@ import { part, say } from './page.ts';
 import { Region } from './region.ts';
 import { addressOf, type CampaignsRoute, parseRoute, sorts, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
+import { onZoneChange, rewriteTimes } from './times.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
@@ -125,6 +126,10 @@ part('by-id').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = part<HTMLInputElement>('id').value.trim();
   if (id !== '') location.hash = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
+});
+onZoneChange(() => {
+  // Also of those that a search leaves out.
+  for (const { row } of loaded.values()) rewriteTimes(row.element);
 });
 more.addEventListener('click', () => {
   wanted += loadedAtATime;

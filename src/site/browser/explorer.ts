@@ -60,5 +60,9 @@ within(document, '.skip').addEventListener('click', (event) => {
   part('main').focus();
 });
 addEventListener('hashchange', () => show());
-onTokenChange(() => show(true));
+onTokenChange(() => {
+  show(true);
+  // The field is gone, and the focus with it.
+  part('main').focus({ preventScroll: true });
+});
 show();

@@ -36,9 +36,9 @@ export class LongTable {
   }
 
   /** Starts an empty table. */
-  start(headings: readonly { readonly heading: string; readonly kind: string }[]): void {
+  start(headings: readonly { readonly heading: readonly (string | Node)[]; readonly kind: string }[]): void {
     const cells = headings.map(({ heading, kind }) => {
-      const cell = make('th', kind, heading);
+      const cell = make('th', kind, ...heading);
       cell.scope = 'col';
       return cell;
     });
@@ -56,7 +56,7 @@ export class LongTable {
     this.#renderSoon();
   }
 
-  /** Makes the rows in sight anew. */
+  /** Makes the rows in sight anew, after others have become theirs. */
   refresh(): void {
     this.#rows.clear();
     this.#renderSoon();

@@ -3,15 +3,16 @@
  */
 import { type Problem, SendgateError } from '../../client/client.ts';
 import { make } from './page.ts';
-import { hasToken } from './session.ts';
+import { wasRefused } from './session.ts';
 
 /** Asking again gets the same answer. */
 const lasting: ReadonlySet<number> = new Set([400, 401, 404]);
 
-/** What a person can do: try again, go back, or what the words say. */
-export function wayOut(error: unknown): 'again' | 'back' | 'none' {
+/** What a person can do: try again, enter a token, go back, or what the words say. */
+export function wayOut(error: unknown): 'again' | 'enter' | 'back' | 'none' {
   if (!(error instanceof SendgateError) || !error.problem || !lasting.has(error.status)) return 'again';
-  return error.code === 'unauthorized' || error.code === 'invalid-cursor' ? 'none' : 'back';
+  if (error.code === 'unauthorized') return 'enter';
+  return error.code === 'invalid-cursor' ? 'none' : 'back';
 }
 
 /** Says what happened. Empty where the mistakes say it all. */
@@ -27,8 +28,8 @@ export function detailInWords(error: unknown): string {
 }
 
 const unauthorized = () =>
-  hasToken()
-    ? 'This token belongs to no team. Correct it at the top of the page, then press Enter.'
+  wasRefused()
+    ? 'This token belongs to no team. Enter another at the top of the page, then press Enter.'
     : 'Enter your team’s token at the top of the page, then press Enter.';
 
 type Mistake = NonNullable<Problem['errors']>[number];

@@ -4,6 +4,7 @@
 import { SendgateError } from '../../client/client.ts';
 import { copyOf, make, part, within } from './page.ts';
 import { detailInWords, mistakeInWords, wayOut, withCode } from './problem-words.ts';
+import { enterToken, refuseToken } from './session.ts';
 import { number } from './words.ts';
 
 export class ProblemBox {
@@ -14,6 +15,7 @@ export class ProblemBox {
   constructor(place: HTMLElement) {
     this.#box.hidden = true;
     within(this.#box, '.again').addEventListener('click', () => this.#again());
+    within(this.#box, '.enter').addEventListener('click', enterToken);
     place.append(this.#box);
   }
 
@@ -24,14 +26,16 @@ export class ProblemBox {
   /** @param again what "Try again" does */
   show(error: unknown, again: () => void): void {
     this.#again = again;
+    const way = wayOut(error);
+    if (way === 'enter') refuseToken();
     const problem = error instanceof SendgateError ? error.problem : undefined;
     this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
     within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
     within(this.#box, 'ul').replaceChildren(
       ...(problem?.errors ?? []).map((mistake) => make('li', '', ...withCode(mistakeInWords(mistake)))),
     );
-    const way = wayOut(error);
     within(this.#box, '.again').hidden = way !== 'again';
+    within(this.#box, '.enter').hidden = way !== 'enter';
     within(this.#box, '.to-list').hidden = way !== 'back';
     const link = within<HTMLAnchorElement>(this.#box, '.remedy');
     link.hidden = problem === undefined;

@@ -2,8 +2,9 @@
  * The counts of a campaign, with rates.
  */
 import type { Summary } from '../../client/client.ts';
-import { make, part, say } from './page.ts';
-import { dateInWords, number, percent, unknown } from './words.ts';
+import { make, part } from './page.ts';
+import { timeElement, zoneElement } from './times.ts';
+import { number, percent, unknown } from './words.ts';
 
 interface Tile {
   readonly label: string;
@@ -26,12 +27,13 @@ const tiles: readonly Tile[] = [
 /** @param summary undefined while it is not known */
 export function showTiles(summary: Summary | undefined): void {
   part('tiles').replaceChildren(...tiles.map((tile) => element(tile, summary)));
-  say('as-of', summary ? ageInWords(summary) : '');
+  part('as-of').replaceChildren(...(summary ? ageInWords(summary) : []));
 }
 
-function ageInWords({ spam_count: spam, as_of }: Summary): string {
+function ageInWords({ spam_count: spam, as_of }: Summary): readonly (string | Node)[] {
   const reports = spam === null ? '' : ` ${number(spam)} spam ${spam === 1 ? 'report' : 'reports'}.`;
-  return `Counts as of ${dateInWords(as_of)} UTC. Opened and Clicked count each contact once.${reports}`;
+  const rest = `. Opened and Clicked count each contact once.${reports}`;
+  return ['Counts as of ', timeElement(as_of, 'minute'), ' ', zoneElement(), rest];
 }
 
 function element({ label, count, of }: Tile, summary: Summary | undefined): HTMLElement {

@@ -43,12 +43,6 @@ export const number = (value: number) => value.toLocaleString('en');
 export const percent = (part: number, whole: number) =>
   whole === 0 ? unknown : `${((100 * part) / whole).toFixed(1)} %`;
 
-/** Formats an instant to the minute, in UTC: `2026-01-31 14:05`. */
-export const dateInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 16).replace('T', ' '));
-
-/** Formats an instant to the second, in UTC. */
-export const instantInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 19).replace('T', ' '));
-
 /** `SENT` as `Sent`. */
 export const statusInWords = (status: string) => capital(status.toLowerCase());
 
