@@ -8,7 +8,7 @@ import { make, part, say } from './page.ts';
 import { Region, single } from './region.ts';
 import { clearSearch, hasRows, leaveReport, showReport, showTotals } from './report.ts';
 import { titleOf } from './reports.ts';
-import type { CampaignRoute } from './routes.ts';
+import { addressOfChoice, type CampaignRoute } from './routes.ts';
 import { connect } from './session.ts';
 import { focusTab, showTabs } from './tabs.ts';
 import { showTiles } from './tiles.ts';
@@ -28,6 +28,7 @@ export function showCampaign(route: CampaignRoute, isForced: boolean): void {
   if (isNew) start(route.id);
   showTabs(route);
   showTitle();
+  part<HTMLAnchorElement>('compare-start').href = addressOfChoice(route.id);
   if (route.tab === 'links' || route.tab === 'clicks') loadLinks(route.id);
   if (route.tab === 'links') leaveReport();
   else if (isNew || !isSameReport(before, route)) showReport({ ...route, tab: route.tab });

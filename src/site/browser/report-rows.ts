@@ -16,6 +16,11 @@ let words: readonly string[] = [];
 let found: ReportRow[] = [];
 /** Rows that have been searched. */
 let searched = 0;
+/** Characters of the longest text in each column, and the rows in which it was looked for. */
+let longest: number[] = [];
+let measured = 0;
+/** A column is as wide as its longest text, up to this. */
+const maxCharacters = 60;
 
 const isSearch = () => words.length > 0;
 const shown = () => (isSearch() ? found : rows);
@@ -47,10 +52,13 @@ export function reportTable(onNearEnd: () => void) {
         columns = rows[0] ? columnsOf(rows[0]) : [];
         found = [];
         searched = 0;
+        longest = [];
+        measured = 0;
         table.start(columns.map(({ heading, kind }) => ({ kind, heading: headingOf(heading, kind) })));
       }
       part('scroll').hidden = rows.length === 0;
       searchNew();
+      widenColumns();
       table.grow(shown().length);
     },
     /** Shows the rows that have all words of a text; all rows, if it has none. */
@@ -64,7 +72,11 @@ export function reportTable(onNearEnd: () => void) {
       return isSearch() ? found.length : undefined;
     },
     /** After links have become known. */
-    refresh: searchAgain,
+    refresh() {
+      measured = 0;
+      widenColumns();
+      searchAgain();
+    },
   };
 }
 
@@ -73,6 +85,21 @@ function searchNew(): void {
   for (; searched < rows.length; searched++) {
     const row = rows[searched];
     if (row && matches(row)) found.push(row);
+  }
+}
+
+/** Of a narrow page that scrolls, nothing is cut off; a tooltip would be out of reach there. */
+function widenColumns(): void {
+  for (; measured < rows.length; measured++) {
+    const row = rows[measured];
+    for (const [index, column] of columns.entries()) {
+      // Dates have a width.
+      const length = row && column.kind !== 'date' ? shownText(row, column).length : 0;
+      if (length > (longest[index] ?? 0)) longest[index] = Math.min(length, maxCharacters);
+    }
+  }
+  for (const [index, heading] of [...part('scroll').querySelectorAll('th')].entries()) {
+    heading.style.setProperty('--longest', String(longest[index] ?? 0));
   }
 }
 

@@ -61,7 +61,8 @@ export class Timeline {
     const busiest = buckets.reduce((most, bucket) => (bucket.count > most.count ? bucket : most));
     shown = { buckets, unit };
     const of = isWhole ? allOf(this.#rows, noun) : `The newest ${number(this.#rows)} ${noun}`;
-    say('timeline-caption', `${of} by ${unit} (${zoneInWords()}). Most at ${inWords(busiest, unit)}.`);
+    const most = `Most ${unit === 'day' ? 'on' : 'at'} ${inWords(busiest, unit)}.`;
+    say('timeline-caption', `${of} by ${unit} (${zoneInWords()}). ${most}`);
     plot.show(
       buckets.map(({ startMs }) => startMs / 1_000),
       [{ name: noun, values: buckets.map(({ count }) => count) }],
