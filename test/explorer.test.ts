@@ -115,6 +115,9 @@ describe('a visitor', () => {
       await page.getByText(text).waitFor();
       await isReadable();
     }
+    await page.goto(`${it.sendgate.url}/#compare?id=2&with=1`);
+    await page.getByText('+19,100').waitFor();
+    await isReadable();
     await page.getByRole('link', { name: 'Live' }).click();
     await page.getByRole('cell', { name: 'default' }).waitFor();
     await isReadable();
@@ -138,6 +141,8 @@ describe('a visitor', () => {
     await page.keyboard.press('Enter');
     await alerts(page).getByText('This token belongs to no team. Enter another').waitFor();
     expect(await violations(page)).toEqual([]);
+    expect(await focused(page)).toBe('token');
+    await page.getByRole('heading', { name: 'Campaigns' }).click();
     await alerts(page).getByRole('button', { name: 'Enter a token' }).click();
     expect(await focused(page)).toBe('token');
     await page.keyboard.type('test');

@@ -33,5 +33,5 @@ export const countIn = (summary: Summary | undefined, { count }: Pick<Measure, '
 /** Returns percent, to a tenth; undefined if a count is not known, or nothing was sent or opened. */
 export function rateIn(summary: Summary | undefined, measure: Measure, base: Base): number | undefined {
   const [part, whole] = [countIn(summary, measure), countIn(summary, base)];
-  return part === undefined || !whole ? undefined : Math.round((1_000 * part) / whole) / 10;
+  return part === undefined || !whole ? undefined : Number(((100 * part) / whole).toFixed(1));
 }

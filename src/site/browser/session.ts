@@ -32,7 +32,8 @@ export function refuseToken(): void {
     keep('');
     isRefused = true;
   }
-  if (document.activeElement === document.body || document.activeElement === null) enterToken();
+  const focused = document.activeElement;
+  if (focused === null || focused === document.body || focused.id === 'main') enterToken();
 }
 
 export const enterToken = () => field.focus();
