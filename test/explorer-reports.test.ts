@@ -281,6 +281,7 @@ describe('a report', () => {
     await until(async () => (await column(page, 'address')).join() === email, 'it is the only row');
     await page.getByLabel('Search loaded rows').fill('no such address');
     await page.getByText('None of 500 loaded rows has all of these words.').waitFor();
+    await until(async () => (await rows(page).count()) === 0, 'no row is shown');
     expect(await violations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Load more' }).click();
     await page.getByText('None of 1,000 loaded rows has all of these words.').waitFor();

@@ -2,7 +2,7 @@
  * Charts in the page's colours and width.
  */
 import type uPlot from 'uplot';
-import { isUtc, onZoneChange, type Precision, timeInWords } from './times.ts';
+import { isUtc, onZoneChange, type Precision, timeInWords, zoneInWords } from './times.ts';
 
 /** A separate script tag loads it. */
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
@@ -106,7 +106,7 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
           { ...axis, size: (_plot, labels) => Math.max(half, ...(labels ?? []).map(widthOf)) + tickAndGap },
         ],
         series: [
-          {},
+          { label: zoneInWords() },
           ...names.map((name, index) => ({
             label: name,
             stroke: color(`--line-${index + 1}`),

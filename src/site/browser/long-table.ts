@@ -86,16 +86,16 @@ export class LongTable {
       row.ariaRowIndex = String(index + 2); // The heading is the first.
       this.#rows.set(index, row);
     }
-    this.#replace(before);
+    this.#replace();
     this.#table.style.marginTop = `${start * this.#rowHeight}px`;
     this.#table.style.marginBottom = `${(this.#count - end) * this.#rowHeight}px`;
     this.#measure();
     if (end >= this.#count) onNearEnd();
   }
 
-  #replace(before: ReadonlyMap<number, HTMLTableRowElement>): void {
+  #replace(): void {
     const rows = [...this.#rows.values()];
-    if (rows.length === before.size && rows.every((row) => row.parentNode === this.#body)) return;
+    if (rows.length === this.#body.childElementCount && rows.every((row) => row.parentNode === this.#body)) return;
     const hadFocus = this.#body.contains(document.activeElement);
     this.#body.replaceChildren(...rows);
     if (hadFocus && !this.#body.contains(document.activeElement)) this.#options.scroller.focus({ preventScroll: true });

@@ -98,6 +98,9 @@ function add(page: ReportPage): void {
   if (!walk) return;
   walk.add(page);
   say('outcome', outcomeInWords(page.cacheStatus, page.ageSeconds));
+  // Rows are worth showing whatever becomes of the campaign's details. A hidden table cannot be scrolled to its first row.
+  if (walk.received > 0) part('campaign-body').hidden = false;
+  part('report-answer').hidden = false;
   table.show(walk.rows);
   showState();
 }
@@ -106,9 +109,6 @@ function showState(): void {
   if (!walk?.hasBegun) return;
   const { isAll, isFull, received, route } = walk;
   const total = expectedRows(walk, summary);
-  part('report-answer').hidden = false;
-  // Rows are worth showing whatever becomes of the campaign's details.
-  if (received > 0) part('campaign-body').hidden = false;
   const isWalking = !part('walk').hidden;
   // Read out as it changes: once, not for every page of a walk.
   if (!isWalking) say('total', totalInWords(walk, total));
