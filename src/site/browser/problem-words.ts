@@ -8,11 +8,10 @@ import { wasRefused } from './session.ts';
 /** Asking again gets the same answer. */
 const lasting: ReadonlySet<number> = new Set([400, 401, 404]);
 
-/** What a person can do: try again, enter a token, go back, or what the words say. */
-export function wayOut(error: unknown): 'again' | 'enter' | 'back' | 'none' {
+/** What a person can do: try again, go back, or what the words say. */
+export function wayOut(error: unknown): 'again' | 'back' | 'none' {
   if (!(error instanceof SendgateError) || !error.problem || !lasting.has(error.status)) return 'again';
-  if (error.code === 'unauthorized') return 'enter';
-  return error.code === 'invalid-cursor' ? 'none' : 'back';
+  return error.code === 'unauthorized' || error.code === 'invalid-cursor' ? 'none' : 'back';
 }
 
 /** Says what happened. Empty where the mistakes say it all. */
@@ -28,9 +27,7 @@ export function detailInWords(error: unknown): string {
 }
 
 const unauthorized = () =>
-  wasRefused()
-    ? 'This token belongs to no team. Enter another at the top of the page, then press Enter.'
-    : 'Enter your team’s token at the top of the page, then press Enter.';
+  wasRefused() ? 'This token belongs to no team. Enter another one.' : 'Enter your team’s token.';
 
 type Mistake = NonNullable<Problem['errors']>[number];
 

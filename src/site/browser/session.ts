@@ -12,6 +12,7 @@ const field = part<HTMLInputElement>('token');
 const stored = remembered(() => sessionStorage, 'token');
 let token = stored.read();
 let isRefused = false;
+let whenChanged: () => void = () => {};
 
 export const hasToken = () => token !== '';
 
@@ -26,20 +27,22 @@ export function connect(patienceSeconds = 0): Client {
 export const authorization = (): Readonly<Record<string, string>> =>
   hasToken() ? { authorization: `Bearer ${token}` } : {};
 
-/** Forgets a token that was refused, and asks for another; not while a person is elsewhere on the page. */
+/** Forgets a token that was refused. */
 export function refuseToken(): void {
-  if (hasToken()) {
-    keep('');
-    isRefused = true;
-  }
-  const focused = document.activeElement;
-  if (focused === null || focused === document.body || focused.id === 'main') enterToken();
+  if (!hasToken()) return;
+  keep('');
+  isRefused = true;
 }
 
-export const enterToken = () => field.focus();
+/** Keeps a token, and shows what it gives access to. */
+export function useToken(value: string): void {
+  isRefused = false;
+  keep(value.trim());
+  whenChanged();
+}
 
 export function onTokenChange(listener: () => void): void {
-  part('token-form').addEventListener('submit', listener);
+  whenChanged = listener;
 }
 
 function keep(value: string): void {
@@ -52,8 +55,7 @@ function keep(value: string): void {
 
 part('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  isRefused = false;
-  keep(field.value.trim());
+  useToken(field.value);
 });
 part('token-forget').addEventListener('click', () => {
   keep('');
