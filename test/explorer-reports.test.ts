@@ -366,9 +366,9 @@ describe('an export', () => {
     await page.getByRole('button', { name: `Export as ${format.toUpperCase()}` }).click();
     const download = await downloading;
     expect(download.suggestedFilename()).toBe(`campaign-1-opens.${format}`);
-    const lines = readFileSync(await download.path(), 'utf8')
-      .trimEnd()
-      .split('\n');
+    const text = readFileSync(await download.path(), 'utf8');
+    expect(text.startsWith('\ufeff')).toBe(format === 'csv');
+    const lines = text.trimEnd().split('\n');
     expect(lines.length).toBe(format === 'csv' ? 4_501 : 4_500);
     await page.getByText(`Saved campaign-1-opens.${format}: 4,500 opens.`).waitFor();
     expect(await violations(page)).toEqual([]);

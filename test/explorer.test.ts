@@ -236,6 +236,14 @@ describe('a visitor', () => {
   });
 });
 
+test('HTML in the data is shown as text', async () => {
+  const name = '<b>Sale</b> <img src="/x" onerror="throw 1">';
+  const page = await it.open('/', { campaigns: [{ name, size: 1 }] });
+  await page.getByRole('link', { name, exact: true }).click();
+  await page.getByRole('heading', { name, exact: true }).waitFor();
+  expect(await page.locator('main img, main b').count()).toBe(0);
+});
+
 test('the explorer can be linked from any site, and framed by none', async () => {
   const page = await it.open();
   const { url } = it.sendgate;
