@@ -119,7 +119,7 @@ describe('a visitor', () => {
     await page.getByText('+19,100').waitFor();
     await isReadable();
     await page.getByRole('link', { name: 'Live' }).click();
-    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await page.getByRole('rowheader', { name: 'default' }).first().waitFor();
     await isReadable();
     const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     expect(background).toBe(colorScheme === 'dark' ? 'rgb(18, 22, 29)' : 'rgb(255, 255, 255)');
@@ -199,16 +199,18 @@ describe('a visitor', () => {
     await page.getByText('75.0 %').first().waitFor();
     expect(await page.locator('#spent').textContent()).toBe('1');
     expect(await page.locator('#left').textContent()).toBe('9,999');
-    expect(await page.locator('#upstream').textContent()).toBe('answers');
-    const cells = await page.locator('#teams tr').first().locator('th, td').allTextContents();
-    expect(cells.slice(0, 7)).toEqual(['default', '4', '75.0 %', '1', '10,000', '0', '9,999']);
+    await page.getByText('Constant Contact Answers', { exact: true }).waitFor();
+    await page.getByText('Too early for a forecast').waitFor();
+    const cells = (table: string) => page.locator(`#${table} tr`).first().locator('th, td').allTextContents();
+    expect(await cells('days')).toEqual(['default', 'In its share', '1', '10,000', '', '0', '–', '9,999']);
+    expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0 %', '0', '0', '0']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });
 
   test('skips to the content of the view that is shown', async () => {
     const page = await it.open('/#live');
-    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await page.getByRole('rowheader', { name: 'default' }).first().waitFor();
     await tabTo(page, 'Skip to content');
     await page.keyboard.press('Enter');
     expect(await focused(page)).toBe('main');

@@ -8,6 +8,7 @@ import { watch } from './live.ts';
 import { part, within } from './page.ts';
 import { addressOf, parseRoute, type Route } from './routes.ts';
 import { onTokenChange } from './session.ts';
+import './zone-switch.ts';
 
 const views = ['campaigns', 'campaign', 'compare', 'live'] as const satisfies readonly Route['view'][];
 let shown: Route | undefined;

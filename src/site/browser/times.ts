@@ -1,15 +1,13 @@
 /**
- * Instants in words, in local time or in UTC, as the switch at the top of the page says. It is kept for the next visit.
+ * Instants in words, in local time or in UTC.
  */
-import { make, part } from './page.ts';
-import { remembered } from './remembered.ts';
+import { make } from './page.ts';
 import { unknown } from './words.ts';
 
-type Zone = 'local' | 'utc';
+export type Zone = 'local' | 'utc';
 
-const choice = part<HTMLSelectElement>('zone');
-const stored = remembered(() => localStorage, 'times');
-let zone: Zone = stored.read() === 'utc' ? 'utc' : 'local';
+let zone: Zone = 'local';
+const listeners: (() => void)[] = [];
 
 const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
 const day = { day: 'numeric', month: 'short' } as const;
@@ -22,6 +20,8 @@ const formats = {
   second: { ...day, year: 'numeric', ...clock, second: '2-digit' },
   /** `4 Mar, 05:00` */
   hour: { ...day, ...clock },
+  /** `05:06` */
+  clock,
   /** `05:06:07` */
   time: { ...clock, second: '2-digit' },
 } as const satisfies Readonly<Record<string, Intl.DateTimeFormatOptions>>;
@@ -58,6 +58,12 @@ export const zoneInWords = () => names[zone];
 
 export const isUtc = () => zone === 'utc';
 
+/** Formats the time of an instant, with the day unless it is today's: `05:06 local time`. */
+export function momentInWords(iso: string, nowMs: number): string {
+  const isToday = startOfDay(Date.parse(iso)) === startOfDay(nowMs);
+  return `${timeInWords(iso, isToday ? 'clock' : 'minute')} ${zoneInWords()}`;
+}
+
 /** Makes an instant that follows the switch; its tooltip is the instant in the other zone. */
 export function timeElement(iso: string, precision: Precision): HTMLElement {
   const time = make('time', '');
@@ -87,9 +93,13 @@ export function rewriteTimes(place: ParentNode): void {
   for (const element of place.querySelectorAll('.zone')) element.textContent = zoneInWords();
 }
 
-/** Calls back after the switch. Elements in the page are right by then. */
+export function chooseZone(chosen: Zone): void {
+  zone = chosen;
+  for (const listener of listeners) listener();
+}
+
 export function onZoneChange(listener: () => void): void {
-  choice.addEventListener('change', listener);
+  listeners.push(listener);
 }
 
 const secondsOfHour = (at: Date) => at.getMinutes() * 60 + at.getSeconds();
@@ -120,13 +130,3 @@ export function chosenDay(iso: string): string {
   const shift = zone === 'utc' ? 0 : at.getTimezoneOffset() * 60_000;
   return new Date(at.getTime() - shift).toISOString().slice(0, 10);
 }
-
-choice.value = zone;
-choice.title = `Local time is that of ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
-rewriteTimes(document);
-// The first listener: others find the page rewritten.
-choice.addEventListener('change', () => {
-  zone = choice.value === 'utc' ? 'utc' : 'local';
-  stored.write(zone === 'local' ? '' : zone);
-  rewriteTimes(document);
-});
