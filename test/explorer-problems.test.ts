@@ -122,7 +122,7 @@ describe('an error', () => {
       }
       await tabTo(page, 'pause');
       await page.keyboard.press('Enter');
-      expect(await page.getByRole('button', { name: 'Pause', pressed: true }).count()).toBe(1);
+      expect(await page.getByRole('button', { name: 'Resume' }).count()).toBe(1);
       const polls = seconds;
       for (let n = 0; n < 3; n++) await page.clock.fastForward(5_000);
       expect(seconds).toBe(polls);

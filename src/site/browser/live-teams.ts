@@ -65,7 +65,7 @@ function dayRow(day: TeamDay, lent: number | string): HTMLTableRowElement {
   used.value = Math.min(calls, share);
   used.setAttribute('aria-label', `${percent(Math.min(calls, share), share)} of the share used`);
   const numbers = { 'Calls today': calls, Share: share };
-  const rest = { Borrowed: borrowed, 'Others can borrow': lent, 'Can call now': available };
+  const rest = { Borrowed: borrowed, 'Can lend': lent, 'Can call now': available };
   return make(
     'tr',
     '',

@@ -19,6 +19,7 @@ const pause = part<HTMLButtonElement>('pause');
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let isWatching = false;
+let isPaused = false;
 /** When the figures that are shown arrived. */
 let asOf: string | undefined;
 
@@ -29,17 +30,16 @@ export function watch(isWanted: boolean): void {
   else region.stop();
 }
 
-const isPaused = () => pause.getAttribute('aria-pressed') === 'true';
-
 // What changes by itself can be stopped (WCAG 2.2.2).
 pause.addEventListener('click', () => {
-  pause.setAttribute('aria-pressed', String(!isPaused()));
+  isPaused = !isPaused;
+  pause.textContent = isPaused ? 'Resume' : 'Pause';
   watch(isWatching);
 });
 
 async function look(): Promise<void> {
   clearTimeout(timer);
-  if (isPaused() && asOf) return;
+  if (isPaused && asOf) return;
   const outcome = await region.ask({
     what: asOf ? undefined : 'Loading figures',
     load: (signal) => single(connect().status({ signal })),
