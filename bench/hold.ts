@@ -198,7 +198,7 @@ async function latency(): Promise<string[]> {
   };
   for (const { of, port, pathOf } of subjects) {
     await alone(of);
-    await steady(port, 5_000, 3, pathOf); // warm
+    await steady(port, 5_000, short ? 1 : 3, pathOf); // warm
   }
   for (let window = 0; window < scale.windows; window++) {
     await alone(server);

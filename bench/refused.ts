@@ -103,7 +103,7 @@ async function cost(server: Server, [, target, headers]: (typeof cases)[number],
 }
 
 const costs = cases.map(() => ({ sendgate: [] as number[], bare: [] as number[] }));
-for (const one of cases) for (const server of [sendgate, bare]) await cost(server, one, requests);
+for (const one of cases) for (const server of [sendgate, bare]) await cost(server, one, requests / 3); // warm
 for (let round = 0; round < rounds; round++) {
   for (const [index, one] of cases.entries()) {
     const pair = costs[index];

@@ -184,7 +184,7 @@ async function hitsOf(urls: readonly string[], seconds: number, meanwhile: Promi
 
 /** What callers see of every trouble that Redis can have. */
 async function redisInTrouble(): Promise<string> {
-  const seconds = short ? 2 : 10;
+  const seconds = short ? 1 : 10;
   const rows: string[] = [];
   const { urls, management, redis, order, stop } = await fleet(2, { SENDGATE_QUOTA_PER_SECOND: '1000' }, false);
   for (let id = 1; id <= 20; id++) await order({ campaign: { id: String(id), size: 500, newestMs: Date.now() } });
@@ -234,7 +234,7 @@ function percentile(values: readonly number[], percent: number): number {
 
 /** The same pages from Redis and then from memory, one at a time. */
 async function hits(): Promise<string> {
-  const pages = short ? 300 : 2_000;
+  const pages = short ? 100 : 2_000;
   const { urls, order, stop } = await fleet(
     2,
     { SENDGATE_QUOTA_PER_SECOND: '1000', SENDGATE_QUOTA_PER_DAY: '1000000' },

@@ -78,9 +78,9 @@ async function start() {
     const answer = await fetch(`http://127.0.0.1:${managementPort}/readyz`).catch(() => undefined);
     await answer?.arrayBuffer();
     if (answer?.ok) break;
-    if (tries > 400 || child.exitCode !== null) {
-      fail(`it did not start: ${log.join('')}`);
-      break;
+    const ended = child.exitCode ?? child.signalCode;
+    if (tries > 1_200 || ended !== null) {
+      throw new Error(`after ${readyMs.length} kills it did not start (${ended ?? 'it runs'}): ${log.join('')}`);
     }
     await sleep(25);
   }

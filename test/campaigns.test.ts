@@ -103,6 +103,26 @@ describe('The directory', () => {
     expect(meta.pagination.next_link).toContain(`/campaigns?modified_since=${since}&status=SENT&next=`);
   });
 
+  test('honours a filter beside the cursor of another walk, or refuses it with the reason', async () => {
+    addEach(10);
+    const nextOf = async (search: string) =>
+      (await directory(`/campaigns?limit=2${search}`)).meta.pagination.next_link?.split('next=')[1];
+    const instant = (hours: number) => new Date(it.clock.now() - hours * hourMs).toISOString();
+    const [filtered, whole] = [await nextOf(`&modified_since=${instant(8.5)}`), await nextOf('')];
+    for (const [next, since] of [
+      [whole, instant(4.5)],
+      [filtered, instant(4.5)],
+      [filtered, instant(20)],
+    ]) {
+      const answer = await get(`/campaigns?modified_since=${since}&next=${next}`);
+      const text = await answer.text();
+      if (answer.status === 400) expect(text).toContain('another `modified_since`');
+      else
+        for (const row of (JSON.parse(text) as DirectoryJson).results)
+          expect(`${row.modified_date}` >= `${since}`).toBe(true);
+    }
+  });
+
   test.each([
     ['limit=51', 'limit', 'an integer from 1 to 50'],
     ['limit=0', 'limit', 'an integer from 1 to 50'],

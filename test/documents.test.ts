@@ -45,6 +45,26 @@ test('README has the two commands in its first screen, and at most 150 lines', (
   expect(lines.slice(0, 30)).toEqual(expect.arrayContaining(['npm ci && npm test', 'npm ci && npm run demo']));
 });
 
+test('every number that docs/comparison.md quotes as measured is in bench/RESULTS.md', () => {
+  const measured = /^## Measured\n([\s\S]*?)^## /m.exec(read('docs/comparison.md'))?.[1] ?? '';
+  const quoted = [...measured.matchAll(/(?<![\w.])\d[\d,]*(?:[.]\d+)?(?= ms\b| s\b| \||\b \()/g)].map(
+    ([number]) => number,
+  );
+  expect(quoted.length).toBeGreaterThan(20);
+  const results = new Set(read('bench/RESULTS.md').match(/\d[\d,]*(?:[.]\d+)?/g));
+  expect(quoted.filter((number) => !results.has(number))).toEqual([]);
+});
+
+test.each([
+  ['Dockerfile', /image[.]version="([^"]+)"/g],
+  ['deploy/kubernetes/sendgate.yaml', /\/sendgate:(\S+)/g],
+  ['docs/api.md', /(?:sendgate-client-|[ #]v)(\d+[.]\d+[.]\d+)/g],
+  ['src/client/package.json', /"version": "([^"]+)"/g],
+])('%s names the version of package.json', (file, pattern) => {
+  const { version } = JSON.parse(read('package.json'));
+  expect(new Set([...read(file).matchAll(pattern)].map(([, named]) => named))).toEqual(new Set([version]));
+});
+
 test('every source file that CONTRIBUTING names exists', () => {
   const paths = [...read('CONTRIBUTING.md').matchAll(/`((?:[\w-]+\/)+[\w.-]+[.](?:ts|lua|md|js))`/g)].map(
     ([, path = '']) => path,

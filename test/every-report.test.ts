@@ -252,6 +252,41 @@ describe.each(names)('%s', (name) => {
     expect(told(name, some.rows)).toEqual(truth(rows, 30));
     expect(some.links).toHaveLength(1);
   });
+
+  test('honour created_since beside the cursor of another walk, or refuse it with the reason, on both paths', async () => {
+    const rows = begin('9').report(name);
+    const instant = (index: number) => new Date(rows.at(index).atMs).toISOString();
+    for (const [path, prefix] of [
+      [own('9', name), ''],
+      [dropIn('9', name), base],
+    ] as const) {
+      const nextOf = async (search: string) => {
+        const { meta } = (await (await get(`${path}?limit=${limit}${search}`)).json()) as Page;
+        return meta.pagination.next_link?.split('next=')[1];
+      };
+      const [filtered, whole] = [await nextOf(`&created_since=${instant(49)}`), await nextOf('')];
+      for (const [next, index] of [
+        [whole, 49],
+        [whole, 30],
+        [filtered, 49],
+        [filtered, 30],
+        [filtered, 55],
+      ] as const) {
+        const target = `${path}?created_since=${instant(index)}&next=${next}`;
+        const answer = await get(target);
+        if (answer.status === 400) {
+          // What the cursor says of its walk is something else.
+          expect([next, index]).not.toEqual([whole, 49]);
+          expect([next, index]).not.toEqual([filtered, 49]);
+          expect(await answer.text()).toContain('another `created_since`');
+          continue;
+        }
+        const { rows: walked } = await walk(target, prefix);
+        expect([index, ...told(name, walked)]).toEqual([index, ...truth(rows, index + 1).slice(limit)]);
+      }
+      expect(await get(`${path}?limit=7&next=${whole}`).then((answer) => answer.status)).toBe(200);
+    }
+  });
 });
 
 describe('clicks on one link', () => {

@@ -106,10 +106,10 @@ describe('an error', () => {
           return route.fulfill({ json: statusOf(teams, liveStates['down']?.upstream, seconds) });
         });
       };
-      const browser = { viewport: { width, height: 800 } };
+      const browser = { viewport: { width, height: 800 }, timezoneId: 'Africa/Cairo' };
       const page = await it.open('/#live', { prepare, browser });
       const state = page.locator('#condition [data-level=stop]');
-      await state.getByText('Down since 10:42 UTC', { exact: true }).waitFor();
+      await state.getByText('Down since 12:42 local time', { exact: true }).waitFor();
       expect(await state.locator('svg').count()).toBe(1);
       expect(await page.locator('#days tr').count()).toBe(10);
       expect(await page.locator('#days [data-level=warn]').first().textContent()).toBe('Borrows');

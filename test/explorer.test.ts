@@ -115,6 +115,9 @@ describe('a visitor', () => {
       await page.getByText(text).waitFor();
       await isReadable();
     }
+    await page.goto(`${it.sendgate.url}/#compare?id=2&with=1`);
+    await page.getByText('+19,100').waitFor();
+    await isReadable();
     await page.getByRole('link', { name: 'Live' }).click();
     await page.getByRole('rowheader', { name: 'default' }).first().waitFor();
     await isReadable();
@@ -131,13 +134,17 @@ describe('a visitor', () => {
     const page = await it.open('/', { env, campaigns });
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
     await alerts(page).getByText('Enter your team’s token.').waitFor();
-    await page.getByLabel('Team token').fill('wrong');
-    const hint = page.getByText('Enter applies it.');
-    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
+    const field = page.getByLabel('Your team’s token').filter({ visible: true });
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true);
+    await page.keyboard.type('wrong');
     await page.keyboard.press('Enter');
-    await alerts(page).getByText('This token belongs to no team.').waitFor();
+    await alerts(page).getByText('This token belongs to no team. Enter another one.').waitFor();
     expect(await violations(page)).toEqual([]);
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true);
+    // The field at the top is for a team that has a token where none is required.
     await page.getByLabel('Team token').fill('test');
+    const hint = page.getByText('Enter applies it, for this tab.');
+    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'Spring sale' }).click();
     await page.getByText('500 of 20,000 sends.').waitFor();
@@ -148,6 +155,17 @@ describe('a visitor', () => {
     await page.getByText('500 of 625 bounces.').waitFor();
     await page.getByRole('button', { name: 'Export as CSV' }).click();
     await page.getByText('Saved campaign-2-bounces.csv: 625 bounces.').waitFor();
+    // It is the tab's: another has none.
+    await page.reload();
+    await page.getByText('500 of 625 bounces.').waitFor();
+    expect(await page.evaluate(() => Object.values(localStorage).join())).toBe('');
+    const other = await it.context.newPage();
+    await other.goto(page.url());
+    await alerts(other).getByText('Enter your team’s token.').waitFor();
+    await page.getByRole('button', { name: 'Forget token' }).click();
+    await alerts(page).getByText('Enter your team’s token.').waitFor();
+    expect(await page.evaluate(() => Object.values(sessionStorage).join())).toBe('');
+    expect(await violations(page)).toEqual([]);
   });
 
   test('copies the request of what is shown', async () => {
@@ -218,6 +236,14 @@ describe('a visitor', () => {
     await page.getByRole('link', { name: 'API' }).click();
     await page.getByText('A page of the sends of a campaign', { exact: true }).waitFor();
   });
+});
+
+test('HTML in the data is shown as text', async () => {
+  const name = '<b>Sale</b> <img src="/x" onerror="throw 1">';
+  const page = await it.open('/', { campaigns: [{ name, size: 1 }] });
+  await page.getByRole('link', { name, exact: true }).click();
+  await page.getByRole('heading', { name, exact: true }).waitFor();
+  expect(await page.locator('main img, main b').count()).toBe(0);
 });
 
 test('the explorer can be linked from any site, and framed by none', async () => {

@@ -92,6 +92,16 @@ describe('a whole campaign', () => {
     );
   });
 
+  test('begins with a byte order mark if it is CSV and asked to', async () => {
+    await begin(3);
+    const plain = Buffer.from(await (await it.get('/campaigns/1/sends.csv')).arrayBuffer());
+    const marked = Buffer.from(await (await it.get('/campaigns/1/sends.csv?bom=1')).arrayBuffer());
+    expect(marked).toEqual(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), plain]));
+    expect(pagesAsked()).toBe(1);
+    for (const refused of ['sends.csv?bom=0', 'sends.csv?bom=1&bom=1', 'sends.ndjson?bom=1', 'sends?bom=1'])
+      expect((await it.get(`/campaigns/1/${refused}`)).status).toBe(400);
+  });
+
   test('since an instant contains the rows that are not older', async () => {
     const campaign = await begin(3_000);
     const since = new Date(campaign.at(1_700).atMs).toISOString();
@@ -418,13 +428,13 @@ describe('when Constant Contact fails', () => {
 });
 
 describe('the resource', () => {
-  test.each(['sends.csv', 'sends.ndjson'])('%s accepts created_since and no other parameter', async (name) => {
+  test.each(['sends.csv', 'sends.ndjson'])('%s accepts the parameters of an export and no other', async (name) => {
     await begin(3);
     const answer = await it.get(`/campaigns/1/${name}?limit=5&next=x&created_since=2026-02-30`);
     expect(answer.status).toBe(400);
     const { errors } = (await answer.json()) as { errors: { parameter: string; allowed: string }[] };
     expect(errors.map(({ parameter }) => parameter)).toEqual(['limit', 'next', 'created_since']);
-    expect(errors[0]?.allowed).toBe('created_since');
+    expect(errors[0]?.allowed).toBe(name.endsWith('.csv') ? 'created_since, bom' : 'created_since');
     expect((await it.get(`/campaigns/1/${name}`, { accept: 'application/json' })).status).toBe(406);
     expect((await fetch(`${it.url}${targetOf(`/campaigns/1/${name}`)}`, { method: 'POST' })).status).toBe(405);
     const head = await fetch(`${it.url}${targetOf(`/campaigns/1/${name}`)}`, { method: 'HEAD' });

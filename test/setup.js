@@ -5,13 +5,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-/** Debian packages, by the command that they bring. */
+/** Debian packages, by a command or a path that they bring. */
 const needed = {
   'chromium-headless-shell': 'chromium-headless-shell',
   curl: 'curl',
   script: 'bsdutils',
   'redis-server': 'redis-server',
   promtool: 'prometheus',
+  '/usr/lib/python3/dist-packages/pandas': 'python3-pandas',
   openssl: 'openssl',
   tinyproxy: 'tinyproxy-bin',
   'systemd-analyze': 'systemd',
@@ -32,6 +33,7 @@ if (packages.length > 0) {
 }
 
 function has(command) {
+  if (command.startsWith('/')) return existsSync(command);
   try {
     execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' });
     return true;

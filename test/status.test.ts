@@ -1,13 +1,14 @@
 /**
  * What `/status` says to callers, and how the live view puts it into words.
  */
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { liveNow, liveStates, statusOf } from '../docs/screenshots/live-states.ts';
 import type { Status } from '../src/client/client.ts';
 import { DayPace } from '../src/observability/day-pace.ts';
 import { dayMs } from '../src/quota/day.ts';
 import { borrowingInWords } from '../src/site/browser/borrowing.ts';
 import { forecast } from '../src/site/browser/forecast.ts';
+import { chooseZone } from '../src/site/browser/times.ts';
 import { accessToken, apiKey, start } from './support/harness.ts';
 
 test('says since when the quota is spent, counts errors by team, and gives away no secret and no address', async () => {
@@ -64,6 +65,7 @@ describe('the pace of the day', () => {
 });
 
 describe('the forecast', () => {
+  beforeAll(() => chooseZone('utc'));
   const now = liveNow.getTime();
   const day = (pace: Status['upstream']['pace'], left = 5_000) => ({
     ...{ callsToday: 10_000 - left, leftToday: left, dayEndsAt: '2026-02-01T00:00:00.000Z' },
@@ -78,7 +80,11 @@ describe('the forecast', () => {
     ],
     [{ calls: 360, seconds: 1_800 }, 5_000, '(720 calls an hour), the day’s calls will be spent at about 21:00 UTC.'],
     [{ calls: 7_000, seconds: 1_800 }, 500, 'will be spent within ten minutes.'],
-    [{ calls: 60, seconds: 1_800 }, 5_000, 'the day’s calls will last: about 62 % will be spent at 00:00 UTC.'],
+    [
+      { calls: 60, seconds: 1_800 },
+      5_000,
+      'the day’s calls will last: about 62 % will be spent by 1 Feb 2026, 00:00 UTC.',
+    ],
     [{ calls: 0, seconds: 1_800 }, 5_000, 'At the rate of the last 30 minutes (no calls), the day’s calls will last.'],
     [{ calls: 500, seconds: 140 }, 5_000, 'Too early for a forecast'],
     [{ calls: 500, seconds: 140 }, 0, 'All calls of the day are spent.'],

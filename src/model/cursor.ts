@@ -56,6 +56,11 @@ export const cursorRules: Readonly<Record<'v2' | 'v3', (cursor: string) => boole
   v3: (cursor) => queryOfCursor(cursor) !== undefined,
 };
 
+/** Returns the parameters that a cursor carries, where they can be read: many cursors are queries in base64url. */
+export function parametersIn(cursor: string): URLSearchParams {
+  return new URLSearchParams(Buffer.from(cursor, 'base64url').toString('latin1'));
+}
+
 /** Parameters that identify a page (v3: tracking reports and lists), with the pattern of each decoded value. */
 const replayed: ReadonlyMap<string, RegExp> = new Map([
   ['cursor', cursorPattern],

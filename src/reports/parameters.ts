@@ -6,6 +6,7 @@ import { cursorPattern } from '../model/cursor.ts';
 import { statusFilters } from '../model/directory.ts';
 import { instantSchema, lacksZone } from '../model/instant.ts';
 import type { List } from '../model/list.ts';
+import type { ExportName } from './export/formats.ts';
 
 /** A query parameter: its schema, and the messages for an invalid value. */
 export interface Parameter<T> {
@@ -68,6 +69,14 @@ const status: Parameter<string> = {
   allowed: statusFilters.join(', '),
 };
 
+const bom: Parameter<string> = {
+  schema: z
+    .enum(['1'])
+    .meta({ description: 'Begins the file with a byte order mark, by which Excel recognizes UTF-8.', examples: ['1'] }),
+  problem: () => 'is not 1',
+  allowed: '1',
+};
+
 /** All parameters of lists. */
 interface ListParameters {
   readonly created_since: Parameter<string>;
@@ -76,12 +85,13 @@ interface ListParameters {
   readonly status: Parameter<string>;
   readonly limit: Parameter<number>;
   readonly next: Parameter<string>;
+  readonly bom: Parameter<string>;
 }
 
 const filters = { link_id: linkId, status } as const;
 
 /** Parameters that select the rows of a list. */
-export const selection = ({ since: name, filter }: List): Partial<ListParameters> => ({
+const selection = ({ since: name, filter }: List): Partial<ListParameters> => ({
   [name]: since(name === 'created_since' ? 'rows' : 'campaigns changed'),
   ...(filter && { [filter.name]: filters[filter.name] }),
 });
@@ -91,4 +101,10 @@ export const pageParameters = (list: List): Partial<ListParameters> => ({
   ...selection(list),
   limit: limit(list.maxLimit),
   next,
+});
+
+/** Parameters of a list's export. */
+export const exportParameters = (list: List, format: ExportName): Partial<ListParameters> => ({
+  ...selection(list),
+  ...(format === 'csv' && { bom }),
 });

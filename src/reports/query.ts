@@ -2,11 +2,14 @@
  * Parses requests into canonical queries: two spellings of one query share one cache entry.
  */
 import type { CampaignIdRule } from '../model/campaign-ids.ts';
+import { parametersIn } from '../model/cursor.ts';
 import { parseInstantInUtc } from '../model/instant.ts';
 import type { List } from '../model/list.ts';
 import { type FirstPage, itemQuery, type PageQuery, pageBehind, type Walk } from '../model/page-query.ts';
 import type { DetailName } from '../model/resource.ts';
-import { pageParameters, selection } from './parameters.ts';
+import { Problem } from '../problems.ts';
+import type { ExportName } from './export/formats.ts';
+import { exportParameters, pageParameters } from './parameters.ts';
 import { parseQueryString } from './query-string.ts';
 
 /**
@@ -14,7 +17,7 @@ import { parseQueryString } from './query-string.ts';
  *
  * @param id of the campaign, as in the path; undefined for a list of the account
  * @param search the raw query string without its `?`
- * @throws Problem `invalid-request`
+ * @throws Problem `invalid-request`, or `invalid-cursor` as `refuseOtherWalk`
  */
 export function parsePageQuery(
   list: List,
@@ -25,20 +28,50 @@ export function parsePageQuery(
 ): PageQuery {
   const { campaign, values } = parseQueryString(id, search, ids, parameters);
   const walk = walkOf(list, campaign, values);
-  if (values.next !== undefined) return pageBehind(walk, values.next);
-  return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
+  if (values.next === undefined) return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
+  refuseOtherWalk(list, walk, walkIn(values.next));
+  return pageBehind(walk, values.next);
 }
 
-/** Parses the first page of an export. Throws like `parsePageQuery`. @param limit rows a page */
+type Selection = Pick<Walk, 'since' | 'filter'>;
+
+/** What a cursor says of its walk, where that can be read. */
+function walkIn(cursor: string): Selection {
+  const said = parametersIn(cursor);
+  const since = said.get('created_since') ?? said.get('modified_since');
+  return {
+    since: since === null ? undefined : parseInstantInUtc(since),
+    filter: said.get('url_id') ?? said.get('status') ?? undefined,
+  };
+}
+
+/** @throws Problem `invalid-cursor` if a parameter beside a cursor is not that of the cursor's walk */
+export function refuseOtherWalk(list: List, asked: Selection, there: Selection): void {
+  const differs = (name: keyof Selection) =>
+    asked[name] !== undefined && there[name] !== undefined && asked[name] !== there[name];
+  const name = differs('since') ? list.since : differs('filter') ? list.filter?.name : undefined;
+  if (name === undefined) return;
+  const detail = `\`next\` continues a walk with another \`${name}\`. Omit \`${name}\`, or start again without \`next\`.`;
+  throw new Problem('invalid-cursor', { reason: 'another-walk', detail });
+}
+
+/** An export: the first page to fetch, and whether the file begins with a byte order mark. */
+export interface ExportQuery {
+  readonly first: FirstPage;
+  readonly bom: boolean;
+}
+
+/** Parses the query of an export. Throws like `parsePageQuery`. @param limit rows a page */
 export function parseExportQuery(
   list: List,
+  format: ExportName,
   id: string | undefined,
   search: string,
   ids: CampaignIdRule,
   limit = list.maxLimit,
-): FirstPage {
-  const { campaign, values } = parseQueryString(id, search, ids, selection(list));
-  return { kind: 'first', ...walkOf(list, campaign, values), limit };
+): ExportQuery {
+  const { campaign, values } = parseQueryString(id, search, ids, exportParameters(list, format));
+  return { first: { kind: 'first', ...walkOf(list, campaign, values), limit }, bom: values.bom !== undefined };
 }
 
 /** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */

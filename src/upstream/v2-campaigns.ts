@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { noCounts } from '../model/campaign.ts';
 import { type CampaignRow, directory } from '../model/directory.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
-import type { ParsedPage } from '../model/resource.ts';
+import type { Item, ParsedPage } from '../model/resource.ts';
 import { id, instant, type RowFields, text } from '../model/rows.ts';
 import type { V2Details } from '../model/sources.ts';
 import { byClicks, countOrNull, dateOrEmpty, idOrEmpty, parseAnswer, someOf, textOrEmpty } from './parse-answer.ts';
@@ -36,9 +36,12 @@ export function directoryParameters(query: PageQuery): Readonly<Record<string, s
   return cursor === '' ? { limit: String(directory.maxLimit), ...from, status: 'DELETED' } : { next: cursor };
 }
 
-/** Parses a page of the list. Deleted campaigns are on request only. */
+/** Parses a page of the list. Deleted campaigns are on request only, and a cursor need not be of a walk with this `modified_since`. */
 export function parseV2Directory(body: string, query: PageQuery): ParsedPage {
-  const page = parseV2Page(fields, body, noCampaign);
+  const { since = '' } = query;
+  const whole = parseV2Page(fields, body, noCampaign);
+  const isWithin = ({ modified_date = '' }: Item) => modified_date === '' || String(modified_date) >= since;
+  const page = query.kind === 'next' && since !== '' ? { ...whole, rows: whole.rows.filter(isWithin) } : whole;
   const { rows, cursor } = page;
   if (query.filter === undefined) return { ...page, rows: rows.filter(({ status }) => status !== 'DELETED') };
   if (query.filter !== 'ALL') return page;

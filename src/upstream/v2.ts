@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { campaignIdRules } from '../model/campaign-ids.ts';
+import { since } from '../model/list.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import type { Report } from '../model/report.ts';
 import { reports } from '../model/reports.ts';
@@ -32,7 +33,7 @@ export const v2: Adapter = {
     }
     const report = reports[query.resource as ReportName];
     return question(query, trackingPath(report, query), parametersOf(query), (body) =>
-      parseV2Page(report.v2.fields, body, query.campaign),
+      within(report, query, parseV2Page(report.v2.fields, body, query.campaign)),
     );
   },
 };
@@ -50,6 +51,10 @@ const question = (
 });
 
 const campaignPath = ({ campaign }: PageQuery) => `${v2Campaigns}/${encodeURIComponent(campaign)}`;
+
+/** A cursor can be of a walk from an earlier instant or from none, and need not say so: what is before `created_since` is left out. */
+const within = (report: Report, query: PageQuery, page: ParsedPage): ParsedPage =>
+  query.kind === 'next' && query.since !== undefined ? { ...page, ...since(report, query.since, page) } : page;
 
 /** Clicks of one link have their own path. */
 function trackingPath({ v2: { segment } }: Report, query: PageQuery): string {

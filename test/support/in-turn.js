@@ -16,6 +16,8 @@ const waiting = [
   'shared-secrets',
   'shared-pages',
   'refusals',
+  'reload-live',
+  'reload-load',
   'attack/odd-questions',
   'attack/day-shared',
   'export',
@@ -26,6 +28,10 @@ const waiting = [
   'limits',
   'shared-process',
   'attack/stopping',
+  'doctor',
+  'outbound-proxy',
+  'attack/storage',
+  'recipes',
 ];
 
 /** Suites of more than ten seconds that compute. */
@@ -38,6 +44,7 @@ const computing = [
   'ids',
   'process',
   'shared-ids',
+  'attack/storage-files',
   'docker',
   'walk',
   'replay',

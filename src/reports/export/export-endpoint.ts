@@ -17,7 +17,7 @@ import { noCampaign } from '../../model/page-query.ts';
 import { Problem } from '../../problems.ts';
 import { parseExportQuery } from '../query.ts';
 import { fileName, resetDownload, writePages } from './download.ts';
-import { type ExportFormat, type ExportName, exportFormats } from './formats.ts';
+import { type ExportFormat, type ExportName, exportFormats, withByteOrderMark } from './formats.ts';
 import type { ExportSlots } from './slots.ts';
 import { startWalk } from './walk.ts';
 
@@ -74,8 +74,8 @@ export class Exports {
       if (answeredOptions(req)) return;
       if (!accepts(format.mediaType, req.headers.accept)) throw new Problem('not-acceptable', unacceptable(format));
       const { campaignIds, limitOf = (list) => list.maxLimit } = this.#parts;
-      const query = parseExportQuery(list, req.params.id, searchOf(req.url), campaignIds, limitOf(list));
-      record.campaign = query.campaign === noCampaign ? undefined : query.campaign;
+      const { first, bom } = parseExportQuery(list, name, req.params.id, searchOf(req.url), campaignIds, limitOf(list));
+      record.campaign = first.campaign === noCampaign ? undefined : first.campaign;
       const gone = untilDisconnected(res);
       const release = await this.#parts.slots.acquire(payerOf(req));
       this.#running.add(res);
@@ -93,15 +93,15 @@ export class Exports {
       try {
         const request = { ...payerOf(req), signal: gone };
         const { patienceSeconds } = this.#options;
-        const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, query, request);
+        const walk = await startWalk({ ...this.#parts, patienceMs: patienceSeconds * 1000 }, first, request);
         gone.throwIfAborted(); // A cached page resolves even after the client disconnected.
         const lines = headerLines(
           ...['Content-Type', format.contentType, 'Cache-Control', 'private, no-store'],
-          ...['Content-Disposition', `attachment; filename="${fileName(query, name)}"`],
+          ...['Content-Disposition', `attachment; filename="${fileName(first, name)}"`],
         );
         context.begin(200, lines);
         if (req.method === 'HEAD') res.end();
-        else await writePages(res, format, walk, fail);
+        else await writePages(res, withByteOrderMark(format, bom), walk, fail);
       } catch (error) {
         if (!res.headersSent) throw error;
         fail(error);

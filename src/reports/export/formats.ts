@@ -48,6 +48,10 @@ function csv({ fields }: List): ExportFormat {
   };
 }
 
+/** The format, with a byte order mark if `bom`: without it Excel reads a file in the code page of the machine (decision 60). */
+export const withByteOrderMark = (format: ExportFormat, bom: boolean): ExportFormat =>
+  bom ? { ...format, head: `\ufeff${format.head}` } : format;
+
 /** One JSON text per line (https://github.com/ndjson/ndjson-spec). */
 function ndjson({ fields }: List): ExportFormat {
   /** The start of a row. It occurs nowhere else: a quote inside a string is escaped. */

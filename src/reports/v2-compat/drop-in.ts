@@ -10,7 +10,7 @@ import type { Report } from '../../model/report.ts';
 import { allReports } from '../../model/reports.ts';
 import { type EndpointParts, PageEndpoint, type PathParameters } from '../page-endpoint.ts';
 import { pageParameters } from '../parameters.ts';
-import { parsePageQuery } from '../query.ts';
+import { parsePageQuery, refuseOtherWalk } from '../query.ts';
 import { dropInPath, received } from './drop-in-links.ts';
 
 /** The endpoints of v2's reports, and of the clicks on one link. */
@@ -42,7 +42,7 @@ function parametersOf(report: Report): ReturnType<typeof pageParameters> {
 /**
  * Parses the query of a v2 program. Passes a malformed wrapped cursor on for Constant Contact to refuse.
  *
- * @throws Problem `invalid-request`
+ * @throws Problem as `parsePageQuery`
  */
 export function parseDropInQuery(
   report: Report,
@@ -55,5 +55,7 @@ export function parseDropInQuery(
   const query = isOfLink
     ? parsePageQuery(report, id, `link_id=${encodeURIComponent(linkId)}&${search}`, ids, { ...parameters, link_id })
     : parsePageQuery(report, id, search, ids, parameters);
-  return { ...query, ...(query.kind === 'next' && received(query.cursor)), form: 'v2' };
+  const wrapped = query.kind === 'next' ? received(query.cursor) : undefined;
+  if (wrapped) refuseOtherWalk(report, query, wrapped);
+  return { ...query, ...wrapped, form: 'v2' };
 }

@@ -85,7 +85,8 @@ function end(outcome: string): void {
 /** @throws SendgateError when refused; the error of `fetch` when the connection fails. Nothing is saved then */
 async function download(exported: Exported, format: Format, signal: AbortSignal) {
   const { path, query } = exported;
-  const search = new URLSearchParams(query);
+  // Excel recognizes UTF-8 only by a byte order mark.
+  const search = new URLSearchParams({ ...query, ...(format === 'csv' && { bom: '1' }) });
   const url = `${baseUrl}${path}.${format}${search.size === 0 ? '' : `?${search}`}`;
   const answer = await fetch(url, { headers: authorization(), signal });
   if (!answer.ok || !answer.body) throw await SendgateError.from(answer);

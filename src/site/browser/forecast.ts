@@ -2,6 +2,7 @@
  * When the day's calls will be spent, in words that are no more precise than what is known.
  */
 import type { Status } from '../../client/client.ts';
+import { momentInWords } from './times.ts';
 import { inWords, number } from './words.ts';
 
 const minuteMs = 60_000;
@@ -18,9 +19,9 @@ const roundings = [
 
 type Day = Pick<Status['upstream'], 'callsToday' | 'leftToday' | 'dayEndsAt' | 'pace'>;
 
-/** `At the rate of the last 30 minutes (960 calls an hour), the day is spent at about 16:20 UTC.` */
+/** `At the rate of the last 30 minutes (960 calls an hour), the day is spent at about 16:20 local time.` */
 export function forecast({ callsToday, leftToday, dayEndsAt, pace }: Day, nowMs: number): string {
-  if (leftToday === 0) return 'All calls of the day are spent. The quota resets at 00:00 UTC.';
+  if (leftToday === 0) return `All calls of the day are spent. The quota resets at ${momentInWords(dayEndsAt, nowMs)}.`;
   if (pace.seconds < shortestSeconds) {
     const wait = inWords(Math.ceil((shortestSeconds - pace.seconds) / 60) * 60);
     return `Too early for a forecast: it takes ten minutes of calls, of this day and since the start of Sendgate. Ready in ${wait}.`;
@@ -32,7 +33,7 @@ export function forecast({ callsToday, leftToday, dayEndsAt, pace }: Day, nowMs:
   const spentAt = nowMs + leftToday / callsPerMs;
   if (spentAt >= endsAt) {
     const share = (callsToday + callsPerMs * (endsAt - nowMs)) / (callsToday + leftToday);
-    return `${rate}, the day’s calls will last: about ${Math.round(100 * share)} % will be spent at 00:00 UTC.`;
+    return `${rate}, the day’s calls will last: about ${Math.round(100 * share)} % will be spent by ${momentInWords(dayEndsAt, nowMs)}.`;
   }
   return `${rate}, the day’s calls will be spent ${about(spentAt, nowMs)}.`;
 }
@@ -47,14 +48,5 @@ function about(spentAtMs: number, nowMs: number): string {
   const aheadMs = spentAtMs - nowMs;
   if (aheadMs < 10 * minuteMs) return 'within ten minutes';
   const { toMs } = roundings.find(({ withinMs }) => aheadMs < withinMs) ?? { toMs: hourMs };
-  return `at about ${timeOfDay(Math.floor(spentAtMs / toMs) * toMs)}`;
-}
-
-/** `16:20 UTC` */
-export const timeOfDay = (ms: number) => `${new Date(ms).toISOString().slice(11, 16)} UTC`;
-
-/** `16:20 UTC`; with the date if that is another day's. */
-export function timeInWords(iso: string, nowMs: number): string {
-  const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
-  return isToday ? timeOfDay(Date.parse(iso)) : `${iso.slice(0, 10)} ${timeOfDay(Date.parse(iso))}`;
+  return `at about ${momentInWords(new Date(Math.floor(spentAtMs / toMs) * toMs).toISOString(), nowMs)}`;
 }

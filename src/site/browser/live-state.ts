@@ -3,14 +3,14 @@
  */
 import type { Status } from '../../client/client.ts';
 import { badge, type Level } from './badge.ts';
-import { timeInWords } from './forecast.ts';
 import { part } from './page.ts';
+import { momentInWords } from './times.ts';
 
 type Upstream = Status['upstream'];
 
 interface State {
   readonly level: Level;
-  /** Followed by `since 10:42 UTC` unless the level is `ok` or `note`. */
+  /** Followed by `since 10:42 local time` unless the level is `ok` or `note`. */
   readonly word: string;
   /** What that means for the reader. */
   readonly meaning: string;
@@ -43,11 +43,11 @@ function show({ level, word, meaning }: State): void {
 export function showState({ state, since }: Upstream, nowMs: number): void {
   const { level, word, meaning } = states[state];
   const isWell = level === 'ok' || level === 'note';
-  show({ level, meaning, word: isWell ? word : `${word} since ${timeInWords(since, nowMs)}` });
+  show({ level, meaning, word: isWell ? word : `${word} since ${momentInWords(since, nowMs)}` });
 }
 
 /** @param asOf when the figures that are shown arrived */
 export function showStale(asOf: string, nowMs: number): void {
-  const word = `Unknown since ${timeInWords(asOf, nowMs)}`;
+  const word = `Unknown since ${momentInWords(asOf, nowMs)}`;
   show({ level: 'note', word, meaning: 'The figures below are from then.' });
 }

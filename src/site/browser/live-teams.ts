@@ -4,8 +4,8 @@
 import type { Status } from '../../client/client.ts';
 import { badge } from './badge.ts';
 import { borrowingInWords, lendable } from './borrowing.ts';
-import { timeOfDay } from './forecast.ts';
 import { make, part, say } from './page.ts';
+import { momentInWords } from './times.ts';
 import { number, percent, unknown } from './words.ts';
 
 type TeamDay = Status['teams'][number];
@@ -120,7 +120,10 @@ function errorCell(label: string, team: string, kind: keyof Errors, errors: Stat
   const fresh = count - (opened?.errors[team] ?? none)[kind];
   const cell = numberCell([label, count]);
   if (fresh > 0 && opened) {
-    cell.append(' ', badge('warn', `${number(fresh)} since ${timeOfDay(opened.atMs)}`));
+    cell.append(
+      ' ',
+      badge('warn', `${number(fresh)} since ${momentInWords(new Date(opened.atMs).toISOString(), Date.now())}`),
+    );
   }
   return cell;
 }

@@ -6,7 +6,7 @@ import type { List } from '../../model/list.ts';
 import type { ListName } from '../../model/resource.ts';
 import { type ExportName, exportFormats, exportNames } from '../../reports/export/formats.ts';
 import { pageSchemaOf } from '../../reports/page-json.ts';
-import { pageParameters, selection } from '../../reports/parameters.ts';
+import { exportParameters, pageParameters } from '../../reports/parameters.ts';
 import { examplePage } from './examples.ts';
 import { type Json, ref, toJsonSchema } from './json-schema.ts';
 import { reads } from './operation.ts';
@@ -85,7 +85,7 @@ function exportOperations(list: List, name: ExportName, campaignIds: CampaignIdR
     tags: [tagOf(list)],
     summary: `All ${list.name} ${ofWhat(list)}, as ${name.toUpperCase()}`,
     description: `Streams each ${list.rowName} once, as fast as you read. A completed download is complete; on failure the connection is reset.`,
-    parameters: [...pathParameters(list, campaignIds), ...queryParameters(selection(list))],
+    parameters: [...pathParameters(list, campaignIds), ...queryParameters(exportParameters(list, name))],
     responses: {
       200: {
         description: `All ${list.name} ${ofWhat(list)}`,
