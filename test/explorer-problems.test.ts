@@ -103,13 +103,13 @@ describe('an error', () => {
         await page.clock.install({ time: liveNow });
         await page.route(/\/status$/, (route) => {
           seconds += 60;
-          return route.fulfill({ json: statusOf(teams, liveStates['down']?.upstream, seconds) });
+          return route.fulfill({ json: statusOf(teams, liveStates['refused']?.upstream, seconds) });
         });
       };
       const browser = { viewport: { width, height: 800 }, timezoneId: 'Africa/Cairo' };
       const page = await it.open('/#live', { prepare, browser });
       const state = page.locator('#condition [data-level=stop]');
-      await state.getByText('Down since 12:42 local time', { exact: true }).waitFor();
+      await state.getByText('Credentials refused since 00:05 local time', { exact: true }).waitFor();
       expect(await state.locator('svg').count()).toBe(1);
       expect(await page.locator('#days tr').count()).toBe(10);
       expect(await page.locator('#days [data-level=warn]').first().textContent()).toBe('Borrows');
