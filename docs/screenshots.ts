@@ -1,60 +1,71 @@
 /**
- * `npm run screenshots`: pictures of the explorer for the documentation, out of the demo, with some traffic in it.
+ * `npm run screenshots [-- live-]`: a picture of every view in every state, in light and in dark, wide and narrow, for a person to
+ * look at: `screenshots/live-error-dark-390.png`. With an argument, only those whose names begin with it. Pictures that the
+ * documentation shows are copied to docs/images.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { springSaleId } from '../src/sandbox/demo-campaigns.ts';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { launch } from '../test/support/browser.ts';
+import { freePort } from '../test/support/free-port.ts';
+import { type View, views } from './screenshots/views.ts';
 
-const [port, managementPort] = ['9470', '9471'];
+const [wanted = ''] = process.argv.slice(2);
+const folder = 'screenshots';
+mkdirSync(folder, { recursive: true });
+const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
-const teams = [
-  { name: 'web', weight: 2, header: { name: 'x-team', value: 'web' } },
-  { name: 'bi', header: { name: 'x-team', value: 'bi' } },
-];
 const demo = spawn(process.execPath, ['dist/sandbox/demo.js'], {
   env: {
     ...process.env,
-    PORT: port,
-    SENDGATE_MANAGEMENT_PORT: managementPort,
+    PORT: String(port),
+    SENDGATE_MANAGEMENT_PORT: String(await freePort()),
+    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '100000',
     SENDGATE_SERVER_TRUST_PROXY: 'loopback',
-    SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1000',
-    SENDGATE_TEAMS: JSON.stringify(teams),
   },
   stdio: ['ignore', 'pipe', 'ignore'],
 });
 await once(demo.stdout, 'data');
-
-/** What a few dashboards ask for. */
-const traffic = setInterval(() => {
-  const ask = (path: string, team: string) => void fetch(`${url}${path}`, { headers: { 'x-team': team } });
-  for (let n = 0; n < 3; n++) ask(`/campaigns/${springSaleId}/opens`, 'web');
-  const limit = 1 + Math.floor(Math.random() * 500);
-  ask(`/campaigns/${springSaleId}/sends?limit=${limit}`, Math.random() < 0.6 ? 'bi' : 'web');
-}, 1_000);
-
 const browser = await launch();
-for (const colorScheme of ['light', 'dark'] as const) {
-  const page = await browser.newPage({ colorScheme, viewport: { width: 1100, height: 900 } });
-  await page.goto(url);
-  await page.getByText(/^All \d+ campaigns\.$/).waitFor();
-  // With v2, counts come a few at a time, and only for the rows in sight.
-  await page.waitForFunction(() =>
-    [...document.querySelectorAll('#campaigns-rows td')].every(
-      (cell) => cell.textContent !== '…' || cell.getBoundingClientRect().top > innerHeight,
-    ),
-  );
-  await page.screenshot({ path: `docs/images/campaigns-${colorScheme}.png` });
-  await page.getByRole('link', { name: 'Spring sale' }).click();
-  await page.getByRole('tab', { name: 'Opens' }).click();
-  await page.getByRole('button', { name: 'Chart the whole report' }).click();
-  await page.getByText(/^All [\d,]+ opens\.$/).waitFor({ timeout: 60_000 });
-  await page.screenshot({ path: `docs/images/campaign-${colorScheme}.png`, fullPage: true });
-  await page.getByRole('link', { name: 'Live' }).click();
-  await page.waitForTimeout(40_000);
-  await page.screenshot({ path: `docs/images/live-${colorScheme}.png`, fullPage: true });
-  await page.close();
+
+let pictures = 0;
+
+/** @throws Error if the view does not get into its state */
+async function takePicture(view: View, name: string, colorScheme: 'light' | 'dark', width: number): Promise<void> {
+  // The files of the site have a limit per visitor, so each picture is another visitor's.
+  const visitor = `192.0.2.${++pictures % 256}`;
+  const page = await browser.newPage({
+    ...{ colorScheme, viewport: { width, height: 900 } },
+    extraHTTPHeaders: { 'x-forwarded-for': visitor },
+  });
+  page.setDefaultTimeout(20_000);
+  try {
+    await view.prepare?.(page);
+    await page.goto(`${url}${view.path}`);
+    await view.ready(page);
+  } finally {
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: !view.isLong });
+    await page.close();
+  }
+  if (view.image !== undefined && width > 1_000) {
+    copyFileSync(`${folder}/${name}.png`, `docs/images/${view.image}-${colorScheme}.png`);
+  }
 }
-clearInterval(traffic);
-await browser.close();
-demo.kill('SIGTERM');
+
+try {
+  for (const view of views) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const width of [1_280, 390]) {
+        const name = `${view.view}-${view.state}-${colorScheme}-${width}`;
+        if (!name.startsWith(wanted)) continue;
+        await takePicture(view, name, colorScheme, width).catch((error: Error) => {
+          process.exitCode = 1;
+          console.error(`${name}: ${error.message.split('\n', 1)[0]}`);
+        });
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  demo.kill('SIGTERM');
+}

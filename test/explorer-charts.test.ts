@@ -12,7 +12,7 @@ describe('a report', () => {
   test('is charted as a whole on request, with progress; cancelling keeps what has arrived', async () => {
     const page = await it.open(address('sends'), { campaigns: [{ size: 5_000, spacingMs: 60_000 }] });
     await page.getByText('500 of 5,000 sends.').waitFor();
-    await page.getByText(/^The newest 500 sends by hour \(UTC\)\. Most at /).waitFor();
+    await page.getByText(/^The newest 500 sends by hour \(local time\)\. Most at /).waitFor();
     let pages = 0;
     // The third never arrives.
     await page.route(/next=/, (route) => (++pages < 3 ? route.continue() : undefined));
@@ -26,7 +26,7 @@ describe('a report', () => {
     await page.unroute(/next=/);
     await page.getByRole('button', { name: 'Chart the whole report' }).click();
     await page.getByText('All 5,000 sends.').waitFor();
-    await page.getByText(/^All 5,000 sends by day \(UTC\)\. Most at 20\d\d-\d\d-\d\d: 1,44\d\.$/).waitFor();
+    await page.getByText(/^All 5,000 sends by day \(local time\)\. Most on \d+ \w+ 20\d\d: 1,44\d\.$/).waitFor();
   });
 
   test.each([1_100, 390])('is charted with whole labels (%d pixels wide)', async (width) => {
@@ -84,7 +84,7 @@ describe('a report', () => {
     await page.getByRole('button', { name: 'Chart the whole report' }).click();
     // The table keeps the newest; the chart is of all.
     await page.getByText('The newest 100,000 of 101,000 opens: export the report for all.').waitFor();
-    await page.getByText(/^All 101,000 opens by day \(UTC\)\. Most at /).waitFor();
+    await page.getByText(/^All 101,000 opens by day \(local time\)\. Most on /).waitFor();
     await scrollToRow(page, 99_999);
     await page.locator('#rows tr[aria-rowindex="100001"]').waitFor();
     expect(await page.locator('*').count()).toBeLessThan(1_000);

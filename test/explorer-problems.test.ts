@@ -3,7 +3,8 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { alerts, explorer, scrollDown, violations } from './support/explorer.ts';
+import { liveNow, liveStates, statusOf } from '../docs/screenshots/live-states.ts';
+import { alerts, explorer, scrollDown, tabTo, violations } from './support/explorer.ts';
 
 const it = explorer();
 
@@ -89,7 +90,61 @@ describe('an error', () => {
     expect(await violations(page)).toEqual([]);
     await page.unroute(/\/status$/);
     await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByText('answers', { exact: true }).waitFor();
+    await page.getByText('Not called yet', { exact: true }).waitFor();
     expect(await alerts(page).count()).toBe(0);
+  });
+
+  test.each([1_280, 390])(
+    'of Constant Contact is in the live view, beside ten teams (%d pixels wide)',
+    async (width) => {
+      const teams = liveStates['long-names']?.teams ?? [];
+      let seconds = 0;
+      const prepare = async (page: Page) => {
+        await page.clock.install({ time: liveNow });
+        await page.route(/\/status$/, (route) => {
+          seconds += 60;
+          return route.fulfill({ json: statusOf(teams, liveStates['refused']?.upstream, seconds) });
+        });
+      };
+      const browser = { viewport: { width, height: 800 }, timezoneId: 'Africa/Cairo' };
+      const page = await it.open('/#live', { prepare, browser });
+      const state = page.locator('#condition [data-level=stop]');
+      await state.getByText('Credentials refused since 00:05 local time', { exact: true }).waitFor();
+      expect(await state.locator('svg').count()).toBe(1);
+      expect(await page.locator('#days tr').count()).toBe(10);
+      expect(await page.locator('#days [data-level=warn]').first().textContent()).toBe('Borrows');
+      // Errors since the page was opened stand out.
+      await page.locator('#answers .number [data-level=warn]').waitFor();
+      expect(await violations(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+      for (const table of await page.locator('.by-team').all()) {
+        expect(await table.evaluate((place) => place.scrollWidth - place.clientWidth)).toBe(0);
+      }
+      await tabTo(page, 'pause');
+      await page.keyboard.press('Enter');
+      expect(await page.getByRole('button', { name: 'Resume' }).count()).toBe(1);
+      const polls = seconds;
+      for (let n = 0; n < 3; n++) await page.clock.fastForward(5_000);
+      expect(seconds).toBe(polls);
+    },
+  );
+
+  test('for a missing token takes one where it is shown, by keyboard', async () => {
+    const digest = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'; // of "test"
+    const env = {
+      SENDGATE_CALLERS_REQUIRED: 'true',
+      SENDGATE_TEAMS: JSON.stringify([{ name: 'web', tokensSha256: [digest] }]),
+    };
+    const page = await it.open('/#live', { env });
+    await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await tabTo(page, 'pause');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('test');
+    await page.keyboard.press('Enter');
+    await page.getByRole('rowheader', { name: 'web' }).first().waitFor();
+    expect(await alerts(page).count()).toBe(0);
+    expect(page.url()).toBe(`${it.sendgate.url}/#live`);
+    expect(await page.evaluate(() => JSON.stringify({ ...localStorage }) + document.cookie)).toBe('{}');
   });
 });

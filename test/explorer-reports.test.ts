@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { dayMs, explorer, hold, scrollToRow, violations } from './support/explorer.ts';
+import { dayMs, explorer, focused, hold, scrollToRow, tabTo, violations } from './support/explorer.ts';
 import { until } from './support/harness.ts';
 
 const it = explorer();
@@ -21,7 +21,8 @@ describe('a campaign', () => {
       ...{ name: 'Spring sale', subject: 'Twenty per cent off', fromName: 'Greenleaf', fromEmail: 'news@example.com' },
       ...{ size: 2_000, newestMs: Date.parse('2026-03-04T05:06:07Z'), createdMs: Date.parse('2026-03-01T10:00:00Z') },
     };
-    const page = await it.open(address('sends'), { api, campaigns: [campaign] });
+    const browser = { timezoneId: 'Asia/Kolkata' };
+    const page = await it.open(address('sends'), { api, browser, campaigns: [campaign] });
     await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
     await page.getByText('All 2,000 sends.').or(page.getByText('500 of 2,000 sends.')).waitFor();
     const facts = await page.locator('#about div').allTextContents();
@@ -29,11 +30,13 @@ describe('a campaign', () => {
       'StatusSent',
       'SubjectTwenty per cent off',
       'FromGreenleaf <news@example.com>',
-      'Last sent2026-03-04 05:06 UTC',
-      'Created2026-03-01 10:00 UTC',
+      'Last sent4 Mar 2026, 10:36 local time',
+      'Created1 Mar 2026, 15:30 local time',
     ]);
     await page
-      .getByText(/^Counts as of 20.* UTC\. Opened and Clicked count each contact once\. \d+ spam reports\.$/)
+      .getByText(
+        /^Counts as of \d+ \w+ 20.* local time\. Opened and Clicked count each contact once\. \d+ spam reports\.$/,
+      )
       .waitFor();
     expect(await page.locator('#tiles .tile').allInnerTexts()).toEqual([
       expect.stringMatching(/^Sent\s+2,000\s*$/),
@@ -44,6 +47,56 @@ describe('a campaign', () => {
       expect.stringMatching(/^Unsubscribed\s+15\s+0\.8 % of sent$/),
     ]);
     expect(await page.title()).toBe('Spring sale · Sends · Sendgate');
+  });
+
+  test('is compared with another, chosen by keyboard, and the address says so', async () => {
+    const campaigns = [
+      { name: 'Spring sale', size: 2_000, subject: 'Twenty per cent off' },
+      { name: 'Autumn catalogue', size: 1_000 },
+      { name: 'Harvest', status: 'DRAFT' as const },
+    ];
+    const page = await it.open(address('sends'), { campaigns });
+    await page.getByText('500 of 2,000 sends.').waitFor();
+    await tabTo(page, 'compare-start');
+    await page.keyboard.press('Enter');
+    await page.getByText('It will be compared with Spring sale. Cancel').waitFor();
+    expect(await focused(page)).toBe('campaigns-title');
+    expect(await violations(page)).toEqual([]);
+    await tabTo(page, 'Autumn catalogue');
+    await page.keyboard.press('Enter');
+    const lines = page.locator('#compare-rows tr');
+    await lines.getByText('2,000').waitFor();
+    await lines.getByText('1,000').first().waitFor();
+    expect(page.url()).toBe(`${it.sendgate.url}/#compare?id=1&with=2`);
+    expect(await page.title()).toBe('Spring sale and Autumn catalogue · Sendgate');
+    expect(await focused(page)).toBe('compare-title');
+    const texts = await lines.evaluateAll((all: HTMLTableRowElement[]) =>
+      all.map(({ cells }) => [...cells].map(({ textContent }) => textContent).join(' | ')),
+    );
+    expect([...texts.slice(0, 7), texts.at(-1)]).toEqual([
+      'Status | Sent | Sent | ',
+      expect.stringMatching(/^Subject \| Twenty per cent off \| .+ \| $/),
+      expect.stringMatching(/^Last sent or changed \(local time\)( \| \d+ \w+ 20\d\d, \d\d:\d\d){2} \| $/),
+      expect.stringMatching(/^Counts as of \(local time\)( \| \d+ \w+ 20\d\d, \d\d:\d\d){2} \| $/),
+      'Sent | 2,000 | 1,000 | +1,000',
+      'Opened | 750 | 375 | +375',
+      'of sent | 37.5 % | 37.5 % | 0.0 points',
+      'of sent | 0.8 % | 0.7 % | +0.1 points',
+    ]);
+    await page.getByRole('link', { name: 'Swap the two' }).click();
+    await lines.getByText('−1,000').waitFor();
+    await page.reload();
+    await lines.getByText('−1,000').waitFor();
+    // One that has not gone out, then one that does not exist.
+    await page.goto(`${it.sendgate.url}/#compare?id=1&with=3`);
+    await lines.getByText('Draft').waitFor();
+    await page.goto(`${it.sendgate.url}/#compare?id=1&with=404`);
+    await page.getByText('Campaign 404:').waitFor();
+    await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('link', { name: 'Choose another campaign' }).click();
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
   });
 
   test('costs one call for what it is, its counts and its links, and one for a page', async () => {
@@ -85,11 +138,11 @@ describe('a report', () => {
   });
 
   test.each([
-    ['opens', ['Email address', 'Date (UTC)', 'Contact']],
-    ['clicks', ['Email address', 'Date (UTC)', 'Link', 'Contact']],
-    ['bounces', ['Email address', 'Date (UTC)', 'Code', 'Description', 'Message', 'Contact']],
-    ['forwards', ['Email address', 'Date (UTC)', 'Contact']],
-    ['unsubscribes', ['Email address', 'Date (UTC)', 'Source', 'Reason', 'Contact']],
+    ['opens', ['Email address', 'Date (local time)', 'Contact']],
+    ['clicks', ['Email address', 'Date (local time)', 'Link', 'Contact']],
+    ['bounces', ['Email address', 'Date (local time)', 'Code', 'Description', 'Message', 'Contact']],
+    ['forwards', ['Email address', 'Date (local time)', 'Contact']],
+    ['unsubscribes', ['Email address', 'Date (local time)', 'Source', 'Reason', 'Contact']],
   ] as const)('has its own columns: %s', async (report, columns) => {
     const page = await it.open('/#campaign?id=1', { campaigns: [{ size: 2_560 }] });
     await tab(page, report).click();
@@ -107,13 +160,13 @@ describe('a report', () => {
     ['v2', 1_280],
     ['v3', 1_280],
     ['v3', 390],
-  ] as const)('shows dates and contacts whole (%s, %d pixels wide)', async (api, width) => {
+  ] as const)('shows every text whole (%s, %d pixels wide)', async (api, width) => {
     const browser = { viewport: { width, height: 800 } };
     const page = await it.open('/#campaign?id=1', { api, browser, campaigns: [{ size: 2_560 }] });
     for (const report of ['sends', 'clicks', 'bounces', 'unsubscribes'] as const) {
       await tab(page, report).click();
       await page.getByText(new RegExp(`^(All|The newest|500 of) [\\d,]+ ${report}\\.$`)).waitFor();
-      const cells = page.locator('#scroll').locator('th, .date, .code, .contact, .uuid');
+      const cells = page.locator('#scroll').locator('th, td');
       const cut = await cells.evaluateAll((all) =>
         all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
       );
@@ -163,22 +216,81 @@ describe('a report', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  test('can be shown from a day on, and the address says so', async () => {
-    const page = await it.open(address('sends'), { campaigns: [{ size: 300, spacingMs: 3_600_000 }] });
+  test('can be shown from a day on, in either zone, and the address says so', async () => {
+    const newestMs = Date.parse('2026-03-10T12:10:00Z');
+    const browser = { timezoneId: 'Asia/Kolkata' };
+    const page = await it.open(address('sends'), {
+      browser,
+      campaigns: [{ size: 300, spacingMs: 3_600_000, newestMs }],
+    });
     await page.getByText('All 300 sends.').waitFor();
-    const day = new Date(Date.now() - 34 * dayMs).toISOString().slice(0, 10);
-    await page.getByLabel('On or after').fill(day);
+    await page.getByLabel('On or after (local time)').fill('2026-03-06');
     await page.getByRole('button', { name: 'Apply' }).click();
-    await page.getByText(new RegExp(`^All [12]?\\d\\d sends since ${day}\\.$`)).waitFor();
-    const total = (await page.locator('#total').textContent()) ?? '';
-    expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/sends?created_since=${day}'`);
+    // 5:30 hours before UTC's day, and the six hours of the last half.
+    await page.getByText('All 114 sends since 6 Mar 2026.').waitFor();
+    expect(await curl(page)).toContain('/campaigns/1/sends?created_since=2026-03-05T18%3A30%3A00.000Z');
+    await page.getByLabel('Times').selectOption('UTC');
+    await page.getByText('All 114 sends since 5 Mar 2026, 18:30.').waitFor();
+    await page.getByLabel('On or after (UTC)').fill('2026-03-06');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('All 109 sends since 6 Mar 2026.').waitFor();
+    expect(await curl(page)).toBe(`curl '${it.sendgate.url}/campaigns/1/sends?created_since=2026-03-06'`);
     const copy = await it.context.newPage();
     // An address of the first version.
-    await copy.goto(`${it.sendgate.url}/#sends?campaign=1&since=${day}`);
-    await copy.getByText(total).waitFor();
+    await copy.goto(`${it.sendgate.url}/#sends?campaign=1&since=2026-03-06`);
+    await copy.getByText('All 109 sends since 6 Mar 2026.').waitFor();
     expect(copy.url()).toBe(page.url());
     await page.getByRole('button', { name: 'Any date' }).click();
     await page.getByText('All 300 sends.').waitFor();
+  });
+
+  test('has its times in the chosen zone, the other in the tooltip, and keeps the choice', async () => {
+    const newestMs = Date.parse('2026-03-10T20:10:00Z');
+    const browser = { timezoneId: 'Asia/Kolkata' };
+    const page = await it.open(address('sends'), {
+      browser,
+      campaigns: [{ size: 3, newestMs }],
+    });
+    await page.getByText('All 3 sends by hour (local time). Most at 11 Mar 2026, 01:00: 3.').waitFor();
+    const newest = page.locator('#rows time').first();
+    expect([await newest.textContent(), await newest.getAttribute('title')]).toEqual([
+      '11 Mar 2026, 01:40:00',
+      '10 Mar 2026, 20:10:00 UTC',
+    ]);
+    await page.getByLabel('Times').selectOption('UTC');
+    await page.getByText('All 3 sends by hour (UTC). Most at 10 Mar 2026, 20:00: 3.').waitFor();
+    expect(await headings(page)).toEqual(['Email address', 'Date (UTC)', 'Contact']);
+    expect([await newest.textContent(), await newest.getAttribute('title')]).toEqual([
+      '10 Mar 2026, 20:10:00',
+      '11 Mar 2026, 01:40:00 local time',
+    ]);
+    await page.getByRole('link', { name: 'All campaigns' }).click();
+    await page.locator('#campaigns-rows').getByText('10 Mar 2026, 20:10').waitFor();
+    await page.reload();
+    await page.getByRole('columnheader', { name: 'Last sent or changed (UTC)' }).waitFor();
+    expect(await page.getByLabel('Times').inputValue()).toBe('utc');
+  });
+
+  test('is searched in the rows that are loaded, from one report to the next', async () => {
+    const page = await it.open(address('sends'), { campaigns: [{ size: 1_500 }, {}] });
+    await page.getByText('500 of 1,500 sends.').waitFor();
+    const { results } = await it.sendgate.page('/campaigns/1/opens');
+    const email = results[0]?.email_address ?? '';
+    await page.getByLabel('Search loaded rows').fill(` ${email.toUpperCase()} `);
+    await page.getByText('1 of 500 loaded rows. Load more to search further.').waitFor();
+    await until(async () => (await column(page, 'address')).join() === email, 'it is the only row');
+    await page.getByLabel('Search loaded rows').fill('no such address');
+    await page.getByText('None of 500 loaded rows has all of these words.').waitFor();
+    await until(async () => (await rows(page).count()) === 0, 'no row is shown');
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByText('None of 1,000 loaded rows has all of these words.').waitFor();
+    await page.getByLabel('Search loaded rows').fill(email);
+    await tab(page, 'Opens').click();
+    await page.getByText('1 of 500 loaded rows. Load more to search further.').waitFor();
+    await page.getByLabel('Search loaded rows').fill('');
+    await until(async () => (await rows(page).count()) > 10, 'all rows are shown');
+    expect(page.url()).not.toContain('@');
   });
 
   test('of clicks can be that of one link, which the links lead to', async () => {
@@ -229,7 +341,7 @@ describe('a report', () => {
     await page.getByRole('button', { name: 'Load more' }).click();
     await page.getByText('All 10 sends.').waitFor();
     expect(await rows(page).count()).toBe(10);
-    expect(await headings(page)).toEqual(['Email address', 'Date (UTC)', 'Contact']);
+    expect(await headings(page)).toEqual(['Email address', 'Date (local time)', 'Contact']);
   });
 
   test('that arrives late is not shown in place of what was chosen since', async () => {

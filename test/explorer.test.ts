@@ -115,8 +115,11 @@ describe('a visitor', () => {
       await page.getByText(text).waitFor();
       await isReadable();
     }
+    await page.goto(`${it.sendgate.url}/#compare?id=2&with=1`);
+    await page.getByText('+19,100').waitFor();
+    await isReadable();
     await page.getByRole('link', { name: 'Live' }).click();
-    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await page.getByRole('rowheader', { name: 'default' }).first().waitFor();
     await isReadable();
     const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     expect(background).toBe(colorScheme === 'dark' ? 'rgb(18, 22, 29)' : 'rgb(255, 255, 255)');
@@ -130,14 +133,18 @@ describe('a visitor', () => {
     };
     const page = await it.open('/', { env, campaigns });
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
-    await alerts(page).getByText('Enter your team’s token at the top of the page, then press Enter.').waitFor();
-    await page.getByLabel('Team token').fill('wrong');
-    const hint = page.getByText('Enter applies it.');
-    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
+    await alerts(page).getByText('Enter your team’s token.').waitFor();
+    const field = page.getByLabel('Your team’s token').filter({ visible: true });
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true);
+    await page.keyboard.type('wrong');
     await page.keyboard.press('Enter');
-    await alerts(page).getByText('This token belongs to no team.').waitFor();
+    await alerts(page).getByText('This token belongs to no team. Enter another one.').waitFor();
     expect(await violations(page)).toEqual([]);
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true);
+    // The field at the top is for a team that has a token where none is required.
     await page.getByLabel('Team token').fill('test');
+    const hint = page.getByText('Enter applies it, for this tab.');
+    expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'Spring sale' }).click();
     await page.getByText('500 of 20,000 sends.').waitFor();
@@ -148,6 +155,17 @@ describe('a visitor', () => {
     await page.getByText('500 of 625 bounces.').waitFor();
     await page.getByRole('button', { name: 'Export as CSV' }).click();
     await page.getByText('Saved campaign-2-bounces.csv: 625 bounces.').waitFor();
+    // It is the tab's: another has none.
+    await page.reload();
+    await page.getByText('500 of 625 bounces.').waitFor();
+    expect(await page.evaluate(() => Object.values(localStorage).join())).toBe('');
+    const other = await it.context.newPage();
+    await other.goto(page.url());
+    await alerts(other).getByText('Enter your team’s token.').waitFor();
+    await page.getByRole('button', { name: 'Forget token' }).click();
+    await alerts(page).getByText('Enter your team’s token.').waitFor();
+    expect(await page.evaluate(() => Object.values(sessionStorage).join())).toBe('');
+    expect(await violations(page)).toEqual([]);
   });
 
   test('copies the request of what is shown', async () => {
@@ -181,16 +199,18 @@ describe('a visitor', () => {
     await page.getByText('75.0 %').first().waitFor();
     expect(await page.locator('#spent').textContent()).toBe('1');
     expect(await page.locator('#left').textContent()).toBe('9,999');
-    expect(await page.locator('#upstream').textContent()).toBe('answers');
-    const cells = await page.locator('#teams tr').first().locator('th, td').allTextContents();
-    expect(cells.slice(0, 7)).toEqual(['default', '4', '75.0 %', '1', '10,000', '0', '9,999']);
+    await page.getByText('Constant Contact Answers', { exact: true }).waitFor();
+    await page.getByText('Too early for a forecast').waitFor();
+    const cells = (table: string) => page.locator(`#${table} tr`).first().locator('th, td').allTextContents();
+    expect(await cells('days')).toEqual(['default', 'In its share', '1', '10,000', '', '0', '–', '9,999']);
+    expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0 %', '0', '0', '0']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });
 
   test('skips to the content of the view that is shown', async () => {
     const page = await it.open('/#live');
-    await page.getByRole('cell', { name: 'default' }).waitFor();
+    await page.getByRole('rowheader', { name: 'default' }).first().waitFor();
     await tabTo(page, 'Skip to content');
     await page.keyboard.press('Enter');
     expect(await focused(page)).toBe('main');

@@ -363,6 +363,24 @@ export interface Status {
      * `gone` once Constant Contact has withdrawn the version in use
      */
     api: 'gone' | 'ok';
+    /**
+     * What stops calls, the gravest first; `untested`: no call since start; `failing`: down, or no call was answered
+     */
+    state: 'ok' | 'untested' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
+    /**
+     * When `state` began; at the earliest, the start
+     */
+    since: string;
+    /**
+     * The day's calls in the last `seconds`
+     */
+    pace: {
+      calls: number;
+      /**
+       * At most half an hour; only since start, and since 00:00 UTC
+       */
+      seconds: number;
+    };
   };
   /**
    * The day's calls, by team
@@ -384,6 +402,10 @@ export interface Status {
      * Calls made beyond its share
      */
     borrowed: number;
+    /**
+     * Calls of its share that no other team can borrow now
+     */
+    kept: number;
     /**
      * Calls that it can make now
      */
@@ -418,6 +440,16 @@ export interface Status {
   served: {
     [k: string]: {
       [k: string]: number;
+    };
+  };
+  /**
+   * Errors since start, by team: 429; all other 4xx; 5xx
+   */
+  errors: {
+    [k: string]: {
+      rateLimited: number;
+      rejected: number;
+      failed: number;
     };
   };
 }

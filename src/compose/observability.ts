@@ -6,7 +6,7 @@ import type { PageCache } from '../cache/page-cache.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
-import type { Events } from '../events.ts';
+import type { EventKey, Events } from '../events.ts';
 import { logEvents } from '../observability/event-log.ts';
 import { Health, type UpstreamState } from '../observability/health.ts';
 import { createLogs, type Logs } from '../observability/log.ts';
@@ -26,6 +26,7 @@ export function buildLogs({ log }: Config, destination: LogDestination, secrets:
 }
 
 interface StateParts {
+  readonly clock: Clock;
   readonly events: Events;
   readonly built: BuiltUpstream;
   readonly pages: PageCache;
@@ -33,10 +34,29 @@ interface StateParts {
   readonly storage: BuiltStorage;
 }
 
+/** Events after which the status can be another. */
+const statusEvents = [
+  'upstream.called',
+  'upstream.down',
+  'upstream.up',
+  'upstream.gone',
+  'upstream.back',
+  'upstream.quota_spent',
+  'upstream.quota_available',
+  'upstream.credentials_refused',
+  'upstream.access_denied',
+  'upstream.credentials_accepted',
+  'token.refused',
+  'token.missing',
+  'token.renewed',
+  'token.replaced',
+] as const satisfies readonly EventKey[];
+
 /** Builds the status without the front, which shows it to callers. */
-export function buildStatus({ events, built, pages, redis, storage }: StateParts): StatusBoard {
+export function buildStatus({ clock, events, built, pages, redis, storage }: StateParts): StatusBoard {
   const status = new StatusBoard({
     ...upstreamState(built),
+    clock,
     quota: () => built.quota.status(),
     cache: () => ({ bytes: pages.bytes, pages: pages.count }),
     sharing: () => ({
@@ -46,6 +66,7 @@ export function buildStatus({ events, built, pages, redis, storage }: StateParts
     storage: () => ({ state: storage.state, bytes: storage.bytes, pages: storage.pages }),
   });
   events.on('quota.waited', ({ team, urgency, seconds }) => status.waited(team, urgency, seconds));
+  for (const event of statusEvents) events.on(event, () => status.observe());
   return status;
 }
 
@@ -53,7 +74,7 @@ export function buildHealth(built: BuiltUpstream, front: FrontReport): Health {
   return new Health(upstreamState(built), () => front.processes);
 }
 
-interface MetricsParts extends StateParts {
+interface MetricsParts extends Omit<StateParts, 'clock'> {
   readonly front: FrontReport;
   readonly logDestination: LogDestination;
   readonly version: string;

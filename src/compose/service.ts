@@ -56,7 +56,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const cache = buildCache(config, { clock, events, shared, storage, ...built });
   const { pages } = cache;
 
-  const status = buildStatus({ events, built, pages, redis, storage });
+  const status = buildStatus({ clock, events, built, pages, redis, storage });
   const behind = { clock, events, shared, built, pages, status };
   const processes = buildProcesses(config, { ...behind, version, accessLog, logDestination });
   const { front } = processes;

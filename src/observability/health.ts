@@ -4,10 +4,19 @@
  */
 export type Phase = 'starting' | 'ready' | 'draining';
 
+/** `untested`: Constant Contact has not answered since the start, and no call has failed. */
+export const upstreamConditions = [
+  'ok',
+  'untested',
+  'failing',
+  'credentials-refused',
+  'quota-exhausted',
+  'gone',
+] as const;
+
 export interface Readiness {
   readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
-  /** `untested`: Constant Contact has not answered since the start, and no call has failed. */
-  readonly upstream: 'ok' | 'untested' | 'failing' | 'credentials-refused' | 'quota-exhausted' | 'gone';
+  readonly upstream: (typeof upstreamConditions)[number];
 }
 
 /** Conditions that stop calls to Constant Contact, and whether it was ever reached. */
@@ -42,16 +51,17 @@ export class Health {
 
   readiness(): Readiness {
     const { phase } = this;
-    const upstream = this.#upstream();
+    const upstream = conditionOf(this.#state);
     const isWell = upstream === 'ok' || upstream === 'untested';
     return { status: phase === 'ready' && !isWell ? 'degraded' : phase, upstream };
   }
+}
 
-  #upstream(): Readiness['upstream'] {
-    if (this.#state.gone()) return 'gone';
-    if (this.#state.credentialsRefused()) return 'credentials-refused';
-    if (this.#state.quotaExhausted()) return 'quota-exhausted';
-    if (this.#state.isFailing()) return 'failing';
-    return this.#state.isUntested() ? 'untested' : 'ok';
-  }
+/** Returns the first condition that stops calls. */
+export function conditionOf(state: UpstreamState): Readiness['upstream'] {
+  if (state.gone()) return 'gone';
+  if (state.credentialsRefused()) return 'credentials-refused';
+  if (state.quotaExhausted()) return 'quota-exhausted';
+  if (state.isFailing()) return 'failing';
+  return state.isUntested() ? 'untested' : 'ok';
 }

@@ -3,21 +3,23 @@
  */
 
 import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import type { Now } from '../quota/day.ts';
 import { accountName } from '../quota/day-shares.ts';
 import { type Urgency, urgencies } from '../quota/demand.ts';
 import type { QuotaStatus } from '../quota/quota.ts';
+import { DayPace } from './day-pace.ts';
+import { conditionOf, type UpstreamState, upstreamConditions } from './health.ts';
 import { cacheOutcomes } from './request-record.ts';
 import type { Tallied } from './tally.ts';
 
 /** Waits kept per team and urgency for the percentiles. */
 const maxWaits = 200;
 
-export interface StatusParts {
+export interface StatusParts extends UpstreamState {
+  readonly clock: Clock;
   readonly quota: () => QuotaStatus;
   readonly circuitOpen: () => boolean;
-  readonly gone: () => boolean;
-  readonly credentialsRefused: () => boolean;
-  readonly quotaExhausted: () => boolean;
   readonly cache: () => { readonly bytes: number; readonly pages: number };
   readonly sharing: () => Status['sharing'];
   readonly storage: () => Status['storage'];
@@ -48,6 +50,17 @@ export const publicStatusSchema = z.object({
       api: z
         .enum(['gone', 'ok'])
         .meta({ description: '`gone` once Constant Contact has withdrawn the version in use' }),
+      state: z.enum(upstreamConditions).meta({
+        description:
+          'What stops calls, the gravest first; `untested`: no call since start; `failing`: down, or no call was answered',
+      }),
+      since: z.string().meta({ format: 'date-time', description: 'When `state` began; at the earliest, the start' }),
+      pace: z
+        .object({
+          calls: count,
+          seconds: count.meta({ description: 'At most half an hour; only since start, and since 00:00 UTC' }),
+        })
+        .meta({ description: "The day's calls in the last `seconds`" }),
     })
     .meta({ description: "State of Constant Contact, and what is left of the account's limits" }),
   teams: z
@@ -57,6 +70,7 @@ export const publicStatusSchema = z.object({
         calls: count.meta({ description: 'Calls made since 00:00 UTC' }),
         part: count.meta({ description: "The team's share: calls per day guaranteed to it" }),
         borrowed: count.meta({ description: 'Calls made beyond its share' }),
+        kept: count.meta({ description: 'Calls of its share that no other team can borrow now' }),
         available: count.meta({ description: 'Calls that it can make now' }),
       }),
     )
@@ -78,6 +92,9 @@ export const publicStatusSchema = z.object({
   served: z
     .record(z.string(), z.partialRecord(z.enum(cacheOutcomes), count))
     .meta({ description: 'Pages served since start, by team and cache outcome' }),
+  errors: z
+    .record(z.string(), z.object({ rateLimited: count, rejected: count, failed: count }))
+    .meta({ description: 'Errors since start, by team: 429; all other 4xx; 5xx' }),
 });
 export type PublicStatus = z.output<typeof publicStatusSchema>;
 
@@ -92,9 +109,18 @@ export interface Status extends PublicStatus {
 export class StatusBoard {
   readonly #parts: StatusParts;
   readonly #waits = new Map<string, { readonly last: number[]; calls: number }>();
+  readonly #pace = new DayPace();
+  #condition: { readonly state: PublicStatus['upstream']['state']; readonly since: string };
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
+    this.#condition = { state: conditionOf(parts), since: this.#instant };
+  }
+
+  /** Notes the day's calls and what stops calls. After every call and every change: their times are shown. */
+  observe(): void {
+    this.#pace.note(this.#parts.quota(), this.#now);
+    this.#observeCondition();
   }
 
   waited(team: string, urgency: Urgency, seconds: number): void {
@@ -108,13 +134,14 @@ export class StatusBoard {
 
   /** The state that every caller may see. */
   readPublic(responses: readonly Tallied[]): PublicStatus {
-    const { upstream, teams, queues, served } = this.read({ responses, bytes: 0 });
-    return { upstream, teams, queues, served };
+    const { upstream, teams, queues, served, errors } = this.read({ responses, bytes: 0 });
+    return { upstream, teams, queues, served, errors };
   }
 
   read({ responses, bytes }: Served): Status {
     const { queues, teams, ...upstream } = this.#parts.quota();
     const cache = this.#parts.cache();
+    this.#observeCondition();
     return {
       upstream: {
         ...upstream,
@@ -122,6 +149,8 @@ export class StatusBoard {
         credentials: this.#parts.credentialsRefused() ? 'refused' : 'ok',
         quota: this.#parts.quotaExhausted() ? 'exhausted' : 'ok',
         api: this.#parts.gone() ? 'gone' : 'ok',
+        ...this.#condition,
+        pace: this.#pace.read(upstream, this.#now),
       },
       teams: teams.map((day) => ({ ...day, team: day.team || accountName })),
       queues: queues.map(({ team, urgency, waiting }) => {
@@ -130,10 +159,24 @@ export class StatusBoard {
         return { team, urgency, waiting, waitP50: percentile(waits, 50), waitP95: percentile(waits, 95), calls };
       }),
       served: servedOf(responses),
+      errors: errorsOf(responses),
       cache: { ...cache, bytes: cache.bytes + bytes },
       sharing: this.#parts.sharing(),
       storage: this.#parts.storage(),
     };
+  }
+
+  #observeCondition(): void {
+    const state = conditionOf(this.#parts);
+    if (state !== this.#condition.state) this.#condition = { state, since: this.#instant };
+  }
+
+  get #now(): Now {
+    return { wall: this.#parts.clock.now(), monotonic: this.#parts.clock.monotonic() };
+  }
+
+  get #instant(): string {
+    return new Date(this.#parts.clock.now()).toISOString();
   }
 }
 
@@ -144,6 +187,19 @@ function servedOf(responses: readonly Tallied[]): PublicStatus['served'] {
     all[team] ??= {};
     const served = all[team];
     served[cache] = (served[cache] ?? 0) + count;
+  }
+  return all;
+}
+
+/** A client that disconnected, which is no error of anybody (nginx's status). */
+const disconnected = 499;
+
+function errorsOf(responses: readonly Tallied[]): PublicStatus['errors'] {
+  const all: PublicStatus['errors'] = {};
+  for (const { team, status, count } of responses) {
+    if (status < 400 || status === disconnected) continue;
+    all[team] ??= { rateLimited: 0, rejected: 0, failed: 0 };
+    all[team][status === 429 ? 'rateLimited' : status < 500 ? 'rejected' : 'failed'] += count;
   }
   return all;
 }

@@ -232,8 +232,10 @@ export class DayBudget {
     const calls = this.#shares.callsOf(team);
     const part = Math.floor(this.#parts.get(team)?.part ?? 0);
     const shares = this.#alone?.shares ?? this.#shares;
-    const available = Math.floor(shares.available(team, this.restOfDay(nowMs)));
-    return { team, calls, part, borrowed: team === account ? 0 : Math.max(0, calls - part), available };
+    const rest = this.restOfDay(nowMs);
+    const borrowed = team === account ? 0 : Math.max(0, calls - part);
+    const available = Math.floor(shares.available(team, rest));
+    return { team, calls, part, borrowed, kept: shares.keeps(team, rest), available };
   }
 
   #calls(): DayCalls {

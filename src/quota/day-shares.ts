@@ -131,6 +131,11 @@ export class DayShares {
     return Math.max(0, Math.min(this.left - reserve - keptByOthers, this.partOf(team).cap - this.callsOf(team)));
   }
 
+  /** Returns the calls of its share that no other team can borrow now. */
+  keeps(team: string, rest: number): number {
+    return Math.round(this.#kept(team, rest));
+  }
+
   /** Counts a call. What the others keep stays untouched: a team that exceeds the free calls pays from its own share. */
   spend(team: string, rest: number): void {
     this.#count(team, 1);

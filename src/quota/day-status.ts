@@ -10,6 +10,8 @@ export interface TeamDayStatus {
   readonly part: number;
   /** Calls beyond its share. */
   readonly borrowed: number;
+  /** Calls of its share that no other team can borrow now. */
+  readonly kept: number;
   /** Calls that it may make now if the others make none. */
   readonly available: number;
 }

@@ -87,7 +87,7 @@ test('the account is exhausted for all only when the whole day is spent', async 
     upstream: 'quota-exhausted',
   });
   expect(it.service.status().teams).toEqual([
-    { team: 'a', calls: 10, part: 10, borrowed: 0, available: 0 },
-    { team: 'b', calls: 10, part: 10, borrowed: 0, available: 0 },
+    { team: 'a', calls: 10, part: 10, borrowed: 0, kept: 0, available: 0 },
+    { team: 'b', calls: 10, part: 10, borrowed: 0, kept: 0, available: 0 },
   ]);
 });

@@ -3,8 +3,9 @@
  */
 import type { Campaign, Summary } from '../../client/client.ts';
 import { make } from './page.ts';
-import { addressOf } from './routes.ts';
-import { dateInWords, number, statusInWords, unknown } from './words.ts';
+import { addressOf, addressOfCampaign } from './routes.ts';
+import { timeElement, zoneElement } from './times.ts';
+import { number, statusInWords, unknown } from './words.ts';
 
 const counts = [
   ['sends', 'Sent'],
@@ -22,11 +23,15 @@ export interface CampaignRow {
   readonly mayHaveCounts: boolean;
   /** @param summary undefined if there are no counts */
   showCounts(summary: Summary | undefined): void;
+  /** Links the row to the campaign or, with the id of another, to the comparison with that. */
+  linkTo(compare: string): void;
 }
 
 export function campaignRow(campaign: Campaign): CampaignRow {
   const { id, name, status } = campaign;
-  const heading = make('th', 'name', ...(isGone(campaign) ? withoutLink(name || id) : [linkTo(id, name || id)]));
+  const link = make('a', '', name || id);
+  link.dataset['id'] = id;
+  const heading = make('th', 'name', ...(isGone(campaign) ? withoutLink(name || id) : [link]));
   heading.scope = 'row';
   const mayHaveCounts = !withoutCounts.has(status);
   const cells = counts.map(([, label]) => {
@@ -35,14 +40,7 @@ export function campaignRow(campaign: Campaign): CampaignRow {
     return cell;
   });
   return {
-    element: make(
-      'tr',
-      '',
-      heading,
-      make('td', 'state', statusBadge(status)),
-      make('td', 'date', date(campaign)),
-      ...cells,
-    ),
+    element: make('tr', '', heading, make('td', 'state', statusBadge(status)), date(campaign), ...cells),
     mayHaveCounts,
     showCounts: (summary) => {
       for (const [index, [field]] of counts.entries()) {
@@ -50,6 +48,10 @@ export function campaignRow(campaign: Campaign): CampaignRow {
         const cell = cells[index];
         if (cell) cell.textContent = typeof value === 'number' ? number(value) : unknown;
       }
+    },
+    linkTo: (compare) => {
+      const isOther = compare !== '' && compare !== id;
+      link.href = isOther ? addressOf({ view: 'compare', id: compare, with: id }) : addressOfCampaign(id);
     },
   };
 }
@@ -62,13 +64,6 @@ const withoutLink = (name: string) => [
   make('small', 'hint', 'Cannot be opened: Constant Contact gives no reports of deleted campaigns.'),
 ];
 
-function linkTo(id: string, text: string): HTMLAnchorElement {
-  const link = make('a', '', text);
-  link.href = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
-  link.dataset['id'] = id;
-  return link;
-}
-
 export function statusBadge(status: string): HTMLElement {
   const badge = make('span', 'badge', statusInWords(status));
   badge.dataset['status'] = status;
@@ -79,8 +74,7 @@ export function statusBadge(status: string): HTMLElement {
 export const dateOf = ({ last_run_date, modified_date }: Campaign) => last_run_date || modified_date;
 
 function date(campaign: Campaign): HTMLElement {
-  const time = make('time', '', dateInWords(dateOf(campaign)));
-  time.dateTime = dateOf(campaign);
-  time.title = campaign.last_run_date === '' ? 'Last change' : 'Last sent';
-  return time;
+  const cell = make('td', 'date', timeElement(dateOf(campaign), 'minute'), ' ', zoneElement());
+  cell.dataset['label'] = campaign.last_run_date === '' ? 'Changed' : 'Last sent';
+  return cell;
 }

@@ -6,13 +6,13 @@ import { statusBadge } from './campaign-row.ts';
 import { countLinks, forgetLinks, loadLinks } from './links.ts';
 import { make, part, say } from './page.ts';
 import { Region, single } from './region.ts';
-import { hasRows, leaveReport, showReport, showTotals } from './report.ts';
+import { clearSearch, hasRows, leaveReport, showReport, showTotals } from './report.ts';
 import { titleOf } from './reports.ts';
-import type { CampaignRoute } from './routes.ts';
+import { addressOfChoice, type CampaignRoute } from './routes.ts';
 import { connect } from './session.ts';
 import { focusTab, showTabs } from './tabs.ts';
 import { showTiles } from './tiles.ts';
-import { dateInWords } from './words.ts';
+import { timeElement, zoneElement } from './times.ts';
 
 const region = new Region(part('campaign-view'));
 const tilesRegion = new Region(part('tiles-region'));
@@ -28,6 +28,7 @@ export function showCampaign(route: CampaignRoute, isForced: boolean): void {
   if (isNew) start(route.id);
   showTabs(route);
   showTitle();
+  part<HTMLAnchorElement>('compare-start').href = addressOfChoice(route.id);
   if (route.tab === 'links' || route.tab === 'clicks') loadLinks(route.id);
   if (route.tab === 'links') leaveReport();
   else if (isNew || !isSameReport(before, route)) showReport({ ...route, tab: route.tab });
@@ -47,6 +48,7 @@ const isSameReport = (a: CampaignRoute | undefined, b: CampaignRoute) =>
 
 function start(id: string): void {
   forgetLinks();
+  clearSearch();
   countLinks(undefined);
   details = undefined;
   summary = undefined;
@@ -104,18 +106,24 @@ function showDetails({
   modified_date,
 }: CampaignDetails): void {
   const from = [from_name, from_email && (from_name ? `<${from_email}>` : from_email)].filter(Boolean).join(' ');
-  const facts: readonly (readonly [string, string | Node | false])[] = [
-    ['Status', statusBadge(status)],
-    ['Subject', subject],
-    ['From', from],
-    ['Last sent', last_run_date && `${dateInWords(last_run_date)} UTC`],
-    ['Created', created_date && `${dateInWords(created_date)} UTC`],
-    ['Changed', modified_date !== last_run_date && `${dateInWords(modified_date)} UTC`],
+  const facts: readonly (readonly [string, readonly (string | Node)[]])[] = [
+    ['Status', [statusBadge(status)]],
+    ['Subject', textOrNothing(subject)],
+    ['From', textOrNothing(from)],
+    ['Last sent', when(last_run_date)],
+    ['Created', when(created_date)],
+    ['Changed', modified_date === last_run_date ? [] : when(modified_date)],
   ];
   part('about').replaceChildren(
-    ...facts.flatMap(([name, value]) => (value ? [make('div', '', make('dt', '', name), make('dd', '', value))] : [])),
+    ...facts
+      .filter(([, value]) => value.length > 0)
+      .map(([name, value]) => make('div', '', make('dt', '', name), make('dd', '', ...value))),
   );
 }
+
+const textOrNothing = (text: string) => (text === '' ? [] : [text]);
+
+const when = (iso: string) => (iso === '' ? [] : [timeElement(iso, 'minute'), ' ', zoneElement()]);
 
 function showTitle(): void {
   if (!shown) return;

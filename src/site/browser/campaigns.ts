@@ -9,8 +9,9 @@ import { exportButtons, labelExports } from './export.ts';
 import { found, foundInWords, type Loaded } from './found-campaigns.ts';
 import { part, say } from './page.ts';
 import { Region } from './region.ts';
-import { addressOf, type CampaignsRoute, parseRoute, sorts, statusOf } from './routes.ts';
+import { addressOf, addressOfCampaign, type CampaignsRoute, parseRoute, sortOf, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
+import { onZoneChange, rewriteTimes } from './times.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
@@ -25,7 +26,7 @@ const region = new Region(part('campaigns-view'));
 const counts = new Counts(part('campaigns-counts'));
 const showCommand = commandIn(part('campaigns-command'));
 
-let route: CampaignsRoute = { view: 'campaigns', q: '', status: '', sort: 'newest' };
+let route: CampaignsRoute = { view: 'campaigns', q: '', status: '', sort: 'newest', compare: '' };
 /** By id: a campaign that moves between two pages while they load comes twice. */
 let loaded = new Map<string, Loaded>();
 /** The status that is loaded, how many campaigns are wanted, the next page, and whether all are loaded. */
@@ -36,13 +37,24 @@ let isComplete = false;
 
 export function showCampaigns(asked: CampaignsRoute, isForced: boolean): void {
   route = asked;
-  document.title = 'Campaigns · Sendgate';
+  showChoice();
   if (query.value !== asked.q) query.value = asked.q;
   status.value = asked.status;
   sort.value = asked.sort;
   if (isForced || loadedStatus !== asked.status) forget();
   if (!isComplete && loaded.size < wanted && !region.isBusy && !region.hasFailed) load();
   showRows();
+}
+
+/** Says whether a campaign is chosen to be opened, or to be compared. */
+function showChoice(): void {
+  const { compare } = route;
+  const title = compare === '' ? 'Campaigns' : 'Choose a campaign';
+  document.title = `${title} · Sendgate`;
+  say('campaigns-title', title);
+  part('choice').hidden = compare === '';
+  say('choice-name', loaded.get(compare)?.campaign.name || `campaign ${compare}`);
+  part<HTMLAnchorElement>('choice-cancel').href = addressOfCampaign(compare);
 }
 
 /** Stops what only the list needs. What has arrived stays for the way back. */
@@ -79,6 +91,7 @@ function load(): void {
         for (const campaign of page.rows) add(campaign);
         next = page.next;
         isComplete = next === undefined;
+        showChoice();
         showRows();
       },
       again: load,
@@ -93,6 +106,7 @@ function add(campaign: Campaign): void {
 function showRows(): void {
   if (part('campaigns-view').hidden) return;
   const shown = found(loaded.values(), route);
+  for (const { row } of shown) row.linkTo(route.compare);
   part('campaigns-rows').replaceChildren(...shown.map(({ row }) => row.element));
   for (const { campaign, row } of shown) {
     if (row.mayHaveCounts) counts.watch(row.element, campaign.id, row.showCounts);
@@ -120,11 +134,17 @@ query.addEventListener('input', () => {
   if (asked.view === 'campaigns') showCampaigns(asked, false);
 });
 status.addEventListener('change', () => go({ status: statusOf(status.value) }));
-sort.addEventListener('change', () => go({ sort: sorts.find((name) => name === sort.value) ?? 'newest' }));
+sort.addEventListener('change', () => go({ sort: sortOf(sort.value) }));
 part('by-id').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = part<HTMLInputElement>('id').value.trim();
-  if (id !== '') location.hash = addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
+  if (id === '') return;
+  const { compare } = route;
+  location.hash = compare === '' ? addressOfCampaign(id) : addressOf({ view: 'compare', id: compare, with: id });
+});
+onZoneChange(() => {
+  // Also of those that a search leaves out.
+  for (const { row } of loaded.values()) rewriteTimes(row.element);
 });
 more.addEventListener('click', () => {
   wanted += loadedAtATime;

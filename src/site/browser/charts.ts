@@ -2,6 +2,7 @@
  * Charts in the page's colours and width.
  */
 import type uPlot from 'uplot';
+import { isUtc, onZoneChange, type Precision, timeInWords, zoneInWords } from './times.ts';
 
 /** A separate script tag loads it. */
 const Plot = (globalThis as unknown as { readonly uPlot: typeof uPlot }).uPlot;
@@ -26,16 +27,13 @@ export interface Chart {
 
 /** How a chart is drawn: shortest time span shown, space around it, and the labels on its axis. */
 const kinds = {
-  days: { isBars: true, seconds: 14 * 86_400, margin: 86_400, label: (iso: string) => iso.slice(0, 10) },
-  hours: {
-    isBars: true,
-    seconds: 24 * 3_600,
-    margin: 3_600,
-    label: (iso: string) => `${iso.slice(5, 10)} ${iso.slice(11, 16)}`,
-  },
-  lines: { isBars: false, seconds: 60, margin: 1.5, label: (iso: string) => iso.slice(11, 19) },
-} as const;
+  days: { isBars: true, seconds: 14 * 86_400, margin: 86_400, precision: 'day' },
+  hours: { isBars: true, seconds: 24 * 3_600, margin: 3_600, precision: 'hour' },
+  lines: { isBars: false, seconds: 60, margin: 1.5, precision: 'time' },
+} as const satisfies Readonly<Record<string, { readonly precision: Precision; readonly [more: string]: unknown }>>;
 type Kind = keyof typeof kinds;
+
+const labelOf = (ms: number, precision: Precision) => timeInWords(new Date(ms).toISOString(), precision);
 
 const ruler = document.createElement('canvas').getContext('2d');
 
@@ -45,6 +43,10 @@ function widthOf(text: string): number {
   ruler.font = font;
   return Math.ceil(ruler.measureText(text).width);
 }
+
+/** Returns the width of the widest label: names of months differ. */
+const widestLabel = (precision: Precision) =>
+  Math.max(...Array.from({ length: 12 }, (_, month) => widthOf(labelOf(Date.UTC(2026, month, 28, 20), precision))));
 
 interface ChartOptions {
   /** Top of the scale. By default it follows the values. */
@@ -61,11 +63,11 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
 
   const draw = () => {
     plot?.destroy();
-    const { isBars, seconds, margin, label } = kinds[kind];
+    const { isBars, seconds, margin, precision } = kinds[kind];
     const style = getComputedStyle(document.documentElement);
     const color = (name: string) => style.getPropertyValue(name);
-    // Labels on the axis of time have one width. The first and the last stand half outside.
-    const labelWidth = widthOf(label(new Date(0).toISOString()));
+    // The first and the last label on the axis of time stand half outside.
+    const labelWidth = widestLabel(precision);
     const half = Math.ceil(labelWidth / 2) + 2;
     const axis: uPlot.Axis = {
       font,
@@ -84,7 +86,7 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
           ? { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } }
           : { show: false },
         hooks: onPoint ? { setCursor: [({ cursor: { idx } }) => onPoint(idx ?? undefined)] } : {},
-        tzDate: (at) => Plot.tzDate(new Date(at * 1000), 'Etc/UTC'),
+        tzDate: (at) => (isUtc() ? Plot.tzDate(new Date(at * 1000), 'Etc/UTC') : new Date(at * 1000)),
         scales: {
           x: {
             range: ({ data: [xs] }) => {
@@ -99,12 +101,12 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
             ...axis,
             size: 36,
             space: labelWidth + 36,
-            values: (_plot, at) => at.map((time) => label(new Date(time * 1000).toISOString())),
+            values: (_plot, at) => at.map((time) => labelOf(time * 1000, precision)),
           },
           { ...axis, size: (_plot, labels) => Math.max(half, ...(labels ?? []).map(widthOf)) + tickAndGap },
         ],
         series: [
-          { label: 'UTC' },
+          { label: zoneInWords() },
           ...names.map((name, index) => ({
             label: name,
             stroke: color(`--line-${index + 1}`),
@@ -120,6 +122,7 @@ export function chart(place: HTMLElement, { max, onPoint }: ChartOptions = {}): 
     );
   };
 
+  onZoneChange(() => plot && draw());
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot && draw());
   new ResizeObserver(() => plot && plot.width !== place.clientWidth && draw()).observe(place);
   return {

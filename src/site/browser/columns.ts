@@ -2,7 +2,8 @@
  * The columns of a report: its fields, the contact first, as rows of every report have them in one order.
  */
 import type { ReportRow } from './reports.ts';
-import { capital, instantInWords, unknown } from './words.ts';
+import { timeInWords } from './times.ts';
+import { capital, unknown } from './words.ts';
 
 export interface Column {
   readonly field: string;
@@ -52,7 +53,7 @@ const isDate = (field: string) => field.endsWith('_date');
 /** `bounce_code` as `Code`: the tab names the report. */
 function headingOf(field: string): string {
   const words = field.replace(/^(send|open|click|bounce|forward|unsubscribe)_/, '').replace(/_id$/, '');
-  return `${capital(words.replaceAll('_', ' '))}${isDate(field) ? ' (UTC)' : ''}`;
+  return capital(words.replaceAll('_', ' '));
 }
 
 /** Returns a field of a row; all are strings. */
@@ -60,7 +61,7 @@ export const fieldOf = (row: ReportRow, field: string) => row[field as keyof Rep
 
 export function textOf(row: ReportRow, { field, kind }: Column): string {
   const value = fieldOf(row, field);
-  return kind === 'date' ? instantInWords(value) : value || unknown;
+  return kind === 'date' ? timeInWords(value, 'second') : value || unknown;
 }
 
 export const dateOfRow = (row: ReportRow) => {

@@ -36,9 +36,9 @@ export class LongTable {
   }
 
   /** Starts an empty table. */
-  start(headings: readonly { readonly heading: string; readonly kind: string }[]): void {
+  start(headings: readonly { readonly heading: readonly (string | Node)[]; readonly kind: string }[]): void {
     const cells = headings.map(({ heading, kind }) => {
-      const cell = make('th', kind, heading);
+      const cell = make('th', kind, ...heading);
       cell.scope = 'col';
       return cell;
     });
@@ -56,7 +56,7 @@ export class LongTable {
     this.#renderSoon();
   }
 
-  /** Makes the rows in sight anew. */
+  /** Makes the rows in sight anew, after others have become theirs. */
   refresh(): void {
     this.#rows.clear();
     this.#renderSoon();
@@ -86,16 +86,16 @@ export class LongTable {
       row.ariaRowIndex = String(index + 2); // The heading is the first.
       this.#rows.set(index, row);
     }
-    this.#replace(before);
+    this.#replace();
     this.#table.style.marginTop = `${start * this.#rowHeight}px`;
     this.#table.style.marginBottom = `${(this.#count - end) * this.#rowHeight}px`;
     this.#measure();
     if (end >= this.#count) onNearEnd();
   }
 
-  #replace(before: ReadonlyMap<number, HTMLTableRowElement>): void {
+  #replace(): void {
     const rows = [...this.#rows.values()];
-    if (rows.length === before.size && rows.every((row) => row.parentNode === this.#body)) return;
+    if (rows.length === this.#body.childElementCount && rows.every((row) => row.parentNode === this.#body)) return;
     const hadFocus = this.#body.contains(document.activeElement);
     this.#body.replaceChildren(...rows);
     if (hadFocus && !this.#body.contains(document.activeElement)) this.#options.scroller.focus({ preventScroll: true });

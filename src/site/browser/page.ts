@@ -29,11 +29,6 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A row of a table. */
-export function row(cells: readonly (string | Node)[], numbers: readonly number[] = []): HTMLTableRowElement {
-  return make('tr', '', ...cells.map((content, index) => make('td', numbers.includes(index) ? 'number' : '', content)));
-}
-
 /** Copies the only element of a template. */
 export function copyOf(template: string): HTMLElement {
   const [element] = part<HTMLTemplateElement & HTMLElement>(template).content.children;

@@ -3,7 +3,7 @@
  */
 import { type Problem, SendgateError } from '../../client/client.ts';
 import { make } from './page.ts';
-import { hasToken } from './session.ts';
+import { wasRefused } from './session.ts';
 
 /** Asking again gets the same answer. */
 const lasting: ReadonlySet<number> = new Set([400, 401, 404]);
@@ -27,9 +27,7 @@ export function detailInWords(error: unknown): string {
 }
 
 const unauthorized = () =>
-  hasToken()
-    ? 'This token belongs to no team. Correct it at the top of the page, then press Enter.'
-    : 'Enter your team’s token at the top of the page, then press Enter.';
+  wasRefused() ? 'This token belongs to no team. Enter another one.' : 'Enter your team’s token.';
 
 type Mistake = NonNullable<Problem['errors']>[number];
 

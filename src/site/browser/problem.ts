@@ -4,6 +4,7 @@
 import { SendgateError } from '../../client/client.ts';
 import { copyOf, make, part, within } from './page.ts';
 import { detailInWords, mistakeInWords, wayOut, withCode } from './problem-words.ts';
+import { refuseToken, useToken } from './session.ts';
 import { number } from './words.ts';
 
 export class ProblemBox {
@@ -14,6 +15,10 @@ export class ProblemBox {
   constructor(place: HTMLElement) {
     this.#box.hidden = true;
     within(this.#box, '.again').addEventListener('click', () => this.#again());
+    within(this.#box, '.enter-token').addEventListener('submit', (event) => {
+      event.preventDefault();
+      useToken(within<HTMLInputElement>(this.#box, '.enter-token input').value);
+    });
     place.append(this.#box);
   }
 
@@ -24,6 +29,8 @@ export class ProblemBox {
   /** @param again what "Try again" does */
   show(error: unknown, again: () => void): void {
     this.#again = again;
+    const isUnauthorized = error instanceof SendgateError && error.code === 'unauthorized';
+    if (isUnauthorized) refuseToken();
     const problem = error instanceof SendgateError ? error.problem : undefined;
     this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
     within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
@@ -33,12 +40,22 @@ export class ProblemBox {
     const way = wayOut(error);
     within(this.#box, '.again').hidden = way !== 'again';
     within(this.#box, '.to-list').hidden = way !== 'back';
+    within(this.#box, '.enter-token').hidden = !isUnauthorized;
     const link = within<HTMLAnchorElement>(this.#box, '.remedy');
     link.hidden = problem === undefined;
     if (problem) link.href = problem.type;
     this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
     this.#box.hidden = false;
     this.#box.scrollIntoView({ block: 'nearest' });
+    if (isUnauthorized) this.#askForToken();
+  }
+
+  #askForToken(): void {
+    const field = within<HTMLInputElement>(this.#box, '.enter-token input');
+    field.value = '';
+    // Unless a person is elsewhere on the page.
+    const focused = document.activeElement;
+    if (focused === null || focused === document.body || focused.id === 'main') field.focus();
   }
 
   hide(): void {

@@ -4,6 +4,7 @@
 import type { Summary } from '../../client/client.ts';
 import type { ReportWalk } from './report-walk.ts';
 import type { ReportName } from './reports.ts';
+import { startOfDay, timeInWords } from './times.ts';
 import { allOf, number } from './words.ts';
 
 /** Counts of opens and clicks are of contacts, not of rows. */
@@ -25,7 +26,7 @@ export function expectedRows(walk: ReportWalk, summary: Summary | undefined): nu
 /** @param total undefined if unknown */
 export function totalInWords(walk: ReportWalk, total: number | undefined): string {
   const { route, received, rows, isAll } = walk;
-  const which = `${route.link === '' ? '' : ' on this link'}${route.since === '' ? '' : ` since ${route.since}`}`;
+  const which = `${route.link === '' ? '' : ' on this link'}${route.since === '' ? '' : ` since ${sinceInWords(route.since)}`}`;
   const what = `${route.tab}${which}`;
   if (isAll && received === 0) return `No ${what}.`;
   if (received > rows.length) {
@@ -35,4 +36,19 @@ export function totalInWords(walk: ReportWalk, total: number | undefined): strin
   return total === undefined
     ? `The newest ${number(received)} ${what}.`
     : `${number(received)} of ${number(total)} ${what}.`;
+}
+
+/** A day; where it begins elsewhere in the chosen zone, an instant. */
+function sinceInWords(since: string): string {
+  const at = Date.parse(since);
+  return Number.isNaN(at) ? since : timeInWords(since, startOfDay(at) === at ? 'day' : 'minute');
+}
+
+/** @param found rows that a search found; undefined: there is no search */
+export function foundInWords({ rows, isAll, isFull }: ReportWalk, found: number | undefined): string {
+  if (found === undefined) return '';
+  const all = `${number(rows.length)} loaded ${rows.length === 1 ? 'row' : 'rows'}`;
+  const says = found === 0 ? `None of ${all} has all of these words.` : `${number(found)} of ${all}.`;
+  if (isAll && !isFull) return says;
+  return `${says} ${isFull ? 'Export the report to search the others.' : 'Load more to search further.'}`;
 }

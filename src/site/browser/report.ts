@@ -8,10 +8,11 @@ import { addressOfClicks, linkOf, onLinks } from './links.ts';
 import { part, say } from './page.ts';
 import { first, Region } from './region.ts';
 import { reportTable } from './report-rows.ts';
-import { expectedRows, totalInWords } from './report-total.ts';
+import { expectedRows, foundInWords, totalInWords } from './report-total.ts';
 import { type ReportPage, type ReportRoute, ReportWalk } from './report-walk.ts';
 import { addressOf } from './routes.ts';
 import { baseUrl } from './session.ts';
+import { chosenDay, onZoneChange, startOfChosenDay } from './times.ts';
 import { number, outcomeInWords } from './words.ts';
 
 /** How long a page of the whole report is retried: a long walk meets the limits. */
@@ -19,6 +20,7 @@ const patienceSeconds = 120;
 
 const region = new Region(part('report-panel'));
 const since = part<HTMLInputElement>('since');
+const query = part<HTMLInputElement>('rows-query');
 const more = part<HTMLButtonElement>('more');
 const whole = part<HTMLButtonElement>('whole');
 const progress = part<HTMLProgressElement>('walk-progress');
@@ -37,12 +39,18 @@ export const hasRows = () => (walk?.received ?? 0) > 0;
 export function showReport(route: ReportRoute): void {
   leaveReport();
   walk = new ReportWalk(route);
-  since.value = route.since;
+  since.value = chosenDay(route.since);
   part('since-all').hidden = route.since === '';
   showLink();
-  const query = new URLSearchParams(walk.query);
-  showCommand(`${baseUrl}${walk.path}${query.size === 0 ? '' : `?${query}`}`);
+  const search = new URLSearchParams(walk.query);
+  showCommand(`${baseUrl}${walk.path}${search.size === 0 ? '' : `?${search}`}`);
   loadNext();
+}
+
+/** The search stays from one report to the next, as for a contact's address; another campaign has another. */
+export function clearSearch(): void {
+  query.value = '';
+  table.search('');
 }
 
 export function leaveReport(): void {
@@ -90,20 +98,22 @@ function add(page: ReportPage): void {
   if (!walk) return;
   walk.add(page);
   say('outcome', outcomeInWords(page.cacheStatus, page.ageSeconds));
-  showState();
+  // Rows are worth showing whatever becomes of the campaign's details. A hidden table cannot be scrolled to its first row.
+  if (walk.received > 0) part('campaign-body').hidden = false;
+  part('report-answer').hidden = false;
   table.show(walk.rows);
+  showState();
 }
 
 function showState(): void {
   if (!walk?.hasBegun) return;
   const { isAll, isFull, received, route } = walk;
   const total = expectedRows(walk, summary);
-  part('report-answer').hidden = false;
-  // Rows are worth showing whatever becomes of the campaign's details.
-  if (received > 0) part('campaign-body').hidden = false;
   const isWalking = !part('walk').hidden;
   // Read out as it changes: once, not for every page of a walk.
   if (!isWalking) say('total', totalInWords(walk, total));
+  part('rows-search').hidden = received === 0;
+  if (!isWalking) say('rows-found', foundInWords(walk, table.found));
   walk.timeline.show(route.tab, isAll);
   // Not hidden while a page loads: they would lose the focus.
   more.hidden = isAll || isFull || isWalking;
@@ -123,12 +133,20 @@ function showLink(): void {
 }
 
 function showSince(date: string): void {
-  if (walk) location.hash = addressOf({ ...walk.route, since: date });
+  if (walk) location.hash = addressOf({ ...walk.route, since: startOfChosenDay(date) });
 }
 
 onLinks(() => {
   showLink();
   table.refresh();
+  showState();
+});
+onZoneChange(() => {
+  since.value = chosenDay(walk?.route.since ?? '');
+  showState();
+});
+query.addEventListener('input', () => {
+  table.search(query.value);
   showState();
 });
 part('since-form').addEventListener('submit', (event) => {

@@ -1,9 +1,10 @@
 /**
- * The address of every view: `#campaigns?q=…&status=…&sort=…`, `#campaign?id=…&report=opens&since=…&link=…`, `#live`.
+ * The address of every view: `#campaigns?q=…&status=…&sort=…&compare=…`, `#campaign?id=…&report=opens&since=…&link=…`,
+ * `#compare?id=…&with=…`, `#live`.
  */
 import { isTab, type Tab } from './reports.ts';
 
-export const sorts = ['newest', 'oldest', 'name'] as const;
+const sorts = ['newest', 'oldest', 'name'] as const;
 export type Sort = (typeof sorts)[number];
 /** Empty: all but deleted ones. */
 const statuses = ['', 'SENT', 'RUNNING', 'SCHEDULED', 'DRAFT', 'DELETED'] as const;
@@ -14,6 +15,8 @@ export interface CampaignsRoute {
   readonly q: string;
   readonly status: StatusFilter;
   readonly sort: Sort;
+  /** The id of a campaign for which another is chosen, to compare them; empty otherwise. */
+  readonly compare: string;
 }
 
 export interface CampaignRoute {
@@ -26,7 +29,13 @@ export interface CampaignRoute {
   readonly link: string;
 }
 
-export type Route = CampaignsRoute | CampaignRoute | { readonly view: 'live' };
+export interface CompareRoute {
+  readonly view: 'compare';
+  readonly id: string;
+  readonly with: string;
+}
+
+export type Route = CampaignsRoute | CampaignRoute | CompareRoute | { readonly view: 'live' };
 
 /** Reads the fragment of an address. Also those of the first version: `#sends?campaign=…&since=…`. */
 export function parseRoute(hash: string): Route {
@@ -41,10 +50,18 @@ export function parseRoute(hash: string): Route {
     const since = tab === 'links' ? '' : value('since');
     return { view: 'campaign', id, tab, since, link: tab === 'clicks' ? value('link') : '' };
   }
-  const sort = sorts.find((name) => name === value('sort')) ?? 'newest';
-  return { view: 'campaigns', q: query.get('q') ?? '', status: statusOf(value('status')), sort };
+  if (view === 'compare' && id !== '' && value('with') !== '') return { view, id, with: value('with') };
+  return {
+    view: 'campaigns',
+    q: query.get('q') ?? '',
+    status: statusOf(value('status')),
+    sort: sortOf(value('sort')),
+    // Of two campaigns to compare, one has yet to be chosen.
+    compare: view === 'compare' ? id : value('compare'),
+  };
 }
 
+export const sortOf = (text: string) => sorts.find((sort) => sort === text) ?? 'newest';
 export const statusOf = (text: string) => statuses.find((status) => status === text.toUpperCase()) ?? '';
 
 /** Formats the fragment of a route, without what is the default. */
@@ -55,6 +72,13 @@ export function addressOf(route: Route): string {
   return `#${route.view}${query.size === 0 ? '' : `?${query}`}`;
 }
 
+/** The address of a campaign's first tab. */
+export const addressOfCampaign = (id: string) => addressOf({ view: 'campaign', id, tab: 'sends', since: '', link: '' });
+
+/** The address of the list in which a campaign is chosen to compare with this one. */
+export const addressOfChoice = (id: string) =>
+  addressOf({ view: 'campaigns', q: '', status: '', sort: 'newest', compare: id });
+
 const defaults: Readonly<Record<string, string>> = { sort: 'newest', report: 'sends' };
 
 function parametersOf(route: Route): Readonly<Record<string, string>> {
@@ -62,7 +86,9 @@ function parametersOf(route: Route): Readonly<Record<string, string>> {
     case 'live':
       return {};
     case 'campaigns':
-      return { q: route.q, status: route.status, sort: route.sort };
+      return { q: route.q, status: route.status, sort: route.sort, compare: route.compare };
+    case 'compare':
+      return { id: route.id, with: route.with };
     case 'campaign':
       return { id: route.id, report: route.tab, since: route.since, link: route.link };
   }

@@ -1,25 +1,65 @@
 /**
- * Who asks: the address of Sendgate and the team's token, which is kept nowhere but in its field.
+ * Who asks: the address of Sendgate and the team's token. The tab keeps the token until it is closed or the token forgotten;
+ * it is in no address and in no storage that other tabs or later visits read.
  */
 import { type Client, createClient } from '../../client/client.ts';
 import { part } from './page.ts';
+import { baseUrl, remembered } from './remembered.ts';
 
-export const baseUrl = new URL('.', location.href).href;
+export { baseUrl };
 
-const token = part<HTMLInputElement>('token');
+const field = part<HTMLInputElement>('token');
+const stored = remembered(() => sessionStorage, 'token');
+let token = stored.read();
+let isRefused = false;
+let whenChanged: () => void = () => {};
 
-export const hasToken = () => token.value !== '';
+export const hasToken = () => token !== '';
+
+/** Whether the last token belonged to no team. */
+export const wasRefused = () => isRefused;
 
 /** @param patienceSeconds 0: errors show at once, and the person decides whether to wait */
 export function connect(patienceSeconds = 0): Client {
-  return createClient({ baseUrl, patienceSeconds, ...(hasToken() ? { token: token.value } : {}) });
+  return createClient({ baseUrl, patienceSeconds, ...(hasToken() ? { token } : {}) });
 }
 
 export const authorization = (): Readonly<Record<string, string>> =>
-  hasToken() ? { authorization: `Bearer ${token.value}` } : {};
+  hasToken() ? { authorization: `Bearer ${token}` } : {};
 
-export function onTokenChange(listener: () => void): void {
-  token.addEventListener('change', listener);
+/** Forgets a token that was refused. */
+export function refuseToken(): void {
+  if (!hasToken()) return;
+  keep('');
+  isRefused = true;
 }
 
-part('token-form').addEventListener('submit', (event) => event.preventDefault());
+/** Keeps a token, and shows what it gives access to. */
+export function useToken(value: string): void {
+  isRefused = false;
+  keep(value.trim());
+  whenChanged();
+}
+
+export function onTokenChange(listener: () => void): void {
+  whenChanged = listener;
+}
+
+function keep(value: string): void {
+  token = value;
+  stored.write(value);
+  field.value = '';
+  part('token-field').hidden = value !== '';
+  part('token-kept').hidden = value === '';
+}
+
+part('token-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  useToken(field.value);
+});
+part('token-forget').addEventListener('click', () => {
+  keep('');
+  // What was loaded with it goes, too.
+  location.reload();
+});
+keep(token);

@@ -40,14 +40,14 @@ export function inWords(seconds: number): string {
 }
 
 export const number = (value: number) => value.toLocaleString('en');
-export const percent = (part: number, whole: number) =>
-  whole === 0 ? unknown : `${((100 * part) / whole).toFixed(1)} %`;
+export const percentInWords = (percent: number) => `${percent.toFixed(1)} %`;
+export const percent = (part: number, whole: number) => (whole === 0 ? unknown : percentInWords((100 * part) / whole));
 
-/** Formats an instant to the minute, in UTC: `2026-01-31 14:05`. */
-export const dateInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 16).replace('T', ' '));
-
-/** Formats an instant to the second, in UTC. */
-export const instantInWords = (iso: string) => (iso === '' ? unknown : iso.slice(0, 19).replace('T', ' '));
+/** Formats a difference, with a minus as long as a plus: `+1,234`, `−2.5`. */
+export const signed = (value: number, digits: number) =>
+  value
+    .toLocaleString('en', { signDisplay: 'exceptZero', minimumFractionDigits: digits, maximumFractionDigits: digits })
+    .replace('-', '−');
 
 /** `SENT` as `Sent`. */
 export const statusInWords = (status: string) => capital(status.toLowerCase());

@@ -33,8 +33,10 @@ export const exampleStatus = {
   upstream: {
     ...{ callsThisSecond: 2, perSecond: 4, callsToday: 1_204, leftToday: 8_796, dayEndsAt: '2026-01-02T00:00:00.000Z' },
     ...{ circuit: 'closed', credentials: 'ok', quota: 'ok', api: 'ok' },
+    ...{ state: 'ok', since: '2026-01-01T06:00:00.000Z', pace: { calls: 96, seconds: 1_800 } },
   },
-  teams: [{ team: 'web', calls: 1_204, part: 5_000, borrowed: 0, available: 3_796 }],
+  teams: [{ team: 'web', calls: 1_204, part: 5_000, borrowed: 0, kept: 2_500, available: 3_796 }],
   queues: [{ team: 'web', urgency: 'interactive', waiting: 1, waitP50: 0.12, waitP95: 0.8, calls: 1_100 }],
   served: { web: { fresh: 28_111, stale: 12, miss: 1_088 } },
+  errors: { web: { rateLimited: 3, rejected: 12, failed: 0 } },
 } satisfies z.output<typeof publicStatusSchema>;
