@@ -5,8 +5,12 @@
  */
 import { z } from 'zod';
 
+/** Who can end a problem: the caller, Sendgate's operators, or Constant Contact. */
+export type Actor = 'caller' | 'operators' | 'Constant Contact';
+
 interface Row {
   readonly status: number;
+  readonly actor: Actor;
   readonly title: string;
   /** The default, unless the thrower gives a more exact one. */
   readonly detail: string;
@@ -17,12 +21,14 @@ interface Row {
 const table = {
   'invalid-request': {
     status: 400,
+    actor: 'caller',
     title: 'Invalid request',
     detail: 'A parameter is invalid; `errors` names it and says what is allowed.',
     remedy: 'Correct the parameters in `errors`. Each entry names one, says what is wrong and what is allowed.',
   },
   'malformed-request': {
     status: 400,
+    actor: 'caller',
     title: 'Malformed HTTP request',
     detail: 'The bytes received are not an HTTP/1.1 request. The connection is closed.',
     remedy:
@@ -30,31 +36,37 @@ const table = {
   },
   'invalid-cursor': {
     status: 400,
+    actor: 'caller',
     title: 'Invalid cursor',
-    detail: 'The `next` cursor is invalid or has expired. Start again without `next`.',
+    detail:
+      'The `next` cursor is invalid, has expired, or continues a walk with other filters. Start again without `next`.',
     remedy:
-      'Start again from the first page, without `next`. A cursor expires when its campaign changes or when Sendgate moves to another version of the API, and may expire with an upgrade of Sendgate.',
+      'Follow `next_link` unchanged, or start again from the first page, without `next`. A cursor belongs to one list with its filters. It expires when its campaign changes or when Sendgate moves to another version of the API, and may expire with an upgrade of Sendgate.',
   },
   unauthorized: {
     status: 401,
+    actor: 'caller',
     title: 'Unknown team',
     detail: 'Sendgate serves known teams only. Send the bearer token of your team.',
     remedy: 'Send the token of your team as `Authorization: Bearer …`. Your operators issue the tokens.',
   },
   'origin-not-allowed': {
     status: 403,
+    actor: 'operators',
     title: 'Origin not allowed',
     detail: 'Web pages of this origin must not call Sendgate: it is not in `callers.cors.origins`.',
     remedy: 'Ask your operators to add the exact origin of your page to `callers.cors.origins`.',
   },
   'not-found': {
     status: 404,
+    actor: 'caller',
     title: 'Path not found',
     detail: 'This path does not exist. See /openapi.json for the paths, such as GET /campaigns/{id}/sends.',
     remedy: 'Correct the path. `/docs` lists all paths.',
   },
   'campaign-not-found': {
     status: 404,
+    actor: 'caller',
     title: 'Campaign not found',
     detail: 'Constant Contact has no campaign with this id.',
     remedy:
@@ -62,36 +74,42 @@ const table = {
   },
   'method-not-allowed': {
     status: 405,
+    actor: 'caller',
     title: 'Method not allowed',
     detail: 'Sendgate is read-only: use GET or HEAD.',
     remedy: 'Use GET or HEAD.',
   },
   'not-acceptable': {
     status: 406,
+    actor: 'caller',
     title: 'No acceptable representation',
     detail: 'This resource is application/json, which `Accept` does not allow.',
     remedy: 'Omit `Accept`, or let it allow the media type that `detail` names.',
   },
   'request-timeout': {
     status: 408,
+    actor: 'caller',
     title: 'Request timeout',
     detail: 'The request did not arrive in time. The connection is closed.',
     remedy: 'Send the whole request at once.',
   },
   'expectation-failed': {
     status: 417,
+    actor: 'caller',
     title: 'Expectation failed',
     detail: 'The `Expect` header asks for something other than `100-continue`. The connection is closed.',
     remedy: 'Omit `Expect`.',
   },
   'misdirected-request': {
     status: 421,
+    actor: 'caller',
     title: 'Host not allowed',
     detail: 'The Host header names a host that is not in `server.allowedHosts`.',
     remedy: 'Use one of the allowed host names, or ask your operators to add this one to `server.allowedHosts`.',
   },
   'rate-limited': {
     status: 429,
+    actor: 'caller',
     title: 'Too many requests',
     detail: 'This client exceeded its request rate. Wait the seconds in `Retry-After`.',
     remedy:
@@ -99,24 +117,29 @@ const table = {
   },
   'headers-too-large': {
     status: 431,
+    actor: 'caller',
     title: 'Request headers too large',
     detail: 'The headers exceed 16 KiB. The connection is closed.',
     remedy: 'Send at most 200 headers and, with the path, at most 16 KiB. Sendgate needs no cookies.',
   },
   'internal-error': {
     status: 500,
+    actor: 'operators',
     title: 'Internal error',
     detail: 'Sendgate failed unexpectedly. Its log has the error under this request id.',
-    remedy: 'Retry. If it persists, send the request id (`instance`) to your operators.',
+    remedy:
+      'Retry once. If it persists, send the request id (`instance`) to your operators, who find the error in the log by it.',
   },
   'upstream-credentials-refused': {
     status: 502,
+    actor: 'operators',
     title: 'Credentials refused by Constant Contact',
     detail: "Constant Contact refuses Sendgate's credentials. Operators must replace them or authorize Sendgate again.",
     remedy: "Ask your operators to act: Sendgate's log says which credential to replace.",
   },
   'upstream-gone': {
     status: 502,
+    actor: 'operators',
     title: 'API withdrawn by Constant Contact',
     detail:
       'Constant Contact has withdrawn the API version that Sendgate uses. Operators must move from v2 to v3 (`CONSTANT_CONTACT_API=v3`).',
@@ -125,12 +148,14 @@ const table = {
   },
   'upstream-failed': {
     status: 502,
+    actor: 'Constant Contact',
     title: 'Constant Contact failed',
     detail: 'Constant Contact returned no usable answer.',
     remedy: 'Retry after a minute; until then Sendgate remembers the failure. Cached pages are still served.',
   },
   'upstream-busy': {
     status: 503,
+    actor: 'caller',
     title: 'Constant Contact is busy',
     detail: 'The queue of calls to Constant Contact is too long. Wait the seconds in `Retry-After`.',
     remedy:
@@ -138,13 +163,15 @@ const table = {
   },
   'upstream-quota-exhausted': {
     status: 503,
+    actor: 'caller',
     title: 'Daily quota spent',
     detail: 'The daily quota of the account is spent until 00:00 UTC. Cached pages are still served.',
     remedy:
-      "Wait the seconds in `Retry-After`, then retry. `detail` says what is spent: the account's daily quota or your team's share of it.",
+      "Wait the seconds in `Retry-After`, then retry. `detail` says what is spent: the account's daily quota or your team's share of it. Operators can give a team a larger share.",
   },
   'upstream-timeout': {
     status: 504,
+    actor: 'Constant Contact',
     title: 'Constant Contact timed out',
     detail: 'Constant Contact did not answer in time.',
     remedy: 'Retry after a minute; until then Sendgate remembers the failure. Cached pages are still served.',

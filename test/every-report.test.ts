@@ -230,7 +230,7 @@ describe.each(names)('%s', (name) => {
       [{ parameter: 'limit', allowed: 'an integer from 1 to 500' }],
     ]);
     const allowed = name === 'clicks' ? 'created_since, link_id' : 'created_since';
-    expect(await errorsOf(`${target}.csv?page=2`)).toEqual([400, [{ parameter: 'page', allowed }]]);
+    expect(await errorsOf(`${target}.csv?page=2`)).toEqual([400, [{ parameter: 'page', allowed: `${allowed}, bom` }]]);
     expect(await errorsOf(`${target}?page=2`)).toEqual([
       400,
       [{ parameter: 'page', allowed: `${allowed}, limit, next` }],
@@ -290,6 +290,33 @@ describe.each(names)('%s', (name) => {
 });
 
 describe('clicks on one link', () => {
+  test('beside the cursor of another link, or of all, are refused with the reason, on both paths', async () => {
+    begin('10');
+    const [link, other] = [linkId('10', 0), linkId('10', 1)];
+    const nextOf = async (search: string) => {
+      const { meta } = (await (await get(own('10', `clicks?limit=5${search}`))).json()) as Page;
+      return meta.pagination.next_link?.split('next=')[1];
+    };
+    const [next, ofAll] = [await nextOf(`&link_id=${link}`), await nextOf('')];
+    const at = async (target: string) => {
+      const answer = await get(target);
+      if (answer.status !== 200) return [answer.status, (await answer.text()).includes('a walk with other filters')];
+      return [...new Set(((await answer.json()) as Page).results.map(({ link_id }) => link_id))];
+    };
+    expect(await at(own('10', `clicks?link_id=${link}&next=${next}`))).toEqual([link]);
+    expect(await at(dropIn('10', `clicks/${link}?next=${next}`))).toEqual([link]);
+    for (const target of [
+      own('10', `clicks?link_id=${other}&next=${next}`),
+      own('10', `clicks?link_id=${link}&next=${ofAll}`),
+      dropIn('10', `clicks/${other}?next=${next}`),
+    ]) {
+      // With v2 the link stands in the path, and Constant Contact applies it to any cursor.
+      const isFiltered = api === 'v2';
+      const expected = isFiltered ? [target.includes(`link_id=${link}`) ? link : other] : [400, true];
+      expect([target, ...(await at(target))]).toEqual([target, ...expected]);
+    }
+  });
+
   test.each<Partial<CampaignOptions>>([
     {},
     { cursors: 'opaque' },
@@ -386,7 +413,10 @@ test.each(names.filter((name) => name !== 'clicks'))('link_id is no parameter of
     400,
     [{ parameter, allowed: 'created_since, limit, next' }],
   ]);
-  expect(await errorsOf(own('1', `${name}.csv?link_id=1`))).toEqual([400, [{ parameter, allowed: 'created_since' }]]);
+  expect(await errorsOf(own('1', `${name}.csv?link_id=1`))).toEqual([
+    400,
+    [{ parameter, allowed: 'created_since, bom' }],
+  ]);
 });
 
 describe('The cache', () => {

@@ -218,13 +218,6 @@ describe('a visitor', () => {
     expect(await page.getByRole('heading', { name: 'Right now' }).isVisible()).toBe(true);
   });
 
-  test('gets the API reference, made from openapi.json', async () => {
-    const page = await it.open('/docs');
-    await page.getByText('All sends of a campaign, as CSV', { exact: true }).waitFor();
-    await page.getByText('A page of the sends of a campaign', { exact: true }).click();
-    await page.getByText('Only rows on or after this instant.').waitFor();
-  });
-
   test('finds all pages under a base path', async () => {
     const page = await it.open('/ctct', { env: { SENDGATE_SERVER_BASE_PATH: '/ctct' }, campaigns });
     await page.getByText('All 3 campaigns.').waitFor();

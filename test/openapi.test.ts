@@ -6,7 +6,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
-import { problemCodes } from '../src/problems.ts';
+import { problemCodes, problems } from '../src/problems.ts';
 import { api, type Harness, idOf, start } from './support/harness.ts';
 
 interface Parameter {
@@ -32,7 +32,7 @@ interface Operation {
   readonly responses: Readonly<Record<string, Described>>;
 }
 interface Description {
-  readonly paths: Readonly<Record<string, Readonly<Record<'get' | 'head', Operation>>>>;
+  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
   readonly components: { readonly schemas: object; readonly responses: Readonly<Record<string, Described>> };
 }
 
@@ -97,12 +97,39 @@ describe('the description', () => {
     }
   });
 
-  test('links to a page for each problem', async () => {
-    for (const code of problemCodes) {
-      const page = await fetch(`${it.url}/problems/${code}`);
-      expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-      expect(await page.text()).toContain('What to do');
+  test('lists each path once, and no value that Swagger UI would send unasked', () => {
+    for (const { get, ...others } of Object.values(description.paths)) {
+      expect(others).toEqual({});
+      for (const parameter of get.parameters) {
+        expect(parameter).not.toHaveProperty('example');
+        expect(parameter.schema).not.toHaveProperty('default');
+        expect(parameter.schema).not.toHaveProperty('examples');
+      }
     }
+  });
+
+  test.each(problemCodes)(
+    'links to a page for %s: what happened, what to do, who has to, as HTML and as text',
+    async (code) => {
+      const page = async (accept: string) => {
+        const answer = await fetch(`${it.url}/problems/${code}`, { headers: { accept } });
+        expect([answer.status, answer.headers.get('vary')]).toEqual([200, 'Accept, Accept-Encoding']);
+        return { type: answer.headers.get('content-type'), text: await answer.text() };
+      };
+      const [html, text] = [await page('text/html,application/xhtml+xml,*/*;q=0.8'), await page('*/*')];
+      expect([html.type, text.type]).toEqual(['text/html; charset=utf-8', 'text/plain; charset=utf-8']);
+      const { title, detail, remedy } = problems[code];
+      expect(text.text).toMatch(
+        /^.+\n\nWhat happened\n .+\n\nWhat to do\n .+\n\nWho has to do it\n .*(You, |operators: |Constant Contact\. ).+\n\nAPI reference: \/docs\n$/,
+      );
+      for (const said of [title, detail, remedy]) expect(text.text).toContain(said);
+      expect(html.text.match(/<h2>.*<\/h2>/g)).toHaveLength(3);
+      expect(html.text).toContain('href="../docs"');
+      expect(html.text).not.toContain('`');
+    },
+  );
+
+  test('links to no page that does not exist', async () => {
     const unknown = await fetch(`${it.url}/problems/nothing`);
     expect(unknown.status).toBe(404);
     expect(await unknown.json()).toMatchObject({ type: '/problems/not-found' });
@@ -209,10 +236,10 @@ const accept = fc.constantFrom(
 );
 
 function fuzz(): fc.Arbitrary<Fuzz> {
-  const operations = Object.entries(description.paths).flatMap(([path, { get, head }]) => [
-    { path, method: 'get' as const, operation: get },
-    { path, method: 'head' as const, operation: head },
-  ]);
+  // HEAD is GET without content: the description lists GET alone.
+  const operations = Object.entries(description.paths).flatMap(([path, { get: operation }]) =>
+    (['get', 'head'] as const).map((method) => ({ path, method, operation })),
+  );
   return fc.constantFrom(...operations).chain(({ path, method, operation: { parameters } }) => {
     const values = parameters.map((parameter) => {
       const isHeader = parameter.in === 'header';
@@ -267,9 +294,7 @@ async function outside({ path, method, target, headers, isValid }: Fuzz): Promis
   if (!isBelow(path, target)) return undefined;
   // An id with a slash or dots in it is another path.
   const isElsewhere = status === 404 && text.includes('/problems/not-found');
-  const { response, pointer } = isElsewhere
-    ? responseAt('#/components/responses/not-found')
-    : responseOf(path, method, status);
+  const { response, pointer } = isElsewhere ? responseAt('#/components/responses/not-found') : responseOf(path, status);
   if (!response) return `status ${status} is not described`;
   if (isValid && status === 400 && text.includes('invalid-request')) return `refused, though described: ${text}`;
   for (const name of answer.headers.keys()) {
@@ -295,10 +320,10 @@ function responseAt(reference: string) {
 }
 
 /** A response of an operation; errors are references. */
-function responseOf(path: string, method: 'get' | 'head', status: number) {
-  const response = description.paths[path]?.[method].responses[status];
+function responseOf(path: string, status: number) {
+  const response = description.paths[path]?.get.responses[status];
   if (response?.$ref !== undefined) return responseAt(response.$ref);
-  return { response, pointer: ['paths', path, method, 'responses', String(status)] };
+  return { response, pointer: ['paths', path, 'get', 'responses', String(status)] };
 }
 
 test(`no answer to ${requests.toLocaleString('en')} requests contradicts the description, and none is a 5xx`, async () => {

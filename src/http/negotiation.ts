@@ -55,3 +55,9 @@ export function accepts(mediaType: string, accept: string | undefined): boolean 
   }
   return verdict(accept);
 }
+
+/** Returns the media type that `Accept` prefers; the first one where it prefers none of them. */
+export function preferredType<T extends string>(types: readonly [T, ...T[]], accept: string | undefined): T {
+  if (accept === undefined || accept.length > maxLength) return types[0];
+  return (new Negotiator({ headers: { accept } }).mediaType([...types]) as T | undefined) ?? types[0];
+}

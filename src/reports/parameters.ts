@@ -19,8 +19,7 @@ export type Parameters = Readonly<Record<string, Parameter<unknown> | undefined>
 
 const since = (what: string): Parameter<string> => ({
   schema: instantSchema.meta({
-    description: `Only ${what} on or after this instant. A date means midnight UTC; a date-time needs \`Z\` or an offset.`,
-    examples: ['2012-12-06T13:06:14.762Z'],
+    description: `Only ${what} on or after this instant. A date means midnight UTC; a date-time needs \`Z\` or an offset, as in \`2012-12-06T13:06:14.762Z\`.`,
   }),
   problem: (text) => (lacksZone(text) ? 'has no time zone' : 'is not a date or date-time'),
   allowed: 'an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z',
@@ -32,16 +31,13 @@ const limit = (max: number): Parameter<number> => ({
     .regex(/^\d{1,6}$/)
     .transform(Number)
     .pipe(z.int().min(1).max(max))
-    .meta({ description: 'Rows per page. Ignored with `next`: a cursor carries its own.', default: max }),
+    .meta({ description: `Rows per page, ${max} by default. Ignored with \`next\`: a cursor carries its own.` }),
   problem: () => 'is out of range',
   allowed: `an integer from 1 to ${max}`,
 });
 
 const next: Parameter<string> = {
-  schema: z
-    .string()
-    .regex(cursorPattern)
-    .meta({ description: 'The cursor from a `next_link`; opaque.', examples: ['c3RhcnRBdD0zJmxpbWl0PTI'] }),
+  schema: z.string().regex(cursorPattern).meta({ description: 'The cursor from a `next_link`; opaque.' }),
   problem: () => 'is not a cursor',
   allowed: 'the cursor from a next_link: 1 to 2,048 printable ASCII characters',
 };
@@ -51,7 +47,7 @@ const linkId: Parameter<string> = {
     .string()
     .regex(/^\d{1,20}$/)
     .overwrite((digits) => digits.replace(/^0+(?=\d)/, ''))
-    .meta({ description: 'Only clicks on this link, by its `link_id` in `/campaigns/{id}/links`.', examples: ['1'] }),
+    .meta({ description: 'Only clicks on this link, by its `link_id` in `/campaigns/{id}/links`.' }),
   problem: () => 'is not a link id',
   allowed: '1 to 20 digits',
 };
@@ -72,7 +68,7 @@ const status: Parameter<string> = {
 const bom: Parameter<string> = {
   schema: z
     .enum(['1'])
-    .meta({ description: 'Begins the file with a byte order mark, by which Excel recognizes UTF-8.', examples: ['1'] }),
+    .meta({ description: 'Begins the file with a byte order mark, by which Excel recognizes UTF-8.' }),
   problem: () => 'is not 1',
   allowed: '1',
 };

@@ -18,6 +18,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml; charset=utf-8',
   '.json': 'application/json',
   '.ts': 'text/plain; charset=utf-8', // No type is registered for TypeScript, and browsers show this one.
+  '.txt': 'text/plain; charset=utf-8',
   '.tgz': 'application/gzip',
 };
 
@@ -35,21 +36,26 @@ export class File {
   readonly #text: Buffer;
   readonly #contentType: string;
   readonly #isCompressible: boolean;
+  readonly #vary: string;
   #etag: string | undefined;
   readonly #contents: Partial<Record<Encoding, Promise<Buffer>>> = {};
 
-  /** @param extension with its dot */
-  constructor(extension: string, text: Buffer) {
+  /**
+   * @param extension with its dot
+   * @param vary request headers that decide which file or encoding is answered
+   */
+  constructor(extension: string, text: Buffer, vary = 'Accept-Encoding') {
     this.#contentType = contentTypes[extension] ?? 'text/plain; charset=utf-8';
     this.#isCompressible = !asTheyAre.has(extension);
     this.#text = text;
+    this.#vary = vary;
   }
 
   /** Answers 200 with the file, or 304 if the browser's copy is current. */
   async answer(req: IncomingMessage): Promise<void> {
     const context = contextOf(req);
     this.#etag ??= tagOf(this.#text);
-    const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
+    const fields = ['ETag', this.#etag, 'Cache-Control', 'no-cache', 'Vary', this.#vary];
     if (isCurrent(req.headers, this.#etag, undefined)) {
       context.answer(304, headerLines(...fields));
       return;

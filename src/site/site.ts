@@ -13,7 +13,7 @@ import { securityHeaders } from '../http/security-headers.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';
 import { type DescriptionOptions, describeApi } from './openapi/description.ts';
-import { problemPage } from './problem-page.ts';
+import { chooseForm, problemPage } from './problem-page.ts';
 
 /** Where `npm run build` puts the files for browsers. */
 const built = new URL('../../dist/', import.meta.url);
@@ -50,18 +50,20 @@ export function createSite(description: DescriptionOptions): Router {
   const own = scriptsIn('site/browser/');
   const vendor = scriptsIn('site/vendor/');
   const client = readFolder(new URL('client/', built), ['.js', '.ts', '.tgz']);
-  const problems = new Map(
-    problemCodes.map((code) => [code as string, new File('.html', Buffer.from(problemPage(code)))]),
-  );
+  const problems = new Map(problemCodes.map((code) => [code as string, problemPage(code, basePath)]));
   let openapi: File | undefined; // Made at its first request: it takes 20 ms.
 
   const site = express.Router({ caseSensitive: true, strict: true });
-  const serve = (path: string, find: (params: Record<string, string>) => File | undefined, further = '') =>
+  const serve = (
+    path: string,
+    find: (params: Record<string, string>, accept?: string) => File | undefined,
+    further = '',
+  ) =>
     site.all(path, async (req) => {
       const context = contextOf(req);
       context.record.route = path.slice(basePath.length);
       if (answeredOptions(req)) return;
-      const file = find(req.params as Record<string, string>);
+      const file = find(req.params as Record<string, string>, req.headers.accept);
       if (!file) throw new Problem('not-found');
       context.commonLines = `${documentHead}${further}`;
       await file.answer(req);
@@ -75,7 +77,10 @@ export function createSite(description: DescriptionOptions): Router {
     openapi ??= new File('.json', Buffer.from(JSON.stringify(describeApi(description))));
     return openapi;
   });
-  serve(`${basePath}/problems/:code`, ({ code = '' }) => problems.get(code));
+  serve(`${basePath}/problems/:code`, ({ code = '' }, accept) => {
+    const page = problems.get(code);
+    return page && chooseForm(page, accept);
+  });
   serve(`${basePath}/assets/site/browser/:name`, ({ name = '' }) => own.get(name));
   serve(`${basePath}/assets/site/vendor/:name`, ({ name = '' }) => vendor.get(name));
   // Pages of any origin may import the client; `callers.cors.origins` decides which of them get answers. A module is requested

@@ -5,7 +5,7 @@ import { campaignIdRules } from '../model/campaign-ids.ts';
 import { queryOfCursor } from '../model/cursor.ts';
 import { noCampaign, type PageQuery } from '../model/page-query.ts';
 import { reports } from '../model/reports.ts';
-import { type ParsedPage, type ReportName, type ResourceName, reportOf } from '../model/resource.ts';
+import { type Item, type ParsedPage, type ReportName, type ResourceName, reportOf } from '../model/resource.ts';
 import { Problem } from '../problems.ts';
 import type { Adapter, Question } from './adapter.ts';
 import { meaningForLists, meaningOf } from './error-meaning.ts';
@@ -39,7 +39,9 @@ export const v3: Adapter = {
     if (other) return question(query, other.path(campaign), other.parse);
     const { segment, fields } = reports[resource as ReportName].v3;
     const path = `/v3/reports/email_reports/${campaign}/tracking/${segment}`;
-    return question(query, path, (body) => parseV3Page('tracking_activities', fields, body, campaign));
+    return question(query, path, (body) =>
+      ofItsLink(query, parseV3Page('tracking_activities', fields, body, campaign)),
+    );
   },
   stats: v3Stats,
 };
@@ -54,6 +56,17 @@ function question(query: PageQuery, path: string, parse: (body: string) => Parse
     parse,
     meaningOf: (reply) => (isOfAccount ? meaningForLists : meaningOf)(reply, query.kind === 'next'),
   };
+}
+
+/**
+ * A cursor can be of a walk with another `link_id` or none, and need not say so: the rows do.
+ *
+ * @throws Problem `invalid-cursor`
+ */
+function ofItsLink({ kind, filter }: PageQuery, page: ParsedPage): ParsedPage {
+  const isOther = ({ link_id = '' }: Item) => link_id !== '' && link_id !== filter;
+  if (kind === 'first' || filter === undefined || !page.rows.some(isOther)) return page;
+  throw new Problem('invalid-cursor', { reason: 'another-walk', isLasting: true });
 }
 
 /** @throws Problem `invalid-cursor` */

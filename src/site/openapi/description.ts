@@ -36,7 +36,7 @@ export function describeApi(options: DescriptionOptions): Json {
       title: 'Sendgate',
       version,
       description:
-        "Constant Contact's campaigns and their reports without a key, cached and within the account's limits. Errors are `application/problem+json` (RFC 9457); `type` is the path of a page that says what to do.",
+        "Constant Contact's campaigns and their reports without a key, cached and within the account's limits. Errors are `application/problem+json` (RFC 9457); `type` is the path of a page that says what to do. `HEAD` works wherever `GET` does.",
     },
     servers: [{ url: basePath === '' ? '/' : basePath }],
     tags: [...allLists.map((list) => ({ name: tagOf(list) })), { name: 'Status' }],

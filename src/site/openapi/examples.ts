@@ -8,7 +8,7 @@ import type { publicStatusSchema } from '../../observability/status.ts';
 import type { pageSchemaOf } from '../../reports/page-json.ts';
 import { type Json, toJsonSchema } from './json-schema.ts';
 
-export const exampleCampaign = '1100394165287';
+const exampleCampaign = '1100394165287';
 
 /** Builds an example page of a list from the examples of its fields. */
 export function examplePage(list: List): z.output<ReturnType<typeof pageSchemaOf>> {

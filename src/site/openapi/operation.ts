@@ -12,17 +12,8 @@ export interface Operation {
   readonly responses: Json;
 }
 
-/** Describes GET, and HEAD as the same without content. */
-export function reads(operation: Operation): Json {
-  const { operationId, summary } = operation;
-  const responses = Object.fromEntries(
-    Object.entries(operation.responses).map(([status, response]) => {
-      const { content: _, ...head } = response as Json;
-      return [status, head];
-    }),
-  );
-  return {
-    get: operation,
-    head: { ...operation, operationId: `${operationId}Head`, summary: `${summary}: headers`, responses },
-  };
-}
+/**
+ * Describes a path by GET alone. HEAD is GET without content on every path (RFC 9110 §9.3.2), so the description's text says that
+ * once: listed, it would be each operation a second time, in the reference and in generated clients.
+ */
+export const reads = (operation: Operation): Json => ({ get: operation });

@@ -4,7 +4,6 @@
 import { z } from 'zod';
 import type { CampaignIdRule } from '../../model/campaign-ids.ts';
 import type { Parameters } from '../../reports/parameters.ts';
-import { exampleCampaign } from './examples.ts';
 import { type Json, toJsonSchema } from './json-schema.ts';
 
 export const campaignParameter = ({ allowed, pattern }: CampaignIdRule): Json => ({
@@ -13,14 +12,14 @@ export const campaignParameter = ({ allowed, pattern }: CampaignIdRule): Json =>
   required: true,
   description: `Campaign: ${allowed}.`,
   schema: toJsonSchema(z.string().regex(pattern)),
-  example: exampleCampaign,
 });
 
+/** Without examples and defaults: where there is one, Swagger UI puts it into the field of *Try it out*, and sends it. */
 export function queryParameters(parameters: Parameters): readonly Json[] {
   return Object.entries(parameters).map(([name, parameter]) => {
     const schema = parameter?.schema ?? z.never();
-    const { description, examples, ...rest } = toJsonSchema(schema) as Json & { examples?: readonly unknown[] };
-    return { name, in: 'query', description, schema: rest, ...(examples ? { example: examples[0] } : {}) };
+    const { description, ...rest } = toJsonSchema(schema);
+    return { name, in: 'query', description, schema: rest };
   });
 }
 
