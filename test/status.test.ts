@@ -48,11 +48,12 @@ describe('the pace of the day', () => {
     dayEndsAt: new Date(midnight + days * dayMs).toISOString(),
   });
 
-  test('is that of the last half hour, also after hours without a call', () => {
+  test('is that of the last half hour, also after hours that were quieter', () => {
     const pace = new DayPace();
     pace.note(day(100), at(60));
-    for (let minute = 500; minute <= 520; minute++) pace.note(day(100 + (minute - 500) * 200), at(minute));
-    expect(pace.read(day(4_100), at(520))).toEqual({ calls: 4_000, seconds: 1_800 });
+    // Others have called meanwhile: two a minute.
+    for (let minute = 500; minute <= 520; minute++) pace.note(day(980 + (minute - 500) * 200), at(minute));
+    expect(pace.read(day(4_980), at(520))).toEqual({ calls: 4_020, seconds: 1_800 });
   });
 
   test('begins with the start of Sendgate, whatever was called before, and anew with each day', () => {
