@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-/** Who can end a problem: the caller, Sendgate's operators, or Constant Contact. */
+/** Who has to act on a problem, if only by waiting: the caller, Sendgate's operators, or Constant Contact. */
 export type Actor = 'caller' | 'operators' | 'Constant Contact';
 
 interface Row {

@@ -121,6 +121,10 @@ describe('The directory', () => {
         for (const row of (JSON.parse(text) as DirectoryJson).results)
           expect(`${row.modified_date}` >= `${since}`).toBe(true);
     }
+    for (const status of ['SENT', 'DRAFT']) {
+      const { results } = await directory(`/campaigns?status=${status}&next=${whole}`);
+      for (const row of results) expect(row.status).toBe(status);
+    }
   });
 
   test.each([

@@ -135,12 +135,16 @@ describe('an error', () => {
       SENDGATE_CALLERS_REQUIRED: 'true',
       SENDGATE_TEAMS: JSON.stringify([{ name: 'web', tokensSha256: [digest] }]),
     };
-    const page = await it.open('/#live', { env });
+    const prepare = (page: Page) => page.clock.install();
+    const page = await it.open('/#live', { env, prepare });
     await page.getByRole('heading', { name: 'Unknown team' }).waitFor();
     expect(await violations(page)).toEqual([]);
     await tabTo(page, 'pause');
     await page.keyboard.press('Tab');
-    await page.keyboard.type('test');
+    await page.keyboard.type('te');
+    // No poll takes away what is being typed.
+    for (let n = 0; n < 4; n++) await page.clock.fastForward(5_000);
+    await page.keyboard.type('st');
     await page.keyboard.press('Enter');
     await page.getByRole('rowheader', { name: 'web' }).first().waitFor();
     expect(await alerts(page).count()).toBe(0);

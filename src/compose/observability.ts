@@ -34,7 +34,7 @@ interface StateParts {
   readonly storage: BuiltStorage;
 }
 
-/** Events after which the status can be another. */
+/** Events that can change the status. */
 const statusEvents = [
   'upstream.called',
   'upstream.down',

@@ -29,7 +29,7 @@ export class DayPace {
   /** At most one is older than the window. */
   readonly #samples: Sample[] = [];
 
-  /** Takes a sample: the day's calls are now known for all instances. */
+  /** Takes a sample of the day's calls, at most one a minute. */
   note({ callsToday, dayEndsAt }: DayCount, now: Now): void {
     if (dayEndsAt !== this.#dayEndsAt) this.#begin(dayEndsAt, now);
     const last = this.#samples.at(-1);

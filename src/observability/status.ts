@@ -117,7 +117,7 @@ export class StatusBoard {
     this.#condition = { state: conditionOf(parts), since: this.#instant };
   }
 
-  /** Notes the day's calls and what stops calls. After every call and every change: their times are shown. */
+  /** Notes the calls of the day, and what stops calls and since when. To be called after every call and every change. */
   observe(): void {
     this.#pace.note(this.#parts.quota(), this.#now);
     this.#observeCondition();

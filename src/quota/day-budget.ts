@@ -235,7 +235,7 @@ export class DayBudget {
     const rest = this.restOfDay(nowMs);
     const borrowed = team === account ? 0 : Math.max(0, calls - part);
     const available = Math.floor(shares.available(team, rest));
-    return { team, calls, part, borrowed, kept: shares.keeps(team, rest), available };
+    return { team, calls, part, borrowed, kept: this.#shares.keeps(team, rest), available };
   }
 
   #calls(): DayCalls {

@@ -29,20 +29,19 @@ export function parsePageQuery(
   const { campaign, values } = parseQueryString(id, search, ids, parameters);
   const walk = walkOf(list, campaign, values);
   if (values.next === undefined) return { kind: 'first', ...walk, limit: values.limit ?? list.maxLimit };
-  refuseOtherWalk(list, walk, walkIn(values.next));
+  refuseOtherWalk(list, walk, walkIn(list, values.next));
   return pageBehind(walk, values.next);
 }
 
 type Selection = Pick<Walk, 'since' | 'filter'>;
 
 /** What a cursor says of its walk, where that can be read. */
-function walkIn(cursor: string): Selection {
+export function walkIn(list: List, cursor: string): Selection {
   const said = parametersIn(cursor);
-  const since = said.get('created_since') ?? said.get('modified_since');
-  return {
-    since: since === null ? undefined : parseInstantInUtc(since),
-    filter: said.get('url_id') ?? said.get('status') ?? undefined,
-  };
+  const since = said.get(list.since);
+  // v3 has another name for the link.
+  const filter = list.filter && said.get(list.filter.name === 'link_id' ? 'url_id' : list.filter.name);
+  return { since: since === null ? undefined : parseInstantInUtc(since), filter: filter ?? undefined };
 }
 
 /** @throws Problem `invalid-cursor` if a parameter beside a cursor is not that of the cursor's walk */
@@ -61,7 +60,12 @@ export interface ExportQuery {
   readonly bom: boolean;
 }
 
-/** Parses the query of an export. Throws like `parsePageQuery`. @param limit rows a page */
+/**
+ * Parses the query of an export.
+ *
+ * @param limit rows a page
+ * @throws Problem `invalid-request`
+ */
 export function parseExportQuery(
   list: List,
   format: ExportName,
@@ -74,7 +78,7 @@ export function parseExportQuery(
   return { first: { kind: 'first', ...walkOf(list, campaign, values), limit }, bom: values.bom !== undefined };
 }
 
-/** Parses the query of a resource without parameters. Throws like `parsePageQuery`. */
+/** Parses the query of a resource without parameters. @throws Problem `invalid-request` */
 export function parseDetailQuery(resource: DetailName, id: string, search: string, ids: CampaignIdRule): FirstPage {
   const { campaign } = parseQueryString(id, search, ids, {});
   return itemQuery(resource, campaign);

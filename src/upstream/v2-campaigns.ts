@@ -36,18 +36,23 @@ export function directoryParameters(query: PageQuery): Readonly<Record<string, s
   return cursor === '' ? { limit: String(directory.maxLimit), ...from, status: 'DELETED' } : { next: cursor };
 }
 
-/** Parses a page of the list. Deleted campaigns are on request only, and a cursor need not be of a walk with this `modified_since`. */
+/** Parses a page of the list. Deleted campaigns are on request only. */
 export function parseV2Directory(body: string, query: PageQuery): ParsedPage {
-  const { since = '' } = query;
   const whole = parseV2Page(fields, body, noCampaign);
-  const isWithin = ({ modified_date = '' }: Item) => modified_date === '' || String(modified_date) >= since;
-  const page = query.kind === 'next' && since !== '' ? { ...whole, rows: whole.rows.filter(isWithin) } : whole;
+  const page = query.kind === 'next' ? { ...whole, rows: whole.rows.filter(isSelected(query)) } : whole;
   const { rows, cursor } = page;
   if (query.filter === undefined) return { ...page, rows: rows.filter(({ status }) => status !== 'DELETED') };
   if (query.filter !== 'ALL') return page;
   if (isOfDeleted(query)) return { ...page, cursor: cursor && `${deleted}${cursor}` };
   return { ...page, cursor: cursor ?? deleted };
 }
+
+/** A cursor can be of a walk with other filters, and need not say so. */
+const isSelected =
+  ({ since = '', filter = 'ALL' }: PageQuery) =>
+  ({ modified_date, status }: Item) =>
+    (modified_date === '' || String(modified_date) >= since) &&
+    (filter === 'ALL' || status === '' || String(status).toUpperCase() === filter);
 
 const counts = z.object({
   ...{ sends: countOrNull, opens: countOrNull, clicks: countOrNull, forwards: countOrNull },

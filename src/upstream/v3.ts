@@ -66,7 +66,7 @@ function question(query: PageQuery, path: string, parse: (body: string) => Parse
 function ofItsLink({ kind, filter }: PageQuery, page: ParsedPage): ParsedPage {
   const isOther = ({ link_id = '' }: Item) => link_id !== '' && link_id !== filter;
   if (kind === 'first' || filter === undefined || !page.rows.some(isOther)) return page;
-  throw new Problem('invalid-cursor', { reason: 'another-walk', isLasting: true });
+  throw new Problem('invalid-cursor', { reason: 'another-walk' });
 }
 
 /** @throws Problem `invalid-cursor` */

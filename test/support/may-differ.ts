@@ -114,10 +114,14 @@ export function mask({ target, status, contentType, body, requestId }: Answered)
   return { body: body ?? '', fields: [] };
 }
 
-/** Bytes of what is held depend on the compression of this Node; there was no storage. */
+/** Bytes of what is held depend on the compression of this Node. There was no storage, and later members are left out. */
 function statusOf(body: Buffer | undefined): string {
-  const text = (body ?? '').toString();
-  return text.replace(/(?<="cache":\{"bytes":)\d+/, '0').replace(/,"storage":\{[^}]*\}/, '');
+  const text = (body ?? '').toString().replace(/(?<="cache":\{"bytes":)\d+/, '0');
+  const added = [
+    ...[/,"storage":\{[^}]*\}/, /,"state":"[\w-]+","since":"[^"]+","pace":\{[^}]*\}/],
+    ...[/,"kept":\d+/g, /,"errors":\{(?:"[^"]+":\{[^}]*\},?)*\}/],
+  ];
+  return added.reduce((rest, member) => rest.replace(member, ''), text);
 }
 
 function json(body: Buffer | undefined, keys: readonly string[], requestId: string): string {

@@ -10,7 +10,7 @@ import type { Report } from '../../model/report.ts';
 import { allReports } from '../../model/reports.ts';
 import { type EndpointParts, PageEndpoint, type PathParameters } from '../page-endpoint.ts';
 import { pageParameters } from '../parameters.ts';
-import { parsePageQuery, refuseOtherWalk } from '../query.ts';
+import { parsePageQuery, refuseOtherWalk, walkIn } from '../query.ts';
 import { dropInPath, received } from './drop-in-links.ts';
 
 /** The endpoints of v2's reports, and of the clicks on one link. */
@@ -56,6 +56,6 @@ export function parseDropInQuery(
     ? parsePageQuery(report, id, `link_id=${encodeURIComponent(linkId)}&${search}`, ids, { ...parameters, link_id })
     : parsePageQuery(report, id, search, ids, parameters);
   const wrapped = query.kind === 'next' ? received(query.cursor) : undefined;
-  if (wrapped) refuseOtherWalk(report, query, wrapped);
+  if (wrapped) refuseOtherWalk(report, query, { ...walkIn(report, wrapped.cursor), ...wrapped });
   return { ...query, ...wrapped, form: 'v2' };
 }

@@ -6,7 +6,7 @@ import { campaignRow } from './campaign-row.ts';
 import { commandIn } from './command.ts';
 import { Counts } from './counts.ts';
 import { exportButtons, labelExports } from './export.ts';
-import { found, foundInWords, type Loaded } from './found-campaigns.ts';
+import { campaignsInWords, found, type Loaded } from './found-campaigns.ts';
 import { part, say } from './page.ts';
 import { Region } from './region.ts';
 import { addressOf, addressOfCampaign, type CampaignsRoute, parseRoute, sortOf, statusOf } from './routes.ts';
@@ -116,7 +116,7 @@ function showRows(): void {
   labelExports(exports, allLoaded());
   // Not hidden while it loads more: it would lose the focus.
   more.hidden = isComplete || loaded.size < loadedAtATime;
-  say('campaigns-total', foundInWords(shown.length, loaded.size, isComplete, route));
+  say('campaigns-total', campaignsInWords(shown.length, loaded.size, isComplete, route));
   showCommand(`${baseUrl}campaigns${route.status === '' ? '' : `?status=${route.status}`}`);
 }
 

@@ -3,6 +3,7 @@
  */
 import { within } from './page.ts';
 import { hasToken } from './session.ts';
+import { shell } from './shell.ts';
 
 const copiedMs = 2_000;
 
@@ -18,7 +19,7 @@ export function commandIn(place: HTMLElement): (url: string) => void {
     }, copiedMs);
   });
   return (url) => {
-    code.textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer …' " : ''}'${url}'`;
+    code.textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer …' " : ''}${shell(url)}`;
     hint.hidden = !hasToken();
   };
 }

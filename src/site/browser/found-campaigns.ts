@@ -31,7 +31,12 @@ const orders: Readonly<Record<Sort, (a: Campaign, b: Campaign) => number>> = {
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** @param all campaigns that are loaded, and whether there are no others */
-export function foundInWords(count: number, all: number, isComplete: boolean, { q, status }: CampaignsRoute): string {
+export function campaignsInWords(
+  count: number,
+  all: number,
+  isComplete: boolean,
+  { q, status }: CampaignsRoute,
+): string {
   const which = status === '' ? '' : ` with the status ${statusInWords(status)}`;
   const search = q.trim();
   if (all === 0) return isComplete ? `There are no campaigns${which}.` : '';

@@ -28,14 +28,14 @@ const recent: { readonly status: Status; readonly at: number }[] = [];
 /** Adds what happened in the last ten seconds. */
 export function addToCharts(status: Status): void {
   const at = performance.now() / 1000;
-  const [last] = recent;
+  const [oldest] = recent;
   recent.push({ status, at });
   if (recent.length > maxRecent) recent.shift();
-  if (!last) return;
-  const seconds = at - last.at;
+  if (!oldest) return;
+  const seconds = at - oldest.at;
   const { upstream } = status;
-  const calls = Math.max(0, upstream.callsToday - last.status.upstream.callsToday) / seconds;
-  const [pages, earlier] = [pagesOf(status), pagesOf(last.status)];
+  const calls = Math.max(0, upstream.callsToday - oldest.status.upstream.callsToday) / seconds;
+  const [pages, earlier] = [pagesOf(status), pagesOf(oldest.status)];
   const asked = pages.all - earlier.all;
   say('rate', `${calls.toFixed(1)} of ${number(upstream.perSecond)}`);
   push(times, Date.now() / 1000);
@@ -43,7 +43,7 @@ export function addToCharts(status: Status): void {
   push(hitPercent, asked > 0 ? (100 * (pages.hits - earlier.hits)) / asked : null);
   rates.show(times, [{ name: 'calls', values: callsPerSecond }]);
   ratios.show(times, [{ name: 'hits', values: hitPercent }]);
-  addTeams(status, last.status, seconds);
+  addTeams(status, oldest.status, seconds);
 }
 
 function addTeams(status: Status, earlier: Status, seconds: number): void {

@@ -83,14 +83,14 @@ function situationOf({ team, borrowed, available }: TeamDay): HTMLElement {
   return borrowed > 0 ? badge('warn', 'Borrows') : badge('ok', 'In its share');
 }
 
-/** The errors when the page was opened, or when Sendgate was restarted since then. */
+/** The errors when the page was opened; after a restart of Sendgate, those that it counts since then. */
 let opened: { readonly atMs: number; readonly errors: Status['errors'] } | undefined;
 
 const none: Errors = { rateLimited: 0, rejected: 0, failed: 0 };
 
 function showAnswers(status: Status): void {
   const { errors, served, teams } = status;
-  opened ??= { atMs: Date.now(), errors };
+  if (!opened || isLess(errors, opened.errors)) opened = { atMs: Date.now(), errors };
   const queues = teamsOf(status);
   const withShare = teams.map(({ team }) => team).filter((team) => team !== accountName);
   const names = new Set([...withShare, ...Object.keys(served), ...Object.keys(errors)]);
@@ -113,6 +113,12 @@ function showAnswers(status: Status): void {
   });
   part('answers').replaceChildren(...rows);
 }
+
+/** Whether any count is lower than it was. */
+const isLess = (now: Status['errors'], before: Status['errors']) =>
+  Object.entries(before).some(([team, counts]) =>
+    (Object.keys(none) as (keyof Errors)[]).some((kind) => (now[team] ?? none)[kind] < counts[kind]),
+  );
 
 /** How many there are, and how many of them are new. */
 function errorCell(label: string, team: string, kind: keyof Errors, errors: Status['errors']): HTMLElement {

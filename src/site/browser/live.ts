@@ -48,6 +48,8 @@ async function look(): Promise<void> {
   });
   if (outcome === 'aborted') return;
   if (outcome === 'failed' && asOf) showStale(asOf, Date.now());
+  // Another poll would take the field away while a token is typed.
+  if (region.asksForToken) return;
   timer = setTimeout(() => void look(), outcome === 'done' ? everyMs : afterFailureMs);
 }
 

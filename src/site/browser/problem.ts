@@ -26,6 +26,10 @@ export class ProblemBox {
     return !this.#box.hidden;
   }
 
+  get asksForToken(): boolean {
+    return this.isShown && !within(this.#box, '.enter-token').hidden;
+  }
+
   /** @param again what "Try again" does */
   show(error: unknown, again: () => void): void {
     this.#again = again;

@@ -36,6 +36,10 @@ export class Region {
     return this.#problem.isShown;
   }
 
+  get asksForToken(): boolean {
+    return this.#problem.asksForToken;
+  }
+
   /** Aborts what was asked before, of which nothing will be shown any more. */
   async ask<T>(question: Question<T>): Promise<Outcome> {
     this.stop();

@@ -1,5 +1,5 @@
 /**
- * Values that the browser keeps for this Sendgate: in `sessionStorage` for the tab, in `localStorage` for all of them.
+ * Values that the browser keeps for this Sendgate: in `sessionStorage` for one tab, in `localStorage` for all tabs.
  */
 export const baseUrl = new URL('.', location.href).href;
 

@@ -1,6 +1,6 @@
 /**
- * Who asks: the address of Sendgate and the team's token. The tab keeps the token until it is closed or the token forgotten;
- * it is in no address and in no storage that other tabs or later visits read.
+ * Who asks: the address of Sendgate and the team's token. The tab keeps the token until it is closed or the token forgotten. It is
+ * in no address; a tab that is duplicated or reopened has it, too.
  */
 import { type Client, createClient } from '../../client/client.ts';
 import { part } from './page.ts';

@@ -1,6 +1,7 @@
 /**
- * The request that was tried, as code: each snippet runs as it stands, with nothing to install.
+ * The request that was tried, as code: with nothing to install, each snippet runs as it stands, but for the token.
  */
+import { shell } from './shell.ts';
 
 /** What Swagger UI passes. */
 interface TriedRequest {
@@ -14,11 +15,10 @@ type Headers = readonly (readonly [name: string, value: string])[];
 const headersOf = (request: TriedRequest): Headers =>
   Object.entries(request.get('headers')?.toObject() ?? {}).map(([name, value]) => [
     name,
-    name.toLowerCase() === 'authorization' ? 'Bearer …' : value,
+    name.toLowerCase() === 'authorization' ? 'Bearer YOUR_TOKEN' : value,
   ]);
 
-/** Quotes a text for a POSIX shell. */
-const shell = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+const isExport = (url: string) => /\.(csv|ndjson)(\?|$)/.test(url);
 
 const curl = (url: string, headers: Headers) =>
   ['curl -sS', ...headers.map(([name, value]) => `-H ${shell(`${name}: ${value}`)}`), shell(url)].join(' \\\n  ');
@@ -28,15 +28,14 @@ const javascript = (url: string, headers: Headers) =>
   `const answer = await fetch(${JSON.stringify(url)}, {
   headers: ${JSON.stringify(Object.fromEntries(headers))},
 });
-console.log(await answer.json());`;
+console.log(await answer.${isExport(url) ? 'text' : 'json'}());`;
 
 const python = (url: string, headers: Headers) =>
-  `import json
-from urllib.request import Request, urlopen
+  `${isExport(url) ? '' : 'import json\n'}from urllib.request import Request, urlopen
 
 request = Request(${JSON.stringify(url)}, headers=${JSON.stringify(Object.fromEntries(headers))})
 with urlopen(request) as answer:
-    print(json.load(answer))`;
+    print(${isExport(url) ? 'answer.read().decode()' : 'json.load(answer)'})`;
 
 const languages = {
   curl: { title: 'curl', syntax: 'bash', write: curl },
