@@ -3,6 +3,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
+import { type ProblemCode, problems } from '../../src/problems.ts';
 import { springSaleId } from '../../src/sandbox/demo-campaigns.ts';
 import { liveNow, liveStates, statusOf } from './live-states.ts';
 
@@ -27,15 +28,19 @@ const secondId = String(Number(springSaleId) - 1);
 const spring = `#campaign?id=${springSaleId}`;
 const comparison = `#compare?id=${springSaleId}&with=${annualCatalogueId}`;
 
-const problem = (status: number, code: string, title: string, detail: string) => ({
-  status,
-  contentType: 'application/problem+json',
-  ...(status === 503 ? { headers: { 'retry-after': '8' } } : {}),
-  body: JSON.stringify({ type: `/problems/${code}`, title, status, detail, instance: 'a1b2c3d4' }),
-});
-const busy = problem(503, 'upstream-busy', 'Constant Contact is busy', 'Constant Contact is down. Retry later.');
-const unknownTeam = problem(401, 'unauthorized', 'Unknown team', 'Sendgate serves known teams only.');
-const unknownCampaign = problem(404, 'campaign-not-found', 'Campaign not found', 'No campaign has this id.');
+const problem = (code: ProblemCode) => {
+  const { status, title, detail } = problems[code];
+  return {
+    status,
+    contentType: 'application/problem+json',
+    ...(status === 503 ? { headers: { 'retry-after': '8' } } : {}),
+    body: JSON.stringify({ type: `/problems/${code}`, title, status, detail, instance: 'a1b2c3d4' }),
+  };
+};
+const busy = problem('upstream-busy');
+const failed = problem('internal-error');
+const unknownTeam = problem('unauthorized');
+const unknownCampaign = problem('campaign-not-found');
 
 /** Answers requests in place of Sendgate; never, if there is no answer. */
 const answer =
@@ -169,7 +174,7 @@ const inLive = { view: 'live', path: '/#live' };
 const cutOff = polled('full');
 const live: readonly View[] = [
   { ...inLive, state: 'loading', prepare: answer(liveAnswers), ready: text(/^Loading/) },
-  { ...inLive, state: 'error', prepare: answer(liveAnswers, busy), ready: heading('Constant Contact is busy') },
+  { ...inLive, state: 'error', prepare: answer(liveAnswers, failed), ready: heading('Internal error') },
   { ...inLive, state: 'token', prepare: answer(liveAnswers, unknownTeam), ready: heading('Unknown team') },
   {
     ...{ ...inLive, state: 'disconnected', ...cutOff },
@@ -185,7 +190,7 @@ const live: readonly View[] = [
   })),
 ];
 
-const problems = [
+const explained = [
   'invalid-request',
   'unauthorized',
   'rate-limited',
@@ -198,7 +203,7 @@ const reference: readonly View[] = [
     ready: (page) => page.waitForTimeout(500),
   },
   { view: 'docs', state: 'full', path: '/docs', ready: text('A page of the sends of a campaign') },
-  ...problems.map((code) => ({
+  ...explained.map((code) => ({
     ...{ view: 'problem', state: code, path: `/problems/${code}` },
     ready: (page: Page) => page.getByRole('heading').first().waitFor(),
   })),
