@@ -84,6 +84,13 @@ const campaigns: readonly View[] = [
   { ...inCampaigns, state: 'token', prepare: answer(data, unknownTeam), ready: heading('Unknown team') },
   { ...inCampaigns, state: 'full', ready: countsLoaded, isLong: true, image: 'campaigns' },
   {
+    view: 'campaigns',
+    state: 'choice',
+    path: `/#campaigns?compare=${springSaleId}`,
+    ready: countsLoaded,
+    isLong: true,
+  },
+  {
     ...{ ...inCampaigns, state: 'huge', isLong: true, ready: text(/^[\d,]+ campaigns|All [\d,]+ campaigns/) },
     prepare: answer(/\/campaigns(?:\?|$)/, { json: { meta: { pagination: {} }, results: manyCampaigns } }),
   },
@@ -114,6 +121,15 @@ const report: readonly View[] = [
     ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact is busy') },
   },
   { view: 'report', state: 'full', path: `/${spring}&report=opens`, ready: wholeReport, image: 'campaign' },
+  {
+    ...{ view: 'report', state: 'search', path: `/${spring}&report=bounces` },
+    ready: async (page) => {
+      await text(/bounces\.$/)(page);
+      await page.getByLabel('Search loaded rows').fill('mailbox full');
+      await text(/loaded rows\.$/)(page);
+    },
+  },
+  { view: 'report', state: 'link', path: `/${spring}&report=clicks&link=2`, ready: text(/on this link/) },
   { view: 'report', state: 'bounces', path: `/${spring}&report=bounces`, ready: text(/bounces\.$/) },
   {
     ...{ view: 'report', state: 'since', path: `/${spring}&report=clicks&since=2030-01-01` },
@@ -203,6 +219,17 @@ const reference: readonly View[] = [
     ready: (page) => page.waitForTimeout(500),
   },
   { view: 'docs', state: 'full', path: '/docs', ready: text('A page of the sends of a campaign') },
+  {
+    ...{ view: 'docs', state: 'operation', path: '/docs', isLong: true },
+    ready: async (page) => {
+      await page.getByText('A page of the sends of a campaign').click();
+      await page.getByRole('button', { name: 'Try it out' }).click();
+      await page.getByPlaceholder('id').first().fill('1100394165287');
+      await page.getByRole('button', { name: 'Execute' }).click();
+      await page.getByText('Response headers').first().waitFor();
+      await page.getByText('Snippets').first().scrollIntoViewIfNeeded();
+    },
+  },
   ...explained.map((code) => ({
     ...{ view: 'problem', state: code, path: `/problems/${code}` },
     ready: (page: Page) => page.getByRole('heading').first().waitFor(),
