@@ -48,7 +48,8 @@ const table = {
     actor: 'caller',
     title: 'Unknown team',
     detail: 'Sendgate serves known teams only. Send the bearer token of your team.',
-    remedy: 'Send the token of your team as `Authorization: Bearer …`. Your operators issue the tokens.',
+    remedy:
+      'Send the token of your team as `Authorization: Bearer …`, or enter it in the explorer. Your operators issue the tokens.',
   },
   'origin-not-allowed': {
     status: 403,

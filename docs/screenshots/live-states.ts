@@ -6,6 +6,7 @@ import type { Status } from '../../src/client/client.ts';
 /** The time in these answers. */
 export const liveNow = new Date('2026-01-31T14:12:08Z');
 const perDay = 10_000;
+const usualPace = { calls: 560, seconds: 1_800 };
 
 interface Team {
   readonly team: string;
@@ -22,10 +23,14 @@ export function statusOf(teams: readonly Team[], upstream: Partial<Status['upstr
   const rest = 1 - (14.2 + seconds / 3_600) / 24;
   const weights = teams.reduce((sum, { weight = 1 }) => sum + weight, 0);
   // Busier and quieter by turns, the same at every run; the sum only grows.
-  const isSpent = upstream.quota === 'exhausted';
-  const grown = teams.map((team, n) => {
-    const wave = isSpent ? 0 : seconds + 15 * Math.sin(seconds / (16 + 5 * n));
-    return { ...team, wave, calls: team.calls + Math.floor(wave * (team.calls / 15_000)) };
+  const { pace = usualPace, quota } = upstream;
+  // Pages are served also while no call is made.
+  const made = quota === 'exhausted' ? 0 : pace.calls / usualPace.calls;
+  const grown = teams.map(({ pages = 12, ...team }, n) => {
+    const wave = seconds + 15 * Math.sin(seconds / (16 + 5 * n));
+    const asked = wave * (team.calls / 15_000);
+    const fresh = Math.round((team.calls + asked) * (pages - 1));
+    return { ...team, fresh, calls: team.calls + Math.floor(asked * made) };
   });
   const callsToday = grown.reduce((sum, { calls }) => sum + calls, 0);
   const leftToday = Math.max(0, perDay - callsToday);
@@ -39,7 +44,7 @@ export function statusOf(teams: readonly Team[], upstream: Partial<Status['upstr
     upstream: {
       ...{ callsThisSecond: 1, perSecond: 4, callsToday, leftToday, dayEndsAt: '2026-02-01T00:00:00.000Z' },
       ...{ circuit: 'closed', credentials: 'ok', quota: 'ok', api: 'ok' },
-      ...{ state: 'ok', since: '2026-01-30T08:00:00.000Z', pace: { calls: 560, seconds: 1_800 } },
+      ...{ state: 'ok', since: '2026-01-30T08:00:00.000Z', pace: usualPace },
       ...upstream,
     },
     teams: days.map((day) => ({ ...day, available: Math.max(0, leftToday - (kept - day.kept)) })),
@@ -49,12 +54,7 @@ export function statusOf(teams: readonly Team[], upstream: Partial<Status['upstr
         ...{ waitP50: 0.02 * (n % 4), waitP95: 0.2 + 0.15 * (n % 5) + 0.1 * Math.sin(seconds / (30 + n)) },
       },
     ]),
-    served: Object.fromEntries(
-      grown.map(({ team, calls, wave, pages = 12 }) => [
-        team,
-        { fresh: Math.round(calls * (pages - 1) + 3 * wave), stale: 4, miss: calls },
-      ]),
-    ),
+    served: Object.fromEntries(grown.map(({ team, calls, fresh }) => [team, { fresh, stale: 4, miss: calls }])),
     errors: Object.fromEntries(
       grown.map(({ team, errors = {}, waiting = 0 }) => {
         const { rateLimited = 0, rejected = 0, failed = 0 } = errors;
@@ -114,9 +114,15 @@ export const liveStates: Readonly<Record<string, LiveState>> = {
   'soon-spent': { teams: threeTeams, upstream: { pace: { calls: 1_230, seconds: 1_800 } } },
   refused: {
     teams: threeTeams,
-    upstream: { state: 'credentials-refused', credentials: 'refused', since: '2026-01-30T22:05:00.000Z' },
+    upstream: {
+      ...{ state: 'credentials-refused', credentials: 'refused', since: '2026-01-30T22:05:00.000Z' },
+      pace: { calls: 0, seconds: 1_800 },
+    },
   },
-  withdrawn: { teams: threeTeams, upstream: { state: 'gone', api: 'gone', since: '2026-01-31T06:00:00.000Z' } },
+  withdrawn: {
+    teams: threeTeams,
+    upstream: { state: 'gone', api: 'gone', since: '2026-01-31T06:00:00.000Z', pace: { calls: 0, seconds: 1_800 } },
+  },
   started: {
     teams: [{ team: 'default', calls: 0 }],
     upstream: { state: 'untested', pace: { calls: 0, seconds: 140 } },

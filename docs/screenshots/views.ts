@@ -3,6 +3,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
+import { type ProblemCode, problems } from '../../src/problems.ts';
 import { springSaleId } from '../../src/sandbox/demo-campaigns.ts';
 import { liveNow, liveStates, statusOf } from './live-states.ts';
 
@@ -27,15 +28,19 @@ const secondId = String(Number(springSaleId) - 1);
 const spring = `#campaign?id=${springSaleId}`;
 const comparison = `#compare?id=${springSaleId}&with=${annualCatalogueId}`;
 
-const problem = (status: number, code: string, title: string, detail: string) => ({
-  status,
-  contentType: 'application/problem+json',
-  ...(status === 503 ? { headers: { 'retry-after': '8' } } : {}),
-  body: JSON.stringify({ type: `/problems/${code}`, title, status, detail, instance: 'a1b2c3d4' }),
-});
-const busy = problem(503, 'upstream-busy', 'Constant Contact is busy', 'Constant Contact is down. Retry later.');
-const unknownTeam = problem(401, 'unauthorized', 'Unknown team', 'Sendgate serves known teams only.');
-const unknownCampaign = problem(404, 'campaign-not-found', 'Campaign not found', 'No campaign has this id.');
+const problem = (code: ProblemCode) => {
+  const { status, title, detail } = problems[code];
+  return {
+    status,
+    contentType: 'application/problem+json',
+    ...(status === 503 ? { headers: { 'retry-after': '8' } } : {}),
+    body: JSON.stringify({ type: `/problems/${code}`, title, status, detail, instance: 'a1b2c3d4' }),
+  };
+};
+const busy = problem('upstream-busy');
+const failed = problem('internal-error');
+const unknownTeam = problem('unauthorized');
+const unknownCampaign = problem('campaign-not-found');
 
 /** Answers requests in place of Sendgate; never, if there is no answer. */
 const answer =
@@ -79,6 +84,13 @@ const campaigns: readonly View[] = [
   { ...inCampaigns, state: 'token', prepare: answer(data, unknownTeam), ready: heading('Unknown team') },
   { ...inCampaigns, state: 'full', ready: countsLoaded, isLong: true, image: 'campaigns' },
   {
+    view: 'campaigns',
+    state: 'choice',
+    path: `/#campaigns?compare=${springSaleId}`,
+    ready: countsLoaded,
+    isLong: true,
+  },
+  {
     ...{ ...inCampaigns, state: 'huge', isLong: true, ready: text(/^[\d,]+ campaigns|All [\d,]+ campaigns/) },
     prepare: answer(/\/campaigns(?:\?|$)/, { json: { meta: { pagination: {} }, results: manyCampaigns } }),
   },
@@ -109,6 +121,15 @@ const report: readonly View[] = [
     ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact is busy') },
   },
   { view: 'report', state: 'full', path: `/${spring}&report=opens`, ready: wholeReport, image: 'campaign' },
+  {
+    ...{ view: 'report', state: 'search', path: `/${spring}&report=bounces` },
+    ready: async (page) => {
+      await text(/bounces\.$/)(page);
+      await page.getByLabel('Search loaded rows').fill('mailbox full');
+      await text(/loaded rows\.$/)(page);
+    },
+  },
+  { view: 'report', state: 'link', path: `/${spring}&report=clicks&link=2`, ready: text(/on this link/) },
   { view: 'report', state: 'bounces', path: `/${spring}&report=bounces`, ready: text(/bounces\.$/) },
   {
     ...{ view: 'report', state: 'since', path: `/${spring}&report=clicks&since=2030-01-01` },
@@ -169,7 +190,7 @@ const inLive = { view: 'live', path: '/#live' };
 const cutOff = polled('full');
 const live: readonly View[] = [
   { ...inLive, state: 'loading', prepare: answer(liveAnswers), ready: text(/^Loading/) },
-  { ...inLive, state: 'error', prepare: answer(liveAnswers, busy), ready: heading('Constant Contact is busy') },
+  { ...inLive, state: 'error', prepare: answer(liveAnswers, failed), ready: heading('Internal error') },
   { ...inLive, state: 'token', prepare: answer(liveAnswers, unknownTeam), ready: heading('Unknown team') },
   {
     ...{ ...inLive, state: 'disconnected', ...cutOff },
@@ -185,7 +206,7 @@ const live: readonly View[] = [
   })),
 ];
 
-const problems = [
+const explained = [
   'invalid-request',
   'unauthorized',
   'rate-limited',
@@ -198,7 +219,18 @@ const reference: readonly View[] = [
     ready: (page) => page.waitForTimeout(500),
   },
   { view: 'docs', state: 'full', path: '/docs', ready: text('A page of the sends of a campaign') },
-  ...problems.map((code) => ({
+  {
+    ...{ view: 'docs', state: 'operation', path: '/docs', isLong: true },
+    ready: async (page) => {
+      await page.getByText('A page of the sends of a campaign').click();
+      await page.getByRole('button', { name: 'Try it out' }).click();
+      await page.getByPlaceholder('id').first().fill('1100394165287');
+      await page.getByRole('button', { name: 'Execute' }).click();
+      await page.getByText('Response headers').first().waitFor();
+      await page.getByText('Snippets').first().scrollIntoViewIfNeeded();
+    },
+  },
+  ...explained.map((code) => ({
     ...{ view: 'problem', state: code, path: `/problems/${code}` },
     ready: (page: Page) => page.getByRole('heading').first().waitFor(),
   })),

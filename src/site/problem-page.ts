@@ -59,7 +59,10 @@ function htmlOf(code: ProblemCode, sections: readonly (readonly [heading: string
     <link rel="stylesheet" href="../assets/site/browser/site.css">
   </head>
   <body>
-    <header><a class="brand" href="../">Sendgate</a><nav aria-label="Sendgate"><a href="../docs">API</a></nav></header>
+    <header>
+      <a class="brand" href="../">Sendgate</a>
+      <nav aria-label="Sendgate"><a href="../#campaigns">Campaigns</a> <a href="../#live">Live</a> <a href="../docs">API</a></nav>
+    </header>
     <main class="text">
       <p class="hint">${status} <code>${code}</code></p>
       <h1>${toHtml(title)}</h1>

@@ -7,7 +7,7 @@ import { commandIn } from './command.ts';
 import { Counts } from './counts.ts';
 import { exportButtons, labelExports } from './export.ts';
 import { campaignsInWords, found, type Loaded } from './found-campaigns.ts';
-import { part, say } from './page.ts';
+import { part, say, within } from './page.ts';
 import { Region } from './region.ts';
 import { addressOf, addressOfCampaign, type CampaignsRoute, parseRoute, sortOf, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
@@ -52,6 +52,7 @@ function showChoice(): void {
   const title = compare === '' ? 'Campaigns' : 'Choose a campaign';
   document.title = `${title} · Sendgate`;
   say('campaigns-title', title);
+  within(part('by-id'), 'button').textContent = compare === '' ? 'Open' : 'Compare';
   part('choice').hidden = compare === '';
   say('choice-name', loaded.get(compare)?.campaign.name || `campaign ${compare}`);
   part<HTMLAnchorElement>('choice-cancel').href = addressOfCampaign(compare);

@@ -24,7 +24,7 @@ export function forecast({ callsToday, leftToday, dayEndsAt, pace }: Day, nowMs:
   if (leftToday === 0) return `All calls of the day are spent. The quota resets at ${momentInWords(dayEndsAt, nowMs)}.`;
   if (pace.seconds < shortestSeconds) {
     const wait = inWords(Math.ceil((shortestSeconds - pace.seconds) / 60) * 60);
-    return `Too early for a forecast, which needs ten minutes of this day since the start of Sendgate. Ready in ${wait}.`;
+    return `Too early for a forecast: it needs ten minutes of calls since 00:00 UTC and since Sendgate started. Ready in ${wait}.`;
   }
   const rate = `At the rate of the last ${inWords(pace.seconds)} (${perHour(pace)})`;
   if (pace.calls === 0) return `${rate}, the day’s calls will last.`;

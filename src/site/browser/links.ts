@@ -64,7 +64,7 @@ function show(links: readonly Link[]): void {
   const all = counts.reduce((sum, count) => sum + count, 0);
   const longest = counted === 'clicks' ? all : counts.reduce((most, count) => Math.max(most, count), 0);
   part('links-rows').replaceChildren(...links.map((link) => rowOf(link, longest)));
-  say('links-counted', counted === 'contacts' ? 'Contacts' : 'Clicks');
+  say('links-counted', headingOfCounts());
   part('links-share').hidden = counted !== 'clicks';
   part('links-answer').hidden = links.length === 0;
   say(
@@ -72,6 +72,8 @@ function show(links: readonly Link[]): void {
     links.length === 0 ? 'The campaign has no links, or none has been counted yet.' : totals(links, all),
   );
 }
+
+const headingOfCounts = () => (counted === 'contacts' ? 'Contacts' : 'Clicks');
 
 function totals({ length }: readonly Link[], all: number): string {
   const links = `${number(length)} ${length === 1 ? 'link' : 'links'}`;
@@ -90,14 +92,10 @@ function rowOf({ link_id, url, clicks }: Link, longest: number): HTMLTableRowEle
   heading.scope = 'row';
   const bar = make('span', 'bar');
   bar.style.width = `${clicks === null || longest === 0 ? 0 : (100 * clicks) / longest}%`;
+  const count = make('td', 'number', clicks === null ? unknown : number(clicks));
+  count.dataset['label'] = headingOfCounts();
   const share = make('td', 'number', clicks === null ? unknown : percent(clicks, longest));
+  share.dataset['label'] = 'Share';
   share.hidden = counted !== 'clicks';
-  return make(
-    'tr',
-    '',
-    heading,
-    make('td', 'number', clicks === null ? unknown : number(clicks)),
-    share,
-    make('td', 'share', make('span', 'track', bar)),
-  );
+  return make('tr', '', heading, count, share, make('td', 'share', make('span', 'track', bar)));
 }
