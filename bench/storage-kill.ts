@@ -15,7 +15,7 @@ import { replaceSection } from './results.ts';
 
 const short = process.argv.includes('--short');
 const kills = short ? 20 : 200;
-const [port, managementPort] = [9335, 9336];
+const [port, managementPort] = [9560, 9561];
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-storage-kill-'));
 const limit = 100;
 const sandbox = await new Sandbox({ apiKey: 'bench-api-key', accessToken: 'bench-access-token' }).start();
