@@ -51,7 +51,7 @@ describe('a visitor', () => {
     await tabTo(page, 'Spring sale');
     await press('Enter');
     await page.locator('#tiles').getByText('20,000').waitFor();
-    await page.locator('#tiles').getByText('37.5 % of sent').waitFor();
+    await page.locator('#tiles').getByText('37.5% of sent').waitFor();
     expect(await focused(page)).toBe('campaign-title');
     await tabTo(page, 'tab-sends');
     for (const [key, tab] of [
@@ -196,14 +196,14 @@ describe('a visitor', () => {
   test('sees live figures', async () => {
     const page = await it.open('/#live', { campaigns });
     for (let n = 0; n < 4; n++) await it.sendgate.get('/campaigns/1/sends');
-    await page.getByText('75.0 %').first().waitFor();
+    await page.getByText('75.0%').first().waitFor();
     expect(await page.locator('#spent').textContent()).toBe('1');
     expect(await page.locator('#left').textContent()).toBe('9,999');
     await page.getByText('Constant Contact Answers', { exact: true }).waitFor();
     await page.getByText('Too early for a forecast').waitFor();
     const cells = (table: string) => page.locator(`#${table} tr`).first().locator('th, td').allTextContents();
     expect(await cells('days')).toEqual(['default', 'In its share', '1', '10,000', '', '0', '–', '9,999']);
-    expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0 %', '0', '0', '0']);
+    expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0%', '0', '0', '0']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
   });

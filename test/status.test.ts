@@ -83,7 +83,7 @@ describe('the forecast', () => {
     [
       { calls: 60, seconds: 1_800 },
       5_000,
-      'the day’s calls will last: about 62 % will be spent by 1 Feb 2026, 00:00 UTC.',
+      'the day’s calls will last: about 62% will be spent by 1 Feb 2026, 00:00 UTC.',
     ],
     [{ calls: 0, seconds: 1_800 }, 5_000, 'At the rate of the last 30 minutes (no calls), the day’s calls will last.'],
     [{ calls: 500, seconds: 140 }, 5_000, 'Too early for a forecast'],

@@ -8,7 +8,7 @@ import type { Resource } from './resource.ts';
 const campaignSchema = z.object({
   ...campaignShape,
   id: z.string().meta({ description: 'The id in the request', examples: ['1100394165287'] }),
-  subject: z.string().meta({ examples: ['20 % off until Sunday'] }),
+  subject: z.string().meta({ examples: ['20% off until Sunday'] }),
   from_name: z.string().meta({ examples: ['Example Shop'] }),
   from_email: z.string().meta({ examples: ['news@example.com'] }),
   created_date: z.string().meta({ description: 'Instant in UTC', examples: ['2012-12-01T09:00:00.000Z'] }),

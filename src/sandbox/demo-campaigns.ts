@@ -33,7 +33,7 @@ const usualPages = ['offers', 'shop', 'opening-hours', 'newsletter/archive'];
 const plans: readonly Plan[] = [
   { name: 'Weekend newsletter', subject: 'Frost is coming: what to bring inside', days: 1 / 24, sends: 12_345 },
   {
-    ...{ name: 'Spring sale', subject: 'Spring sale: 20 % off everything that grows', days: 23.3, sends: 18_240 },
+    ...{ name: 'Spring sale', subject: 'Spring sale: 20% off everything that grows', days: 23.3, sends: 18_240 },
     ...{
       opens: 0.58,
       clicks: 0.31,

@@ -33,7 +33,7 @@ export function forecast({ callsToday, leftToday, dayEndsAt, pace }: Day, nowMs:
   const spentAt = nowMs + leftToday / callsPerMs;
   if (spentAt >= endsAt) {
     const share = (callsToday + callsPerMs * (endsAt - nowMs)) / (callsToday + leftToday);
-    return `${rate}, the day’s calls will last: about ${Math.round(100 * share)} % will be spent by ${momentInWords(dayEndsAt, nowMs)}.`;
+    return `${rate}, the day’s calls will last: about ${Math.round(100 * share)}% will be spent by ${momentInWords(dayEndsAt, nowMs)}.`;
   }
   return `${rate}, the day’s calls will be spent ${about(spentAt, nowMs)}.`;
 }

@@ -40,7 +40,7 @@ export function inWords(seconds: number): string {
 }
 
 export const number = (value: number) => value.toLocaleString('en');
-export const percentInWords = (percent: number) => `${percent.toFixed(1)} %`;
+export const percentInWords = (percent: number) => `${percent.toFixed(1)}%`;
 export const percent = (part: number, whole: number) => (whole === 0 ? unknown : percentInWords((100 * part) / whole));
 
 /** Formats a difference, with a minus as long as a plus: `+1,234`, `−2.5`. */
