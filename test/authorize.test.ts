@@ -22,7 +22,7 @@ import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv
 import { InstantClock } from './support/instant-clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-authorize-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 let sandbox: Sandbox;
 afterEach(() => sandbox.stop());

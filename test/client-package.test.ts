@@ -52,7 +52,7 @@ beforeAll(async () => {
   packed = join(clone, 'src/client', stdout.trim());
   await run('npm', ['install', packed], { cwd: folder, env: { ...process.env, ...quiet } });
 }, 60_000);
-afterAll(() => rmSync(base, { recursive: true }));
+afterAll(() => rmSync(base, { recursive: true, maxRetries: 10 }));
 afterEach(() => it?.close());
 
 function emptyFolder(): string {

@@ -164,7 +164,7 @@ describe('Prometheus and Grafana', () => {
     const file = join(temporary, 'rules.yml');
     writeFileSync(file, JSON.stringify({ groups: [{ name: 'queries', rules }] }));
     expect(promtool('check', 'rules', file)).toContain(`${rules.length} rules found`);
-    rmSync(temporary, { recursive: true });
+    rmSync(temporary, { recursive: true, maxRetries: 10 });
   }
 
   test('alerts are valid, and fire when they should', () => {

@@ -128,7 +128,7 @@ beforeAll(() => {
 }, 240_000);
 afterAll(() => {
   execFileSync('chmod', ['-R', 'u+w', folder]);
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 /** Runs a command as PID 1 of a PID namespace, as a container engine does; none where the kernel does not allow it. */

@@ -74,7 +74,7 @@ afterEach(async () => {
     for (const form of [secret, encodeURIComponent(secret)]) expect(said).not.toContain(form);
   }
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 

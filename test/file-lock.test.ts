@@ -21,7 +21,7 @@ import { breakLock, lock } from '../src/storage/file-lock.ts';
 import { until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-lock-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 let path: string;
 beforeEach(() => {

@@ -11,7 +11,7 @@ import { loadConfig } from '../src/config/load.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-file-text-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const writers: ChildProcess[] = [];
 afterEach(() => {
   for (const writer of writers.splice(0)) writer.kill();

@@ -27,7 +27,7 @@ import { firstPage, nextPage } from './support/queries.ts';
 import { summaryOf, summaryWithoutNumbers } from './support/summaries.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-ids-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 const newStateFile = () => join(folder, `state-${files++}.json`);
 

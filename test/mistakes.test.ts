@@ -11,7 +11,7 @@ import { settings } from '../src/config/settings.ts';
 import { spawnMain } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-mistakes-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const at = (name: string) => join(folder, name);
 
 /** In every value that is wrong; no message may repeat it. */

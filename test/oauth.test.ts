@@ -22,7 +22,7 @@ import { freePort } from './support/free-port.ts';
 import { type Harness, oauth, start, startInstance, startSandbox, until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 const running: { close(): Promise<void> }[] = [];

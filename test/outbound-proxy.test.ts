@@ -153,7 +153,7 @@ describe('a network whose way out is a proxy with credentials', () => {
   afterAll(async () => {
     await network.stop();
     await sandbox.stop();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
   const through = (secret: string) => `http://${user}:${secret}@${network.proxyHost}`;
 

@@ -14,7 +14,7 @@ import { StateFile } from '../src/storage/state-file.ts';
 import { FakeClock } from './support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 let clock: FakeClock;
 let quota: Quota;

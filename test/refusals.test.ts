@@ -88,7 +88,7 @@ describe.each(['v2', 'v3'] as const)('when %s is withdrawn', (version) => {
 
   test('a restart detects it again with two calls', async () => {
     const env = { CONSTANT_CONTACT_TOKEN_FILE: join(mkdtempSync(join(tmpdir(), 'sendgate-gone-')), 'tokens.json') };
-    ending.push(async () => rmSync(dirname(env.CONSTANT_CONTACT_TOKEN_FILE), { recursive: true }));
+    ending.push(async () => rmSync(dirname(env.CONSTANT_CONTACT_TOKEN_FILE), { recursive: true, maxRetries: 10 }));
     const { sandbox, clock, ask: before } = await up(version, env);
     expect((await before(1)).status).toBe(200);
     sandbox.fault({ kind: 'gone', status: 410 });

@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   reload?.close();
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 const perDay = (calls: number) => JSON.stringify({ quota: { perDay: calls } });

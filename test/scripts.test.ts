@@ -52,5 +52,5 @@ test('an include inserts its file, and a name without a number of keys is reject
   });
   expect(() => loadScript(from, 'part.lua')).toThrow(/part\.lua/);
   expect(() => loadScript(from, 'none-1.lua')).toThrow(/ENOENT/);
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });

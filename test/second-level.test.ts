@@ -82,12 +82,12 @@ secondLevelSuite(
       },
       breakDown: async () => {
         await running.disk.store.close();
-        rmSync(directory, { recursive: true });
+        rmSync(directory, { recursive: true, maxRetries: 10 });
         writeFileSync(directory, 'no directory');
       },
       stop: async () => {
         await running.disk.store.close();
-        rmSync(directory, { recursive: true });
+        rmSync(directory, { recursive: true, maxRetries: 10 });
       },
     };
   },

@@ -186,7 +186,7 @@ describe('A Sendgate in a separate process', () => {
   afterEach(async () => {
     await sendgate?.stop();
     await sandbox.stop();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
 
   test('with workers looks all ids up once, stores them, and drops copies when the campaign changes', async () => {

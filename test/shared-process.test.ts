@@ -11,7 +11,7 @@ import { type SendgateProcess, startProcess, startSandbox, until, upstreamEnv } 
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-shared-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 let redis: RedisServer;
 let sandbox: Sandbox;

@@ -15,7 +15,7 @@ import { type Environment, type Harness, oauth, startInstance, startSandbox, unt
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-shared-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 let redis: RedisServer;

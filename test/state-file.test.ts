@@ -31,7 +31,7 @@ beforeEach(() => {
   path = join(folder, 'state.json');
   events = [];
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 function open(at = path, options: StateFileOptions = {}): StateFile {
   file = new StateFile(

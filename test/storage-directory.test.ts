@@ -40,7 +40,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const one of [...running]) await close(one);
   await sandbox.stop();
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 async function run(env: Environment = {}): Promise<Harness> {
@@ -106,7 +106,10 @@ describe('that cannot be used', () => {
     [
       'is below a file',
       'ENOTDIR',
-      () => [rmSync(join(folder, 'var'), { recursive: true }), writeFileSync(join(folder, 'var'), 'mine')],
+      () => [
+        rmSync(join(folder, 'var'), { recursive: true, maxRetries: 10 }),
+        writeFileSync(join(folder, 'var'), 'mine'),
+      ],
     ],
     [
       'has something else as its lock',

@@ -12,7 +12,7 @@ import { loadDeployed, secretFiles, startDeployed, type Texts } from './support/
 const source = fileURLToPath(new URL('../deploy/systemd/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-unit-'));
 const read = (file: string) => readFileSync(join(source, file), 'utf8');
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 /** Writes a unit into a folder that no other test uses. systemd insists on programs that exist. */
 function writeUnit(text = read('sendgate.service')): string {

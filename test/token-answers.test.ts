@@ -33,7 +33,7 @@ import {
 } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-answers-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 const running: (() => Promise<unknown>)[] = [];

@@ -19,7 +19,7 @@ import { type Environment, type Harness, startInstance, startSandbox, until } fr
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-usage-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

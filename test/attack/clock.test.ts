@@ -30,7 +30,7 @@ import { RedisServer } from '../support/redis.ts';
 const hourMs = 3_600_000;
 const path = '/campaigns/1/sends';
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-clock-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const running: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

@@ -15,7 +15,7 @@ import { StateFile } from '../../src/storage/state-file.ts';
 import { FakeClock } from '../support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const midnight = Date.parse('2026-01-01T00:00:00Z');
 const hourMs = 3_600_000;
 

@@ -32,7 +32,7 @@ afterEach(() => {
 });
 afterAll(async () => {
   await sandbox.stop();
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 const fullDisk = () => openSync('/dev/full', 'w');

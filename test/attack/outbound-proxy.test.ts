@@ -186,7 +186,7 @@ test('stopping ends a tunnel that is being opened', async () => {
 
 describe('TLS to the proxy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sendgate-proxy-tls-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
   test('shows the password to nobody whose certificate is not trusted', async () => {
     const { key, cert } = makeCertificate(folder, 'IP:127.0.0.1');

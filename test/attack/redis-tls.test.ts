@@ -22,7 +22,7 @@ const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 /** RFC 8446 §5.1: a record of a handshake. In plain text, a command begins with `*`. */
 const handshake = 0x16;

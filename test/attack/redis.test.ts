@@ -59,7 +59,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await server.stop();
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 /** One more Sendgate with this Redis. */

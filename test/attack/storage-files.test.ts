@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const one of open.splice(0)) await one.store.close();
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 function start(options: Parameters<typeof openDisk>[2] = {}): void {
@@ -158,14 +158,14 @@ describe('A page on the disk', () => {
     await restart();
     expect(await find(disk, laterPageOf('1'))).toBe('lease');
     expect(disk.availability.isUp).toBe(true);
-    rmSync(file, { recursive: true });
+    rmSync(file, { recursive: true, maxRetries: 10 });
     await store(laterPageOf('1'), 'more rows of people');
     await restart();
     expect(await find(disk, laterPageOf('1'))).toBe('page more rows of people');
   });
 
   test('is not there while a file is in the place of its directory', async () => {
-    rmSync(join(disk.pages, '1'), { recursive: true });
+    rmSync(join(disk.pages, '1'), { recursive: true, maxRetries: 10 });
     writeFileSync(join(disk.pages, '1'), 'mine');
     await restart();
     expect(await find(disk, firstPageOf('1'))).toBe('lease');

@@ -12,7 +12,7 @@ import { freePort } from '../support/free-port.ts';
 import { apiKey, startProcess, startSandbox, until, upstreamEnv } from '../support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-worker-secrets-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 test.each([
   ['empty', (file: string) => writeFileSync(file, '')],

@@ -72,7 +72,7 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
     if ((mode & 0o777) !== 0o700) throw new Error(`storage is open to others: ${mode.toString(8)}`);
     if (status !== 200) throw new Error(`not ready: ${status}`);
   } finally {
-    rmSync(root, { recursive: true });
+    rmSync(root, { recursive: true, maxRetries: 10 });
   }
   return lines.filter((line) => /"level":"error"|"event":"storage[.]/.test(line));
 }

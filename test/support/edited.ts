@@ -12,7 +12,7 @@ import type { TestClock } from './clock.ts';
 import { api, type Environment, type Harness, startInstance, startSandbox, targetOf } from './harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-edited-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 export type Settings = Readonly<Record<string, unknown>>;

@@ -69,7 +69,7 @@ export async function startNetwork(sandbox: Sandbox, user: string, password: str
     stop: async () => {
       await proxy.stop();
       for (const server of [tls, tlsProxy, resolver]) server.close();
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, maxRetries: 10 });
     },
   };
 }

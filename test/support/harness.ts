@@ -38,7 +38,7 @@ export const cursorOf = (next: string, version = api) =>
   version === 'v3' ? Buffer.from(`next=${encodeURIComponent(next)}`).toString('base64url') : next;
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let tokenFiles = 0;
 
 /** What makes Sendgate call this sandbox. */
