@@ -1,7 +1,7 @@
 /**
  * `npm run bench:export`: a million sends from each version of the API, cold and cached, in both formats: that every send comes
  * once, at which speed and in how much memory; then a slow reader, and one that disconnects.
- * Fails when a promise is broken. `--short` takes 50,000 sends and leaves RESULTS.md alone.
+ * Fails when a promise is broken. `--short` takes 20,000 sends, does not judge speed, and leaves RESULTS.md alone.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,16 +12,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Campaign, type CampaignOptions } from '../src/sandbox/campaign.ts';
 import { contactIdOf } from '../src/sandbox/v3.ts';
 import { median, type Server, startServer } from './processes.ts';
+import { promise, promiseOfSpeed, short } from './promises.ts';
 import { replaceSection } from './results.ts';
 
-const short = process.argv.includes('--short');
-const size = short ? 50_000 : 1_000_000;
+const size = short ? 20_000 : 1_000_000;
 const rounds = short ? 1 : 3;
 const mebibyte = 1024 * 1024;
 const node = process.execPath;
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-export-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-const failures: string[] = [];
 const rows: string[] = [];
 let nextPort = 9400;
 const formats = ['csv', 'ndjson'] as const;
@@ -141,9 +140,6 @@ async function read(url: string): Promise<Read> {
   return { digest: hash.digest('hex'), bytes, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Records a broken promise. */
-const fail = (api: Api, format: Format, what: string) => failures.push(`${api} ${format}, ${what}`);
-
 async function cold(api: Api): Promise<void> {
   // A cache that holds a sixth of the campaign, so that what grows is the export and not the cache.
   const { url, pid, stop } = await pair(api, { SENDGATE_CACHE_MAX_BYTES: String((short ? 2 : 32) * mebibyte) });
@@ -154,8 +150,8 @@ async function cold(api: Api): Promise<void> {
     const most = watch(pid);
     const { digest, seconds } = await read(`${url}/campaigns/1/sends.${format}`);
     const grown = most() - idle;
-    if (digest !== expected(api, format)) fail(api, format, 'cold: not every send once');
-    if (grown > 64) fail(api, format, `cold: ${grown.toFixed(0)} MiB more than idle`);
+    promise(digest === expected(api, format), `${api} ${format}, cold: not every send once`);
+    promise(grown <= 64, `${api} ${format}, cold: ${grown.toFixed(0)} MiB more than idle`);
     rows.push(
       `| ${api} | ${format} | cold, no limit | ${(size / 500 / seconds).toFixed(0)} pages/s | ${grown.toFixed(0)} MiB |`,
     );
@@ -178,17 +174,22 @@ async function cachedFormat(api: Api, format: Format, { url, pid, calls }: Await
   const before = await calls();
   for (let round = 0; round < rounds; round++) reads.push(await read(`${url}/campaigns/1/sends.${format}`));
   const grown = most() - idle;
-  if ((await calls()) !== before) fail(api, format, 'cached: calls were made');
-  if (reads.some(({ digest }) => digest !== expected(api, format))) fail(api, format, 'cached: differs');
+  const name = `${api} ${format}, cached:`;
+  const whole = expected(api, format);
+  promise((await calls()) === before, `${name} calls were made`);
+  promise(
+    reads.every(({ digest }) => digest === whole),
+    `${name} differs`,
+  );
   const perSecond = median(reads.map(({ bytes, seconds }) => bytes / 1e6 / seconds));
-  if (grown > 64) fail(api, format, `cached: ${grown.toFixed(0)} MiB more than idle`);
-  if (perSecond < (short ? 10 : 50)) fail(api, format, `cached: ${perSecond.toFixed(0)} MB/s`);
+  promise(grown <= 64, `${name} ${grown.toFixed(0)} MiB more than idle`);
+  promiseOfSpeed(perSecond >= 50, `${name} ${perSecond.toFixed(0)} MB/s`);
   return `| ${api} | ${format} | cached | ${perSecond.toFixed(0)} MB/s | ${grown.toFixed(0)} MiB |`;
 }
 
 /** An export at the account's own limits, for a minute. */
 async function paced(api: Api): Promise<void> {
-  const seconds = short ? 6 : 60;
+  const seconds = short ? 4 : 60;
   const { url, calls, stop } = await pair(api, {}, true);
   const answer = await open(`${url}/campaigns/1/sends.csv`);
   let lines = 0;
@@ -205,9 +206,8 @@ async function paced(api: Api): Promise<void> {
   await delay(2_000);
   const later = (await calls()) - asked;
   await stop();
-  if (pagesPerSecond < (short ? 3.5 : 3.9))
-    failures.push(`${api}, at the limits: ${pagesPerSecond.toFixed(2)} pages/s`);
-  if (later > 1) failures.push(`${api}: ${later} calls after the reader had gone`);
+  promiseOfSpeed(pagesPerSecond >= 3.9, `${api}, at the limits: ${pagesPerSecond.toFixed(2)} pages/s`);
+  promise(later <= 1, `${api}: ${later} calls after the reader had gone`);
   rows.push(`| ${api} | csv | cold, 4 calls/s | ${pagesPerSecond.toFixed(2)} pages/s | |`);
   rows.push(`| ${api} | csv | after the reader has gone | ${later} calls | |`);
 }
@@ -236,8 +236,8 @@ async function slow(api: Api): Promise<void> {
   const grown = most() - idle;
   answer.destroy();
   await stop();
-  if (grown > 64) failures.push(`${api}, slow reader: ${grown.toFixed(0)} MiB more than idle`);
-  if (!short && walked > size / 2) failures.push(`${api}: ${walked} sends walked for a slow reader`);
+  promise(grown <= 64, `${api}, slow reader: ${grown.toFixed(0)} MiB more than idle`);
+  promise(short || walked <= size / 2, `${api}: ${walked} sends walked for a slow reader`);
   const [aheadText, walkedText] = [ahead, walked].map((sends) => sends.toLocaleString('en'));
   const read_ = `${aheadText} sends before the first byte is read, ${walkedText} after ${(taken / 1e6).toFixed(0)} MB`;
   rows.push(`| ${api} | ndjson | a slow reader | ${read_} | ${grown.toFixed(0)} MiB |`);
@@ -269,5 +269,4 @@ ${table}
 `,
   );
 }
-for (const failure of failures) process.stderr.write(`FAILED ${failure}\n`);
-process.exit(failures.length > 0 ? 1 : 0);
+process.exit();

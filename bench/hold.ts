@@ -17,10 +17,10 @@ import {
   startServer,
   stolenSeconds,
 } from './processes.ts';
+import { short } from './promises.ts';
 import { replaceSection } from './results.ts';
 import { type Steady, steady } from './steady.ts';
 
-const short = process.argv.includes('--short');
 /** Another build to hold the same in, such as that of the version before. */
 const dist = process.env['SENDGATE_DIST'] ?? 'dist';
 const only = process.argv.find((flag) => flag.startsWith('--only='))?.slice('--only='.length);

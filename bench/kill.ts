@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { median } from './processes.ts';
+import { promise, short } from './promises.ts';
 import { replaceSection } from './results.ts';
 
-const short = process.argv.includes('--short');
 const kills = short ? 10 : 200;
 const delayMs = 300;
 const port = 9325;
@@ -100,4 +100,4 @@ Reproduce with \`npm run soak:kill\`.
 `,
   );
 }
-if (failures > 0) process.exitCode = 1;
+promise(failures === 0, `${failures} starts without an answer`);

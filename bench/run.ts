@@ -6,11 +6,11 @@ import { execFileSync } from 'node:child_process';
 import { cpus, release } from 'node:os';
 import { generator, rate } from './load.ts';
 import { has, median, onCore, type Server, startSandbox, startServer } from './processes.ts';
+import { short } from './promises.ts';
 import { replaceSection } from './results.ts';
 import { nginxCommand } from './rivals/nginx.ts';
 import { varnishCommand } from './rivals/varnish.ts';
 
-const short = process.argv.includes('--short');
 const [rounds, passes] = short ? [1, 1] : [7, 2];
 const apiKey = 'bench-api-key';
 const accessToken = 'bench-access-token';
@@ -168,7 +168,7 @@ const seen: Seen = new Map();
 let coldLines: string[] = [];
 for (let n = 0; n < rounds; n++) {
   const { sandbox, servers } = await startAll();
-  for (const server of servers) await rate(server.url, taken, short ? 2 : 4); // warm
+  for (const server of servers) await rate(server.url, taken, short ? 1 : 4); // warm
   for (let m = 0; m < passes; m++) await pass(servers, seen);
   if (n === rounds - 1) coldLines = await cold(servers[0] as Server);
   for (const server of [...servers, sandbox]) await server.stop();

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { has, median, startServer } from './processes.ts';
+import { short } from './promises.ts';
 import { replaceSection } from './results.ts';
 
-const short = process.argv.includes('--short');
 const [rounds, seconds] = short ? [1, 1] : [5, 3];
 const ports = { sandbox: 9510, one: 9511, two: 9513 };
 const at = (port: number) => `http://127.0.0.1:${port}`;
