@@ -80,7 +80,7 @@ const inCampaigns = { view: 'campaigns', path: '/' };
 const campaigns: readonly View[] = [
   { ...inCampaigns, state: 'loading', prepare: answer(data), ready: text(/^Loading/) },
   { ...inCampaigns, state: 'empty', prepare: answer(data, noRows), ready: text(/no campaign|0 campaigns/i) },
-  { ...inCampaigns, state: 'error', prepare: answer(data, busy), ready: heading('Constant Contact is busy') },
+  { ...inCampaigns, state: 'error', prepare: answer(data, busy), ready: heading('Constant Contact cannot be asked now') },
   { ...inCampaigns, state: 'token', prepare: answer(data, unknownTeam), ready: heading('Unknown team') },
   { ...inCampaigns, state: 'full', ready: countsLoaded, isLong: true, image: 'campaigns' },
   {
@@ -118,7 +118,7 @@ const oneCampaign: readonly View[] = [
 const report: readonly View[] = [
   {
     ...{ view: 'report', state: 'error', path: `/${spring}&report=clicks` },
-    ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact is busy') },
+    ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact cannot be asked now') },
   },
   { view: 'report', state: 'full', path: `/${spring}&report=opens`, ready: wholeReport, image: 'campaign' },
   {

@@ -19,7 +19,7 @@ export interface Client {
 /** The policy of visitors of the site. No team can have this name. */
 const sitePolicy = '(site)';
 
-/** Files of the site per address and minute: one office behind an address opens the explorer sixty times. They cost no call. */
+/** Files of the site per address and minute: an office behind one address opens the explorer three hundred times. They cost no call. */
 const siteRequestsPerMinute = 3_000;
 
 /**

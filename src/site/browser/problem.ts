@@ -11,6 +11,7 @@ export class ProblemBox {
   readonly #box = copyOf('problem-template');
   #again: () => void = () => {};
   #countdown: ReturnType<typeof setInterval> | undefined;
+  #told = '';
 
   constructor(place: HTMLElement) {
     this.#box.hidden = true;
@@ -30,12 +31,20 @@ export class ProblemBox {
     return this.isShown && !within(this.#box, '.enter-token').hidden;
   }
 
-  /** @param again what "Try again" does */
+  /**
+   * A problem that is shown already is not told again: a screen reader would interrupt with it at every poll.
+   *
+   * @param again what "Try again" does
+   */
   show(error: unknown, again: () => void): void {
     this.#again = again;
+    this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
     const isUnauthorized = error instanceof SendgateError && error.code === 'unauthorized';
     if (isUnauthorized) refuseToken();
     const problem = error instanceof SendgateError ? error.problem : undefined;
+    const told = JSON.stringify([problem?.type, detailInWords(error), problem?.errors]);
+    if (this.isShown && told === this.#told && !isUnauthorized) return;
+    this.#told = told;
     this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
     within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
     within(this.#box, 'ul').replaceChildren(
@@ -48,7 +57,6 @@ export class ProblemBox {
     const link = within<HTMLAnchorElement>(this.#box, '.remedy');
     link.hidden = problem === undefined;
     if (problem) link.href = problem.type;
-    this.#countDown(error instanceof SendgateError ? (error.retryAfterSeconds ?? 0) : 0);
     this.#box.hidden = false;
     this.#box.scrollIntoView({ block: 'nearest' });
     if (isUnauthorized) this.#askForToken();

@@ -42,10 +42,13 @@ export class Region {
 
   /** Aborts what was asked before, of which nothing will be shown any more. */
   async ask<T>(question: Question<T>): Promise<Outcome> {
-    this.stop();
+    this.#abort();
     const controller = new AbortController();
     this.#current = controller;
-    if (question.what !== undefined) this.#loading.start(question.what);
+    if (question.what !== undefined) {
+      this.#problem.hide();
+      this.#loading.start(question.what);
+    }
     try {
       return await this.#follow(question, controller.signal);
     } finally {
@@ -54,8 +57,12 @@ export class Region {
   }
 
   stop(): void {
-    this.#current?.abort();
+    this.#abort();
     this.#problem.hide();
+  }
+
+  #abort(): void {
+    this.#current?.abort();
     this.#end();
   }
 
@@ -69,6 +76,7 @@ export class Region {
       });
       if (signal.aborted) return 'aborted';
       if (!next) return 'failed';
+      this.#problem.hide();
       if (next.done) return 'done';
       question.show(next.value);
     }
