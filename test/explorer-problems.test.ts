@@ -94,6 +94,32 @@ describe('an error', () => {
     expect(await alerts(page).count()).toBe(0);
   });
 
+  test('of the live view is told once, not at each poll', async () => {
+    let polls = 0;
+    const prepare = async (page: Page) => {
+      await page.clock.install();
+      await page.route(/\/status$/, (route) => {
+        polls++;
+        return route.abort();
+      });
+    };
+    const page = await it.open('/#live', { prepare });
+    await page.getByRole('heading', { name: 'Sendgate cannot be reached' }).waitFor();
+    const changes = await page.evaluateHandle(() => {
+      const changes: string[] = [];
+      const alert = document.querySelector('[role=alert]:not([hidden])') as Element;
+      new MutationObserver((all) => changes.push(...all.map(({ type }) => type))).observe(alert, {
+        ...{ attributes: true, childList: true, characterData: true, subtree: true },
+      });
+      return changes;
+    });
+    const before = polls;
+    for (let n = 0; polls < before + 3 && n < 50; n++) await page.clock.runFor(5_000);
+    expect(polls).toBe(before + 3);
+    await page.clock.runFor(1_000);
+    expect(await changes.jsonValue()).toEqual([]);
+  });
+
   test.each([1_280, 390])(
     'of Constant Contact is in the live view, beside ten teams (%d pixels wide)',
     async (width) => {

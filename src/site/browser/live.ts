@@ -37,14 +37,15 @@ pause.addEventListener('click', () => {
   watch(isWatching);
 });
 
-async function look(): Promise<void> {
+/** @param isAsked by a person, who is told that figures load; a poll says nothing new */
+async function look(isAsked = false): Promise<void> {
   clearTimeout(timer);
   if (isPaused && asOf) return;
   const outcome = await region.ask({
-    what: asOf ? undefined : 'Loading figures',
+    what: isAsked || !(asOf || region.hasFailed) ? 'Loading figures' : undefined,
     load: (signal) => single(connect().status({ signal })),
     show,
-    again: () => void look(),
+    again: () => void look(true),
   });
   if (outcome === 'aborted') return;
   if (outcome === 'failed' && asOf) showStale(asOf, Date.now());
