@@ -80,7 +80,12 @@ const inCampaigns = { view: 'campaigns', path: '/' };
 const campaigns: readonly View[] = [
   { ...inCampaigns, state: 'loading', prepare: answer(data), ready: text(/^Loading/) },
   { ...inCampaigns, state: 'empty', prepare: answer(data, noRows), ready: text(/no campaign|0 campaigns/i) },
-  { ...inCampaigns, state: 'error', prepare: answer(data, busy), ready: heading('Constant Contact cannot be asked now') },
+  {
+    ...inCampaigns,
+    state: 'error',
+    prepare: answer(data, busy),
+    ready: heading('Constant Contact cannot be asked now'),
+  },
   { ...inCampaigns, state: 'token', prepare: answer(data, unknownTeam), ready: heading('Unknown team') },
   { ...inCampaigns, state: 'full', ready: countsLoaded, isLong: true, image: 'campaigns' },
   {

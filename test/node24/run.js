@@ -38,7 +38,7 @@ const paths = suites.flatMap((suite) => {
 process.stdout.write(`on Node ${version}\n`);
 const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 const jest = fileURLToPath(new URL('../../node_modules/jest/bin/jest.js', import.meta.url));
-const { status } = spawnSync(node, [...flags, jest, '--selectProjects', 'v2', '--runTestsByPath', ...paths], {
+const { status } = spawnSync(node, [...flags, jest, '--selectProjects', 'v2', 'attack', '--runTestsByPath', ...paths], {
   cwd: fileURLToPath(new URL('../../', import.meta.url)),
   stdio: 'inherit',
 });
