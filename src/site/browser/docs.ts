@@ -1,6 +1,7 @@
 /**
  * The API reference: Swagger UI on `openapi.json`, in the page's colours.
  */
+import { accessiblePlugin } from './accessible.ts';
 import { requestSnippets, snippetPlugin } from './snippets.ts';
 
 /** A separate script tag loads it; only this part is used. */
@@ -31,5 +32,5 @@ SwaggerUIBundle({
   syntaxHighlight: { theme: 'obsidian' }, // Its colours are legible.
   requestSnippetsEnabled: true,
   requestSnippets,
-  plugins: [snippetPlugin],
+  plugins: [snippetPlugin, accessiblePlugin],
 });
