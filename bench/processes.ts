@@ -51,7 +51,7 @@ export async function startServer(
   });
   started.add(child);
   for (let tries = 0; ; tries++) {
-    if (tries > 400 || child.exitCode !== null) throw new Error(`${name} did not start`);
+    if (tries > 1_600 || child.exitCode !== null) throw new Error(`${name} did not start`);
     const up = await fetch(url).then(
       (answer) => answer.arrayBuffer(),
       () => undefined,

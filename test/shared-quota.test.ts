@@ -85,18 +85,24 @@ describe('Instances with one Redis', () => {
     expect(most).toBeLessThan(1 + 1.75 * ((least + middle) / 2));
   });
 
+  /** Has another instance announce demands that it never serves. Returns what ends that. */
+  async function sayThatSomebodyWaits(flow: string, demands: number): Promise<() => void> {
+    const flows = JSON.stringify([[flow, 16, demands, 0]]);
+    const say = () =>
+      redis.ask((client) => client.hset('sendgate:1:{quota}:waiting', 'somebody-else', `${Date.now()} ${flows}`));
+    await say();
+    const saying = setInterval(say, 200);
+    return () => clearInterval(saying);
+  }
+
   test('pass a permit on if its instance does not ask for it', async () => {
     const [first, second] = [await add(), await add()];
     await Promise.all([cold('a', first), cold('b', second)]); // The flow that was not served yet comes first now.
     await delay(2_200);
-    const flows = JSON.stringify([['interactive z', 16, 9, 0]]);
-    const sayThatItWaits = () =>
-      redis.ask((client) => client.hset('sendgate:1:{quota}:waiting', 'somebody-else', `${Date.now()} ${flows}`));
-    await sayThatItWaits();
-    const saying = setInterval(sayThatItWaits, 200);
     // As long as it says that it waits, and nobody passes its permit on, nobody else gets one.
+    const gone = await sayThatSomebodyWaits('interactive z', 9);
     const answers = await Promise.all([cold('a', first), cold('b', second)]);
-    clearInterval(saying);
+    gone();
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
   });
 
@@ -104,10 +110,10 @@ describe('Instances with one Redis', () => {
     const one = await add();
     await delay(2_200);
     for (let n = 0; n < 4; n++) await cold('a', one);
-    const crowd = `${Date.now()} ${JSON.stringify([['interactive a', 16, 200, 0]])}`;
-    await redis.ask((client) => client.hset('sendgate:1:{quota}:waiting', 'somebody-else', crowd));
+    const gone = await sayThatSomebodyWaits('interactive a', 200);
     expect((await cold('a', one)).status).toBe(200); // It waits, and hears of the crowd.
     expect((await cold('a', one)).status).toBe(503);
+    gone();
     await delay(2_200);
     expect((await cold('a', one)).status).toBe(200);
   });

@@ -184,7 +184,7 @@ export async function startProcess(env: Environment): Promise<SendgateProcess> {
   const { child, exited, output } = spawnMain({ ...roomy, ...env });
   const listening = /"url":"([^"]+)","managementUrl":"([^"]+)"/;
   for (let tries = 0; !listening.test(output()); tries++) {
-    if (tries > 400 || child.exitCode !== null) throw new Error(`did not start: ${output()}`);
+    if (tries > 1_600 || child.exitCode !== null) throw new Error(`did not start: ${output()}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   const [, url = '', managementUrl = ''] = listening.exec(output()) ?? [];
@@ -200,9 +200,9 @@ export async function startProcess(env: Environment): Promise<SendgateProcess> {
   };
 }
 
-/** Polls until `test` holds, up to twenty seconds, since a machine may stall for some. */
+/** Polls until `test` holds, up to forty seconds, since a machine may stall for some. */
 export async function until(test: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const endsAt = performance.now() + 20_000;
+  const endsAt = performance.now() + 40_000;
   while (!(await test())) {
     if (performance.now() > endsAt) throw new Error(`never came true: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
