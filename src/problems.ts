@@ -62,8 +62,8 @@ const table = {
     status: 404,
     actor: 'caller',
     title: 'Path not found',
-    detail: 'This path does not exist. See /openapi.json for the paths, such as GET /campaigns/{id}/sends.',
-    remedy: 'Correct the path. `/docs` lists all paths.',
+    detail: 'This path does not exist. The API reference lists those that do, such as GET /campaigns/{id}/sends.',
+    remedy: 'Correct the path. The API reference is at `docs`, below the address of Sendgate.',
   },
   'campaign-not-found': {
     status: 404,

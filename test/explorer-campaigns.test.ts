@@ -153,7 +153,7 @@ describe('the list of campaigns', () => {
           return route.fulfill({ status: 502, body: 'no' });
         }),
     });
-    await page.getByText('Something between here and Sendgate answered with status 502.').waitFor();
+    await page.getByText(/^Something in front of Sendgate answered, with status 502\./).waitFor();
     await page.getByText('All 30 campaigns.').waitFor();
     expect(await page.getByRole('alert').count()).toBe(1);
     // Those that ran when the first failed, and none after it.
@@ -209,6 +209,21 @@ describe('the list of campaigns', () => {
     await page.unroute(/campaigns\?next=/);
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('All 60 campaigns.').waitFor();
+  });
+
+  test('is not saved when a proxy answers with its page to sign in', async () => {
+    const page = await it.open('/', { campaigns: many(3) });
+    await page.getByText('All 3 campaigns.').waitFor();
+    await page.route(/campaigns\.csv/, (route) =>
+      route.fulfill({ contentType: 'text/html', body: '<!doctype html>\n<title>Sign in</title>\n' }),
+    );
+    await page.getByRole('button', { name: 'Export all 3 as CSV' }).click();
+    await page.locator('#export').getByRole('heading', { name: 'This is no answer of Sendgate' }).waitFor();
+    await page
+      .locator('#export')
+      .getByText(/with status 200\. If it asks people to sign in/)
+      .waitFor();
+    expect(await page.getByText(/^Saved/).count()).toBe(0);
   });
 
   test('is exported: all of it, whatever is searched', async () => {

@@ -42,7 +42,7 @@ describe('an error', () => {
     await page.getByText('1 open.').waitFor();
     await page.getByRole('tab', { name: 'Clicks' }).click();
     await page.getByRole('heading', { name: 'Too many requests' }).waitFor();
-    await page.getByText(/^It may work in [1-5]?\d s\.$/).waitFor();
+    await page.getByText(/^It may work in [1-5]?\d seconds?\.$/).waitFor();
     expect(await alerts(page).getByText('Retry-After').count()).toBe(0);
     it.sendgate.clock.forward(61);
     await page.getByRole('button', { name: 'Try again' }).click();
@@ -55,7 +55,7 @@ describe('an error', () => {
     const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });
     await page.getByRole('heading', { name: 'Daily quota spent' }).first().waitFor();
     await page
-      .getByText(/^It may work in [\d,]+ s\.$/)
+      .getByText(/^It may work in \d+ (hour|minute|second)s?\.$/)
       .first()
       .waitFor();
     expect(await violations(page)).toEqual([]);

@@ -59,7 +59,7 @@ describe('a campaign', () => {
     await page.getByText('500 of 2,000 sends.').waitFor();
     await tabTo(page, 'compare-start');
     await page.keyboard.press('Enter');
-    await page.getByText('It will be compared with Spring sale. Cancel').waitFor();
+    await page.getByText('Choose a campaign to compare with Spring sale. Cancel').waitFor();
     expect(await focused(page)).toBe('campaigns-title');
     expect(await violations(page)).toEqual([]);
     await tabTo(page, 'Autumn catalogue');

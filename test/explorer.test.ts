@@ -142,7 +142,7 @@ describe('a visitor', () => {
     expect(await violations(page)).toEqual([]);
     expect(await field.evaluate((element) => element === document.activeElement)).toBe(true);
     // The field at the top is for a team that has a token where none is required.
-    await page.getByLabel('Team token').fill('test');
+    await page.getByLabel('Team token').fill(' Bearer test ');
     const hint = page.getByText('Enter applies it, for this tab.');
     expect(await hint.evaluate((element) => getComputedStyle(element).clipPath)).toBe('none');
     await page.keyboard.press('Enter');

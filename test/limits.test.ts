@@ -2,6 +2,7 @@
  * The account's limits, in every shape in which gateways tell them, and how long an answer asks to wait.
  */
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Status } from '../src/observability/status.ts';
 import type { Fault } from '../src/sandbox/fault.ts';
 import { type LimitShape, limitShapes } from '../src/sandbox/limit-shapes.ts';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
@@ -156,6 +157,8 @@ describe.each(cases.flatMap((one) => statusesOf(one.version).map((status) => ({ 
       expect((await ask(1)).status).toBe(200);
       expect(sandbox.callCount).toBe(1);
       expect(JSON.parse(await management('/readyz'))).toEqual({ status: 'degraded', upstream: 'quota-exhausted' });
+      const { upstream, teams } = JSON.parse(await management('/status')) as Status;
+      expect([upstream.leftToday, ...teams.map(({ available }) => available)]).toEqual([0, ...teams.map(() => 0)]);
       expect(await management('/metrics')).toContain('sendgate_upstream_quota_exhausted 1');
       expect(told('error')).toHaveLength(1);
       expect(told('error')[0].msg).toContain('daily quota is spent');

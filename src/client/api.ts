@@ -348,6 +348,9 @@ export interface Status {
      */
     perSecond: number;
     callsToday: number;
+    /**
+     * Calls left; 0 once Constant Contact says that the day is spent
+     */
     leftToday: number;
     /**
      * When the daily count resets

@@ -42,7 +42,7 @@ export const publicStatusSchema = z.object({
       callsThisSecond: count,
       perSecond: z.number().meta({ description: 'Calls currently allowed per second' }),
       callsToday: count,
-      leftToday: count,
+      leftToday: count.meta({ description: 'Calls left; 0 once Constant Contact says that the day is spent' }),
       dayEndsAt: z.string().meta({ format: 'date-time', description: 'When the daily count resets' }),
       circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is considered down' }),
       credentials: z.enum(['refused', 'ok']),
@@ -141,18 +141,24 @@ export class StatusBoard {
   read({ responses, bytes }: Served): Status {
     const { queues, teams, ...upstream } = this.#parts.quota();
     const cache = this.#parts.cache();
+    const isSpent = this.#parts.quotaExhausted();
     this.#observeCondition();
     return {
       upstream: {
         ...upstream,
+        leftToday: isSpent ? 0 : upstream.leftToday,
         circuit: this.#parts.circuitOpen() ? 'open' : 'closed',
         credentials: this.#parts.credentialsRefused() ? 'refused' : 'ok',
-        quota: this.#parts.quotaExhausted() ? 'exhausted' : 'ok',
+        quota: isSpent ? 'exhausted' : 'ok',
         api: this.#parts.gone() ? 'gone' : 'ok',
         ...this.#condition,
         pace: this.#pace.read(upstream, this.#now),
       },
-      teams: teams.map((day) => ({ ...day, team: day.team || accountName })),
+      teams: teams.map((day) => ({
+        ...day,
+        team: day.team || accountName,
+        available: isSpent ? 0 : day.available,
+      })),
       queues: queues.map(({ team, urgency, waiting }) => {
         const { last = [], calls = 0 } = this.#waits.get(`${urgency} ${team}`) ?? {};
         const waits = [...last].sort((a, b) => a - b);

@@ -5,9 +5,10 @@ import { SendgateError } from '../../client/client.ts';
 import { part, say, within } from './page.ts';
 import { ProblemBox } from './problem.ts';
 import { authorization, baseUrl } from './session.ts';
-import { number } from './words.ts';
+import { countOf, number } from './words.ts';
 
-type Format = 'csv' | 'ndjson';
+const contentTypes = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
+type Format = keyof typeof contentTypes;
 
 /** What to export. */
 export interface Exported {
@@ -52,7 +53,7 @@ async function save(exported: Exported, format: Format): Promise<void> {
   begin(exported);
   try {
     const saved = await download(exported, format, signal);
-    if (!signal.aborted) end(`Saved ${saved.name}: ${number(saved.rows)} ${exported.noun}.`);
+    if (!signal.aborted) end(`Saved ${saved.name}: ${countOf(saved.rows, exported.noun)}.`);
   } catch (error) {
     if (running !== controller) return;
     if (signal.aborted) end('Cancelled: nothing was saved.');
@@ -89,9 +90,11 @@ async function download(exported: Exported, format: Format, signal: AbortSignal)
   const search = new URLSearchParams({ ...query, ...(format === 'csv' && { bom: '1' }) });
   const url = `${baseUrl}${path}.${format}${search.size === 0 ? '' : `?${search}`}`;
   const answer = await fetch(url, { headers: authorization(), signal });
-  if (!answer.ok || !answer.body) throw await SendgateError.from(answer);
-  const { blob, rows } = await receive(answer, answer.body, format, exported);
   const name = nameOf(answer);
+  // A proxy may answer in its place: with its page to sign in, for one.
+  const isFile = name !== undefined && answer.headers.get('content-type')?.startsWith(contentTypes[format]);
+  if (!answer.ok || !answer.body || !isFile) throw await SendgateError.from(answer);
+  const { blob, rows } = await receive(answer, answer.body, format, exported);
   keep(blob, name);
   return { rows, name };
 }
@@ -146,8 +149,7 @@ cancel.addEventListener('click', () => {
   }
 });
 
-const nameOf = (answer: Response) =>
-  /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? 'export';
+const nameOf = (answer: Response) => /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1];
 
 function keep(blob: Blob, name: string): void {
   const link = document.createElement('a');

@@ -18,7 +18,9 @@ export function wayOut(error: unknown): 'again' | 'back' | 'none' {
 export function detailInWords(error: unknown): string {
   if (!(error instanceof SendgateError)) return 'The connection failed or was reset. Data shown may be old.';
   const { problem, code, status } = error;
-  if (!problem) return `Something between here and Sendgate answered with status ${status}.`;
+  if (!problem) {
+    return `Something in front of Sendgate answered, with status ${status}. If it asks people to sign in, reload the page and sign in again.`;
+  }
   if (code === 'unauthorized') return unauthorized();
   if (code === 'invalid-cursor') return 'The list has changed since it was opened. Reload the page to start again.';
   if (problem.errors?.length) return '';

@@ -5,7 +5,7 @@ import { SendgateError } from '../../client/client.ts';
 import { copyOf, make, part, within } from './page.ts';
 import { detailInWords, mistakeInWords, wayOut, withCode } from './problem-words.ts';
 import { refuseToken, useToken } from './session.ts';
-import { number } from './words.ts';
+import { inWords } from './words.ts';
 
 export class ProblemBox {
   readonly #box = copyOf('problem-template');
@@ -45,7 +45,11 @@ export class ProblemBox {
     const told = JSON.stringify([problem?.type, detailInWords(error), problem?.errors]);
     if (this.isShown && told === this.#told && !isUnauthorized) return;
     this.#told = told;
-    this.#say('h2', problem?.title ?? 'Sendgate cannot be reached');
+    this.#say(
+      'h2',
+      problem?.title ??
+        (error instanceof SendgateError ? 'This is no answer of Sendgate' : 'Sendgate cannot be reached'),
+    );
     within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
     within(this.#box, 'ul').replaceChildren(
       ...(problem?.errors ?? []).map((mistake) => make('li', '', ...withCode(mistakeInWords(mistake)))),
@@ -81,7 +85,7 @@ export class ProblemBox {
     clearInterval(this.#countdown);
     let left = seconds;
     const tick = () => {
-      this.#say('.wait', left > 0 ? `It may work in ${number(left)} s.` : '');
+      this.#say('.wait', left > 0 ? `It may work in ${inWords(left)}.` : '');
       if (left-- <= 0) clearInterval(this.#countdown);
     };
     tick();

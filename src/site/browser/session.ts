@@ -37,7 +37,7 @@ export function refuseToken(): void {
 /** Keeps a token, and shows what it gives access to. */
 export function useToken(value: string): void {
   isRefused = false;
-  keep(value.trim());
+  keep(value.trim().replace(/^Bearer\s+/i, ''));
   whenChanged();
 }
 

@@ -2,9 +2,12 @@
  * Turns headers, numbers and dates into plain words.
  */
 
-/** `All 12 opens`, `1 open`. @param plural ends with an s */
-export const allOf = (count: number, plural: string) =>
-  count === 1 ? `1 ${plural.slice(0, -1)}` : `All ${number(count)} ${plural}`;
+/** `12 opens`, `1 open`. @param plural ends with an s */
+export const countOf = (count: number, plural: string) =>
+  `${number(count)} ${count === 1 ? plural.slice(0, -1) : plural}`;
+
+/** `All 12 opens`, `1 open`. */
+export const allOf = (count: number, plural: string) => `${count === 1 ? '' : 'All '}${countOf(count, plural)}`;
 
 /** Stands for an empty value. */
 export const unknown = '–';
