@@ -21,12 +21,12 @@ export type ReportName = keyof Rows;
 /** Options of every report. */
 export interface SendsOptions extends RequestOptions {
   /** Only rows on or after this instant. A text is an ISO-8601 date, or a date-time with `Z` or an offset. */
-  readonly createdSince?: Date | string;
+  readonly createdSince?: Date | string | undefined;
 }
 
 export interface ClicksOptions extends SendsOptions {
   /** Only clicks on this link, by its `link_id` in `links`. */
-  readonly linkId?: string;
+  readonly linkId?: string | undefined;
 }
 
 /** Options of one report: `linkId` is for clicks only. */
@@ -34,17 +34,17 @@ export type ReportOptions<Name extends ReportName> = Name extends 'clicks' ? Cli
 
 export interface CampaignsOptions extends RequestOptions {
   /** Only campaigns in this state. Deleted ones are listed with `DELETED` or `ALL` only. */
-  readonly status?: 'ALL' | 'DRAFT' | 'RUNNING' | 'SENT' | 'SCHEDULED' | 'DELETED';
+  readonly status?: 'ALL' | 'DRAFT' | 'RUNNING' | 'SENT' | 'SCHEDULED' | 'DELETED' | undefined;
   /** Only campaigns changed on or after this instant, as `createdSince`. */
-  readonly modifiedSince?: Date | string;
+  readonly modifiedSince?: Date | string | undefined;
 }
 
 /** Further options of pages. */
 export interface PageOptions {
   /** Rows a page, up to 500 of a report and 50 of the directory, which are the defaults. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** The `next` of a page, to continue after it with its filters; `limit` and filters given here are ignored. */
-  readonly from?: string;
+  readonly from?: string | undefined;
 }
 
 export interface PagesOptions extends SendsOptions, PageOptions {}

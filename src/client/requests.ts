@@ -8,15 +8,15 @@ export interface ClientOptions {
   /** Sendgate's address, with its base path if it has one. Pages of the same origin can omit the origin. */
   readonly baseUrl: string;
   /** Your team's token, if operators issued one. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** How long to retry one request, and to wait at the end of `campaigns`, in seconds; 120 by default, 0 for a single attempt. */
-  readonly patienceSeconds?: number;
+  readonly patienceSeconds?: number | undefined;
   /** Replaces the global `fetch`. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 export interface RequestOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Attempts to connect. */
