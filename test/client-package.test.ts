@@ -62,7 +62,8 @@ function emptyFolder(): string {
 /** Compiles a file of the folder to JavaScript. */
 function compile(name: string, text: string, environment = inBrowsers): void {
   writeFileSync(join(folder, name), text);
-  const flags = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', ...environment];
+  const strict = ['--strict', '--exactOptionalPropertyTypes'];
+  const flags = ['--ignoreConfig', ...strict, '--module', 'nodenext', '--target', 'es2022', ...environment];
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...flags, name], {
     ...{ cwd: folder, encoding: 'utf8' },
   });
@@ -198,6 +199,7 @@ describe("README's other examples", () => {
     expect((await node(error)).trim()).toMatch(/^campaign-not-found 404 .+\.$/);
     expect((await node(pages)).trim().split('\n')).toEqual(['first 100 0 s old', 'later 100', 'later 50']);
     compile('error.mts', error);
+    compile('pages.mts', pages);
   });
 
   async function node(program: string): Promise<string> {

@@ -1,10 +1,10 @@
 /**
  * The client, as programs use it: in Node and in a browser, through whatever may pass.
  */
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { createClient, type Send, SendgateError } from '../src/client/client.ts';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { type Client, createClient, type Send, SendgateError } from '../src/client/client.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { launch } from './support/browser.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -18,11 +18,39 @@ async function begin(size: number, env: Environment = {}): Promise<Campaign> {
   return it.sandbox.campaign({ id: '1', size, newestMs: Date.now() - 30 * 86_400_000 });
 }
 
-async function all(sends: AsyncIterable<Send>): Promise<Send[]> {
-  const told: Send[] = [];
-  for await (const send of sends) told.push(send);
+async function all<Row>(rows: AsyncIterable<Row>): Promise<Row[]> {
+  const told: Row[] = [];
+  for await (const row of rows) told.push(row);
   return told;
 }
+
+const others: (() => unknown)[] = [];
+afterEach(() => {
+  for (const close of others.splice(0)) close();
+});
+
+/** Something else than Sendgate. @returns its address */
+async function serve(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  others.push(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+type Call = (client: Client, id: string) => Promise<unknown>;
+const calls: [string, Call][] = [
+  ['report', (client, id) => all(client.report(id, 'opens'))],
+  ['reportPages', (client, id) => all(client.reportPages(id, 'opens'))],
+  ['sends', (client, id) => all(client.sends(id))],
+  ['pages', (client, id) => all(client.pages(id))],
+  ['campaign', (client, id) => client.campaign(id)],
+  ['summary', (client, id) => client.summary(id)],
+  ['links', (client, id) => client.links(id)],
+  ['campaigns', (client) => all(client.campaigns())],
+  ['campaignPages', (client) => all(client.campaignPages())],
+  ['status', (client) => client.status()],
+];
+const callsOfCampaign = calls.slice(0, 7);
 
 describe('a walk', () => {
   test(`through ${many} sends in Node yields each send once`, async () => {
@@ -185,7 +213,7 @@ describe('a lasting error', () => {
     const { status } = createClient({ baseUrl: `http://127.0.0.1:${port}` });
     await expect(status()).rejects.toMatchObject({ code: 'unreadable', status: 403 });
     elsewhere.close();
-    await expect(createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds: 10 }).status()).rejects.toMatchObject({
+    await expect(createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds: 0 }).status()).rejects.toMatchObject({
       name: 'TypeError',
     });
   });
@@ -234,3 +262,252 @@ test.each(['', 'localhost:8080', 'sendgate.example.com', '/ctct', 'ftp://sendgat
     expect(() => createClient({ baseUrl })).toThrow(/^baseUrl is not a web address/);
   },
 );
+
+test('a base address may be a URL', async () => {
+  await begin(3);
+  const { summary, sends } = createClient({ baseUrl: new URL(it.url) });
+  expect(await summary('1')).toMatchObject({ sends: 3 });
+  expect((await all(sends('1'))).length).toBe(3);
+});
+
+test.each(['http://127.0.0.1:1/?team=a', 'http://127.0.0.1:1/#a', 'http://127.0.0.1:1?', 'http://a:b@127.0.0.1:1'])(
+  'a base address to which no path can be added is refused at once: %s',
+  (baseUrl) => {
+    for (const given of [baseUrl, new URL(baseUrl)]) {
+      expect(() => createClient({ baseUrl: given })).toThrow(TypeError);
+      expect(() => createClient({ baseUrl: given })).toThrow(/^baseUrl has /);
+    }
+  },
+);
+
+describe('what is not an answer of Sendgate is unreadable', () => {
+  const words = 'status 200 from something other than Sendgate, perhaps a proxy in front of it';
+
+  /** What a call throws, for each of the bodies. */
+  async function thrown(call: Call, bodies: readonly string[], status: number, type: string): Promise<unknown[]> {
+    const left = [...bodies];
+    const baseUrl = await serve((_req, res) => res.writeHead(status, { 'content-type': type }).end(left.shift()));
+    const client = createClient({ baseUrl });
+    const errors: unknown[] = [];
+    for (const _ of bodies) errors.push(await call(client, '1').catch((error: unknown) => error));
+    return errors;
+  }
+
+  test.each(calls)('with status 200: %s', async (_, call) => {
+    const page = '{"meta":{"pagination":null},"results":{}}';
+    const bodies = ['<!doctype html><title>Log in</title>', '{"ok":true}', 'null', '[]', '"', '', page];
+    const errors = await thrown(call, bodies, 200, 'application/json');
+    for (const [index, error] of errors.entries()) {
+      expect([bodies[index], error]).toEqual([bodies[index], expect.any(SendgateError)]);
+      expect(error).toMatchObject({ code: 'unreadable', status: 200, problem: undefined, message: words });
+    }
+  });
+
+  test.each(calls)('after a redirect, too: %s', async (_, call) => {
+    const baseUrl = await serve(({ url }, res) =>
+      url === '/login' ? res.end('<!doctype html>') : res.writeHead(302, { location: '/login' }).end(),
+    );
+    await expect(call(createClient({ baseUrl }), '1')).rejects.toMatchObject({ code: 'unreadable', status: 200 });
+  });
+
+  test.each(calls)('as a problem: %s', async (_, call) => {
+    const rest = '"title":"a","detail":"b","instance":"c"';
+    const bodies = [
+      ...['', 'null', '[]', '<html>', '{"title":"Forbidden"}', `{"type":"about:blank",${rest}}`],
+      `{"type":"https://proxy.example/problems/not-found",${rest}}`,
+      `{"type":"//proxy.example/problems/not-found",${rest}}`,
+      `{"type":5,${rest}}`,
+      '{"type":"/problems/not-found","title":"a","detail":{},"instance":"c"}',
+      `{"type":"/problems/invalid-request",${rest},"errors":{}}`,
+    ];
+    const errors = await thrown(call, bodies, 403, 'application/problem+json');
+    for (const [index, error] of errors.entries()) {
+      expect([bodies[index], error]).toEqual([bodies[index], expect.any(SendgateError)]);
+      expect(error).toMatchObject({ code: 'unreadable', status: 403, problem: undefined });
+    }
+  });
+});
+
+test.each(['null', '5', '"http://["', '"http://127.0.0.1:1/campaigns?next=1"'])(
+  'a page whose next one is %s is not one of Sendgate',
+  async (next) => {
+    const asked: unknown[] = [];
+    const baseUrl = await serve((_req, res) => res.end(`{"meta":{"pagination":{"next_link":${next}}},"results":[]}`));
+    const counted: typeof fetch = (url, init) => {
+      asked.push(url);
+      return fetch(url, init);
+    };
+    const { campaignPages } = createClient({ baseUrl, token: 'x', fetch: counted });
+    await expect(all(campaignPages())).rejects.toMatchObject({ code: 'unreadable', status: 200 });
+    expect(asked).toEqual([`${baseUrl}/campaigns`]);
+  },
+);
+
+describe('a body that breaks off', () => {
+  test.each([200, 404])('is a failed connection, which is retried: with status %d', async (status) => {
+    const text = status === 200 ? '{"campaign_id":"1"}' : problemJson;
+    const headers = { 'content-type': 'application/problem+json', 'content-length': text.length };
+    let asked = 0;
+    const baseUrl = await serve((_req, res) => {
+      res.writeHead(status, headers);
+      if (++asked === 1) res.write(text.slice(0, 9), () => setTimeout(() => res.destroy(), 20));
+      else res.end(text);
+    });
+    const answer = createClient({ baseUrl }).summary('1');
+    await (status === 200
+      ? expect(answer).resolves.toEqual({ campaign_id: '1' })
+      : expect(answer).rejects.toMatchObject({ code: 'campaign-not-found', status: 404 }));
+    expect(asked).toBe(2);
+  });
+
+  test('because of an abort throws its reason at once', async () => {
+    const baseUrl = await serve((_req, res) => res.writeHead(200).write('{"campaign_id":'));
+    const abort = new AbortController();
+    const answer = createClient({ baseUrl }).summary('1', { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error('enough')), 100);
+    const started = performance.now();
+    await expect(answer).rejects.toThrow('enough');
+    expect(performance.now() - started).toBeLessThan(900);
+  });
+});
+
+test('a problem with an empty body is retried when its status is transient', async () => {
+  let asked = 0;
+  const headers = { 'content-type': 'application/problem+json', 'retry-after': '1' };
+  const baseUrl = await serve((_req, res) =>
+    ++asked === 1 ? res.writeHead(503, headers).end() : res.end('{"campaign_id":"1"}'),
+  );
+  expect(await createClient({ baseUrl }).summary('1')).toEqual({ campaign_id: '1' });
+});
+
+test('a problem is that of a Sendgate with a base path, too', async () => {
+  const text = problemJson.replace('/problems', '/ctct/problems');
+  const baseUrl = await serve((_req, res) =>
+    res.writeHead(404, { 'content-type': 'application/problem+json' }).end(text),
+  );
+  await expect(createClient({ baseUrl }).summary('1')).rejects.toMatchObject({
+    ...{ code: 'campaign-not-found', problem: { detail: 'b' } },
+  });
+});
+
+const problemJson = '{"type":"/problems/campaign-not-found","title":"a","status":404,"detail":"b","instance":"c"}';
+
+/** Counts requests, and makes none. */
+function unasked(): { readonly fetch: typeof fetch; readonly asked: string[] } {
+  const asked: string[] = [];
+  return { asked, fetch: async (url) => Promise.reject(new TypeError(`fetch failed ${asked.push(String(url))}`)) };
+}
+
+test.each(callsOfCampaign)('an id that no request can have is refused without one: %s', async (_, call) => {
+  const { fetch, asked } = unasked();
+  const client = createClient({ baseUrl: 'http://127.0.0.1:1', fetch });
+  for (const id of ['', '.', '..', '\ud800']) {
+    const error = await call(client, id).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(String(error)).toBe(`TypeError: no campaign has the id ${JSON.stringify(id)}`);
+  }
+  expect(asked).toEqual([]);
+});
+
+test.each(['a\nb', '\na', 'a\0b', '…', '\ufeffa'])(
+  'a token that no header can have is refused without a request: %j',
+  async (token) => {
+    const { fetch, asked } = unasked();
+    const error = await createClient({ baseUrl: 'http://127.0.0.1:1', token, fetch })
+      .status()
+      .catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(String(error)).toMatch(/^TypeError: token /);
+    expect(String(error)).not.toContain(token);
+    expect(asked).toEqual([]);
+  },
+);
+
+describe('a page to continue from', () => {
+  test.each([
+    'http://127.0.0.1:2/campaigns?next=1',
+    '//127.0.0.1:2/campaigns',
+    'https://127.0.0.1:1/',
+    'data:,',
+    '//[',
+  ])('is refused without a request if it is of another origin: %s', async (from) => {
+    const { fetch, asked } = unasked();
+    const { campaignPages, reportPages, pages } = createClient({ baseUrl: 'http://127.0.0.1:1', token: 'x', fetch });
+    const walks = [campaignPages({ from }), reportPages('1', 'opens', { from }), pages('1', { from })];
+    for (const walk of walks) {
+      const error = await walk.next().catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(String(error)).toContain(`from is not a page of http://127.0.0.1:1`);
+    }
+    expect(asked).toEqual([]);
+  });
+
+  test('may lack the origin, as a link in an answer', async () => {
+    await begin(1_000);
+    const { meta } = (await (await it.get('/campaigns/1/sends?limit=400')).json()) as {
+      meta: { pagination: { next_link: string } };
+    };
+    const from = meta.pagination.next_link;
+    expect(from).toMatch(/^\//);
+    const found = await all(createClient({ baseUrl: it.url }).pages('1', { from }));
+    expect(found.map(({ rows }) => rows.length)).toEqual([400, 200]);
+  });
+});
+
+describe('a Sendgate that cannot be reached', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  /** Answers requests whose number is given, with one page more each time; refuses the connections of others. */
+  function reachable(...answered: number[]) {
+    const askedAt: number[] = [];
+    const started = performance.now();
+    const answer: typeof fetch = async () => {
+      const number = askedAt.push((performance.now() - started) / 1000);
+      if (!answered.includes(number)) throw new TypeError('fetch failed');
+      const isLast = number === answered.at(-1);
+      const pagination = isLast ? {} : { next_link: `/campaigns?next=${number}` };
+      return Response.json({ meta: { pagination }, results: [{ id: String(number) }] });
+    };
+    return { fetch: answer, askedAt };
+  }
+
+  async function walk(fetch: typeof globalThis.fetch, patienceSeconds: number): Promise<unknown> {
+    const { campaignPages } = createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds, fetch });
+    const outcome = all(campaignPages()).then(
+      (pages) => pages.length,
+      (error: unknown) => error,
+    );
+    await jest.advanceTimersByTimeAsync(200_000);
+    return outcome;
+  }
+
+  test('and never was is tried three times, as one that does not know the origin of a page', async () => {
+    jest.useFakeTimers();
+    const { fetch, askedAt } = reachable();
+    expect(await walk(fetch, 120)).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+    expect(askedAt.map(Math.round)).toEqual([0, 1, 3]);
+  });
+
+  test('in the middle of a walk is asked again until it is there', async () => {
+    jest.useFakeTimers();
+    const { fetch, askedAt } = reachable(1, 5, 9);
+    expect(await walk(fetch, 60)).toBe(3);
+    expect(askedAt.map(Math.round)).toEqual([0, 0, 1, 3, 7, 7, 8, 10, 14]);
+  });
+
+  test('in the middle of a walk is asked until patience ends', async () => {
+    jest.useFakeTimers();
+    const { fetch, askedAt } = reachable(1, 99);
+    expect(await walk(fetch, 40)).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+    expect(askedAt.map(Math.round)).toEqual([0, 0, 1, 3, 7, 15, 30]);
+  });
+
+  test('is tried once without patience', async () => {
+    jest.useFakeTimers();
+    const { fetch, askedAt } = reachable(1, 99);
+    expect(await walk(fetch, 0)).toMatchObject({ name: 'TypeError' });
+    expect(askedAt.length).toBe(2);
+  });
+});

@@ -8,7 +8,7 @@
  *       for await (const open of client.report(id, 'opens', { createdSince: '2026-01-01' })) console.log(open.email_address);
  *     }
  */
-import type { Campaign, CampaignDetails, Link, Links, Rows, Send, Status, Summary } from './api.ts';
+import type { Campaign, CampaignDetails, Link, Rows, Send, Status, Summary } from './api.ts';
 import { type ClientOptions, type RequestOptions, requests } from './requests.ts';
 import { walkDirectory, walkReport } from './walks.ts';
 
@@ -21,12 +21,12 @@ export type ReportName = keyof Rows;
 /** Options of every report. */
 export interface SendsOptions extends RequestOptions {
   /** Only rows on or after this instant. A text is an ISO-8601 date, or a date-time with `Z` or an offset. */
-  readonly createdSince?: Date | string;
+  readonly createdSince?: Date | string | undefined;
 }
 
 export interface ClicksOptions extends SendsOptions {
   /** Only clicks on this link, by its `link_id` in `links`. */
-  readonly linkId?: string;
+  readonly linkId?: string | undefined;
 }
 
 /** Options of one report: `linkId` is for clicks only. */
@@ -34,17 +34,20 @@ export type ReportOptions<Name extends ReportName> = Name extends 'clicks' ? Cli
 
 export interface CampaignsOptions extends RequestOptions {
   /** Only campaigns in this state. Deleted ones are listed with `DELETED` or `ALL` only. */
-  readonly status?: 'ALL' | 'DRAFT' | 'RUNNING' | 'SENT' | 'SCHEDULED' | 'DELETED';
+  readonly status?: 'ALL' | 'DRAFT' | 'RUNNING' | 'SENT' | 'SCHEDULED' | 'DELETED' | undefined;
   /** Only campaigns changed on or after this instant, as `createdSince`. */
-  readonly modifiedSince?: Date | string;
+  readonly modifiedSince?: Date | string | undefined;
 }
 
 /** Further options of pages. */
 export interface PageOptions {
   /** Rows a page, up to 500 of a report and 50 of the directory, which are the defaults. */
-  readonly limit?: number;
-  /** The `next` of a page, to continue after it with its filters; `limit` and filters given here are ignored. */
-  readonly from?: string;
+  readonly limit?: number | undefined;
+  /**
+   * The `next` of a page, to continue after it with its filters; `limit` and filters given here are ignored. It may lack
+   * Sendgate's origin; another origin is refused.
+   */
+  readonly from?: string | undefined;
 }
 
 export interface PagesOptions extends SendsOptions, PageOptions {}
@@ -67,9 +70,9 @@ export interface ReceivedSends extends ReceivedPage<Send> {
 }
 
 /**
- * Every method takes the `id` of a campaign as in the directory, and throws SendgateError when Sendgate refuses, or its errors
- * outlast `patienceSeconds`; TypeError when it is unreachable; the signal's reason when aborted. Walks request a page when its
- * first row is read.
+ * Every method takes the `id` of a campaign as in the directory, and throws SendgateError when Sendgate refuses, when its errors
+ * outlast `patienceSeconds`, or when something else answers; TypeError when it is unreachable, or, before any request, when no
+ * request can have the id, `from` or token; the signal's reason when aborted. Walks request a page when its first row is read.
  */
 export interface Client {
   /** All rows of a report, newest first, each once. Rows that arrive meanwhile are left out. */
@@ -106,14 +109,6 @@ export interface Client {
   status(options?: RequestOptions): Promise<Status>;
 }
 
-/** A wrong one would look like a Sendgate that is down. */
-function requireWebAddress(addressOf: () => string): void {
-  try {
-    if (/^https?:/.test(addressOf())) return;
-  } catch {} // Not an address at all.
-  throw new TypeError('baseUrl is not a web address, such as https://sendgate.example.com or, in a page, /ctct');
-}
-
 /** The JSON of a page. */
 interface PageBody<Row> {
   readonly meta: { readonly pagination: { readonly next_link?: string } };
@@ -121,42 +116,61 @@ interface PageBody<Row> {
 }
 
 /**
- * Creates a client for the Sendgate at `baseUrl`. It holds no state but its options.
+ * Creates a client for the Sendgate at `baseUrl`. It holds no state but its options, and whether Sendgate has answered.
  *
- * @throws TypeError if `baseUrl` is no web address
+ * @throws TypeError if `baseUrl` is no web address, or has a query, a fragment or credentials
  */
 export function createClient(options: ClientOptions): Client {
   const { baseUrl, patienceSeconds } = options;
   const get = requests(options);
-  const base = baseUrl.replace(/\/+$/, '');
-  const urlOf = (path: string) => new URL(base + path, globalThis.location?.href).href;
-  requireWebAddress(() => urlOf('/'));
-  const pathOf = (campaign: string, resource: string) => `/campaigns/${encodeURIComponent(campaign)}${resource}`;
+  const root = rootOf(baseUrl);
+  const urlOf = (path: string) => new URL(path, root).href;
 
-  async function getJson<T>(path: string, options: RequestOptions = {}): Promise<T> {
-    return (await (await get(urlOf(path), options)).json()) as T;
+  /** Resolves the link to a page; undefined if it leads to another origin, which must not get the token. */
+  function pageUrl(link: string): string | undefined {
+    try {
+      const url = new URL(link, root);
+      return url.origin === root.origin ? url.href : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  function isPage<Row>(body: unknown): body is PageBody<Row> {
+    const pagination = Object(body).meta?.pagination;
+    if (!hasResults(body) || Object(pagination) !== pagination) return false;
+    const { next_link: next } = pagination;
+    return next === undefined || (typeof next === 'string' && pageUrl(next) !== undefined);
   }
 
   async function getPage<Row>(
     url: string,
     options: RequestOptions,
-    headers?: Record<string, string>,
+    further?: Record<string, string>,
   ): Promise<ReceivedPage<Row>> {
-    const answer = await get(url, options, headers);
-    const { meta, results } = (await answer.json()) as PageBody<Row>;
-    const next = meta.pagination.next_link;
+    const { body, headers } = await get(url, isPage<Row>, options, further);
+    const next = body.meta.pagination.next_link;
     return {
-      rows: results,
-      cacheStatus: answer.headers.get('cache-status') ?? '',
-      ageSeconds: Number(answer.headers.get('age') ?? 0),
+      rows: body.results,
+      cacheStatus: headers.get('cache-status') ?? '',
+      ageSeconds: Number(headers.get('age') ?? 0),
       url,
-      next: next === undefined ? undefined : new URL(next, url).href,
+      next: next === undefined ? undefined : pageUrl(next),
     };
   }
 
-  /** @param headers of the request for the first page */
-  async function* follow<Row>(first: string, options: RequestOptions & PageOptions, headers?: Record<string, string>) {
-    let page = await getPage<Row>(options.from ?? urlOf(first), options, headers);
+  /**
+   * @param first path of the first page
+   * @param headers of the request for the first page
+   */
+  async function* follow<Row>(
+    first: () => string,
+    options: RequestOptions & PageOptions,
+    headers?: Record<string, string>,
+  ) {
+    const url = pageUrl(options.from ?? first());
+    if (url === undefined) throw new TypeError(`from is not a page of ${root.href}: ${options.from}`);
+    let page = await getPage<Row>(url, options, headers);
     yield page;
     while (page.next !== undefined) {
       page = await getPage<Row>(page.next, options);
@@ -166,10 +180,8 @@ export function createClient(options: ClientOptions): Client {
 
   const reportPages: Client['reportPages'] = (campaign, report, options = {}) => {
     const { createdSince, linkId, limit }: ClicksOptions & PageOptions = options;
-    return follow(
-      pathOf(campaign, `/${report}${search({ created_since: createdSince, link_id: linkId, limit })}`),
-      options,
-    );
+    const query = { created_since: createdSince, link_id: linkId, limit };
+    return follow(() => `${pathOf(campaign)}/${report}${search(query)}`, options);
   };
 
   async function* pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedSends, void, undefined> {
@@ -178,7 +190,13 @@ export function createClient(options: ClientOptions): Client {
 
   function campaignPages(options: CampaignsOptions & PageOptions = {}, headers?: Record<string, string>) {
     const { status, modifiedSince, limit } = options;
-    return follow<Campaign>(`/campaigns${search({ status, modified_since: modifiedSince, limit })}`, options, headers);
+    const query = { status, modified_since: modifiedSince, limit };
+    return follow<Campaign>(() => `campaigns${search(query)}`, options, headers);
+  }
+
+  /** @param isBody whether a body is Sendgate's */
+  async function getBody<T>(path: string, isBody: (body: unknown) => body is T, options: RequestOptions = {}) {
+    return (await get(urlOf(path), isBody, options)).body;
   }
 
   return {
@@ -194,12 +212,44 @@ export function createClient(options: ClientOptions): Client {
         signal: options?.signal,
       }),
     campaignPages,
-    campaign: (campaign, options) => getJson(pathOf(campaign, ''), options),
-    summary: (campaign, options) => getJson(pathOf(campaign, '/summary'), options),
-    links: async (campaign, options) => (await getJson<Links>(pathOf(campaign, '/links'), options)).results,
-    status: (options) => getJson('/status', options),
+    campaign: async (campaign, options) => getBody(pathOf(campaign), has<CampaignDetails>('id'), options),
+    summary: async (campaign, options) => getBody(`${pathOf(campaign)}/summary`, has<Summary>('campaign_id'), options),
+    links: async (campaign, options) => (await getBody(`${pathOf(campaign)}/links`, hasResults<Link>, options)).results,
+    status: (options) => getBody('status', has<Status>('upstream'), options),
   };
 }
+
+/** Sendgate's address, with a slash at its end. @throws TypeError: with a wrong one, Sendgate would seem to be down */
+function rootOf(baseUrl: string | URL): URL {
+  const address = `${String(baseUrl).replace(/\/+$/, '')}/`;
+  let root: URL | undefined;
+  try {
+    root = new URL(address, globalThis.location?.href);
+  } catch {} // Not an address at all.
+  if (!root || !/^https?:$/.test(root.protocol)) {
+    throw new TypeError('baseUrl is not a web address, such as https://sendgate.example.com or, in a page, /ctct');
+  }
+  if (root.search || root.hash || root.username || root.password) {
+    throw new TypeError('baseUrl has a query, a fragment or credentials');
+  }
+  return root;
+}
+
+/** @throws TypeError if there is no such path: it would be that of another resource, or none */
+function pathOf(campaign: string): string {
+  if (/^\.{0,2}$|\p{Surrogate}/u.test(campaign))
+    throw new TypeError(`no campaign has the id ${JSON.stringify(campaign)}`);
+  return `campaigns/${encodeURIComponent(campaign)}`;
+}
+
+/** Tells the bodies with a property, which all of Sendgate's have. */
+const has =
+  <T>(property: keyof T) =>
+  (body: unknown): body is T =>
+    property in Object(body);
+
+const hasResults = <Row>(body: unknown): body is { readonly results: readonly Row[] } =>
+  Array.isArray(Object(body).results);
 
 /** A query string with its `?`; empty if no value is defined. */
 function search(values: Readonly<Record<string, Date | string | number | undefined>>): string {

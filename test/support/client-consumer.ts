@@ -3,6 +3,11 @@
  */
 export const consumer = `import { createClient, SendgateError, type ReportName, type Send } from 'sendgate-client';
 const client = createClient({ baseUrl: 'http://127.0.0.1:1', token: 'x' });
+const none = undefined;
+createClient({ baseUrl: new URL('http://127.0.0.1:1'), token: none, patienceSeconds: none, fetch: none });
+client.pages('1', { from: none, limit: none, createdSince: none, signal: none });
+client.report('1', 'clicks', { linkId: none, createdSince: none, signal: none });
+client.campaigns({ status: none, modifiedSince: none, signal: none });
 export async function use(signal: AbortSignal): Promise<Send[]> {
   const sends: Send[] = [];
   for await (const send of client.sends('1', { createdSince: new Date(), signal })) {
