@@ -1,6 +1,9 @@
 /** The rooms of `src`, from top to bottom: imports, of types too, point down this list only. */
 const rooms = [
-  ['programs', 'src/(main|authorize|token|workers/main|upstream/oauth/refresh-main|sandbox/(main|demo))[.]ts$'],
+  [
+    'programs',
+    'src/(main|authorize|token|workers/(main|worker)|upstream/oauth/refresh-main|sandbox/(main|demo))[.]ts$',
+  ],
   ...[
     'sandbox',
     'compose',

@@ -41,7 +41,7 @@ export default {
     '!src/{main,authorize,token}.ts',
     '!src/sandbox/{main,demo}.ts',
     '!src/upstream/oauth/refresh-{main,process}.ts',
-    '!src/workers/main.ts',
+    '!src/workers/{main,worker}.ts',
     '!src/site/browser/**',
     '!src/client/api.ts',
   ],

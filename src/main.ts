@@ -1,21 +1,20 @@
 /**
  * The main program: reads the configuration, builds, listens, and drains on SIGTERM.
+ *
+ * It imports most when it already handles signals: that takes half a second, in which a signal would end the process, or be lost
+ * where this is PID 1.
  */
+import { addAbortListener } from 'node:events';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import type { Service } from './compose/run.ts';
-import { startService } from './compose/service.ts';
 import { BindFailure } from './config/bind-failure.ts';
 import { ConfigError } from './config/config-error.ts';
-import { effectiveConfig } from './config/effective.ts';
 import { fileReader } from './config/file-text.ts';
-import { type Loaded, loadConfig, secretValuesOf } from './config/load.ts';
-import { reportLine } from './doctor/check-result.ts';
-import { examine } from './doctor/doctor.ts';
+import type { Loaded } from './config/load.ts';
 import { exitAfter, logDestination } from './observability/log-destination.ts';
 import { redact } from './observability/redaction.ts';
 import { tolerateStderr, writeToStderr } from './observability/stderr.ts';
-import { refreshInProcess } from './upstream/oauth/refresh-process.ts';
 
 /** sysexits.h: EX_USAGE, EX_UNAVAILABLE (an address cannot be listened on) and EX_CONFIG. */
 const [exUsage, exUnavailable, exConfig] = [64, 69, 78];
@@ -34,7 +33,8 @@ Everything else is set in the environment or in the file that SENDGATE_CONFIG na
 const readFile = fileReader();
 const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
 
-function loadOrExit(): Loaded {
+async function loadOrExit(): Promise<Loaded> {
+  const { loadConfig } = await import('./config/load.ts');
   try {
     return loadConfig(process.env, readFile);
   } catch (error) {
@@ -45,17 +45,33 @@ function loadOrExit(): Loaded {
 }
 
 /** For the flags that print: a service logs its warnings. */
-function loadAndWarn(): Loaded {
-  const loaded = loadOrExit();
+async function loadAndWarn(): Promise<Loaded> {
+  const loaded = await loadOrExit();
   for (const warning of loaded.warnings) writeToStderr(`warning: ${warning}\n`);
   return loaded;
 }
 
-async function serve(loaded: Loaded): Promise<void> {
+async function serve(): Promise<void> {
   const destination = logDestination();
-  let service: Service | undefined;
   const exit = (code: number) => void exitAfter(destination, code);
 
+  const stopping = new AbortController();
+  const { signal: stop } = stopping;
+  const onSignal = () => {
+    if (stop.aborted) exit(1);
+    stopping.abort();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  let isReloadDue = false;
+  let reload = () => {
+    isReloadDue = true;
+  };
+  process.on('SIGHUP', () => reload());
+
+  const loaded = await loadOrExit();
+  const { secretValuesOf } = await import('./config/load.ts');
+  let service: Service | undefined;
   const die = (error: unknown) => {
     const secrets = service?.secretValues() ?? secretValuesOf(loaded);
     const isBindFailure = error instanceof BindFailure;
@@ -66,24 +82,30 @@ async function serve(loaded: Loaded): Promise<void> {
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
 
-  const parts = { clock: systemClock, readFile, logDestination: destination, version, refreshTokens: refreshInProcess };
-  service = await startService(loaded, parts);
-  const { reload, stop } = service;
-
-  let stopping = false;
-  const onSignal = () => {
-    if (stopping) exit(1);
-    stopping = true;
-    stop().then(() => exit(0), die);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  process.on('SIGHUP', reload);
-  service.metrics.collectProcessMetrics();
+  const { startService } = await import('./compose/service.ts');
+  const { refreshInProcess: refreshTokens } = await import('./upstream/oauth/refresh-process.ts');
+  const parts = { clock: systemClock, readFile, logDestination: destination, version, refreshTokens, stop };
+  try {
+    service = await startService(loaded, parts);
+  } catch (error) {
+    return stop.aborted ? exit(0) : die(error);
+  }
+  const started = service;
+  addAbortListener(stop, () => void started.stop().then(() => exit(0), die));
+  reload = started.reload;
+  if (isReloadDue) reload();
+  started.metrics.collectProcessMetrics();
 }
 
-async function reportOnSurroundings(loaded: Loaded): Promise<void> {
-  const { results, exitCode, secrets } = await examine(loaded, {
+async function showConfig(): Promise<void> {
+  const { effectiveConfig } = await import('./config/effective.ts');
+  process.stdout.write(`${JSON.stringify(effectiveConfig(await loadAndWarn()), null, 2)}\n`);
+}
+
+async function reportOnSurroundings(): Promise<void> {
+  const { examine } = await import('./doctor/doctor.ts');
+  const { reportLine } = await import('./doctor/check-result.ts');
+  const { results, exitCode, secrets } = await examine(await loadAndWarn(), {
     clock: systemClock,
     userAgent: `sendgate/${version}`,
   });
@@ -107,6 +129,6 @@ tolerateStderr();
 const flags = parseFlags();
 if (flags.help) process.stdout.write(usage);
 else if (flags.version) process.stdout.write(`${version}\n`);
-else if (flags.connect) await reportOnSurroundings(loadAndWarn());
-else if (flags['check-config']) process.stdout.write(`${JSON.stringify(effectiveConfig(loadAndWarn()), null, 2)}\n`);
-else await serve(loadOrExit());
+else if (flags.connect) await reportOnSurroundings();
+else if (flags['check-config']) await showConfig();
+else await serve();

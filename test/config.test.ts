@@ -7,6 +7,8 @@ import { loadConfig, secretValuesOf } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 
 const key = { CONSTANT_CONTACT_API_KEY: 'key-123456789' };
+const onePort = { PORT: '8000', SENDGATE_MANAGEMENT_PORT: '8000' };
+const named = { SENDGATE_SERVER_ALLOWED_HOSTS: 'x.example' };
 const files: Record<string, string> = {
   'good.json': '{"$schema":"./schema.json","cache":{"maxBytes":2097152},"server":{"port":9000},"log":{"level":"warn"}}',
   'secret.json': '{"constantContact":{"apiKey":"in-the-file","accessToken":"too","timeoutMs":5}}',
@@ -273,9 +275,63 @@ describe('a bad configuration', () => {
       { SENDGATE_SERVER_PORT: '1' },
       'SENDGATE_SERVER_PORT: is not a setting; did you mean PORT?',
     ],
+    [
+      'a path as one name',
+      { SENDGATE_CONFIG: 'dotted.json', PORT: '3' },
+      'server.port (line 1 of dotted.json): is not a setting; did you mean "server": { "port": … }?',
+    ],
+    [
+      'a path as one name in a section',
+      { SENDGATE_CONFIG: 'dotted-below.json' },
+      'constantContact.oauth.tokenFile (line 1 of dotted-below.json): is not a setting; did you mean "constantContact": { "oauth": { "tokenFile": … } }?',
+    ],
+    [
+      'a number beyond every limit',
+      { SENDGATE_CONFIG: 'huge.json' },
+      'server.port (line 1 of huge.json): is too large; allowed: an integer from 0 to 65535',
+    ],
+    ...['localhost:8080', 'http://localhost', '[::1]', '[::]', '*'].map(
+      (host) =>
+        [
+          `the host ${host}`,
+          { HOST: host },
+          'server.host (HOST): is not valid; allowed: a host name or address without scheme and port, IPv6 without brackets',
+        ] as const,
+    ),
+    ...[
+      ['0.0.0.0', '127.0.0.1'],
+      ['127.0.0.1', '0.0.0.0'],
+      ['::', '127.0.0.1'],
+      ['::', '::1'],
+      ['localhost', '127.0.0.1'],
+      ['::1', 'localhost'],
+    ].map(
+      ([host = '', other = '']) =>
+        [
+          `one port on ${host} and ${other}`,
+          { HOST: host, SENDGATE_MANAGEMENT_HOST: other, ...named, ...onePort },
+          'management.port (SENDGATE_MANAGEMENT_PORT): is the same as server.port; allowed: another port',
+        ] as const,
+    ),
   ] as const)('for %s', (_, env, message) => {
     files['section.json'] = '{"cache":7}';
+    files['dotted.json'] = '{"server.port":3}';
+    files['dotted-below.json'] = '{"constantContact":{"oauth.tokenFile":"x"}}';
+    files['huge.json'] = '{"server":{"port":1e99}}';
     expect(mistakes({ ...key, ...env })).toEqual([message]);
+  });
+
+  test.each([
+    ['127.0.0.1', '127.0.0.2'],
+    ['127.0.0.1', '::1'],
+    ['0.0.0.0', '::1'],
+    ['localhost', '10.0.0.1'],
+  ])('one port on %s and %s is allowed', (host, other) => {
+    expect(() => load({ HOST: host, SENDGATE_MANAGEMENT_HOST: other, ...named, ...onePort })).not.toThrow();
+  });
+
+  test.each(['::1', '::', 'fe80::1%eth0', 'web_1.example'])('the host %s is allowed', (host) => {
+    expect(() => load({ HOST: host, ...named })).not.toThrow();
   });
 
   test('an http: upstream is allowed on loopback', () => {

@@ -84,7 +84,8 @@ test('every room of src is in CONTRIBUTING and in the import rule', () => {
 });
 
 describe("CONTRIBUTING's graph of the rooms", () => {
-  const program = /^(?:main|authorize|token|workers\/main|upstream\/oauth\/refresh-main|sandbox\/(?:main|demo))[.]ts$/;
+  const program =
+    /^(?:main|authorize|token|workers\/(?:main|worker)|upstream\/oauth\/refresh-main|sandbox\/(?:main|demo))[.]ts$/;
   const roomOf = (file: string) => (program.test(file) ? 'programs' : (file.split('/')[0] ?? '').replace(/[.]ts$/, ''));
 
   const imports = new Set<string>();

@@ -4,9 +4,9 @@
 import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -74,6 +74,61 @@ describe('at the start', () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });
     await sendgate.stop();
     expect(sendgate.output()).toContain('"event":"secret.no_access_token"');
+  });
+});
+
+describe('a signal during the start', () => {
+  /** Holds a storage directory. `waits` resolves when a process waits for it. */
+  async function holdDirectory() {
+    const directory = mkdtempSync(join(folder, 'held-'));
+    const waiting = new Set<Socket>();
+    const server = createServer((socket) => waiting.add(socket));
+    server.listen(join(directory, 'lock'));
+    const waits = once(server, 'connection');
+    const release = () => {
+      rmSync(join(directory, 'lock'));
+      server.close();
+      for (const socket of waiting) socket.destroy();
+    };
+    return { env: { SENDGATE_STORAGE_DIRECTORY: directory }, waits, release };
+  }
+  const env = () => ({ ...upstreamEnv(sandbox), PORT: '0', SENDGATE_MANAGEMENT_PORT: '0' });
+
+  test.each([
+    ['SIGTERM', '1'],
+    ['SIGINT', '2'],
+  ] as const)('ends the wait for the storage directory (%s, %s processes)', async (signal, workers) => {
+    const held = await holdDirectory();
+    const { child, exited, output } = spawnMain({ ...env(), ...held.env, SENDGATE_WORKERS: workers });
+    await held.waits;
+    const from = performance.now();
+    child.kill(signal);
+    expect(await exited).toBe(0);
+    expect(performance.now() - from).toBeLessThan(8_000);
+    expect(output()).toBe('');
+    held.release();
+  });
+
+  test('ends the process before it listens, as soon as it loads its modules', async () => {
+    const { child, exited, output } = spawnMain(env());
+    const caught = () => BigInt(`0x${/SigCgt:\s*(\w+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]}`);
+    // Node itself handles SIGTERM from its start, and no SIGHUP.
+    await until(() => (caught() & 1n) === 1n, 'SIGHUP is handled');
+    child.kill('SIGHUP');
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+    expect(output()).not.toContain('service.listening');
+  });
+
+  test('is a reload after the start if it is SIGHUP', async () => {
+    const held = await holdDirectory();
+    const { child, exited, output } = spawnMain({ ...env(), ...held.env });
+    await held.waits;
+    child.kill('SIGHUP');
+    held.release();
+    await until(() => output().includes('"event":"config.unchanged"'), 'it is reloaded');
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
   });
 });
 

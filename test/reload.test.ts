@@ -116,6 +116,7 @@ describe('what is counted or waits', () => {
 });
 
 describe('a file', () => {
+  const headerTeam = (name: string) => ({ name, header: { name: 'X-Team', value: name } });
   const metric = async (name: string) => {
     const text = await it.service.metrics.registry.metrics();
     return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (.*)$`, 'm').exec(text)?.[1]);
@@ -199,12 +200,46 @@ describe('a file', () => {
     expect(it.eventsOf('config.unchanged')).toHaveLength(0);
   });
 
-  test('that is valid only after a restart changes nothing before', async () => {
+  test.each<[string, Settings, Settings, readonly string[]]>([
+    [
+      'a header of a team, without a trusted proxy yet',
+      {},
+      { server: { trustProxy: ['127.0.0.1'] }, callers: { required: true }, teams: [headerTeam('bi')] },
+      ['server.trustProxy', 'teams', 'callers.required'],
+    ],
+    [
+      'the team of callers who would be refused without it',
+      { teams: [team('web')] },
+      { server: { trustProxy: ['::1'] }, callers: { required: true }, teams: [team('web'), headerTeam('bi')] },
+      ['server.trustProxy', 'teams', 'callers.required'],
+    ],
+    [
+      'no more allowed hosts, while every host reaches the listener',
+      { server: { host: '0.0.0.0', allowedHosts: ['x.example'] } },
+      { server: { host: '127.0.0.1' } },
+      ['server.host', 'server.allowedHosts'],
+    ],
+  ])('keeps what depends on a restart for it, and applies the rest: %s', async (_, before, after, waiting) => {
+    await up(before);
+    it.reload({ ...after, quota: { perDay: 77 } });
+    expect(it.eventsOf('config.invalid')).toEqual([]);
+    expect(it.eventsOf('config.reloaded')).toMatchObject([{ changed: ['quota.perDay'] }]);
+    const [{ settings }] = it.eventsOf('config.needs_restart') as [{ settings: string[] }];
+    expect(settings.toSorted()).toEqual(waiting.toSorted());
+    expect(await metric('sendgate_config_last_reload_successful')).toBe(1);
+    expect(await metric('sendgate_config_reloads_total{outcome="needs_restart"}')).toBe(1);
+    expect((await it.ask({ host: 'localhost' })).status).toBe(200);
+    expect((await it.ask({ host: 'evil.example' })).status).toBe(421);
+    expect(it.service.status().upstream.leftToday).toBeLessThan(77);
+    it.reload(before);
+    expect(it.eventsOf('config.needs_restart')).toHaveLength(1);
+  });
+
+  test('is judged by itself: it has mistakes, though what it changes would fit what is in use', async () => {
     await up({ server: { trustProxy: ['10.0.0.1'] }, teams: [team('web')] });
-    const bi = { name: 'bi', header: { name: 'X-Team', value: 'bi' } };
-    it.reload({ server: { trustProxy: ['10.0.0.2'] }, teams: [bi] });
-    expect(it.eventsOf('config.reloaded')).toHaveLength(1);
-    it.reload({ server: { host: '0.0.0.0', allowedHosts: ['a.example'] }, teams: [bi] });
+    it.reload({ teams: [headerTeam('bi')] });
     expect(it.eventsOf('config.invalid')).toHaveLength(1);
+    it.reload({ server: { trustProxy: ['10.0.0.2'] }, teams: [headerTeam('bi')] });
+    expect(it.eventsOf('config.reloaded')).toMatchObject([{ changed: ['teams'] }]);
   });
 });

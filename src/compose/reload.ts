@@ -64,8 +64,7 @@ export class Reload {
   #use(loaded: Config): void {
     const { emit, apply } = this.#parts;
     const former = this.#present;
-    const { config, changed, needRestart, mistakes } = changesBetween(former, loaded);
-    if (mistakes.length > 0) throw new ConfigError(mistakes);
+    const { config, changed, needRestart } = changesBetween(former, loaded);
     if (this.#isInvalid) emit('config.mended', {});
     this.#isInvalid = false;
     if (changed.length > 0) {

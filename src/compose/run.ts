@@ -35,6 +35,7 @@ interface Parts extends Pick<Service, 'log' | 'pages' | 'metrics' | 'status'> {
   readonly management: Server;
   readonly health: Health;
   readonly reload: Reload;
+  readonly stop: AbortSignal | undefined;
 }
 
 /** A running Sendgate. */
@@ -53,13 +54,15 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Opens both listeners. Rejects with a BindFailure when an address cannot be bound. */
+/** Opens both listeners. Rejects with a BindFailure when an address cannot be bound, and with the reason of `stop`. */
 export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
-  const { emit, version, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
+  const { emit, version, secrets, shared, built, front, usage, health, reload } = parts;
   const { log, pages, metrics, status } = parts;
   await shared.redis?.started();
-  const { managementUrl, url } = await listen(loaded, management, front).catch(async (error: unknown) => {
-    await storage.close();
+  const { managementUrl, url } = await listen(loaded, parts).catch(async (error: unknown) => {
+    reload.close();
+    await refreshesEnd(loaded.config, parts);
+    await release(parts);
     throw error;
   });
   usage.start();
@@ -82,7 +85,8 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
   };
 }
 
-async function listen({ config, where }: Loaded, management: Server, front: Front) {
+async function listen({ config, where }: Loaded, { management, front, stop }: Parts) {
+  stop?.throwIfAborted();
   const explain = (error: unknown, section: 'server' | 'management') =>
     explainBindFailure(error, config[section], { host: where(`${section}.host`), port: where(`${section}.port`) });
   const { host, port } = config.management;
@@ -99,19 +103,26 @@ async function listen({ config, where }: Loaded, management: Server, front: Fron
 /** Time for probes and scrapes in flight to finish; they are quick. */
 const managementDrainMs = 250;
 
-async function stop({ server }: Config, parts: Parts): Promise<void> {
-  const { clock, emit, secrets, shared, storage, built, front, usage, management, health, reload } = parts;
-  const { tokens, upstream } = built;
+async function stop(config: Config, parts: Parts): Promise<void> {
+  const { emit, front, usage, management, health, reload } = parts;
   health.phase = 'draining';
   reload.close();
   emit('service.draining', {});
   management.startDraining();
-  // Wait for the process that refreshes tokens: the container's end would kill it.
-  const refreshed = tokens && settlesWithin(clock, server.drainTimeoutMs, tokens.close());
-  await Promise.all([front.drain(), refreshed]);
+  await Promise.all([front.drain(), refreshesEnd(config, parts)]);
   await management.drain(managementDrainMs);
   usage.close();
-  upstream.close();
+  await release(parts);
+}
+
+/** Waits for the process that refreshes tokens: the container's end would kill it. */
+async function refreshesEnd({ server }: Config, { clock, built }: Parts): Promise<void> {
+  if (built.tokens) await settlesWithin(clock, server.drainTimeoutMs, built.tokens.close());
+}
+
+/** Releases what was acquired before listening. */
+async function release({ clock, emit, secrets, shared, storage, built }: Parts): Promise<void> {
+  built.upstream.close();
   await storage.close();
   await shared.redis?.close();
   await flushSpans(clock);

@@ -26,12 +26,14 @@ export interface ServiceParts {
   readonly version: string;
   /** Refreshes v3's tokens in the file named by the order. */
   readonly refreshTokens: (order: RefreshOrder) => Promise<RefreshOutcome>;
+  /** Ends a start that still waits or does not listen yet. */
+  readonly stop?: AbortSignal;
 }
 
-/** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound. */
+/** Builds Sendgate and starts it. Rejects with a BindFailure when an address cannot be bound, and with the reason of `stop`. */
 export async function startService(loaded: Loaded, parts: ServiceParts): Promise<Service> {
   const { config, proxies, warnings, source } = loaded;
-  const { clock, readFile, logDestination, version, refreshTokens } = parts;
+  const { clock, readFile, logDestination, version, refreshTokens, stop } = parts;
   const events = new Events();
   const { emit } = events;
   const secrets = buildSecrets(loaded, readFile, emit);
@@ -40,7 +42,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   warnOfMissingToken(config, secrets, emit);
   warnOfBroadTrust(config, emit);
 
-  const storage = await buildStorage(config, { clock, emit });
+  const storage = await buildStorage(config, { clock, emit, stop });
   const shared = buildSharedState(config, { clock, emit, secrets, readFile });
   const built = buildUpstream(config, {
     ...{ clock, emit, secrets, proxies, refreshTokens, stateFile: storage.stateFile, ...shared },
@@ -74,6 +76,6 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const reload = new Reload(config, { clock, emit, source, apply, setLogLevel: setLevel });
   return run(loaded, {
     ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health, reload },
-    ...{ log, pages, metrics, status: readStatus },
+    ...{ stop, log, pages, metrics, status: readStatus },
   });
 }

@@ -21,6 +21,7 @@ import { secondLevelOptions } from './second-level-options.ts';
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
+  readonly stop: AbortSignal | undefined;
 }
 
 export interface BuiltSecondLevel {
@@ -48,14 +49,17 @@ const stopMs = 250 + closeMs;
 /** Room for Brotli's worst case and a header with a cursor. */
 const fileOverheadBytes = 64 * 1024;
 
-/** Opens the directory. What goes wrong is reported and costs what would survive a restart, never the start. */
-export async function buildStorage(config: Config, { clock, emit }: Parts): Promise<BuiltStorage> {
+/**
+ * Opens the directory. What goes wrong is reported and costs what would survive a restart, never the start. Rejects with the reason
+ * of `stop` if it aborts while another process uses the directory.
+ */
+export async function buildStorage(config: Config, { clock, emit, stop }: Parts): Promise<BuiltStorage> {
   const { storage, quota, server } = config;
   if (quota.stateFile !== '') emit('quota.state_file_deprecated', { file: quota.stateFile });
   if (storage.directory === '') return withoutDirectory('none', buildStateFile(quota.stateFile, emit), clock);
   const directory = resolve(storage.directory);
   const file = join(directory, 'state.json');
-  const opened = await openDirectory(directory, server.drainTimeoutMs + stopMs);
+  const opened = await openDirectory(directory, server.drainTimeoutMs + stopMs, stop);
   if (opened.kind === 'unusable') {
     const { code } = opened;
     emit('storage.unavailable', { directory, code });

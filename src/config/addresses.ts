@@ -9,6 +9,22 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || (isIP(bare) === 4 && bare.startsWith('127.')) || bare === '::1';
 }
 
+/** A host to listen on. */
+export const isListenHost = (text: string) => isIP(text) !== 0 || /^[\w.-]+$/.test(text);
+
+/** `0.0.0.0` and `::`, however they are written. */
+const isWildcard = (host: string) => /^[0.:]+$/.test(host);
+
+/** Whether listening on one host takes a port of the other. Names are not resolved. */
+export function overlap(one: string, other: string): boolean {
+  // `::` takes IPv4's addresses too.
+  const takes = (all: string, host: string) => isWildcard(all) && (all.includes(':') || isIP(host) !== 6);
+  const isBothLoopback = isLoopback(one) && isLoopback(other);
+  return (
+    one === other || takes(one, other) || takes(other, one) || (isBothLoopback && [one, other].includes('localhost'))
+  );
+}
+
 /** An https: origin; http: on loopback only. */
 export function isBaseUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -2,36 +2,44 @@
  * What a reload of the configuration changes, and what has to wait for a restart.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { contradictions } from './contradictions.ts';
+import { contradictions, withCompared } from './contradictions.ts';
 import type { Config } from './schema.ts';
 import { settings } from './settings.ts';
 import { valueAt, withValueAt } from './tree.ts';
 
 export interface Changes {
-  /** The configuration to use: the new values of live settings, and the present ones of all others. */
+  /** The configuration to use: the new values of settings in `changed`, and the present ones of all others. */
   readonly config: Config;
-  /** Paths of live settings that changed. */
+  /** Paths of live settings that changed and can apply now. */
   readonly changed: readonly string[];
   /** Paths of settings that changed and need a restart. */
   readonly needRestart: readonly string[];
-  /** Rules that the configuration to use would break, though the loaded one does not. */
-  readonly mistakes: readonly string[];
 }
 
-/** Compares the configuration in use with one just loaded. */
+/**
+ * Compares the configuration in use with one just loaded. A live setting waits for a restart where its new value contradicts the
+ * present one of a setting that does; so do those that rules compare with it, since half of what belongs together may admit or
+ * refuse callers as neither configuration does.
+ */
 export function changesBetween(present: Config, loaded: Config): Changes {
-  const differing = settings()
-    .map((setting) => ({ ...setting, at: setting.path.split('.') }))
-    .filter(({ at }) => !isDeepStrictEqual(valueAt(present, at), valueAt(loaded, at)));
-  const live = differing.filter(({ isLive }) => isLive);
-  const config = live.reduce<Config>((config, { at }) => withValueAt(config, at, valueAt(loaded, at)), present);
+  const differing = settings().filter(
+    ({ path }) => !isDeepStrictEqual(settingOf(present, path), settingOf(loaded, path)),
+  );
+  const live = differing.filter(({ isLive }) => isLive).map(({ path }) => path);
+  const broken = contradictions(withValuesOf(loaded, live, present));
+  const waiting = withCompared(broken.flatMap(({ of }) => of));
+  const changed = live.filter((path) => !waiting.includes(path));
   return {
-    config,
-    changed: live.map(({ path }) => path),
-    needRestart: differing.filter(({ isLive }) => !isLive).map(({ path }) => path),
-    mistakes: contradictions(config).map(({ text }) => text),
+    config: withValuesOf(loaded, changed, present),
+    changed,
+    needRestart: differing.map(({ path }) => path).filter((path) => !changed.includes(path)),
   };
 }
+
+const settingOf = (config: Config, path: string) => valueAt(config, path.split('.'));
+
+const withValuesOf = (source: Config, paths: readonly string[], config: Config) =>
+  paths.reduce((mixed, path) => withValueAt(mixed, path.split('.'), settingOf(source, path)), config);
 
 /** Names the teams that were added, removed and changed. */
 export function teamChanges({ teams: before }: Config, { teams: after }: Config) {

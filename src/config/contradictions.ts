@@ -1,7 +1,7 @@
 /**
  * Rules that need more than one setting.
  */
-import { isLoopback } from './addresses.ts';
+import { isLoopback, overlap } from './addresses.ts';
 import { hostHint } from './bind-failure.ts';
 import type { Config } from './schema.ts';
 
@@ -14,8 +14,9 @@ interface Rule {
   check(config: Config, add: (path: string, text: string) => void, where: Where): void;
 }
 
-/** A broken rule: the setting that it is about, and the message. */
+/** A broken rule: the settings that it compares, the one that it is about, and the message. */
 export interface Contradiction {
+  readonly of: readonly string[];
   readonly about: string;
   readonly text: string;
 }
@@ -31,9 +32,18 @@ export function contradictions(
   isSound: (path: string) => boolean = () => true,
 ): readonly Contradiction[] {
   const found: Contradiction[] = [];
-  const add = (about: string, text: string) => void found.push({ about, text: `${where(about)}: ${text}` });
-  for (const { of, check } of rules) if (of.every(isSound)) check(config, add, where);
+  for (const { of, check } of rules) {
+    const add = (about: string, text: string) => void found.push({ of, about, text: `${where(about)}: ${text}` });
+    if (of.every(isSound)) check(config, add, where);
+  }
   return found;
+}
+
+/** Returns these settings and all that rules compare with them, directly or through others. */
+export function withCompared(paths: readonly string[]): readonly string[] {
+  const rulesOfThem = rules.filter(({ of }) => of.some((path) => paths.includes(path)));
+  const all = [...new Set([...paths, ...rulesOfThem.flatMap(({ of }) => of)])];
+  return all.length === paths.length ? all : withCompared(all);
 }
 
 const rules: readonly Rule[] = [
@@ -51,7 +61,7 @@ const rules: readonly Rule[] = [
   {
     of: ['server.host', 'server.port', 'management.host', 'management.port'],
     check({ server, management }, add) {
-      if (server.port === 0 || server.port !== management.port || server.host !== management.host) return;
+      if (server.port === 0 || server.port !== management.port || !overlap(server.host, management.host)) return;
       add('management.port', 'is the same as server.port; allowed: another port');
     },
   },

@@ -94,7 +94,7 @@ function sourceOf(env: Environment, readFile: (path: string) => string, text: st
 
 function originsOf(known: readonly Setting[], env: Environment, file: ConfigFile): Origins {
   const settingOf = (path: readonly string[]) =>
-    known.find((setting) => `${path.join('.')}.`.startsWith(`${setting.path}.`));
+    known.find((setting) => setting.path.split('.').every((name, depth) => name === path[depth]));
   const isVariable = (path: readonly string[]) => {
     const setting = settingOf(path);
     return setting !== undefined && isFromVariable(env, setting);

@@ -9,7 +9,7 @@ import { type SecretName, secretNames } from './secret-names.ts';
 import { namesAt, type Setting } from './settings.ts';
 import { suggestPaths } from './suggestions.ts';
 import { removeAt, type Tree, valueAt } from './tree.ts';
-import { didYouMean, isName } from './words.ts';
+import { didYouMean, isName, nested } from './words.ts';
 
 /** Where settings come from. */
 export interface Origins {
@@ -25,7 +25,7 @@ export interface Origins {
  * Undefined if a required value is missing.
  */
 export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Config | undefined {
-  const found = schema.safeParse(tree).error?.issues.flatMap(pathsOf) ?? [];
+  const found = onceEach(schema.safeParse(tree).error?.issues.flatMap(pathsOf) ?? []);
   for (const { path, issue } of found) mistakes.add(path.join('.'), () => describe(path, issue, tree, origins));
   for (const { path } of found) removeAt(tree, path);
   const config = schema.safeParse(tree).data;
@@ -37,7 +37,17 @@ export function validate(tree: Tree, origins: Origins, mistakes: Mistakes): Conf
   return config;
 }
 
-function pathsOf(issue: Issue): readonly { readonly path: readonly string[]; readonly issue: Issue }[] {
+interface Found {
+  readonly path: readonly string[];
+  readonly issue: Issue;
+}
+
+/** One of each kind for each value: a number beyond JavaScript's integers is too large for two rules. */
+function onceEach(found: readonly Found[]): readonly Found[] {
+  return [...new Map(found.map((one) => [`${one.issue.code} ${one.path.join('.')}`, one])).values()];
+}
+
+function pathsOf(issue: Issue): readonly Found[] {
   const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
   return paths.map((path) => ({ path: path.map(String), issue }));
 }
@@ -56,7 +66,9 @@ function describeUnknown(path: readonly string[], origins: Origins): string {
     return `${where}: a secret does not belong in the configuration file; allowed: ${secret} or ${secret}_FILE`;
   const names = namesAt(path.slice(0, -1));
   const meant = suggestPaths(path, names, origins.known);
-  const hint = meant.length > 0 ? didYouMean(meant) : `allowed: ${names.join(', ')}`;
+  // A path as one key: repeating it would not say what is wrong.
+  const asWritten = name.includes('.') ? meant.map(nested) : meant;
+  const hint = meant.length > 0 ? didYouMean(asWritten) : `allowed: ${names.join(', ')}`;
   if (isName(name)) return `${where}: is not a setting; ${hint}`;
   return `${origins.where(path.slice(0, -1)) || 'SENDGATE_CONFIG'}: a name in it is not a setting; ${hint}`;
 }

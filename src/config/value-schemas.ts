@@ -2,6 +2,7 @@
  * Value types of settings.
  */
 import { z } from 'zod';
+import { isListenHost } from './addresses.ts';
 
 export const mebibyte = 1024 * 1024;
 
@@ -14,7 +15,14 @@ export const live = <S extends z.ZodType>(setting: S): S => setting.meta({ live:
 export const port = (preset: number, doc: string) => integer(0, 65_535, preset, doc);
 
 /** An address to listen on; loopback by default. */
-export const listenHost = (doc: string) => z.string().min(1).max(255).default('127.0.0.1').describe(doc);
+export const listenHost = (doc: string) =>
+  z
+    .string()
+    .min(1)
+    .max(255)
+    .refine(isListenHost, 'a host name or address without scheme and port, IPv6 without brackets')
+    .default('127.0.0.1')
+    .describe(doc);
 
 /** A file's path; empty for no file. */
 export const optionalFile = (doc: string) => z.string().max(4096).default('').describe(doc);

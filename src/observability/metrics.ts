@@ -178,7 +178,7 @@ export class Metrics {
   /** Counts events from now on. */
   listen(events: Events): void {
     this.#isConfigValid.set(1);
-    for (const outcome of ['reloaded', 'unchanged', 'invalid'] as const) {
+    for (const outcome of ['reloaded', 'unchanged', 'needs_restart', 'invalid'] as const) {
       this.#reloads.labels(outcome).inc(0);
       events.on(`config.${outcome}`, () => {
         this.#reloads.labels(outcome).inc();

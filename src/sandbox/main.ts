@@ -15,6 +15,8 @@ function end(code: number, text: string): never {
   process.exit(code);
 }
 
+process.once('SIGTERM', () => process.exit(0));
+
 const { env } = process;
 
 function integer(variable: string, minimum: number, maximum: number, preset: number): number {
@@ -52,4 +54,3 @@ await sandbox.start().catch((error: unknown) => {
   throw error;
 });
 process.stdout.write(`sandbox on ${sandbox.url}\n`);
-process.once('SIGTERM', () => process.exit(0));

@@ -16,15 +16,20 @@ export type StorageDirectory =
   /** @property code Node's code of the failure, or `in-use` by another process */
   | { readonly kind: 'unusable'; readonly code: string };
 
-/** @param waitMs how long another process may go on using it */
-export async function openDirectory(path: string, waitMs: number): Promise<StorageDirectory> {
+/**
+ * Rejects only with the reason of `stop`, which ends the wait.
+ *
+ * @param waitMs how long another process may go on using it
+ */
+export async function openDirectory(path: string, waitMs: number, stop?: AbortSignal): Promise<StorageDirectory> {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const openMode = openModeOf(statSync(path));
-    const lock = await lockDirectory(path, waitMs);
+    const lock = await lockDirectory(path, waitMs, stop);
     if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
     return { kind: 'ready', openMode, release: lock.release };
   } catch (error) {
+    stop?.throwIfAborted();
     const code = codeOf(error) ?? 'unknown';
     // A file is there, but no directory.
     return { kind: 'unusable', code: code === 'EEXIST' ? 'ENOTDIR' : code };

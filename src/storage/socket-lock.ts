@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { closeSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { platform } from 'node:process';
+import { addAbortSignal } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { breakLock, versionOf } from './file-lock.ts';
 import { codeOf } from './files.ts';
@@ -23,9 +24,9 @@ export type DirectoryLock = { readonly kind: 'held'; release(): void } | { reado
 /**
  * Acquires the lock; waits for its holder for up to `forMs` milliseconds.
  *
- * @throws Error with Node's code if there can be no lock in this directory
+ * @throws Error with Node's code if there can be no lock in this directory, or the reason of `stop`, which ends the wait
  */
-export async function lockDirectory(directory: string, forMs: number): Promise<DirectoryLock> {
+export async function lockDirectory(directory: string, forMs: number, stop?: AbortSignal): Promise<DirectoryLock> {
   const giveUpAt = performance.now() + forMs;
   const { path, close } = shortPath(directory);
   try {
@@ -38,8 +39,9 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
         holder?.destroy();
         break;
       }
-      if (holder) await holderEnds(holder, leftMs);
+      if (holder) await holderEnds(holder, leftMs, stop);
       else await delay(pollMs);
+      stop?.throwIfAborted();
     }
   } catch (error) {
     close();
@@ -129,9 +131,13 @@ function versionAt(path: string): string | undefined {
   return stats && versionOf(stats);
 }
 
-/** Resolves when the holder has ended, or after `ms` milliseconds. A holder that is killed before it accepts resets the connection. */
-async function holderEnds(holder: Socket, ms: number): Promise<void> {
+/**
+ * Resolves when the holder has ended, after `ms` milliseconds, or when `stop` aborts. A holder that is killed before it accepts
+ * resets the connection.
+ */
+async function holderEnds(holder: Socket, ms: number, stop?: AbortSignal): Promise<void> {
   const end = setTimeout(() => holder.destroy(), ms);
+  if (stop) addAbortSignal(stop, holder);
   // Not `once`, which rejects with an error.
   await new Promise<void>((resolve) =>
     holder
