@@ -488,7 +488,7 @@ describe('Redis', () => {
 
   test('that has no such database, or speaks no TLS, is told in words', async () => {
     await permit();
-    const database = await consult(v2({ REDIS_URL: `${url()}/99` }));
+    const database = await consult(v2({ REDIS_URL: `${redis.url}/99` }));
     expect([database.exitCode, database.troubles]).toEqual([
       18,
       [expect.stringMatching(/no such database.*REDIS_URL/)],

@@ -5,7 +5,7 @@ import type { Stats } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Loaded } from '../config/load.ts';
-import { isHeld } from '../storage/socket-lock.ts';
+import { isHeld, tryLock } from '../storage/socket-lock.ts';
 import { checkReadable, checkWritable, openModeOf } from '../storage/trial.ts';
 import { maxTokenBytes } from '../upstream/oauth/token-file.ts';
 import type { CheckResult } from './check-result.ts';
@@ -81,12 +81,15 @@ type Trial = { readonly can: string } | { readonly cannot: string; readonly code
 export function judgeTrial(check: string, path: string, setting: string, trial: Trial): CheckResult {
   const about = { kind: 'files', check } as const;
   if ('can' in trial) return { ...about, state: 'ok', found: `${path} can be ${trial.can}` };
-  const mend = isFull(trial.code) ? 'free room on its disk' : 'mend the owner, the mode or the mount of its folder';
-  const remedy = `${mend}, or correct ${setting}`;
+  const remedy = `${remedyOf(trial.code)}, or correct ${setting}`;
   return { ...about, state: 'failed', found: `${path} cannot be ${trial.cannot} (${trial.code})`, remedy };
 }
 
-const isFull = (code: string) => code === 'ENOSPC' || code === 'EDQUOT';
+function remedyOf(code: string): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free room on its disk';
+  if (code === 'ENOTSOCK') return 'remove what is named lock in it, which is no lock of Sendgate';
+  return 'mend the owner, the mode or the mount of its folder';
+}
 
 async function tryFile(path: string, bytes: number): Promise<Trial> {
   const read = await outcome('read', checkReadable(path));
@@ -98,9 +101,10 @@ async function tryDirectory(directory: string): Promise<Trial> {
   if (nearest !== directory) return outcome('created', checkWritable(join(nearest, 'sendgate'), blockBytes));
   const stateFile = await tryFile(join(directory, 'state.json'), blockBytes);
   const pages = join(directory, 'pages');
-  if ('cannot' in stateFile || !(await statsOf(pages))) return stateFile;
+  const lock = 'cannot' in stateFile ? stateFile : await outcome('locked', tryLock(directory));
+  if ('cannot' in lock) return lock;
   // Of another owner, where Sendgate has run as another user.
-  return outcome('written', checkWritable(join(pages, 'sendgate'), blockBytes));
+  return (await statsOf(pages)) ? outcome('written', checkWritable(join(pages, 'sendgate'), blockBytes)) : stateFile;
 }
 
 /** The folder itself, or the first above it that is there. */

@@ -173,6 +173,8 @@ const unkept = 'what is fetched now may be fetched again after a restart (code s
 
 const storageRemedies: Readonly<Record<string, string>> = {
   'in-use': 'another process uses the directory: running without it until a restart (give each instance its own)',
+  ENOTSOCK:
+    'running without it until a restart (remove what is named lock in the directory, and is no lock of Sendgate)',
   slow: 'the disk does not answer in time: fetching pages that are not in memory',
 };
 

@@ -27,7 +27,8 @@ export type DirectoryLock = { readonly kind: 'held'; release(): void } | { reado
  */
 export async function lockDirectory(directory: string, forMs: number): Promise<DirectoryLock> {
   const giveUpAt = performance.now() + forMs;
-  const { path, close } = shortPath(directory);
+  const { path: short, close } = shortPath(directory);
+  const path = `${short}/lock`;
   try {
     for (;;) {
       const release = await tryHold(path);
@@ -49,10 +50,23 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
   return { kind: 'taken' };
 }
 
+/** Rejects as `lockDirectory` does if there can be no lock in this directory. Leaves the lock itself as it is, held or not. */
+export async function tryLock(directory: string): Promise<void> {
+  const short = shortPath(directory);
+  try {
+    versionAt(`${short.path}/lock`);
+    // As long as the lock's own name.
+    const release = await tryHold(`${short.path}/${randomBytes(2).toString('hex')}`);
+    release?.();
+  } finally {
+    short.close();
+  }
+}
+
 /** Whether a process holds the lock. Changes nothing. */
 export async function isHeld(directory: string): Promise<boolean> {
   const { path, close } = shortPath(directory);
-  const socket = connect(path);
+  const socket = connect(`${path}/lock`);
   try {
     await once(socket, 'connect');
     return true;
@@ -64,13 +78,12 @@ export async function isHeld(directory: string): Promise<boolean> {
   }
 }
 
-/** Returns a path that is short enough, if there is one, and what ends its use. */
+/** Returns a path of the directory that is short enough for the lock in it, if there is one, and what ends its use. */
 function shortPath(directory: string) {
-  const path = `${directory}/lock`;
-  if (Buffer.byteLength(path) <= maxPathBytes) return { path, close: () => {} };
+  if (Buffer.byteLength(`${directory}/lock`) <= maxPathBytes) return { path: directory, close: () => {} };
   if (platform !== 'linux') throw Object.assign(new Error('the path is too long'), { code: 'ENAMETOOLONG' });
   const descriptor = openSync(directory, 'r');
-  return { path: `/proc/self/fd/${descriptor}/lock`, close: () => closeSync(descriptor) };
+  return { path: `/proc/self/fd/${descriptor}`, close: () => closeSync(descriptor) };
 }
 
 /**
