@@ -17,4 +17,10 @@ export const port = (preset: number, doc: string) => integer(0, 65_535, preset, 
 export const listenHost = (doc: string) => z.string().min(1).max(255).default('127.0.0.1').describe(doc);
 
 /** A file's path; empty for no file. */
-export const optionalFile = (doc: string) => z.string().max(4096).default('').describe(doc);
+export const optionalFile = (doc: string) =>
+  z
+    .string()
+    .max(4096)
+    .refine((path) => !/^[\s"'~]|[\s"']$/.test(path), 'a path without blanks or quotes around it; ~ is not expanded')
+    .default('')
+    .describe(doc);

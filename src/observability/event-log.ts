@@ -94,7 +94,8 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
   'outbound_proxy.used': info('calling Constant Contact through a proxy'),
   'outbound_proxy.failed': error(
-    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code)})`,
+    ({ code, variable }) =>
+      `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code, variable)})`,
   ),
   'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
 
@@ -158,8 +159,8 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
-function proxyTrouble(code: string): string {
-  const { found, remedy } = explainTunnelCode(code);
+function proxyTrouble(code: string, variable: string): string {
+  const { found, remedy } = explainTunnelCode(code, variable);
   return `it ${found}: ${remedy}`;
 }
 
