@@ -18,7 +18,14 @@ const pollMs = 20;
 /** The lock of a process that has ended takes no longer to replace. */
 const replacedWithinMs = 1_000;
 
-export type DirectoryLock = { readonly kind: 'held'; release(): void } | { readonly kind: 'taken' };
+export interface HeldLock {
+  readonly kind: 'held';
+  /** Whether the lock was removed, or another is in its place. */
+  isLost(): boolean;
+  release(): void;
+}
+
+export type DirectoryLock = HeldLock | { readonly kind: 'taken' };
 
 /**
  * Acquires the lock; waits for its holder for up to `forMs` milliseconds.
@@ -32,7 +39,14 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
   try {
     for (;;) {
       const release = await tryHold(path);
-      if (release) return { kind: 'held', release: () => [release, close].forEach((end) => void end()) };
+      if (release) {
+        const inode = inodeAt(`${directory}/lock`);
+        return {
+          kind: 'held',
+          isLost: () => isElsewhere(`${directory}/lock`, inode),
+          release: () => [release, close].forEach((end) => void end()),
+        };
+      }
       const leftMs = giveUpAt - performance.now();
       const holder = await connectToHolder(path);
       if (leftMs <= 0 && (holder || leftMs < -replacedWithinMs)) {
@@ -132,6 +146,17 @@ async function connectToHolder(path: string): Promise<Socket | undefined> {
     if (!ended.has(code) && code !== 'ENOENT') throw error;
     if (code === 'ECONNREFUSED' && version !== undefined) breakLock(path, version);
     return undefined;
+  }
+}
+
+const inodeAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino;
+
+/** Of a directory that is out of reach, the lock may be there. */
+function isElsewhere(path: string, inode: number | undefined): boolean {
+  try {
+    return inodeAt(path) !== inode;
+  } catch {
+    return false;
   }
 }
 
