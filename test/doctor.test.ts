@@ -353,6 +353,12 @@ describe('finds', () => {
     expect([open.exitCode, open.troubles]).toEqual([0, [expect.stringMatching(/^warning .*open to others .*755/)]]);
   });
 
+  test('a directory where there can be no lock, though it can be written', async () => {
+    const lock = { cannot: 'locked', code: 'EPERM' };
+    const result = judgeTrial('storage', '/fat', 'storage.directory', lock);
+    expect(result).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/^name one .*Unix sockets/) });
+  });
+
   test('a disk that is full, or smaller than what pages may take', async () => {
     const full = judgeTrial('storage', '/full', 'storage.directory', { cannot: 'written', code: 'ENOSPC' });
     expect(full).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/^free room/) });
@@ -424,6 +430,9 @@ describe('through a proxy, the doctor', () => {
     const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
     const away = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY }));
     expect([away.exitCode, away.troubles]).toEqual([10, [expect.stringMatching(/ECONNREFUSED.*HTTPS_PROXY/)]]);
+    const both = { https_proxy: HTTPS_PROXY, HTTPS_PROXY: 'http://127.0.0.1:1' };
+    const lower = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, ...both }));
+    expect(lower.troubles).toEqual([expect.stringMatching(/ECONNREFUSED.*correct https_proxy /)]);
     const hangs = await consultThrough(undefined, undefined, { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300' });
     expect([hangs.exitCode, hangs.troubles]).toEqual([10, [expect.stringContaining('TIMEOUT')]]);
   });

@@ -66,14 +66,19 @@ export async function lockDirectory(directory: string, forMs: number): Promise<D
 
 /** Rejects as `lockDirectory` does if there can be no lock in this directory. Leaves the lock itself as it is, held or not. */
 export async function tryLock(directory: string): Promise<void> {
-  const short = shortPath(directory);
+  versionAt(`${directory}/lock`);
+  await trySocket(directory);
+}
+
+/** Rejects if there can be no lock in this directory, under any name. */
+export async function trySocket(directory: string): Promise<void> {
+  const { path, close } = shortPath(directory);
   try {
-    versionAt(`${short.path}/lock`);
     // As long as the lock's own name.
-    const release = await tryHold(`${short.path}/${randomBytes(2).toString('hex')}`);
+    const release = await tryHold(`${path}/${randomBytes(2).toString('hex')}`);
     release?.();
   } finally {
-    short.close();
+    close();
   }
 }
 

@@ -126,7 +126,7 @@ test('a proxy that is not there', async () => {
   const { get, lines } = await startBehind(port);
   expect((await get('/campaigns/1/sends')).status).toBe(502);
   expect(lines.join()).toContain(
-    `"event":"outbound_proxy.failed","proxy":"127.0.0.1:${port}","code":"PROXY_ECONNREFUSED"`,
+    `"event":"outbound_proxy.failed","proxy":"127.0.0.1:${port}","code":"PROXY_ECONNREFUSED","variable":"HTTPS_PROXY"`,
   );
 });
 
