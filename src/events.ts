@@ -58,7 +58,7 @@ export interface EventFields {
 
   'outbound_proxy.used': { readonly proxy: string; readonly servers: readonly string[] };
   /** @property code what failed between Sendgate and the proxy, such as PROXY_407 (its status) or PROXY_ECONNREFUSED */
-  'outbound_proxy.failed': { readonly proxy: string; readonly code: string };
+  'outbound_proxy.failed': { readonly proxy: string; readonly code: string; readonly variable: string };
   'outbound_proxy.recovered': { readonly proxy: string };
 
   'upstream.call_failed': CallFields;

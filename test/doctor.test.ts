@@ -340,11 +340,23 @@ describe('finds', () => {
     writeFileSync(join(broken, 'pages'), 'no folder');
     const pages = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: broken }));
     expect([pages.exitCode, pages.troubles]).toEqual([17, [expect.stringContaining('ENOTDIR')]]);
+    const locked = join(folder, 'locked');
+    mkdirSync(locked, { mode: 0o700 });
+    writeFileSync(join(locked, 'lock'), 'no socket');
+    const lock = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: locked }));
+    expect([lock.exitCode, lock.troubles]).toEqual([17, [expect.stringMatching(/locked.*ENOTSOCK.*; .*lock/)]]);
+    expect(readdirSync(locked)).toEqual(['lock']);
     const shared = join(folder, 'shared');
     mkdirSync(shared);
     chmodSync(shared, 0o755);
     const open = await consult(v2({ SENDGATE_STORAGE_DIRECTORY: shared }));
     expect([open.exitCode, open.troubles]).toEqual([0, [expect.stringMatching(/^warning .*open to others .*755/)]]);
+  });
+
+  test('a directory where there can be no lock, though it can be written', async () => {
+    const lock = { cannot: 'locked', code: 'EPERM' };
+    const result = judgeTrial('storage', '/fat', 'storage.directory', lock);
+    expect(result).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/^name one .*Unix sockets/) });
   });
 
   test('a disk that is full, or smaller than what pages may take', async () => {
@@ -418,6 +430,9 @@ describe('through a proxy, the doctor', () => {
     const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
     const away = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, HTTPS_PROXY }));
     expect([away.exitCode, away.troubles]).toEqual([10, [expect.stringMatching(/ECONNREFUSED.*HTTPS_PROXY/)]]);
+    const both = { https_proxy: HTTPS_PROXY, HTTPS_PROXY: 'http://127.0.0.1:1' };
+    const lower = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `https://${host}`, ...both }));
+    expect(lower.troubles).toEqual([expect.stringMatching(/ECONNREFUSED.*correct https_proxy /)]);
     const hangs = await consultThrough(undefined, undefined, { SENDGATE_CONSTANT_CONTACT_TIMEOUT_MS: '300' });
     expect([hangs.exitCode, hangs.troubles]).toEqual([10, [expect.stringContaining('TIMEOUT')]]);
   });
@@ -458,14 +473,48 @@ describe('Redis', () => {
     expect(await redis.ask((client) => client.call('ACL', 'LOG'))).toEqual([]);
   });
 
+  test.each<[string, string, string, string]>([
+    ['full', 'is full', 'maxmemory', 'CONFIG SET maxmemory 100'],
+    ['a replica', 'read-only replica', 'master', 'REPLICAOF 127.0.0.1 1'],
+    ['without the replicas that it wants', 'not ready', 'log', 'CONFIG SET min-replicas-to-write 1'],
+  ])('that is %s fails, though it permits everything', async (_, found, remedy, spoil) => {
+    await permit();
+    const call = (text: string) =>
+      redis.ask((client) => {
+        const [command = '', ...words] = text.split(' ');
+        return client.call(command, ...words);
+      });
+    await call(spoil);
+    try {
+      const { exitCode, troubles } = await consult(v2({ REDIS_URL: url() }));
+      expect([exitCode, troubles]).toEqual([18, [expect.stringMatching(new RegExp(`${found}.*; .*${remedy}`))]]);
+    } finally {
+      for (const undo of ['CONFIG SET maxmemory 0', 'REPLICAOF NO ONE', 'CONFIG SET min-replicas-to-write 0'])
+        await call(undo);
+    }
+    expect(await redis.ask((client) => client.keys('*'))).toEqual([]);
+  });
+
+  test('that has no such database, or speaks no TLS, is told in words', async () => {
+    await permit();
+    const database = await consult(v2({ REDIS_URL: `${redis.url}/99` }));
+    expect([database.exitCode, database.troubles]).toEqual([
+      18,
+      [expect.stringMatching(/no such database.*REDIS_URL/)],
+    ]);
+    const tls = await consult(v2({ REDIS_URL: url().replace('redis:', 'rediss:') }));
+    expect([tls.exitCode, tls.troubles]).toEqual([18, [expect.stringMatching(/TLS.*redis:/)]]);
+  });
+
   test.each([
     ['-hset', 'the command hset'],
+    ['-hset -zadd -get', 'the commands get, hset and zadd'],
     ['-scan', 'the command scan'],
     ['-evalsha', 'the command evalsha'],
     ['-subscribe', 'the command subscribe'],
     ['resetchannels', 'a channel'],
   ])('with a user without %s is named as such', async (change, denied) => {
-    await permit(change);
+    await permit(...change.split(' '));
     const { exitCode, troubles } = await consult(v2({ REDIS_URL: url() }));
     expect([exitCode, troubles]).toEqual([18, [expect.stringContaining(`denies ${denied};`)]]);
   });

@@ -51,6 +51,18 @@ interface Mistake {
 
 const config = '/etc/sendgate/sendgate.json';
 
+test.each([' /x', '/x ', '~/x', '/x"', "'/x"])('the path %j is a mistake', (path) => {
+  const allowed = 'allowed: a path without blanks or quotes around it; ~ is not expanded';
+  for (const [name, variable] of [
+    ['storage.directory', 'SENDGATE_STORAGE_DIRECTORY'],
+    ['quota.stateFile', 'SENDGATE_QUOTA_STATE_FILE'],
+    ['cache.encryptionKeyFile', 'SENDGATE_CACHE_ENCRYPTION_KEY_FILE'],
+    ['constantContact.oauth.tokenFile', 'CONSTANT_CONTACT_TOKEN_FILE'],
+  ] as const) {
+    expect(mistakesOf({ [variable]: path })).toContain(`${name} (${variable}): is not valid; ${allowed}`);
+  }
+});
+
 /** In the order of the settings. */
 const mistakes: readonly Mistake[] = [
   {

@@ -30,7 +30,8 @@ const [user, password] = ['sendgate-out', 'pr0xy-5ecret'];
 /** What is read, and what is wrong with it. */
 function read(env: Environment) {
   const mistakes = new Mistakes([]);
-  return { ...readOutboundProxies(env, mistakes), mistakes: mistakes.all };
+  const warnings: string[] = [];
+  return { ...readOutboundProxies(env, { mistakes, warnings }), mistakes: mistakes.all, warnings };
 }
 const target = 'https://api.constantcontact.test';
 /** Host and port of the proxy to `target`. */
@@ -52,6 +53,22 @@ describe('the variables', () => {
   ] as const)('give %s', (_, env, proxy) => {
     expect([proxyOf(env), read(env).mistakes]).toEqual([proxy, []]);
   });
+
+  test.each(['none', 'false', 'DIRECT', 'proxy.example.com', 'user:word@proxy.example.com'])(
+    'that hold %s are a mistake: it could be a word that other programs know',
+    (https_proxy) => {
+      expect(read({ https_proxy }).mistakes).toEqual([
+        expect.stringMatching(/^https_proxy: has neither a scheme nor a port; allowed: http/),
+      ]);
+    },
+  );
+
+  test.each(['"http://proxy:3128"', "'http://proxy:3128'", '""'])(
+    'that hold %s are a mistake, which names the quotes',
+    (HTTPS_PROXY) => {
+      expect(read({ HTTPS_PROXY }).mistakes).toEqual([expect.stringMatching(/^HTTPS_PROXY: is in quotes/)]);
+    },
+  );
 
   test('may hold any password, percent-encoded', () => {
     const { proxy } = read({ HTTPS_PROXY: `http://me:${encodeURIComponent('p@ss/w:rd#1')}@proxy:3128` });
@@ -129,6 +146,17 @@ describe('NO_PROXY', () => {
     ['nonsense', 'https://10.1.2.3', '10.0.0.0/99,:,.,/', true],
   ])('may have %s', (_, url, NO_PROXY, isProxied) => {
     expect(proxyOf({ HTTPS_PROXY: 'http://proxy', NO_PROXY }, url) !== undefined).toBe(isProxied);
+  });
+
+  test.each([
+    ['"a.test,b.test"', 'in quotes'],
+    ["a.test,'b.test'", 'in quotes'],
+    ['https://a.test', 'a URL'],
+    ['a.test;b.test', 'semicolon'],
+  ])('has a warning for what has no effect in %s', (no_proxy, fault) => {
+    const { warnings } = read({ HTTPS_PROXY: 'http://proxy', no_proxy });
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^no_proxy: .*${fault}.*no effect; allowed: `))]);
+    expect(read({ no_proxy }).warnings).toEqual([]);
   });
 
   test.each(['http://127.0.0.1:3000', 'http://localhost:3000', 'https://[::1]'])('need not name %s', (url) => {

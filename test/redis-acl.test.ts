@@ -251,6 +251,7 @@ describe('an error of Redis', () => {
     ['NOREPLICAS Not enough good replicas to write.', 'not-ready', undefined],
     ['MOVED 3999 127.0.0.1:6381', 'is-cluster', undefined],
     ['ERR This instance has cluster support disabled', 'no-cluster', undefined],
+    ['ERR DB index is out of range', 'no-database', undefined],
     ['EXECABORT Transaction discarded because of previous errors.', 'error', undefined],
     ['ERR anything with a secret', 'error', undefined],
   ])('%s', (message, reason, denied) => {

@@ -148,7 +148,15 @@ describe('A purge', () => {
 
   test('is refused unless an operator names what to purge', async () => {
     const a = await add();
-    for (const what of ['', 'campaign=', 'campaign=x', 'all', `campaign=${campaign}&everything`]) {
+    for (const what of [
+      '',
+      'campaign=',
+      'campaign=x',
+      'all',
+      'everything=false',
+      'everything=1',
+      `campaign=${campaign}&everything`,
+    ]) {
       expect([what, (await purge(a, what)).status]).toEqual([what, 400]);
     }
     expect((await fetch(`${a.service.managementUrl}/purge?everything`)).status).toBe(405);

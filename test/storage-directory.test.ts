@@ -251,6 +251,62 @@ describe('with a second process', () => {
   });
 });
 
+describe('that is removed and created again', () => {
+  let minutes: Set<() => void>;
+  const minuteEnds = () => {
+    for (const run of [...minutes]) run();
+  };
+
+  async function runByMinutes(): Promise<Harness> {
+    minutes = new Set();
+    const byMinutes = new (class extends ForwardClock {
+      override after(ms: number, run: () => void) {
+        if (ms !== 60_000) return super.after(ms, run);
+        const once = () => {
+          minutes.delete(once);
+          run();
+        };
+        minutes.add(once);
+        return () => void minutes.delete(once);
+      }
+    })();
+    const it = await startInstance(sandbox, byMinutes, { SENDGATE_STORAGE_DIRECTORY: directory }, 'v2');
+    running.add(it);
+    renameSync(directory, `${directory}-before`);
+    mkdirSync(directory, { mode: 0o700 });
+    return it;
+  }
+
+  test('is locked again within a minute, and a second process runs without it', async () => {
+    const first = await runByMinutes();
+    minuteEnds();
+    await until(() => existsSync(join(directory, 'lock')), 'it is locked');
+    const second = await run({ SENDGATE_SERVER_DRAIN_TIMEOUT_MS: '50' });
+    expect(eventsOf(second)).toMatchObject([{ event: 'storage.unavailable', code: 'in-use' }]);
+    await first.get(path);
+    await isStored();
+    expect(eventsOf(first)).toEqual([]);
+    await close(first);
+    expect(existsSync(join(directory, 'lock'))).toBe(false);
+  });
+
+  test('is left within a minute to a process that has locked it meanwhile', async () => {
+    const first = await runByMinutes();
+    const second = await run();
+    expect(eventsOf(second)).toEqual([]);
+    minuteEnds();
+    await until(() => eventsOf(first).length > 0, 'it is noticed');
+    expect(eventsOf(first)).toMatchObject([{ event: 'storage.unavailable', code: 'in-use' }]);
+    expect(eventsOf(first, 'state.')).toMatchObject([{ event: 'state.unwritable', code: 'in-use' }]);
+    expect((await first.get(path)).status).toBe(200);
+    expect((await purge(first)).status).toBe(503);
+    expect(first.service.status().storage.state).toBe('down');
+    await close(first);
+    expect(readdirSync(directory)).toEqual(['lock']);
+    await close(second);
+  });
+});
+
 const purge = ({ service }: Harness, what = 'everything') =>
   fetch(`${service.managementUrl}/purge?${what}`, { method: 'POST' });
 

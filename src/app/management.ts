@@ -93,7 +93,8 @@ async function answerPurge(req: IncomingMessage, res: ServerResponse, purge: Par
     if (req.method !== 'POST') throw new Problem('method-not-allowed', { allow: 'POST', detail: 'Use POST.' });
     const query = new URLSearchParams(searchOf(req.url ?? ''));
     const campaign = query.get('campaign') ?? undefined;
-    if (query.size !== 1 || (campaign === undefined && !query.has('everything'))) {
+    const isEverything = ['', 'true'].includes(query.get('everything') ?? 'no');
+    if (query.size !== 1 || (campaign === undefined && !isEverything)) {
       throw new Problem('invalid-request', { detail: 'Add what to purge: ?campaign=<id> or ?everything' });
     }
     const purged = await purge(campaign);

@@ -16,11 +16,12 @@ export interface ProxyLog {
 export function logOfProxy({ constantContact }: Config, proxies: OutboundProxies, emit: Emit): ProxyLog {
   const servers = serversCalled(constantContact).filter((server) => proxyFor(server, proxies));
   const proxy = proxies.proxy ? nameOf(proxies.proxy) : '';
+  const variable = proxies.proxy?.variable ?? '';
   if (servers.length > 0) emit('outbound_proxy.used', { proxy, servers });
   let isDown = false;
   return {
     failed: (code) => {
-      if (!isDown) emit('outbound_proxy.failed', { proxy, code });
+      if (!isDown) emit('outbound_proxy.failed', { proxy, code, variable });
       isDown = true;
     },
     worked: () => {

@@ -13,6 +13,7 @@ import type { Emit, EventFields } from '../events.ts';
 import { Availability } from '../storage/availability.ts';
 import { openDirectory } from '../storage/directory.ts';
 import { FilesOnDisk } from '../storage/files.ts';
+import { keepLock } from '../storage/kept-lock.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import { FilesInLanes, Lanes } from '../storage/lanes.ts';
 import { StateFile, type StateFileEvents, type StateFileOptions } from '../storage/state-file.ts';
@@ -82,6 +83,16 @@ export async function buildStorage(config: Config, { clock, emit, stop }: Parts)
   });
   const files = new FilesInLanes(new FilesOnDisk(directory, 'pages'), lanes);
   let isReleased = false;
+  const leave = () => {
+    isReleased = true;
+    store?.release();
+    stateFile.close();
+  };
+  const release = keepLock(directory, opened.lock, clock, () => {
+    leave();
+    availability.end('in-use');
+    emit('state.unwritable', { code: 'in-use', file });
+  });
   return {
     stateFile,
     get state() {
@@ -110,10 +121,8 @@ export async function buildStorage(config: Config, { clock, emit, stop }: Parts)
     removePages: () => void removePages(files, () => !isReleased).catch(() => {}), // What cannot be removed now is at the next start.
     close: async () => {
       await settlesWithin(clock, closeMs, Promise.all([store?.close(), stateFile.written()]));
-      isReleased = true;
-      store?.release();
-      stateFile.close();
-      opened.release();
+      leave();
+      release();
     },
   };
 }

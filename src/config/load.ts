@@ -70,7 +70,7 @@ export function loadConfig(
   const api = apiOf(tree, mistakes);
   const secrets = needsSecrets ? secretSources(api, env, readFile, mistakes) : readableSecrets(api, env, readFile);
   const where = (path: string) => origins.where(path.split('.'));
-  const proxies = readOutboundProxies(env, mistakes);
+  const proxies = readOutboundProxies(env, { mistakes, warnings });
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
   if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings, mistakes.more);

@@ -5,9 +5,12 @@ import { BlockList, isIP } from 'node:net';
 import { isLoopback } from './addresses.ts';
 import type { Environment } from './environment.ts';
 import type { Mistakes } from './mistakes.ts';
+import { isQuoted, quoted } from './words.ts';
 
 /** Plain data: the order for the process that refreshes tokens includes it. */
 export interface OutboundProxy {
+  /** The variable that names it. */
+  readonly variable: string;
   /** Whether the connection to the proxy itself is TLS. */
   readonly isTls: boolean;
   readonly host: string;
@@ -27,6 +30,10 @@ export interface OutboundProxies {
 const proxyAllowed =
   'http://[user:password@]host[:port], with https: for TLS to the proxy; special characters in the password percent-encoded';
 
+const noProxyAllowed = '*, names, addresses and CIDR ranges, separated by commas, each with :port or without';
+
+const hasPort = /:\d+\/?$/;
+
 /** Redacting a shorter text would garble the log. Nothing prints it either way. */
 const shortestRedacted = 8;
 
@@ -34,15 +41,22 @@ const shortestRedacted = 8;
  * Reads `HTTPS_PROXY`, or `HTTP_PROXY` without it (as npm and Node's fetch do), and `NO_PROXY`; the lower-case forms win, as in
  * curl.
  *
- * @param mistakes says what is wrong, never what the value is
+ * @param mistakes say, as do `warnings`, what is wrong, never what the value is
  */
-export function readOutboundProxies(env: Environment, mistakes: Mistakes): OutboundProxies {
+export function readOutboundProxies(
+  env: Environment,
+  { mistakes, warnings }: { readonly mistakes: Mistakes; readonly warnings: string[] },
+): OutboundProxies {
   const variable = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].find((name) => env[name]);
-  const noProxy = (env['no_proxy'] || env['NO_PROXY'] || '').split(/[\s,]+/).filter((entry) => entry !== '');
+  const noProxyVariable = env['no_proxy'] ? 'no_proxy' : 'NO_PROXY';
+  const noProxy = (env[noProxyVariable] ?? '').split(/[\s,]+/).filter((entry) => entry !== '');
   if (variable === undefined) return { proxy: undefined, noProxy, secrets: [] };
+  const faults = new Set(noProxy.map(faultOfEntry).filter((fault) => fault !== undefined));
+  for (const fault of faults)
+    warnings.push(`${noProxyVariable}: an entry ${fault}, and has no effect; allowed: ${noProxyAllowed}`);
   const text = env[variable] ?? '';
-  const parsed = parseProxyUrl(text.trim());
-  if (!parsed) mistakes.add(variable, `${variable}: is not valid; allowed: ${proxyAllowed}`);
+  const parsed = parseProxyUrl(text.trim(), variable);
+  if (!parsed) mistakes.add(variable, `${variable}: ${faultOf(text.trim())}; allowed: ${proxyAllowed}`);
   const { proxy, passwords = [] } = parsed ?? {};
   const basic = proxy?.authorization?.slice('Basic '.length);
   const secrets = basic === undefined ? [] : [text, basic, ...passwords];
@@ -55,14 +69,29 @@ interface Parsed {
   readonly passwords: readonly string[];
 }
 
-function parseProxyUrl(text: string): Parsed | undefined {
+const hasScheme = (text: string) => text.includes('://');
+
+function faultOf(text: string): string {
+  if (isQuoted(text)) return quoted;
+  return hasScheme(text) || hasPort.test(text) ? 'is not valid' : 'has neither a scheme nor a port';
+}
+
+function faultOfEntry(entry: string): string | undefined {
+  if (/["']/.test(entry)) return 'is in quotes, or has one';
+  if (hasScheme(entry)) return 'is a URL';
+  return entry.includes(';') ? 'has a semicolon' : undefined;
+}
+
+function parseProxyUrl(text: string, variable: string): Parsed | undefined {
+  // A bare word may be `none` or `direct`, which other programs know.
+  if (!hasScheme(text) && !hasPort.test(text)) return undefined;
   // Without a scheme it is http:, as in curl.
-  const whole = text.includes('://') ? text : `http://${text}`;
+  const whole = hasScheme(text) ? text : `http://${text}`;
   try {
     const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(whole);
     const isTls = protocol === 'https:';
     if ((!isTls && protocol !== 'http:') || pathname !== '/' || search || hash || port === '0') return undefined;
-    const address = { isTls, host: withoutBrackets(hostname), port: Number(port || (isTls ? 443 : 80)) };
+    const address = { variable, isTls, host: withoutBrackets(hostname), port: Number(port || (isTls ? 443 : 80)) };
     if (!username && !password) return { proxy: address, passwords: [] };
     const plain = decodeURIComponent(password);
     const authorization = `Basic ${Buffer.from(`${decodeURIComponent(username)}:${plain}`).toString('base64')}`;

@@ -7,12 +7,16 @@ const prefix = 'PROXY_';
 /** Whether a code is about the proxy, not about Constant Contact behind it. */
 export const isTunnelCode = (code: string) => code.startsWith(prefix);
 
-/** Says what is wrong with the proxy, to be read after its name, and what to do. */
-export function explainTunnelCode(code: string): { readonly found: string; readonly remedy: string } {
+/**
+ * Says what is wrong with the proxy, to be read after its name, and what to do.
+ *
+ * @param variable names the proxy
+ */
+export function explainTunnelCode(code: string, variable: string): { readonly found: string; readonly remedy: string } {
   const what = code.slice(prefix.length);
   // Tinyproxy answers 401 to wrong credentials, 407 to none.
   if (what === '401' || what === '407') {
-    const remedy = 'put a user and a password into the URL of the proxy (HTTPS_PROXY), percent-encoded';
+    const remedy = `put a user and a password into the URL of the proxy (${variable}), percent-encoded`;
     return { found: `requires credentials, or others (HTTP ${what})`, remedy };
   }
   if (/^4\d\d$/.test(what)) {
@@ -21,6 +25,6 @@ export function explainTunnelCode(code: string): { readonly found: string; reado
   }
   if (/^5\d\d$/.test(what)) return { found: `cannot reach the host (HTTP ${what})`, remedy: 'see its log' };
   const how = /^\d+$/.test(what) ? `HTTP ${what}` : what;
-  const remedy = 'correct HTTPS_PROXY or NO_PROXY, or name its authority in NODE_EXTRA_CA_CERTS';
+  const remedy = `correct ${variable} or NO_PROXY, or name its authority in NODE_EXTRA_CA_CERTS`;
   return { found: `cannot be reached, or is no HTTP proxy (${how})`, remedy };
 }

@@ -25,4 +25,10 @@ export const listenHost = (doc: string) =>
     .describe(doc);
 
 /** A file's path; empty for no file. */
-export const optionalFile = (doc: string) => z.string().max(4096).default('').describe(doc);
+export const optionalFile = (doc: string) =>
+  z
+    .string()
+    .max(4096)
+    .refine((path) => !/^[\s"'~]|[\s"']$/.test(path), 'a path without blanks or quotes around it; ~ is not expanded')
+    .default('')
+    .describe(doc);

@@ -14,7 +14,7 @@ const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 /** Which proxy is on the way to a target. */
 export function nameProxy({ name, proxy }: Target, { proxy: any }: OutboundProxies): CheckResult {
   const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'note' } as const;
-  if (proxy) return { ...about, found: `${nameOf(proxy)} is used, and resolves the name` };
+  if (proxy) return { ...about, found: `${nameOf(proxy)} is used (${proxy.variable}), and resolves the name` };
   const found = any ? `none, by NO_PROXY or since the host is loopback (${nameOf(any)} is for others)` : 'none';
   return { ...about, found };
 }
@@ -73,7 +73,7 @@ export function judgeFailure(target: Target, reason: string): CheckResult {
 }
 
 function judgeProxyFailure({ name, proxy }: Target, code: string): CheckResult {
-  const { found, remedy } = explainTunnelCode(code);
+  const { found, remedy } = explainTunnelCode(code, proxy?.variable ?? 'HTTPS_PROXY');
   const about = { kind: 'proxy', check: `proxy to ${name}`, state: 'failed' } as const;
   return { ...about, found: `${proxy ? nameOf(proxy) : 'it'} ${found}`, remedy };
 }

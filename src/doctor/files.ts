@@ -5,7 +5,7 @@ import type { Stats } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Loaded } from '../config/load.ts';
-import { isHeld } from '../storage/socket-lock.ts';
+import { isHeld, tryLock, trySocket } from '../storage/socket-lock.ts';
 import { checkReadable, checkWritable, openModeOf } from '../storage/trial.ts';
 import { maxTokenBytes } from '../upstream/oauth/token-file.ts';
 import type { CheckResult } from './check-result.ts';
@@ -81,12 +81,16 @@ type Trial = { readonly can: string } | { readonly cannot: string; readonly code
 export function judgeTrial(check: string, path: string, setting: string, trial: Trial): CheckResult {
   const about = { kind: 'files', check } as const;
   if ('can' in trial) return { ...about, state: 'ok', found: `${path} can be ${trial.can}` };
-  const mend = isFull(trial.code) ? 'free room on its disk' : 'mend the owner, the mode or the mount of its folder';
-  const remedy = `${mend}, or correct ${setting}`;
+  const remedy = `${remedyOf(trial)}, or correct ${setting}`;
   return { ...about, state: 'failed', found: `${path} cannot be ${trial.cannot} (${trial.code})`, remedy };
 }
 
-const isFull = (code: string) => code === 'ENOSPC' || code === 'EDQUOT';
+function remedyOf({ cannot, code }: Exclude<Trial, { readonly can: string }>): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free room on its disk';
+  if (code === 'ENOTSOCK') return 'remove what is named lock in it, which is no lock of Sendgate';
+  if (cannot === 'locked') return 'name one on a local disk, with Unix sockets and hard links';
+  return 'mend the owner, the mode or the mount of its folder';
+}
 
 async function tryFile(path: string, bytes: number): Promise<Trial> {
   const read = await outcome('read', checkReadable(path));
@@ -95,12 +99,17 @@ async function tryFile(path: string, bytes: number): Promise<Trial> {
 
 async function tryDirectory(directory: string): Promise<Trial> {
   const nearest = await nearestOf(directory);
-  if (nearest !== directory) return outcome('created', checkWritable(join(nearest, 'sendgate'), blockBytes));
+  if (nearest !== directory) {
+    const created = await outcome('created', checkWritable(join(nearest, 'sendgate'), blockBytes));
+    const locked = 'cannot' in created ? created : await outcome('locked', trySocket(nearest));
+    return 'cannot' in locked ? locked : created;
+  }
   const stateFile = await tryFile(join(directory, 'state.json'), blockBytes);
   const pages = join(directory, 'pages');
-  if ('cannot' in stateFile || !(await statsOf(pages))) return stateFile;
+  const lock = 'cannot' in stateFile ? stateFile : await outcome('locked', tryLock(directory));
+  if ('cannot' in lock) return lock;
   // Of another owner, where Sendgate has run as another user.
-  return outcome('written', checkWritable(join(pages, 'sendgate'), blockBytes));
+  return (await statsOf(pages)) ? outcome('written', checkWritable(join(pages, 'sendgate'), blockBytes)) : stateFile;
 }
 
 /** The folder itself, or the first above it that is there. */

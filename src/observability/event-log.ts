@@ -94,7 +94,8 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
   'outbound_proxy.used': info('calling Constant Contact through a proxy'),
   'outbound_proxy.failed': error(
-    ({ code }) => `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code)})`,
+    ({ code, variable }) =>
+      `proxy does not connect to Constant Contact; serving cached pages (${proxyTrouble(code, variable)})`,
   ),
   'outbound_proxy.recovered': info('proxy connects to Constant Contact again'),
 
@@ -158,8 +159,8 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
 
 const killed = ' (SIGKILL mostly means memory: lower cache.maxBytes or raise the limit)';
 
-function proxyTrouble(code: string): string {
-  const { found, remedy } = explainTunnelCode(code);
+function proxyTrouble(code: string, variable: string): string {
+  const { found, remedy } = explainTunnelCode(code, variable);
   return `it ${found}: ${remedy}`;
 }
 
@@ -173,6 +174,8 @@ const unkept = 'what is fetched now may be fetched again after a restart (code s
 
 const storageRemedies: Readonly<Record<string, string>> = {
   'in-use': 'another process uses the directory: running without it until a restart (give each instance its own)',
+  ENOTSOCK:
+    'running without it until a restart (remove what is named lock in the directory, and is no lock of Sendgate)',
   slow: 'the disk does not answer in time: fetching pages that are not in memory',
 };
 

@@ -5,7 +5,7 @@
 export interface Failure {
   /** From a closed set. */
   readonly reason: string;
-  /** For `no-permission`: the command, key or channel that was denied. */
+  /** For `no-permission`: the commands, keys or channels that were denied. */
   readonly denied?: string | undefined;
 }
 
@@ -22,11 +22,14 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   // A cluster configured as a single server, and the reverse.
   [/^(MOVED|ASK|CROSSSLOT)/, 'is-cluster'],
   [/^ERR This instance has cluster support disabled/, 'no-cluster'],
+  [/^ERR (DB index is out of range|invalid DB index)/, 'no-database'],
 ];
 
 /** Whether an operator has to act. Logged even if another reason was logged before. */
 export const isForPerson = (reason: string) =>
-  ['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster'].includes(reason);
+  [
+    ...['no-permission', 'refused', 'full', 'cannot-save', 'read-only', 'is-cluster', 'no-cluster', 'no-database'],
+  ].includes(reason);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof Late) return { reason: 'late' };

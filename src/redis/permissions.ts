@@ -2,7 +2,7 @@
  * Tests every command of Sendgate's scripts against Redis' access control before Redis is used: when a script is denied a
  * command halfway, the error does not name it.
  */
-import { aCommand, deniedBy, type Failure } from './failures.ts';
+import { deniedBy, type Failure } from './failures.ts';
 import { loadScript, type Reply } from './scripts.ts';
 
 /** Every command used by scripts and by a purge, with arguments for a trial on an unused key. */
@@ -39,8 +39,20 @@ export const permitted = loadScript(import.meta.url, 'lua/permitted-1.lua');
 
 /** Returns what the script found denied, if anything. */
 export function deniedIn(reply: readonly Reply[]): Failure | undefined {
-  const [name, error] = reply.map(String);
-  if (name === undefined || error === undefined || !Object.hasOwn(scriptCommands, name)) return undefined;
-  const denied = deniedBy(error);
-  return { reason: 'no-permission', denied: denied === aCommand ? `the command ${name.toLowerCase()}` : denied };
+  const texts = reply.map(String);
+  const commands: string[] = [];
+  const others = new Set<string>();
+  for (const [at, name] of texts.entries()) {
+    if (at % 2 === 1 || !Object.hasOwn(scriptCommands, name)) continue;
+    const denied = deniedBy(texts[at + 1] ?? '');
+    if (denied === 'a key' || denied === 'a channel') others.add(denied);
+    else commands.push(name.toLowerCase());
+  }
+  if (commands.length + others.size === 0) return undefined;
+  return { reason: 'no-permission', denied: [...named(commands.sort()), ...others].join(', ') };
+}
+
+function named(commands: readonly string[]): readonly string[] {
+  if (commands.length < 2) return commands.map((name) => `the command ${name}`);
+  return [`the commands ${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`];
 }

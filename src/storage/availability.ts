@@ -18,6 +18,7 @@ export class Availability {
   readonly #clock: Clock;
   readonly #events: AvailabilityEvents;
   readonly #failedAt = new Map<Operation, number>();
+  #isOver = false;
 
   constructor(clock: Clock, events: AvailabilityEvents) {
     this.#clock = clock;
@@ -25,11 +26,12 @@ export class Availability {
   }
 
   get isUp(): boolean {
-    return this.#failedAt.size === 0;
+    return this.#failedAt.size === 0 && !this.#isOver;
   }
 
   /** Whether to try an operation now. */
   may(operation: Operation): boolean {
+    if (this.#isOver) return false;
     const failedAt = this.#failedAt.get(operation);
     return failedAt === undefined || this.#clock.monotonic() - failedAt >= pauseMs[operation];
   }
@@ -38,6 +40,12 @@ export class Availability {
     const wasUp = this.isUp;
     this.#failedAt.set(operation, this.#clock.monotonic());
     if (wasUp) this.#events.unavailable(code);
+  }
+
+  /** Nothing is to be tried any more. */
+  end(code: string): void {
+    this.#isOver = true;
+    this.#events.unavailable(code);
   }
 
   worked(operation: Operation): void {

@@ -3,7 +3,7 @@
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { codeOf } from './files.ts';
-import { lockDirectory } from './socket-lock.ts';
+import { type HeldLock, lockDirectory } from './socket-lock.ts';
 import { openModeOf } from './trial.ts';
 
 export type StorageDirectory =
@@ -11,7 +11,7 @@ export type StorageDirectory =
       readonly kind: 'ready';
       /** Its permissions, if others than its owner have some. */
       readonly openMode: string | undefined;
-      release(): void;
+      readonly lock: HeldLock;
     }
   /** @property code Node's code of the failure, or `in-use` by another process */
   | { readonly kind: 'unusable'; readonly code: string };
@@ -27,7 +27,7 @@ export async function openDirectory(path: string, waitMs: number, stop?: AbortSi
     const openMode = openModeOf(statSync(path));
     const lock = await lockDirectory(path, waitMs, stop);
     if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
-    return { kind: 'ready', openMode, release: lock.release };
+    return { kind: 'ready', openMode, lock };
   } catch (error) {
     stop?.throwIfAborted();
     const code = codeOf(error) ?? 'unknown';

@@ -19,7 +19,14 @@ const pollMs = 20;
 /** The lock of a process that has ended takes no longer to replace. */
 const replacedWithinMs = 1_000;
 
-export type DirectoryLock = { readonly kind: 'held'; release(): void } | { readonly kind: 'taken' };
+export interface HeldLock {
+  readonly kind: 'held';
+  /** Whether the lock was removed, or another is in its place. */
+  isLost(): boolean;
+  release(): void;
+}
+
+export type DirectoryLock = HeldLock | { readonly kind: 'taken' };
 
 /**
  * Acquires the lock; waits for its holder for up to `forMs` milliseconds.
@@ -28,11 +35,19 @@ export type DirectoryLock = { readonly kind: 'held'; release(): void } | { reado
  */
 export async function lockDirectory(directory: string, forMs: number, stop?: AbortSignal): Promise<DirectoryLock> {
   const giveUpAt = performance.now() + forMs;
-  const { path, close } = shortPath(directory);
+  const { path: short, close } = shortPath(directory);
+  const path = `${short}/lock`;
   try {
     for (;;) {
       const release = await tryHold(path);
-      if (release) return { kind: 'held', release: () => [release, close].forEach((end) => void end()) };
+      if (release) {
+        const inode = inodeAt(`${directory}/lock`);
+        return {
+          kind: 'held',
+          isLost: () => isElsewhere(`${directory}/lock`, inode),
+          release: () => [release, close].forEach((end) => void end()),
+        };
+      }
       const leftMs = giveUpAt - performance.now();
       const holder = await connectToHolder(path);
       if (leftMs <= 0 && (holder || leftMs < -replacedWithinMs)) {
@@ -51,10 +66,28 @@ export async function lockDirectory(directory: string, forMs: number, stop?: Abo
   return { kind: 'taken' };
 }
 
+/** Rejects as `lockDirectory` does if there can be no lock in this directory. Leaves the lock itself as it is, held or not. */
+export async function tryLock(directory: string): Promise<void> {
+  versionAt(`${directory}/lock`);
+  await trySocket(directory);
+}
+
+/** Rejects if there can be no lock in this directory, under any name. */
+export async function trySocket(directory: string): Promise<void> {
+  const { path, close } = shortPath(directory);
+  try {
+    // As long as the lock's own name.
+    const release = await tryHold(`${path}/${randomBytes(2).toString('hex')}`);
+    release?.();
+  } finally {
+    close();
+  }
+}
+
 /** Whether a process holds the lock. Changes nothing. */
 export async function isHeld(directory: string): Promise<boolean> {
   const { path, close } = shortPath(directory);
-  const socket = connect(path);
+  const socket = connect(`${path}/lock`);
   try {
     await once(socket, 'connect');
     return true;
@@ -66,13 +99,12 @@ export async function isHeld(directory: string): Promise<boolean> {
   }
 }
 
-/** Returns a path that is short enough, if there is one, and what ends its use. */
+/** Returns a path of the directory that is short enough for the lock in it, if there is one, and what ends its use. */
 function shortPath(directory: string) {
-  const path = `${directory}/lock`;
-  if (Buffer.byteLength(path) <= maxPathBytes) return { path, close: () => {} };
+  if (Buffer.byteLength(`${directory}/lock`) <= maxPathBytes) return { path: directory, close: () => {} };
   if (platform !== 'linux') throw Object.assign(new Error('the path is too long'), { code: 'ENAMETOOLONG' });
   const descriptor = openSync(directory, 'r');
-  return { path: `/proc/self/fd/${descriptor}/lock`, close: () => closeSync(descriptor) };
+  return { path: `/proc/self/fd/${descriptor}`, close: () => closeSync(descriptor) };
 }
 
 /**
@@ -121,6 +153,17 @@ async function connectToHolder(path: string): Promise<Socket | undefined> {
     if (!ended.has(code) && code !== 'ENOENT') throw error;
     if (code === 'ECONNREFUSED' && version !== undefined) breakLock(path, version);
     return undefined;
+  }
+}
+
+const inodeAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino;
+
+/** Of a directory that is out of reach, the lock may be there. */
+function isElsewhere(path: string, inode: number | undefined): boolean {
+  try {
+    return inodeAt(path) !== inode;
+  } catch {
+    return false;
   }
 }
 

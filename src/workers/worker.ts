@@ -43,7 +43,7 @@ process.on('message', (message: FromPrimary) => {
 // The primary's, not the file's, which may say something else by now.
 const config = await primary.ask('config', undefined);
 const sources = readableSecrets(config.constantContact.api, process.env, readFile);
-const proxies = readOutboundProxies(process.env, new Mistakes([]));
+const proxies = readOutboundProxies(process.env, { mistakes: new Mistakes([]), warnings: [] });
 const secrets = new Secrets(sources, readFile, () => {}, proxies.secrets);
 const destination = logDestination();
 const { log, accessLog, setLevel } = createLogs({

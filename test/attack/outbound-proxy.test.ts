@@ -95,7 +95,7 @@ test.each([
 
 /** Calls that share no time limit with their tunnel, so that a stalled machine cannot let the wrong one pass first. */
 function transportBehind(port: number, timeoutMs: number): Transport {
-  const proxy = { isTls: false, host: '127.0.0.1', port };
+  const proxy = { variable: 'HTTPS_PROXY', isTls: false, host: '127.0.0.1', port };
   const sizes = { maxResponseBytes: 1_000, userAgent: 'test' };
   const transport = new Transport({ baseUrl: 'https://api.constantcontact.test', ...sizes, timeoutMs, proxy });
   ending.push(() => transport.close());
@@ -126,7 +126,7 @@ test('a proxy that is not there', async () => {
   const { get, lines } = await startBehind(port);
   expect((await get('/campaigns/1/sends')).status).toBe(502);
   expect(lines.join()).toContain(
-    `"event":"outbound_proxy.failed","proxy":"127.0.0.1:${port}","code":"PROXY_ECONNREFUSED"`,
+    `"event":"outbound_proxy.failed","proxy":"127.0.0.1:${port}","code":"PROXY_ECONNREFUSED","variable":"HTTPS_PROXY"`,
   );
 });
 

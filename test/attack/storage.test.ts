@@ -67,13 +67,26 @@ class BadDisk extends FilesOnDisk {
     return super.remove(path);
   }
 
+  override async list(path: string) {
+    await this.#before('list');
+    return super.list(path);
+  }
+
+  override async stat(path: string) {
+    await this.#before('stat');
+    return super.stat(path);
+  }
+
   async #before(operation: string): Promise<void> {
     this.operations.push(operation);
     await this.trouble(operation);
   }
 
-  fail(code: string): void {
-    this.trouble = () => Promise.reject(Object.assign(new Error(code), { code }));
+  /** @param but operations that work */
+  fail(code: string, but: readonly string[] = []): void {
+    this.trouble = async (operation) => {
+      if (!but.includes(operation)) throw Object.assign(new Error(code), { code });
+    };
   }
 
   heal(): void {
@@ -215,17 +228,44 @@ describe('With a disk in trouble,', () => {
   });
 
   test.each(['EACCES', 'EPERM'])(
-    '%s is a file of another owner, wherever it occurs: the disk is in use',
+    '%s is a file of another owner, wherever it occurs, while its directory is seen: the disk is in use',
     async (code) => {
       await stored();
-      files.fail(code);
+      files.fail(code, ['stat']);
       expect(await find(disk, firstPageOf('1'))).toBe('lease');
-      await stored(firstPageOf('2'));
+      await stored(firstPageOf('1', 7));
       expect(await disk.secondLevel.purge('1')).toBe(false);
       expect(new Set(disk.told)).toEqual(new Set(['unreadable foreign']));
       expect(disk.availability.isUp).toBe(true);
     },
   );
+
+  test.each(['EACCES', 'EPERM'])(
+    '%s of all there is: the directory is denied, which is told once, and used again when it is permitted',
+    async (code) => {
+      await stored();
+      files.fail(code);
+      expect(await find(disk, firstPageOf('1'))).toBe('lease');
+      await stored(firstPageOf('1', 7));
+      await stored(firstPageOf('2'));
+      expect([disk.told, disk.availability.isUp]).toEqual([[`unavailable ${code}`], false]);
+      files.heal();
+      clock.forward(61);
+      await stored(firstPageOf('2'));
+      expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+      expect(disk.told).toEqual([`unavailable ${code}`, 'available']);
+    },
+  );
+
+  test('a directory of a campaign that may not be created is told: no other could be, either', async () => {
+    await stored();
+    files.trouble = (operation) =>
+      operation === 'write'
+        ? Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+        : Promise.resolve();
+    await stored(firstPageOf('2'));
+    expect(disk.told).toEqual(['unavailable EACCES']);
+  });
 
   test('files that cannot be removed keep their room, and no more is written', async () => {
     await disk.store.close();
@@ -391,6 +431,80 @@ describe('A purge', () => {
     await store();
     await disk.store.idle();
     expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+  });
+});
+
+describe('A purge that failed', () => {
+  let files: BadDisk;
+  let disk: Disk;
+  let endMinute = () => {};
+  beforeEach(async () => {
+    clock = new (class extends ForwardClock {
+      override after(ms: number, run: () => void) {
+        if (ms !== 60_000) return super.after(ms, run);
+        endMinute = run;
+        return () => {
+          endMinute = () => {};
+        };
+      }
+    })();
+    files = new BadDisk(folder, 'pages');
+    disk = openDisk(folder, clock, { files });
+    for (const campaign of ['1', '2']) await storePage(disk, firstPageOf(campaign), 'rows', clock);
+    await disk.store.idle();
+  });
+  afterEach(() => disk.store.close());
+
+  const minutePasses = async () => {
+    clock.forward(61);
+    endMinute();
+    await disk.store.idle();
+  };
+
+  test.each([
+    ['of one campaign', '1', 'EIO'],
+    ['of one campaign', '1', 'EACCES'],
+    ['of everything', undefined, 'EIO'],
+    ['of everything', undefined, 'EACCES'],
+  ])(
+    '%s (%s, %s) is tried again each minute until it is complete; then the disk is used again',
+    async (_, campaign, code) => {
+      files.fail(code);
+      expect(await disk.secondLevel.purge(campaign)).toBe(false);
+      await minutePasses();
+      expect(disk.told).toEqual([`unavailable ${code}`]);
+      files.heal();
+      expect(await find(disk, firstPageOf('1'))).toBe('lease');
+      await minutePasses();
+      expect(existsSync(join(disk.pages, '1'))).toBe(false);
+      expect(existsSync(join(disk.pages, '2'))).toBe(campaign !== undefined);
+      expect(disk.told).toEqual([`unavailable ${code}`, 'available']);
+      await storePage(disk, firstPageOf('1'), 'new rows', clock);
+      await disk.store.idle();
+      expect(await find(disk, firstPageOf('1'))).toBe('page new rows');
+      files.operations.length = 0;
+      await minutePasses();
+      expect(files.operations).toEqual([]);
+    },
+  );
+
+  test('because of some files is tried again for those', async () => {
+    files.trouble = (operation) =>
+      operation === 'remove' ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) : Promise.resolve();
+    expect(await disk.secondLevel.purge(undefined)).toBe(false);
+    files.heal();
+    await minutePasses();
+    expect(readdirSync(disk.pages)).toEqual([]);
+    expect(disk.told).toEqual(['unavailable EIO', 'available']);
+  });
+
+  test('is not tried by a process that has ended', async () => {
+    files.fail('EIO');
+    expect(await disk.secondLevel.purge(undefined)).toBe(false);
+    files.heal();
+    disk.store.release();
+    await minutePasses();
+    expect(readdirSync(disk.pages)).toHaveLength(2);
   });
 });
 

@@ -28,9 +28,10 @@ export interface DiskSpaceOptions {
   readonly lifeMs: number;
 }
 
-/** Codes of what another owner, or something else, stands in the place of a file or a directory: nothing is wrong with the disk. */
-const foreignCodes = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM']);
-const isForeign = (error: unknown) => error instanceof NotOurs || foreignCodes.has(codeOf(error) ?? '');
+/** Something else is in the place of a file or a directory: nothing is wrong with the disk. */
+const foreignCodes = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST']);
+/** One file or campaign is another owner's, or the whole directory is denied. */
+const deniedCodes = new Set(['EACCES', 'EPERM']);
 
 export class DiskSpace {
   readonly #parts: DiskSpaceParts;
@@ -78,16 +79,15 @@ export class DiskSpace {
       if (!this.index.hasCampaign(campaign)) await files.removeDirectory(campaign);
       return true;
     } catch (error) {
-      this.failed('remove', error);
-      // It takes no room of ours.
-      if (isForeign(error)) this.index.delete(path);
+      // What is foreign takes no room of ours.
+      if (await this.failedByForeign('remove', error, path)) this.index.delete(path);
       return false;
     }
   }
 
   /** Removes the files of a campaign. Returns whether all are gone. */
   async removeCampaign(campaign: string): Promise<boolean> {
-    const paths = await this.#list(() => filesOf(this.#parts.files, campaign));
+    const paths = await this.#list(campaign, () => filesOf(this.#parts.files, campaign));
     if (!paths) return false;
     const there = new Set(paths);
     for (const path of this.index.of(campaign)) if (!there.has(path)) this.index.delete(path);
@@ -124,7 +124,7 @@ export class DiskSpace {
   ): Promise<{ readonly useless: readonly string[]; readonly foreign: number } | undefined> {
     const { clock, files } = this.#parts;
     const { lifeMs } = this.#options;
-    const found = await this.#list(() => findFiles(files, campaign));
+    const found = await this.#list(campaign, () => findFiles(files, campaign));
     const latest = clock.now() + lifeMs;
     for (const { path, bytes, modifiedMs } of found?.files ?? []) {
       this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
@@ -143,20 +143,30 @@ export class DiskSpace {
     return this.#evictTo(before - enough);
   }
 
-  /** Reports why an operation has failed: another owner's file is not the disk's fault. */
-  failed(operation: Operation | 'list' | 'remove', error: unknown): void {
+  /** Reports why an operation has failed. Returns whether something foreign is in its way, which is not the disk's fault. */
+  async failedByForeign(operation: Operation | 'list' | 'remove', error: unknown, path: string): Promise<boolean> {
     const { availability, onOperation, onUnreadable } = this.#parts;
     onOperation(operation, 'failed');
-    if (isForeign(error)) onUnreadable('foreign');
+    const isForeign = await this.#isForeign(error, path);
+    if (isForeign) onUnreadable('foreign');
     else availability.failed(operation === 'read' ? 'read' : 'write', codeOf(error) ?? 'unknown');
+    return isForeign;
   }
 
-  /** Lists what is in a directory; undefined if that fails. */
-  async #list<T>(run: () => Promise<T>): Promise<T | undefined> {
+  /** Where access is denied, the whole directory denies it unless the campaign's own is there and can be seen. */
+  async #isForeign(error: unknown, path: string): Promise<boolean> {
+    if (error instanceof NotOurs || foreignCodes.has(codeOf(error) ?? '')) return true;
+    if (!deniedCodes.has(codeOf(error) ?? '')) return false;
+    const campaign = await this.#parts.files.stat(campaignIn(path)).catch(() => undefined);
+    return campaign !== undefined;
+  }
+
+  /** Lists what is in a campaign's directory; undefined if that fails. */
+  async #list<T>(campaign: string, run: () => Promise<T>): Promise<T | undefined> {
     try {
       return await run();
     } catch (error) {
-      this.failed('list', error);
+      await this.failedByForeign('list', error, campaign);
       return undefined;
     }
   }

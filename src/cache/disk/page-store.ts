@@ -31,6 +31,7 @@ export interface ToStore {
 }
 
 const sweepEveryMs = 3_600_000;
+const purgeAgainEveryMs = 60_000;
 /** Of the state of a walk. */
 const maxWalkBytes = 64 * 1024;
 
@@ -45,11 +46,14 @@ export class PageStore {
   readonly #queue = new WriteQueue();
   /** Campaigns that are being purged, or whose files could not be removed: they are neither read nor written. */
   readonly #barred = new Set<string>();
+  /** Those of them whose purge has failed. It is tried again. */
+  readonly #unpurged = new Set<string>();
   /** While all are being purged, or it is unknown which there are. */
   #areAllBarred = false;
   #isClosed = false;
   #isReleased = false;
   #cancelSweep = () => {};
+  #cancelPurge = () => {};
 
   constructor(parts: PageStoreParts, options: PageStoreOptions) {
     this.#parts = parts;
@@ -108,14 +112,14 @@ export class PageStore {
     if (!this.#queue.write(path, bytes, run)) this.#parts.onOperation('write', 'dropped');
   }
 
-  /** Removes the files of a campaign. Resolves with whether none are left. */
+  /** Removes the files of a campaign. Resolves with whether none are left; if some are, tries again each minute. */
   async purge(campaign: string): Promise<boolean> {
     this.#barred.add(campaign);
     this.#queue.drop((path) => path.startsWith(`${campaign}/`));
     return (await this.#next(() => this.#removeCampaign(campaign))) === true;
   }
 
-  /** Removes the files of all campaigns. Resolves with whether none are left. */
+  /** Removes the files of all campaigns. Resolves with whether none are left; if some are, tries again each minute. */
   async purgeAll(): Promise<boolean> {
     this.#areAllBarred = true;
     this.#queue.drop(() => true);
@@ -135,7 +139,7 @@ export class PageStore {
   /** Writes what waits; takes no more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#cancelSweep();
+    this.#cancelTimers();
     await this.#queue.idle();
   }
 
@@ -143,7 +147,7 @@ export class PageStore {
   release(): void {
     this.#isClosed = true;
     this.#isReleased = true;
-    this.#cancelSweep();
+    this.#cancelTimers();
     this.#queue.drop(() => true);
   }
 
@@ -154,15 +158,25 @@ export class PageStore {
   async #removeCampaign(campaign: string): Promise<boolean> {
     this.#barred.add(campaign);
     const isDone = await this.#space.removeCampaign(campaign);
-    if (isDone) this.#barred.delete(campaign);
+    if (isDone) {
+      this.#barred.delete(campaign);
+      this.#unpurged.delete(campaign);
+    } else {
+      this.#unpurged.add(campaign);
+      this.#purgeAgainLater();
+    }
     return isDone;
   }
 
   /** What is there is listed when nothing is being written: a campaign may have been new. */
   async #removeAll(): Promise<boolean> {
     const found = await this.#space.campaigns();
-    if (!found) return false;
+    if (!found) {
+      this.#purgeAgainLater();
+      return false;
+    }
     this.#barred.clear();
+    this.#unpurged.clear();
     let isDone = true;
     for (const campaign of found.campaigns) {
       if (this.#isReleased) return false;
@@ -170,6 +184,21 @@ export class PageStore {
     }
     this.#areAllBarred = false;
     return isDone;
+  }
+
+  #purgeAgainLater(): void {
+    this.#cancelPurge();
+    if (this.#isClosed) return;
+    this.#cancelPurge = this.#parts.clock.after(purgeAgainEveryMs, () => void this.#next(() => this.#purgeAgain()));
+  }
+
+  async #purgeAgain(): Promise<void> {
+    const { availability } = this.#parts;
+    if (!availability.may('write')) return this.#purgeAgainLater();
+    let isDone = true;
+    if (this.#areAllBarred) isDone = await this.#removeAll();
+    else for (const campaign of [...this.#unpurged]) isDone = (await this.#removeCampaign(campaign)) && isDone;
+    if (isDone) availability.worked('write');
   }
 
   async #read(campaign: string, path: string, maxBytes: number, isWanted: () => boolean): Promise<Buffer | undefined> {
@@ -183,7 +212,7 @@ export class PageStore {
       if (content) this.#space.index.use(path);
       return this.#isBarred(campaign) ? undefined : content;
     } catch (error) {
-      if (!(error instanceof NotWanted)) this.#space.failed('read', error);
+      if (!(error instanceof NotWanted)) await this.#space.failedByForeign('read', error, path);
       return undefined;
     }
   }
@@ -204,7 +233,7 @@ export class PageStore {
     try {
       await this.#write(paths, walk, toStore);
     } catch (error) {
-      this.#space.failed('write', error);
+      await this.#space.failedByForeign('write', error, paths.page);
     }
   }
 
@@ -264,6 +293,11 @@ export class PageStore {
       void this.#sweep();
       this.#sweepLater();
     });
+  }
+
+  #cancelTimers(): void {
+    this.#cancelSweep();
+    this.#cancelPurge();
   }
 
   /** Runs `run` next; nothing after the store is closed, when the directory may be another process's. */

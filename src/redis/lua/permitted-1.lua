@@ -6,9 +6,10 @@
     ARGV[1] message channel
     ARGV[2] JSON: arguments by command; "key" and "channel" stand for those two
   Output:
-    the first denied command and its error, or an empty list
+    each denied command, followed by its error
 ]]
 local probeKey, channel, commands = KEYS[1], ARGV[1], cjson.decode(ARGV[2])
+local denied = {}
 
 local given = {key = probeKey, channel = channel}
 for name, arguments in pairs(commands) do
@@ -18,8 +19,9 @@ for name, arguments in pairs(commands) do
   local err = type(reply) == 'table' and reply.err
   if err and (string.find(err, 'NOPERM', 1, true) or string.find(err, 'ACL failure', 1, true)
     or string.find(err, 'The user executing the script', 1, true)) then
-    return {name, err}
+    table.insert(denied, name)
+    table.insert(denied, err)
   end
 end
 redis.pcall('DEL', probeKey)
-return {}
+return denied

@@ -144,7 +144,7 @@ const endings: ReadonlyMap<string, string> = new Map([
 
 function otherEnding(reason: string, proxy: OutboundProxy | undefined): string {
   if (!proxy || !isTunnelCode(reason)) return `Constant Contact granted nothing (${reason}). Nothing was stored.`;
-  const { found, remedy } = explainTunnelCode(reason);
+  const { found, remedy } = explainTunnelCode(reason, proxy.variable);
   return `The proxy ${nameOf(proxy)} ${found}: ${remedy}. Nothing was stored.`;
 }
 
