@@ -1,7 +1,7 @@
 /**
- * A plugin of Swagger UI that mends what axe finds in its markup, so that screen readers can tell its controls apart.
+ * A plugin of Swagger UI that mends its markup: the keyboard reaches each control and keeps the focus, and screen readers can
+ * tell the controls apart.
  */
-
 import { requestSnippets } from './snippets.ts';
 import type { Wrap } from './swagger.ts';
 import { tokenDialog } from './token-dialog.ts';
