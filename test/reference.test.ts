@@ -8,8 +8,8 @@ import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { problemCodes } from '../src/problems.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
-import { snippetPlugin } from '../src/site/browser/snippets.ts';
-import { explorer, violations } from './support/explorer.ts';
+import { snippetsOf } from '../src/site/browser/snippets.ts';
+import { explorer, focused, tabTo, violations } from './support/explorer.ts';
 
 const it = explorer();
 const run = promisify(execFile);
@@ -28,33 +28,140 @@ const isThere = (command: string) =>
     () => false,
   );
 
+const operationOf = (page: Page, summary: string) => page.locator('.opblock').filter({ hasText: summary });
+
 /** Tries an operation with an id alone. Resolves with the address that is requested. */
 async function tryOut(page: Page, summary: string, id: string): Promise<string> {
-  await page.getByText(summary, { exact: true }).click();
-  await page.getByRole('button', { name: 'Try it out' }).click();
-  await page.getByPlaceholder('id', { exact: true }).fill(id);
+  const operation = operationOf(page, summary);
+  await operation.getByText(summary, { exact: true }).click();
+  await operation.getByRole('button', { name: 'Try it out' }).click();
+  await operation.getByLabel('id', { exact: true }).fill(id);
   const requested = page.waitForRequest(/\/campaigns\//);
-  await page.getByRole('button', { name: 'Execute' }).click();
+  await operation.getByRole('button', { name: 'Execute' }).click();
   const request = await requested;
-  await page.getByRole('heading', { name: 'Server response' }).waitFor();
+  await operation.getByRole('heading', { name: 'Server response' }).waitFor();
   return request.url();
 }
 
-test('the reference is accessible in light and in dark (axe), and sends nothing that was not typed', async () => {
-  const browser = { colorScheme: 'light', viewport: { width: 1_100, height: 800 } } as const;
-  const page = await it.open('/docs', { browser, campaigns: [{ size: 3 }] });
+/** What axe finds in light and in dark, on a wide screen and on a phone. */
+async function violationsAnywhere(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [1_280, 390]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      // Colours change slowly.
+      await page.evaluate(() => {
+        for (const animation of document.getAnimations()) animation.finish();
+      });
+      found.push(...(await violations(page)).map((violation) => `${colorScheme}, ${width}: ${violation}`));
+    }
+  }
+  return found;
+}
+
+test('the reference is accessible, whatever is open (axe), and sends nothing that was not typed', async () => {
+  const page = await it.open('/docs', { campaigns: [{ size: 100 }] });
   await page.getByText('A page of the clicks of a campaign', { exact: true }).waitFor();
-  expect(await violations(page)).toEqual([]);
-  expect(await tryOut(page, 'A page of the clicks of a campaign', '1')).toBe(`${it.sendgate.url}/campaigns/1/clicks`);
-  expect(new URL(page.url()).hash).toBe('#/Clicks/getClicks');
-  expect(await violations(page)).toEqual([]);
-  await page.emulateMedia({ colorScheme: 'dark' });
+  expect(await violationsAnywhere(page)).toEqual([]);
   const ground = await page
     .locator('.swagger-ui')
     .first()
     .evaluate((element) => getComputedStyle(element).backgroundColor);
   expect(ground).toBe('rgb(18, 22, 29)');
-  expect(await violations(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Authorize', exact: true }).click();
+  await page.getByRole('dialog', { name: 'Token' }).waitFor();
+  expect(await violationsAnywhere(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  expect(await tryOut(page, 'A page of the clicks of a campaign', '1')).toBe(`${it.sendgate.url}/campaigns/1/clicks`);
+  expect(new URL(page.url()).hash).toBe('#/Clicks/getClicks');
+  await tryOut(page, 'A page of the sends of a campaign', '999');
+  const statuses = await page.locator('.live-responses-table .response-col_status').allTextContents();
+  expect(statuses.filter((text) => text !== 'Code').sort()).toEqual(['200', '404']);
+  await page.getByText('A page of the campaigns').first().click();
+  await operationOf(page, 'A page of the clicks of a campaign').getByRole('tab', { name: 'Schema' }).first().click();
+  await page.getByRole('button', { name: 'Expand all' }).first().click();
+  await page.getByRole('button', { name: 'Expand all' }).last().click();
+  expect(await violationsAnywhere(page)).toEqual([]);
+}, 120_000);
+
+test('the token is typed in a dialog that keeps the focus, and gives it back', async () => {
+  const page = await it.open('/docs');
+  const open = page.getByRole('button', { name: 'Authorize', exact: true });
+  const dialog = page.locator('dialog');
+  await open.focus();
+  await page.keyboard.press('Enter');
+  await dialog.waitFor();
+  expect(await dialog.evaluate((element) => element.matches(':modal'))).toBe(true);
+  const reached = new Set<unknown>();
+  for (let presses = 0; presses < 8; presses++) {
+    reached.add(await page.evaluate(() => document.activeElement?.closest('dialog, body')?.tagName));
+    reached.add(await page.evaluate(() => document.activeElement?.tagName));
+    await page.keyboard.press('Tab');
+  }
+  // After the last control, the browser's own have their turn: then it is the body.
+  expect([...reached].sort()).toEqual(['BODY', 'BUTTON', 'DIALOG', 'INPUT']);
+  await page.keyboard.press('Escape');
+  for (const [typed, next] of [
+    ['s3cret', 'Log out'],
+    ['', 'Authorize'],
+  ] as const) {
+    await dialog.waitFor({ state: 'detached' });
+    expect(await focused(page)).toBe('Authorize');
+    await page.keyboard.press('Enter');
+    await dialog.waitFor();
+    await page.keyboard.type(typed);
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'detached' });
+    await page.keyboard.press('Enter');
+    await dialog.getByRole('button', { name: next }).waitFor();
+    await tabTo(page, 'Close');
+    await page.keyboard.press('Enter');
+  }
+});
+
+test('an operation is tried by keyboard alone, with the token, which no snippet shows', async () => {
+  const page = await it.open('/docs', { campaigns: [{ size: 3 }] });
+  await page.getByRole('button', { name: 'Authorize', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.locator('dialog');
+  await dialog.waitFor();
+  await page.keyboard.type('s3cret');
+  await page.keyboard.press('Enter');
+  await dialog.waitFor({ state: 'detached' });
+  const operation = operationOf(page, 'A page of the clicks of a campaign');
+  const press = async (what: string, key = 'Enter', way = 'Tab') => {
+    await operation.getByRole('button', { name: what }).waitFor();
+    await tabTo(page, what, way);
+    await page.keyboard.press(key);
+  };
+  await operation.getByRole('button', { expanded: false }).first().focus();
+  await page.keyboard.press('Enter');
+  await press('Try it out');
+  await operation.getByRole('button', { name: 'Cancel' }).waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('1');
+  const requested = page.waitForRequest(/\/campaigns\//);
+  await press('Execute');
+  expect((await (await requested).allHeaders()).authorization).toBe('Bearer s3cret');
+  await operation.getByRole('heading', { name: 'Server response' }).waitFor();
+  expect(await focused(page)).toBe('Execute');
+  for (const [language] of languages) {
+    await press(language, 'Space');
+    await operation.getByRole('button', { name: language, pressed: true }).waitFor();
+  }
+  const code = await page.locator('.request-snippets pre').textContent();
+  expect(code).toContain('urlopen');
+  expect(code).toContain('Bearer YOUR_TOKEN');
+  await page.keyboard.press('Tab');
+  const copy = operation.getByRole('button', { name: 'Copy code to clipboard' }).first();
+  expect(await copy.evaluate((button) => button === document.activeElement)).toBe(true);
+  await press('Download');
+  await page.keyboard.press('Tab');
+  expect(await focused(page)).toMatch(/^{\s+"meta"/);
+  await press('Clear', 'Enter', 'Shift+Tab');
+  await operation.getByRole('heading', { name: 'Server response' }).waitFor({ state: 'detached' });
+  expect(await focused(page)).toBe('Execute');
 });
 
 test('the reference lists each path once, and shows what was tried as code that runs, as docs/api.md does', async () => {
@@ -81,9 +188,9 @@ test('the reference lists each path once, and shows what was tried as code that 
 test('no code of the reference contains the token that was typed', () => {
   const headers = { toObject: () => ({ accept: '*/*', Authorization: 'Bearer s3cret' }) };
   const request = { get: (name: string) => (name === 'url' ? 'https://sendgate.example/status?a=%27' : headers) };
-  const written = Object.values(snippetPlugin.fn).map((write) => write(request as never));
-  expect(written).toHaveLength(languages.length);
-  for (const code of written) {
+  const snippets = snippetsOf(request as never);
+  expect(snippets.map(({ title }) => title)).toEqual(languages.map(([title]) => title));
+  for (const { code } of snippets) {
     expect(code).toContain('Bearer YOUR_TOKEN');
     expect(code).not.toContain('s3cret');
   }

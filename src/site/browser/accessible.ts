@@ -1,35 +1,42 @@
 /**
- * A plugin of Swagger UI that mends what axe finds in its markup, so that screen readers can tell its controls apart.
+ * A plugin of Swagger UI that mends its markup: the keyboard reaches each control and keeps the focus, and screen readers can
+ * tell the controls apart.
  */
+import { requestSnippets } from './snippets.ts';
+import type { Wrap } from './swagger.ts';
+import { tokenDialog } from './token-dialog.ts';
 
-/** What Swagger UI passes of React. */
-interface React {
-  createElement(type: unknown, properties?: object | null, ...children: readonly unknown[]): unknown;
-  readonly Fragment: unknown;
-}
+/** Long code scrolls, which not every browser lets the keyboard do. */
+const asReachable = (element: HTMLElement | null) => {
+  const code = element?.querySelector('pre');
+  if (code) Object.assign(code, { tabIndex: 0, role: 'group', ariaLabel: 'Code' });
+};
 
-type Wrap = (
-  original: unknown,
-  system: { readonly React: React },
-) => (properties: { readonly text?: string }) => unknown;
+const focusFirst = ({ currentTarget }: { readonly currentTarget: HTMLElement }) =>
+  currentTarget.parentElement?.querySelector('button')?.focus();
 
-const wrapComponents: Readonly<Record<string, Wrap>> = {
+/** Removes the role of a table that has one: it is no region, and a reader shall hear of its rows. */
+const asTable = (element: HTMLElement | null) => element?.querySelector('table[role]')?.removeAttribute('role');
+
+const wrapComponents: Readonly<Record<string, Wrap<never>>> = {
+  RequestSnippets: requestSnippets,
+  authorizationPopup: tokenDialog,
   // A choice without a name, among one.
   ServersContainer: () => () => null,
   // Outside of the page's landmarks.
   InfoContainer:
     (original, { React }) =>
-    (properties) =>
+    (properties: object) =>
       React.createElement('section', { 'aria-label': 'The API' }, React.createElement(original, properties)),
   // A link inside a button. The address follows what is open without it.
   DeepLink:
     (_original, { React }) =>
-    ({ text }) =>
+    ({ text }: { readonly text: string }) =>
       React.createElement('span', null, text),
   // Tags are headings of the third level, behind a title of the first: one of the second is for screen readers alone.
   operations:
     (original, { React }) =>
-    (properties) =>
+    (properties: object) =>
       React.createElement(
         React.Fragment,
         null,
@@ -39,8 +46,45 @@ const wrapComponents: Readonly<Record<string, Wrap>> = {
   // Its title stands beside it and does not name it. `docs.css` hides that one.
   ExamplesSelect:
     (original, { React }) =>
-    (properties) =>
+    (properties: object) =>
       React.createElement('label', null, React.createElement(original, { ...properties, showLabels: true })),
+  // A placeholder at most names a parameter's field.
+  JsonSchemaForm:
+    (original, { React }) =>
+    (properties: { readonly description: string }) =>
+      React.createElement(
+        'label',
+        null,
+        React.createElement('span', { className: 'heard' }, properties.description),
+        React.createElement(original, properties),
+      ),
+  HighlightCode:
+    (original, { React }) =>
+    (properties: object) =>
+      React.createElement('div', { ref: asReachable }, React.createElement(original, properties)),
+  // A button that is disabled while an answer is awaited loses the focus,
+  execute:
+    (original, { React }) =>
+    (properties: object) =>
+      React.createElement(original, { ...properties, disabled: false }),
+  // and so does one that goes when it is pressed: the one beside it, *Execute*, takes the focus.
+  clear:
+    (original, { React }) =>
+    (properties: object) =>
+      React.createElement(
+        'div',
+        { style: { display: 'contents' }, onClick: focusFirst },
+        React.createElement(original, properties),
+      ),
+  responses:
+    (original, { React }) =>
+    (properties: object) =>
+      React.createElement('div', { ref: asTable }, React.createElement(original, properties)),
+  // The button that opens an answer's schema has no other name.
+  JSONSchema202012KeywordTitle:
+    (original, { React }) =>
+    (properties: { readonly title?: unknown; readonly schema?: { readonly title?: string } }) =>
+      React.createElement(original, { ...properties, title: properties.title || properties.schema?.title || 'Schema' }),
 };
 
 export const accessiblePlugin = { wrapComponents };

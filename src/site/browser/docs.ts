@@ -2,7 +2,6 @@
  * The API reference: Swagger UI on `openapi.json`, in the page's colours.
  */
 import { accessiblePlugin } from './accessible.ts';
-import { requestSnippets, snippetPlugin } from './snippets.ts';
 
 /** A separate script tag loads it; only this part is used. */
 declare const SwaggerUIBundle: (options: {
@@ -14,7 +13,6 @@ declare const SwaggerUIBundle: (options: {
   readonly syntaxHighlight: { readonly theme: string };
   /** Shows the request of *Try it out* as code. */
   readonly requestSnippetsEnabled: true;
-  readonly requestSnippets: typeof requestSnippets;
   readonly plugins: readonly object[];
 }) => unknown;
 
@@ -31,6 +29,5 @@ SwaggerUIBundle({
   deepLinking: true,
   syntaxHighlight: { theme: 'obsidian' }, // Its colours are legible.
   requestSnippetsEnabled: true,
-  requestSnippets,
-  plugins: [snippetPlugin, accessiblePlugin],
+  plugins: [accessiblePlugin],
 });

@@ -2,6 +2,7 @@
  * The request that was tried, as code: with nothing to install, each snippet runs as it stands, but for the token.
  */
 import { shell } from './shell.ts';
+import type { Wrap } from './swagger.ts';
 
 /** What Swagger UI passes. */
 interface TriedRequest {
@@ -37,21 +38,37 @@ request = Request(${JSON.stringify(url)}, headers=${JSON.stringify(Object.fromEn
 with urlopen(request) as answer:
     print(${isExport(url) ? 'answer.read().decode()' : 'json.load(answer)'})`;
 
-const languages = {
-  curl: { title: 'curl', syntax: 'bash', write: curl },
-  javascript: { title: 'JavaScript', syntax: 'javascript', write: javascript },
-  python: { title: 'Python', syntax: 'python', write: python },
-} as const;
+const languages = [
+  { title: 'curl', syntax: 'bash', write: curl },
+  { title: 'JavaScript', syntax: 'javascript', write: javascript },
+  { title: 'Python', syntax: 'python', write: python },
+];
 
-/** Swagger UI's setting `requestSnippets`. */
-export const requestSnippets = { generators: languages, languages: Object.keys(languages) };
+export const snippetsOf = (request: TriedRequest) =>
+  languages.map(({ title, syntax, write }) => ({ title, syntax, code: write(request.get('url'), headersOf(request)) }));
 
-/** A plugin of Swagger UI: it finds the function of each language by this name. */
-export const snippetPlugin = {
-  fn: Object.fromEntries(
-    Object.entries(languages).map(([name, { write }]) => [
-      `requestSnippetGenerator_${name}`,
-      (request: TriedRequest) => write(request.get('url'), headersOf(request)),
-    ]),
-  ),
-};
+/** In place of Swagger UI's, whose languages cannot be chosen by keyboard. */
+export const requestSnippets: Wrap<{ readonly request: TriedRequest }> =
+  (_original, { React: { createElement, useState }, getComponent }) =>
+  ({ request }) => {
+    const [chosen, choose] = useState('curl');
+    const snippets = snippetsOf(request);
+    const shown = snippets.find(({ title }) => title === chosen);
+    return createElement(
+      'div',
+      { className: 'request-snippets' },
+      createElement('h4', null, 'Snippets'),
+      createElement(
+        'div',
+        { role: 'group', 'aria-label': 'Language' },
+        snippets.map(({ title }) =>
+          createElement(
+            'button',
+            { key: title, className: 'btn', 'aria-pressed': title === chosen, onClick: () => choose(title) },
+            title,
+          ),
+        ),
+      ),
+      createElement(getComponent('HighlightCode', true), { canCopy: true, language: shown?.syntax }, shown?.code),
+    );
+  };
