@@ -5,6 +5,7 @@
  * where this is PID 1.
  */
 import { addAbortListener } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import type { Service } from './compose/run.ts';
@@ -84,6 +85,7 @@ async function serve(): Promise<void> {
 
   const { startService } = await import('./compose/service.ts');
   const { refreshInProcess: refreshTokens } = await import('./upstream/oauth/refresh-process.ts');
+  await setImmediate(); // Signals that came while modules were loaded are handled now.
   const parts = { clock: systemClock, readFile, logDestination: destination, version, refreshTokens, stop };
   try {
     service = await startService(loaded, parts);
