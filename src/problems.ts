@@ -157,7 +157,7 @@ const table = {
   'upstream-busy': {
     status: 503,
     actor: 'caller',
-    title: 'Constant Contact cannot be asked now',
+    title: 'Constant Contact is unavailable',
     detail: 'The queue of calls to Constant Contact is too long. Wait the seconds in `Retry-After`.',
     remedy:
       'Wait the seconds in `Retry-After`, then retry with fewer requests at once. All teams share a few calls per second.',

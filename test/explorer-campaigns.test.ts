@@ -218,7 +218,7 @@ describe('the list of campaigns', () => {
       route.fulfill({ contentType: 'text/html', body: '<!doctype html>\n<title>Sign in</title>\n' }),
     );
     await page.getByRole('button', { name: 'Export all 3 as CSV' }).click();
-    await page.locator('#export').getByRole('heading', { name: 'This is no answer of Sendgate' }).waitFor();
+    await page.locator('#export').getByRole('heading', { name: 'This answer is not from Sendgate' }).waitFor();
     await page
       .locator('#export')
       .getByText(/with status 200\. If it asks people to sign in/)

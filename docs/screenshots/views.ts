@@ -84,7 +84,7 @@ const campaigns: readonly View[] = [
     ...inCampaigns,
     state: 'error',
     prepare: answer(data, busy),
-    ready: heading('Constant Contact cannot be asked now'),
+    ready: heading('Constant Contact is unavailable'),
   },
   { ...inCampaigns, state: 'token', prepare: answer(data, unknownTeam), ready: heading('Unknown team') },
   { ...inCampaigns, state: 'full', ready: countsLoaded, isLong: true, image: 'campaigns' },
@@ -123,7 +123,7 @@ const oneCampaign: readonly View[] = [
 const report: readonly View[] = [
   {
     ...{ view: 'report', state: 'error', path: `/${spring}&report=clicks` },
-    ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact cannot be asked now') },
+    ...{ prepare: answer(/\/clicks/, busy), ready: heading('Constant Contact is unavailable') },
   },
   { view: 'report', state: 'full', path: `/${spring}&report=opens`, ready: wholeReport, image: 'campaign' },
   {

@@ -132,7 +132,9 @@ async function tryHold(path: string): Promise<(() => void) | undefined> {
     rmSync(beside, { force: true });
   }
   return () => {
-    if (versionAt(path) === version) rmSync(path, { force: true });
+    try {
+      if (versionAt(path) === version) rmSync(path, { force: true });
+    } catch {} // It is out of reach, or no lock: a stop goes on without it.
     for (const socket of waiting) socket.destroy();
     server.close();
   };

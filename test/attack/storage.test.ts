@@ -559,6 +559,14 @@ describe('The lock of the directory', () => {
     expect(readdirSync(long)).toEqual([]);
   });
 
+  test('is released even if something else is in its place, which stays', async () => {
+    const lock = await lockDirectory(folder, 0);
+    rmSync(join(folder, 'lock'));
+    writeFileSync(join(folder, 'lock'), 'mine');
+    if (lock.kind === 'held') expect(lock.release).not.toThrow();
+    expect(readFileSync(join(folder, 'lock'), 'utf8')).toBe('mine');
+  });
+
   test('cannot be had while something else is in its place', async () => {
     writeFileSync(lockPath(), 'mine');
     await expect(lockDirectory(folder, 0)).rejects.toThrow();

@@ -48,7 +48,7 @@ export class ProblemBox {
     this.#say(
       'h2',
       problem?.title ??
-        (error instanceof SendgateError ? 'This is no answer of Sendgate' : 'Sendgate cannot be reached'),
+        (error instanceof SendgateError ? 'This answer is not from Sendgate' : 'Sendgate cannot be reached'),
     );
     within(this.#box, '.detail').replaceChildren(...withCode(detailInWords(error)));
     within(this.#box, 'ul').replaceChildren(
