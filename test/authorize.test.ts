@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../src/sandbox/fault.ts';
 import type { SandboxOAuthOptions } from '../src/sandbox/oauth/oauth-server.ts';
 import type { TokenShape } from '../src/sandbox/oauth/token-shape.ts';
@@ -22,7 +22,6 @@ import { type Environment, oauth, startProcess, startSandbox, until, upstreamEnv
 import { InstantClock } from './support/instant-clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-authorize-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 let sandbox: Sandbox;
 afterEach(() => sandbox.stop());

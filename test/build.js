@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, chmodSync, constants, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createScriptTransformer } from '@jest/transform';
 
@@ -9,7 +10,8 @@ const minFreeBytes = 2 ** 30;
 
 /**
  * Tests of the process run what `npm start` runs, so it is built first. Folders of tests are in memory where there is room:
- * a rename over a file waits for the disk, and the state file is renamed up to four times a second.
+ * a rename over a file waits for the disk, and the state file is renamed up to four times a second. They are removed together
+ * when all tests have ended: a suite that removed its own could meet a process or a write that has not quite ended.
  */
 export default async function build(globalConfig, projectConfig) {
   const building = spawn('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
@@ -17,11 +19,16 @@ export default async function build(globalConfig, projectConfig) {
   await transformSources(globalConfig, projectConfig);
   const [code] = await built;
   if (code !== 0) throw new Error('the build failed');
-  if (!hasRoom()) return;
-  const folder = mkdtempSync(join(memory, 'sendgate-tests-'));
+  const folder = mkdtempSync(join(hasRoom() ? memory : tmpdir(), 'sendgate-tests-'));
   chmodSync(folder, 0o1777); // The image runs as another user.
   process.env.TMPDIR = folder; // Workers start with this environment.
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  process.once('exit', () => {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      console.warn(`${folder} remains: ${error.message}`);
+    }
+  });
 }
 
 /** Fills Jest's cache, which the first suite of every worker would do for itself, four seconds each. */

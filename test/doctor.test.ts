@@ -11,7 +11,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -74,7 +73,6 @@ afterEach(async () => {
     for (const form of [secret, encodeURIComponent(secret)]) expect(said).not.toContain(form);
   }
 });
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const readFile = (path: string) => readFileSync(path, 'utf8');
 

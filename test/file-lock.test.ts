@@ -16,12 +16,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { breakLock, lock } from '../src/storage/file-lock.ts';
 import { until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-lock-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 let path: string;
 beforeEach(() => {

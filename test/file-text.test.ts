@@ -2,16 +2,15 @@
  * Files that the configuration names, and that are none, have no end, or are never written: a start ends with a mistake, and soon.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { fileReader } from '../src/config/file-text.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { readTokens } from '../src/upstream/oauth/token-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-file-text-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const writers: ChildProcess[] = [];
 afterEach(() => {
   for (const writer of writers.splice(0)) writer.kill();

@@ -1,10 +1,10 @@
 /**
  * With v3 one campaign is asked for by its own id, by that of its activity, or by v2's digits.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeBody } from '../src/cache/page.ts';
 import { PageCache } from '../src/cache/page-cache.ts';
@@ -27,7 +27,6 @@ import { firstPage, nextPage } from './support/queries.ts';
 import { summaryOf, summaryWithoutNumbers } from './support/summaries.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-ids-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 const newStateFile = () => join(folder, `state-${files++}.json`);
 

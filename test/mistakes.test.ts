@@ -1,17 +1,16 @@
 /**
  * What an operator reads who made a mistake: what is wrong, where, and what is allowed; never the value, which may be a secret.
  */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ConfigError } from '../src/config/config-error.ts';
 import { type Loaded, loadConfig } from '../src/config/load.ts';
 import { settings } from '../src/config/settings.ts';
 import { spawnMain } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-mistakes-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const at = (name: string) => join(folder, name);
 
 /** In every value that is wrong; no message may repeat it. */

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { SandboxOAuthOptions } from '../src/sandbox/oauth/oauth-server.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
@@ -22,7 +22,6 @@ import { freePort } from './support/free-port.ts';
 import { type Harness, oauth, start, startInstance, startSandbox, until } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-oauth-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 const running: { close(): Promise<void> }[] = [];

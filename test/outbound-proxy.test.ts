@@ -3,7 +3,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -181,7 +181,6 @@ describe('a network whose way out is a proxy with credentials', () => {
   afterAll(async () => {
     await network.stop();
     await sandbox.stop();
-    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
   const through = (secret: string) => `http://${user}:${secret}@${network.proxyHost}`;
 

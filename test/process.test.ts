@@ -22,7 +22,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await sandbox.stop();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 describe('at the start', () => {

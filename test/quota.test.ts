@@ -1,10 +1,10 @@
 /**
  * The quota of one instance, on a fake clock.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../src/problems.ts';
 import { Demand, type Urgency } from '../src/quota/demand.ts';
@@ -14,7 +14,6 @@ import { StateFile } from '../src/storage/state-file.ts';
 import { FakeClock } from './support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-quota-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 let clock: FakeClock;
 let quota: Quota;

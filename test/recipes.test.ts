@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sendgate-recipes-'));
 });
 afterEach(async () => {
-  rmSync(folder, { recursive: true, maxRetries: 10 });
   await it?.close();
 });
 

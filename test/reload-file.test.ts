@@ -23,7 +23,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   reload?.close();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 const perDay = (calls: number) => JSON.stringify({ quota: { perDay: calls } });

@@ -85,10 +85,7 @@ secondLevelSuite(
         rmSync(directory, { recursive: true, maxRetries: 10 });
         writeFileSync(directory, 'no directory');
       },
-      stop: async () => {
-        await running.disk.store.close();
-        rmSync(directory, { recursive: true, maxRetries: 10 });
-      },
+      stop: () => running.disk.store.close(),
     };
   },
   { remembers: true, coordinates: false },

@@ -1,7 +1,7 @@
 /**
  * Ids of v3 where there are several processes: instances that share a Redis, workers, and one that is killed.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -186,7 +186,6 @@ describe('A Sendgate in a separate process', () => {
   afterEach(async () => {
     await sendgate?.stop();
     await sandbox.stop();
-    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
 
   test('with workers looks all ids up once, stores them, and drops copies when the campaign changes', async () => {

@@ -1,17 +1,16 @@
 /**
  * Processes that share a Redis, and one of them is killed.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
 import { type SendgateProcess, startProcess, startSandbox, until, upstreamEnv } from './support/harness.ts';
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-shared-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 let redis: RedisServer;
 let sandbox: Sandbox;

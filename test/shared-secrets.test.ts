@@ -2,10 +2,10 @@
  * What instances leave with Redis: pages that may be encrypted, tokens that always are.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { brotli } from '../src/cache/compression.ts';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { activityIdOf } from '../src/sandbox/v3.ts';
@@ -15,7 +15,6 @@ import { type Environment, type Harness, oauth, startInstance, startSandbox, unt
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-shared-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 let redis: RedisServer;

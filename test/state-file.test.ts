@@ -2,19 +2,10 @@
  * The state file, whose parts have an owner each.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { dayPart } from '../src/quota/stored-day.ts';
 import { type Part, StateFile, type StateFileOptions } from '../src/storage/state-file.ts';
@@ -31,7 +22,6 @@ beforeEach(() => {
   path = join(folder, 'state.json');
   events = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 function open(at = path, options: StateFileOptions = {}): StateFile {
   file = new StateFile(

@@ -40,7 +40,6 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const one of [...running]) await close(one);
   await sandbox.stop();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 async function run(env: Environment = {}): Promise<Harness> {

@@ -1,7 +1,7 @@
 /**
  * With `storage.directory`, a restart costs nothing.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -39,7 +39,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await it.close();
   await sandbox.stop();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 const run = (env: Environment = {}) =>

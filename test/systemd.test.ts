@@ -2,17 +2,16 @@
  * The unit for systemd is valid, keeps the service in its bounds, and starts Sendgate.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { loadDeployed, secretFiles, startDeployed, type Texts } from './support/deployed.ts';
 
 const source = fileURLToPath(new URL('../deploy/systemd/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-unit-'));
 const read = (file: string) => readFileSync(join(source, file), 'utf8');
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 /** Writes a unit into a folder that no other test uses. systemd insists on programs that exist. */
 function writeUnit(text = read('sendgate.service')): string {

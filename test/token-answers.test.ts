@@ -3,12 +3,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { listen } from '../src/http/server.ts';
 import type { SandboxOAuthOptions } from '../src/sandbox/oauth/oauth-server.ts';
@@ -33,7 +33,6 @@ import {
 } from './support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-answers-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 const running: (() => Promise<unknown>)[] = [];

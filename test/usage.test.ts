@@ -1,10 +1,10 @@
 /**
  * `GET /usage`: what each team costs and gets, today and yesterday.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { usageCsv } from '../src/app/usage.ts';
 import { Events } from '../src/events.ts';
 import { type DayUsage, usagePart } from '../src/observability/stored-usage.ts';
@@ -19,7 +19,6 @@ import { type Environment, type Harness, startInstance, startSandbox, until } fr
 import { RedisServer } from './support/redis.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-usage-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

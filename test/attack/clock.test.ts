@@ -1,10 +1,10 @@
 /**
  * The wall clock is set back or forward by an hour, as by NTP or on resume: no duration changes.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Page } from '../../src/cache/page.ts';
 import { hitInMemory, type Lookup } from '../../src/cache/page-source.ts';
 import { refreshTokens } from '../../src/upstream/oauth/refresh.ts';
@@ -30,7 +30,6 @@ import { RedisServer } from '../support/redis.ts';
 const hourMs = 3_600_000;
 const path = '/campaigns/1/sends';
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-clock-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 const running: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

@@ -1,10 +1,10 @@
 /**
  * The day's calls are shared: whatever one team or client does, the others get their share. On a fake clock.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../../src/problems.ts';
 import type { TeamShare } from '../../src/quota/day-shares.ts';
@@ -15,7 +15,6 @@ import { StateFile } from '../../src/storage/state-file.ts';
 import { FakeClock } from '../support/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-day-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 const midnight = Date.parse('2026-01-01T00:00:00Z');
 const hourMs = 3_600_000;
 

@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,6 @@ afterEach(() => {
 });
 afterAll(async () => {
   await sandbox.stop();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 const fullDisk = () => openSync('/dev/full', 'w');

@@ -1,7 +1,7 @@
 /**
  * Proxies that refuse, break or lie on the way to Constant Contact: what callers and the log are told, and what is bounded.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -186,7 +186,6 @@ test('stopping ends a tunnel that is being opened', async () => {
 
 describe('TLS to the proxy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sendgate-proxy-tls-'));
-  afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
   test('shows the password to nobody whose certificate is not trusted', async () => {
     const { key, cert } = makeCertificate(folder, 'IP:127.0.0.1');

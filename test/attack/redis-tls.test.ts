@@ -3,11 +3,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { parseRedisUrl } from '../../src/config/redis-url.ts';
 import { connect } from '../../src/redis/connection.ts';
 import { Redis } from '../../src/redis/redis.ts';
@@ -22,7 +22,6 @@ const ending: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end();
 });
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 /** RFC 8446 §5.1: a record of a handshake. In plain text, a command begins with `*`. */
 const handshake = 0x16;

@@ -2,7 +2,7 @@
  * A Redis that an attacker can read, and write.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
@@ -59,7 +59,6 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await server.stop();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 /** One more Sendgate with this Redis. */

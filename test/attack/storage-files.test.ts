@@ -42,7 +42,6 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const one of open.splice(0)) await one.store.close();
-  rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
 function start(options: Parameters<typeof openDisk>[2] = {}): void {

@@ -44,7 +44,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sendgate-disk-'));
   clock = new ForwardClock();
 });
-afterEach(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 /** A disk with which a test does what it wants. */
 class BadDisk extends FilesOnDisk {

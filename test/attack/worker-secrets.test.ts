@@ -7,12 +7,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { freePort } from '../support/free-port.ts';
 import { apiKey, startProcess, startSandbox, until, upstreamEnv } from '../support/harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-worker-secrets-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 
 test.each([
   ['empty', (file: string) => writeFileSync(file, '')],

@@ -1,7 +1,7 @@
 /**
  * Starts Sendgate as a deployment file does: with its environment and its mounted files, below a temporary folder.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
@@ -60,19 +60,15 @@ export async function startDeployed(env: Texts, files: Texts = {}): Promise<stri
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const lines: string[] = [];
   const write = (text: { toString(): string }) => void lines.push(...text.toString().trimEnd().split('\n'));
-  try {
-    const service = await startService(loadConfig({ ...Object.fromEntries(below), ...ports }, readFile), {
-      ...{ clock: systemClock, readFile, version: 'test' },
-      logDestination: { lostBytes: 0, write, pass: write, close: async () => true },
-      refreshTokens: async () => ({ outcome: 'failed', reason: 'test' }),
-    });
-    const { status } = await fetch(`${service.managementUrl}/readyz`);
-    await service.stop();
-    const { mode } = statSync(join(root, env['SENDGATE_STORAGE_DIRECTORY'] ?? ''));
-    if ((mode & 0o777) !== 0o700) throw new Error(`storage is open to others: ${mode.toString(8)}`);
-    if (status !== 200) throw new Error(`not ready: ${status}`);
-  } finally {
-    rmSync(root, { recursive: true, maxRetries: 10 });
-  }
+  const service = await startService(loadConfig({ ...Object.fromEntries(below), ...ports }, readFile), {
+    ...{ clock: systemClock, readFile, version: 'test' },
+    logDestination: { lostBytes: 0, write, pass: write, close: async () => true },
+    refreshTokens: async () => ({ outcome: 'failed', reason: 'test' }),
+  });
+  const { status } = await fetch(`${service.managementUrl}/readyz`);
+  await service.stop();
+  const { mode } = statSync(join(root, env['SENDGATE_STORAGE_DIRECTORY'] ?? ''));
+  if ((mode & 0o777) !== 0o700) throw new Error(`storage is open to others: ${mode.toString(8)}`);
+  if (status !== 200) throw new Error(`not ready: ${status}`);
   return lines.filter((line) => /"level":"error"|"event":"storage[.]/.test(line));
 }

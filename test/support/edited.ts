@@ -2,17 +2,15 @@
  * A Sendgate whose configuration file is edited while it runs.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from '@jest/globals';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import type { TestClock } from './clock.ts';
 import { api, type Environment, type Harness, startInstance, startSandbox, targetOf } from './harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-edited-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let files = 0;
 
 export type Settings = Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -69,7 +69,6 @@ export async function startNetwork(sandbox: Sandbox, user: string, password: str
     stop: async () => {
       await proxy.stop();
       for (const server of [tls, tlsProxy, resolver]) server.close();
-      rmSync(folder, { recursive: true, maxRetries: 10 });
     },
   };
 }

@@ -3,7 +3,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +38,6 @@ export const cursorOf = (next: string, version = api) =>
   version === 'v3' ? Buffer.from(`next=${encodeURIComponent(next)}`).toString('base64url') : next;
 
 const folder = mkdtempSync(join(tmpdir(), 'sendgate-'));
-afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }));
 let tokenFiles = 0;
 
 /** What makes Sendgate call this sandbox. */
