@@ -151,7 +151,7 @@ describe('a transient error', () => {
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(900);
   });
 
-  test.each(['0', 'Wed, 25 Nov 2026 12:00:00 GMT', 'soon'])(
+  test.each(['0', 'Wed, 25 Nov 2020 12:00:00 GMT', 'soon', '-5', '2099-01-01', '1.5'])(
     'is retried with pauses when Retry-After is %s',
     async (after) => {
       await begin(3);
@@ -165,6 +165,64 @@ describe('a transient error', () => {
       expect(asked).toBeLessThanOrEqual(2);
     },
   );
+
+  const noon = Date.parse('2026-11-25T12:00:00Z');
+  const at = (second: number) => new Date(noon + second * 1000).toUTCString();
+
+  test.each([
+    ['40', undefined, [0, 40, 80]],
+    [at(40), undefined, [0, 40]],
+    // A clock that differs from the client's. Both dates are the server's.
+    [at(4_000_040), at(4_000_000), [0, 40, 80]],
+    // Each has the same meaning (RFC 9110, section 5.6.7).
+    ['Wednesday, 25-Nov-26 12:00:40 GMT', at(0), [0, 40, 80]],
+    ['Wed Nov 25 12:00:40 2026', at(0), [0, 40, 80]],
+  ])('is retried when Retry-After says, within patience: %s, when it is %s', async (after, date, expected) => {
+    jest.useFakeTimers({ now: noon });
+    try {
+      const askedAt: number[] = [];
+      const refused: typeof fetch = async () => {
+        askedAt.push(Math.round((Date.now() - noon) / 1000));
+        return new Response('', { status: 503, headers: { 'retry-after': after, ...(date && { date }) } });
+      };
+      const { status } = createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds: 100, fetch: refused });
+      const outcome = status().catch((error: unknown) => error);
+      await jest.advanceTimersByTimeAsync(200_000);
+      expect(await outcome).toMatchObject({ code: 'unreadable', status: 503 });
+      expect(askedAt.slice(0, expected.length)).toEqual(expected);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test.each(['9999999999', 'Fri, 31 Dec 9999 23:59:59 GMT'])(
+    'is not retried early when Retry-After is beyond any timer: %s',
+    async (after) => {
+      jest.useFakeTimers();
+      try {
+        let asked = 0;
+        const refused: typeof fetch = async () => {
+          asked++;
+          return new Response('', { status: 503, headers: { 'retry-after': after } });
+        };
+        const abort = new AbortController();
+        const client = createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds: Infinity, fetch: refused });
+        const outcome = client.status({ signal: abort.signal }).catch((error: unknown) => error);
+        await jest.advanceTimersByTimeAsync(3_600_000);
+        abort.abort('enough');
+        expect([await outcome, asked]).toEqual(['enough', 1]);
+      } finally {
+        jest.useRealTimers();
+      }
+    },
+  );
+
+  test('is not retried if patience is no number', async () => {
+    const { fetch, asked } = unasked();
+    const client = createClient({ baseUrl: 'http://127.0.0.1:1', patienceSeconds: Number.NaN, fetch });
+    await expect(client.status()).rejects.toThrow('fetch failed 1');
+    expect(asked.length).toBe(1);
+  });
 
   test('is not retried beyond patience', async () => {
     await begin(3, { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '1' });

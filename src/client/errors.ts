@@ -13,6 +13,7 @@ export class SendgateError extends Error {
   readonly code: ProblemCode | 'unreadable';
   readonly status: number;
   readonly problem: Problem | undefined;
+  /** What the response's `Retry-After` says, in seconds or as a date. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(status: number, problem: Problem | undefined, retryAfterSeconds?: number) {
@@ -26,14 +27,26 @@ export class SendgateError extends Error {
   /** The error in a response. @throws TypeError when the connection fails before its end */
   static async from(answer: Response): Promise<SendgateError> {
     const body = await jsonOf(answer);
-    // Sendgate writes seconds; a date comes from a proxy in front of it.
-    const seconds = /^\d{1,6}$/.exec(answer.headers.get('retry-after') ?? '')?.[0];
-    return new SendgateError(
-      answer.status,
-      isProblem(body) ? body : undefined,
-      seconds === undefined ? undefined : Number(seconds),
-    );
+    return new SendgateError(answer.status, isProblem(body) ? body : undefined, retryAfterSecondsOf(answer.headers));
   }
+}
+
+/** Parses `Retry-After` (RFC 9110 §10.2.3). Sendgate writes seconds; a date comes from a proxy in front of it. */
+function retryAfterSecondsOf(headers: Headers): number | undefined {
+  const text = headers.get('retry-after') ?? '';
+  if (/^\d+$/.test(text)) return Number(text);
+  const atMs = msOf(text);
+  if (atMs === undefined) return undefined;
+  // Both dates come from the server's clock. Pages of other origins cannot read `Date`.
+  const nowMs = msOf(headers.get('date') ?? '') ?? Date.now();
+  return Math.max(0, Math.ceil((atMs - nowMs) / 1000));
+}
+
+/** An HTTP-date in any of its forms (RFC 9110 §5.6.7); the one of asctime does not name its zone. */
+function msOf(date: string): number | undefined {
+  if (!/^[A-Z][a-z]{2,8},? .+:\d\d/.test(date)) return undefined;
+  const ms = Date.parse(date.endsWith('GMT') ? date : `${date} GMT`);
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** Returns the JSON in a response; undefined if there is none. @throws TypeError when the connection fails before its end */

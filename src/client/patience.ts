@@ -4,6 +4,8 @@
 const defaultPatienceSeconds = 120;
 const firstPauseSeconds = 1;
 const longestPauseSeconds = 15;
+/** The longest time of a timer: beyond it, `setTimeout` does not wait at all. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export class Patience {
   readonly #endsAt: number;
@@ -21,9 +23,9 @@ export class Patience {
    */
   async pause(signal: AbortSignal | undefined, atLeastSeconds = 0): Promise<boolean> {
     const ms = Math.max(this.#pauseSeconds, atLeastSeconds) * 1000;
-    if (performance.now() + ms > this.#endsAt) return false;
+    if (!(performance.now() + ms <= this.#endsAt)) return false; // Also if it is NaN.
     this.#pauseSeconds = Math.min(this.#pauseSeconds * 2, longestPauseSeconds);
-    await wait(ms, signal);
+    await wait(Math.min(ms, longestTimerMs), signal);
     return true;
   }
 }
