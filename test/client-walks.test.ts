@@ -241,7 +241,7 @@ describe('a walk through the directory', () => {
       }
     })();
     await expect(reading).rejects.toThrow('enough');
-    expect(found.length).toBe(50);
+    expect(found.length).toBe(10);
     for await (const _ of campaigns({ status: 'SENT' })) break;
   });
 

@@ -4,7 +4,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { type Client, createClient, type Send, SendgateError } from '../src/client/client.ts';
+import { type Client, createClient, type ReportName, type Send, SendgateError } from '../src/client/client.ts';
 import type { Campaign } from '../src/sandbox/campaign.ts';
 import { launch } from './support/browser.ts';
 import { type Environment, type Harness, start, until } from './support/harness.ts';
@@ -288,7 +288,7 @@ describe('a lasting error', () => {
       }
     })();
     await expect(reading).rejects.toThrow('enough');
-    expect(told.length).toBe(500);
+    expect(told.length).toBe(10);
 
     const waiting = createClient({ baseUrl: it.url, fetch: () => Promise.reject(new TypeError('fetch failed')) });
     const wait = new AbortController();
@@ -376,7 +376,7 @@ describe('what is not an answer of Sendgate is unreadable', () => {
       `{"type":"//proxy.example/problems/not-found",${rest}}`,
       `{"type":5,${rest}}`,
       '{"type":"/problems/not-found","title":"a","detail":{},"instance":"c"}',
-      `{"type":"/problems/invalid-request",${rest},"errors":{}}`,
+      ...['{}', '[null]', '["a"]'].map((errors) => `{"type":"/problems/invalid-request",${rest},"errors":${errors}}`),
     ];
     const errors = await thrown(call, bodies, 403, 'application/problem+json');
     for (const [index, error] of errors.entries()) {
@@ -480,6 +480,50 @@ test.each(['a\nb', '\na', 'a\0b', '…', '\ufeffa'])(
     expect(asked).toEqual([]);
   },
 );
+
+test('a report that there is not is refused without a request', async () => {
+  const { fetch, asked } = unasked();
+  const { report, reportPages } = createClient({ baseUrl: 'http://127.0.0.1:1', fetch });
+  for (const name of ['likes', '', '../../status', 'toString']) {
+    for (const read of [report, reportPages]) {
+      const error = await all<unknown>(read('1', name as ReportName)).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(String(error)).toBe(
+        `TypeError: no report has the name ${JSON.stringify(name)}, only sends, opens, clicks, bounces, forwards, unsubscribes`,
+      );
+    }
+  }
+  expect(asked).toEqual([]);
+});
+
+test('a date that is none is refused without a request, with the name of its parameter', async () => {
+  const { fetch, asked } = unasked();
+  const { report, sends, campaigns } = createClient({ baseUrl: 'http://127.0.0.1:1', fetch });
+  const since = new Date('soon');
+  const walks: [AsyncIterable<unknown>, string][] = [
+    [report('1', 'opens', { createdSince: since }), 'created_since'],
+    [sends('1', { createdSince: since }), 'created_since'],
+    [campaigns({ modifiedSince: since }), 'modified_since'],
+  ];
+  for (const [walk, name] of walks) {
+    const error = await all(walk).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(String(error)).toBe(`TypeError: ${name} is an invalid Date`);
+  }
+  expect(asked).toEqual([]);
+});
+
+test('the message of an error names the parameters that are wrong, and what is allowed', async () => {
+  await begin(3);
+  const { reportPages } = createClient({ baseUrl: it.url });
+  const pages = reportPages('1', 'sends', { createdSince: '2026-01-01T00:00', limit: 501 });
+  await expect(all(pages)).rejects.toMatchObject({
+    code: 'invalid-request',
+    message:
+      'created_since has no time zone. Allowed: an ISO-8601 date, or a date-time with Z or an offset, such as 2012-12-06T13:06:14.762Z. ' +
+      'limit is out of range. Allowed: an integer from 1 to 500.',
+  });
+});
 
 describe('a page to continue from', () => {
   test.each([

@@ -8,7 +8,16 @@
  *       for await (const open of client.report(id, 'opens', { createdSince: '2026-01-01' })) console.log(open.email_address);
  *     }
  */
-import type { Campaign, CampaignDetails, Link, Rows, Send, Status, Summary } from './api.ts';
+import {
+  type Campaign,
+  type CampaignDetails,
+  type Link,
+  type Rows,
+  reportNames,
+  type Send,
+  type Status,
+  type Summary,
+} from './api.ts';
 import { type ClientOptions, type RequestOptions, requests } from './requests.ts';
 import { walkDirectory, walkReport } from './walks.ts';
 
@@ -72,7 +81,8 @@ export interface ReceivedSends extends ReceivedPage<Send> {
 /**
  * Every method takes the `id` of a campaign as in the directory, and throws SendgateError when Sendgate refuses, when its errors
  * outlast `patienceSeconds`, or when something else answers; TypeError when it is unreachable, or, before any request, when no
- * request can have the id, `from` or token; the signal's reason when aborted. Walks request a page when its first row is read.
+ * request can have the id, report, date, `from` or token; the signal's reason when aborted. Walks request a page when its first
+ * row is read.
  */
 export interface Client {
   /** All rows of a report, newest first, each once. Rows that arrive meanwhile are left out. */
@@ -181,7 +191,7 @@ export function createClient(options: ClientOptions): Client {
   const reportPages: Client['reportPages'] = (campaign, report, options = {}) => {
     const { createdSince, linkId, limit }: ClicksOptions & PageOptions = options;
     const query = { created_since: createdSince, link_id: linkId, limit };
-    return follow(() => `${pathOf(campaign)}/${report}${search(query)}`, options);
+    return follow(() => `${pathOf(campaign)}/${nameOf(report)}${search(query)}`, options);
   };
 
   async function* pages(campaign: string, options?: PagesOptions): AsyncGenerator<ReceivedSends, void, undefined> {
@@ -200,9 +210,9 @@ export function createClient(options: ClientOptions): Client {
   }
 
   return {
-    report: (campaign, report, options) => walkReport(reportPages(campaign, report, options)),
+    report: (campaign, report, options) => walkReport(reportPages(campaign, report, options), options?.signal),
     reportPages,
-    sends: (campaign, options) => walkReport(reportPages(campaign, 'sends', options)),
+    sends: (campaign, options) => walkReport(reportPages(campaign, 'sends', options), options?.signal),
     pages,
     campaigns: (options) =>
       walkDirectory({
@@ -242,6 +252,12 @@ function pathOf(campaign: string): string {
   return `campaigns/${encodeURIComponent(campaign)}`;
 }
 
+/** @throws TypeError if there is no such report, as a program without types may ask for any */
+function nameOf(report: ReportName): ReportName {
+  if (reportNames.includes(report)) return report;
+  throw new TypeError(`no report has the name ${JSON.stringify(report)}, only ${reportNames.join(', ')}`);
+}
+
 /** Tells the bodies with a property, which all of Sendgate's have. */
 const has =
   <T>(property: keyof T) =>
@@ -251,11 +267,13 @@ const has =
 const hasResults = <Row>(body: unknown): body is { readonly results: readonly Row[] } =>
   Array.isArray(Object(body).results);
 
-/** A query string with its `?`; empty if no value is defined. */
+/** A query string with its `?`; empty if no value is defined. @throws TypeError for an invalid date */
 function search(values: Readonly<Record<string, Date | string | number | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : String(value));
+    if (value === undefined) continue;
+    if (value instanceof Date && Number.isNaN(value.getTime())) throw new TypeError(`${name} is an invalid Date`);
+    query.set(name, value instanceof Date ? value.toISOString() : String(value));
   }
   return query.size === 0 ? '' : `?${query}`;
 }

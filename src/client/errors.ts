@@ -17,7 +17,11 @@ export class SendgateError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor(status: number, problem: Problem | undefined, retryAfterSeconds?: number) {
-    super(problem?.detail ?? `status ${status} from something other than Sendgate, perhaps a proxy in front of it`);
+    super(
+      problem
+        ? inWords(problem)
+        : `status ${status} from something other than Sendgate, perhaps a proxy in front of it`,
+    );
     this.code = (problem?.type.split('/').at(-1) as ProblemCode | undefined) ?? 'unreadable';
     this.status = status;
     this.problem = problem;
@@ -59,14 +63,22 @@ export async function jsonOf(answer: Response): Promise<unknown> {
   }
 }
 
+/** What happened; if parameters are wrong, which ones and what is allowed. */
+const inWords = ({ detail, errors }: Problem) =>
+  errors?.map(({ parameter, problem, allowed }) => `${parameter} ${problem}. Allowed: ${allowed}.`).join(' ') || detail;
+
 /** Sendgate's types are paths, below its base path if it has one. Other servers have addresses, `about:blank` or no type. */
 const typePattern = /^(?:\/[^/]+)*\/problems\/[a-z-]+$/;
 
 function isProblem(body: unknown): body is Problem {
   const { type, title, detail, errors = [] }: Partial<Record<keyof Problem, unknown>> = Object(body);
   return (
-    [type, title, detail].every((member) => typeof member === 'string') &&
+    areTexts([type, title, detail]) &&
     typePattern.test(String(type)) &&
-    Array.isArray(errors)
+    Array.isArray(errors) &&
+    errors.every((mistake) => areTexts(mistakeMembers.map((member) => Object(mistake)[member])))
   );
 }
+
+const mistakeMembers = ['parameter', 'problem', 'allowed'];
+const areTexts = (values: readonly unknown[]) => values.every((value) => typeof value === 'string');

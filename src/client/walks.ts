@@ -11,14 +11,25 @@ interface Page<Row> {
 /** Recent pages kept to drop repeated rows of a report: newer rows push known ones to the next page. */
 const maxRememberedPages = 20;
 
-/** All rows of a report, each once. */
-export async function* walkReport<Row>(pages: AsyncIterable<Page<Row>>): AsyncGenerator<Row, void, undefined> {
+/** All rows of a report, each once, until `signal` aborts. */
+export async function* walkReport<Row>(
+  pages: AsyncIterable<Page<Row>>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Row, void, undefined> {
   const recent: Set<string>[] = [];
   for await (const { rows } of pages) {
     const fresh = rows.filter((row) => !recent.some((earlier) => earlier.has(identity(row))));
     recent.push(new Set(fresh.map(identity)));
     if (recent.length > maxRememberedPages) recent.shift();
-    yield* fresh;
+    yield* unlessAborted(fresh, signal);
+  }
+}
+
+/** @throws the signal's reason, in the middle of a page, too */
+function* unlessAborted<Row>(rows: readonly Row[], signal: AbortSignal | undefined): Generator<Row, void, undefined> {
+  for (const row of rows) {
+    signal?.throwIfAborted();
+    yield row;
   }
 }
 
@@ -55,7 +66,7 @@ export async function* walkDirectory(walk: DirectoryWalk): AsyncGenerator<Campai
     missing += rows.length - fresh.length;
     isLong = first !== undefined;
     first ??= identity(rows);
-    yield* fresh;
+    yield* unlessAborted(fresh, walk.signal);
   }
   if (!isLong) return;
   const patience = new Patience(walk.patienceSeconds);
@@ -66,7 +77,7 @@ export async function* walkDirectory(walk: DirectoryWalk): AsyncGenerator<Campai
       isOld ??= isHit(cacheStatus) && identity(rows) === first;
       const moved = take(rows, seen);
       missing -= moved.length;
-      yield* moved;
+      yield* unlessAborted(moved, walk.signal);
       if (moved.length === 0 && (isOld || missing <= 0)) break;
     }
   } while (isOld && missing > 0 && (await patience.pause(walk.signal)));
