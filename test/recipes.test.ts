@@ -74,6 +74,16 @@ describe('curl', () => {
     expect(readFileSync(join(folder, 'page.json'), 'utf8')).toBe(page);
   });
 
+  test('walks a Sendgate with a base path, and says so when a request fails', async () => {
+    await begin({ SENDGATE_SERVER_BASE_PATH: '/ctct' });
+    const [walk = ''] = codeOf('curl', 'sh');
+    const env = { ...options().env, SENDGATE: `${it.url}/ctct` };
+    const pages = (script: string) => run('sh', ['-c', script], { ...options(), env });
+    expect((await pages(walk)).stdout.trim().split(/\s+/).map(Number)).toEqual([500, 500, 234]);
+    const failing = `curl() { case "$*" in *next=*) return 22;; *) command curl "$@";; esac; }\n${walk}`;
+    await expect(pages(failing)).rejects.toMatchObject({ code: 1, stdout: '500\n' });
+  });
+
   test('reports an export whose connection was reset', async () => {
     await begin({ SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const [, whole = ''] = codeOf('curl', 'sh');
@@ -87,7 +97,7 @@ describe('curl', () => {
   });
 });
 
-test('a copy that cron keeps up to date is complete and repeats nothing, though runs are killed, and rows are late', async () => {
+test('a copy that cron keeps up to date is complete and repeats nothing, though runs are killed, the disk is full, and rows are late', async () => {
   await begin();
   const copy = new CronCopy(folder, options().env);
   const serve = (all: readonly KnownRow[]) => {
@@ -97,11 +107,13 @@ test('a copy that cron keeps up to date is complete and repeats nothing, though 
   const first = rowsUpTo(600, 1_102);
   await serve(first);
   await copy.update('killed during the download');
+  await copy.update('on a full disk, with an awk that does not say so');
   expect(copy.days()).toEqual([]);
   await copy.update('killed after four days');
   expect(copy.days().length).toBe(4);
   await copy.update();
   expect(copy.rows()).toEqual(sorted(first));
+  expect(copy.leftovers()).toEqual([]);
 
   const again = { contactId: '1', email: 'same-instant@example.com', at: first[0]?.at ?? '' };
   const late = { contactId: '2', email: 'a-day-late@example.com', at: first[200]?.at ?? '' };

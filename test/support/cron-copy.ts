@@ -29,11 +29,16 @@ const text = (email: string, at: string) => `${at} ${email}`;
 export const sorted = (rows: readonly KnownRow[]) => rows.map(({ email, at }) => text(email, at)).sort();
 
 const heading = 'A copy that cron keeps up to date';
-/** Conditions under which a command kills the run that it belongs to, after its work. */
-const kills = { curl: 'test "$END" = download', mv: 'test "$END" = renames && test "$(ls *.ndjson | wc -l)" -eq 4' };
+/** What commands do after their work, as `END` says: kill the run that they belong to, or lose a part as on a full disk. */
+const after = {
+  curl: 'test "$END" = download && kill -9 0',
+  awk: 'test "$END" = full && truncate -s 100 "$(ls -d new/*.ndjson | head -n 1)"',
+  mv: 'test "$END" = renames && test "$(ls *.ndjson | wc -l)" -eq 4 && kill -9 0',
+};
 const ends = {
   'killed during the download': 'download',
   'killed after four days': 'renames',
+  'on a full disk, with an awk that does not say so': 'full',
   'while another has the folder': '',
 } as const;
 
@@ -50,9 +55,9 @@ export class CronCopy {
     const [script = ''] = codeOf(heading, 'sh');
     writeFileSync(join(folder, 'sync.sh'), script);
     mkdirSync(bin);
-    for (const [command, condition] of Object.entries(kills)) {
+    for (const [command, end] of Object.entries(after)) {
       const path = execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim();
-      writeFileSync(join(bin, command), `#!/bin/sh\n${path} "$@" && if ${condition}; then kill -9 0; fi\n`);
+      writeFileSync(join(bin, command), `#!/bin/sh\n${path} "$@" || exit\n${end}\nexit 0\n`);
       chmodSync(join(bin, command), 0o755);
     }
   }
@@ -72,6 +77,11 @@ export class CronCopy {
   /** Files of the copy. */
   days(): string[] {
     return readdirSync(this.#copy).filter((name) => name.endsWith('.ndjson'));
+  }
+
+  /** What else is in its folder. */
+  leftovers(): string[] {
+    return readdirSync(this.#copy).filter((name) => !name.endsWith('.ndjson'));
   }
 
   /** The copy, in the form and order of `sorted`. */
