@@ -84,6 +84,33 @@ describe('curl', () => {
     await expect(pages(failing)).rejects.toMatchObject({ code: 1, stdout: '500\n' });
   });
 
+  test('polls whole pages only, though a connection is reset amid one', async () => {
+    await begin();
+    const whole = await (await it.get(`/campaigns/${id}/sends`)).text();
+    const tag = 'W/"a"';
+    let asked = 0;
+    const breaking = createServer(({ headers }, res) => {
+      if (headers['if-none-match'] === tag) return res.writeHead(304, { etag: tag }).end();
+      res.writeHead(200, { etag: tag, 'content-length': Buffer.byteLength(whole) });
+      if (++asked === 2) return res.end(whole);
+      return res.write(whole.slice(0, 50_000), () => setTimeout(() => res.destroy(), 20));
+    });
+    await new Promise<void>((resolve) => breaking.listen(0, '127.0.0.1', resolve));
+    try {
+      const [, , poll = ''] = codeOf('curl', 'sh');
+      const env = { ...options().env, SENDGATE: `http://127.0.0.1:${(breaking.address() as AddressInfo).port}` };
+      const again = () => run('sh', ['-c', poll], { ...options(), env });
+      await expect(again()).rejects.toMatchObject({ code: 18 });
+      for (let poll = 1; poll <= 2; poll++) {
+        await again();
+        expect(readFileSync(join(folder, 'page.json'), 'utf8')).toBe(whole);
+      }
+      expect(asked).toBe(2);
+    } finally {
+      breaking.close();
+    }
+  });
+
   test('reports an export whose connection was reset', async () => {
     await begin({ SENDGATE_EXPORTS_PATIENCE_SECONDS: '1' });
     const [, whole = ''] = codeOf('curl', 'sh');
