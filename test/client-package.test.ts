@@ -62,13 +62,14 @@ function emptyFolder(): string {
 /** Compiles a file of the folder to JavaScript. */
 function compile(name: string, text: string, environment = inBrowsers): void {
   writeFileSync(join(folder, name), text);
-  const strict = ['--strict', '--exactOptionalPropertyTypes'];
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--verbatimModuleSyntax'];
   const flags = ['--ignoreConfig', ...strict, '--module', 'nodenext', '--target', 'es2022', ...environment];
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...flags, name], {
     ...{ cwd: folder, encoding: 'utf8' },
   });
 }
 const inBrowsers = ['--lib', 'es2022,dom,dom.iterable', '--types', ''];
+const inBundlers = [...inBrowsers, '--module', 'esnext', '--moduleResolution', 'bundler'];
 const inNode = ['--lib', 'es2022', '--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
 
 /** README's examples in a language, with the address of the Sendgate that runs. */
@@ -114,6 +115,7 @@ describe('its types', () => {
   test.each([
     ['browsers', inBrowsers],
     ['Node', inNode],
+    ['bundlers', inBundlers],
   ])('describe options, rows and errors in %s', (_, environment) => {
     compile('consumer.mts', consumer, environment);
     expect(execFileSync(process.execPath, ['consumer.mjs'], { cwd: folder, encoding: 'utf8' })).toBe('function\n');
@@ -200,6 +202,15 @@ describe("README's other examples", () => {
     expect((await node(pages)).trim().split('\n')).toEqual(['first 100 0 s old', 'later 100', 'later 50']);
     compile('error.mts', error);
     compile('pages.mts', pages);
+  });
+
+  test.each(nodes)('with require, in Node, %s', async (node) => {
+    await begin(3);
+    expect(read('src/client/README.md')).toContain("`require('sendgate-client')`");
+    const program = `const { createClient } = require('sendgate-client');
+createClient({ baseUrl: ${JSON.stringify(it.url)} }).summary(${JSON.stringify(campaign)}).then(({ sends }) => console.log(sends));`;
+    writeFileSync(join(folder, 'required.cjs'), program);
+    expect(await run(node, ['required.cjs'], { cwd: folder })).toMatchObject({ stdout: '3\n', stderr: '' });
   });
 
   async function node(program: string): Promise<string> {
