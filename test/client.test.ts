@@ -314,6 +314,20 @@ describe('a lasting error', () => {
   });
 });
 
+test('a redirect takes no token to another origin, not even of the same host', async () => {
+  const seen: unknown[] = [];
+  const other = await serve(({ headers }, res) => {
+    seen.push(headers.authorization);
+    res.end('{"campaign_id":"1"}');
+  });
+  const baseUrl = await serve(({ url, headers }, res) => {
+    seen.push(headers.authorization);
+    res.writeHead(308, { location: `${other}${url}` }).end();
+  });
+  await createClient({ baseUrl, token: 'team-token' }).summary('1');
+  expect(seen).toEqual(['Bearer team-token', undefined]);
+});
+
 test.each(['', 'localhost:8080', 'sendgate.example.com', '/ctct', 'ftp://sendgate.example.com'])(
   'a base address that is none of the web is refused at once: %j',
   (baseUrl) => {
