@@ -6,6 +6,7 @@
  */
 import { addAbortListener } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock.ts';
 import type { Service } from './compose/run.ts';
@@ -32,7 +33,7 @@ Everything else is set in the environment or in the file that SENDGATE_CONFIG na
 `;
 
 const readFile = fileReader();
-const version: string = JSON.parse(readFile(new URL('../package.json', import.meta.url).pathname)).version;
+const version: string = JSON.parse(readFile(fileURLToPath(new URL('../package.json', import.meta.url)))).version;
 
 async function loadOrExit(): Promise<Loaded> {
   const { loadConfig } = await import('./config/load.ts');

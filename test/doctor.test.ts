@@ -449,7 +449,7 @@ describe('through a proxy, the doctor', () => {
 });
 
 describe('Redis', () => {
-  const operations = readFile(new URL('../docs/operations.md', import.meta.url).pathname);
+  const operations = readFile(join(import.meta.dirname, '../docs/operations.md'));
   const [, line = ''] = /^ACL SETUSER sendgate (on .*)$/m.exec(operations) ?? [];
   let redis: RedisServer;
   beforeAll(async () => {

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -68,6 +68,22 @@ describe('at the start', () => {
       .filter((one) => !one.startsWith('{') && one !== '');
     expect(toPeople).toEqual([line]);
   });
+
+  test.each(['1', '2'])(
+    'it runs from a folder with blanks and other characters in its name, with %s workers',
+    async (workers) => {
+      const root = join(import.meta.dirname, '..');
+      const cache = join(root, 'node_modules/.cache'); // Where packages are found.
+      mkdirSync(cache, { recursive: true });
+      const installed = mkdtempSync(join(cache, 'a b ü '));
+      for (const part of ['dist', 'package.json']) cpSync(join(root, part), join(installed, part), { recursive: true });
+      const env = { ...upstreamEnv(sandbox), SENDGATE_WORKERS: workers };
+      const { url, stop } = await startProcess(env, join(installed, 'dist/main.js'));
+      expect((await fetch(`${url}/campaigns/1/sends`)).status).toBe(200);
+      expect(await stop()).toBe(0);
+      rmSync(installed, { recursive: true });
+    },
+  );
 
   test('a missing access token is logged', async () => {
     const sendgate = await startProcess({ ...upstreamEnv(sandbox), CONSTANT_CONTACT_ACCESS_TOKEN: '' });

@@ -111,6 +111,13 @@ describe('that cannot be used', () => {
       ],
     ],
     [
+      'is where nothing can be created',
+      'ENOENT',
+      () => {
+        directory = '/proc/sendgate/storage';
+      },
+    ],
+    [
       'has something else as its lock',
       'ENOTSOCK',
       () => [mkdirSync(directory), writeFileSync(join(directory, 'lock'), 'mine')],

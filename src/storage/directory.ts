@@ -1,7 +1,8 @@
 /**
  * The directory of what survives a restart (`storage.directory`): creates it and locks it for this process.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { codeOf } from './files.ts';
 import { type HeldLock, lockDirectory } from './socket-lock.ts';
 import { openModeOf } from './trial.ts';
@@ -23,7 +24,7 @@ export type StorageDirectory =
  */
 export async function openDirectory(path: string, waitMs: number, stop?: AbortSignal): Promise<StorageDirectory> {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    createDirectory(path);
     const openMode = openModeOf(statSync(path));
     const lock = await lockDirectory(path, waitMs, stop);
     if (lock.kind === 'taken') return { kind: 'unusable', code: 'in-use' };
@@ -33,5 +34,18 @@ export async function openDirectory(path: string, waitMs: number, stop?: AbortSi
     const code = codeOf(error) ?? 'unknown';
     // A file is there, but no directory.
     return { kind: 'unusable', code: code === 'EEXIST' ? 'ENOTDIR' : code };
+  }
+}
+
+/** With its parents. Node's own `recursive` never ends where nothing can be created below a directory that exists, as in `/proc`. */
+function createDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    createDirectory(dirname(path));
+    createDirectory(path);
   }
 }

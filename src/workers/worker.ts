@@ -1,6 +1,7 @@
 /**
  * A worker: answers callers from its copies and asks the primary for everything else.
  */
+import { fileURLToPath } from 'node:url';
 import { systemClock as clock } from '../clock.ts';
 import { buildFront } from '../compose/front.ts';
 import { fileReader } from '../config/file-text.ts';
@@ -28,7 +29,7 @@ const reportEveryMs = 500;
 tolerateStderr();
 
 const readFile = fileReader();
-const { version } = JSON.parse(readFile(new URL('../../package.json', import.meta.url).pathname));
+const { version } = JSON.parse(readFile(fileURLToPath(new URL('../../package.json', import.meta.url))));
 
 // Ignores errors: `disconnect` reports the primary's death.
 const send = (message: FromWorker) => process.send?.(message, undefined, undefined, () => {});

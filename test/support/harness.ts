@@ -162,9 +162,9 @@ afterAll(() => {
 
 const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Runs `dist/main.js` with only this environment. */
-export function spawnMain(env: Environment, args: readonly string[] = []) {
-  const child = spawn(process.execPath, [mainFile, ...args], { env });
+/** Runs `dist/main.js` with only this environment. @param main another copy of it */
+export function spawnMain(env: Environment, args: readonly string[] = [], main = mainFile) {
+  const child = spawn(process.execPath, [main, ...args], { env });
   children.add(child);
   child.once('close', () => children.delete(child));
   let output = '';
@@ -179,8 +179,8 @@ export function spawnMain(env: Environment, args: readonly string[] = []) {
 }
 
 /** Starts the process that `npm start` starts, and waits until it listens. */
-export async function startProcess(env: Environment): Promise<SendgateProcess> {
-  const { child, exited, output } = spawnMain({ ...roomy, ...env });
+export async function startProcess(env: Environment, main = mainFile): Promise<SendgateProcess> {
+  const { child, exited, output } = spawnMain({ ...roomy, ...env }, [], main);
   const listening = /"url":"([^"]+)","managementUrl":"([^"]+)"/;
   for (let tries = 0; !listening.test(output()); tries++) {
     if (tries > 1_600 || child.exitCode !== null) throw new Error(`did not start: ${output()}`);
