@@ -69,13 +69,13 @@ describe('a caller with unchanged headers on its connection', () => {
     return lookedFor.mock.calls.length;
   }
 
-  test('belongs to the team of a token that was stripped from it, though the teams were replaced while it waited', () => {
+  test('belongs to the team that a token stripped from it has when the request is answered', () => {
     const addresses = new Addresses([]);
-    const digest = createHash('sha256').update('secret-token').digest('hex');
-    const rules = (name: string): CallerRules => ({
+    const digestOf = (token: string) => createHash('sha256').update(token).digest('hex');
+    const rules = (name: string, token = 'secret-token'): CallerRules => ({
       isAllowedHost: () => true,
       browserGuard: new BrowserGuard([]),
-      teams: new Teams([{ name, weight: 1, networks: [], tokensSha256: [digest] }], false, addresses),
+      teams: new Teams([{ name, weight: 1, networks: [], tokensSha256: [digestOf(token)] }], false, addresses),
       requestsPerMinute: 100,
     });
     const callers = new Callers({
@@ -83,7 +83,7 @@ describe('a caller with unchanged headers on its connection', () => {
       isOpen: () => false,
       takeForeignTokens: () => ['secret-token'],
     });
-    const admitted = (replaced: string) => {
+    const admitted = (...replaced: Parameters<typeof rules>) => {
       callers.rules = rules('jobs');
       const req = {
         method: 'GET',
@@ -93,11 +93,12 @@ describe('a caller with unchanged headers on its connection', () => {
         socket: {},
       } as unknown as IncomingMessage;
       callers.receive(req);
-      callers.rules = rules(replaced);
+      callers.rules = rules(...replaced);
       return callers.admit(req, observe(req, {} as ServerResponse))?.caller.identity.team;
     };
     expect(admitted('jobs')).toBe('jobs');
-    expect(admitted('web')).toBe('default');
+    expect(admitted('web')).toBe('web');
+    expect(admitted('jobs', 'another-token')).toBe('default');
   });
 
   test('is not identified again', () => expect(identifiedTwice({})).toBe(1));

@@ -20,8 +20,8 @@ interface TokenCheck {
 export class Credentials {
   teams: Teams;
   readonly #takeForeignTokens: TakeForeignTokens;
-  /** Requests with stripped tokens, and the team of one of these. */
-  readonly #taken = new WeakMap<IncomingMessage, { readonly team: Team | undefined }>();
+  /** Requests with stripped tokens, and these. */
+  readonly #taken = new WeakMap<IncomingMessage, readonly string[]>();
 
   constructor(teams: Teams, takeForeignTokens: TakeForeignTokens) {
     this.teams = teams;
@@ -31,7 +31,7 @@ export class Credentials {
   /** Strips tokens for Constant Contact from a request. */
   receive(req: IncomingMessage): void {
     const tokens = this.#takeForeignTokens(req);
-    if (tokens) this.#taken.set(req, { team: this.teams.byToken(tokens) });
+    if (tokens) this.#taken.set(req, tokens);
   }
 
   /** Whether all tokens of a request are in its header fields: none was stripped. */
@@ -39,11 +39,15 @@ export class Credentials {
     return !this.#taken.has(req);
   }
 
-  /** Finds the team of a request's token. A token for Constant Contact, which v2 programs always send, is not a guess. */
+  /**
+   * Finds the team of a request's token, of those that are valid now: a request may have waited for those before it. A token for
+   * Constant Contact, which v2 programs always send, is not a guess.
+   */
   check(req: IncomingMessage): TokenCheck {
     const taken = this.#taken.get(req);
-    const token = taken || !this.teams.acceptTokens ? undefined : bearerToken(req.headers.authorization);
-    if (token === undefined) return { team: taken?.team, isWrong: false };
+    if (taken) return { team: this.teams.byToken(taken), isWrong: false };
+    const token = this.teams.acceptTokens ? bearerToken(req.headers.authorization) : undefined;
+    if (token === undefined) return { team: undefined, isWrong: false };
     const team = this.teams.byToken([token]);
     return { team, isWrong: team === undefined };
   }

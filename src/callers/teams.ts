@@ -82,10 +82,10 @@ export class Teams {
    * undefined if a team is required.
    *
    * @param ip the address of the request
-   * @param byToken the team of its token; of an earlier configuration, if that changed while the request waited
+   * @param byToken the team of its token
    */
   of(req: IncomingMessage, ip: Ip | undefined, byToken: Team | undefined): Team | undefined {
-    const team = this.#teams.find((one) => one.name === byToken?.name || one.matches(req, ip));
+    const team = this.#teams.find((one) => one === byToken || one.matches(req, ip));
     return team ?? (this.#required ? undefined : defaultTeam);
   }
 }

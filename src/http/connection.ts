@@ -45,6 +45,10 @@ interface Server {
   markBusy(connection: Connection): void;
   /** All requests of a connection have ended. */
   markFree(connection: Connection): void;
+  /** Whether one more request may queue behind others. */
+  hasRoomToQueue(connection: Connection): boolean;
+  markQueued(connection: Connection): void;
+  markUnqueued(connection: Connection): void;
 }
 
 /** Properties that Node's types lack. */
@@ -52,6 +56,8 @@ type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number
 
 export class Connection {
   readonly socket: Socket;
+  /** For whom it is counted; undefined for one without a limit. */
+  readonly peer: string | undefined;
   /** On the monotonic clock, in milliseconds. */
   readonly openedAt: number;
   readonly #server: Server;
@@ -65,11 +71,14 @@ export class Connection {
   #afterAll: (() => void) | undefined;
   /** Start of the reader's patience, and the bytes it had read by then. */
   #patience = { since: 0, taken: 0 };
+  /** Whether node:http no longer looks after the socket and its first response. */
+  #isDetached = false;
   /** Whether later requests are ignored: the last response is sent or in progress. */
   isClosing = false;
 
-  constructor(socket: Socket, server: Server, openedAt: number) {
+  constructor(socket: Socket, peer: string | undefined, server: Server, openedAt: number) {
     this.socket = socket;
+    this.peer = peer;
     this.openedAt = openedAt;
     this.#server = server;
     (socket as Carrier)[key] = this;
@@ -89,6 +98,11 @@ export class Connection {
     return this.#open.size;
   }
 
+  /** Whether one more request can be kept. */
+  get hasRoom(): boolean {
+    return this.#open.size === 0 || this.#server.hasRoomToQueue(this);
+  }
+
   keep(res: ServerResponse): void {
     if (this.#open.has(res)) return;
     this.#open.add(res);
@@ -96,6 +110,8 @@ export class Connection {
     if (this.#open.size === 1) {
       this.#begun.add(res);
       this.#server.markBusy(this);
+    } else {
+      this.#server.markQueued(this);
     }
     res.once('close', () => this.#over(res));
   }
@@ -134,10 +150,16 @@ export class Connection {
     return now - this.#patience.since >= patienceMs;
   }
 
-  /** Ends queued responses after the connection closed. Only the first one has the socket and ends without help. */
+  /** Resets the connection and ends its requests, after node:http has given the socket away. */
+  abandon(): void {
+    this.#isDetached = true;
+    this.socket.resetAndDestroy();
+  }
+
+  /** Ends open responses after the connection closed. Only the first one has the socket and ends without help. */
   endAsked(): void {
     for (const res of this.#open) {
-      if (res.socket) continue;
+      if (res.socket && !this.#isDetached) continue;
       res.destroyed = true;
       res.emit('close');
     }
@@ -147,7 +169,10 @@ export class Connection {
     this.#open.delete(res);
     this.#begun.delete(res);
     while (this.#waiting.length > 0 && !this.socket.destroyed && this.#hasRoom()) this.#waiting.shift()?.();
-    if (this.#open.size > 0) return;
+    if (this.#open.size > 0) {
+      this.#server.markUnqueued(this);
+      return;
+    }
     this.#newest = undefined;
     this.#server.markFree(this);
     this.#afterAll?.();

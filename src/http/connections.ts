@@ -1,14 +1,16 @@
 /**
- * Tracks the connections of a server: limits them in total and per peer, and resets those with stalled readers.
+ * Tracks the connections of a server: limits them and the requests that queue on them, in total and per peer, and resets those with
+ * stalled readers.
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { Connection } from './connection.ts';
+import { Places } from './places.ts';
 
 export interface ConnectionLimits {
-  /** Open connections. Any more are closed at once. */
+  /** Open connections. Any more are closed at once. As many requests, or `maxAsked`, may queue behind others. */
   readonly maxConnections: number;
-  /** Open connections of one peer. */
+  /** The same, of one peer. */
   readonly maxPerPeer: number;
   /** Names the peer for its count; undefined for one without a limit, such as a trusted proxy. */
   readonly peerOf: (socket: Socket) => string | undefined;
@@ -17,6 +19,9 @@ export interface ConnectionLimits {
   readonly onRejected: (limit: 'all' | 'peer', peer: string | undefined) => void;
   readonly onStalled: (peer: string | undefined) => void;
 }
+
+/** Unanswered requests on one connection. Clients that pipeline send about ten. */
+export const maxAsked = 100;
 
 /** Interval of checks for stalled readers, and so the delay of a reset. */
 const lookEveryMs = 1_000;
@@ -27,7 +32,8 @@ export class Connections {
   readonly #clock: Clock;
   readonly #all = new Set<Connection>();
   readonly #busy = new Set<Connection>();
-  readonly #held = new Map<string, number>();
+  readonly #open: Places;
+  readonly #queued: Places;
   #stopLooking: (() => void) | undefined;
   #quietSince = 0;
   isDraining = false;
@@ -35,24 +41,26 @@ export class Connections {
   constructor(limits: ConnectionLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
+    const { maxConnections: all, maxPerPeer: perPeer } = limits;
+    this.#open = new Places({ all, perPeer });
+    this.#queued = new Places({ all: Math.max(all, maxAsked), perPeer: Math.max(perPeer, maxAsked) });
   }
 
   /** Accepts a new connection, or closes it at once over a limit. */
   accept(socket: Socket): void {
-    const { maxConnections, maxPerPeer, peerOf, onRejected } = this.#limits;
-    const peer = peerOf(socket);
-    const held = peer === undefined ? 0 : (this.#held.get(peer) ?? 0);
-    if (this.#all.size >= maxConnections || held >= maxPerPeer) {
+    const peer = this.#limits.peerOf(socket);
+    const limit = this.#open.limitFor(peer);
+    if (limit !== undefined) {
       socket.destroy();
-      onRejected(this.#all.size >= maxConnections ? 'all' : 'peer', peer);
+      this.#limits.onRejected(limit, peer);
       return;
     }
-    if (peer !== undefined) this.#held.set(peer, held + 1);
-    const connection = new Connection(socket, this, this.#clock.monotonic());
+    this.#open.take(peer);
+    const connection = new Connection(socket, peer, this, this.#clock.monotonic());
     this.#all.add(connection);
     socket.once('close', () => {
       this.#all.delete(connection);
-      if (peer !== undefined) this.#release(peer);
+      this.#open.release(peer);
       connection.endAsked();
     });
   }
@@ -96,24 +104,30 @@ export class Connections {
     this.#quietSince = this.#clock.monotonic();
   }
 
+  hasRoomToQueue({ peer }: Connection): boolean {
+    return this.#queued.limitFor(peer) === undefined;
+  }
+
+  markQueued({ peer }: Connection): void {
+    this.#queued.take(peer);
+  }
+
+  markUnqueued({ peer }: Connection): void {
+    this.#queued.release(peer);
+  }
+
   #look(): void {
     if (this.#stopLooking) return;
-    const { patienceMs, onStalled, peerOf } = this.#limits;
+    const { patienceMs, onStalled } = this.#limits;
     this.#stopLooking = this.#clock.after(Math.min(lookEveryMs, patienceMs / 10), () => {
       this.#stopLooking = undefined;
       const now = this.#clock.monotonic();
       for (const connection of this.#busy) {
         if (!connection.hasStalled(now, patienceMs)) continue;
-        onStalled(peerOf(connection.socket));
+        onStalled(connection.peer);
         connection.socket.resetAndDestroy();
       }
       if (this.#busy.size > 0) this.#look();
     });
-  }
-
-  #release(peer: string): void {
-    const left = (this.#held.get(peer) ?? 0) - 1;
-    if (left > 0) this.#held.set(peer, left);
-    else this.#held.delete(peer);
   }
 }

@@ -8,7 +8,7 @@ import type { Express } from 'express';
 import { type Clock, sleep } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import { connectionOf } from './connection.ts';
-import { type ConnectionLimits, Connections } from './connections.ts';
+import { type ConnectionLimits, Connections, maxAsked } from './connections.ts';
 import { allowedMethods } from './methods.ts';
 import { afterSending, endAfterReading, isBodyOpen, problemOf, responseOn } from './parser-errors.ts';
 
@@ -55,9 +55,6 @@ const maxHeaderSize = 16 * 1024;
 /** node:http silently drops headers after the thousandth, even if a proxy appended them, so the limit is far below. */
 const maxHeaders = 200;
 
-/** Unanswered requests on one connection. Clients that pipeline send about ten. */
-const maxAsked = 100;
-
 /** Unanswered requests after which a client that ignores the refusal is disconnected. */
 const maxKept = 1_000;
 
@@ -102,7 +99,7 @@ export function serve<R extends Received>(
   };
   const take = (req: IncomingMessage, res: ServerResponse, problem: Problem | undefined) => {
     const connection = connectionOf(req);
-    if (connection && connection.asked >= maxKept) return void connection.socket.destroy();
+    if (connection && !(connection.hasRoom && connection.asked < maxKept)) return void connection.socket.destroy();
     const received = listener.receive(req, res);
     if (connection?.isFree && problem === undefined) return listener.answer(req, res, received);
     received.watch();
@@ -152,6 +149,9 @@ export function serve<R extends Received>(
   server.on('checkExpectation', (req, res) => take(req, res, new Problem('expectation-failed')));
   server.on('connect', (req, socket) => {
     socket.on('error', () => {});
+    // node:http has given the socket away: responses in progress would wait for it without end.
+    const connection = connectionOf(req);
+    if (connection && connection.asked > 0) return connection.abandon();
     refuseLast(socket as Socket, new Problem('method-not-allowed', { allow: allowedMethods }), req);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, stream) => {

@@ -112,7 +112,6 @@ describe('behind requests in progress', () => {
     ['garbage', 'G\0RBAGE\r\n\r\n', 400],
     ['an expectation', wire('/', ['Expect: much']), 417],
     ['too many headers', wire('/', many(200)), 431],
-    ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405],
   ])('%s gets its response in order', async (_, input, status) => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 100 });
@@ -160,6 +159,53 @@ describe('behind requests in progress', () => {
     await until(() => linesOf(499).length === 49, 'those that were not answered, too');
     expect(linesOf(200)).toHaveLength(100);
     expect(it.sandbox.callCount).toBe(100);
+  });
+});
+
+test('CONNECT behind an export resets the connection, and the export ends', async () => {
+  await begin({ SENDGATE_EXPORTS_MAX: '1' });
+  it.sandbox.campaign({ id: '2', size: 20_000, newestMs: Date.now() - 86_400_000 });
+  for (let n = 0; n < 2; n++) {
+    const { socket, closed } = await dial(it.url);
+    const isReset = closed.catch(() => {});
+    socket.pause();
+    socket.write(`${wire('/campaigns/2/sends.csv')}CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n`);
+    await until(async () => linesOf(499).length === n + 1, 'its request has ended');
+    expect(await metrics()).toContain('sendgate_exports_running 0');
+    socket.resume();
+    await isReset;
+  }
+});
+
+describe('requests that queue on the connections of one address', () => {
+  const held = Array.from({ length: 30 }, () => wire('/campaigns/1/sends', [`X: ${'x'.repeat(1_000)}`])).join('');
+
+  test('are as many as it may have connections; further ones reset theirs, and other addresses do not notice', async () => {
+    await begin({ SENDGATE_SERVER_MAX_CONNECTIONS: '400' });
+    it.sandbox.fault({ kind: 'hang' });
+    const clients = await Promise.all(Array.from({ length: 5 }, () => dial(it.url)));
+    const isOpen = clients.map(() => true);
+    for (const [n, { socket, closed }] of clients.entries()) {
+      closed.then(
+        () => (isOpen[n] = false),
+        () => (isOpen[n] = false),
+      );
+      socket.write(held);
+      await until(() => it.sandbox.callCount > 0, 'the first one waits');
+    }
+    await until(() => isOpen.filter(Boolean).length <= 3, 'two are reset');
+    await until(() => linesOf(499).length > 0, 'their requests have ended');
+    const { socket, text } = await dial(it.url, '127.0.0.2');
+    socket.write(wire('/status'));
+    await until(() => statusesIn(text()).length === 1, 'another address is answered');
+    for (const one of [socket, ...clients.map((client) => client.socket)]) one.destroy();
+    await until(() => linesOf(499).length >= 90, 'their requests have ended');
+
+    const { socket: again, text: answers } = await dial(it.url);
+    it.sandbox.heal();
+    again.write(wire('/status').repeat(90));
+    await until(() => statusesIn(answers()).length === 90, 'there is room again');
+    again.destroy();
   });
 });
 
