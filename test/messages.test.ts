@@ -245,9 +245,14 @@ describe('a request to the wrong place', () => {
     expect(sitePaths('/ctct')(path)).toBe(true);
   });
 
-  test.each(['/ctct/docs//', '/ctct/problems/nothing/', '/ctct/problems/', '/ctct/openapi.json/', '/ctct/campaigns/1/sends/'])(
-    'of no page is not redirected: %s',
-    async (path) => expect((await fetch(`${sendgate.url}${path}`, { redirect: 'manual' })).status).toBe(404),
+  test.each([
+    '/ctct/docs//',
+    '/ctct/problems/nothing/',
+    '/ctct/problems/',
+    '/ctct/openapi.json/',
+    '/ctct/campaigns/1/sends/',
+  ])('of no page is not redirected: %s', async (path) =>
+    expect((await fetch(`${sendgate.url}${path}`, { redirect: 'manual' })).status).toBe(404),
   );
 
   test('of operators at the port of callers is told where it is, and the reverse', async () => {

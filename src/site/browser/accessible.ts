@@ -1,15 +1,17 @@
 /**
  * A plugin of Swagger UI that mends its markup: the keyboard reaches each control and keeps the focus, and screen readers can
- * tell the controls apart.
+ * tell the controls apart and hear of each answer.
  */
+import { say } from './page.ts';
 import { requestSnippets } from './snippets.ts';
 import type { Wrap } from './swagger.ts';
 import { tokenDialog } from './token-dialog.ts';
 
-/** Long code scrolls, which not every browser lets the keyboard do. */
+/** Long code scrolls, which not every browser lets the keyboard do. A panel that holds it is no further stop. */
 const asReachable = (element: HTMLElement | null) => {
   const code = element?.querySelector('pre');
   if (code) Object.assign(code, { tabIndex: 0, role: 'group', ariaLabel: 'Code' });
+  element?.closest('[role=tabpanel]')?.removeAttribute('tabindex');
 };
 
 const focusFirst = ({ currentTarget }: { readonly currentTarget: HTMLElement }) =>
@@ -87,4 +89,39 @@ const wrapComponents: Readonly<Record<string, Wrap<never>>> = {
       React.createElement(original, { ...properties, title: properties.title || properties.schema?.title || 'Schema' }),
 };
 
-export const accessiblePlugin = { wrapComponents };
+interface Answer {
+  readonly status: number;
+  readonly statusText: string;
+  /** Undefined if it is not JSON. */
+  readonly body?: { readonly title?: string };
+}
+
+/** What Swagger UI keeps of a request that was tried. */
+type Tried = Answer | { readonly error: true; readonly err: { readonly response?: Answer } };
+
+/** `Answer: 404, Campaign not found.` */
+function answerInWords(tried: Tried): string {
+  const answer = 'error' in tried ? tried.err.response : tried;
+  if (!answer) return 'No answer: the connection failed.';
+  return `Answer: ${[answer.status, answer.body?.title || answer.statusText].filter(Boolean).join(', ')}.`;
+}
+
+type Action = (...values: readonly unknown[]) => unknown;
+
+const wrapActions = {
+  // Between two answers it is empty: the same words again would not be read out.
+  execute:
+    (original: Action): Action =>
+    (...values) => {
+      say('answer', '');
+      return original(...values);
+    },
+  setResponse:
+    (original: Action) =>
+    (path: string, method: string, tried: Tried): unknown => {
+      say('answer', answerInWords(tried));
+      return original(path, method, tried);
+    },
+};
+
+export const accessiblePlugin = { wrapComponents, statePlugins: { spec: { wrapActions } } };
