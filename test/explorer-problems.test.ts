@@ -34,6 +34,24 @@ describe('an error', () => {
     expect(await violations(page)).toEqual([]);
   });
 
+  test.each([
+    ['two dots', '..'],
+    ['a dot', '%2E'],
+    ['a long id', '9'.repeat(20_000)],
+    ['a long one in pairs of code units', '😀'.repeat(2_000)],
+    ['bytes that are no text', '%E0%A4%A'],
+    ['two ids', '1+2&id=1'],
+    ['a long date', `1&since=${'2'.repeat(20_000)}`],
+  ])('for an address with %s says what is wrong with it', async (_, id) => {
+    const page = await it.open(`/#campaign?id=${id}`, { campaigns: [{ size: 3 }] });
+    await alerts(page)
+      .getByText(/^The (id is not a campaign id|date is not a date or date-time)\. Allowed: /)
+      .waitFor();
+    expect(await alerts(page).count()).toBe(1);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  });
+
   test('for too many requests counts down', async () => {
     const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' };
     const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });

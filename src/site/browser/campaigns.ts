@@ -12,6 +12,7 @@ import { Region } from './region.ts';
 import { addressOf, addressOfCampaign, type CampaignsRoute, parseRoute, sortOf, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
 import { onZoneChange, rewriteTimes } from './times.ts';
+import { readable } from './words.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
@@ -54,7 +55,7 @@ function showChoice(): void {
   say('campaigns-title', title);
   within(part('by-id'), 'button').textContent = compare === '' ? 'Open' : 'Compare';
   part('choice').hidden = compare === '';
-  say('choice-name', loaded.get(compare)?.campaign.name || `campaign ${compare}`);
+  say('choice-name', readable(loaded.get(compare)?.campaign.name ?? '') || `campaign ${compare}`);
   part<HTMLAnchorElement>('choice-cancel').href = addressOfCampaign(compare);
 }
 

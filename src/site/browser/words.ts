@@ -12,6 +12,9 @@ export const allOf = (count: number, plural: string) => `${count === 1 ? '' : 'A
 /** Stands for an empty value. */
 export const unknown = '–';
 
+/** A name or subject without the signs that turn the text after them around; empty if nothing of it can be seen. */
+export const readable = (text: string) => (/^[\s\p{C}]*$/u.test(text) ? '' : text.replace(/[\u202d\u202e]/g, ''));
+
 /** Says where a page came from, by `Cache-Status` (RFC 9211) and `Age`. */
 export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
   const ttl = Number(/ttl=(-?\d+)/.exec(cacheStatus)?.[1] ?? 0);
