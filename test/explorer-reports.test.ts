@@ -13,6 +13,14 @@ const column = (page: Page, kind: string) => page.locator(`#rows td.${kind}`).al
 const tab = (page: Page, name: string) => page.getByRole('tab', { name });
 const address = (tab: string, more = '') => `/#campaign?id=1&report=${tab}${more}`;
 const headings = (page: Page) => page.locator('#scroll th').allTextContents();
+/** Texts of the rows that are not shown whole. */
+const cut = (page: Page) =>
+  page
+    .locator('#scroll')
+    .locator('th, td')
+    .evaluateAll((all) =>
+      all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
+    );
 const curl = (page: Page) => page.locator('#report-command code').textContent();
 
 describe('a campaign', () => {
@@ -166,12 +174,36 @@ describe('a report', () => {
     for (const report of ['sends', 'clicks', 'bounces', 'unsubscribes'] as const) {
       await tab(page, report).click();
       await page.getByText(new RegExp(`^(All|The newest|500 of) [\\d,]+ ${report}\\.$`)).waitFor();
-      const cells = page.locator('#scroll').locator('th, td');
-      const cut = await cells.evaluateAll((all) =>
-        all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
-      );
-      expect(cut).toEqual([]);
+      expect(await cut(page)).toEqual([]);
+      expect(await page.getByLabel('Show long texts in full').isVisible()).toBe(false);
     }
+  });
+
+  test.each([1_280, 390])('shows long texts in full on request, by keyboard (%d pixels wide)', async (width) => {
+    const url = `https://www.example.com/shop?utm_content=${'GARDEN-WALL-'.repeat(20)}`;
+    const urls = [{ url }, { url: `https://www.example.com/${encodeURI('店').repeat(3)}` }];
+    const browser = { viewport: { width, height: 800 } };
+    const page = await it.open(address('clicks'), { browser, campaigns: [{ size: 2_000, urls }] });
+    await page.getByText('All 250 clicks.').waitFor();
+    await page.locator('#rows').getByText(url).first().waitFor();
+    expect(new Set(await cut(page))).toEqual(new Set([url]));
+    const tableWidth = () => page.locator('#scroll table').evaluate((table) => table.clientWidth);
+    expect(await tableWidth()).toBeLessThan(1_400);
+    await page.getByLabel('Search loaded rows').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    expect(await page.getByLabel('Show long texts in full').isChecked()).toBe(true);
+    expect(await cut(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+    expect(await violations(page)).toEqual([]);
+    await tab(page, 'Opens').click();
+    await page.getByText('The newest 500 opens.').waitFor();
+    expect(await page.getByLabel('Show long texts in full').isVisible()).toBe(false);
+    await page.goBack();
+    await page.getByText('All 250 clicks.').waitFor();
+    await until(async () => (await tableWidth()) > 1_400, 'it is still chosen');
+    await page.getByLabel('Show long texts in full').uncheck();
+    expect(await tableWidth()).toBeLessThan(1_400);
   });
 
   test('in the address that does not exist becomes the sends, and the address says so', async () => {
