@@ -287,11 +287,41 @@ describe('the list of campaigns', () => {
     expect(await page.evaluate(() => scrollY)).toBeGreaterThan(0);
   });
 
+  test.each(['one comes back to it', 'its tab is looked at again'])(
+    'is loaded anew, after hours, when %s',
+    async (when) => {
+      const page = await it.open('/', { campaigns: many(3), prepare: (page) => page.clock.install() });
+      await page.getByText('All 3 campaigns.').waitFor();
+      it.sendgate.sandbox.campaign({ id: '4', name: 'Newest', size: 1, newestMs: Date.now() });
+      it.sendgate.clock.forward(7_200);
+      const look = () =>
+        when === 'one comes back to it'
+          ? page.goto(`${it.sendgate.url}/#live`).then(() => page.goBack())
+          : page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+      let asked = 0;
+      page.on('request', (request) => {
+        if (request.url().includes('/campaigns?')) asked++;
+      });
+      await look();
+      await page.getByText('All 3 campaigns.').waitFor();
+      expect(asked).toBe(0);
+      await page.clock.fastForward('02:00:00');
+      await look();
+      await page.getByText('From the cache, while a newer page is fetched: reload in a moment.').waitFor();
+      expect(asked).toBe(1);
+      await page.reload();
+      await page.getByText('All 4 campaigns.').waitFor();
+    },
+  );
+
   test('opens a campaign by its id', async () => {
     const page = await it.open('/', { campaigns: garden });
     await page.getByLabel('Campaign id').fill('1');
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
     expect(page.url()).toBe(`${it.sendgate.url}/#campaign?id=1`);
+    // The same id beside *Compare* would compare the campaign with itself.
+    await page.getByRole('link', { name: 'Compare with another campaign' }).click();
+    expect(await page.getByLabel('Campaign id').inputValue()).toBe('');
   });
 });

@@ -52,6 +52,16 @@ describe('an error', () => {
     expect(await violations(page)).toEqual([]);
   });
 
+  test.each([
+    [504, 'Sendgate may be starting or slow: try again in a moment.'],
+    [403, 'If it asks people to sign in, reload the page and sign in again.'],
+  ])('of a proxy in front, with status %d, says what may be wrong', async (status, words) => {
+    const prepare = (page: Page) =>
+      page.route(/campaigns\?/, (route) => route.fulfill({ status, body: '<h1>No</h1>' }));
+    const page = await it.open('/', { prepare });
+    await alerts(page).getByText(`Something in front of Sendgate answered, with status ${status}. ${words}`).waitFor();
+  });
+
   test('for too many requests counts down', async () => {
     const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' };
     const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });
