@@ -412,8 +412,31 @@ describe('an export', () => {
     expect(lines.length).toBe(format === 'csv' ? 4_501 : 4_500);
     await page.getByText(`Saved campaign-1-opens.${format}: 4,500 opens.`).waitFor();
     expect(await violations(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Close' }).click();
+    await tabTo(page, 'export-cancel');
+    await page.keyboard.press('Enter');
     expect(await page.locator('#export').isVisible()).toBe(false);
+    expect(await focused(page)).toBe(`Export as ${format.toUpperCase()}`);
+  });
+
+  test('is not lost by a link without a question', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '1' };
+    const page = await it.open(address('sends'), { env, campaigns: [{ size: 5_000 }] });
+    await page.getByText('500 of 5,000 sends.').waitFor();
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await page.getByRole('button', { name: 'Export as NDJSON' }).click();
+    await page.getByText(/^Exporting sends: /).waitFor();
+    await page.getByRole('link', { name: 'API' }).click();
+    await until(() => asked.length > 0, 'the browser asks');
+    expect(asked).toEqual(['beforeunload']);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Cancelled: nothing was saved.').waitFor();
+    await page.getByRole('link', { name: 'API' }).click();
+    await page.getByText('A page of the campaigns of the account', { exact: true }).waitFor();
+    expect(asked.length).toBe(1);
   });
 
   test('shows its progress, can be cancelled, and saves no incomplete file', async () => {
