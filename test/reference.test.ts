@@ -10,6 +10,7 @@ import { problemCodes } from '../src/problems.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { snippetsOf } from '../src/site/browser/snippets.ts';
 import { explorer, focused, tabTo, violations } from './support/explorer.ts';
+import { until } from './support/harness.ts';
 
 const it = explorer();
 const run = promisify(execFile);
@@ -186,6 +187,18 @@ test('each answer is read out, also the same again, and that there is none', asy
     ...['Answer: 404, Campaign not found.', '', 'Answer: 404, Campaign not found.', ''],
     'No answer: the connection failed.',
   ]);
+});
+
+test('a parameter that is missing is shown and focused when a request cannot be sent without it', async () => {
+  const page = await it.open('/docs', { browser: { viewport: { width: 390, height: 800 } } });
+  const operation = operationOf(page, 'A page of the clicks of a campaign');
+  await operation.getByText('A page of the clicks of a campaign', { exact: true }).click();
+  await operation.getByRole('button', { name: 'Try it out' }).click();
+  await operation.getByRole('button', { name: 'Execute' }).click();
+  const field = operation.getByLabel('id', { exact: true });
+  await until(() => field.evaluate((element) => element === document.activeElement), 'it has the focus');
+  expect(await field.getAttribute('title')).toBe('Required field is not provided');
+  expect(await field.evaluate((element) => element.getBoundingClientRect().top)).toBeGreaterThan(0);
 });
 
 test('an example is one stop of the Tab key', async () => {

@@ -17,6 +17,15 @@ const asReachable = (element: HTMLElement | null) => {
 const focusFirst = ({ currentTarget }: { readonly currentTarget: HTMLElement }) =>
   currentTarget.parentElement?.querySelector('button')?.focus();
 
+/** Swagger UI marks a field 40 ms after a request could not be sent without it. */
+const markedAfterMs = 100;
+
+/** Only that mark says that nothing was sent, and it may be out of sight. */
+const focusInvalid = ({ currentTarget }: { readonly currentTarget: HTMLElement }) => {
+  const operation = currentTarget.closest('.opblock');
+  setTimeout(() => operation?.querySelector<HTMLElement>('.parameters .invalid')?.focus(), markedAfterMs);
+};
+
 /** Removes the role of a table that has one: it is no region, and a reader shall hear of its rows. */
 const asTable = (element: HTMLElement | null) => element?.querySelector('table[role]')?.removeAttribute('role');
 
@@ -68,7 +77,11 @@ const wrapComponents: Readonly<Record<string, Wrap<never>>> = {
   execute:
     (original, { React }) =>
     (properties: object) =>
-      React.createElement(original, { ...properties, disabled: false }),
+      React.createElement(
+        'div',
+        { style: { display: 'contents' }, onClick: focusInvalid },
+        React.createElement(original, { ...properties, disabled: false }),
+      ),
   // and so does one that goes when it is pressed: the one beside it, *Execute*, takes the focus.
   clear:
     (original, { React }) =>
