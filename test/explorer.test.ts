@@ -213,6 +213,9 @@ describe('a visitor', () => {
     expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0%', '0', '0', '0']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
+    // What no pointer hovers over is said, too.
+    await page.getByText('429 counts requests over the limit a minute').waitFor();
+    expect(await page.locator('#live-view [title]').filter({ visible: true }).count()).toBe(0);
   });
 
   test('skips to the content of the view that is shown', async () => {
