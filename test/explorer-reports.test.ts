@@ -98,6 +98,8 @@ describe('a campaign', () => {
     // One that has not gone out, then one that does not exist.
     await page.goto(`${it.sendgate.url}/#compare?id=1&with=3`);
     await lines.getByText('Draft').waitFor();
+    await page.goto(`${it.sendgate.url}/#compare?id=1&with=..`);
+    await page.getByText('The id is not a campaign id.').waitFor();
     await page.goto(`${it.sendgate.url}/#compare?id=1&with=404`);
     await page.getByText('Campaign 404:').waitFor();
     await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();

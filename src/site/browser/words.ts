@@ -13,7 +13,8 @@ export const allOf = (count: number, plural: string) => `${count === 1 ? '' : 'A
 export const unknown = '–';
 
 /** A name or subject without the signs that turn the text after them around; empty if nothing of it can be seen. */
-export const readable = (text: string) => (/^[\s\p{C}]*$/u.test(text) ? '' : text.replace(/[\u202d\u202e]/g, ''));
+export const readable = (text: string) =>
+  /^[\s\p{Cc}\p{Cf}]*$/u.test(text) ? '' : text.replace(/[\u202d\u202e]/g, '');
 
 const units = [
   ['day', 86_400],
