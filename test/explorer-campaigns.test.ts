@@ -191,6 +191,40 @@ describe('the list of campaigns', () => {
     expect(await page.getByText('Loading campaigns …').isVisible()).toBe(false);
   });
 
+  test('names a campaign whose name shows nothing by its id, everywhere', async () => {
+    const blank = '\u200b \u202e';
+    const page = await it.open('/', { campaigns: [{ name: blank, subject: blank, size: 3 }, { name: 'Spring sale' }] });
+    await page.getByRole('link', { name: '1', exact: true }).click();
+    await page.getByRole('heading', { name: 'Campaign 1' }).waitFor();
+    await page.getByText('All 3 sends.').waitFor();
+    expect(await page.locator('#about').getByText('Subject').count()).toBe(0);
+    expect(await page.title()).toBe('Campaign 1 · Sends · Sendgate');
+    await page.getByRole('link', { name: 'Compare with another campaign' }).click();
+    await page.getByText('Choose a campaign to compare with campaign 1.').waitFor();
+    await page.getByRole('link', { name: 'Spring sale' }).click();
+    await page.getByRole('link', { name: 'Campaign 1' }).waitFor();
+  });
+
+  test('keeps names of another direction of writing to themselves', async () => {
+    const page = await it.open('/#campaigns?compare=1', { campaigns: [{ name: '\u202eevil' }, { name: 'عرض ٢٠٪' }] });
+    await page.getByText('All 2 campaigns.').waitFor();
+    const choice = page.locator('#choice');
+    const left = (part: string) => choice.locator(part).evaluate((element) => element.getBoundingClientRect().left);
+    await choice.getByText('evil').waitFor();
+    expect(await left('strong')).toBeLessThan(await left('a'));
+    const direction = (place: string) =>
+      page.locator(place).evaluate((element) => getComputedStyle(element).unicodeBidi);
+    expect(await direction('#campaigns-rows a >> nth=1')).toBe('plaintext');
+    expect(await direction('#campaign-title')).toBe('plaintext');
+    expect(await page.title()).not.toContain('\u202e');
+  });
+
+  test('fits where a long word is searched', async () => {
+    const page = await it.open(`/#campaigns?q=${'x'.repeat(600)}`, { campaigns: garden });
+    await page.getByText(/^None of 4 campaigns has “x+” in its name\.$/).waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+  });
+
   test('of an account without campaigns says so', async () => {
     const page = await it.open();
     await page.getByText('There are no campaigns.').waitFor();
@@ -253,11 +287,41 @@ describe('the list of campaigns', () => {
     expect(await page.evaluate(() => scrollY)).toBeGreaterThan(0);
   });
 
+  test.each(['one comes back to it', 'its tab is looked at again'])(
+    'is loaded anew, after hours, when %s',
+    async (when) => {
+      const page = await it.open('/', { campaigns: many(3), prepare: (page) => page.clock.install() });
+      await page.getByText('All 3 campaigns.').waitFor();
+      it.sendgate.sandbox.campaign({ id: '4', name: 'Newest', size: 1, newestMs: Date.now() });
+      it.sendgate.clock.forward(7_200);
+      const look = () =>
+        when === 'one comes back to it'
+          ? page.goto(`${it.sendgate.url}/#live`).then(() => page.goBack())
+          : page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+      let asked = 0;
+      page.on('request', (request) => {
+        if (request.url().includes('/campaigns?')) asked++;
+      });
+      await look();
+      await page.getByText('All 3 campaigns.').waitFor();
+      expect(asked).toBe(0);
+      await page.clock.fastForward('02:00:00');
+      await look();
+      await page.getByText('From the cache, while a newer page is fetched: reload in a moment.').waitFor();
+      expect(asked).toBe(1);
+      await page.reload();
+      await page.getByText('All 4 campaigns.').waitFor();
+    },
+  );
+
   test('opens a campaign by its id', async () => {
     const page = await it.open('/', { campaigns: garden });
     await page.getByLabel('Campaign id').fill('1');
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByRole('heading', { name: 'Spring sale' }).waitFor();
     expect(page.url()).toBe(`${it.sendgate.url}/#campaign?id=1`);
+    // The same id beside *Compare* would compare the campaign with itself.
+    await page.getByRole('link', { name: 'Compare with another campaign' }).click();
+    expect(await page.getByLabel('Campaign id').inputValue()).toBe('');
   });
 });

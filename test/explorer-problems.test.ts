@@ -34,6 +34,34 @@ describe('an error', () => {
     expect(await violations(page)).toEqual([]);
   });
 
+  test.each([
+    ['two dots', '..'],
+    ['a dot', '%2E'],
+    ['a long id', '9'.repeat(20_000)],
+    ['a long one in pairs of code units', '😀'.repeat(2_000)],
+    ['bytes that are no text', '%E0%A4%A'],
+    ['two ids', '1+2&id=1'],
+    ['a long date', `1&since=${'2'.repeat(20_000)}`],
+  ])('for an address with %s says what is wrong with it', async (_, id) => {
+    const page = await it.open(`/#campaign?id=${id}`, { campaigns: [{ size: 3 }] });
+    await alerts(page)
+      .getByText(/^The (id is not a campaign id|date is not a date or date-time)\. Allowed: /)
+      .waitFor();
+    expect(await alerts(page).count()).toBe(1);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test.each([
+    [504, 'Sendgate may be starting or slow: try again in a moment.'],
+    [403, 'If it asks people to sign in, reload the page and sign in again.'],
+  ])('of a proxy in front, with status %d, says what may be wrong', async (status, words) => {
+    const prepare = (page: Page) =>
+      page.route(/campaigns\?/, (route) => route.fulfill({ status, body: '<h1>No</h1>' }));
+    const page = await it.open('/', { prepare });
+    await alerts(page).getByText(`Something in front of Sendgate answered, with status ${status}. ${words}`).waitFor();
+  });
+
   test('for too many requests counts down', async () => {
     const env = { SENDGATE_CALLERS_REQUESTS_PER_MINUTE: '5' };
     const page = await it.open('/#campaign?id=1', { env, campaigns: [{ size: 3 }] });

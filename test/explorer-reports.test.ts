@@ -13,6 +13,14 @@ const column = (page: Page, kind: string) => page.locator(`#rows td.${kind}`).al
 const tab = (page: Page, name: string) => page.getByRole('tab', { name });
 const address = (tab: string, more = '') => `/#campaign?id=1&report=${tab}${more}`;
 const headings = (page: Page) => page.locator('#scroll th').allTextContents();
+/** Texts of the rows that are not shown whole. */
+const cut = (page: Page) =>
+  page
+    .locator('#scroll')
+    .locator('th, td')
+    .evaluateAll((all) =>
+      all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
+    );
 const curl = (page: Page) => page.locator('#report-command code').textContent();
 
 describe('a campaign', () => {
@@ -90,6 +98,8 @@ describe('a campaign', () => {
     // One that has not gone out, then one that does not exist.
     await page.goto(`${it.sendgate.url}/#compare?id=1&with=3`);
     await lines.getByText('Draft').waitFor();
+    await page.goto(`${it.sendgate.url}/#compare?id=1&with=..`);
+    await page.getByText('The id is not a campaign id.').waitFor();
     await page.goto(`${it.sendgate.url}/#compare?id=1&with=404`);
     await page.getByText('Campaign 404:').waitFor();
     await page.getByRole('heading', { name: 'Campaign not found' }).waitFor();
@@ -112,7 +122,15 @@ describe('a report', () => {
   test('is shown page by page as it is scrolled, down to the last row, with few rows in the page', async () => {
     const page = await it.open(address('sends'), { campaigns: [{ size: 1_234 }] });
     await page.getByText('500 of 1,234 sends.').waitFor();
-    expect(await page.locator('#outcome').textContent()).toBe('Fresh from Constant Contact.');
+    const time = /\d+ \w+ 20\d\d, \d\d:\d\d local time/.source;
+    const said = page.locator('#outcome');
+    expect(await said.textContent()).toMatch(new RegExp(`^Fresh from Constant Contact at ${time}\\.$`));
+    // Instants, which are as true in a tab that is looked at tomorrow.
+    await page.reload();
+    await said.getByText(new RegExp(`^From the cache, fresh until ${time}\\. Fetched at ${time}\\.$`)).waitFor();
+    await page.getByLabel('Times').selectOption('UTC');
+    expect(await said.textContent()).toMatch(/ UTC\. Fetched at .* UTC\.$/);
+    await page.getByLabel('Times').selectOption('Local time');
     const seen = new Map<number, string>();
     for (let row = 0; !seen.has(1_233); row = Math.min(row + 20, 1_233)) {
       let found: (readonly [number, string])[] = [];
@@ -166,12 +184,36 @@ describe('a report', () => {
     for (const report of ['sends', 'clicks', 'bounces', 'unsubscribes'] as const) {
       await tab(page, report).click();
       await page.getByText(new RegExp(`^(All|The newest|500 of) [\\d,]+ ${report}\\.$`)).waitFor();
-      const cells = page.locator('#scroll').locator('th, td');
-      const cut = await cells.evaluateAll((all) =>
-        all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent),
-      );
-      expect(cut).toEqual([]);
+      expect(await cut(page)).toEqual([]);
+      expect(await page.getByLabel('Show long texts in full').isVisible()).toBe(false);
     }
+  });
+
+  test.each([1_280, 390])('shows long texts in full on request, by keyboard (%d pixels wide)', async (width) => {
+    const url = `https://www.example.com/shop?utm_content=${'GARDEN-WALL-'.repeat(20)}`;
+    const urls = [{ url }, { url: `https://www.example.com/${encodeURI('店').repeat(3)}` }];
+    const browser = { viewport: { width, height: 800 } };
+    const page = await it.open(address('clicks'), { browser, campaigns: [{ size: 2_000, urls }] });
+    await page.getByText('All 250 clicks.').waitFor();
+    await page.locator('#rows').getByText(url).first().waitFor();
+    expect(new Set(await cut(page))).toEqual(new Set([url]));
+    const tableWidth = () => page.locator('#scroll table').evaluate((table) => table.clientWidth);
+    expect(await tableWidth()).toBeLessThan(1_400);
+    await page.getByLabel('Search loaded rows').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    expect(await page.getByLabel('Show long texts in full').isChecked()).toBe(true);
+    expect(await cut(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+    expect(await violations(page)).toEqual([]);
+    await tab(page, 'Opens').click();
+    await page.getByText('The newest 500 opens.').waitFor();
+    expect(await page.getByLabel('Show long texts in full').isVisible()).toBe(false);
+    await page.goBack();
+    await page.getByText('All 250 clicks.').waitFor();
+    await until(async () => (await tableWidth()) > 1_400, 'it is still chosen');
+    await page.getByLabel('Show long texts in full').uncheck();
+    expect(await tableWidth()).toBeLessThan(1_400);
   });
 
   test('in the address that does not exist becomes the sends, and the address says so', async () => {
@@ -372,8 +414,31 @@ describe('an export', () => {
     expect(lines.length).toBe(format === 'csv' ? 4_501 : 4_500);
     await page.getByText(`Saved campaign-1-opens.${format}: 4,500 opens.`).waitFor();
     expect(await violations(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Close' }).click();
+    await tabTo(page, 'export-cancel');
+    await page.keyboard.press('Enter');
     expect(await page.locator('#export').isVisible()).toBe(false);
+    expect(await focused(page)).toBe(`Export as ${format.toUpperCase()}`);
+  });
+
+  test('is not lost by a link without a question', async () => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '1' };
+    const page = await it.open(address('sends'), { env, campaigns: [{ size: 5_000 }] });
+    await page.getByText('500 of 5,000 sends.').waitFor();
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await page.getByRole('button', { name: 'Export as NDJSON' }).click();
+    await page.getByText(/^Exporting sends: /).waitFor();
+    await page.getByRole('link', { name: 'API' }).click();
+    await until(() => asked.length > 0, 'the browser asks');
+    expect(asked).toEqual(['beforeunload']);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Cancelled: nothing was saved.').waitFor();
+    await page.getByRole('link', { name: 'API' }).click();
+    await page.getByText('A page of the campaigns of the account', { exact: true }).waitFor();
+    expect(asked.length).toBe(1);
   });
 
   test('shows its progress, can be cancelled, and saves no incomplete file', async () => {

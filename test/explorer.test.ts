@@ -6,6 +6,7 @@ import { get } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { alerts, explorer, focused, scrollDown, tabTo, violations } from './support/explorer.ts';
+import { until } from './support/harness.ts';
 
 const it = explorer();
 
@@ -33,6 +34,12 @@ describe('a visitor', () => {
     await it.context.setOffline(true);
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Try again' }).focus();
+    // In vain: it can be pressed once more.
+    const hasFailed = page.waitForEvent('requestfailed');
+    await page.keyboard.press('Enter');
+    await hasFailed;
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
+    await until(async () => (await focused(page)) === 'Try again', 'it has the focus again');
     await it.context.setOffline(false);
     await page.keyboard.press('Enter');
     await page.getByText('1,500 of 20,000 sends.').waitFor();
@@ -206,6 +213,9 @@ describe('a visitor', () => {
     expect((await cells('answers')).slice(0, 6)).toEqual(['default', '4', '75.0%', '0', '0', '0']);
     for (const name of ['rate', 'ratio', 'shares', 'waits']) await page.locator(`#${name}-chart canvas`).waitFor();
     await page.getByText(/^\d\.\d of 1,000$/).waitFor();
+    // What no pointer hovers over is said, too.
+    await page.getByText('429 counts requests over the limit a minute').waitFor();
+    expect(await page.locator('#live-view [title]').filter({ visible: true }).count()).toBe(0);
   });
 
   test('skips to the content of the view that is shown', async () => {

@@ -11,6 +11,7 @@ import { BindFailure, explainBindFailure } from '../src/config/bind-failure.ts';
 import { ConfigError } from '../src/config/config-error.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { listen } from '../src/http/server.ts';
+import { sitePaths } from '../src/site/site.ts';
 import { type Harness, spawnMain, start } from './support/harness.ts';
 
 const run = promisify(execFile);
@@ -231,6 +232,28 @@ describe('a request to the wrong place', () => {
     expect(await detailOf('/ctctx/status')).toContain('begin with /ctct');
     expect(await detailOf('/ctct/nothing')).not.toContain('begin with');
   });
+
+  test.each([
+    ['/ctct', '/ctct/'],
+    ['/ctct?x=1', '/ctct/?x=1'],
+    ['/ctct/docs/', '/ctct/docs'],
+    ['/ctct/docs/?x=1&y=%2F?', '/ctct/docs?x=1&y=%2F?'],
+    ['/ctct/problems/rate-limited/', '/ctct/problems/rate-limited'],
+  ])('of a page, with a slash too many or too few, is redirected: %s', async (path, page) => {
+    const { status, headers } = await fetch(`${sendgate.url}${path}`, { redirect: 'manual' });
+    expect([status, headers.get('location')]).toEqual([308, page]);
+    expect(sitePaths('/ctct')(path)).toBe(true);
+  });
+
+  test.each([
+    '/ctct/docs//',
+    '/ctct/problems/nothing/',
+    '/ctct/problems/',
+    '/ctct/openapi.json/',
+    '/ctct/campaigns/1/sends/',
+  ])('of no page is not redirected: %s', async (path) =>
+    expect((await fetch(`${sendgate.url}${path}`, { redirect: 'manual' })).status).toBe(404),
+  );
 
   test('of operators at the port of callers is told where it is, and the reverse', async () => {
     expect(await detailOf('/readyz')).toBe('/readyz is on the management listener (`management.port`).');

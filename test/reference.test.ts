@@ -10,6 +10,7 @@ import { problemCodes } from '../src/problems.ts';
 import { documentedCampaign } from '../src/sandbox/sandbox.ts';
 import { snippetsOf } from '../src/site/browser/snippets.ts';
 import { explorer, focused, tabTo, violations } from './support/explorer.ts';
+import { until } from './support/harness.ts';
 
 const it = explorer();
 const run = promisify(execFile);
@@ -146,6 +147,7 @@ test('an operation is tried by keyboard alone, with the token, which no snippet 
   expect((await (await requested).allHeaders()).authorization).toBe('Bearer s3cret');
   await operation.getByRole('heading', { name: 'Server response' }).waitFor();
   expect(await focused(page)).toBe('Execute');
+  await page.getByRole('status').getByText('Answer: 200, OK.').waitFor();
   for (const [language] of languages) {
     await press(language, 'Space');
     await operation.getByRole('button', { name: language, pressed: true }).waitFor();
@@ -162,6 +164,53 @@ test('an operation is tried by keyboard alone, with the token, which no snippet 
   await press('Clear', 'Enter', 'Shift+Tab');
   await operation.getByRole('heading', { name: 'Server response' }).waitFor({ state: 'detached' });
   expect(await focused(page)).toBe('Execute');
+});
+
+test('each answer is read out, also the same again, and that there is none', async () => {
+  const page = await it.open('/docs', { campaigns: [{ size: 3 }] });
+  const operation = operationOf(page, 'A page of the clicks of a campaign');
+  const said = page.getByRole('status');
+  await page.evaluate(() => {
+    const said: string[] = [];
+    Object.assign(globalThis, { said });
+    const status = document.querySelector('[role=status]') as Element;
+    new MutationObserver(() => said.push(status.textContent ?? '')).observe(status, { childList: true, subtree: true });
+  });
+  await tryOut(page, 'A page of the clicks of a campaign', '999');
+  await said.getByText('Answer: 404, Campaign not found.').waitFor();
+  await operation.getByRole('button', { name: 'Execute' }).click();
+  await page.waitForFunction(() => (globalThis as unknown as { said: string[] }).said.filter(Boolean).length === 2);
+  await it.context.setOffline(true);
+  await operation.getByRole('button', { name: 'Execute' }).click();
+  await said.getByText('No answer: the connection failed.').waitFor();
+  expect(await page.evaluate(() => (globalThis as unknown as { said: string[] }).said)).toEqual([
+    ...['Answer: 404, Campaign not found.', '', 'Answer: 404, Campaign not found.', ''],
+    'No answer: the connection failed.',
+  ]);
+});
+
+test('a parameter that is missing is shown and focused when a request cannot be sent without it', async () => {
+  const page = await it.open('/docs', { browser: { viewport: { width: 390, height: 800 } } });
+  const operation = operationOf(page, 'A page of the clicks of a campaign');
+  await operation.getByText('A page of the clicks of a campaign', { exact: true }).click();
+  await operation.getByRole('button', { name: 'Try it out' }).click();
+  await operation.getByRole('button', { name: 'Execute' }).click();
+  const field = operation.getByLabel('id', { exact: true });
+  await until(() => field.evaluate((element) => element === document.activeElement), 'it has the focus');
+  expect(await field.getAttribute('title')).toBe('Required field is not provided');
+  expect(await field.evaluate((element) => element.getBoundingClientRect().top)).toBeGreaterThan(0);
+});
+
+test('an example is one stop of the Tab key', async () => {
+  const page = await it.open('/docs');
+  const operation = operationOf(page, 'A page of the clicks of a campaign');
+  await operation.getByText('A page of the clicks of a campaign', { exact: true }).click();
+  const schema = operation.getByRole('tab', { name: 'Schema' }).first();
+  await schema.focus();
+  await page.keyboard.press('Tab');
+  expect(await focused(page)).toMatch(/^{\s+"meta"/);
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('SELECT');
 });
 
 test('the reference lists each path once, and shows what was tried as code that runs, as docs/api.md does', async () => {
@@ -209,5 +258,7 @@ test('the pages of problems can be read on a phone, in light and in dark (axe)',
   }
   await page.getByRole('link', { name: 'All operations' }).click();
   await page.getByText('A page of the sends of a campaign', { exact: true }).waitFor();
+  // As wide as a page that is enlarged to 400% (WCAG 1.4.10).
+  await page.setViewportSize({ width: 320, height: 800 });
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
 });

@@ -10,6 +10,7 @@ import { headerLines } from '../http/header-block.ts';
 import { answeredOptions } from '../http/methods.ts';
 import { contextOf } from '../http/request-context.ts';
 import { securityHeaders } from '../http/security-headers.ts';
+import { searchOf } from '../http/target.ts';
 import { Problem, problemCodes } from '../problems.ts';
 import { File, readFolder } from './files.ts';
 import { type DescriptionOptions, describeApi } from './openapi/description.ts';
@@ -36,7 +37,7 @@ const documentHead = securityHeaders({
 /** Matches targets of the site by their path. No API resource has such a path. */
 export function sitePaths(basePath: string): (target: string) => boolean {
   const name = '[^/?#]+';
-  const paths = `/?|/docs|/openapi\\.json|/problems/${name}|/assets/(?:client|site/browser|site/vendor)/${name}`;
+  const paths = `/?|/docs/?|/openapi\\.json|/problems/${name}/?|/assets/(?:client|site/browser|site/vendor)/${name}`;
   const pattern = new RegExp(`^${basePath.replaceAll('.', '\\.')}(?:${paths})(?:[?#]|$)`);
   // Most requests are for campaigns: skip the pattern for them.
   const campaigns = `${basePath}/campaigns/`;
@@ -69,8 +70,18 @@ export function createSite(description: DescriptionOptions): Router {
       await file.answer(req);
     });
 
-  const toRoot = headerLines('Location', `${basePath}/`);
-  if (basePath !== '') site.get(basePath, (req) => contextOf(req).answer(308, toRoot));
+  /** Leads to a page whose path was typed with a slash too many or too few. */
+  const redirect = (path: string, find: (params: Record<string, string>) => string | undefined) =>
+    site.get(path, (req) => {
+      const page = find(req.params as Record<string, string>);
+      if (page === undefined) throw new Problem('not-found');
+      const search = searchOf(req.url);
+      contextOf(req).answer(308, headerLines('Location', `${basePath}${page}${search && `?${search}`}`));
+    });
+
+  if (basePath !== '') redirect(basePath, () => '/');
+  redirect(`${basePath}/docs/`, () => '/docs');
+  redirect(`${basePath}/problems/:code/`, ({ code = '' }) => (problems.has(code) ? `/problems/${code}` : undefined));
   serve(`${basePath}/`, () => pages.get('explorer.html'));
   serve(`${basePath}/docs`, () => pages.get('docs.html'));
   serve(`${basePath}/openapi.json`, () => {

@@ -5,7 +5,7 @@ import type { Campaign, Summary } from '../../client/client.ts';
 import { make } from './page.ts';
 import { addressOf, addressOfCampaign } from './routes.ts';
 import { timeElement, zoneElement } from './times.ts';
-import { number, statusInWords, unknown } from './words.ts';
+import { number, readable, statusInWords, unknown } from './words.ts';
 
 const counts = [
   ['sends', 'Sent'],
@@ -28,10 +28,11 @@ export interface CampaignRow {
 }
 
 export function campaignRow(campaign: Campaign): CampaignRow {
-  const { id, name, status } = campaign;
-  const link = make('a', '', name || id);
+  const { id, status } = campaign;
+  const name = readable(campaign.name) || id;
+  const link = make('a', '', name);
   link.dataset['id'] = id;
-  const heading = make('th', 'name', ...(isGone(campaign) ? withoutLink(name || id) : [link]));
+  const heading = make('th', 'name', ...(isGone(campaign) ? withoutLink(name) : [link]));
   heading.scope = 'row';
   const mayHaveCounts = !withoutCounts.has(status);
   const cells = counts.map(([, label]) => {

@@ -13,6 +13,7 @@ import { connect } from './session.ts';
 import { focusTab, showTabs } from './tabs.ts';
 import { showTiles } from './tiles.ts';
 import { timeElement, zoneElement } from './times.ts';
+import { readable } from './words.ts';
 
 const region = new Region(part('campaign-view'));
 const tilesRegion = new Region(part('tiles-region'));
@@ -108,7 +109,7 @@ function showDetails({
   const from = [from_name, from_email && (from_name ? `<${from_email}>` : from_email)].filter(Boolean).join(' ');
   const facts: readonly (readonly [string, readonly (string | Node)[]])[] = [
     ['Status', [statusBadge(status)]],
-    ['Subject', textOrNothing(subject)],
+    ['Subject', textOrNothing(readable(subject))],
     ['From', textOrNothing(from)],
     ['Last sent', when(last_run_date)],
     ['Created', when(created_date)],
@@ -127,7 +128,7 @@ const when = (iso: string) => (iso === '' ? [] : [timeElement(iso, 'minute'), ' 
 
 function showTitle(): void {
   if (!shown) return;
-  const name = details?.name || `Campaign ${shown.id}`;
+  const name = readable(details?.name ?? '') || `Campaign ${shown.id}`;
   say('campaign-title', name);
   document.title = `${name} · ${titleOf(shown.tab)} · Sendgate`;
 }

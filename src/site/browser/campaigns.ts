@@ -7,15 +7,19 @@ import { commandIn } from './command.ts';
 import { Counts } from './counts.ts';
 import { exportButtons, labelExports } from './export.ts';
 import { campaignsInWords, found, type Loaded } from './found-campaigns.ts';
+import { outcome } from './outcome.ts';
 import { part, say, within } from './page.ts';
 import { Region } from './region.ts';
 import { addressOf, addressOfCampaign, type CampaignsRoute, parseRoute, sortOf, statusOf } from './routes.ts';
 import { baseUrl, connect } from './session.ts';
 import { onZoneChange, rewriteTimes } from './times.ts';
+import { readable } from './words.ts';
 
 /** Campaigns loaded at a time, in pages of v2's 50. */
 const loadedAtATime = 500;
 const pageSize = 50;
+/** A list that is older is loaded anew when a person comes back to it. */
+const maxAgeMs = 3_600_000;
 
 const query = part<HTMLInputElement>('query');
 const status = part<HTMLSelectElement>('status');
@@ -29,9 +33,10 @@ const showCommand = commandIn(part('campaigns-command'));
 let route: CampaignsRoute = { view: 'campaigns', q: '', status: '', sort: 'newest', compare: '' };
 /** By id: a campaign that moves between two pages while they load comes twice. */
 let loaded = new Map<string, Loaded>();
-/** The status that is loaded, how many campaigns are wanted, the next page, and whether all are loaded. */
+/** The status that is loaded, how many campaigns are wanted and since when, the next page, and whether all are loaded. */
 let loadedStatus: string | undefined;
 let wanted = 0;
+let startedAtMs = 0;
 let next: string | undefined;
 let isComplete = false;
 
@@ -41,7 +46,7 @@ export function showCampaigns(asked: CampaignsRoute, isForced: boolean): void {
   if (query.value !== asked.q) query.value = asked.q;
   status.value = asked.status;
   sort.value = asked.sort;
-  if (isForced || loadedStatus !== asked.status) forget();
+  if (isForced || loadedStatus !== asked.status || Date.now() - startedAtMs > maxAgeMs) forget();
   if (!isComplete && loaded.size < wanted && !region.isBusy && !region.hasFailed) load();
   showRows();
 }
@@ -54,7 +59,7 @@ function showChoice(): void {
   say('campaigns-title', title);
   within(part('by-id'), 'button').textContent = compare === '' ? 'Open' : 'Compare';
   part('choice').hidden = compare === '';
-  say('choice-name', loaded.get(compare)?.campaign.name || `campaign ${compare}`);
+  say('choice-name', readable(loaded.get(compare)?.campaign.name ?? '') || `campaign ${compare}`);
   part<HTMLAnchorElement>('choice-cancel').href = addressOfCampaign(compare);
 }
 
@@ -70,6 +75,7 @@ function forget(): void {
   loaded = new Map();
   loadedStatus = route.status;
   wanted = loadedAtATime;
+  startedAtMs = Date.now();
   next = undefined;
   isComplete = false;
 }
@@ -89,6 +95,7 @@ function load(): void {
       what: 'Loading campaigns',
       load: wantedPages,
       show: (page) => {
+        if (loaded.size === 0) part('campaigns-outcome').replaceChildren(...outcome(page, Date.now()));
         for (const campaign of page.rows) add(campaign);
         next = page.next;
         isComplete = next === undefined;
@@ -138,10 +145,16 @@ status.addEventListener('change', () => go({ status: statusOf(status.value) }));
 sort.addEventListener('change', () => go({ sort: sortOf(sort.value) }));
 part('by-id').addEventListener('submit', (event) => {
   event.preventDefault();
-  const id = part<HTMLInputElement>('id').value.trim();
+  const field = part<HTMLInputElement>('id');
+  const id = field.value.trim();
   if (id === '') return;
+  // Another time, another campaign is wanted.
+  field.value = '';
   const { compare } = route;
   location.hash = compare === '' ? addressOfCampaign(id) : addressOf({ view: 'compare', id: compare, with: id });
+});
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && !part('campaigns-view').hidden) showCampaigns(route, false);
 });
 onZoneChange(() => {
   // Also of those that a search leaves out.

@@ -6,7 +6,7 @@ import { dateOf, statusBadge } from './campaign-row.ts';
 import { type Base, countIn, type Measure, measures, rateIn } from './measures.ts';
 import { make, within } from './page.ts';
 import { timeElement, zoneElement } from './times.ts';
-import { number, percentInWords, signed, unknown } from './words.ts';
+import { number, percentInWords, readable, signed, unknown } from './words.ts';
 
 /** A campaign as far as it is known. */
 export interface Compared {
@@ -33,7 +33,7 @@ interface Fact {
 /** New ones for every table: their labels are elements. */
 const facts = (): readonly Fact[] => [
   { label: ['Status'], of: ({ details }) => (details ? statusBadge(details.status) : unknown) },
-  { label: ['Subject'], of: ({ details }) => details?.subject || unknown },
+  { label: ['Subject'], of: ({ details }) => readable(details?.subject ?? '') || unknown },
   {
     label: ['Last sent or changed (', zoneElement(), ')'],
     of: ({ details }) => (details ? timeElement(dateOf(details), 'minute') : unknown),

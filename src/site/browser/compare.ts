@@ -7,6 +7,7 @@ import { part, within } from './page.ts';
 import { Region, single } from './region.ts';
 import { addressOf, addressOfCampaign, addressOfChoice, type CompareRoute } from './routes.ts';
 import { connect } from './session.ts';
+import { readable } from './words.ts';
 
 class Side {
   readonly #place: HTMLElement;
@@ -25,7 +26,7 @@ class Side {
   }
 
   get name(): string {
-    return this.known.details?.name || `Campaign ${this.id}`;
+    return readable(this.known.details?.name ?? '') || `Campaign ${this.id}`;
   }
 
   load(id: string, isForced: boolean): void {

@@ -29,11 +29,17 @@ const progress = part<HTMLProgressElement>('export-progress');
 const cancel = part<HTMLButtonElement>('export-cancel');
 const problem = new ProblemBox(part('export-problem'));
 let running: AbortController | undefined;
+/** The button that was pressed last. */
+let pressed: HTMLElement | undefined;
 
 /** Connects the buttons in a place. */
 export function exportButtons(place: HTMLElement, exported: () => Exported): void {
   for (const format of ['csv', 'ndjson'] as const) {
-    within(place, `[data-export="${format}"]`).addEventListener('click', () => void save(exported(), format));
+    const button = within(place, `[data-export="${format}"]`);
+    button.addEventListener('click', () => {
+      pressed = button;
+      void save(exported(), format);
+    });
   }
 }
 
@@ -146,7 +152,12 @@ cancel.addEventListener('click', () => {
   else {
     problem.hide();
     bar.hidden = true;
+    // In another view, the button is hidden.
+    (pressed?.checkVisibility() ? pressed : part('main')).focus({ preventScroll: true });
   }
+});
+addEventListener('beforeunload', (event) => {
+  if (running) event.preventDefault();
 });
 
 const nameOf = (answer: Response) => /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1];

@@ -19,7 +19,11 @@ export function detailInWords(error: unknown): string {
   if (!(error instanceof SendgateError)) return 'The connection failed or was reset. Data shown may be old.';
   const { problem, code, status } = error;
   if (!problem) {
-    return `Something in front of Sendgate answered, with status ${status}. If it asks people to sign in, reload the page and sign in again.`;
+    const way =
+      status >= 500
+        ? 'Sendgate may be starting or slow: try again in a moment.'
+        : 'If it asks people to sign in, reload the page and sign in again.';
+    return `Something in front of Sendgate answered, with status ${status}. ${way}`;
   }
   if (code === 'unauthorized') return unauthorized();
   if (code === 'invalid-cursor') return 'The list has changed since it was opened. Reload the page to start again.';

@@ -12,6 +12,8 @@ export class ProblemBox {
   #again: () => void = () => {};
   #countdown: ReturnType<typeof setInterval> | undefined;
   #told = '';
+  /** "Try again" had the focus when it was hidden. */
+  #wasPressed = false;
 
   constructor(place: HTMLElement) {
     this.#box.hidden = true;
@@ -64,6 +66,7 @@ export class ProblemBox {
     this.#box.hidden = false;
     this.#box.scrollIntoView({ block: 'nearest' });
     if (isUnauthorized) this.#askForToken();
+    else if (this.#wasPressed && document.activeElement?.id === 'main') within(this.#box, '.again').focus();
   }
 
   #askForToken(): void {
@@ -77,6 +80,7 @@ export class ProblemBox {
   hide(): void {
     clearInterval(this.#countdown);
     const hadFocus = this.#box.contains(document.activeElement);
+    this.#wasPressed = within(this.#box, '.again') === document.activeElement;
     this.#box.hidden = true;
     if (hadFocus) part('main').focus({ preventScroll: true });
   }

@@ -16,11 +16,12 @@ let words: readonly string[] = [];
 let found: ReportRow[] = [];
 /** Rows that have been searched. */
 let searched = 0;
-/** Characters of the longest text in each column, and the rows in which it was looked for. */
+/** Width of the longest text in each column, in the size of the font, and the rows in which it was looked for. */
 let longest: number[] = [];
 let measured = 0;
-/** A column is as wide as its longest text, up to this. */
-const maxCharacters = 60;
+/** A column is as wide as its longest text, up to this, about sixty characters, unless texts are wanted in full. */
+const maxWidth = 36;
+const inFull = part<HTMLInputElement>('in-full');
 
 const isSearch = () => words.length > 0;
 const shown = () => (isSearch() ? found : rows);
@@ -43,6 +44,7 @@ export function reportTable(onNearEnd: () => void) {
   }
 
   onZoneChange(() => isSearch() && searchAgain());
+  inFull.addEventListener('change', setWidths);
   return {
     /** Shows rows, of which there can be more than before. */
     show(all: readonly ReportRow[]): void {
@@ -88,19 +90,37 @@ function searchNew(): void {
   }
 }
 
-/** Of a narrow page that scrolls, nothing is cut off; a tooltip would be out of reach there. */
+/** Measures rows that have not been. */
 function widenColumns(): void {
+  const widthOf = ruler();
   for (; measured < rows.length; measured++) {
     const row = rows[measured];
     for (const [index, column] of columns.entries()) {
       // Dates have a width.
-      const length = row && column.kind !== 'date' ? shownText(row, column).length : 0;
-      if (length > (longest[index] ?? 0)) longest[index] = Math.min(length, maxCharacters);
+      const width = row && column.kind !== 'date' ? widthOf(shownText(row, column)) : 0;
+      if (width > (longest[index] ?? 0)) longest[index] = width;
     }
   }
+  setWidths();
+}
+
+function setWidths(): void {
+  // A tooltip is out of reach of a keyboard and of fingers.
+  part('in-full-choice').hidden = longest.every((width) => width <= maxWidth);
   for (const [index, heading] of [...part('scroll').querySelectorAll('th')].entries()) {
-    heading.style.setProperty('--longest', String(longest[index] ?? 0));
+    const width = Math.min(longest[index] ?? 0, inFull.checked ? Number.POSITIVE_INFINITY : maxWidth);
+    heading.style.setProperty('--longest', width.toFixed(2));
   }
+}
+
+/** Returns a function for the width of a text in the table, in the size of its font. */
+function ruler(): (text: string) => number {
+  const { fontFamily } = getComputedStyle(part('scroll'));
+  const context = document.createElement('canvas').getContext('2d');
+  if (!context) return (text) => 0.6 * text.length;
+  const size = 100; // Precise enough.
+  context.font = `${size}px ${fontFamily}`;
+  return (text) => context.measureText(text).width / size;
 }
 
 function matches(row: ReportRow): boolean {

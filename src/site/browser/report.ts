@@ -5,6 +5,7 @@ import type { Summary } from '../../client/client.ts';
 import { commandIn } from './command.ts';
 import { exportButtons } from './export.ts';
 import { addressOfClicks, linkOf, onLinks } from './links.ts';
+import { outcome } from './outcome.ts';
 import { part, say } from './page.ts';
 import { first, Region } from './region.ts';
 import { reportTable } from './report-rows.ts';
@@ -13,7 +14,7 @@ import { type ReportPage, type ReportRoute, ReportWalk } from './report-walk.ts'
 import { addressOf } from './routes.ts';
 import { baseUrl } from './session.ts';
 import { chosenDay, onZoneChange, startOfChosenDay } from './times.ts';
-import { number, outcomeInWords } from './words.ts';
+import { number } from './words.ts';
 
 /** How long a page of the whole report is retried: a long walk meets the limits. */
 const patienceSeconds = 120;
@@ -82,8 +83,8 @@ function loadWhole(): void {
   part('walk').hidden = false;
   showState();
   part('walk-cancel').focus();
-  void asking.then((outcome) => {
-    if (outcome !== 'aborted') endWhole();
+  void asking.then((end) => {
+    if (end !== 'aborted') endWhole();
   });
 }
 
@@ -97,7 +98,7 @@ function endWhole(): void {
 function add(page: ReportPage): void {
   if (!walk) return;
   walk.add(page);
-  say('outcome', outcomeInWords(page.cacheStatus, page.ageSeconds));
+  part('outcome').replaceChildren(...outcome(page, Date.now()));
   // Rows are worth showing whatever becomes of the campaign's details. A hidden table cannot be scrolled to its first row.
   if (walk.received > 0) part('campaign-body').hidden = false;
   part('report-answer').hidden = false;

@@ -37,12 +37,19 @@ export interface CompareRoute {
 
 export type Route = CampaignsRoute | CampaignRoute | CompareRoute | { readonly view: 'live' };
 
+/** Longer than any id or date. Of more than a request can carry, the rest is left out: Sendgate then says what is wrong. */
+const maxCharacters = 100;
+
+/** Sendgate cannot be asked about `.` and `..`, which lead to other paths: of three dots, it says what is wrong. */
+const askable = (id: string) => (/^\.{1,2}$/.test(id) ? '...' : id);
+
 /** Reads the fragment of an address. Also those of the first version: `#sends?campaign=…&since=…`. */
 export function parseRoute(hash: string): Route {
   const [view = '', search = ''] = hash.replace(/^#/, '').split(/\?(.*)/s);
   const query = new URLSearchParams(search);
-  const value = (name: string) => query.get(name)?.trim() ?? '';
-  const id = value(view === 'sends' ? 'campaign' : 'id');
+  const value = (name: string) => [...(query.get(name)?.trim() ?? '')].slice(0, maxCharacters).join('');
+  const campaign = (name: string) => askable(value(name));
+  const id = campaign(view === 'sends' ? 'campaign' : 'id');
   if (view === 'live') return { view };
   if ((view === 'campaign' || view === 'sends') && id !== '') {
     const report = value('report').toLowerCase();
@@ -50,14 +57,14 @@ export function parseRoute(hash: string): Route {
     const since = tab === 'links' ? '' : value('since');
     return { view: 'campaign', id, tab, since, link: tab === 'clicks' ? value('link') : '' };
   }
-  if (view === 'compare' && id !== '' && value('with') !== '') return { view, id, with: value('with') };
+  if (view === 'compare' && id !== '' && campaign('with') !== '') return { view, id, with: campaign('with') };
   return {
     view: 'campaigns',
     q: query.get('q') ?? '',
     status: statusOf(value('status')),
     sort: sortOf(value('sort')),
     // Of two campaigns to compare, one has yet to be chosen.
-    compare: view === 'compare' ? id : value('compare'),
+    compare: view === 'compare' ? id : campaign('compare'),
   };
 }
 

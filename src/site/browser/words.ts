@@ -1,5 +1,5 @@
 /**
- * Turns headers, numbers and dates into plain words.
+ * Turns numbers and texts of the API into plain words.
  */
 
 /** `12 opens`, `1 open`. @param plural ends with an s */
@@ -12,21 +12,9 @@ export const allOf = (count: number, plural: string) => `${count === 1 ? '' : 'A
 /** Stands for an empty value. */
 export const unknown = '–';
 
-/** Says where a page came from, by `Cache-Status` (RFC 9211) and `Age`. */
-export function outcomeInWords(cacheStatus: string, ageSeconds: number): string {
-  const ttl = Number(/ttl=(-?\d+)/.exec(cacheStatus)?.[1] ?? 0);
-  const asked = `Fetched from Constant Contact ${inWords(ageSeconds)} ago.`;
-  if (/; fwd=/.test(cacheStatus)) {
-    const collapsed = cacheStatus.includes('collapsed') ? ', by a call shared with other requests' : '';
-    return `Fresh from Constant Contact${collapsed}.`;
-  }
-  if (cacheStatus.includes('stale-if-error')) {
-    return `From the cache, as Constant Contact fails at present; this is the last page it gave. ${asked}`;
-  }
-  if (ttl <= 0) return `From the cache, while a newer page is fetched: reload in a moment. ${asked}`;
-  const where = cacheStatus.includes('detail=shared') ? 'the shared cache' : 'the cache';
-  return `From ${where}, fresh for another ${inWords(ttl)}. ${asked}`;
-}
+/** A name or subject without the signs that turn the text after them around; empty if nothing of it can be seen. */
+export const readable = (text: string) =>
+  /^[\s\p{Cc}\p{Cf}]*$/u.test(text) ? '' : text.replace(/[\u202d\u202e]/g, '');
 
 const units = [
   ['day', 86_400],
