@@ -28,9 +28,11 @@ export interface EventFields {
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
   'secret.unreadable': { readonly secret: string; readonly reason: string };
+  'secret.readable': { readonly secret: string };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
   'encryption_keys.unreadable': { readonly file: string; readonly reason: string };
+  'encryption_keys.readable': { readonly file: string };
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };

@@ -64,7 +64,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const { front } = processes;
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination, version });
+  const metrics = buildMetrics({ events, secrets, shared, built, pages, storage, front, logDestination, version });
   const usage = buildUsage({ clock, events, built, front, storage });
   const health = buildHealth(built, front);
   const operators = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
