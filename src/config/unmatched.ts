@@ -31,9 +31,9 @@ interface Way {
 
 const waysOf = ({ networks, header, tokensSha256 }: Team, index: number): readonly Way[] => [
   ...networks.map((network, at) => ({ index, place: `networks.${at}`, key: prefixOf(network), isNetwork: true })),
-  ...[header ?? []].flat().map(({ name, value }) => ({
-    ...{ index, place: 'header', key: `header ${name.toLowerCase()}: ${value}`, isNetwork: false },
-  })),
+  ...(header
+    ? [{ index, place: 'header', key: `header ${header.name.toLowerCase()}: ${header.value}`, isNetwork: false }]
+    : []),
   ...tokensSha256.map((digest, at) => ({
     ...{ index, place: `tokensSha256.${at}`, key: `token ${digest.toLowerCase()}`, isNetwork: false },
   })),
