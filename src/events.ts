@@ -14,7 +14,8 @@ export interface EventFields {
 
   /**
    * @property changed paths of the settings
-   * @property teams names of those that were added, removed or changed; undefined unless `teams` changed
+   * @property teams names of those that were added, removed, changed or moved among those that stay; undefined unless `teams`
+   *   changed
    */
   'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
   'config.unchanged': None;
@@ -136,6 +137,7 @@ export interface EventFields {
 
 interface TeamChanges {
   readonly added: readonly string[];
+  readonly moved: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
 }

@@ -73,7 +73,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
     for (const part of [built, cache, processes, operators]) part.reconfigure(present);
     warnOfBroadTrust(present, emit);
   };
-  const reload = new Reload(config, { clock, emit, source, apply, setLogLevel: setLevel });
+  const reload = new Reload(config, { clock, emit, source, warnings, apply, setLogLevel: setLevel });
   return run(loaded, {
     ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health, reload },
     ...{ stop, log, pages, metrics, status: readStatus },

@@ -39,14 +39,14 @@ export interface ConfigSource {
   readonly isFile: boolean;
   /** The content of the file as it was loaded. */
   readonly loadedText: string;
-  /** Returns the content of the file; undefined if it cannot be read. */
-  text(): string | undefined;
+  /** Returns the content of the file or, if it cannot be read, why. */
+  text(): string;
   /**
    * Loads the configuration, without secrets.
    *
    * @throws ConfigError with every mistake
    */
-  load(): Config;
+  load(): Pick<Loaded, 'config' | 'warnings'>;
 }
 
 /**
@@ -86,11 +86,11 @@ function sourceOf(env: Environment, readFile: (path: string) => string, text: st
     text: () => {
       try {
         return file ? readFile(file) : text;
-      } catch {
-        return undefined;
+      } catch (error) {
+        return describeFileFailure(file ?? '', error);
       }
     },
-    load: () => loadConfig(env, readFile, 'reload').config,
+    load: () => loadConfig(env, readFile, 'reload'),
   };
 }
 
