@@ -341,7 +341,9 @@ describe('a request to the wrong place', () => {
       'The paths of this Sendgate begin with /ctct, such as GET /ctct/campaigns/{id}/sends.',
     );
     expect(await detailOf('/ctctx/status')).toContain('begin with /ctct');
-    expect(await detailOf('/ctct/nothing')).not.toContain('begin with');
+    expect(await detailOf('/ctct/nothing')).toMatch(
+      /^This path does not exist.*GET \/ctct\/campaigns\/\{id\}\/sends\.$/,
+    );
   });
 
   test('of operators at the port of callers is told where it is, and the reverse', async () => {
@@ -359,6 +361,19 @@ describe('a request to the wrong place', () => {
     });
     expect(sendgate.lines.join('')).not.toContain(canary);
   });
+});
+
+test.each([
+  [['--chek-config'], "Unknown option '--chek-config'"],
+  [['--check-config=x'], "Option '--check-config' does not take an argument"],
+  [['--connect'], '--connect needs --check-config'],
+  [[canary], 'Unexpected argument: there are only flags'],
+])('a wrong command line is told before the usage: %j', async (args, told) => {
+  const { exited, output } = spawnMain({}, args);
+  expect(await exited).toBe(64);
+  expect(output()).toMatch(/\n\nUsage: /);
+  expect(output().split('\n')[0]).toBe(told);
+  expect(output()).not.toContain(canary);
 });
 
 test('--check-config prints warnings on stderr, apart from the configuration', async () => {
