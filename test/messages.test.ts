@@ -1,8 +1,9 @@
 /**
  * What operators read at the start, and what a request to the wrong place gets.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -374,6 +375,29 @@ test.each([
   expect(output()).toMatch(/\n\nUsage: /);
   expect(output().split('\n')[0]).toBe(told);
   expect(output()).not.toContain(canary);
+});
+
+test('the documented command tries a file in the environment of a running Sendgate, through a pipe', async () => {
+  const documented = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
+  const commands = [...documented.matchAll(/exec -i sendgate.* sh -c '(.+)' < new\.json$/gm)].map(
+    ([, command]) => command,
+  );
+  expect(commands).toHaveLength(2);
+  for (const command of commands) {
+    const outputOf = (file: string) => {
+      const cwd = fileURLToPath(new URL('..', import.meta.url));
+      const env = { PATH: process.env['PATH'], ...key, SENDGATE_CONFIG: '/nowhere/sendgate.json' };
+      return spawnSync('sh', ['-c', command ?? ''], { cwd, env, input: file, encoding: 'utf8' });
+    };
+    expect(outputOf('{"quota":{"perDay":77}}')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching('"perDay": 77'),
+    });
+    expect(outputOf('{"a":1}')).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining('a (line 1 of /dev/stdin)'),
+    });
+  }
 });
 
 test('--check-config prints warnings on stderr, apart from the configuration', async () => {
