@@ -262,6 +262,14 @@ describe('a team that comes after another one', () => {
     ]);
   });
 
+  test('and has much the same is fifty warnings, at a bounded cost', () => {
+    const networks = Array.from({ length: 1_000 }, (_, n) => `fd::${n}`);
+    const file = { teams: Array.from({ length: 60 }, (_, n) => ({ name: `t${n}`, networks })) };
+    const startedAt = performance.now();
+    expect(told({}, JSON.stringify(file, null, 1))).toHaveLength(50);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
   test.each([
     ['a larger network', { networks: ['10.1.0.0/16'] }, { networks: ['10.0.0.0/8'] }],
     ['the other family', { networks: ['0.0.0.0/1'] }, { networks: ['::/1'] }],

@@ -6,19 +6,24 @@ import type { Config } from './schema.ts';
 
 type Team = Config['teams'][number];
 
-/** Returns a warning for each, which names the place and never the value. */
+/** Further ones are not told: nobody reads them, and each is looked for in the file. */
+const maxTold = 50;
+
+/** Returns a warning for each of the first 50, which names the place and never the value. */
 export function unmatchedWarnings({ teams }: Config, where: (path: string) => string): readonly string[] {
   const ways = teams.flatMap(waysOf);
   const lengths = [...new Set(ways.filter(({ isNetwork }) => isNetwork).map(({ key }) => key.length))];
   const firstTeam = new Map<string, number>();
-  return ways.flatMap(({ index, place, key, isNetwork }) => {
+  const found = ways.flatMap(({ index, place, key, isNetwork }) => {
     const around = isNetwork ? lengths.filter((length) => length < key.length) : [];
     const keys = [key, ...around.map((length) => key.slice(0, length))];
     const first = Math.min(...keys.map((one) => firstTeam.get(one) ?? index));
     if (!firstTeam.has(key)) firstTeam.set(key, index);
-    if (first === index) return [];
-    return `${where(`teams.${index}.${place}`)}: never matches, since it is in teams.${first} too, which comes first`;
+    return first === index ? [] : { path: `teams.${index}.${place}`, first };
   });
+  return found
+    .slice(0, maxTold)
+    .map(({ path, first }) => `${where(path)}: never matches, since it is in teams.${first} too, which comes first`);
 }
 
 interface Way {
