@@ -14,7 +14,8 @@ export interface EventFields {
 
   /**
    * @property changed paths of the settings
-   * @property teams names of those that were added, removed or changed; undefined unless `teams` changed
+   * @property teams names of those that were added, removed, changed or moved among those that stay; undefined unless `teams`
+   *   changed
    */
   'config.reloaded': { readonly changed: readonly string[]; readonly teams: TeamChanges | undefined };
   'config.unchanged': None;
@@ -28,9 +29,11 @@ export interface EventFields {
   'config.warning': { readonly warning: string };
   'secret.replaced': { readonly secret: string };
   'secret.unreadable': { readonly secret: string; readonly reason: string };
+  'secret.readable': { readonly secret: string };
   'secret.needs_restart': { readonly secret: string };
   'secret.no_access_token': None;
   'encryption_keys.unreadable': { readonly file: string; readonly reason: string };
+  'encryption_keys.readable': { readonly file: string };
 
   'trust.broad': { readonly setting: string; readonly ranges: readonly string[]; readonly teams: readonly string[] };
   'proxy.untrusted': { readonly header: string; readonly peer: string; readonly setting: string };
@@ -134,6 +137,7 @@ export interface EventFields {
 
 interface TeamChanges {
   readonly added: readonly string[];
+  readonly moved: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
 }

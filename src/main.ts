@@ -122,8 +122,11 @@ function parseFlags() {
     const { values } = parseArgs({ options: { 'check-config': flag, connect: flag, version: flag, help: flag } });
     if (values.connect && !values['check-config']) throw new Error('--connect needs --check-config');
     return values;
-  } catch {
-    writeToStderr(usage);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // An argument is not repeated: it may be a secret.
+    const isArgument = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL';
+    writeToStderr(`${isArgument ? 'Unexpected argument: there are only flags' : message}\n\n${usage}`);
     process.exit(exUsage);
   }
 }

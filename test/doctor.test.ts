@@ -16,7 +16,7 @@ import {
 import { open } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -86,6 +86,14 @@ async function consult(env: Environment, clock: Clock = systemClock) {
     troubles: troubles.map(reportLine),
     of: (kind: CheckResult['kind']) => report.results.filter((result) => result.kind === kind),
   };
+}
+
+/** Returns host and port of a server that does this with every connection. */
+async function serviceThat(answers: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => answers(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+  ending.push(() => server.close());
+  await until(() => server.listening, 'it listens');
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const v2 = (env: Environment = {}) => ({ ...upstreamEnv(sandbox, 'v2'), ...env });
@@ -246,6 +254,18 @@ describe('finds', () => {
     const { port } = other.address() as AddressInfo;
     const wrong = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `http://127.0.0.1:${port}` }));
     expect([wrong.exitCode, wrong.troubles]).toEqual([13, [expect.stringMatching(/HTTP 404.*baseUrl/)]]);
+  });
+
+  test.each([
+    ['answers in another protocol', (socket: Socket) => void socket.end('220 mail.example ESMTP\r\n')],
+    [
+      'answers a request with something else',
+      (socket: Socket) => void socket.once('data', () => socket.end('-ERR\r\n')),
+    ],
+  ])('a service that %s: no failure of the network', async (_, answer) => {
+    const base = await serviceThat(answer);
+    const { exitCode, troubles } = await consult(v2({ CONSTANT_CONTACT_BASE_URL: `http://${base}` }));
+    expect([exitCode, troubles]).toEqual([13, [expect.stringMatching(/^failed +answer.*not HTTP.*correct.*baseUrl/)]]);
   });
 
   test('a token endpoint that cannot be reached, though the API can', async () => {
@@ -517,6 +537,25 @@ describe('Redis', () => {
     expect([exitCode, troubles]).toEqual([18, [expect.stringContaining(`denies ${denied};`)]]);
   });
 
+  test('that is paused is told in words', async () => {
+    await permit();
+    redis.signal('SIGSTOP');
+    try {
+      const { exitCode, troubles } = await consult(v2({ REDIS_URL: url() }));
+      expect([exitCode, troubles]).toEqual([18, [expect.stringMatching(/does not answer, or is no Redis.*REDIS_URL/)]]);
+    } finally {
+      redis.signal('SIGCONT');
+    }
+  });
+
+  test.each([
+    ['another service', (socket: Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['a service that closes the connection', (socket: Socket) => void socket.destroy()],
+  ])('that is %s is told in words', async (_, answer) => {
+    const { exitCode, troubles } = await consult(v2({ REDIS_URL: `redis://${await serviceThat(answer)}` }));
+    expect([exitCode, troubles]).toEqual([18, [expect.stringMatching(/does not answer, or is no Redis.*REDIS_URL/)]]);
+  });
+
   test('that cannot be reached, or refuses the password, is named', async () => {
     await permit('resetpass', `>${redisPassword}`);
     const refused = await consult(v2({ REDIS_URL: url('other-5ecret') }));
@@ -607,6 +646,18 @@ test('a token that names its scopes must have campaign_data among them', () => {
   expect(lacksScope(jwt({ scp: ['contact_data'] }))).toBe(true);
   for (const silent of ['', 'opaque', 'a.b.c', jwt({}), jwt({ scp: 'campaign_data' })])
     expect(lacksScope(silent)).toBe(false);
+});
+
+test.each([
+  [299, 'warning', '299 seconds'],
+  [305, 'failed', '305 seconds'],
+  [3_600, 'failed', '60 minutes'],
+])('a clock that is %d s off has words that fit its judgement', (seconds, state, words) => {
+  const date = new Date(0).toUTCString();
+  expect(judgeClock({ date, atMs: seconds * 1000, uncertainMs: 0 })).toMatchObject({
+    state,
+    found: expect.stringContaining(`${words} ahead`),
+  });
 });
 
 test('an answer without a date says nothing about the clock', () => {

@@ -1,8 +1,9 @@
 /**
  * What operators read at the start, and what a request to the wrong place gets.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -79,6 +80,13 @@ describe('a file that is not JSON is told with line and column', () => {
     expect(told({}, '{"quota":{"perDay":1,\n"perDay":2}}')).toEqual([
       'quota.perDay (line 2 of /etc/s.json): is in the file twice; allowed: each setting once',
     ]);
+    expect(told({ SENDGATE_TEAMS: '[{"name":"a","networks":["::1"],"weight":1,"weight":2}]' })).toEqual([
+      'teams.0.weight (SENDGATE_TEAMS): is in it twice; allowed: each name once',
+    ]);
+    expect(told({ SENDGATE_TEAMS: `[{"name":"a","networks":["::1"],"${canary} a":1,"${canary} a":2}]` })).toEqual([
+      'a name (SENDGATE_TEAMS): is in it twice; allowed: each name once',
+      expect.stringContaining('teams.0 (SENDGATE_TEAMS): a name in it is not a setting; '),
+    ]);
     // The name may be a secret.
     const secret = `"${canary.repeat(7)}":1`;
     expect(told({}, `{"log":{${secret},${secret}}}`).join()).not.toContain(canary);
@@ -125,7 +133,22 @@ describe('an unknown name', () => {
     [`{"log":{"${canary.repeat(7)}":1}}`, 'log (line 1 of /etc/s.json): a name in it is not a setting; allowed: level'],
     [
       `{"${canary.repeat(100_000)}":1}`,
-      expect.stringMatching(/^SENDGATE_CONFIG: a name in it is not a setting; allowed: server, /),
+      expect.stringMatching(
+        /^SENDGATE_CONFIG \(line 1 of .etc.s.json\): a name in it is not a setting; allowed: server, /,
+      ),
+    ],
+    [
+      '{"quota":{},\n"// why":"x"}',
+      expect.stringMatching(/^SENDGATE_CONFIG \(line 2 of .etc.s.json\): a name in it is /),
+    ],
+    [
+      '{"quota":{\n"größe":1}}',
+      expect.stringMatching(/^quota \(line 2 of .etc.s.json\): a name in it is not a setting; /),
+    ],
+    ['{"quota":{\n"7":\n1}}', expect.stringMatching(/^quota.7 \(line 2 of .etc.s.json\): is not a setting; /)],
+    [
+      '{"teams":[\n{"name":"a","networks":["::1"],\n"a b":1}]}',
+      expect.stringMatching(/^teams.0 \(line 3 of .etc.s.json\): a name/),
     ],
   ])('in the file: %.50s', (file, message) => {
     expect(told({}, file)).toEqual([message]);
@@ -157,6 +180,104 @@ describe('an unknown name', () => {
     expect(() => loadConfig({ ...key, [variable]: canary, PORT: 'x' }, readFile)).toThrow(
       `  - warning: ${variable}: is not a setting; ignored`,
     );
+  });
+});
+
+describe('a value inside the JSON of a variable', () => {
+  const allowedNumber = 'allowed: a number from 0.01 to 1000';
+  test.each([
+    ['{"networks":"10.0.0.0/8"}', 'networks (SENDGATE_TEAMS): is a text; allowed: a list of at most 1000 texts'],
+    ['{"weight":"2"}', `weight (SENDGATE_TEAMS): is a text; ${allowedNumber}`],
+    ['{"weight":" 2"}', `weight (SENDGATE_TEAMS): is a text; ${allowedNumber}`],
+    ['{"requestsPerMinute":"true"}', expect.stringContaining('requestsPerMinute (SENDGATE_TEAMS): is a text; ')],
+    [
+      '{"requestsPerMinute":1.5}',
+      expect.stringContaining('requestsPerMinute (SENDGATE_TEAMS): is not a whole number; '),
+    ],
+    ['{"header":"x"}', 'header (SENDGATE_TEAMS): is a text; allowed: an object with some of name, value'],
+  ])('is told by its type: %s', (member, message) => {
+    const team = JSON.stringify({ name: 'a', networks: ['::1'], ...JSON.parse(member) });
+    const [only, ...others] = told({ SENDGATE_TEAMS: `[${team}]`, SENDGATE_SERVER_TRUST_PROXY: '::1' });
+    expect(only?.replace('teams.0.', '')).toEqual(message);
+    expect(others).toEqual([]);
+  });
+
+  test.each([
+    ['{"a":1}', 'is an object'],
+    ['7', 'is a number'],
+  ])('is no list: %s', (json, fault) => {
+    expect(told({ SENDGATE_TEAMS: json })).toEqual([
+      `teams (SENDGATE_TEAMS): ${fault}; allowed: a list of at most 100 objects, in the environment as JSON`,
+    ]);
+  });
+});
+
+describe('what looks like the address of Redis', () => {
+  test.each(['REDIS_URI', 'REDIS_HOST', 'REDIS_PASSWORD', 'REDIS_URI_FILE', 'REDIS'])(
+    'under another name is a warning: %s',
+    (name) => {
+      expect(told({ [name]: canary })).toEqual([`${name}: is not a setting; ignored; did you mean REDIS_URL?`]);
+      expect(told({ [name]: canary, REDIS_URL: 'redis://redis' })).toEqual([]);
+    },
+  );
+
+  test('is none in the variables that Kubernetes sets for a service named redis', () => {
+    const service = { REDIS_SERVICE_HOST: '10.0.0.9', REDIS_SERVICE_PORT: '6379', REDIS_SERVICE_PORT_REDIS: '6379' };
+    const port = { REDIS_PORT: 'tcp://10.0.0.9:6379', REDIS_PORT_6379_TCP_ADDR: '10.0.0.9' };
+    expect(told({ ...service, ...port })).toEqual([]);
+  });
+});
+
+describe('a team that comes after another one', () => {
+  const digest = 'ab'.repeat(32);
+  const teams = (first: object, second: object) => ({
+    SENDGATE_SERVER_TRUST_PROXY: '::1',
+    SENDGATE_TEAMS: JSON.stringify([
+      { name: 'a', ...first },
+      { name: 'b', ...second },
+    ]),
+  });
+  const header = (name: string, value: string) => ({ header: { name, value } });
+
+  test.each([
+    [
+      'the same token',
+      { tokensSha256: [digest] },
+      { tokensSha256: ['00'.repeat(32), digest.toUpperCase()] },
+      'tokensSha256.1',
+    ],
+    ['the same network', { networks: ['10.0.0.0/8'] }, { networks: ['::1', '10.0.0.0/8'] }, 'networks.1'],
+    ['a part of its network', { networks: ['10.0.0.0/8'] }, { networks: ['10.1.0.0/16'] }, 'networks.0'],
+    ['an address of its network', { networks: ['2001:db8::/32'] }, { networks: ['2001:db8::7'] }, 'networks.0'],
+    [
+      'the same address, written otherwise',
+      { networks: ['2001:db8::a:0:1'] },
+      { networks: ['2001:DB8:0::a:0.0.0.1/128'] },
+      'networks.0',
+    ],
+    ['the same header', header('X-Team', 'a'), header('x-team', 'a'), 'header'],
+  ])('and has %s is a warning', (_, first, second, place) => {
+    const warnings = told(teams(first, second));
+    expect(warnings).toEqual([
+      `teams.1.${place} (SENDGATE_TEAMS): never matches, since it is in teams.0 too, which comes first`,
+    ]);
+  });
+
+  test('and has much the same is fifty warnings, at a bounded cost', () => {
+    const networks = Array.from({ length: 1_000 }, (_, n) => `fd::${n}`);
+    const file = { teams: Array.from({ length: 60 }, (_, n) => ({ name: `t${n}`, networks })) };
+    const startedAt = performance.now();
+    expect(told({}, JSON.stringify(file, null, 1))).toHaveLength(50);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
+  test.each([
+    ['a larger network', { networks: ['10.1.0.0/16'] }, { networks: ['10.0.0.0/8'] }],
+    ['the other family', { networks: ['0.0.0.0/1'] }, { networks: ['::/1'] }],
+    ['a neighbouring network', { networks: ['10.1.0.0/16', 'fe80::1%eth0'] }, { networks: ['10.2.0.0/16', 'fe80::2'] }],
+    ['another value', header('X-Team', 'a'), header('X-Team', 'A')],
+  ])('and has %s is none', (_, first, second) => {
+    expect(told(teams(first, second))).toEqual([]);
   });
 });
 
@@ -230,7 +351,9 @@ describe('a request to the wrong place', () => {
       'The paths of this Sendgate begin with /ctct, such as GET /ctct/campaigns/{id}/sends.',
     );
     expect(await detailOf('/ctctx/status')).toContain('begin with /ctct');
-    expect(await detailOf('/ctct/nothing')).not.toContain('begin with');
+    expect(await detailOf('/ctct/nothing')).toMatch(
+      /^This path does not exist.*GET \/ctct\/campaigns\/\{id\}\/sends\.$/,
+    );
   });
 
   test.each([
@@ -270,6 +393,42 @@ describe('a request to the wrong place', () => {
     });
     expect(sendgate.lines.join('')).not.toContain(canary);
   });
+});
+
+test.each([
+  [['--chek-config'], "Unknown option '--chek-config'"],
+  [['--check-config=x'], "Option '--check-config' does not take an argument"],
+  [['--connect'], '--connect needs --check-config'],
+  [[canary], 'Unexpected argument: there are only flags'],
+])('a wrong command line is told before the usage: %j', async (args, told) => {
+  const { exited, output } = spawnMain({}, args);
+  expect(await exited).toBe(64);
+  expect(output()).toMatch(/\n\nUsage: /);
+  expect(output().split('\n')[0]).toBe(told);
+  expect(output()).not.toContain(canary);
+});
+
+test('the documented command tries a file in the environment of a running Sendgate, through a pipe', async () => {
+  const documented = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
+  const commands = [...documented.matchAll(/exec -i sendgate.* sh -c '(.+)' < new\.json$/gm)].map(
+    ([, command]) => command,
+  );
+  expect(commands).toHaveLength(2);
+  for (const command of commands) {
+    const outputOf = (file: string) => {
+      const cwd = fileURLToPath(new URL('..', import.meta.url));
+      const env = { PATH: process.env['PATH'], ...key, SENDGATE_CONFIG: '/nowhere/sendgate.json' };
+      return spawnSync('sh', ['-c', command ?? ''], { cwd, env, input: file, encoding: 'utf8' });
+    };
+    expect(outputOf('{"quota":{"perDay":77}}')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching('"perDay": 77'),
+    });
+    expect(outputOf('{"a":1}')).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining('a (line 1 of /dev/stdin)'),
+    });
+  }
 });
 
 test('--check-config prints warnings on stderr, apart from the configuration', async () => {

@@ -50,8 +50,8 @@ interface Mistake {
 
 const config = '/etc/sendgate/sendgate.json';
 
-test.each([' /x', '/x ', '~/x', '/x"', "'/x"])('the path %j is a mistake', (path) => {
-  const allowed = 'allowed: a path without blanks or quotes around it; ~ is not expanded';
+test.each([' /x', '/x ', '~/x', '/x"', "'/x", '/x\0', '/x\ny'])('the path %j is a mistake', (path) => {
+  const allowed = 'allowed: a path without blanks or quotes around it, and on one line; ~ is not expanded';
   for (const [name, variable] of [
     ['storage.directory', 'SENDGATE_STORAGE_DIRECTORY'],
     ['quota.stateFile', 'SENDGATE_QUOTA_STATE_FILE'],
@@ -60,6 +60,25 @@ test.each([' /x', '/x ', '~/x', '/x"', "'/x"])('the path %j is a mistake', (path
   ] as const) {
     expect(mistakesOf({ [variable]: path })).toContain(`${name} (${variable}): is not valid; ${allowed}`);
   }
+});
+
+test.each(['/', '//', '/..', '/a/../'])('the storage directory %s is a mistake', (directory) => {
+  expect(mistakesOf({ SENDGATE_STORAGE_DIRECTORY: directory })).toContain(
+    'storage.directory (SENDGATE_STORAGE_DIRECTORY): is not valid; allowed: a directory for Sendgate alone, not /',
+  );
+});
+
+test.each(['/a/../b', '/..', '/.', '/a/./b'])(
+  'the base path %s is a mistake: clients resolve it before they send',
+  (path) => {
+    expect(mistakesOf({ SENDGATE_SERVER_BASE_PATH: path })).toContainEqual(
+      expect.stringMatching(/^server.basePath .*: is not valid/),
+    );
+  },
+);
+
+test.each(['/a..b', '/...', '/.well-known'])('the base path %s is allowed', (path) => {
+  expect(mistakesOf({ ...sound, SENDGATE_SERVER_BASE_PATH: path })).toEqual([]);
 });
 
 /** In the order of the settings. */

@@ -357,7 +357,7 @@ test('a replaced secret stays redacted', () => {
   const secrets = new Secrets(
     { apiKey: source, accessToken: { value: 'token-in-env', file: undefined } },
     () => text,
-    (name, change) => outcomes.push(`${name} ${change.isReplaced ? 'replaced' : change.reason}`),
+    (name, change) => outcomes.push(`${name} ${change.now === 'unreadable' ? change.reason : change.now}`),
   );
   secrets.reload();
   text = 'second-key-2';
@@ -365,6 +365,7 @@ test('a replaced secret stays redacted', () => {
   text = '';
   secrets.reload();
   expect(outcomes).toEqual(['apiKey replaced', 'apiKey the file /nowhere/key is empty']);
+  expect(secrets.unreadable).toBe(1);
   expect(secrets.get('apiKey')).toBe('second-key-2');
   expect(secrets.get('accessToken')).toBe('token-in-env');
   expect([...secrets.values()].sort()).toEqual(['first-key-1', 'second-key-2', 'token-in-env']);

@@ -153,10 +153,23 @@ describe('NO_PROXY', () => {
     ["a.test,'b.test'", 'in quotes'],
     ['https://a.test', 'a URL'],
     ['a.test;b.test', 'semicolon'],
+    ['a.test:99999', 'not valid'],
+    ['10.0.0.0/99', 'not valid'],
+    ['a.test/24', 'not valid'],
+    ['10.*', 'not valid'],
+    ['[2001:db8::]/32', 'not valid'],
+    ['<local>,.,:', 'not valid'],
   ])('has a warning for what has no effect in %s', (no_proxy, fault) => {
     const { warnings } = read({ HTTPS_PROXY: 'http://proxy', no_proxy });
     expect(warnings).toEqual([expect.stringMatching(new RegExp(`^no_proxy: .*${fault}.*no effect; allowed: `))]);
     expect(read({ no_proxy }).warnings).toEqual([]);
+  });
+
+  test.each([
+    '*,localhost,.example.test,*.example.test,example.test.:443,a_b',
+    '10.0.0.0/8,0.0.0.0/0,10.1.2.3:8443,::1,[::1],[::1]:443,2001:db8::/32',
+  ])('has no warning for what has an effect: %s', (NO_PROXY) => {
+    expect(read({ HTTPS_PROXY: 'http://proxy', NO_PROXY }).warnings).toEqual([]);
   });
 
   test.each(['http://127.0.0.1:3000', 'http://localhost:3000', 'https://[::1]'])('need not name %s', (url) => {

@@ -29,9 +29,9 @@ const perDay = (calls: number) => JSON.stringify({ quota: { perDay: calls } });
 
 function watch(file: string) {
   const env = { SENDGATE_CONFIG: file, CONSTANT_CONTACT_API_KEY: 'key-5ecret' };
-  const { config, source } = loadConfig(env, fileReader());
+  const { config, source, warnings } = loadConfig(env, fileReader());
   reload = new Reload(config, {
-    ...{ clock, source },
+    ...{ clock, source, warnings },
     emit: (event) => void events.push(event),
     apply: ({ quota }) => void applied.push(quota.perDay),
     setLogLevel: () => {},
@@ -85,6 +85,19 @@ test.each([
   reload?.reload();
   expect(events.at(-2)).toBe('config.unchanged');
   expect(applied).toEqual([]);
+});
+
+test('a file that cannot be read for another reason than before is reported again', async () => {
+  const file = join(folder, 'sendgate.json');
+  writeFileSync(file, perDay(100));
+  watch(file);
+  rmSync(file);
+  symlinkSync('sendgate.json', file);
+  for (let n = 0; n < 3; n++) await nextPoll();
+  rmSync(file);
+  writeFileSync(file, ' '.repeat(2 * 1024 * 1024));
+  for (let n = 0; n < 3; n++) await nextPoll();
+  expect(events).toEqual(['config.invalid', 'config.invalid']);
 });
 
 test('a file that was reloaded by a signal is not reloaded again by the poll', async () => {

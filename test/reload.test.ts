@@ -28,7 +28,7 @@ describe('a team', () => {
     });
     expect(it.service.status().upstream).toMatchObject({ callsToday: 4, leftToday: 86 });
     expect(it.eventsOf('config.reloaded')).toMatchObject([
-      { changed: ['teams'], teams: { added: ['bi'], changed: [], removed: [] } },
+      { changed: ['teams'], teams: { added: ['bi'], changed: [], removed: [], moved: [] } },
     ]);
   });
 
@@ -49,11 +49,20 @@ describe('a team', () => {
     expect(it.service.status().upstream.callsToday).toBe(2);
   });
 
-  test('that is moved to another place in the file is told as a change of teams', async () => {
-    await up({ teams: [team('web'), team('bi')] });
-    it.reload({ teams: [team('bi'), team('web')] });
+  test('that is moved to another place among those that stay is named: the first that matches wins', async () => {
+    await up({ teams: [team('old'), team('web'), team('bi'), team('jobs')] });
+    it.reload({ teams: [team('new'), team('bi'), team('web'), team('jobs')] });
     expect(it.eventsOf('config.reloaded')).toMatchObject([
-      { changed: ['teams'], teams: { added: [], changed: [], removed: [] } },
+      { changed: ['teams'], teams: { added: ['new'], changed: [], removed: ['old'], moved: ['bi', 'web'] } },
+    ]);
+  });
+
+  test('that comes to have a token of another one is a warning, once', async () => {
+    await up({ teams: [team('web')] });
+    const teams = [team('web'), team('bi', { tokensSha256: team('web').tokensSha256 })];
+    for (const perDay of [90, 80]) it.reload({ teams, quota: { perDay } });
+    expect(it.eventsOf('config.warning')).toMatchObject([
+      { warning: expect.stringContaining('teams.1.tokensSha256.0') },
     ]);
   });
 
@@ -205,13 +214,19 @@ describe('a file', () => {
       'a header of a team, without a trusted proxy yet',
       {},
       { server: { trustProxy: ['127.0.0.1'] }, callers: { required: true }, teams: [headerTeam('bi')] },
-      ['server.trustProxy', 'teams', 'callers.required'],
+      ['server.trustProxy', 'teams.0', 'callers.required'],
     ],
     [
       'the team of callers who would be refused without it',
       { teams: [team('web')] },
       { server: { trustProxy: ['::1'] }, callers: { required: true }, teams: [team('web'), headerTeam('bi')] },
-      ['server.trustProxy', 'teams', 'callers.required'],
+      ['server.trustProxy', 'teams.1', 'callers.required'],
+    ],
+    [
+      'all teams, where required callers would have none without it',
+      { callers: { required: true }, teams: [{ name: 'web', networks: ['127.0.0.0/8'] }] },
+      { server: { trustProxy: ['::1'] }, callers: { required: true }, teams: [headerTeam('bi')] },
+      ['server.trustProxy', 'teams'],
     ],
     [
       'no more allowed hosts, while every host reaches the listener',
@@ -233,6 +248,26 @@ describe('a file', () => {
     expect(it.service.status().upstream.leftToday).toBeLessThan(77);
     it.reload(before);
     expect(it.eventsOf('config.needs_restart')).toHaveLength(1);
+  });
+
+  test('that adds a header without a trusted proxy yet applies to all other teams, a withdrawn token at once', async () => {
+    const network = { name: 'sso', networks: ['10.0.0.0/8'] };
+    await up({ quota: { perDay: 90 }, teams: [team('web'), network, team('jobs')] });
+    const asked = { server: { trustProxy: ['::1'] }, quota: { perDay: 90 } };
+    const sso = { name: 'sso', header: { name: 'X-Team', value: 'sso' } };
+    it.reload({ ...asked, teams: [team('new'), team('web', { weight: 5 }), sso, headerTeam('bi')] });
+    expect(it.eventsOf('config.reloaded')).toMatchObject([
+      { changed: ['teams'], teams: { added: ['new'], changed: ['web'], removed: ['jobs'], moved: [] } },
+    ]);
+    expect(it.eventsOf('config.needs_restart')).toMatchObject([
+      { settings: ['server.trustProxy', 'teams.2', 'teams.3'] },
+    ]);
+    await it.ask(as('jobs'));
+    expect(it.teams()).toMatchObject({ default: { calls: 1 }, web: { part: 56 } });
+    expect(it.teams()).not.toHaveProperty('bi');
+    it.service.reload();
+    expect(it.eventsOf('config.reloaded')).toHaveLength(1);
+    expect(it.eventsOf('config.needs_restart')).toHaveLength(2);
   });
 
   test('is judged by itself: it has mistakes, though what it changes would fit what is in use', async () => {

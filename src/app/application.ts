@@ -62,8 +62,12 @@ function nothingHere(basePath: string): RequestHandler {
     if (managementPaths.includes(path)) {
       return next(new Problem('not-found', { detail: `${path} is on the management listener (\`management.port\`).` }));
     }
-    if (`${path}/`.startsWith(`${basePath}/`)) return next(new Problem('not-found'));
-    const detail = `The paths of this Sendgate begin with ${basePath}, such as GET ${basePath}/campaigns/{id}/sends.`;
+    const example = `GET ${basePath}/campaigns/{id}/sends`;
+    if (`${path}/`.startsWith(`${basePath}/`)) {
+      const detail = `This path does not exist. The API reference lists those that do, such as ${example}.`;
+      return next(new Problem('not-found', { detail }));
+    }
+    const detail = `The paths of this Sendgate begin with ${basePath}, such as ${example}.`;
     next(new Problem('not-found', { detail }));
   };
 }

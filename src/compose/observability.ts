@@ -16,6 +16,7 @@ import { StatusBoard } from '../observability/status.ts';
 import { usagePart } from '../observability/stored-usage.ts';
 import { Usage } from '../observability/usage.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { SharedState } from './shared-state.ts';
 import type { BuiltStorage } from './storage.ts';
 import type { BuiltUpstream } from './upstream.ts';
 
@@ -74,14 +75,17 @@ export function buildHealth(built: BuiltUpstream, front: FrontReport): Health {
   return new Health(upstreamState(built), () => front.processes);
 }
 
-interface MetricsParts extends Omit<StateParts, 'clock'> {
+interface MetricsParts extends Omit<StateParts, 'clock' | 'redis'> {
+  readonly secrets: Secrets;
+  readonly shared: SharedState;
   readonly front: FrontReport;
   readonly logDestination: LogDestination;
   readonly version: string;
 }
 
 export function buildMetrics(parts: MetricsParts): Metrics {
-  const { events, built, pages, redis, storage, front, logDestination, version } = parts;
+  const { events, secrets, shared, built, pages, storage, front, logDestination, version } = parts;
+  const { redis, keyRing } = shared;
   const { quota, tokens } = built;
   const metrics = new Metrics({
     version,
@@ -99,6 +103,7 @@ export function buildMetrics(parts: MetricsParts): Metrics {
       storageDown: () => storage.state === 'down',
       storageBytes: () => storage.bytes,
       storagePages: () => storage.pages,
+      secretsUnreadable: () => secrets.unreadable + Number(keyRing?.isUnreadable ?? false),
       tokenLifeSeconds: () => (tokens?.lifeLeftMs ?? 0) / 1000,
     },
     responses: () => front.responses,

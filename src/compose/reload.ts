@@ -12,6 +12,8 @@ interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly source: ConfigSource;
+  /** Those of the configuration in use, which have been told. */
+  readonly warnings: readonly string[];
   /** Applies a changed configuration, in all processes. */
   readonly apply: (config: Config) => void;
   /** Changes the lowest level that is logged. */
@@ -28,9 +30,10 @@ export class Reload {
   readonly #parts: Parts;
   #present: Config;
   /** The file as it was loaded. */
-  #loadedText: string | undefined;
+  #loadedText: string;
   /** The file with mistakes that the last poll found. */
-  #doubtful: { readonly text: string | undefined } | undefined;
+  #doubtful: string | undefined;
+  #warnings: readonly string[];
   /** Whether the last load found mistakes. */
   #isInvalid = false;
   #cancelPoll = () => {};
@@ -40,6 +43,7 @@ export class Reload {
     this.#parts = parts;
     this.#present = config;
     this.#loadedText = parts.source.loadedText;
+    this.#warnings = parts.warnings;
     if (parts.source.isFile) this.#pollLater();
   }
 
@@ -61,7 +65,7 @@ export class Reload {
     this.#cancelPoll();
   }
 
-  #use(loaded: Config): void {
+  #use({ config: loaded, warnings }: ReturnType<ConfigSource['load']>): void {
     const { emit, apply } = this.#parts;
     const former = this.#present;
     const { config, changed, needRestart } = changesBetween(former, loaded);
@@ -77,6 +81,8 @@ export class Reload {
       this.#parts.setLogLevel(config.log.level);
     } else if (needRestart.length === 0) emit('config.unchanged', {});
     if (needRestart.length > 0) emit('config.needs_restart', { settings: needRestart });
+    for (const warning of warnings) if (!this.#warnings.includes(warning)) emit('config.warning', { warning });
+    this.#warnings = warnings;
   }
 
   #pollLater(): void {
@@ -91,8 +97,8 @@ export class Reload {
     const { source } = this.#parts;
     const text = source.text();
     if (text === this.#loadedText) return;
-    if ((this.#doubtful && this.#doubtful.text === text) || isValid(source)) this.reload();
-    else this.#doubtful = { text };
+    if (this.#doubtful === text || isValid(source)) this.reload();
+    else this.#doubtful = text;
   }
 }
 

@@ -46,7 +46,7 @@ export interface Service {
   readonly pages: PageCache;
   readonly metrics: Metrics;
   status(): Status;
-  /** Rereads mounted secrets and the configuration. */
+  /** Rereads mounted secrets, encryption keys and the configuration. */
   reload(): void;
   /** All values to redact. */
   secretValues(): readonly string[];
@@ -73,6 +73,7 @@ export async function run(loaded: Loaded, parts: Parts): Promise<Service> {
     ...{ url, managementUrl, log, pages, metrics, status },
     reload: () => {
       secrets.reload();
+      shared.keyRing?.reload();
       built.tokens?.reload();
       front.reloadSecrets();
       reload.reload();

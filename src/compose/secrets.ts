@@ -10,7 +10,8 @@ import type { Emit } from '../events.ts';
 
 export function buildSecrets(loaded: Loaded, readFile: (path: string) => string, emit: Emit): Secrets {
   const onChange = (secret: SecretName, change: SecretChange) => {
-    if (!change.isReplaced) emit('secret.unreadable', { secret, reason: change.reason });
+    if (change.now === 'unreadable') emit('secret.unreadable', { secret, reason: change.reason });
+    else if (change.now === 'readable') emit('secret.readable', { secret });
     else if (secret === 'redisUrl') emit('secret.needs_restart', { secret });
     else emit('secret.replaced', { secret });
   };

@@ -64,7 +64,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   const { front } = processes;
 
   const readStatus = () => status.read(front);
-  const metrics = buildMetrics({ events, built, pages, redis, storage, front, logDestination, version });
+  const metrics = buildMetrics({ events, secrets, shared, built, pages, storage, front, logDestination, version });
   const usage = buildUsage({ clock, events, built, front, storage });
   const health = buildHealth(built, front);
   const operators = buildManagement(config, { clock, emit, health, metrics, readStatus, usage, upstream, pages });
@@ -73,7 +73,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
     for (const part of [built, cache, processes, operators]) part.reconfigure(present);
     warnOfBroadTrust(present, emit);
   };
-  const reload = new Reload(config, { clock, emit, source, apply, setLogLevel: setLevel });
+  const reload = new Reload(config, { clock, emit, source, warnings, apply, setLogLevel: setLevel });
   return run(loaded, {
     ...{ clock, emit, version, secrets, shared, storage, built, front, usage, management, health, reload },
     ...{ stop, log, pages, metrics, status: readStatus },

@@ -55,5 +55,8 @@ function buildRedis({ redis: options }: Config, clock: Clock, url: string | unde
 function buildKeyRing({ cache }: Config, readFile: (path: string) => string, emit: Emit): KeyRing | undefined {
   const file = cache.encryptionKeyFile;
   if (file === '') return undefined;
-  return new KeyRing(file, readFile, (reason) => emit('encryption_keys.unreadable', { file, reason }));
+  return new KeyRing(file, readFile, {
+    unreadable: (reason) => emit('encryption_keys.unreadable', { file, reason }),
+    readableAgain: () => emit('encryption_keys.readable', { file }),
+  });
 }

@@ -1,13 +1,13 @@
 /**
  * Settings from environment variables.
  */
-import { parseOrFault } from './json.ts';
+import { parseOrFault, repeatedNames } from './json.ts';
 import type { Mistakes } from './mistakes.ts';
 import { secretNames } from './secret-names.ts';
 import { allowedAt, type Setting } from './settings.ts';
 import { suggestVariables } from './suggestions.ts';
 import { putAt, removeAt, type Tree } from './tree.ts';
-import { didYouMean, isQuoted, quoted } from './words.ts';
+import { didYouMean, isName, isQuoted, quoted } from './words.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -49,6 +49,8 @@ export function applyEnvironment(
       const meant = suggestVariables(variable, known);
       if (meant.length > 0) mistakes.add(variable, `${variable}: is not a setting; ${didYouMean(meant)}`);
       else warnings.push(`${variable}: is not a setting; ignored`);
+    } else if (isMeantAsRedis(variable, env)) {
+      warnings.push(`${variable}: is not a setting; ignored; ${didYouMean([secretNames.redisUrl])}`);
     }
   }
 }
@@ -56,17 +58,32 @@ export function applyEnvironment(
 const isMeantAsSetting = (variable: string) =>
   /^(SENDGATE|CONSTANT_CONTACT)_/.test(variable) && !otherVariables.has(variable) && !kubernetesVariable.test(variable);
 
+/** Other programs have the address of Redis in `REDIS_URI` or `REDIS_HOST`. Without its own, Sendgate shares nothing. */
+const isMeantAsRedis = (variable: string, env: Environment) =>
+  /^REDIS(_|$)/.test(variable) &&
+  !kubernetesVariable.test(variable) &&
+  !isSet(env[secretNames.redisUrl]) &&
+  !isSet(env[`${secretNames.redisUrl}_FILE`]);
+
 function apply(tree: Tree, setting: Setting, text: string, mistakes: Mistakes): void {
   const path = setting.path.split('.');
   const parsed = isQuoted(text) ? { fault: quoted } : fromText(text, setting.type);
   if ('value' in parsed) {
     putAt(tree, path, parsed.value);
+    if (setting.type === 'json') addRepeatedNames(setting, text, mistakes);
     return;
   }
   // What the file has is not in force either.
   removeAt(tree, path);
   const where = `${setting.path} (${setting.variable})`;
   mistakes.add(setting.path, `${where}: ${parsed.fault}; allowed: ${allowedAt(path)}`);
+}
+
+function addRepeatedNames({ path, variable }: Setting, text: string, mistakes: Mistakes): void {
+  for (const { path: repeated } of repeatedNames(text)) {
+    const name = repeated.every(isName) ? [path, ...repeated].join('.') : 'a name';
+    mistakes.add(path, `${name} (${variable}): is in it twice; allowed: each name once`);
+  }
 }
 
 /** Converts a text to the setting's type. One that does not convert stays a text, which the schema then rejects. */

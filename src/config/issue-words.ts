@@ -8,7 +8,7 @@ export type Issue = z.core.$ZodIssue;
 
 /**
  * @param value what the schema complains of
- * @param isText whether it comes from a variable: then every value is a text
+ * @param isText whether it is the text of a variable, not a value inside its JSON or the file
  */
 export function describeIssue(issue: Issue, path: readonly string[], value: unknown, isText: boolean): string {
   return `${faultOf(issue, value, isText)}; allowed: ${hasOwnWords(issue) ? issue.message : allowedAt(path)}`;

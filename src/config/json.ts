@@ -86,7 +86,7 @@ export function repeatedNames(text: string): readonly { readonly path: readonly 
   return found;
 }
 
-/** Returns the line of a value, or of the nearest one around it that the text has. Undefined if it has none of them. */
+/** Returns the line of a named value, or of the nearest one around it that the text has. Undefined if it has none of them. */
 export function linesOf(text: string): (path: readonly string[]) => number | undefined {
   let root: Node | undefined;
   return (path) => {
@@ -96,12 +96,14 @@ export function linesOf(text: string): (path: readonly string[]) => number | und
 }
 
 function lineOf(text: string, root: Node, path: readonly string[]): number | undefined {
-  for (let depth = path.length; depth > 0; depth--) {
-    const segments = path.slice(0, depth).map((name) => (/^\d+$/.test(name) ? Number(name) : name));
-    const node = findNodeAtLocation(root, segments);
-    if (node) return lineAt(text, node.offset);
+  let node: Node | undefined;
+  for (let [around, depth] = [root as Node | undefined, 0]; depth < path.length; depth++) {
+    const name = path[depth] ?? '';
+    around = around && findNodeAtLocation(around, [around.type === 'array' ? Number(name) : name]);
+    if (!around) break;
+    node = around;
   }
-  return undefined;
+  return node && lineAt(text, (node.parent?.type === 'property' ? node.parent : node).offset);
 }
 
 const lineAt = (text: string, offset: number) => text.slice(0, offset).split('\n').length;

@@ -13,6 +13,7 @@ import { secretNames } from './secret-names.ts';
 import { readableSecrets, redactedSecrets, type SecretSources, secretSources } from './secret-sources.ts';
 import { type Setting, settings } from './settings.ts';
 import { type Tree, valueAt } from './tree.ts';
+import { unmatchedWarnings } from './unmatched.ts';
 import { type Origins, validate } from './validation.ts';
 
 export interface Loaded {
@@ -38,14 +39,14 @@ export interface ConfigSource {
   readonly isFile: boolean;
   /** The content of the file as it was loaded. */
   readonly loadedText: string;
-  /** Returns the content of the file; undefined if it cannot be read. */
-  text(): string | undefined;
+  /** Returns the content of the file or, if it cannot be read, why. */
+  text(): string;
   /**
    * Loads the configuration, without secrets.
    *
    * @throws ConfigError with every mistake
    */
-  load(): Config;
+  load(): Pick<Loaded, 'config' | 'warnings'>;
 }
 
 /**
@@ -71,6 +72,7 @@ export function loadConfig(
   const secrets = needsSecrets ? secretSources(api, env, readFile, mistakes) : readableSecrets(api, env, readFile);
   const where = (path: string) => origins.where(path.split('.'));
   const proxies = readOutboundProxies(env, { mistakes, warnings });
+  if (config) warnings.push(...unmatchedWarnings(config, where));
   if (config && needsSecrets) checkEncryptionKeys(config.cache.encryptionKeyFile, readFile, where, mistakes);
   if (config && purpose === 'serve') checkTokens(config, secrets, readFile, where, mistakes);
   if (mistakes.all.length > 0 || !config) throw new ConfigError(mistakes.all, warnings, mistakes.more);
@@ -84,29 +86,31 @@ function sourceOf(env: Environment, readFile: (path: string) => string, text: st
     text: () => {
       try {
         return file ? readFile(file) : text;
-      } catch {
-        return undefined;
+      } catch (error) {
+        return describeFileFailure(file ?? '', error);
       }
     },
-    load: () => loadConfig(env, readFile, 'reload').config,
+    load: () => loadConfig(env, readFile, 'reload'),
   };
 }
 
 function originsOf(known: readonly Setting[], env: Environment, file: ConfigFile): Origins {
   const settingOf = (path: readonly string[]) =>
     known.find((setting) => setting.path.split('.').every((name, depth) => name === path[depth]));
-  const isVariable = (path: readonly string[]) => {
+  const isVariable = (setting: Setting | undefined) => setting !== undefined && isFromVariable(env, setting);
+  const placed = (name: string, path: readonly string[]) => {
     const setting = settingOf(path);
-    return setting !== undefined && isFromVariable(env, setting);
+    const origin = (isVariable(setting) ? undefined : file.placeOf(path)) ?? setting?.variable;
+    return origin === undefined ? name : `${name} (${origin})`;
   };
   return {
     known,
-    isVariable,
-    where: (path) => {
-      const place = isVariable(path) ? undefined : file.placeOf(path);
-      const origin = place ?? settingOf(path)?.variable;
-      return origin === undefined ? path.join('.') : `${path.join('.')} (${origin})`;
+    isText: (path) => {
+      const setting = settingOf(path);
+      return isVariable(setting) && setting?.type !== 'json';
     },
+    where: (path) => placed(path.join('.'), path),
+    whereIn: (path) => placed(path.slice(0, -1).join('.') || 'SENDGATE_CONFIG', path),
   };
 }
 

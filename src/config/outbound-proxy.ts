@@ -79,7 +79,17 @@ function faultOf(text: string): string {
 function faultOfEntry(entry: string): string | undefined {
   if (/["']/.test(entry)) return 'is in quotes, or has one';
   if (hasScheme(entry)) return 'is a URL';
-  return entry.includes(';') ? 'has a semicolon' : undefined;
+  if (entry.includes(';')) return 'has a semicolon';
+  return isEntry(entry) ? undefined : 'is not valid';
+}
+
+function isEntry(entry: string): boolean {
+  const { host, port } = partsOf(entry);
+  if (entry === '*') return true;
+  if (port !== undefined && Number(port) > 65_535) return false;
+  const [start = '', prefix] = host.split('/');
+  if (isIP(start) === 0) return /^(\*?\.)?[\w-]+(\.[\w-]+)*\.?$/.test(host);
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIP(start) === 6 ? 128 : 32));
 }
 
 function parseProxyUrl(text: string, variable: string): Parsed | undefined {
@@ -123,12 +133,17 @@ export function proxyFor(url: string, { proxy, noProxy }: OutboundProxies): Outb
  */
 function isNamed(target: { readonly host: string; readonly port: string }, entry: string): boolean {
   if (entry === '*') return true;
-  const isBareIpv6 = isIP(entry.replace(/\/.*/, '')) === 6;
-  const [, host = entry, port] = (isBareIpv6 ? undefined : /^(.+):(\d+)$/.exec(entry)) ?? [];
+  const { host, port } = partsOf(entry);
   if (port !== undefined && port !== target.port) return false;
-  if (isIP(target.host) > 0) return isWithin(target.host, withoutBrackets(host));
+  if (isIP(target.host) > 0) return isWithin(target.host, host);
   const name = host.toLowerCase().replace(/^\*?\.|\.$/g, '');
   return target.host === name || target.host.endsWith(`.${name}`);
+}
+
+function partsOf(entry: string): { readonly host: string; readonly port: string | undefined } {
+  const isBareIpv6 = isIP(entry.replace(/\/.*/, '')) === 6;
+  const [, host = entry, port] = (isBareIpv6 ? undefined : /^(.+):(\d+)$/.exec(entry)) ?? [];
+  return { host: withoutBrackets(host), port };
 }
 
 function isWithin(address: string, network: string): boolean {

@@ -10,8 +10,10 @@ import { describeSecretFailure, parseSecret } from './secret-value.ts';
 const maxFormer = 6;
 const pollMs = 1_000;
 
-/** A new value, or why the file cannot be used. */
-export type SecretChange = { readonly isReplaced: true } | { readonly isReplaced: false; readonly reason: string };
+/** A file has a new value, can be used again, or cannot be used, and why. */
+export type SecretChange =
+  | { readonly now: 'replaced' | 'readable' }
+  | { readonly now: 'unreadable'; readonly reason: string };
 
 /** Polls the files: watchers miss mounted secrets, which are swapped by renaming a symlink above them. */
 export class Secrets {
@@ -19,12 +21,14 @@ export class Secrets {
   readonly #onChange: (name: SecretName, change: SecretChange) => void;
   readonly #sources: Map<SecretName, SecretSource>;
   readonly #fixed: readonly string[];
+  readonly #unreadable = new Set<SecretName>();
   #former: readonly string[] = [];
   #values: readonly string[] = [];
   readonly #reread = () => this.reload();
 
   /**
-   * @param onChange called when a file has a new value, or is unreadable: then the previous value stays in use
+   * @param onChange called when a file has a new value or is readable again, and at every reload while it is unreadable: then
+   *   the previous value stays in use
    * @param fixed further values to redact, for as long as the process runs
    */
   constructor(
@@ -47,6 +51,11 @@ export class Secrets {
     return this.#sources.get(name)?.value;
   }
 
+  /** How many files cannot be used now: a restart would fail. */
+  get unreadable(): number {
+    return this.#unreadable.size;
+  }
+
   /** All values to redact, replaced ones included. Returns a new array whenever they change. */
   values(): readonly string[] {
     return this.#values;
@@ -65,12 +74,14 @@ export class Secrets {
       if (file === undefined) continue;
       try {
         const present = parseSecret(name, this.#readFile(file));
+        if (this.#unreadable.delete(name)) this.#onChange(name, { now: 'readable' });
         if (present === value) continue;
         this.#sources.set(name, { value: present, file });
         this.learn([value]);
-        this.#onChange(name, { isReplaced: true });
+        this.#onChange(name, { now: 'replaced' });
       } catch (error) {
-        this.#onChange(name, { isReplaced: false, reason: describeSecretFailure(file, error) });
+        this.#unreadable.add(name);
+        this.#onChange(name, { now: 'unreadable', reason: describeSecretFailure(file, error) });
       }
     }
   }

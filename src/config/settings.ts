@@ -103,15 +103,17 @@ export function allowedAt(path: readonly string[]): string {
   if (node.type === 'number') return `a number from ${node.minimum} to ${node.maximum}`;
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'object') return `an object with some of ${Object.keys(node.properties ?? {}).join(', ')}`;
-  if (node.type === 'array') return allowedList(node);
+  if (node.type === 'array') return `${allowedList(node)}${settings().some(isAt(path)) ? inEnvironment(node) : ''}`;
   return allowedText(node);
 }
 
-function allowedList({ items, maxItems }: Node): string {
-  const entries = items?.type === 'object' ? 'objects' : 'texts';
-  const form = items?.type === 'object' ? ', in the environment as JSON' : ', in the environment separated by commas';
-  return `a list of at most ${maxItems} ${entries}${form}`;
-}
+const isAt = (path: readonly string[]) => (setting: Setting) => setting.path === path.join('.');
+
+const allowedList = ({ items, maxItems }: Node) =>
+  `a list of at most ${maxItems} ${items?.type === 'object' ? 'objects' : 'texts'}`;
+
+const inEnvironment = ({ items }: Node) =>
+  items?.type === 'object' ? ', in the environment as JSON' : ', in the environment separated by commas';
 
 const allowedText = ({ minLength = 0, maxLength }: Node) =>
   maxLength === undefined

@@ -14,10 +14,12 @@ import { didYouMean, isName, nested } from './words.ts';
 /** Where settings come from. */
 export interface Origins {
   readonly known: readonly Setting[];
-  /** Whether the variable of a setting, or of the list around it, is set. */
-  isVariable(path: readonly string[]): boolean;
+  /** Whether a value is the text of a variable. */
+  isText(path: readonly string[]): boolean;
   /** "server.port (PORT)", or "server.port (line 3 of /etc/sendgate.json)" */
   where(path: readonly string[]): string;
+  /** Names the object around a path, with the place of the path itself. */
+  whereIn(path: readonly string[]): string;
 }
 
 /**
@@ -54,7 +56,7 @@ function pathsOf(issue: Issue): readonly Found[] {
 
 function describe(path: readonly string[], issue: Issue, tree: Tree, origins: Origins): string {
   if (issue.code === 'unrecognized_keys') return describeUnknown(path, origins);
-  return `${origins.where(path)}: ${describeIssue(issue, path, valueAt(tree, path), origins.isVariable(path))}`;
+  return `${origins.where(path)}: ${describeIssue(issue, path, valueAt(tree, path), origins.isText(path))}`;
 }
 
 function describeUnknown(path: readonly string[], origins: Origins): string {
@@ -70,7 +72,7 @@ function describeUnknown(path: readonly string[], origins: Origins): string {
   const asWritten = name.includes('.') ? meant.map(nested) : meant;
   const hint = meant.length > 0 ? didYouMean(asWritten) : `allowed: ${names.join(', ')}`;
   if (isName(name)) return `${where}: is not a setting; ${hint}`;
-  return `${origins.where(path.slice(0, -1)) || 'SENDGATE_CONFIG'}: a name in it is not a setting; ${hint}`;
+  return `${origins.whereIn(path)}: a name in it is not a setting; ${hint}`;
 }
 
 /** The variable of the secret that a key of the file means. */

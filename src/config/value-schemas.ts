@@ -24,11 +24,14 @@ export const listenHost = (doc: string) =>
     .default('127.0.0.1')
     .describe(doc);
 
+/** A file's path, or empty. */
+export const filePath = z
+  .string()
+  .max(4096)
+  .refine(
+    (path) => !/^[\s"'~]|[\s"']$|\p{Cc}/u.test(path),
+    'a path without blanks or quotes around it, and on one line; ~ is not expanded',
+  );
+
 /** A file's path; empty for no file. */
-export const optionalFile = (doc: string) =>
-  z
-    .string()
-    .max(4096)
-    .refine((path) => !/^[\s"'~]|[\s"']$/.test(path), 'a path without blanks or quotes around it; ~ is not expanded')
-    .default('')
-    .describe(doc);
+export const optionalFile = (doc: string, path = filePath) => path.default('').describe(doc);

@@ -25,13 +25,13 @@ export function judgeClock({ date, atMs, uncertainMs }: AnswerTime): CheckResult
   };
 }
 
-/** A duration in its largest sensible unit. */
+/** A duration in its largest sensible unit: seconds, as long as the minutes would hide on which side of `failMs` it is. */
 export function inWords(ms: number): string {
   const units = [
-    ['days', 86_400_000],
-    ['hours', 3_600_000],
-    ['minutes', 60_000],
+    ['days', 86_400_000, 2],
+    ['hours', 3_600_000, 2],
+    ['minutes', 60_000, 10],
   ] as const;
-  const [name, unit] = units.find(([, size]) => ms >= 2 * size) ?? ['seconds', 1_000];
+  const [name, unit] = units.find(([, size, least]) => ms >= least * size) ?? ['seconds', 1_000];
   return `${Math.round(ms / unit)} ${name}`;
 }

@@ -56,6 +56,8 @@ export function judgeOtherAnswer(reason: string, setting: string): CheckResult |
     const remedy = `correct ${setting}, or see what on the way answers instead (a login page of the network)`;
     return { ...about, found: 'a redirect, which is never followed', remedy };
   }
+  // Node's parser (llhttp) has such codes for what is no HTTP.
+  if (reason.startsWith('HPE_')) return { ...about, found: `not HTTP (${reason})`, remedy: `correct ${setting}` };
   if (reason === 'too-large') return { ...about, found: 'too large', remedy: `correct ${setting}` };
   return undefined;
 }

@@ -21,6 +21,8 @@ export async function checkRedis({ config, secrets }: Loaded, clock: Clock): Pro
   return [{ ...about, state: 'warning', found, remedy: 'raise it if that persists: a late Redis counts as down' }];
 }
 
+const silent = ['does not answer, or is no Redis', 'see whether it runs at the address in REDIS_URL'] as const;
+
 /** What the reasons of a failure mean, to be read after "Redis", and what to do. */
 const meanings: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
   full: ['is full, and evicts nothing', 'raise maxmemory, or set maxmemory-policy to allkeys-lru'],
@@ -30,6 +32,8 @@ const meanings: Readonly<Record<string, readonly [found: string, remedy: string]
   refused: ['refuses the user or the password', 'correct REDIS_URL'],
   'is-cluster': ['is a cluster', 'begin REDIS_URL with redis+cluster:'],
   'no-cluster': ['is no cluster', 'name one server in REDIS_URL'],
+  connection: silent,
+  late: silent,
   'no-database': ['has no such database', 'correct the number at the end of REDIS_URL'],
 };
 const lateReasons = ['late', 'ETIMEDOUT'];

@@ -46,11 +46,13 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
     ({ secret }) =>
       `secret file of ${secret} empty or unreadable; keeping the previous value until a restart (restore the file)`,
   ),
+  'secret.readable': info(({ secret }) => `secret file of ${secret} readable again`),
   'secret.needs_restart': warn('secret changed; takes effect at the next start'),
   'secret.no_access_token': warn('no access token set; calling Constant Contact with the API key alone'),
   'encryption_keys.unreadable': error(
     'encryption key file empty or unreadable; keeping the previous keys until a restart (restore the file)',
   ),
+  'encryption_keys.readable': info('encryption key file readable again'),
 
   'trust.broad': warn('whole networks are trusted as proxies; any host in them can pose as these teams'),
   'proxy.untrusted': warn(

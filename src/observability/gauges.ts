@@ -10,6 +10,7 @@ export interface Gauges {
   readonly workers: () => number;
   readonly callsToday: () => number;
   readonly callsLeftToday: () => number;
+  readonly secretsUnreadable: () => number;
   readonly tokenLifeSeconds: () => number;
   readonly instances: () => number;
   readonly redisDown: () => boolean;
@@ -39,6 +40,10 @@ export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, he
   workers: ['sendgate_workers', 'Processes that serve callers'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
   callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
+  secretsUnreadable: [
+    'sendgate_secrets_unreadable',
+    'Files of secrets and of encryption keys that cannot be used now; their previous values are in use until a restart, which fails',
+  ],
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Seconds until v3's access token expires; 0 without one"],
   instances: ['sendgate_instances', 'Instances that share pages and quota; 1 without Redis'],
   redisDown: ['sendgate_redis_down', '1 while Redis is configured but unavailable'],

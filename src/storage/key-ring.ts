@@ -8,18 +8,24 @@ import { type SealingKey, sealingKey } from './sealing.ts';
 
 const pollMs = 1_000;
 
+interface Told {
+  /** At every reload while the file holds no valid keys; the previous ones stay in use. */
+  readonly unreadable: (reason: string) => void;
+  readonly readableAgain: () => void;
+}
+
 export class KeyRing {
   readonly #file: string;
   readonly #readFile: (path: string) => string;
-  readonly #onUnreadable: (reason: string) => void;
+  readonly #told: Told;
+  #isUnreadable = false;
   #keys: readonly SealingKey[] = [];
   readonly #reread = () => this.reload();
 
-  /** @param onUnreadable called if the changed file holds no valid keys; the previous ones stay in use */
-  constructor(file: string, readFile: (path: string) => string, onUnreadable: (reason: string) => void) {
+  constructor(file: string, readFile: (path: string) => string, told: Told) {
     this.#file = file;
     this.#readFile = readFile;
-    this.#onUnreadable = onUnreadable;
+    this.#told = told;
     this.reload();
     watchFile(file, { interval: pollMs, persistent: false }, this.#reread);
   }
@@ -34,11 +40,21 @@ export class KeyRing {
     return this.#keys[0]?.value;
   }
 
+  /** Whether the file cannot be used now: a restart would fail. */
+  get isUnreadable(): boolean {
+    return this.#isUnreadable;
+  }
+
   /** Reloads the file. */
   reload(): void {
     const keys = this.#read();
-    if (typeof keys === 'string') this.#onUnreadable(keys);
-    else this.#keys = keys.map(sealingKey);
+    const wasUnreadable = this.#isUnreadable;
+    this.#isUnreadable = typeof keys === 'string';
+    if (typeof keys === 'string') this.#told.unreadable(keys);
+    else {
+      this.#keys = keys.map(sealingKey);
+      if (wasUnreadable) this.#told.readableAgain();
+    }
   }
 
   close(): void {

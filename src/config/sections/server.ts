@@ -26,7 +26,7 @@ export const server = z
     ),
     basePath: z
       .string()
-      .regex(/^(\/[\w.~-]+)*$/, 'empty, or segments like /ctct, without a slash at the end')
+      .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/, 'empty, or segments like /ctct, without a slash at the end')
       .max(200)
       .default('')
       .describe('Prefix of all paths and links, e.g. `/ctct`'),
