@@ -266,6 +266,11 @@ describe('a bad configuration', () => {
       'callers.required (SENDGATE_CALLERS_REQUIRED): refuses every caller while there are no teams; allowed: true together with teams',
     ],
     [
+      'an origin for many hosts',
+      { SENDGATE_CALLERS_CORS_ORIGINS: 'https://*.example.com' },
+      'callers.cors.origins.0 (SENDGATE_CALLERS_CORS_ORIGINS): is not valid; allowed: an exact origin: scheme, host and port, without a path, and no *',
+    ],
+    [
       'an invalid origin',
       { SENDGATE_CALLERS_CORS_ORIGINS: '*' },
       'callers.cors.origins.0 (SENDGATE_CALLERS_CORS_ORIGINS): is not valid; allowed: an exact origin: scheme, host and port, without a path, and no *',

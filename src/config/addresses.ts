@@ -41,7 +41,7 @@ export function isTokenUrl(text: string): boolean {
 
 /** An origin as browsers send it (RFC 6454 §6.2). */
 export function isOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
+  return URL.canParse(text) && /^https?:[^*]*$/.test(text) && new URL(text).origin === text;
 }
 
 /** A network, or one of Express's names for some. */
