@@ -6,7 +6,7 @@ import type { Availability, Operation } from '../../storage/availability.ts';
 import type { Unreadable } from '../../storage/envelope.ts';
 import { codeOf, isFull, NotOurs } from '../../storage/files.ts';
 import type { FilesInLanes } from '../../storage/lanes.ts';
-import { FileIndex, inBlocks } from './file-index.ts';
+import { blockBytes, FileIndex, inBlocks } from './file-index.ts';
 import { campaignIn } from './page-paths.ts';
 import { filesOf, findCampaigns, findFiles } from './scan.ts';
 
@@ -32,6 +32,8 @@ export interface DiskSpaceOptions {
 const foreignCodes = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST']);
 /** One file or campaign is another owner's, or the whole directory is denied. */
 const deniedCodes = new Set(['EACCES', 'EPERM']);
+/** Of no campaign. If it is left, it is a walk without pages, which the next start removes. */
+const trial = '0/0000000000000000.walk';
 
 export class DiskSpace {
   readonly #parts: DiskSpaceParts;
@@ -141,6 +143,21 @@ export class DiskSpace {
     const enough = Math.max(inBlocks(bytes), before / 10);
     if (before === 0 || before < enough) return false;
     return this.#evictTo(before - enough);
+  }
+
+  /** Writes, reads and removes a file, to see whether the disk is in order again. Failures are known already: they change nothing. */
+  async tryDisk(): Promise<void> {
+    const { files, availability } = this.#parts;
+    try {
+      await files.write(trial, Buffer.alloc(blockBytes));
+      availability.worked('write');
+      await files.read(trial, blockBytes);
+      availability.worked('read');
+      await files.remove(trial);
+      await files.removeDirectory(campaignIn(trial));
+    } catch {
+      // Tried again in a minute.
+    }
   }
 
   /** Reports why an operation has failed. Returns whether something foreign is in its way, which is not the disk's fault. */

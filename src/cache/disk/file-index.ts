@@ -4,7 +4,7 @@
 import { campaignIn, isWalkFile, walkFileOf } from './page-paths.ts';
 
 /** Disks store in blocks. */
-const blockBytes = 4096;
+export const blockBytes = 4096;
 export const inBlocks = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
 
 interface Indexed {
