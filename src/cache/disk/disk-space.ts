@@ -52,7 +52,7 @@ export class DiskSpace {
   /**
    * Writes a file; makes room for it first. Returns whether there was room.
    *
-   * @param until when it is to be removed, wall time in milliseconds
+   * @param until when it is to be removed, in monotonic milliseconds
    * @param version of a walk
    */
   async put(path: string, content: Buffer, until: number, version?: string): Promise<boolean> {
@@ -103,7 +103,7 @@ export class DiskSpace {
 
   /** Removes files whose time is over, and those for which there is no room. */
   async sweep(): Promise<void> {
-    await this.#removeAll(this.index.expired(this.#parts.clock.now()));
+    await this.#removeAll(this.index.expired(this.#parts.clock.monotonic()));
     await this.#evict(0);
   }
 
@@ -127,9 +127,9 @@ export class DiskSpace {
     const { clock, files } = this.#parts;
     const { lifeMs } = this.#options;
     const found = await this.#list(campaign, () => findFiles(files, campaign));
-    const latest = clock.now() + lifeMs;
+    const [now, wall] = [clock.monotonic(), clock.now()];
     for (const { path, bytes, modifiedMs } of found?.files ?? []) {
-      this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
+      this.index.found(path, bytes, now + lifeMs - Math.max(0, wall - modifiedMs));
     }
     return found;
   }

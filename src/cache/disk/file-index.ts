@@ -9,7 +9,7 @@ export const inBlocks = (bytes: number) => Math.ceil(bytes / blockBytes) * block
 
 interface Indexed {
   readonly bytes: number;
-  /** When the file is to be removed, used or not: wall time in milliseconds. */
+  /** When the file is to be removed, used or not: monotonic, so that no clock that is set removes it. */
   readonly until: number;
   /** Of a walk: the version that is written. */
   readonly version?: string | undefined;

@@ -26,7 +26,7 @@ export interface PageStoreOptions extends DiskSpaceOptions {
 /** A page or refusal to write. */
 export interface ToStore {
   readonly stored: Stored;
-  /** When the file is to be removed, wall time in milliseconds. */
+  /** When the file is to be removed, in monotonic milliseconds. */
   readonly until: number;
 }
 
@@ -262,7 +262,7 @@ export class PageStore {
     const content = writeWalk(state, walkContext, keys());
     let isWritten = false;
     try {
-      isWritten = await this.#space.put(walk, content, clock.now() + this.#options.lifeMs, versionOf(state));
+      isWritten = await this.#space.put(walk, content, clock.monotonic() + this.#options.lifeMs, versionOf(state));
       return isWritten;
     } finally {
       if (!isWritten) await this.#removeWalkBefore(walk, state);
