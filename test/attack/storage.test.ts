@@ -240,6 +240,20 @@ describe('With a disk in trouble,', () => {
     },
   );
 
+  test('a campaign of another owner that cannot be listed, by any id, is not purged, and the disk is in use', async () => {
+    const uuid = '0e1d2c3b-0000-4000-8000-00000000000a';
+    for (const campaign of ['12', uuid]) await stored(firstPageOf(campaign));
+    for (const campaign of ['12', uuid]) {
+      files.trouble = (operation) =>
+        operation === `list ${campaign}`
+          ? Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+          : Promise.resolve();
+      expect(await disk.secondLevel.purge(campaign)).toBe(false);
+    }
+    expect(disk.told).toEqual(['unreadable foreign', 'unreadable foreign']);
+    expect(disk.availability.isUp).toBe(true);
+  });
+
   test.each(['EACCES', 'EPERM'])(
     '%s of all there is: the directory is denied, which is told once, and used again when it is permitted',
     async (code) => {
@@ -325,6 +339,24 @@ describe('With a disk in trouble,', () => {
     answer();
     await until(() => !existsSync(join(disk.pages, '1')), 'it goes on');
   });
+});
+
+test('A page that is written after its directory was removed is there after a restart', async () => {
+  let disk = openDisk(folder, clock);
+  await storePage(disk, firstPageOf('1'), 'rows', clock);
+  await storePage(disk, laterPageOf('1'), 'more rows', clock);
+  await disk.store.idle();
+  rmSync(join(folder, 'pages'), { recursive: true });
+  await storePage(disk, laterPageOf('1', 'd'), 'last rows', clock);
+  await storePage(disk, firstPageOf('1'), 'rows', clock);
+  await disk.store.idle();
+  expect([disk.store.pages, disk.store.bytes]).toEqual([2, 3 * 4_096]);
+  await disk.store.close();
+  disk = openDisk(folder, clock);
+  expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+  expect(await find(disk, laterPageOf('1', 'd'))).toBe('page last rows');
+  expect(await find(disk, laterPageOf('1'))).toBe('lease');
+  await disk.store.close();
 });
 
 describe('A purge', () => {

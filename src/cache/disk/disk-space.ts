@@ -96,6 +96,12 @@ export class DiskSpace {
     return this.#removeAll(paths);
   }
 
+  /** Forgets the files of a campaign whose directory was removed, such as by an operator. */
+  async forgetRemoved(campaign: string): Promise<void> {
+    if (!this.index.hasCampaign(campaign) || (await this.#parts.files.stat(campaign))) return;
+    for (const path of this.index.of(campaign)) this.index.delete(path);
+  }
+
   /** Removes files of no use, unless they were written meanwhile. */
   async removeUseless(paths: readonly string[]): Promise<void> {
     await this.#removeAll(paths.filter((path) => !this.index.has(path)));

@@ -246,6 +246,7 @@ export class PageStore {
 
   async #write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
     const { generations, keys } = this.#parts;
+    await this.#space.forgetRemoved(paths.campaign);
     const state = generations.of(walk);
     const isWalkWritten = state.generation === 0 || this.#space.index.versionOf(paths.walk) === versionOf(state);
     if (!isWalkWritten && !(await this.#writeWalk(paths, state))) return;
