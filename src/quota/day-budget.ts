@@ -169,10 +169,17 @@ export class DayBudget {
     if (client !== undefined) this.#clients.spend(team, client);
   }
 
-  /** Uncounts a call that Redis granted and that is not made. */
+  /** Uncounts a call that is not made. */
   giveBack(team: string): void {
+    if (this.#shares.callsOf(team) < 1) return; // Its day has ended.
     this.#addOwn(team, -1);
+    this.#alone?.shares.giveBack(team);
     this.#change(() => this.#shares.giveBack(team));
+  }
+
+  /** Takes back what a client was charged for such a call. */
+  discharge({ team, client }: Payer): void {
+    if (client !== undefined) this.#clients.giveBack(team, client);
   }
 
   /** Returns this instance's counts, for the others. */
