@@ -45,8 +45,10 @@ export class DiskSpace {
     this.#options = options;
   }
 
+  /** A shorter life holds for the files that are there, too: it counts from now. */
   reconfigure(options: DiskSpaceOptions): void {
     this.#options = options;
+    this.index.shorten(this.#parts.clock.monotonic() + options.lifeMs);
   }
 
   /**

@@ -107,6 +107,13 @@ export class FileIndex {
     return this.#first()[0];
   }
 
+  /** Lets no file live longer than until then. */
+  shorten(latest: number): void {
+    for (const files of [this.#unused, this.#used]) {
+      for (const [path, indexed] of files) if (indexed.until > latest) files.set(path, { ...indexed, until: latest });
+    }
+  }
+
   /** Returns the files whose time is over. */
   expired(now: number): string[] {
     const paths: string[] = [];
