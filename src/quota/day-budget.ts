@@ -52,6 +52,8 @@ export class DayBudget {
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
+  /** The most calls that were counted of this day: a threshold is passed once, though calls are given back. */
+  #mostUsed = 0;
   readonly #kept: Kept<StoredDay> | undefined;
   #stored: Promise<void> | undefined;
 
@@ -270,11 +272,12 @@ export class DayBudget {
 
   #change(count: () => void): void {
     const before = this.#shares.used;
+    this.#mostUsed = Math.max(this.#mostUsed, before);
     count();
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
+      if (this.#mostUsed < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
     }
     if (this.#shares.used !== before) this.#save();
   }
@@ -294,6 +297,7 @@ export class DayBudget {
     this.#setBackFrom = undefined;
     this.#day = day;
     this.#shares = this.#newDay();
+    this.#mostUsed = 0;
     this.#own = new Map();
     this.#clients.forgetCalls();
     this.#reportedTeams.clear();
