@@ -52,8 +52,8 @@ export class PageStore {
   readonly #unlisted = new Set<string>();
   /** While all are being purged, or it is unknown which there are. */
   #areAllBarred = false;
-  /** Whether it is known which campaigns earlier processes have left. */
-  #areCampaignsListed = false;
+  /** Whether it could not be listed which campaigns there are. */
+  #areAllUnlisted = false;
   #isClosed = false;
   #isReleased = false;
   #cancelSweep = () => {};
@@ -198,7 +198,7 @@ export class PageStore {
       await this.#purgeAgain();
       if (!availability.isUp) await this.#space.tryDisk();
     });
-    if (!this.#areCampaignsListed) await this.#indexAll();
+    if (this.#areAllUnlisted) await this.#indexAll();
     for (const campaign of this.#unlisted) {
       if (this.#isClosed) return;
       // Not told again each minute.
@@ -278,7 +278,7 @@ export class PageStore {
 
   async #indexAll(): Promise<void> {
     const there = await this.#space.campaigns();
-    this.#areCampaignsListed = there !== undefined;
+    this.#areAllUnlisted = there === undefined;
     let foreign = there?.foreign ?? 0;
     for (const campaign of there?.campaigns ?? []) {
       foreign += await this.#index(campaign);
