@@ -82,6 +82,20 @@ test('an instance whose clock is a day behind brings no call of the day back, an
   expect(await day.spend(one, 3)).toBe(true);
 });
 
+test('a day that an instance whose clock is years ahead has begun gives way to the right one, with all calls', async () => {
+  const day = await newRedisDay(10, new Map([['a', part(10)]]));
+  const one: Step = { team: 'a', rest: 1, reserve: 0 };
+  const today = Math.floor(Date.now() / 86_400_000);
+  for (let n = 0; n < 3; n++) await day.spend(one, today);
+  await day.spend(one, today + 3_652);
+  await day.spend(one, today, [['a', 1, 4]]);
+  expect(day.teams()).toMatchObject([{ team: 'a', calls: 5 }]);
+  await day.spend(one, today + 1);
+  expect(day.teams()).toMatchObject([{ team: 'a', calls: 1 }]);
+  await day.spend(one, today);
+  expect(day.teams()).toMatchObject([{ team: 'a', calls: 2 }]);
+});
+
 test('calls that an instance reports of another day are not counted, and those of the same day once', async () => {
   const day = await newRedisDay(10, new Map([['a', part(10)]]));
   const one: Step = { team: 'a', rest: 1, reserve: 0 };

@@ -417,6 +417,15 @@ describe('the day', () => {
     ]);
   });
 
+  test('reports a percentage once, though calls are given back and made again', async () => {
+    build({ perDay: 2, reserve: 0, perSecond: 1_000 });
+    for (let n = 0; n < 3; n++) (await quota.take(new Demand('a', 'interactive'), 1e9)).giveBack();
+    expect([quota.status().callsToday, events]).toEqual([0, ['passed 50']]);
+    await clock.pass(86_400_000);
+    await ask();
+    expect(events).toEqual(['passed 50', 'passed 50']);
+  });
+
   test('survives a restart, even an abrupt one', async () => {
     build({}, {}, state);
     for (let n = 0; n < 4; n++) want();

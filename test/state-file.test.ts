@@ -133,6 +133,33 @@ test('an unwritable file is reported once, and again when it is writable', async
   expect(events).toEqual(['unwritable ENOENT', 'writable']);
 });
 
+test('an unwritable file is written within a minute of being writable, though nothing changes', async () => {
+  const [away, clock] = [join(folder, 'away'), new FakeClock()];
+  void open(join(away, 'state.json'), { clock }).open(words).keep('a');
+  await file.written();
+  await clock.pass(60_000);
+  await file.written();
+  expect(events).toEqual(['unwritable ENOENT']);
+  mkdirSync(away);
+  await clock.pass(60_000);
+  await file.written();
+  expect([events, file.isWritable]).toEqual([['unwritable ENOENT', 'writable'], true]);
+  expect(readFileSync(file.path, 'utf8')).toBe('{"words":"a"}');
+  expect(clock.dueWithin(3_600_000)).toBe(0);
+});
+
+test('an unwritable file is not tried again by a process that ends', async () => {
+  const clock = new FakeClock();
+  void open(join(folder, 'away', 'state.json'), { clock })
+    .open(words)
+    .keep('a');
+  await file.written();
+  await settled();
+  expect(clock.dueWithin(3_600_000)).toBe(1);
+  file.close();
+  expect(clock.dueWithin(3_600_000)).toBe(0);
+});
+
 test('the day and the ids keep the format of every earlier version', async () => {
   const activity = '00000000-0000-0000-0000-000000000001';
   const stored = `{"day":"2026-01-01","calls":3,"teams":[{"team":"a","calls":3,"kept":1.5}],"ids":[["7","${activity}"]]}`;

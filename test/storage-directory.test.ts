@@ -296,6 +296,19 @@ describe('that is removed and created again', () => {
     expect(existsSync(join(directory, 'lock'))).toBe(false);
   });
 
+  test('is used again within a minute, though nobody asks', async () => {
+    const it = await runByMinutes();
+    renameSync(directory, `${directory}-gone`);
+    await it.get(path);
+    await until(() => eventsOf(it).length + eventsOf(it, 'state.').length === 2, 'it is missed');
+    renameSync(`${directory}-gone`, directory);
+    minuteEnds();
+    await until(async () => (await metricsOf(it)).includes('sendgate_storage_down 0'), 'it is used again');
+    expect(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'))).toMatchObject({ calls: 1 });
+    const names = [...eventsOf(it), ...eventsOf(it, 'state.')].map(({ event }) => event);
+    expect(names).toEqual(['storage.unavailable', 'storage.available', 'state.unwritable', 'state.writable']);
+  });
+
   test('is left within a minute to a process that has locked it meanwhile', async () => {
     const first = await runByMinutes();
     const second = await run();

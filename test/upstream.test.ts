@@ -139,6 +139,41 @@ describe('a permit', () => {
   });
 });
 
+describe('the day', () => {
+  /** Asks every five seconds for so long. Returns the calls that count. */
+  async function countedIn(hours: number, failure: ConnectionFailure): Promise<number> {
+    const it = startUpstream();
+    it.answer = () => failure;
+    for (let n = 0; n < hours * 720; n++) {
+      void it.outcome(it.ask());
+      await it.clock.pass(5_000);
+    }
+    expect(it.requests.length).toBeGreaterThan(10);
+    return it.quota.status().callsToday;
+  }
+
+  test.each([
+    ['ECONNREFUSED', undefined],
+    ['ENOTFOUND', undefined],
+    ['EAI_AGAIN', undefined],
+    ['PROXY_407', 'proxy:3128'],
+    ['PROXY_ECONNREFUSED', 'proxy:3128'],
+  ])('counts no call for which there was no connection (%s)', async (code, proxy) => {
+    expect(await countedIn(11, new ConnectionFailure(code, proxy))).toBe(0);
+  });
+
+  test('counts every call that may have arrived', async () => {
+    const it = startUpstream();
+    for (const code of ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'UNKNOWN']) {
+      it.answer = () => new ConnectionFailure(code);
+      const asking = it.outcome(it.ask());
+      await it.clock.pass(5_000);
+      await asking;
+    }
+    expect(it.quota.status().callsToday).toBe(it.requests.length);
+  });
+});
+
 describe('a retry', () => {
   const retriesLeft = (it: It, demand: Demand) => {
     let left = 0;

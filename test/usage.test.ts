@@ -303,6 +303,18 @@ describe('at midnight UTC', () => {
     expect(brief(usage.read())).toEqual([['2026-06-17', ['web', 0]]]);
   });
 
+  test('of a clock that is ten years off for a moment, all that is counted is of today', async () => {
+    const clock = new FakeClock(noon);
+    const { usage, serve, call } = counted(clock);
+    for (const ms of [3_652 * day, -3_652 * day, -3_652 * day, 3_652 * day]) {
+      await call('web');
+      serve(5);
+      usage.read();
+      clock.stepWall(ms);
+    }
+    expect(brief(usage.read())).toEqual([['2026-06-15', ['web', 4, 20]]]);
+  });
+
   test('counts are stored every ten seconds, if they have changed', async () => {
     const clock = new FakeClock(noon);
     const { kept, serve } = counted(clock);

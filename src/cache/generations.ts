@@ -59,6 +59,8 @@ const unknown: WalkState = { generation: 0, newest: undefined, firstPages: new M
 
 export class Generations {
   readonly #clock: Clock;
+  /** Wall time at the origin of the monotonic clock: a clock that is set ahead for a moment must not raise generations for good. */
+  readonly #originMs: number;
   readonly #walks: LRUCache<string, WalkState>;
   readonly #onNew: (walk: string) => void;
   #last = 0;
@@ -69,6 +71,7 @@ export class Generations {
    */
   constructor(max: number, clock: Clock, onNew: (walk: string) => void = () => {}) {
     this.#clock = clock;
+    this.#originMs = clock.now() - clock.monotonic();
     this.#onNew = onNew;
     this.#walks = new LRUCache(upTo(max));
   }
@@ -123,7 +126,7 @@ export class Generations {
 
   /** Returns a generation above all earlier ones. */
   next(): number {
-    this.#last = Math.max(this.#last + 1, Math.floor(this.#clock.now()) * 1000);
+    this.#last = Math.max(this.#last + 1, Math.floor(this.#originMs + this.#clock.monotonic()) * 1000);
     return this.#last;
   }
 

@@ -141,6 +141,7 @@ const withoutDirectory = (
   removePages: () => {},
   close: async () => {
     await settlesWithin(clock, closeMs, stateFile.written());
+    stateFile.close();
   },
 });
 

@@ -9,7 +9,7 @@ const count = z.int().nonnegative();
 const reportUsage = z.object({
   /** The resource that was asked for, `ids`, `probe`, or `(none)` for requests refused before it was known. */
   report: z.string().regex(/^[\w-]{1,32}$|^\(none\)$/),
-  /** Calls to Constant Contact that this instance made. */
+  /** Calls to Constant Contact that this instance made, those without a connection too. */
   calls: count,
   /** Requests answered with what was asked for, 304 included. */
   answered: count,

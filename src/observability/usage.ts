@@ -52,7 +52,10 @@ export class Usage {
   read(): readonly DayUsage[] {
     const [today, ended] = this.#parts.quota.days();
     const counts = this.#sinceStart();
-    if (ended && today.day !== this.#day) this.#advance(today, ended, counts);
+    if (today.day !== this.#day) {
+      if (ended) this.#advance(today, ended, counts);
+      else this.#correct(today);
+    }
     const yesterday = this.#yesterday && isDayBefore(this.#yesterday.day, today.day) ? [this.#yesterday] : [];
     return [usageOf(today, minus(counts, this.#before)), ...yesterday];
   }
@@ -78,6 +81,14 @@ export class Usage {
     this.#yesterday = usageOf(ended, minus(counts, this.#before));
     this.#before = counts;
     this.#day = today.day;
+  }
+
+  /** The clock was wrong: what was counted meanwhile counts for this day, and so does what it had before. */
+  #correct({ day }: DayCalls): void {
+    this.#day = day;
+    if (this.#yesterday?.day !== day) return;
+    this.#restore(this.#yesterday);
+    this.#yesterday = undefined;
   }
 
   #restore(stored: DayUsage): void {

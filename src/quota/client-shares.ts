@@ -47,6 +47,15 @@ export class ClientShares {
     known.all++;
   }
 
+  /** Uncounts a call that is not made. */
+  giveBack(team: string, client: string): void {
+    const known = this.#of(team);
+    const calls = known.calls.peek(client) ?? 0;
+    if (calls === 0) return;
+    known.calls.set(client, calls - 1);
+    known.all--;
+  }
+
   /** Resets the counts for a new day. */
   forgetCalls(): void {
     for (const known of this.#teams.values()) {

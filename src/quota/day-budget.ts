@@ -22,6 +22,8 @@ export interface DayBudgetOptions {
 }
 
 const thresholds = [50, 80, 95, 100];
+/** A clock set back by less than this over midnight does not bring yesterday back. */
+const slackMs = 3_600_000;
 
 interface Parts {
   /** Shares of the day, by team. */
@@ -41,11 +43,17 @@ export class DayBudget {
   #shares: DayShares;
   /** The last day that ended since start. */
   #ended: DayCalls | undefined;
+  /** The counts of the day before this one, or those stored: it goes on if the clock was wrong. */
+  #former: StoredDay | undefined;
+  /** The day that the clock was set back from. */
+  #setBackFrom: number | undefined;
   /** This process's calls, by team. */
   #own = new Map<string, number>();
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   readonly #reportedTeams = new Set<string>();
+  /** The most calls that were counted of this day: a threshold is passed once, though calls are given back. */
+  #mostUsed = 0;
   readonly #kept: Kept<StoredDay> | undefined;
   #stored: Promise<void> | undefined;
 
@@ -163,10 +171,17 @@ export class DayBudget {
     if (client !== undefined) this.#clients.spend(team, client);
   }
 
-  /** Uncounts a call that Redis granted and that is not made. */
+  /** Uncounts a call that is not made. */
   giveBack(team: string): void {
+    if (this.#shares.callsOf(team) < 1) return; // Its day has ended.
     this.#addOwn(team, -1);
+    this.#alone?.shares.giveBack(team);
     this.#change(() => this.#shares.giveBack(team));
+  }
+
+  /** Takes back what a client was charged for such a call. */
+  discharge({ team, client }: Payer): void {
+    if (client !== undefined) this.#clients.giveBack(team, client);
   }
 
   /** Returns this instance's counts, for the others. */
@@ -257,24 +272,51 @@ export class DayBudget {
 
   #change(count: () => void): void {
     const before = this.#shares.used;
+    this.#mostUsed = Math.max(this.#mostUsed, before);
     count();
     const { perDay } = this.#options;
     for (const percent of thresholds) {
       const mark = Math.ceil((perDay * percent) / 100);
-      if (before < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
+      if (this.#mostUsed < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
     }
     if (this.#shares.used !== before) this.#save();
   }
 
   #advance(nowMs: number): void {
-    // A clock set back does not bring yesterday back.
-    if (dayOf(nowMs) <= this.#day) return;
+    const today = dayOf(nowMs);
+    if (today === this.#day) return;
+    const isBack = nowMs < this.#day * dayMs - slackMs;
+    const isThereAgain = today === this.#setBackFrom && nowMs > today * dayMs + slackMs;
+    if (isBack || isThereAgain) this.#correct(today, nowMs);
+    else if (today > this.#day) this.#begin(today);
+  }
+
+  #begin(day: number): void {
     this.#ended = this.#calls();
-    this.#day = dayOf(nowMs);
+    this.#former = this.#toStore();
+    this.#setBackFrom = undefined;
+    this.#day = day;
     this.#shares = this.#newDay();
+    this.#mostUsed = 0;
     this.#own = new Map();
     this.#clients.forgetCalls();
     this.#reportedTeams.clear();
+    this.#divideAgain();
+  }
+
+  /** The clock was wrong before, or is now: whatever was counted meanwhile counts for this day. */
+  #correct(day: number, nowMs: number): void {
+    this.#ended = undefined;
+    this.#setBackFrom = day < this.#day ? this.#day : undefined;
+    this.#day = day;
+    const former = this.#former?.day === this.#date ? this.#former.teams : [];
+    this.#former = undefined;
+    const teams = former.map((one) => ({ ...one, calls: one.calls + this.#shares.callsOf(one.team) }));
+    this.#change(() => this.#shares.adopt(teams, this.restOfDay(nowMs)));
+    this.#divideAgain();
+  }
+
+  #divideAgain(): void {
     if (this.#alone) this.#alone = { ...this.#alone, shares: this.#divided(this.#alone.fraction) };
   }
 
@@ -287,12 +329,21 @@ export class DayBudget {
     return new DayShares(this.#options.perDay, this.#parts);
   }
 
+  /** What is stored of a later day was counted before the clock was set back: it may be of today. */
   #load(nowMs: number): void {
     const stored = this.#kept?.stored;
-    if (stored && Date.parse(stored.day) === this.#day * dayMs) this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    if (!stored) return;
+    const day = dayOf(Date.parse(stored.day));
+    if (day < this.#day) this.#former = stored;
+    else this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    if (day > this.#day) this.#setBackFrom = day;
   }
 
   #save(): void {
-    this.#stored = this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    this.#stored = this.#kept?.keep(this.#toStore());
+  }
+
+  #toStore(): StoredDay {
+    return { day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) };
   }
 }

@@ -147,7 +147,7 @@ export class DayShares {
   /** Uncounts a call that is not made. */
   giveBack(team: string): void {
     const known = this.#teams.get(team);
-    if (!known || known.calls === 0) return;
+    if (!known || known.calls < 1) return; // Of an instance's fraction, a part of a call.
     this.#count(team, -1);
     known.kept++;
   }

@@ -8,7 +8,7 @@ import type { DayBudget } from './day-budget.ts';
 import type { Demand, Payer, Urgency } from './demand.ts';
 import { FairQueue, type Spot } from './fair-queue.ts';
 import { flowOf, teamOf, urgencyOf, weightOf } from './flows.ts';
-import type { Answer, GrantedPermit, Permit, Permits } from './permits.ts';
+import { type Answer, permit as endsOnce, type GrantedPermit, type Permit, type Permits } from './permits.ts';
 import { busy, QueuedDemand } from './queued-demand.ts';
 
 export interface SchedulerOptions {
@@ -163,13 +163,25 @@ export class Scheduler {
       day.spend(queued.demand, clock.now());
       grantedLocally();
     }
-    queued.grant({
-      ...permit,
-      done: (gotPage) => {
-        permit.done(gotPage);
-        this.serve();
-      },
-    });
+    const { team, client } = queued.demand;
+    const { flow, isCounted } = permit;
+    queued.grant(
+      endsOnce(
+        { flow, isCounted },
+        {
+          done: (gotPage) => {
+            permit.done(gotPage);
+            this.serve();
+          },
+          giveBack: () => {
+            permit.giveBack();
+            if (!isCounted) day.giveBack(team);
+            day.discharge({ team, client });
+            this.serve();
+          },
+        },
+      ),
+    );
   }
 
   #flows() {

@@ -63,6 +63,7 @@ export interface StateFileOptions {
 
 /** After which a write that does not end is reported. */
 const slowMs = 5_000;
+const retryEveryMs = 60_000;
 
 /**
  * Reads the file once, and rewrites it whole when a part changes. An unreadable part does not affect the others.
@@ -88,6 +89,7 @@ export class StateFile {
   /** The last write: it runs, has ended, or waits for the one before it. */
   #last = Promise.resolve();
   #waiting: Promise<void> | undefined;
+  #cancelRetry = () => {};
 
   /** @param path if empty, nothing is read or written */
   constructor(path: string, events: StateFileEvents, options: StateFileOptions = {}) {
@@ -118,6 +120,7 @@ export class StateFile {
   /** Starts no further write. */
   close(): void {
     this.#isClosed = true;
+    this.#cancelRetry();
   }
 
   open<T>({ members, parse, serialise }: Part<T>): Kept<T> {
@@ -178,6 +181,7 @@ export class StateFile {
   async #writeAll(): Promise<void> {
     if (this.#isClosed) return;
     const parts = [...this.#serialised.values()].flatMap((part, n) => (n === 0 ? [part] : [comma, part]));
+    this.#cancelRetry();
     const cancel = this.#clock.after(slowMs, () => this.#failed('slow'));
     try {
       const content = Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')]);
@@ -189,6 +193,8 @@ export class StateFile {
       this.#isWritable = true;
     } catch (error) {
       this.#failed(codeOf(error));
+      // What must not be lost may be the last that changes for hours.
+      if (!this.#isClosed) this.#cancelRetry = this.#clock.after(retryEveryMs, () => void this.#write());
     } finally {
       cancel();
       this.#isSlow = false;

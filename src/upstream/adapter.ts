@@ -38,6 +38,8 @@ export interface ErrorMeaning {
   readonly again: 'never' | 'retry' | 'confirm';
   /** The response's `Retry-After` in milliseconds, at most a day; undefined without one. */
   readonly waitMs?: number | undefined;
+  /** Whether there was no connection: no byte of the request was sent. */
+  readonly isUnsent?: boolean;
 }
 
 /** One question to Constant Contact, with the parser of its response. Creating or parsing one has no side effects. */

@@ -13,8 +13,8 @@ export interface BreakerOptions {
 }
 
 /**
- * Part of an outage's length after which the next probe is due, and the longest interval: probes count for the day, and one every
- * five seconds would spend the quota of the day in fourteen hours.
+ * Part of an outage's length after which the next probe is due, and the longest interval: probes that are sent count for the
+ * day, and one every five seconds would spend the quota of the day in fourteen hours.
  */
 const partOfOutage = 0.1;
 const longestIntervalMs = 60_000;

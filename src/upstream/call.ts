@@ -59,7 +59,8 @@ interface CallOptions {
 }
 
 /**
- * Makes the call that a permit was granted for once it is stored as counted, and ends the permit in every case.
+ * Makes the call that a permit was granted for once it is stored as counted, and ends the permit in every case: one that was not
+ * sent does not count.
  *
  * @param prepare called right before the call; until then the question may be extended
  */
@@ -75,6 +76,7 @@ export async function callWith<T>(
     const outcome = await callOnce(permit, parts, prepare(), options);
     // Refusals and neutral calls return faster than pages.
     isPage = 'answer' in outcome && !options.isNeutral;
+    if ('problem' in outcome && outcome.isUnsent) permit.giveBack();
     return outcome;
   } finally {
     permit.done(isPage);
@@ -142,11 +144,13 @@ function mayAskToWait({ status }: Reply, { problem }: ErrorMeaning): boolean {
 }
 
 /** A proxy that refuses to connect will refuse again; one that cannot connect may do so in a moment. */
-function meaningOfFailure({ code, proxy }: ConnectionFailure): ErrorMeaning {
-  if (proxy === undefined) return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry' };
+function meaningOfFailure({ code, proxy, isUnsent }: ConnectionFailure): ErrorMeaning {
+  if (proxy === undefined) {
+    return { problem: new Problem('upstream-failed', { reason: 'connection' }), again: 'retry', isUnsent };
+  }
   const isLate = code === 'PROXY_TIMEOUT';
   const problem = new Problem(isLate ? 'upstream-timeout' : 'upstream-failed', { reason: 'proxy' });
-  return { problem, again: isLate || /^PROXY_4\d\d$/.test(code) ? 'never' : 'retry' };
+  return { problem, again: isLate || /^PROXY_4\d\d$/.test(code) ? 'never' : 'retry', isUnsent };
 }
 
 /** Headers with the ids that Constant Contact's support asks for. A value that does not look like an id is dropped. */

@@ -35,6 +35,9 @@ export interface Salvaged {
   readonly failure: Error | undefined;
 }
 
+/** Refused, or no address: never said of a connection that was there before. */
+const noConnection: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+
 /** A network failure that may pass. Retrying is safe for a GET. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
@@ -42,6 +45,11 @@ export class ConnectionFailure extends Error {
   readonly code: string;
   /** Host and port of the proxy that did not connect: `code` is then about it, such as PROXY_407. */
   readonly proxy: string | undefined;
+
+  /** Whether there certainly was no connection to Constant Contact. */
+  get isUnsent(): boolean {
+    return this.proxy !== undefined || noConnection.has(this.code);
+  }
 
   constructor(code: string, proxy?: string) {
     super('the connection to Constant Contact failed');

@@ -14,7 +14,7 @@ import { Tokens } from '../../src/upstream/oauth/tokens.ts';
 import type { Asking } from '../../src/workers/channel.ts';
 import { Copies } from '../../src/workers/copies.ts';
 import { PrimaryCounter } from '../../src/workers/primary-counter.ts';
-import { FakeClock, ForwardClock } from '../support/clock.ts';
+import { FakeClock, ForwardClock, settled } from '../support/clock.ts';
 import {
   type Environment,
   type Harness,
@@ -180,6 +180,94 @@ describe.each([-hourMs, hourMs])('with the clock set %d ms off', (ms) => {
     tokens.reload();
     expect(tokens.lifeLeftMs).toBeLessThanOrEqual(1_000_000);
     await tokens.close();
+  });
+});
+
+/** A clock by which a test sweeps. */
+class SweepingClock extends ForwardClock {
+  sweep = () => {};
+
+  override after(ms: number, run: () => void) {
+    if (ms !== hourMs) return super.after(ms, run);
+    this.sweep = run;
+    return () => {};
+  }
+}
+
+describe.each([
+  ['ahead', 3_652 * 24 * hourMs],
+  ['back', -3_652 * 24 * hourMs],
+])('with the clock set ten years %s', (direction, ms) => {
+  async function stored(clock: ForwardClock) {
+    const sandbox = await startSandbox({ clock });
+    running.push({ close: () => sandbox.stop() });
+    for (const id of ['1', '2', '3']) sandbox.campaign({ id, size: 20, newestMs: clock.now() - hourMs });
+    const env = { SENDGATE_STORAGE_DIRECTORY: mkdtempSync(join(folder, 'off-')), SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
+    const run = async () => {
+      const it = await startInstance(sandbox, clock, env, 'v2');
+      running.push(it);
+      return it;
+    };
+    const stop = async (it: Harness) => {
+      running.splice(running.indexOf(it), 1);
+      await it.close();
+    };
+    const walk = async ({ page, get }: Harness, ids: readonly string[]) => {
+      for (const id of ids) {
+        const { meta } = await page(`/campaigns/${id}/sends?limit=10`);
+        expect((await get(meta.pagination.next_link ?? '')).status).toBe(200);
+      }
+    };
+    return { sandbox, run, stop, walk };
+  }
+
+  test('for a moment, every page that was stored before or after it is there after a restart', async () => {
+    const clock = new ForwardClock();
+    const { sandbox, run, stop, walk } = await stored(clock);
+    const first = await run();
+    await walk(first, ['1']);
+    clock.stepWall(ms);
+    await walk(first, ['2']);
+    clock.stepWall(-ms);
+    await walk(first, ['3']);
+    await stop(first);
+    sandbox.forget();
+    await walk(await run(), ['1', '3']);
+    expect(sandbox.callCount).toBe(0);
+  });
+
+  test('for a moment while files are swept, no page is removed', async () => {
+    const clock = new SweepingClock();
+    const { sandbox, run, stop, walk } = await stored(clock);
+    const first = await run();
+    await walk(first, ['1', '2']);
+    await until(() => first.service.status().storage.pages === 4, 'they are stored');
+    clock.stepWall(ms);
+    clock.sweep();
+    await stop(first);
+    clock.stepWall(-ms);
+    sandbox.forget();
+    await walk(await run(), ['1', '2']);
+    expect(sandbox.callCount).toBe(0);
+  });
+
+  (direction === 'back' ? test : test.skip)('until after the start, no page is removed', async () => {
+    const clock = new SweepingClock();
+    const { sandbox, run, stop, walk } = await stored(clock);
+    const first = await run();
+    await walk(first, ['1', '2']);
+    await stop(first);
+    clock.stepWall(ms);
+    const early = await run();
+    await until(() => early.service.status().storage.pages === 4, 'they are found');
+    clock.stepWall(-ms);
+    clock.sweep();
+    for (let turns = 0; turns < 50; turns++) await settled();
+    expect(early.service.status().storage.pages).toBe(4);
+    await stop(early);
+    sandbox.forget();
+    await walk(await run(), ['1', '2']);
+    expect(sandbox.callCount).toBe(0);
   });
 });
 

@@ -127,6 +127,17 @@ describe('three instances with Redis, from the first second of a day', () => {
     expect(statusOf('b').map((team) => team?.calls)).toEqual(Array(3).fill(fromB));
   });
 
+  test('calls for which there is no connection count on none of them', async () => {
+    const urls = await up();
+    for (const url of urls) await cold(url, {});
+    await sandbox.stop();
+    for (const url of urls) expect((await cold(url, {})).status).toBe(502);
+    // Each learns the others' counts with its next call.
+    for (const url of urls) await cold(url, {});
+    const counts = () => instances.map(({ service }) => service.status().upstream.callsToday);
+    await until(() => counts().every((count) => count === 3), 'they are given back');
+  });
+
   test('impossible counts are ignored, and calls continue', async () => {
     const urls = await up();
     await drain(urls, { 'x-team': 'a' });

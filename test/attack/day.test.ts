@@ -272,6 +272,52 @@ test('a clock set back over midnight brings no call back, and does not end the d
   expect(await drain('b')).toBe(50);
 });
 
+describe('With the clock set far off for a moment,', () => {
+  const tenYears = 3_652 * 24 * hourMs;
+  const today = { dayEndsAt: '2026-01-02T00:00:00.000Z' };
+  beforeEach(async () => {
+    await build();
+    await at(12);
+    await drain('a', {}, 20);
+  });
+
+  test.each([
+    ['ten years ahead', tenYears],
+    ['a day ahead', 24 * hourMs],
+    ['into the next day', 14 * hourMs],
+    ['ten years back', -tenYears],
+    ['a day back', -24 * hourMs],
+  ])('%s, all calls of the day count, and the next day begins on time', async (_, ms) => {
+    clock.stepWall(ms);
+    await drain('b', {}, 5);
+    clock.stepWall(-ms);
+    await drain('a', {}, 5);
+    expect(quota.status()).toMatchObject({ ...today, callsToday: 30 });
+    expect([dayOf('a')?.calls, dayOf('b')?.calls]).toEqual([25, 5]);
+    await drain('b');
+    await drain('a');
+    expect(quota.status()).toMatchObject({ ...today, callsToday: 100 });
+    await at(24.1);
+    expect(quota.status()).toMatchObject({ dayEndsAt: '2026-01-03T00:00:00.000Z', callsToday: 0 });
+    expect(await drain('a')).toBe(50);
+  });
+
+  test('and again and again, each call counts once', async () => {
+    for (let n = 0; n < 5; n++) {
+      for (const ms of [tenYears, -tenYears, -tenYears, tenYears]) {
+        clock.stepWall(ms);
+        await call('b');
+      }
+    }
+    expect(quota.status()).toMatchObject({ ...today, callsToday: 40 });
+  });
+
+  test('or set right after days, the day begins with no calls', async () => {
+    clock.stepWall(3 * 24 * hourMs);
+    expect(quota.status()).toMatchObject({ dayEndsAt: '2026-01-05T00:00:00.000Z', callsToday: 0 });
+  });
+});
+
 test('calls of no team are taken from all teams in proportion', async () => {
   await build();
   for (let n = 0; n < 10; n++) expect(await call('')).toBeUndefined();
@@ -291,6 +337,29 @@ describe('after a restart', () => {
     await file?.written();
     expect(statSync(stateFile).mode & 0o777).toBe(0o600);
     expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toMatchObject({ calls: 100 });
+  });
+
+  test('with a clock that is right only later, the calls of the day count', async () => {
+    stateFile = join(folder, 'late.json');
+    await build();
+    await at(12);
+    await drain('a', {}, 20);
+    for (const ms of [-1_000 * 24 * hourMs, 1_000 * 24 * hourMs]) {
+      clock.stepWall(ms);
+      await build();
+      clock.stepWall(-ms);
+      expect(quota.status()).toMatchObject({ callsToday: 20 });
+    }
+  });
+
+  test('what was counted while the clock was ahead counts for today', async () => {
+    stateFile = join(folder, 'ahead.json');
+    clock.stepWall(1_000 * 24 * hourMs);
+    await build();
+    await drain('a', {}, 20);
+    clock.stepWall(-1_000 * 24 * hourMs);
+    await build();
+    expect(quota.status()).toMatchObject({ dayEndsAt: '2026-01-02T00:00:00.000Z', callsToday: 20 });
   });
 });
 

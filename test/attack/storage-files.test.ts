@@ -251,6 +251,27 @@ describe('At the start,', () => {
   });
 });
 
+test('When a reload lets pages be kept for less time, those that are there go by then', async () => {
+  let sweep = () => {};
+  clock.after = (ms, run) => {
+    if (ms === 3_600_000) sweep = run;
+    return ms >= 60_000 ? () => {} : ForwardClock.prototype.after.call(clock, ms, run);
+  };
+  await restart();
+  await store();
+  await restart();
+  await until(() => disk.store.pages === 1, 'it is found');
+  await store(firstPageOf('2'));
+  disk.store.reconfigure({ maxBytes: 16 * 1024 * 1024, maxFileBytes: 100_000, lifeMs: 60_000 });
+  sweep();
+  await disk.store.idle();
+  expect(disk.store.pages).toBe(2);
+  clock.forward(61);
+  sweep();
+  await disk.store.idle();
+  expect([disk.store.pages, readdirSync(disk.pages)]).toEqual([0, []]);
+});
+
 describe('When there is no room for all pages,', () => {
   const blockBytes = 4_096;
   /** Each page takes a block, and so does its walk. */

@@ -68,6 +68,7 @@ class BadDisk extends FilesOnDisk {
 
   override async list(path: string) {
     await this.#before('list');
+    await this.trouble(`list ${path}`);
     return super.list(path);
   }
 
@@ -239,6 +240,20 @@ describe('With a disk in trouble,', () => {
     },
   );
 
+  test('a campaign of another owner that cannot be listed, by any id, is not purged, and the disk is in use', async () => {
+    const uuid = '0e1d2c3b-0000-4000-8000-00000000000a';
+    for (const campaign of ['12', uuid]) await stored(firstPageOf(campaign));
+    for (const campaign of ['12', uuid]) {
+      files.trouble = (operation) =>
+        operation === `list ${campaign}`
+          ? Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+          : Promise.resolve();
+      expect(await disk.secondLevel.purge(campaign)).toBe(false);
+    }
+    expect(disk.told).toEqual(['unreadable foreign', 'unreadable foreign']);
+    expect(disk.availability.isUp).toBe(true);
+  });
+
   test.each(['EACCES', 'EPERM'])(
     '%s of all there is: the directory is denied, which is told once, and used again when it is permitted',
     async (code) => {
@@ -324,6 +339,24 @@ describe('With a disk in trouble,', () => {
     answer();
     await until(() => !existsSync(join(disk.pages, '1')), 'it goes on');
   });
+});
+
+test('A page that is written after its directory was removed is there after a restart', async () => {
+  let disk = openDisk(folder, clock);
+  await storePage(disk, firstPageOf('1'), 'rows', clock);
+  await storePage(disk, laterPageOf('1'), 'more rows', clock);
+  await disk.store.idle();
+  rmSync(join(folder, 'pages'), { recursive: true });
+  await storePage(disk, laterPageOf('1', 'd'), 'last rows', clock);
+  await storePage(disk, firstPageOf('1'), 'rows', clock);
+  await disk.store.idle();
+  expect([disk.store.pages, disk.store.bytes]).toEqual([2, 3 * 4_096]);
+  await disk.store.close();
+  disk = openDisk(folder, clock);
+  expect(await find(disk, firstPageOf('1'))).toBe('page rows');
+  expect(await find(disk, laterPageOf('1', 'd'))).toBe('page last rows');
+  expect(await find(disk, laterPageOf('1'))).toBe('lease');
+  await disk.store.close();
 });
 
 describe('A purge', () => {
@@ -433,7 +466,7 @@ describe('A purge', () => {
   });
 });
 
-describe('A purge that failed', () => {
+describe('While nobody asks,', () => {
   let files: BadDisk;
   let disk: Disk;
   let endMinute = () => {};
@@ -460,13 +493,72 @@ describe('A purge that failed', () => {
     await disk.store.idle();
   };
 
+  test.each(['ENOSPC', 'EROFS', 'EACCES', 'EIO'])(
+    'a disk that is in order again after %s is used again',
+    async (code) => {
+      files.fail(code);
+      await storePage(disk, firstPageOf('3'), 'rows', clock);
+      await find(disk, firstPageOf('2'));
+      await disk.store.idle();
+      await minutePasses();
+      expect([disk.told, disk.availability.isUp]).toEqual([[`unavailable ${code}`], false]);
+      files.heal();
+      await minutePasses();
+      expect([disk.told, disk.availability.isUp]).toEqual([[`unavailable ${code}`, 'available'], true]);
+      expect(readdirSync(disk.pages).sort()).toEqual(['1', '2']);
+      files.operations.length = 0;
+      await minutePasses();
+      expect(files.operations).toEqual([]);
+    },
+  );
+
+  test('a disk that answers again is used again', async () => {
+    const hanging: (() => void)[] = [];
+    files.trouble = () => new Promise((resolve) => hanging.push(resolve));
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    expect(disk.told).toEqual(['unavailable slow']);
+    files.heal();
+    for (const answer of hanging) answer();
+    await until(() => !disk.lanes.hangs, 'it answers');
+    await minutePasses();
+    expect(disk.told).toEqual(['unavailable slow', 'available']);
+  });
+
+  test('a campaign that could not be listed at the start is used again when it can', async () => {
+    await disk.store.close();
+    files.trouble = (operation) =>
+      operation === 'list 1'
+        ? Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+        : Promise.resolve();
+    disk = openDisk(folder, clock, { files });
+    await until(() => disk.told.includes('foreign 1'), 'it is listed');
+    expect(await find(disk, firstPageOf('1'))).toBe('lease');
+    await minutePasses();
+    expect(disk.told).toEqual(['unreadable foreign', 'foreign 1']);
+    files.heal();
+    await minutePasses();
+    await until(async () => (await find(disk, firstPageOf('1'))) === 'page rows', 'it is used');
+    expect([disk.store.pages, disk.told]).toEqual([2, ['unreadable foreign', 'foreign 1']]);
+  });
+
+  test('a directory that could not be listed at the start is listed when it can be', async () => {
+    await disk.store.close();
+    files.fail('EIO', ['read']);
+    disk = openDisk(folder, clock, { files });
+    await until(() => disk.told.includes('unavailable EIO'), 'it cannot be listed');
+    files.heal();
+    await minutePasses();
+    await until(() => disk.store.pages === 2, 'it is listed');
+    expect(disk.told).toEqual(['unavailable EIO', 'available']);
+  });
+
   test.each([
     ['of one campaign', '1', 'EIO'],
     ['of one campaign', '1', 'EACCES'],
     ['of everything', undefined, 'EIO'],
     ['of everything', undefined, 'EACCES'],
   ])(
-    '%s (%s, %s) is tried again each minute until it is complete; then the disk is used again',
+    'a purge %s (%s, %s) that failed is tried again each minute until it is complete; then the disk is used again',
     async (_, campaign, code) => {
       files.fail(code);
       expect(await disk.secondLevel.purge(campaign)).toBe(false);
@@ -487,7 +579,7 @@ describe('A purge that failed', () => {
     },
   );
 
-  test('because of some files is tried again for those', async () => {
+  test('a purge that failed because of some files is tried again for those', async () => {
     files.trouble = (operation) =>
       operation === 'remove' ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) : Promise.resolve();
     expect(await disk.secondLevel.purge(undefined)).toBe(false);
@@ -497,7 +589,7 @@ describe('A purge that failed', () => {
     expect(disk.told).toEqual(['unavailable EIO', 'available']);
   });
 
-  test('is not tried by a process that has ended', async () => {
+  test('nothing is tried by a process that has ended', async () => {
     files.fail('EIO');
     expect(await disk.secondLevel.purge(undefined)).toBe(false);
     files.heal();

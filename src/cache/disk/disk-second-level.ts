@@ -196,17 +196,19 @@ export class DiskSecondLevel implements SecondLevel {
     }
     const at = this.#toWall(fetchedAt);
     const stored: StoredPage = { kind: 'page', generation, fetchedAt: at, until: this.#toWall(freshUntil), body };
-    store.write(lookup.paths, of.walk, { stored, until: timesOf(stored, at, this.#options).goneAt });
+    const keptMs = timesOf(stored, at, this.#options).goneAt - at;
+    store.write(lookup.paths, of.walk, { stored, until: fetchedAt + keptMs });
     return generation;
   }
 
   #storeRefusal({ walk }: PageOfWalk, code: RefusalCode, forMs: number, { paths, isPurged }: Lookup): void {
     if (isPurged) return;
     const { generations, store, clock } = this.#parts;
-    const fetchedAt = this.#toWall(clock.monotonic());
+    const now = clock.monotonic();
+    const fetchedAt = this.#toWall(now);
     const until = fetchedAt + Math.ceil(forMs);
     const { generation } = generations.of(walk);
-    store.write(paths, walk, { stored: { kind: 'refusal', generation, fetchedAt, until, code }, until });
+    store.write(paths, walk, { stored: { kind: 'refusal', generation, fetchedAt, until, code }, until: now + forMs });
   }
 
   /** Converts monotonic to wall time. */

@@ -6,7 +6,7 @@ import type { Availability, Operation } from '../../storage/availability.ts';
 import type { Unreadable } from '../../storage/envelope.ts';
 import { codeOf, isFull, NotOurs } from '../../storage/files.ts';
 import type { FilesInLanes } from '../../storage/lanes.ts';
-import { FileIndex, inBlocks } from './file-index.ts';
+import { blockBytes, FileIndex, inBlocks } from './file-index.ts';
 import { campaignIn } from './page-paths.ts';
 import { filesOf, findCampaigns, findFiles } from './scan.ts';
 
@@ -32,6 +32,8 @@ export interface DiskSpaceOptions {
 const foreignCodes = new Set(['EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST']);
 /** One file or campaign is another owner's, or the whole directory is denied. */
 const deniedCodes = new Set(['EACCES', 'EPERM']);
+/** Of no campaign. If it is left, it is a walk without pages, which the next start removes. */
+const trial = '0/0000000000000000.walk';
 
 export class DiskSpace {
   readonly #parts: DiskSpaceParts;
@@ -43,14 +45,16 @@ export class DiskSpace {
     this.#options = options;
   }
 
+  /** A shorter life holds for the files that are there, too: it counts from now. */
   reconfigure(options: DiskSpaceOptions): void {
     this.#options = options;
+    this.index.shorten(this.#parts.clock.monotonic() + options.lifeMs);
   }
 
   /**
    * Writes a file; makes room for it first. Returns whether there was room.
    *
-   * @param until when it is to be removed, wall time in milliseconds
+   * @param until when it is to be removed, in monotonic milliseconds
    * @param version of a walk
    */
   async put(path: string, content: Buffer, until: number, version?: string): Promise<boolean> {
@@ -94,6 +98,12 @@ export class DiskSpace {
     return this.#removeAll(paths);
   }
 
+  /** Forgets the files of a campaign whose directory was removed, such as by an operator. */
+  async forgetRemoved(campaign: string): Promise<void> {
+    if (!this.index.hasCampaign(campaign) || (await this.#parts.files.stat(campaign))) return;
+    for (const path of this.index.of(campaign)) this.index.delete(path);
+  }
+
   /** Removes files of no use, unless they were written meanwhile. */
   async removeUseless(paths: readonly string[]): Promise<void> {
     await this.#removeAll(paths.filter((path) => !this.index.has(path)));
@@ -101,7 +111,7 @@ export class DiskSpace {
 
   /** Removes files whose time is over, and those for which there is no room. */
   async sweep(): Promise<void> {
-    await this.#removeAll(this.index.expired(this.#parts.clock.now()));
+    await this.#removeAll(this.index.expired(this.#parts.clock.monotonic()));
     await this.#evict(0);
   }
 
@@ -125,9 +135,9 @@ export class DiskSpace {
     const { clock, files } = this.#parts;
     const { lifeMs } = this.#options;
     const found = await this.#list(campaign, () => findFiles(files, campaign));
-    const latest = clock.now() + lifeMs;
+    const [now, wall] = [clock.monotonic(), clock.now()];
     for (const { path, bytes, modifiedMs } of found?.files ?? []) {
-      this.index.found(path, bytes, Math.min(latest, modifiedMs + lifeMs));
+      this.index.found(path, bytes, now + lifeMs - Math.max(0, wall - modifiedMs));
     }
     return found;
   }
@@ -141,6 +151,21 @@ export class DiskSpace {
     const enough = Math.max(inBlocks(bytes), before / 10);
     if (before === 0 || before < enough) return false;
     return this.#evictTo(before - enough);
+  }
+
+  /** Writes, reads and removes a file, to see whether the disk is in order again. Failures are known already: they change nothing. */
+  async tryDisk(): Promise<void> {
+    const { files, availability } = this.#parts;
+    try {
+      await files.write(trial, Buffer.alloc(blockBytes));
+      availability.worked('write');
+      await files.read(trial, blockBytes);
+      availability.worked('read');
+      await files.remove(trial);
+      await files.removeDirectory(campaignIn(trial));
+    } catch {
+      // Tried again in a minute.
+    }
   }
 
   /** Reports why an operation has failed. Returns whether something foreign is in its way, which is not the disk's fault. */

@@ -4,12 +4,12 @@
 import { campaignIn, isWalkFile, walkFileOf } from './page-paths.ts';
 
 /** Disks store in blocks. */
-const blockBytes = 4096;
+export const blockBytes = 4096;
 export const inBlocks = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
 
 interface Indexed {
   readonly bytes: number;
-  /** When the file is to be removed, used or not: wall time in milliseconds. */
+  /** When the file is to be removed, used or not: monotonic, so that no clock that is set removes it. */
   readonly until: number;
   /** Of a walk: the version that is written. */
   readonly version?: string | undefined;
@@ -105,6 +105,13 @@ export class FileIndex {
       this.use(path);
     }
     return this.#first()[0];
+  }
+
+  /** Lets no file live longer than until then. */
+  shorten(latest: number): void {
+    for (const files of [this.#unused, this.#used]) {
+      for (const [path, indexed] of files) if (indexed.until > latest) files.set(path, { ...indexed, until: latest });
+    }
   }
 
   /** Returns the files whose time is over. */

@@ -11,8 +11,8 @@ const campaignDirectory = /^(-|\d{1,20}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a
 const fileName = /^([0-9a-f]{16})(?:-[0-9a-f]{16}|\.walk)$/;
 
 export const isCampaignDirectory = (name: string) => campaignDirectory.test(name);
-/** Returns the campaign in whose directory a file is. */
-export const campaignIn = (path: string) => path.slice(0, path.indexOf('/'));
+/** Returns the campaign of a file, or of a campaign's directory. */
+export const campaignIn = (path: string) => path.split('/', 1)[0] ?? '';
 export const isWalkFile = (path: string) => path.endsWith('.walk');
 
 /** Returns the file of the walk that a file belongs to; undefined if it is not ours. */

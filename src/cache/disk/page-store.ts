@@ -26,12 +26,12 @@ export interface PageStoreOptions extends DiskSpaceOptions {
 /** A page or refusal to write. */
 export interface ToStore {
   readonly stored: Stored;
-  /** When the file is to be removed, wall time in milliseconds. */
+  /** When the file is to be removed, in monotonic milliseconds. */
   readonly until: number;
 }
 
 const sweepEveryMs = 3_600_000;
-const purgeAgainEveryMs = 60_000;
+const tendEveryMs = 60_000;
 /** Of the state of a walk. */
 const maxWalkBytes = 64 * 1024;
 
@@ -48,12 +48,16 @@ export class PageStore {
   readonly #barred = new Set<string>();
   /** Those of them whose purge has failed. It is tried again. */
   readonly #unpurged = new Set<string>();
+  /** Campaigns whose files could not be listed: what cannot be listed cannot be removed either, when its time is over. */
+  readonly #unlisted = new Set<string>();
   /** While all are being purged, or it is unknown which there are. */
   #areAllBarred = false;
+  /** Whether it could not be listed which campaigns there are. */
+  #areAllUnlisted = false;
   #isClosed = false;
   #isReleased = false;
   #cancelSweep = () => {};
-  #cancelPurge = () => {};
+  #cancelTending = () => {};
 
   constructor(parts: PageStoreParts, options: PageStoreOptions) {
     this.#parts = parts;
@@ -78,6 +82,7 @@ export class PageStore {
   start(): void {
     void this.#indexAll();
     this.#sweepLater();
+    this.#tendLater();
   }
 
   /** Returns the state of a walk, if it is stored. Never rejects. */
@@ -152,31 +157,22 @@ export class PageStore {
   }
 
   #isBarred(campaign: string): boolean {
-    return this.#areAllBarred || this.#barred.has(campaign);
+    return this.#areAllBarred || this.#barred.has(campaign) || this.#unlisted.has(campaign);
   }
 
   async #removeCampaign(campaign: string): Promise<boolean> {
     this.#barred.add(campaign);
     const isDone = await this.#space.removeCampaign(campaign);
-    if (isDone) {
-      this.#barred.delete(campaign);
-      this.#unpurged.delete(campaign);
-    } else {
-      this.#unpurged.add(campaign);
-      this.#purgeAgainLater();
-    }
+    if (isDone) for (const campaigns of [this.#barred, this.#unpurged, this.#unlisted]) campaigns.delete(campaign);
+    else this.#unpurged.add(campaign);
     return isDone;
   }
 
   /** What is there is listed when nothing is being written: a campaign may have been new. */
   async #removeAll(): Promise<boolean> {
     const found = await this.#space.campaigns();
-    if (!found) {
-      this.#purgeAgainLater();
-      return false;
-    }
-    this.#barred.clear();
-    this.#unpurged.clear();
+    if (!found) return false;
+    for (const campaigns of [this.#barred, this.#unpurged, this.#unlisted]) campaigns.clear();
     let isDone = true;
     for (const campaign of found.campaigns) {
       if (this.#isReleased) return false;
@@ -186,19 +182,30 @@ export class PageStore {
     return isDone;
   }
 
-  #purgeAgainLater(): void {
-    this.#cancelPurge();
-    if (this.#isClosed) return;
-    this.#cancelPurge = this.#parts.clock.after(purgeAgainEveryMs, () => void this.#next(() => this.#purgeAgain()));
+  async #purgeAgain(): Promise<void> {
+    if (this.#areAllBarred) await this.#removeAll();
+    else for (const campaign of this.#unpurged) await this.#removeCampaign(campaign);
   }
 
-  async #purgeAgain(): Promise<void> {
-    const { availability } = this.#parts;
-    if (!availability.may('write')) return this.#purgeAgainLater();
-    let isDone = true;
-    if (this.#areAllBarred) isDone = await this.#removeAll();
-    else for (const campaign of [...this.#unpurged]) isDone = (await this.#removeCampaign(campaign)) && isDone;
-    if (isDone) availability.worked('write');
+  #tendLater(): void {
+    this.#cancelTending = this.#parts.clock.after(tendEveryMs, () => void this.#tend());
+  }
+
+  /** Tries again what has failed, so that it is mended while nobody asks for a page. */
+  async #tend(): Promise<void> {
+    const { availability, files } = this.#parts;
+    await this.#next(async () => {
+      await this.#purgeAgain();
+      if (!availability.isUp) await this.#space.tryDisk();
+    });
+    if (this.#areAllUnlisted) await this.#indexAll();
+    for (const campaign of this.#unlisted) {
+      if (this.#isClosed) return;
+      // Not told again each minute.
+      const isThere = await files.list(campaign).catch(() => false);
+      if (isThere) await this.#index(campaign);
+    }
+    if (!this.#isClosed) this.#tendLater();
   }
 
   async #read(campaign: string, path: string, maxBytes: number, isWanted: () => boolean): Promise<Buffer | undefined> {
@@ -239,6 +246,7 @@ export class PageStore {
 
   async #write(paths: PathsOfPage, walk: string, toStore: ToStore | undefined): Promise<void> {
     const { generations, keys } = this.#parts;
+    await this.#space.forgetRemoved(paths.campaign);
     const state = generations.of(walk);
     const isWalkWritten = state.generation === 0 || this.#space.index.versionOf(paths.walk) === versionOf(state);
     if (!isWalkWritten && !(await this.#writeWalk(paths, state))) return;
@@ -255,7 +263,7 @@ export class PageStore {
     const content = writeWalk(state, walkContext, keys());
     let isWritten = false;
     try {
-      isWritten = await this.#space.put(walk, content, clock.now() + this.#options.lifeMs, versionOf(state));
+      isWritten = await this.#space.put(walk, content, clock.monotonic() + this.#options.lifeMs, versionOf(state));
       return isWritten;
     } finally {
       if (!isWritten) await this.#removeWalkBefore(walk, state);
@@ -270,18 +278,27 @@ export class PageStore {
 
   async #indexAll(): Promise<void> {
     const there = await this.#space.campaigns();
+    this.#areAllUnlisted = there === undefined;
     let foreign = there?.foreign ?? 0;
     for (const campaign of there?.campaigns ?? []) {
-      const found = await this.#space.indexCampaign(campaign);
-      // What cannot be listed cannot be removed either, when its time is over.
-      if (!found) this.#barred.add(campaign);
-      foreign += found?.foreign ?? 1;
-      // Nothing is being written while this runs: what is not finished was left by an earlier process.
-      if (found && found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
+      foreign += await this.#index(campaign);
       if (this.#isClosed) return;
     }
     if (foreign > 0) this.#parts.onForeign(foreign);
     await this.#sweep();
+  }
+
+  /** Finds the files of a campaign. Returns how many are not of Sendgate. */
+  async #index(campaign: string): Promise<number> {
+    const found = await this.#space.indexCampaign(campaign);
+    if (!found) {
+      this.#unlisted.add(campaign);
+      return 1;
+    }
+    this.#unlisted.delete(campaign);
+    // Nothing is being written while this runs: what is not finished was left by an earlier process.
+    if (found.useless.length > 0) await this.#next(() => this.#space.removeUseless(found.useless));
+    return found.foreign;
   }
 
   async #sweep(): Promise<void> {
@@ -297,7 +314,7 @@ export class PageStore {
 
   #cancelTimers(): void {
     this.#cancelSweep();
-    this.#cancelPurge();
+    this.#cancelTending();
   }
 
   /** Runs `run` next; nothing after the store is closed, when the directory may be another process's. */

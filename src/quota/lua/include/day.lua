@@ -89,8 +89,13 @@ end
 
 -- An instance with a slow clock does not bring a day back.
 local day = number(callsKey, 'day') or 0
+local latest = math.floor(now / 86400000) + 1
 if today > day then
   redis.call('DEL', callsKey, reportedKey)
+  redis.call('HSET', callsKey, 'day', today)
+  day = today
+-- A day that an instance with a clock far ahead has begun gives way to one that Redis believes, too. What was counted stays.
+elseif today < day and day > latest and today <= latest then
   redis.call('HSET', callsKey, 'day', today)
   day = today
 end
