@@ -12,6 +12,7 @@ import { clientOf } from '../src/callers/rate-limit/client-key.ts';
 import { Limiter } from '../src/callers/rate-limit/limiter.ts';
 import { defaultTeam } from '../src/callers/teams.ts';
 import { systemClock } from '../src/clock.ts';
+import { ask as askForBody } from './support/ask.ts';
 import { FakeClock } from './support/clock.ts';
 import { api, type Environment, type Harness, start, until } from './support/harness.ts';
 
@@ -77,6 +78,9 @@ describe('the Host', () => {
     expect(await status('localhost')).toBe(200);
     expect(await status('sendgate.example.com')).toBe(200);
     expect(await status('evil.example', '/metrics')).toBe(421);
+    // An operator who sets up Prometheus sees no more than this.
+    const { body } = await askForBody(`${it.service.managementUrl}/metrics`, { host: 'evil.example' });
+    expect(body).toContain('server.allowedHosts');
   });
 
   test('is compared regardless of case, in the setting and in the request, on both listeners', async () => {

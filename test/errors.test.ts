@@ -173,9 +173,9 @@ describe('a caller gets', () => {
     await until(() => sendgate.output().includes('"level":"error"'), 'the log tells it as an error');
 
     sandbox.heal();
-    await untilProbed();
-    expect((await ask()).status).toBe(200);
+    await until(async () => (await readiness()).status === 'ready', 'a probe is answered');
     expect(await readiness()).toEqual({ status: 'ready', upstream: 'ok' });
+    expect((await ask()).status).toBe(200);
   });
 
   test('200 after a transient 401, as over the limit', async () => {

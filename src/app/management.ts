@@ -35,6 +35,8 @@ export interface Purged {
   readonly everywhere: boolean;
 }
 
+const hostNotAllowed = 'host not allowed: use the address of this listener, or add the name to server.allowedHosts';
+
 /** Keeps every web page from purging: no origin is allowed. */
 const guard = new BrowserGuard([]);
 
@@ -63,7 +65,7 @@ export function managementListener(parts: Parts): Listener<Received> {
     '/usage.csv': (res) => answer(res, 200, 'text/csv; charset=utf-8; header=present', usageCsv(readUsage())),
   };
   const route = (req: IncomingMessage, res: ServerResponse) => {
-    if (!isAllowedHost(req)) return json(res, 421, { error: 'host not allowed' });
+    if (!isAllowedHost(req)) return json(res, 421, { error: hostNotAllowed });
     const path = (req.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/purge') return void answerPurge(req, res, purge);
     const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;

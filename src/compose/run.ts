@@ -105,9 +105,10 @@ async function listen({ config, where }: Loaded, { management, front, stop }: Pa
 const managementDrainMs = 250;
 
 async function stop(config: Config, parts: Parts): Promise<void> {
-  const { emit, front, usage, management, health, reload } = parts;
+  const { emit, built, front, usage, management, health, reload } = parts;
   health.phase = 'draining';
   reload.close();
+  built.recovery.close();
   emit('service.draining', {});
   management.startDraining();
   await Promise.all([front.drain(), refreshesEnd(config, parts)]);

@@ -27,7 +27,7 @@ export interface TokenParts {
   readonly redis: Redis | undefined;
   /** Keys that encrypt values in Redis, if configured. */
   readonly keyRing: KeyRing | undefined;
-  /** Called with new credentials: the next call probes whether they are accepted. */
+  /** Called with new credentials: if the earlier ones were refused, a probe finds whether these are accepted. */
   readonly credentialsReplaced: () => void;
 }
 

@@ -17,15 +17,18 @@ import type { Redis } from '../redis/redis.ts';
 import type { KeyRing } from '../storage/key-ring.ts';
 import type { StateFile } from '../storage/state-file.ts';
 import { answerTimeOf } from '../upstream/answer-time.ts';
+import type { Failure, ObservedCall } from '../upstream/call.ts';
 import { CallLoop } from '../upstream/call-loop.ts';
 import { apiKeyCredentials, bearerCredentials } from '../upstream/credentials.ts';
 import { buildGates, type Gates } from '../upstream/gates.ts';
 import { oneIdEach, V3IdLookup } from '../upstream/id-lookup.ts';
 import { idsPart } from '../upstream/kept-ids.ts';
 import { KnownIds } from '../upstream/known-ids.ts';
+import { NeutralCall } from '../upstream/neutral-call.ts';
 import type { RefreshOrder, RefreshOutcome } from '../upstream/oauth/refresh.ts';
 import type { Tokens } from '../upstream/oauth/tokens.ts';
 import { Prober } from '../upstream/prober.ts';
+import { Recovery } from '../upstream/recovery.ts';
 import { RetryBudget } from '../upstream/retry-budget.ts';
 import { SharedIds } from '../upstream/shared-ids.ts';
 import { Transport } from '../upstream/transport.ts';
@@ -66,13 +69,15 @@ export interface BuiltUpstream {
   readonly isTested: () => boolean;
   /** Whether calls have failed since the start, and none was answered. */
   readonly isUnanswered: () => boolean;
-  /** Call it with new credentials: the next call probes whether they are accepted. */
+  /** Probes what stops calls, without a caller. */
+  readonly recovery: Pick<Recovery, 'close'>;
+  /** Call it with new credentials: if the earlier ones were refused, a probe finds at once whether these are accepted. */
   readonly credentialsReplaced: () => void;
   reconfigure(config: Config): void;
 }
 
 export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
-  const { clock, emit, secrets, userAgent } = parts;
+  const { clock, emit, secrets, userAgent, redis } = parts;
   const { constantContact, exports } = config;
   let { notFoundSeconds } = config.cache;
   const { api, timeoutMs, maxResponseBytes } = constantContact;
@@ -107,27 +112,28 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
       warnOfClock(answerTimeOf(reply, now - tookMs, now), emit);
     },
   });
-  const calls = new CallLoop(
-    {
-      ...{ adapter, quota, gates, prober, clock },
-      credentials: tokens
-        ? bearerCredentials(tokens)
-        : apiKeyCredentials({
-            apiKey: () => secrets.get('apiKey') ?? '',
-            accessToken: () => secrets.get('accessToken'),
-          }),
-      transport,
-      retryBudget: new RetryBudget(constantContact.retryPercent),
-      observe: ({ team, ...call }, about) => {
-        emit('upstream.called', { ...call, team: team || accountName });
-        const { report, outcome, seconds } = call;
-        if (about.proxy !== undefined) proxyLog.failed(about.code ?? '');
-        else if (outcome === 'ok') proxyLog.worked();
-        if (outcome === 'ok') return;
-        hasFailed = true;
-        emit('upstream.call_failed', { report, outcome, ...about, seconds });
-      },
+  const callParts = {
+    ...{ adapter, transport, quota, gates, prober, clock },
+    credentials: tokens
+      ? bearerCredentials(tokens)
+      : apiKeyCredentials({
+          apiKey: () => secrets.get('apiKey') ?? '',
+          accessToken: () => secrets.get('accessToken'),
+        }),
+    observe: ({ team, ...call }: ObservedCall, about: Failure) => {
+      emit('upstream.called', { ...call, team: team || accountName });
+      const { report, outcome, seconds } = call;
+      if (about.proxy !== undefined) proxyLog.failed(about.code ?? '');
+      else if (outcome === 'ok') proxyLog.worked();
+      if (outcome === 'ok') return;
+      hasFailed = true;
+      emit('upstream.call_failed', { report, outcome, ...about, seconds });
     },
+  };
+  const neutral = new NeutralCall(callParts, constantContact);
+  const recovery = buildRecovery({ clock, gates, neutral, redis });
+  const calls = new CallLoop(
+    { ...callParts, neutral, retryBudget: new RetryBudget(constantContact.retryPercent) },
     { ...constantContact, bulkDeadlineMs: exports.patienceSeconds * 1000 },
   );
   const upstream = new Upstream({ clock, adapter, idLookup, calls, onOdd: logOfOddRows(emit) });
@@ -136,10 +142,29 @@ export function buildUpstream(config: Config, parts: Parts): BuiltUpstream {
     notFoundSeconds = present.cache.notFoundSeconds;
   };
   return {
-    ...{ upstream, quota, tokens, gates, credentialsReplaced, reconfigure },
+    ...{ upstream, quota, tokens, gates, recovery, credentialsReplaced, reconfigure },
     isTested: () => isTested,
     isUnanswered: () => hasFailed && !isTested,
   };
+}
+
+interface RecoveryParts extends Pick<Parts, 'clock' | 'redis'> {
+  readonly gates: Gates;
+  readonly neutral: NeutralCall;
+}
+
+/** Kind of the message that a gate of an instance has opened. */
+const openedKind = 'opened';
+
+function buildRecovery({ clock, gates, neutral, redis }: RecoveryParts): Recovery {
+  const recovery = new Recovery({
+    ...{ clock, gates },
+    probe: () => neutral.find(0),
+    turn: () => ({ rank: redis?.rank ?? 0, instances: redis?.instances ?? 1 }),
+    tellOthers: () => redis?.publish(openedKind),
+  });
+  redis?.on(openedKind, () => recovery.probeDue());
+  return recovery;
 }
 
 /** Counts odd rows and logs the first of each field: they tend to come in thousands. */

@@ -8,11 +8,12 @@ import type { Demand } from '../quota/demand.ts';
 import type { Quota } from '../quota/quota.ts';
 import { inSpan } from '../tracing.ts';
 import type { ErrorMeaning, Question } from './adapter.ts';
-import { callWith } from './call.ts';
+import { type CallParts, callWith } from './call.ts';
 import { haveCredentials } from './credentials.ts';
 import { type Finding, findingOf } from './finding.ts';
-import { inOrder, learnFromAnswer } from './gates.ts';
-import { NeutralCall, type NeutralCallOptions, type NeutralCallParts } from './neutral-call.ts';
+import { type Gates, inOrder, learnFromAnswer } from './gates.ts';
+import type { NeutralCall, NeutralCallOptions } from './neutral-call.ts';
+import type { Prober } from './prober.ts';
 import { Retries } from './retries.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Transport } from './transport.ts';
@@ -29,7 +30,10 @@ export interface CallLoopOptions extends NeutralCallOptions {
   readonly credentialsRetrySeconds: number;
 }
 
-export interface CallLoopParts extends NeutralCallParts {
+export interface CallLoopParts extends CallParts {
+  readonly gates: Gates;
+  readonly prober: Prober;
+  readonly neutral: Pick<NeutralCall, 'find'>;
   readonly transport: Pick<Transport, 'send' | 'describe' | 'close'>;
   readonly quota: Pick<Quota, 'take' | 'stored' | 'complain' | 'close'>;
   readonly retryBudget: RetryBudget;
@@ -54,13 +58,11 @@ export interface Asking {
 export class CallLoop {
   readonly #parts: CallLoopParts;
   readonly #options: CallLoopOptions;
-  readonly #neutral: NeutralCall;
   #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: CallLoopParts, options: CallLoopOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#neutral = new NeutralCall(parts, options);
   }
 
   /** Starts the deadline for one caller's questions. */
@@ -118,13 +120,13 @@ export class CallLoop {
 
   /** @param isLate whether the call may have failed only for lack of time; that is not remembered */
   async #problemOf(meaning: ErrorMeaning, isLate: boolean, ms: number): Promise<Problem> {
-    const { clock, gates } = this.#parts;
+    const { clock, gates, neutral } = this.#parts;
     const { problem, waitMs = 0 } = meaning;
     const finding = findingOf(problem);
     if (finding === 'day') return gates.day.problem;
     if (finding === 'failed' && isLate && waitMs === 0) return problem;
     const credentialsRetryMs = this.#options.credentialsRetrySeconds * 1000;
-    const parts = { clock, gates, neutral: this.#neutral, credentialsRetryMs, answeredAt: this.#answeredAt };
+    const parts = { clock, gates, neutral, credentialsRetryMs, answeredAt: this.#answeredAt };
     return verdictOf(parts, meaning, ms);
   }
 
@@ -141,7 +143,7 @@ export class CallLoop {
   /** Throws the problem of a shut gate. If its probe is due, one caller waits for the probe's finding. */
   async #passGates(ms: number): Promise<void> {
     for (const gate of inOrder(this.#parts.gates)) {
-      const probing = gate.check(() => this.#neutral.find(0));
+      const probing = gate.check(() => this.#parts.neutral.find(0));
       if (probing && !(await settlesWithin(this.#parts.clock, ms, probing))) {
         throw new Problem('upstream-timeout', { reason: 'probe' });
       }
@@ -154,7 +156,7 @@ export class CallLoop {
    */
   async #judgeOutage(): Promise<void> {
     const { breaker } = this.#parts.gates;
-    const finding = await this.#neutral.find(this.#options.breakerProbeMs);
+    const finding = await this.#parts.neutral.find(this.#options.breakerProbeMs);
     if (finding) breaker.gate.learn(finding);
     if (finding === 'answered') breaker.answered();
   }

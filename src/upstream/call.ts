@@ -15,7 +15,7 @@ import { retryAfterMs } from './limits.ts';
 import { ConnectionFailure, type Transport } from './transport.ts';
 
 /** Details of a failed call, for the log. */
-interface Failure {
+export interface Failure {
   /** Node's error code of a connection failure. */
   readonly code?: string;
   /** Host and port of the proxy that did not connect. */

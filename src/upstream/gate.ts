@@ -24,7 +24,7 @@ const probeAgainMs = 60_000;
 /**
  * Opens and shuts by probes only: a caller's own failures move nothing.
  *
- * A gate makes no calls: a probe is made when a caller arrives and one is due.
+ * A gate makes no calls: a probe is made when one is due and a caller arrives, or `Recovery` does.
  */
 export class Gate {
   readonly #clock: Clock;
@@ -34,6 +34,7 @@ export class Gate {
   /** Monotonic time when the next probe is due while the gate is shut. */
   #probeAt = Number.NEGATIVE_INFINITY;
   #isProbing = false;
+  #onWait: (probeInMs: number | undefined) => void = () => {};
 
   constructor(clock: Clock, options: GateOptions) {
     this.#clock = clock;
@@ -45,6 +46,19 @@ export class Gate {
     return this.#shut !== undefined;
   }
 
+  /** Whether the gate is shut and its next probe is due. */
+  get isDue(): boolean {
+    return this.isShut && this.#isTimeToProbe;
+  }
+
+  /**
+   * Calls `listener` whenever the time of the next probe changes: with the milliseconds until then, or with undefined when the
+   * gate opens.
+   */
+  onWait(listener: (probeInMs: number | undefined) => void): void {
+    this.#onWait = listener;
+  }
+
   /**
    * Returns undefined while the gate is open. While it is shut and a probe is due, the first caller makes the probe and gets
    * a promise that resolves if the probe opens the gate, and rejects with the gate's problem if not.
@@ -54,7 +68,7 @@ export class Gate {
    */
   check(probe: () => Promise<Finding | undefined>): Promise<void> | undefined {
     if (!this.isShut) return undefined;
-    if (this.#isProbing || !this.#isDue) throw this.problem;
+    if (this.#isProbing || !this.#isTimeToProbe) throw this.problem;
     return this.#takeProbe(probe);
   }
 
@@ -65,7 +79,7 @@ export class Gate {
       if (finding) {
         this.learn(finding);
         // The probe was inconclusive for this gate.
-        if (this.#isDue) this.#waitForNext(Math.min(this.#probeEveryMs, probeAgainMs));
+        if (this.#isTimeToProbe) this.#waitForNext(Math.min(this.#probeEveryMs, probeAgainMs));
       }
     } finally {
       this.#isProbing = false;
@@ -89,22 +103,24 @@ export class Gate {
     const isNews = this.#shut === undefined || this.#shut.finding !== finding;
     const since = this.#shut?.since ?? this.#clock.monotonic();
     this.#shut = { since, until: this.#options.until?.() ?? Number.POSITIVE_INFINITY, finding };
-    if (isNews || this.#isDue || probeInMs !== undefined) this.#waitForNext(probeInMs);
+    if (isNews || this.#isTimeToProbe || probeInMs !== undefined) this.#waitForNext(probeInMs);
     if (isNews) this.#options.onChange(true, finding);
   }
 
   open(): void {
     if (!this.#shut) return;
     this.#shut = undefined;
+    this.#onWait(undefined);
     this.#options.onChange(false, undefined);
   }
 
   /** Makes a probe due at once: what was refused has been replaced. */
   probeNow(): void {
     this.#probeAt = Number.NEGATIVE_INFINITY;
+    if (this.#shut) this.#onWait(0);
   }
 
-  get #isDue(): boolean {
+  get #isTimeToProbe(): boolean {
     return this.#clock.monotonic() >= this.#probeAt;
   }
 
@@ -115,6 +131,7 @@ export class Gate {
 
   #waitForNext(probeInMs = this.#probeEveryMs): void {
     this.#probeAt = this.#clock.monotonic() + probeInMs;
+    this.#onWait(probeInMs);
   }
 
   /** The problem that callers get while it is shut. */

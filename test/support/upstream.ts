@@ -6,10 +6,11 @@ import { Problem } from '../../src/problems.ts';
 import { Demand } from '../../src/quota/demand.ts';
 import { Quota } from '../../src/quota/quota.ts';
 import type { Reply, UpstreamRequest } from '../../src/upstream/adapter.ts';
-import { CallLoop } from '../../src/upstream/call-loop.ts';
+import { CallLoop, type CallLoopParts } from '../../src/upstream/call-loop.ts';
 import { apiKeyCredentials } from '../../src/upstream/credentials.ts';
 import { buildGates } from '../../src/upstream/gates.ts';
 import { oneIdEach } from '../../src/upstream/id-lookup.ts';
+import { NeutralCall, type NeutralCallParts } from '../../src/upstream/neutral-call.ts';
 import { Prober } from '../../src/upstream/prober.ts';
 import { RetryBudget } from '../../src/upstream/retry-budget.ts';
 import type { Transport } from '../../src/upstream/transport.ts';
@@ -83,22 +84,21 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     close: () => {},
   };
   const { sign } = apiKeyCredentials({ apiKey: () => 'key', accessToken: () => undefined });
-  const calls = new CallLoop(
-    {
-      ...{ adapter: v2, transport, quota, gates, prober, retryBudget, clock },
-      credentials: {
-        sign: (request) => ({ ...sign(request), refused: (isCertain) => void refused.push(isCertain) }),
-        ready: () => it.ready(),
-      },
-      observe: () => {},
+  const parts: NeutralCallParts & Pick<CallLoopParts, 'transport' | 'quota'> = {
+    ...{ adapter: v2, transport, quota, gates, prober, clock },
+    credentials: {
+      sign: (request) => ({ ...sign(request), refused: (isCertain) => void refused.push(isCertain) }),
+      ready: () => it.ready(),
     },
-    { ...options, ...given },
-  );
+    observe: () => {},
+  };
+  const neutral = new NeutralCall(parts, { ...options, ...given });
+  const calls = new CallLoop({ ...parts, neutral, retryBudget }, { ...options, ...given });
   const upstream = new Upstream({ clock, adapter: v2, idLookup: oneIdEach, calls, onOdd: () => {} });
   const ask = (query: PageQuery = firstPage('1'), demand = new Demand('a', 'interactive'), signal = never) =>
     upstream.fetchPage(query, demand, signal);
   return Object.assign(it, {
-    ...{ quota, gates, prober, retryBudget, upstream, ask },
+    ...{ quota, gates, prober, neutral, retryBudget, upstream, ask },
     /** The code and reason of a question's problem, or `page`. */
     outcome: (asking: Promise<unknown>) =>
       asking.then(

@@ -31,7 +31,7 @@ export const conditionalParameters: readonly Json[] = [
 
 export const header = (description: string) => ({ description, schema: { type: 'string' } });
 
-/** Headers of every response. */
+/** Headers of every response to a request that counts. */
 export const commonHeaders = {
   'X-Request-Id': header('Request id; quote it when you ask for help'),
   RateLimit: header('Requests left in this minute'),

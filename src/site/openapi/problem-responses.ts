@@ -19,6 +19,12 @@ export const problemsOfCampaigns = [
   ...(['upstream-busy', 'upstream-quota-exhausted', 'upstream-timeout'] as const),
 ] as const;
 
+/** Problems of requests that are refused before they are counted: their responses have no `RateLimit`. */
+const uncounted: ReadonlySet<ProblemCode> = new Set([
+  ...(['malformed-request', 'request-timeout', 'expectation-failed', 'headers-too-large'] as const),
+  ...(['origin-not-allowed', 'misdirected-request'] as const),
+]);
+
 const components = '#/components/responses/';
 /** Between the codes in the name of a response to several problems. */
 const or = '-or-';
@@ -49,11 +55,13 @@ export function problemSchemaOf(basePath: string): Json {
 
 function problemResponse(codes: readonly ProblemCode[], basePath: string): Json {
   const [first] = codes;
+  const { 'X-Request-Id': requestId, ...rateLimit } = commonHeaders;
   const hasRetryAfter = codes.some((code) => problems[code].status === 429 || problems[code].status === 503);
   return {
     description: codes.map((code) => problems[code].title).join('; or '),
     headers: {
-      'X-Request-Id': commonHeaders['X-Request-Id'],
+      'X-Request-Id': requestId,
+      ...(codes.every((code) => uncounted.has(code)) ? {} : rateLimit),
       ...(hasRetryAfter ? { 'Retry-After': header('Seconds to wait') } : {}),
       ...(first === 'method-not-allowed' ? { Allow: header('The allowed methods') } : {}),
       ...(first === 'unauthorized' ? { 'WWW-Authenticate': header('How a team authenticates') } : {}),
