@@ -1,6 +1,9 @@
 /**
  * One quota for all instances, with a real Redis.
  */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -231,6 +234,36 @@ describe('Instances without their Redis', () => {
     const statuses: number[] = [];
     for (let n = 0; n < 6; n++) statuses.push((await cold('a', first)).status);
     expect(statuses).toEqual([200, 200, 200, 200, 503, 503]);
+  });
+
+  test('use no more of the quota after a restart that does not find it, and share it again when Redis is up', async () => {
+    const env = { ...day, SENDGATE_QUOTA_PER_DAY: '10', SENDGATE_QUOTA_PER_SECOND: '3' };
+    const envs = [env, env].map((one) => ({
+      ...one,
+      SENDGATE_STORAGE_DIRECTORY: mkdtempSync(join(tmpdir(), 'sendgate-')),
+    }));
+    for (const one of envs) await add(one);
+    await until(
+      () => instances.every(({ service }) => service.status().sharing.instances === 2),
+      'they know each other',
+    );
+    await redis.kill();
+    await Promise.all(instances.splice(0).map((instance) => instance.close()));
+
+    for (const one of envs) await add(one);
+    expect(instances.map(({ service }) => service.status().sharing)).toEqual(
+      [1, 2].map(() => ({ redis: 'down', instances: 2 })),
+    );
+    for (const { lines } of instances) expect(lines.join('')).toContain('running standalone on 1/2 of the quota');
+    const perSecond = instances.map(({ service }) => service.status().upstream.perSecond);
+    expect(perSecond.sort()).toEqual([1, 2]);
+    for (const one of instances) for (let n = 0; n < 7; n++) await cold('a', one);
+    expect(sandbox.callCount).toBe(10);
+
+    await redis.restart();
+    await instances.splice(0, 1)[0]?.close();
+    await until(() => instances.every(({ service }) => service.status().sharing.instances === 1), 'it is alone');
+    expect(instances[0]?.service.status().sharing.redis).toBe('up');
   });
 });
 
