@@ -165,7 +165,7 @@ export class Liveness {
   }
 
   #see(instances: readonly string[]): void {
-    // By name: Redis lists them by their last beat, so that each would be the last of its own list.
+    // By name: Redis lists them by their last beat, which makes each the last one in what it reads.
     const rank = Math.max(0, [...instances].sort().indexOf(this.#instance));
     this.#group = { instances: Math.max(1, instances.length), rank };
     this.#memory.seen(this.#group);
