@@ -134,6 +134,18 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(6);
   });
 
+  test('know the calls of the others within seconds, also while they make none', async () => {
+    const [first, second] = [await add(day), await add(day)];
+    for (let n = 0; n < 3; n++) await cold('a', first);
+    await delay(7_000);
+    expect(second.service.status().upstream).toMatchObject({ callsToday: 3, leftToday: 9_997 });
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    await delay(7_000);
+    expect(second.service.status().upstream.callsToday).toBe(5);
+    const metrics = await (await fetch(`${second.service.managementUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^sendgate_quota_calls_left_today 9995$/m);
+  });
+
   test("restore the day's count when Redis is flushed", async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];

@@ -38,7 +38,10 @@ export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, he
   exportsRunning: ['sendgate_exports_running', 'Exports in progress'],
   workers: ['sendgate_workers', 'Processes that serve callers'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
-  callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
+  callsLeftToday: [
+    'sendgate_quota_calls_left_today',
+    "Calls left until 00:00 UTC; while Redis is unavailable, of this instance's fraction",
+  ],
   tokenLifeSeconds: ['sendgate_upstream_token_life_seconds', "Seconds until v3's access token expires; 0 without one"],
   instances: ['sendgate_instances', 'Instances that share pages and quota; 1 without Redis'],
   redisDown: ['sendgate_redis_down', '1 while Redis is configured but unavailable'],
