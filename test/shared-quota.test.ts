@@ -187,6 +187,35 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(12);
   });
 
+  test.each<[string, (server: RedisServer) => unknown, (server: RedisServer) => unknown]>([
+    ['empty', (server) => server.kill(), (server) => server.restart()],
+    ['with what it had', (server) => server.signal('SIGSTOP'), (server) => server.signal('SIGCONT')],
+  ])('add up the calls from before a restart while Redis was down, which comes back %s', async (_, begin, end) => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '100', SENDGATE_REDIS_TIMEOUT_MS: '100' };
+    const stored = { ...env, SENDGATE_STORAGE_DIRECTORY: mkdtempSync(join(tmpdir(), 'sendgate-')) };
+    const [first, second] = [await add(stored), await add(env)];
+    let restarted = first;
+    const are = (state: string) => () => instances.every(({ service }) => service.status().sharing.redis === state);
+    for (let n = 0; n < 3; n++) await cold('a', first);
+    await cold('a', second);
+    await begin(redis);
+    await until(are('down'), 'it is down');
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    for (let n = 0; n < 4; n++) await cold('a', second);
+    for (let times = 0; times < 2; times++) {
+      await restarted.close();
+      instances = [second];
+      restarted = await add(stored);
+      await cold('a', restarted);
+    }
+    await end(redis);
+    await until(are('up'), 'it is back');
+    const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:calls', 'c:a'));
+    for (const one of instances) await cold('a', one);
+    expect(unlimited.callCount).toBe(14);
+    expect(await used()).toBe('14');
+  });
+
   test('all slow down when the upstream complains to one of them', async () => {
     const [first, second] = [await add(), await add()];
     sandbox.fault({ kind: 'over-qps', times: 1 });

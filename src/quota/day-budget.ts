@@ -13,7 +13,7 @@ import type { DayBudgetEvents, DayCalls, TeamDayStatus, TeamLimit, TeamSpending 
 import type { Payer, Urgency } from './demand.ts';
 import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
-import type { StoredDay } from './stored-day.ts';
+import { type InstanceCalls, maxStarts, type StoredDay } from './stored-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
@@ -30,6 +30,8 @@ interface Parts {
   readonly clock: Clock;
   /** Stores the count across restarts. */
   readonly kept: Kept<StoredDay> | undefined;
+  /** Name of this instance in Redis; undefined for a single one. */
+  readonly instance?: string | undefined;
 }
 
 export class DayBudget {
@@ -43,6 +45,9 @@ export class DayBudget {
   #ended: DayCalls | undefined;
   /** This process's calls, by team. */
   #own = new Map<string, number>();
+  /** Calls of this instance before it was restarted, by team. */
+  #before = new Map<string, readonly InstanceCalls[]>();
+  readonly #instance: string | undefined;
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
   /** The highest threshold reported today, in percent. */
@@ -52,11 +57,12 @@ export class DayBudget {
   readonly #kept: Kept<StoredDay> | undefined;
   #stored: Promise<void> | undefined;
 
-  constructor({ parts, events, clock, kept }: Parts, options: DayBudgetOptions) {
+  constructor({ parts, events, clock, kept, instance }: Parts, options: DayBudgetOptions) {
     this.#options = options;
     this.#events = events;
     this.#parts = parts;
     this.#kept = kept;
+    this.#instance = instance;
     const now = clock.now();
     this.#day = dayOf(now);
     this.#shares = this.#newDay();
@@ -179,7 +185,7 @@ export class DayBudget {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams
       .filter(({ calls }) => calls > 0)
-      .map(({ team, calls }) => ({ team, own: this.#own.get(team) ?? 0, known: calls }));
+      .map(({ team, calls }) => ({ team, own: this.#ownOf(team), before: this.#before.get(team) ?? [], known: calls }));
     return { day: this.#day, rest, teams };
   }
 
@@ -269,7 +275,11 @@ export class DayBudget {
   }
 
   #addOwn(team: string, calls: number): void {
-    this.#own.set(team, (this.#own.get(team) ?? 0) + calls);
+    this.#own.set(team, this.#ownOf(team) + calls);
+  }
+
+  #ownOf(team: string): number {
+    return this.#own.get(team) ?? 0;
   }
 
   #change(count: () => void): void {
@@ -313,6 +323,7 @@ export class DayBudget {
     this.#day = dayOf(nowMs);
     this.#shares = this.#newDay();
     this.#own = new Map();
+    this.#before = new Map();
     this.#clients.forgetCalls();
     this.#reportedPercent = 0;
     this.#reportedTeams.clear();
@@ -330,10 +341,23 @@ export class DayBudget {
 
   #load(nowMs: number): void {
     const stored = this.#kept?.stored;
-    if (stored && Date.parse(stored.day) === this.#day * dayMs) this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    if (!stored || Date.parse(stored.day) !== this.#day * dayMs) return;
+    this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    for (const { team, own = [] } of stored.teams) this.#before.set(team, own);
   }
 
   #save(): void {
-    this.#stored = this.#kept?.keep({ day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) });
+    const teams = this.#shares.teams.filter(({ calls }) => calls > 0);
+    this.#stored = this.#kept?.keep({
+      day: this.#date,
+      teams: teams.map((one) => ({ ...one, own: this.#callsByStart(one.team) })),
+    });
+  }
+
+  #callsByStart(team: string): readonly InstanceCalls[] | undefined {
+    if (this.#instance === undefined) return undefined;
+    const before = this.#before.get(team) ?? [];
+    const own = this.#ownOf(team);
+    return own > 0 ? [...before, [this.#instance, own] as const].slice(-maxStarts) : before;
   }
 }

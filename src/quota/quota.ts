@@ -70,7 +70,7 @@ export class Quota {
     this.#know(teams);
     this.#second = new SecondLimit(options.perSecond);
     const parts = partsOf(options.perDay, teams);
-    this.#day = new DayBudget({ parts, events, clock, kept: keptDay }, options);
+    this.#day = new DayBudget({ parts, events, clock, kept: keptDay, instance: redis?.instance }, options);
     const shared = redis && new SharedQuota(redis, options.perDay, parts);
     this.#shared = shared;
     this.#permits = shared ? this.#sharedPermits(shared) : this.#soloPermits();
