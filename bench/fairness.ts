@@ -158,7 +158,7 @@ async function run(policy: Policy): Promise<Tally> {
     {
       clock,
       teams: new Map((policy.parts ?? policy.fair) ? teams.map((team) => [team, { weight: 1 }]) : []),
-      events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+      events: { waited: () => {}, passed: () => {}, teamSpent: () => {}, teamRefused: () => {} },
     },
     { perSecond: 4, perDay: policy.perDay ?? 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000 },
   );

@@ -100,6 +100,13 @@ export interface EventFields {
     readonly part: number;
     readonly borrowed: number;
   };
+  /** @property limit `share`: other teams lend no more calls than that; `cap`: the team's `callsPerDay` */
+  'quota.team_refused': {
+    readonly team: string;
+    readonly limit: 'share' | 'cap';
+    readonly calls: number;
+    readonly part: number;
+  };
   'quota.waited': { readonly team: string; readonly urgency: Urgency; readonly seconds: number };
 
   /** @property code Node's code of the failure, `in-use` by another process, or `slow` */

@@ -33,7 +33,7 @@ testPermits('shared', async () => {
   await until(() => redis.isUp, 'Redis is up');
   // As if Redis had been up for long: no earlier call can count.
   await server.ask((client) => client.hset(redis.key('{quota}:state'), 'since', '1'));
-  const events = { passed: () => {}, teamSpent: () => {} };
+  const events = { passed: () => {}, teamSpent: () => {}, teamRefused: () => {} };
   const parts = new Map([['a', { part: 10_000, cap: 10_000, isWhole: true }]]);
   const day = new DayBudget({ parts, events, clock: systemClock, kept: undefined }, { perDay: 10_000, reserve: 0 });
   const shared = new SharedQuota(redis, 10_000, parts);

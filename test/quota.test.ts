@@ -37,6 +37,7 @@ function build(options: Partial<QuotaOptions> = {}, weights: Record<string, numb
         waited: (team, _urgency, seconds) => waits.push({ team, seconds }),
         passed: (percent) => events.push(`passed ${percent}`),
         teamSpent: ({ team }) => events.push(`spent ${team}`),
+        teamRefused: ({ team }, limit) => events.push(`refused ${team} by its ${limit}`),
       },
     },
     { perSecond: 4, perDay: 10_000, reserve: 5, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
@@ -424,6 +425,32 @@ describe('the day', () => {
     await clock.pass(86_400_000);
     await ask();
     expect(events).toEqual(['passed 50', 'passed 50']);
+  });
+
+  test('reports what it has passed when its limit is changed, and anew when that was too much', async () => {
+    const passed = () => events.splice(0).filter((event) => event.startsWith('passed'));
+    const options = { perSecond: 4, perDay: 20, reserve: 0, maxWaitMs: 1e9, maxQueue: 1_000 };
+    build(options);
+    for (let n = 0; n < 13; n++) want();
+    await clock.pass(10_000);
+    expect(passed()).toEqual(['passed 50']);
+    quota.reconfigure({ ...options, perDay: 12 }, new Map());
+    expect(passed()).toEqual(['passed 100']);
+    quota.reconfigure({ ...options, perDay: 20 }, new Map());
+    for (let n = 0; n < 7; n++) want();
+    await clock.pass(10_000);
+    expect(passed()).toEqual(['passed 80', 'passed 95', 'passed 100']);
+  });
+
+  test('reports after a restart how much of it was passed', async () => {
+    const state = join(folder, 'passed.json');
+    build({ perDay: 20, reserve: 0, maxWaitMs: 1e9 }, {}, state);
+    for (let n = 0; n < 17; n++) want();
+    await clock.pass(10_000);
+    expect(events.splice(0)).toEqual(['passed 50', 'passed 80']);
+    await file.written();
+    build({ perDay: 20 }, {}, state);
+    expect(events).toEqual(['passed 80']);
   });
 
   test('survives a restart, even an abrupt one', async () => {

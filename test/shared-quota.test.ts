@@ -1,6 +1,9 @@
 /**
  * One quota for all instances, with a real Redis.
  */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Sandbox } from '../src/sandbox/sandbox.ts';
 import { ForwardClock } from './support/clock.ts';
@@ -131,6 +134,18 @@ describe('Instances with one Redis', () => {
     expect(unlimited.callCount).toBe(6);
   });
 
+  test('know the calls of the others within seconds, also while they make none', async () => {
+    const [first, second] = [await add(day), await add(day)];
+    for (let n = 0; n < 3; n++) await cold('a', first);
+    await delay(7_000);
+    expect(second.service.status().upstream).toMatchObject({ callsToday: 3, leftToday: 9_997 });
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    await delay(7_000);
+    expect(second.service.status().upstream.callsToday).toBe(5);
+    const metrics = await (await fetch(`${second.service.managementUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^sendgate_quota_calls_left_today 9995$/m);
+  });
+
   test("restore the day's count when Redis is flushed", async () => {
     const env = { ...day, SENDGATE_QUOTA_PER_DAY: '6' };
     const [first, second] = [await add(env), await add(env)];
@@ -170,6 +185,35 @@ describe('Instances with one Redis', () => {
     await cold('a', second);
     expect(second.service.status().upstream.callsToday).toBe(12);
     expect(unlimited.callCount).toBe(12);
+  });
+
+  test.each<[string, (server: RedisServer) => unknown, (server: RedisServer) => unknown]>([
+    ['empty', (server) => server.kill(), (server) => server.restart()],
+    ['with what it had', (server) => server.signal('SIGSTOP'), (server) => server.signal('SIGCONT')],
+  ])('add up the calls from before a restart while Redis was down, which comes back %s', async (_, begin, end) => {
+    const env = { SENDGATE_QUOTA_PER_SECOND: '100', SENDGATE_REDIS_TIMEOUT_MS: '100' };
+    const stored = { ...env, SENDGATE_STORAGE_DIRECTORY: mkdtempSync(join(tmpdir(), 'sendgate-')) };
+    const [first, second] = [await add(stored), await add(env)];
+    let restarted = first;
+    const are = (state: string) => () => instances.every(({ service }) => service.status().sharing.redis === state);
+    for (let n = 0; n < 3; n++) await cold('a', first);
+    await cold('a', second);
+    await begin(redis);
+    await until(are('down'), 'it is down');
+    for (let n = 0; n < 2; n++) await cold('a', first);
+    for (let n = 0; n < 4; n++) await cold('a', second);
+    for (let times = 0; times < 2; times++) {
+      await restarted.close();
+      instances = [second];
+      restarted = await add(stored);
+      await cold('a', restarted);
+    }
+    await end(redis);
+    await until(are('up'), 'it is back');
+    const used = () => redis.ask((client) => client.hget('sendgate:1:{quota}:calls', 'c:a'));
+    for (const one of instances) await cold('a', one);
+    expect(unlimited.callCount).toBe(14);
+    expect(await used()).toBe('14');
   });
 
   test('all slow down when the upstream complains to one of them', async () => {
@@ -231,6 +275,36 @@ describe('Instances without their Redis', () => {
     const statuses: number[] = [];
     for (let n = 0; n < 6; n++) statuses.push((await cold('a', first)).status);
     expect(statuses).toEqual([200, 200, 200, 200, 503, 503]);
+  });
+
+  test('use no more of the quota after a restart that does not find it, and share it again when Redis is up', async () => {
+    const env = { ...day, SENDGATE_QUOTA_PER_DAY: '10', SENDGATE_QUOTA_PER_SECOND: '3' };
+    const envs = [env, env].map((one) => ({
+      ...one,
+      SENDGATE_STORAGE_DIRECTORY: mkdtempSync(join(tmpdir(), 'sendgate-')),
+    }));
+    for (const one of envs) await add(one);
+    await until(
+      () => instances.every(({ service }) => service.status().sharing.instances === 2),
+      'they know each other',
+    );
+    await redis.kill();
+    await Promise.all(instances.splice(0).map((instance) => instance.close()));
+
+    for (const one of envs) await add(one);
+    expect(instances.map(({ service }) => service.status().sharing)).toEqual(
+      [1, 2].map(() => ({ redis: 'down', instances: 2 })),
+    );
+    for (const { lines } of instances) expect(lines.join('')).toContain('running standalone on 1/2 of the quota');
+    const perSecond = instances.map(({ service }) => service.status().upstream.perSecond);
+    expect(perSecond.sort()).toEqual([1, 2]);
+    for (const one of instances) for (let n = 0; n < 7; n++) await cold('a', one);
+    expect(sandbox.callCount).toBe(10);
+
+    await redis.restart();
+    await instances.splice(0, 1)[0]?.close();
+    await until(() => instances.every(({ service }) => service.status().sharing.instances === 1), 'it is alone');
+    expect(instances[0]?.service.status().sharing.redis).toBe('up');
   });
 });
 

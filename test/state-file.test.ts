@@ -5,8 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { fractionPart, KeptFraction } from '../src/quota/kept-fraction.ts';
 import { dayPart } from '../src/quota/stored-day.ts';
 import { type Part, StateFile, type StateFileOptions } from '../src/storage/state-file.ts';
 import { idsPart } from '../src/upstream/kept-ids.ts';
@@ -178,6 +179,53 @@ test('the day and the ids keep the format of every earlier version', async () =>
   writeFileSync(path, '{"day":"2026-01-01","calls":3,"ids":[["7","x"],"y"]}');
   expect(open().open(ids).stored).toEqual([]);
   expect(events).toEqual(['dropped 2']);
+});
+
+describe("an instance's fraction of the quota", () => {
+  const seenAt = '2026-01-01T12:00:00.000Z';
+  const clock = new FakeClock();
+  const later = (hours: number) => new FakeClock(Date.parse(seenAt) + hours * 3_600_000);
+  const lastAt = (at: FakeClock) => new KeptFraction(at, open().open(fractionPart)).last;
+  const half = { instances: 2, rank: 1 };
+  const whole = { instances: 1, rank: 0 };
+
+  test('counts for a week after the others were last seen, also by a clock that was set back', async () => {
+    writeFileSync(path, '{"day":"2026-01-01","calls":3}');
+    const fraction = new KeptFraction(clock, open().open(fractionPart));
+    expect(fraction.last).toMatchObject(whole);
+    fraction.seen(half);
+    expect(JSON.parse(await text())).toEqual({ day: '2026-01-01', calls: 3, fraction: { ...half, seenAt } });
+    for (const hours of [0, 167, -167]) expect(lastAt(later(hours))).toMatchObject(half);
+    for (const hours of [169, -169]) expect(lastAt(later(hours))).toMatchObject(whole);
+    expect(events).toEqual([]);
+  });
+
+  test.each([
+    ['{}'],
+    ['2'],
+    ['{"instances":2,"rank":2,"seenAt":"2026-01-01T12:00:00.000Z"}'],
+    ['{"instances":0,"rank":0,"seenAt":"2026-01-01T12:00:00.000Z"}'],
+    ['{"instances":1e9,"rank":0,"seenAt":"2026-01-01T12:00:00.000Z"}'],
+    ['{"instances":2,"rank":1,"seenAt":"soon"}'],
+  ])('that is nonsense is the whole, and costs nothing else: %s', async (nonsense) => {
+    writeFileSync(path, `{"day":"2026-01-01","calls":3,"fraction":${nonsense}}`);
+    expect(lastAt(clock)).toMatchObject(whole);
+    expect([file.open(dayPart).stored?.day, events]).toEqual(['2026-01-01', []]);
+  });
+
+  test('is kept at once when it gets smaller, and only after an hour when it gets larger', async () => {
+    const running = new FakeClock(clock.now());
+    const fraction = new KeptFraction(running, open().open(fractionPart));
+    const stored = async () => JSON.parse(await text()).fraction;
+    fraction.seen(whole);
+    fraction.seen(half);
+    expect(await stored()).toMatchObject(half);
+    fraction.seen(whole); // The other one restarts.
+    expect(await stored()).toMatchObject(half);
+    await running.pass(3_600_000);
+    fraction.seen(whole);
+    expect(await stored()).toMatchObject(whole);
+  });
 });
 
 test('a file of an earlier version is read if there is none yet, and then no more', async () => {

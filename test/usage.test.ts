@@ -230,7 +230,7 @@ describe('at midnight UTC', () => {
   /** A quota and usage without HTTP: a clock that only the test moves. */
   function counted(clock: FakeClock) {
     const teams = new Map<string, TeamShare>([['web', { weight: 1 }]]);
-    const events = { waited: () => {}, passed: () => {}, teamSpent: () => {} };
+    const events = { waited: () => {}, passed: () => {}, teamSpent: () => {}, teamRefused: () => {} };
     const quota = new Quota(
       { clock, teams, events },
       { ...{ perSecond: 4, perDay: 100, reserve: 0 }, maxWaitMs: 8_000, maxQueue: 10 },

@@ -342,14 +342,20 @@ export interface Status {
    * State of Constant Contact, and what is left of the account's limits
    */
   upstream: {
+    /**
+     * Calls of this instance
+     */
     callsThisSecond: number;
     /**
-     * Calls currently allowed per second
+     * Calls currently allowed per second; while Redis is unavailable, this instance's fraction
      */
     perSecond: number;
+    /**
+     * Calls of all instances; while Redis is unavailable, those known before, and of this instance
+     */
     callsToday: number;
     /**
-     * Calls left; 0 once Constant Contact says that the day is spent
+     * Calls left; while Redis is unavailable, of this instance's fraction; 0 once Constant Contact says that the day is spent
      */
     leftToday: number;
     /**

@@ -31,7 +31,8 @@ export function buildQuota(config: Config, { clock, emit, redis, stateFile }: Pa
       const calls = Object.fromEntries(teams.map(({ team, calls }) => [team || accountName, calls]));
       emit('quota.passed', { percent, perDay, calls });
     },
-    teamSpent: ({ team, calls, part, borrowed }) => emit('quota.team_spent', { team, calls, part, borrowed }),
+    teamSpent: (spending) => emit('quota.team_spent', spending),
+    teamRefused: ({ team, calls, part }, limit) => emit('quota.team_refused', { team, limit, calls, part }),
   };
   const keptDay = stateFile.open(dayPart);
   const quota = new Quota({ clock, teams: teamShares(config), events, redis, keptDay }, config.quota);

@@ -43,7 +43,7 @@ export async function startService(loaded: Loaded, parts: ServiceParts): Promise
   warnOfBroadTrust(config, emit);
 
   const storage = await buildStorage(config, { clock, emit, stop });
-  const shared = buildSharedState(config, { clock, emit, secrets, readFile });
+  const shared = buildSharedState(config, { clock, emit, secrets, readFile, stateFile: storage.stateFile });
   const built = buildUpstream(config, {
     ...{ clock, emit, secrets, proxies, refreshTokens, stateFile: storage.stateFile, ...shared },
     userAgent: `sendgate/${version}`,

@@ -6,15 +6,18 @@ import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Emit } from '../events.ts';
+import { fractionPart, KeptFraction } from '../quota/kept-fraction.ts';
 import { type Digest, digestWith } from '../redis/digests.ts';
-import { Redis } from '../redis/redis.ts';
+import { Redis, type RedisEvents } from '../redis/redis.ts';
 import { KeyRing } from '../storage/key-ring.ts';
+import type { StateFile } from '../storage/state-file.ts';
 
 interface Parts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly secrets: Secrets;
   readonly readFile: (path: string) => string;
+  readonly stateFile: StateFile;
 }
 
 export interface SharedState {
@@ -28,8 +31,9 @@ export interface SharedState {
   readonly pageDigest: Digest;
 }
 
-export function buildSharedState(config: Config, { clock, emit, secrets, readFile }: Parts): SharedState {
-  const redis = buildRedis(config, clock, secrets.get('redisUrl'), emit);
+export function buildSharedState(config: Config, parts: Parts): SharedState {
+  const { emit, secrets, readFile } = parts;
+  const redis = buildRedis(config, parts);
   const keyRing = buildKeyRing(config, readFile, emit);
   const credential = () => secrets.get('apiKey') ?? secrets.get('clientSecret') ?? secrets.get('clientId');
   return {
@@ -40,16 +44,17 @@ export function buildSharedState(config: Config, { clock, emit, secrets, readFil
   };
 }
 
-function buildRedis({ redis: options }: Config, clock: Clock, url: string | undefined, emit: Emit): Redis | undefined {
-  const address = parseRedisUrl(url ?? '');
+function buildRedis({ redis: options }: Config, { clock, emit, secrets, stateFile }: Parts): Redis | undefined {
+  const address = parseRedisUrl(secrets.get('redisUrl') ?? '');
   if (!address) return undefined;
-  return new Redis(address, options, clock, {
+  const events: RedisEvents = {
     asked: (script, outcome, seconds) => emit('redis.asked', { script, outcome, seconds }),
     changed: (isUp, why, instances) => {
       if (isUp) emit('redis.available', { instances });
       else emit('redis.unavailable', { ...why, instances });
     },
-  });
+  };
+  return new Redis(address, options, clock, events, new KeptFraction(clock, stateFile.open(fractionPart)));
 }
 
 function buildKeyRing({ cache }: Config, readFile: (path: string) => string, emit: Emit): KeyRing | undefined {

@@ -128,6 +128,7 @@ export const eventLines: { readonly [K in Exclude<EventKey, MeasuredEvent>]: Lin
       `daily quota at ${percent} %; once it is spent, only cached pages are served until 00:00 UTC (calls: who spends it)`,
   ),
   'quota.team_spent': warn("a team's share of the daily quota is spent; borrowing calls that other teams leave unused"),
+  'quota.team_refused': warn(({ limit }) => `${refusals[limit]}; its pages that are not cached get 503`),
 
   'storage.unavailable': warn(({ code }) => `storage unavailable; ${storageRemedies[code] ?? unkept}`),
   'storage.available': info('storage available again; pages are kept over a restart'),
@@ -170,6 +171,11 @@ const unreadable = {
   'other-version': 'page in redis written by another version, or not encrypted as configured',
   'unknown-key': 'page in redis encrypted with a key that is not in cache.encryptionKeyFile',
   damaged: 'page in redis damaged',
+} as const;
+
+const refusals = {
+  share: "a team's share of the daily quota is spent and other teams leave no calls to borrow now",
+  cap: 'a team has reached its callsPerDay',
 } as const;
 
 const unkept = 'what is fetched now may be fetched again after a restart (code says why: mend the volume)';

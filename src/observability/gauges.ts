@@ -39,7 +39,10 @@ export const gaugeHelp: Readonly<Record<keyof Gauges, readonly [name: string, he
   exportsRunning: ['sendgate_exports_running', 'Exports in progress'],
   workers: ['sendgate_workers', 'Processes that serve callers'],
   callsToday: ['sendgate_quota_calls_today', 'Calls made since 00:00 UTC'],
-  callsLeftToday: ['sendgate_quota_calls_left_today', 'Calls left until 00:00 UTC'],
+  callsLeftToday: [
+    'sendgate_quota_calls_left_today',
+    "Calls left until 00:00 UTC; while Redis is unavailable, of this instance's fraction",
+  ],
   secretsUnreadable: [
     'sendgate_secrets_unreadable',
     'Files of secrets and of encryption keys that cannot be used now; their previous values are in use until a restart, which fails',

@@ -39,10 +39,17 @@ const count = z.int().nonnegative();
 export const publicStatusSchema = z.object({
   upstream: z
     .object({
-      callsThisSecond: count,
-      perSecond: z.number().meta({ description: 'Calls currently allowed per second' }),
-      callsToday: count,
-      leftToday: count.meta({ description: 'Calls left; 0 once Constant Contact says that the day is spent' }),
+      callsThisSecond: count.meta({ description: 'Calls of this instance' }),
+      perSecond: z.number().meta({
+        description: "Calls currently allowed per second; while Redis is unavailable, this instance's fraction",
+      }),
+      callsToday: count.meta({
+        description: 'Calls of all instances; while Redis is unavailable, those known before, and of this instance',
+      }),
+      leftToday: count.meta({
+        description:
+          "Calls left; while Redis is unavailable, of this instance's fraction; 0 once Constant Contact says that the day is spent",
+      }),
       dayEndsAt: z.string().meta({ format: 'date-time', description: 'When the daily count resets' }),
       circuit: z.enum(['open', 'closed']).meta({ description: '`open` while Constant Contact is considered down' }),
       credentials: z.enum(['refused', 'ok']),

@@ -9,11 +9,11 @@ import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
 import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
-import type { DayBudgetEvents, DayCalls, TeamDayStatus } from './day-status.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus, TeamLimit, TeamSpending } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
 import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
-import type { StoredDay } from './stored-day.ts';
+import { type InstanceCalls, maxStarts, type StoredDay } from './stored-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
@@ -32,6 +32,8 @@ interface Parts {
   readonly clock: Clock;
   /** Stores the count across restarts. */
   readonly kept: Kept<StoredDay> | undefined;
+  /** Name of this instance in Redis; undefined for a single one. */
+  readonly instance?: string | undefined;
 }
 
 export class DayBudget {
@@ -49,23 +51,29 @@ export class DayBudget {
   #setBackFrom: number | undefined;
   /** This process's calls, by team. */
   #own = new Map<string, number>();
+  /** Calls of this instance before it was restarted, by team. */
+  #before = new Map<string, readonly InstanceCalls[]>();
+  readonly #instance: string | undefined;
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
+  /** The highest threshold reported today, in percent: once, though calls are given back. */
+  #reportedPercent = 0;
+  /** What was reported of teams today. */
   readonly #reportedTeams = new Set<string>();
-  /** The most calls that were counted of this day: a threshold is passed once, though calls are given back. */
-  #mostUsed = 0;
   readonly #kept: Kept<StoredDay> | undefined;
   #stored: Promise<void> | undefined;
 
-  constructor({ parts, events, clock, kept }: Parts, options: DayBudgetOptions) {
+  constructor({ parts, events, clock, kept, instance }: Parts, options: DayBudgetOptions) {
     this.#options = options;
     this.#events = events;
     this.#parts = parts;
     this.#kept = kept;
+    this.#instance = instance;
     const now = clock.now();
     this.#day = dayOf(now);
     this.#shares = this.#newDay();
     this.#load(now);
+    this.#report();
   }
 
   /** Changes the calls of the day, their shares and the reserve. The day's counts stay, those of removed teams too. */
@@ -75,6 +83,8 @@ export class DayBudget {
     this.#options = options;
     this.#parts = parts;
     this.#shares = this.#shares.reshared(options.perDay, parts, rest);
+    this.#reportedPercent = Math.min(this.#reportedPercent, this.#passedPercent);
+    this.#report();
     if (!this.#alone) return;
     const { shares, fraction } = this.#alone;
     const { instances } = fraction;
@@ -135,13 +145,12 @@ export class DayBudget {
   refusal(payer: Payer, urgency: Urgency, now: Now): Problem {
     const endsAt = this.endsAt(now.wall);
     if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
-    const status = this.#statusOf(payer.team, now.wall);
-    if (this.#parts.has(payer.team) && !this.#reportedTeams.has(payer.team)) {
-      this.#reportedTeams.add(payer.team);
-      this.#events.teamSpent(status);
+    const spent = this.#spentBy(payer.team, urgency, now.wall);
+    if (spent === 'share' || spent === 'cap') {
+      this.#reportOnce(spent, payer.team, () => this.#events.teamRefused(this.#spendingOf(payer.team), spent));
     }
     return new Problem('upstream-quota-exhausted', {
-      detail: details[this.#spentBy(status, urgency, now)],
+      detail: details[spent],
       retryAfterSeconds: this.#secondsUntilAllowed(payer, urgency, now, secondsLeft(now.wall, endsAt)),
       reason: 'share',
     });
@@ -189,7 +198,7 @@ export class DayBudget {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams
       .filter(({ calls }) => calls > 0)
-      .map(({ team, calls }) => ({ team, own: this.#own.get(team) ?? 0, known: calls }));
+      .map(({ team, calls }) => ({ team, own: this.#ownOf(team), before: this.#before.get(team) ?? [], known: calls }));
     return { day: this.#day, rest, teams };
   }
 
@@ -213,9 +222,8 @@ export class DayBudget {
   }
 
   #allowsAt({ team, client }: Payer, urgency: Urgency, rest: number, monotonicMs: number): boolean {
-    const shares = this.#alone?.shares ?? this.#shares;
-    const instances = this.#alone?.fraction.instances ?? 1;
-    const available = shares.available(team, rest, this.keptFrom(urgency) / instances);
+    const shares = this.#present;
+    const available = this.#available(team, urgency, rest);
     if (available < 1 || client === undefined || shares.partOf(team).isWhole) return available >= 1;
     const kept = this.#clients.keptByOthers(
       team,
@@ -232,10 +240,21 @@ export class DayBudget {
     return secondsUntil(isAllowedIn, endsInSeconds);
   }
 
-  #spentBy({ team, calls, available }: TeamDayStatus, urgency: Urgency, now: Now): Spent {
-    if (calls >= (this.#parts.get(team)?.cap ?? Number.POSITIVE_INFINITY)) return 'cap';
-    if (available < 1) return 'team';
-    return this.left(now.wall) <= this.keptFrom(urgency) ? 'reserve' : 'client';
+  #spentBy(team: string, urgency: Urgency, nowMs: number): Spent {
+    const rest = this.restOfDay(nowMs);
+    if (this.#present.partOf(team).cap - this.#present.callsOf(team) < 1) return 'cap';
+    if (this.#present.available(team, rest) < 1) return 'share';
+    return this.#available(team, urgency, rest) < 1 ? 'reserve' : 'client';
+  }
+
+  /** The shares that decide now: this instance's while Redis is down. */
+  get #present(): DayShares {
+    return this.#alone?.shares ?? this.#shares;
+  }
+
+  /** Calls that the team may make now with this urgency, if the others make none. */
+  #available(team: string, urgency: Urgency, rest: number): number {
+    return this.#present.available(team, rest, this.keptFrom(urgency) / (this.#alone?.fraction.instances ?? 1));
   }
 
   /** Teams that are configured, or have made calls. */
@@ -244,13 +263,15 @@ export class DayBudget {
   }
 
   #statusOf(team: string, nowMs: number): TeamDayStatus {
+    const rest = this.restOfDay(nowMs);
+    const available = Math.floor(this.#present.available(team, rest));
+    return { ...this.#spendingOf(team), kept: this.#shares.keeps(team, rest), available };
+  }
+
+  #spendingOf(team: string): TeamSpending {
     const calls = this.#shares.callsOf(team);
     const part = Math.floor(this.#parts.get(team)?.part ?? 0);
-    const shares = this.#alone?.shares ?? this.#shares;
-    const rest = this.restOfDay(nowMs);
-    const borrowed = team === account ? 0 : Math.max(0, calls - part);
-    const available = Math.floor(shares.available(team, rest));
-    return { team, calls, part, borrowed, kept: this.#shares.keeps(team, rest), available };
+    return { team, calls, part, borrowed: team === account ? 0 : Math.max(0, calls - part) };
   }
 
   #calls(): DayCalls {
@@ -267,19 +288,45 @@ export class DayBudget {
   }
 
   #addOwn(team: string, calls: number): void {
-    this.#own.set(team, (this.#own.get(team) ?? 0) + calls);
+    this.#own.set(team, this.#ownOf(team) + calls);
+  }
+
+  #ownOf(team: string): number {
+    return this.#own.get(team) ?? 0;
   }
 
   #change(count: () => void): void {
     const before = this.#shares.used;
-    this.#mostUsed = Math.max(this.#mostUsed, before);
     count();
-    const { perDay } = this.#options;
-    for (const percent of thresholds) {
-      const mark = Math.ceil((perDay * percent) / 100);
-      if (this.#mostUsed < mark && this.#shares.used >= mark) this.#events.passed(percent, perDay, this.#known);
+    if (this.#shares.used === before) return;
+    this.#report();
+    this.#save();
+  }
+
+  /** Reports what was passed and is not reported yet. */
+  #report(): void {
+    const percent = this.#passedPercent;
+    if (percent > this.#reportedPercent) {
+      this.#reportedPercent = percent;
+      this.#events.passed(percent, this.#options.perDay, this.#known);
     }
-    if (this.#shares.used !== before) this.#save();
+    for (const [team, { part }] of this.#parts) {
+      if (this.#shares.callsOf(team) <= part) continue;
+      this.#reportOnce('borrows', team, () => this.#events.teamSpent(this.#spendingOf(team)));
+    }
+  }
+
+  #reportOnce(kind: 'borrows' | TeamLimit, team: string, report: () => void): void {
+    const key = `${kind} ${team}`;
+    if (this.#reportedTeams.has(key)) return;
+    this.#reportedTeams.add(key);
+    report();
+  }
+
+  get #passedPercent(): number {
+    return (
+      thresholds.findLast((percent) => this.#shares.used >= Math.ceil((this.#options.perDay * percent) / 100)) ?? 0
+    );
   }
 
   #advance(nowMs: number): void {
@@ -297,9 +344,10 @@ export class DayBudget {
     this.#setBackFrom = undefined;
     this.#day = day;
     this.#shares = this.#newDay();
-    this.#mostUsed = 0;
     this.#own = new Map();
+    this.#before = new Map();
     this.#clients.forgetCalls();
+    this.#reportedPercent = 0;
     this.#reportedTeams.clear();
     this.#divideAgain();
   }
@@ -311,6 +359,7 @@ export class DayBudget {
     this.#day = day;
     const former = this.#former?.day === this.#date ? this.#former.teams : [];
     this.#former = undefined;
+    this.#adoptOwn(former);
     const teams = former.map((one) => ({ ...one, calls: one.calls + this.#shares.callsOf(one.team) }));
     this.#change(() => this.#shares.adopt(teams, this.restOfDay(nowMs)));
     this.#divideAgain();
@@ -334,9 +383,25 @@ export class DayBudget {
     const stored = this.#kept?.stored;
     if (!stored) return;
     const day = dayOf(Date.parse(stored.day));
-    if (day < this.#day) this.#former = stored;
-    else this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    if (day < this.#day) {
+      this.#former = stored;
+      return;
+    }
     if (day > this.#day) this.#setBackFrom = day;
+    this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
+    this.#adoptOwn(stored.teams);
+  }
+
+  /** Adopts what this instance has called before: in earlier starts, or before its clock was set. */
+  #adoptOwn(teams: StoredDay['teams']): void {
+    for (const { team, own = [] } of teams) {
+      const isOfThisStart = ([instance]: InstanceCalls) => instance === this.#instance;
+      this.#addOwn(team, own.find(isOfThisStart)?.[1] ?? 0);
+      this.#before.set(
+        team,
+        own.filter((calls) => !isOfThisStart(calls)),
+      );
+    }
   }
 
   #save(): void {
@@ -344,6 +409,14 @@ export class DayBudget {
   }
 
   #toStore(): StoredDay {
-    return { day: this.#date, teams: this.#shares.teams.filter(({ calls }) => calls > 0) };
+    const teams = this.#shares.teams.filter(({ calls }) => calls > 0);
+    return { day: this.#date, teams: teams.map((one) => ({ ...one, own: this.#callsByStart(one.team) })) };
+  }
+
+  #callsByStart(team: string): readonly InstanceCalls[] | undefined {
+    if (this.#instance === undefined) return undefined;
+    const before = this.#before.get(team) ?? [];
+    const own = this.#ownOf(team);
+    return own > 0 ? [...before, [this.#instance, own] as const].slice(-maxStarts) : before;
   }
 }

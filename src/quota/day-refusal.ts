@@ -2,11 +2,14 @@
  * Explains the refusal of a call on a spent share: whose share it was, and when to retry.
  */
 
+import type { TeamLimit } from './day-status.ts';
+
 /** Why a call is refused although the account has calls left today. */
-export type Spent = 'team' | 'cap' | 'client' | 'reserve';
+export type Spent = TeamLimit | 'client' | 'reserve';
 
 export const details: Readonly<Record<Spent, string>> = {
-  team: "Your team's share of the daily quota is spent; the rest is reserved for other teams. Wait for `Retry-After` seconds and retry.",
+  share:
+    "Your team's share of the daily quota is spent; the rest is reserved for other teams. Wait for `Retry-After` seconds and retry.",
   cap: 'Your team has reached its daily limit of calls (setting `callsPerDay`).',
   client:
     "Your share of your team's daily quota is spent; the rest is reserved for its other clients. Wait for `Retry-After` seconds and retry.",

@@ -2,14 +2,18 @@
  * Status and events of the day's quota.
  */
 
-/** A team's day, for display. */
-export interface TeamDayStatus {
+/** What a team has spent. */
+export interface TeamSpending {
   readonly team: string;
   readonly calls: number;
   /** The team's share of the day. */
   readonly part: number;
   /** Calls beyond its share. */
   readonly borrowed: number;
+}
+
+/** A team's day, for display. */
+export interface TeamDayStatus extends TeamSpending {
   /** Calls of its share that no other team can borrow now. */
   readonly kept: number;
   /** Calls that it may make now if the others make none. */
@@ -34,14 +38,20 @@ export interface TeamCallsOfDay {
   readonly cap: number | null;
 }
 
+/** What refuses a team: that others lend it no more calls than its share, or its cap. */
+export type TeamLimit = 'share' | 'cap';
+
 /** Events of the day's count. */
 export interface DayBudgetEvents {
   /**
-   * A threshold is passed; once per day and threshold.
+   * A threshold is passed: the highest of those that are passed at once. Once per day, and again after a restart or for another
+   * limit of the day.
    *
    * @param calls of each team, and of the account's own calls
    */
   passed(percent: number, perDay: number, calls: readonly Pick<TeamDayStatus, 'team' | 'calls'>[]): void;
-  /** A team's available calls are spent while the account has some left; once per day and team. */
-  teamSpent(team: TeamDayStatus): void;
+  /** A team has spent its share and borrows; once per day and team. */
+  teamSpent(team: TeamSpending): void;
+  /** A team is refused a call while the account has some left; once per day, team and limit. */
+  teamRefused(team: TeamSpending, limit: TeamLimit): void;
 }

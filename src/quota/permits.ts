@@ -25,7 +25,7 @@ export interface GrantedPermit extends Permit {
 
 export type Answer =
   | { readonly kind: 'granted'; readonly permit: Permit }
-  /** `ms`: when to ask again; infinite if nothing is queued. */
+  /** `ms`: when to ask again; infinite if nothing is queued, and no other instance's calls have to be read. */
   | { readonly kind: 'wait'; readonly ms: number };
 
 export interface Permits {

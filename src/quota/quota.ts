@@ -13,7 +13,7 @@ import { LocalPermits } from './local-permits.ts';
 import type { GrantedPermit, Permits } from './permits.ts';
 import { RedisPermits } from './redis-permits.ts';
 import { Scheduler, type SchedulerOptions } from './scheduler.ts';
-import { SecondLimit } from './second-limit.ts';
+import { type Fraction, SecondLimit } from './second-limit.ts';
 import { SharedQuota } from './shared-quota.ts';
 import type { StoredDay } from './stored-day.ts';
 
@@ -28,9 +28,12 @@ export interface QuotaEvents extends DayBudgetEvents {
 
 /** Public state of the quota. */
 export interface QuotaStatus {
+  /** Calls of this instance. */
   readonly callsThisSecond: number;
+  /** While Redis is down, this instance's fraction of the limit. */
   readonly perSecond: number;
   readonly callsToday: number;
+  /** While Redis is down, of this instance's fraction. */
   readonly leftToday: number;
   readonly dayEndsAt: string;
   readonly teams: readonly TeamDayStatus[];
@@ -67,7 +70,7 @@ export class Quota {
     this.#know(teams);
     this.#second = new SecondLimit(options.perSecond);
     const parts = partsOf(options.perDay, teams);
-    this.#day = new DayBudget({ parts, events, clock, kept: keptDay }, options);
+    this.#day = new DayBudget({ parts, events, clock, kept: keptDay, instance: redis?.instance }, options);
     const shared = redis && new SharedQuota(redis, options.perDay, parts);
     this.#shared = shared;
     this.#permits = shared ? this.#sharedPermits(shared) : this.#soloPermits();
@@ -120,7 +123,7 @@ export class Quota {
       .filter(({ team, waiting }) => waiting > 0 || this.#teams.has(team));
     return {
       callsThisSecond: this.#second.taken(this.#clock.monotonic()),
-      perSecond: this.#second.limit(this.#clock.monotonic()),
+      perSecond: this.#second.ownLimit(this.#clock.monotonic(), this.#fraction),
       callsToday: this.#day.used(now),
       leftToday: this.#day.left(now),
       dayEndsAt: new Date(this.#day.endsAt(now)).toISOString(),
@@ -173,6 +176,11 @@ export class Quota {
 
   close(): void {
     this.#scheduler.close();
+  }
+
+  /** While Redis is down, what this instance may use of the limits. */
+  get #fraction(): Fraction | undefined {
+    return this.#shared && !this.#shared.isUp ? this.#shared.fraction : undefined;
   }
 
   #know(teams: ReadonlyMap<string, TeamShare>): void {

@@ -8,7 +8,7 @@
 import type { Clock } from '../clock.ts';
 import type { DayBudget } from './day-budget.ts';
 import { teamOf, type WaitingFlow } from './flows.ts';
-import { type Answer, nothingWaits, type Permit, type Permits, permit } from './permits.ts';
+import { type Answer, type Permit, type Permits, permit } from './permits.ts';
 import type { SecondLimit } from './second-limit.ts';
 import type { SharedQuota } from './shared-quota.ts';
 
@@ -16,6 +16,8 @@ import type { SharedQuota } from './shared-quota.ts';
 const askAgainMs = 20;
 /** Interval at which the queue is announced to other instances, which forget it after twice that time. */
 const announceEveryMs = 1_000;
+/** Interval at which the other instances' calls of the day are read while nothing is queued here. */
+const readEveryMs = 5_000;
 
 interface Parts {
   readonly clock: Clock;
@@ -30,6 +32,8 @@ export class RedisPermits implements Permits {
   #elsewhere: { readonly flows: readonly WaitingFlow[]; readonly at: number } = { flows: [], at: 0 };
   /** Whether other instances still count this one's queue. */
   #isAnnounced = false;
+  /** When Redis was asked last; monotonic. */
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -43,9 +47,11 @@ export class RedisPermits implements Permits {
 
   ask(flows: readonly WaitingFlow[]): Answer | Promise<Answer> {
     const own = flows.reduce((sum, { waiting }) => sum + waiting, 0);
-    if (own === 0 && !this.#isAnnounced) return nothingWaits;
     const { clock, second } = this.#parts;
-    const pausedMs = second.pausedMs(clock.monotonic());
+    const now = clock.monotonic();
+    const readInMs = this.#askedAt + readEveryMs - now;
+    if (own === 0 && !this.#isAnnounced && readInMs > 0) return { kind: 'wait', ms: readInMs };
+    const pausedMs = second.pausedMs(now);
     return pausedMs > 0 ? { kind: 'wait', ms: pausedMs } : this.#ask(flows, own);
   }
 
@@ -65,6 +71,7 @@ export class RedisPermits implements Permits {
     const report = day.report(clock.now());
     const now = clock.monotonic();
     this.#isAnnounced = own > 0;
+    this.#askedAt = now;
     const answer = await shared.ask({
       ...{ flows, day: report, perSecond: second.limit(now) },
       aloneMs: second.waitMs(now, shared.fraction),
@@ -79,7 +86,7 @@ export class RedisPermits implements Permits {
       return { kind: 'granted', permit: this.#permit(answer.flow, answer.call) };
     }
     this.#elsewhere = { flows: answer.elsewhere, at: clock.monotonic() };
-    return own === 0 ? nothingWaits : { kind: 'wait', ms: Math.min(answer.ms, announceEveryMs) };
+    return { kind: 'wait', ms: own === 0 ? readEveryMs : Math.min(answer.ms, announceEveryMs) };
   }
 
   #permit(flow: string, call: string): Permit {

@@ -36,6 +36,7 @@ export class Scheduler {
   readonly #queue = new FairQueue<QueuedDemand>();
   #isAsking = false;
   #askAgain = false;
+  #isClosed = false;
   #next: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(parts: Parts, options: SchedulerOptions) {
@@ -108,7 +109,7 @@ export class Scheduler {
   serveIn(ms: number): void {
     const { clock } = this.#parts;
     const at = clock.monotonic() + ms;
-    if (ms === Number.POSITIVE_INFINITY || (this.#next && this.#next.at <= at)) return;
+    if (this.#isClosed || ms === Number.POSITIVE_INFINITY || (this.#next && this.#next.at <= at)) return;
     this.#next?.cancel();
     const cancel = clock.after(ms, () => {
       this.#next = undefined;
@@ -118,6 +119,7 @@ export class Scheduler {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#next?.cancel();
   }
 

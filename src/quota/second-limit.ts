@@ -90,6 +90,12 @@ export class SecondLimit {
     return this.#perSecond;
   }
 
+  /** Calls a second that this instance may make; less than one if there are more instances than calls. */
+  ownLimit(now: number, fraction = whole): number {
+    const limit = this.limit(now);
+    return limit < fraction.instances ? limit / fraction.instances : this.#own(now, fraction).limit;
+  }
+
   /**
    * This instance's limit and window; the window is longer than a second if there is less than one call for each instance.
    */

@@ -7,6 +7,7 @@ import { loadScript, type Script } from '../redis/scripts.ts';
 import type { TeamCalls, TeamPart } from './day-shares.ts';
 import type { WaitingFlow } from './flows.ts';
 import { type Fraction, holdMs, othersMs } from './second-limit.ts';
+import type { InstanceCalls } from './stored-day.ts';
 
 /** One instance's view of the day's calls by team. */
 export interface DayReport {
@@ -14,8 +15,17 @@ export interface DayReport {
   readonly day: number;
   /** Rest of the day: 1 at its start, 0 at its end. */
   readonly rest: number;
-  /** `own`: calls of this instance; `known`: highest total that it has seen. */
-  readonly teams: readonly { readonly team: string; readonly own: number; readonly known: number }[];
+  readonly teams: readonly ReportedTeam[];
+}
+
+interface ReportedTeam {
+  readonly team: string;
+  /** Calls of this instance. */
+  readonly own: number;
+  /** Its calls before it was restarted, which Redis may not know. */
+  readonly before: readonly InstanceCalls[];
+  /** Highest total that it has seen. */
+  readonly known: number;
 }
 
 export interface PermitRequest {
@@ -163,7 +173,7 @@ export class SharedQuota {
     const report = JSON.stringify([
       about.day,
       about.rest,
-      about.teams.map(({ team, own, known }) => [team, own, known]),
+      about.teams.map(({ team, own, known, before }) => [team, own, known, before]),
     ]);
     const day = [channel, instance, report, this.#parts, this.#perDay, this.#maxCount];
     return this.#redis.run(script, [...this.#keys, ...day, ...values]);

@@ -21,12 +21,29 @@ const convincing = 2;
  */
 export type Changed = (isUp: boolean, why: Failure | undefined, instances: number) => void;
 
+/** The instances that share the quota, as one of them sees it. */
+export interface Group {
+  /** Their number, this one included. */
+  readonly instances: number;
+  /** This instance's index among them, from 0. */
+  readonly rank: number;
+}
+
+/** Keeps the group over a restart. */
+export interface GroupMemory {
+  /** The group to start with, until Redis is up. */
+  readonly last: Group;
+  /** Called at every beat with the group that Redis says. */
+  seen(group: Group): void;
+}
+
 export class Liveness {
   readonly #instance: string;
   readonly #changed: Changed;
+  readonly #memory: GroupMemory;
   readonly #onUp: (() => void)[] = [];
   readonly #onDown: (() => void)[] = [];
-  #instances: readonly string[];
+  #group: Group;
   #isUp = false;
   #isClosed = false;
   /** Last reported state; undefined before the first report. */
@@ -39,10 +56,11 @@ export class Liveness {
   #beatsUp = 0;
   #session = 0;
 
-  constructor(instance: string, changed: Changed) {
+  constructor(instance: string, changed: Changed, memory: GroupMemory) {
     this.#instance = instance;
     this.#changed = changed;
-    this.#instances = [instance];
+    this.#memory = memory;
+    this.#group = memory.last;
   }
 
   get isUp(): boolean {
@@ -64,12 +82,9 @@ export class Liveness {
     return this.#session;
   }
 
-  get instances(): number {
-    return this.#instances.length;
-  }
-
-  get rank(): number {
-    return Math.max(0, this.#instances.indexOf(this.#instance));
+  /** As last seen. */
+  get group(): Group {
+    return this.#group;
   }
 
   onUp(listener: () => void): void {
@@ -99,7 +114,7 @@ export class Liveness {
     if (isBack && ++this.#goodBeats < convincing && this.isKnown) return;
     this.#beatsUp = isBack ? 0 : this.#beatsUp + 1;
     // Right after an outage, others may not have reconnected yet.
-    if (this.#beatsUp > beatsUntilGone || instances.length >= this.#instances.length) this.#instances = instances;
+    if (this.#beatsUp > beatsUntilGone || instances.length >= this.#group.instances) this.#see(instances);
     if (!isBack) return;
     this.#isUp = true;
     this.#session++;
@@ -149,11 +164,18 @@ export class Liveness {
     this.#isUp = false;
   }
 
+  #see(instances: readonly string[]): void {
+    // By name: Redis lists them by their last beat, which makes each the last one in what it reads.
+    const rank = Math.max(0, [...instances].sort().indexOf(this.#instance));
+    this.#group = { instances: Math.max(1, instances.length), rank };
+    this.#memory.seen(this.#group);
+  }
+
   #report(isUp: boolean, why: Failure | undefined): void {
     if (isUp && this.#reported) return;
     this.#reported = isUp;
     if (isUp) this.#reportedReasons.clear();
     else if (why) this.#reportedReasons.add(why.reason);
-    this.#changed(isUp, why, this.instances);
+    this.#changed(isUp, why, this.#group.instances);
   }
 }

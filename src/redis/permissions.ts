@@ -12,7 +12,6 @@ export const scriptCommands: Readonly<Record<string, readonly string[]>> = {
   HDEL: ['key', 'x'],
   HGET: ['key', 'x'],
   HGETALL: ['key'],
-  HINCRBY: ['key', 'x', '1'],
   HLEN: ['key'],
   HMGET: ['key', 'x'],
   HSET: ['key', 'x', '1'],

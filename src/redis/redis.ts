@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import { connect } from './connection.ts';
 import { failureOf } from './failures.ts';
-import { beatMs, type Changed, goneMs, Liveness } from './liveness.ts';
+import { beatMs, type Changed, type GroupMemory, goneMs, Liveness } from './liveness.ts';
 import { Messages } from './messages.ts';
 import { Questions } from './questions.ts';
 import { scanKeys } from './scan.ts';
@@ -40,6 +40,8 @@ const startMs = 1_000;
 const beat = loadScript(import.meta.url, 'lua/beat-1.lua');
 const leave = loadScript(import.meta.url, 'lua/leave-1.lua');
 
+const forgetful: GroupMemory = { last: { instances: 1, rank: 0 }, seen: () => {} };
+
 export class Redis {
   /** Random id of this process. */
   readonly instance = randomBytes(6).toString('hex');
@@ -56,11 +58,17 @@ export class Redis {
   #cancelBeat: () => void = () => {};
   #isClosed = false;
 
-  constructor(address: RedisAddress, options: RedisOptions, clock: Clock, events: RedisEvents) {
+  constructor(
+    address: RedisAddress,
+    options: RedisOptions,
+    clock: Clock,
+    events: RedisEvents,
+    memory: GroupMemory = forgetful,
+  ) {
     this.#clock = clock;
     this.#options = options;
     this.channel = this.key('events');
-    const liveness = new Liveness(this.instance, events.changed);
+    const liveness = new Liveness(this.instance, events.changed, memory);
     this.#liveness = liveness;
     this.#client = connect(address);
     this.#subscriber = connect(address);
@@ -104,12 +112,12 @@ export class Redis {
 
   /** Number of instances last seen, including this one. */
   get instances(): number {
-    return this.#liveness.instances;
+    return this.#liveness.group.instances;
   }
 
   /** This instance's index among them, from 0. */
   get rank(): number {
-    return this.#liveness.rank;
+    return this.#liveness.group.rank;
   }
 
   key(name: string): string {

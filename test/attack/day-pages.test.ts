@@ -45,7 +45,9 @@ test('a refused caller sees that the share of its team is spent, and when to ret
   expect(seconds).toBeLessThan(7_300);
   it.clock.forward(seconds);
   expect((await ask('a', 400)).status).toBe(200);
-  expect(it.lines.filter((line) => line.includes('quota.team_spent'))).toHaveLength(1);
+  const linesOf = (event: string) => it.lines.filter((line) => line.includes(event)).map((line) => JSON.parse(line));
+  expect(linesOf('quota.team_spent')).toMatchObject([{ team: 'a', calls: 11, part: 10, borrowed: 1 }]);
+  expect(linesOf('quota.team_refused')).toMatchObject([{ team: 'a', limit: 'share', calls: 10, part: 10 }]);
   expect(await (await fetch(`${it.service.managementUrl}/readyz`)).json()).toEqual({ status: 'ready', upstream: 'ok' });
 });
 

@@ -23,7 +23,7 @@ let quota: Quota;
 let teams: Record<string, TeamShare>;
 let options: { perDay: number; reserve: number };
 let stateFile: string;
-let spent: string[];
+let events: string[];
 let file: StateFile | undefined;
 
 /** Starts or restarts a quota. */
@@ -35,7 +35,12 @@ async function build(): Promise<void> {
       clock,
       keptDay: file.open(dayPart),
       teams: new Map(Object.entries(teams)),
-      events: { waited: () => {}, passed: () => {}, teamSpent: ({ team }) => spent.push(team) },
+      events: {
+        waited: () => {},
+        passed: () => {},
+        teamSpent: ({ team, calls, borrowed }) => events.push(`${team} borrows ${borrowed}, has ${calls}`),
+        teamRefused: ({ team, calls }, limit) => events.push(`${team} refused by its ${limit}, has ${calls}`),
+      },
     },
     { perSecond: 1_000, maxWaitMs: 8_000, maxQueue: 1_000, ...options },
   );
@@ -46,7 +51,7 @@ beforeEach(() => {
   teams = { a: { weight: 1 }, b: { weight: 1 } };
   options = { perDay: 100, reserve: 0 };
   stateFile = '';
-  spent = [];
+  events = [];
 });
 
 interface Wish {
@@ -118,7 +123,7 @@ describe('a greedy team from the first second', () => {
     const refused = await call('a');
     expect(refused).toMatchObject({ code: 'upstream-quota-exhausted', reason: 'share' });
     expect(refused?.message).toMatch(/team's share/);
-    expect(spent).toEqual(['a']);
+    expect(events).toEqual(['a refused by its share, has 200']);
     const seconds = refused?.retryAfterSeconds ?? 0;
     await clock.pass((seconds - 1) * 1000 - 10);
     expect((await call('a'))?.retryAfterSeconds).toBeLessThanOrEqual(2);
@@ -151,6 +156,60 @@ describe('a greedy team from the first second', () => {
     await build();
     expect(await drain('a', { urgency: 'refresh' })).toBe(40);
     expect(await drain('a')).toBe(10);
+  });
+});
+
+describe('the log', () => {
+  test('says once a day that a team borrows, and once that its share refuses it', async () => {
+    options = { ...options, perDay: 20 };
+    await build();
+    await at(20);
+    expect(await drain('a', {}, 10)).toBe(10);
+    expect(events).toEqual([]);
+    expect(await drain('a')).toBe(8);
+    await at(23);
+    await drain('a');
+    const borrowed = ['a borrows 1, has 11', 'a refused by its share, has 18'];
+    expect(events).toEqual(borrowed);
+    await at(24 + 20);
+    await drain('a');
+    expect(events).toEqual([...borrowed, ...borrowed]);
+  });
+
+  test('says that a cap refuses a team, also after its share did, and of no borrowing where the cap forbids it', async () => {
+    teams = { a: { weight: 1, callsPerDay: 10 }, b: { weight: 1 }, c: { weight: 1, callsPerDay: 60 } };
+    await build();
+    await drain('a');
+    await drain('a');
+    expect(events).toEqual(['a refused by its cap, has 10']);
+    events = [];
+    await drain('c');
+    await at(23.9);
+    await drain('c');
+    await drain('c');
+    expect(events).toEqual(['c borrows 1, has 34', 'c refused by its share, has 57', 'c refused by its cap, has 60']);
+  });
+
+  test('does not blame a team for the reserve, or for another client', async () => {
+    teams = { a: { weight: 1 } };
+    options = { ...options, reserve: 50 };
+    await build();
+    await drain('a', { urgency: 'bulk' });
+    expect((await call('a', { urgency: 'bulk' }))?.message).toMatch(/interactive/);
+    await call('a', { client: '1' });
+    await call('a', { client: '2' });
+    await drain('a', { client: '1' });
+    expect((await call('a', { client: '1' }))?.message).toMatch(/other clients/);
+    expect(events).toEqual([]);
+  });
+
+  test('names the reserve where it refuses, although the calls that are left exceed it', async () => {
+    options = { ...options, reserve: 20 };
+    await build();
+    expect(await drain('b', {}, 10)).toBe(10);
+    expect(await drain('a', { urgency: 'bulk' })).toBe(30);
+    expect((await call('a', { urgency: 'bulk' }))?.message).toMatch(/interactive/);
+    expect(events).toEqual([]);
   });
 });
 
@@ -203,7 +262,7 @@ describe('the queue', () => {
       {
         clock,
         teams: new Map(Object.entries(teams)),
-        events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+        events: { waited: () => {}, passed: () => {}, teamSpent: () => {}, teamRefused: () => {} },
       },
       { perSecond: 4, maxWaitMs: 8_000, maxQueue: 10, ...options },
     );

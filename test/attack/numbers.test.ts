@@ -87,7 +87,7 @@ test('a queue gives a valid Retry-After, for any complaint of the upstream and a
       async (all, perDay, maxWaitMs) => {
         const clock = new FakeClock();
         const options = { perSecond: 4, perDay, reserve: 5, maxWaitMs, maxQueue: 30 };
-        const events = { waited: () => {}, passed: () => {}, teamSpent: () => {} };
+        const events = { waited: () => {}, passed: () => {}, teamSpent: () => {}, teamRefused: () => {} };
         const quota = new Quota(
           {
             clock,

@@ -60,7 +60,7 @@ export function startUpstream(overrides: Partial<typeof options> & { perSecond?:
     {
       clock,
       teams: new Map(['a', 'b'].map((name) => [name, { name, weight: 1 }])),
-      events: { waited: () => {}, passed: () => {}, teamSpent: () => {} },
+      events: { waited: () => {}, passed: () => {}, teamSpent: () => {}, teamRefused: () => {} },
     },
     { perSecond, maxQueue, maxWaitMs: 5_000, perDay: 100_000, reserve: 0 },
   );

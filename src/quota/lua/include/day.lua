@@ -11,7 +11,8 @@
     KEYS[6] reported: calls that each instance has reported, by team
     ARGV[1] message channel
     ARGV[2] this instance
-    ARGV[3] JSON: number of the day, rest of it (1 at its start, 0 at its end), and by team: name, own calls, known calls
+    ARGV[3] JSON: number of the day, rest of it (1 at its start, 0 at its end), and by team: name, own calls, known calls, and the
+      calls of each earlier start of the instance: its name then, calls
     ARGV[4] JSON: the teams' shares: name, part, cap
     ARGV[5] calls per day
     ARGV[6] highest plausible count; a higher one is ignored, and the instances report theirs again
@@ -127,18 +128,23 @@ local function count(name, calls)
   redis.call('HSET', reportedKey, field, (number(reportedKey, field) or 0) + calls)
 end
 
+-- Counts calls not yet counted. After a flush, other instances may already have reported some of them.
+local function countReported(instance, name, calls)
+  local its, field = team(name), instance .. ' ' .. name
+  local new = calls - (number(reportedKey, field) or 0)
+  if new <= 0 then return end
+  local covered = math.min(its.r, new)
+  its.r = its.r - covered
+  add(name, new - covered)
+  redis.call('HSET', reportedKey, field, calls)
+end
+
 if today == day then
   for _, one in ipairs(reports) do
-    local name, own, known = one[1], one[2], one[3]
-    -- Calls not yet counted. After a flush, other instances may already have reported some of them.
+    local name, own, known, before = one[1], one[2], one[3], one[4] or {}
     local its = team(name)
-    local new = math.max(0, own - (number(reportedKey, me .. ' ' .. name) or 0))
-    local covered = math.min(its.r, new)
-    if new > 0 then
-      its.r, changed[name] = its.r - covered, true
-      count(name, new - covered)
-      redis.call('HINCRBY', reportedKey, me .. ' ' .. name, covered)
-    end
+    countReported(me, name, own)
+    for _, start in ipairs(before) do countReported(start[1], name, start[2]) end
     if known > its.c then
       its.r = its.r + known - its.c
       add(name, known - its.c)
