@@ -8,12 +8,14 @@ import type { Kept } from '../storage/state-file.ts';
 import { ClientShares } from './client-shares.ts';
 import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
 import { details, type Spent, secondsUntil } from './day-refusal.ts';
+import { DayReports } from './day-reports.ts';
 import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
-import type { DayBudgetEvents, DayCalls, TeamDayStatus, TeamLimit, TeamSpending } from './day-status.ts';
+import type { DayBudgetEvents, DayCalls, TeamDayStatus, TeamSpending } from './day-status.ts';
 import type { Payer, Urgency } from './demand.ts';
+import { OwnCalls } from './own-calls.ts';
 import type { Fraction } from './second-limit.ts';
 import type { DayReport } from './shared-quota.ts';
-import { type InstanceCalls, maxStarts, type StoredDay } from './stored-day.ts';
+import type { StoredDay } from './stored-day.ts';
 
 export interface DayBudgetOptions {
   readonly perDay: number;
@@ -21,7 +23,6 @@ export interface DayBudgetOptions {
   readonly reserve: number;
 }
 
-const thresholds = [50, 80, 95, 100];
 /** A clock set back by less than this over midnight does not bring yesterday back. */
 const slackMs = 3_600_000;
 
@@ -49,17 +50,10 @@ export class DayBudget {
   #former: StoredDay | undefined;
   /** The day that the clock was set back from. */
   #setBackFrom: number | undefined;
-  /** This process's calls, by team. */
-  #own = new Map<string, number>();
-  /** Calls of this instance before it was restarted, by team. */
-  #before = new Map<string, readonly InstanceCalls[]>();
-  readonly #instance: string | undefined;
+  readonly #own: OwnCalls;
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
-  /** The highest threshold reported today, in percent: once, though calls are given back. */
-  #reportedPercent = 0;
-  /** What was reported of teams today. */
-  readonly #reportedTeams = new Set<string>();
+  readonly #reports = new DayReports();
   readonly #kept: Kept<StoredDay> | undefined;
   #stored: Promise<void> | undefined;
 
@@ -68,7 +62,7 @@ export class DayBudget {
     this.#events = events;
     this.#parts = parts;
     this.#kept = kept;
-    this.#instance = instance;
+    this.#own = new OwnCalls(instance);
     const now = clock.now();
     this.#day = dayOf(now);
     this.#shares = this.#newDay();
@@ -83,7 +77,7 @@ export class DayBudget {
     this.#options = options;
     this.#parts = parts;
     this.#shares = this.#shares.reshared(options.perDay, parts, rest);
-    this.#reportedPercent = Math.min(this.#reportedPercent, this.#passedPercent);
+    this.#reports.changed(this.#shares, options.perDay);
     this.#report();
     if (!this.#alone) return;
     const { shares, fraction } = this.#alone;
@@ -146,8 +140,8 @@ export class DayBudget {
     const endsAt = this.endsAt(now.wall);
     if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
     const spent = this.#spentBy(payer.team, urgency, now.wall);
-    if (spent === 'share' || spent === 'cap') {
-      this.#reportOnce(spent, payer.team, () => this.#events.teamRefused(this.#spendingOf(payer.team), spent));
+    if ((spent === 'share' || spent === 'cap') && this.#reports.isNew(spent, payer.team)) {
+      this.#events.teamRefused(this.#spendingOf(payer.team), spent);
     }
     return new Problem('upstream-quota-exhausted', {
       detail: details[spent],
@@ -169,7 +163,7 @@ export class DayBudget {
   /** Counts a call. It is made when the count is `stored`, so that a crash loses none. */
   spend(payer: Payer, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
-    this.#addOwn(payer.team, 1);
+    this.#own.add(payer.team, 1);
     this.#alone?.shares.spend(payer.team, rest);
     this.#change(() => this.#shares.spend(payer.team, rest));
     this.charge(payer);
@@ -183,7 +177,7 @@ export class DayBudget {
   /** Uncounts a call that is not made. */
   giveBack(team: string): void {
     if (this.#shares.callsOf(team) < 1) return; // Its day has ended.
-    this.#addOwn(team, -1);
+    this.#own.add(team, -1);
     this.#alone?.shares.giveBack(team);
     this.#change(() => this.#shares.giveBack(team));
   }
@@ -198,7 +192,7 @@ export class DayBudget {
     const rest = this.restOfDay(nowMs);
     const teams = this.#shares.teams
       .filter(({ calls }) => calls > 0)
-      .map(({ team, calls }) => ({ team, own: this.#ownOf(team), before: this.#before.get(team) ?? [], known: calls }));
+      .map(({ team, calls }) => ({ team, own: this.#own.of(team), before: this.#own.before(team), known: calls }));
     return { day: this.#day, rest, teams };
   }
 
@@ -206,7 +200,7 @@ export class DayBudget {
   reported({ day }: DayReport, teams: readonly TeamCalls[], granted: string | undefined, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
     if (day !== this.#day) return;
-    if (granted !== undefined) this.#addOwn(granted, 1);
+    if (granted !== undefined) this.#own.add(granted, 1);
     this.#change(() => this.#shares.adopt(teams, rest));
   }
 
@@ -287,14 +281,6 @@ export class DayBudget {
     return new Date(this.#day * dayMs).toISOString().slice(0, 10);
   }
 
-  #addOwn(team: string, calls: number): void {
-    this.#own.set(team, this.#ownOf(team) + calls);
-  }
-
-  #ownOf(team: string): number {
-    return this.#own.get(team) ?? 0;
-  }
-
   #change(count: () => void): void {
     const before = this.#shares.used;
     count();
@@ -305,28 +291,13 @@ export class DayBudget {
 
   /** Reports what was passed and is not reported yet. */
   #report(): void {
-    const percent = this.#passedPercent;
-    if (percent > this.#reportedPercent) {
-      this.#reportedPercent = percent;
-      this.#events.passed(percent, this.#options.perDay, this.#known);
-    }
+    const { perDay } = this.#options;
+    const percent = this.#reports.passed(this.#shares, perDay);
+    if (percent !== undefined) this.#events.passed(percent, perDay, this.#known);
     for (const [team, { part }] of this.#parts) {
-      if (this.#shares.callsOf(team) <= part) continue;
-      this.#reportOnce('borrows', team, () => this.#events.teamSpent(this.#spendingOf(team)));
+      const isBorrowing = this.#shares.callsOf(team) > part;
+      if (isBorrowing && this.#reports.isNew('borrows', team)) this.#events.teamSpent(this.#spendingOf(team));
     }
-  }
-
-  #reportOnce(kind: 'borrows' | TeamLimit, team: string, report: () => void): void {
-    const key = `${kind} ${team}`;
-    if (this.#reportedTeams.has(key)) return;
-    this.#reportedTeams.add(key);
-    report();
-  }
-
-  get #passedPercent(): number {
-    return (
-      thresholds.findLast((percent) => this.#shares.used >= Math.ceil((this.#options.perDay * percent) / 100)) ?? 0
-    );
   }
 
   #advance(nowMs: number): void {
@@ -344,11 +315,9 @@ export class DayBudget {
     this.#setBackFrom = undefined;
     this.#day = day;
     this.#shares = this.#newDay();
-    this.#own = new Map();
-    this.#before = new Map();
+    this.#own.forget();
     this.#clients.forgetCalls();
-    this.#reportedPercent = 0;
-    this.#reportedTeams.clear();
+    this.#reports.forget();
     this.#divideAgain();
   }
 
@@ -359,7 +328,7 @@ export class DayBudget {
     this.#day = day;
     const former = this.#former?.day === this.#date ? this.#former.teams : [];
     this.#former = undefined;
-    this.#adoptOwn(former);
+    this.#own.adopt(former);
     const teams = former.map((one) => ({ ...one, calls: one.calls + this.#shares.callsOf(one.team) }));
     this.#change(() => this.#shares.adopt(teams, this.restOfDay(nowMs)));
     this.#divideAgain();
@@ -389,19 +358,7 @@ export class DayBudget {
     }
     if (day > this.#day) this.#setBackFrom = day;
     this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
-    this.#adoptOwn(stored.teams);
-  }
-
-  /** Adopts what this instance has called before: in earlier starts, or before its clock was set. */
-  #adoptOwn(teams: StoredDay['teams']): void {
-    for (const { team, own = [] } of teams) {
-      const isOfThisStart = ([instance]: InstanceCalls) => instance === this.#instance;
-      this.#addOwn(team, own.find(isOfThisStart)?.[1] ?? 0);
-      this.#before.set(
-        team,
-        own.filter((calls) => !isOfThisStart(calls)),
-      );
-    }
+    this.#own.adopt(stored.teams);
   }
 
   #save(): void {
@@ -410,13 +367,6 @@ export class DayBudget {
 
   #toStore(): StoredDay {
     const teams = this.#shares.teams.filter(({ calls }) => calls > 0);
-    return { day: this.#date, teams: teams.map((one) => ({ ...one, own: this.#callsByStart(one.team) })) };
-  }
-
-  #callsByStart(team: string): readonly InstanceCalls[] | undefined {
-    if (this.#instance === undefined) return undefined;
-    const before = this.#before.get(team) ?? [];
-    const own = this.#ownOf(team);
-    return own > 0 ? [...before, [this.#instance, own] as const].slice(-maxStarts) : before;
+    return { day: this.#date, teams: teams.map((one) => ({ ...one, own: this.#own.toStore(one.team) })) };
   }
 }
