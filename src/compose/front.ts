@@ -41,7 +41,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 
   const { callers, addresses } = buildCallers(config, { ...parts, isDropIn });
   const common = { lines: commonLines(config) };
-  const resources = buildResources(config, { ...parts, addresses, commonLines: common.lines, onUnexpected });
+  const resources = buildResources(config, { ...parts, commonLines: common.lines, onUnexpected });
   const { responses, readAhead, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
