@@ -19,10 +19,12 @@ import type { Reply } from '../../src/redis/scripts.ts';
 import { renderPage } from '../../src/reports/page-json.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { activityIdOf, campaignIdOf } from '../../src/sandbox/v3.ts';
+import { readTokens, writeTokens } from '../../src/upstream/oauth/token-file.ts';
 import { ForwardClock } from '../support/clock.ts';
 import {
   type Environment,
   type Harness,
+  oauth,
   type PageJson,
   startInstance,
   startSandbox,
@@ -527,5 +529,41 @@ describe('Forged tokens', () => {
     const b = await add(file(), 'v3');
     expect(await status(b.get(sends()))).toBe(200);
     expect(sandbox.tokenCallCount).toBe(1);
+  });
+
+  describe('whose plain time is later than the sealed one', () => {
+    const file = () => ({ CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${randomBytes(4).toString('hex')}`) });
+    const forge = () => server.ask((client) => client.hset(tokens, 't', clock.now() + 3_000_000));
+
+    test('make no instance spend a spent refresh token', async () => {
+      const [a, b] = [await add(file(), 'v3'), await add(file(), 'v3')];
+      for (const one of [a, b]) expect(await status(one.get(sends()))).toBe(200);
+      clock.forward(86_401);
+      await forge();
+      for (const [n, one] of [a, b].entries()) expect(await status(one.get(`${sends()}?limit=${n + 1}`))).toBe(200);
+      expect(sandbox.tokenCallCount).toBe(2);
+      for (const { lines } of [a, b]) expect(lines.some((line) => line.includes('token.refused'))).toBe(false);
+    });
+
+    test('are replaced by those that a person has authorized', async () => {
+      const env = { CONSTANT_CONTACT_REFRESH_TOKEN: '' };
+      const [ofA, ofB] = [file(), file()];
+      const [a, b] = [await add({ ...env, ...ofA }, 'v3'), await add({ ...env, ...ofB }, 'v3')];
+      const authorize = () => {
+        const granted = sandbox.oauth?.authorize() ?? { accessToken: '', refreshToken: '' };
+        const issuedAt = clock.now();
+        const times = { issuedAt, expiresAt: issuedAt + 86_400_000 };
+        writeTokens(ofA.CONSTANT_CONTACT_TOKEN_FILE, { ...granted, clientId: oauth.clientId, ...times });
+        return granted.accessToken;
+      };
+      const held = () => readTokens(ofB.CONSTANT_CONTACT_TOKEN_FILE, oauth.clientId)?.accessToken;
+      const first = authorize();
+      await until(() => held() === first, 'they are shared');
+      await forge();
+      clock.forward(1);
+      const second = authorize();
+      await until(() => held() === second, 'the later ones are shared');
+      for (const one of [a, b]) expect(await status(one.get(sends()))).toBe(200);
+    });
   });
 });

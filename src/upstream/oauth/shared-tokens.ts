@@ -58,12 +58,12 @@ export class SharedTokens {
   async reconcile(own: StoredTokens | undefined, borrow: (theirs: StoredTokens) => Promise<boolean>): Promise<boolean> {
     const sharing = this.#sharing();
     if (!sharing || !this.#redis.isUp) return false;
-    const { key, channel } = sharing;
-    const theirs = fromRecord(sharing, await this.#redis.run(get, [key]));
+    const record = await this.#redis.run(get, [sharing.key]);
+    const theirs = fromRecord(sharing, record);
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
       // The instance that refreshed them goes first: it may have later tokens than those borrowed from it.
       if (own.borrowed && !this.#redis.isSettled) return false;
-      await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel, this.#clock.now() + maxAheadMs]);
+      await this.#redis.run(put, toPut(sharing, own, record, this.#clock.now()));
       return false;
     }
     return theirs !== undefined && (await borrow(theirs));
@@ -107,10 +107,12 @@ export class SharedRefresh {
 
   /** @param nowMs wall time in milliseconds */
   async write(tokens: StoredTokens, nowMs: number): Promise<void> {
-    const { key, channel } = this.#sharing;
-    const values = [key, tokens.issuedAt, toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
-    // The service shares them when Redis is back.
-    await this.#run(put, values).catch(() => {});
+    try {
+      const record = await this.#run(get, [this.#sharing.key]);
+      await this.#run(put, toPut(this.#sharing, tokens, record, nowMs));
+    } catch {
+      // The service shares them when Redis is back.
+    }
   }
 
   async end(): Promise<void> {
@@ -138,6 +140,14 @@ const patiently = <T>(promise: Promise<T>): Promise<T> => within(systemClock, pa
 
 const keysOf = ({ sealingKeys }: TokenSharing): SealingKey[] =>
   sealingKeys.map((key) => sealingKey(Buffer.from(key, 'base64')));
+
+/** Returns the arguments of `put`. Earlier tokens that are `held` are replaced whatever their plain time says. */
+function toPut(sharing: TokenSharing, tokens: StoredTokens, held: Reply | undefined, nowMs: number) {
+  const { key, channel } = sharing;
+  const theirs = fromRecord(sharing, held);
+  const earlier = theirs && theirs.issuedAt < tokens.issuedAt ? (held as Buffer) : '';
+  return [key, tokens.issuedAt, toRecord(sharing, tokens), channel, nowMs + maxAheadMs, earlier];
+}
 
 function toRecord(sharing: TokenSharing, tokens: StoredTokens): Buffer {
   const [key] = keysOf(sharing);
