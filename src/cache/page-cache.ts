@@ -74,6 +74,7 @@ export class PageCache implements PageSource {
   readonly #refusals: Refusals;
   readonly #held: HeldPages;
   readonly #flights = new SingleFlight<Arrived>();
+  readonly #views: Views;
   readonly #fetcher: PageFetcher;
 
   constructor(parts: Parts, options: PageCacheOptions) {
@@ -88,15 +89,24 @@ export class PageCache implements PageSource {
     this.#keys = new PageKeys(ids, generations, filtersSince, sourcesOf(recipes));
     this.#refusals = new Refusals(clock, options.notFoundSeconds, parts.outageAt);
     this.#held = new HeldPages(clock, options);
-    const views = new Views({
+    this.#views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
       goodForMs: (source) => this.goodForMs(source),
       ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: () => this.#options },
     });
     this.#fetcher = new PageFetcher(
       {
-        ...{ fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
-        dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, views.sourcePages(query, call)),
+        ...{
+          fetchPage,
+          format: parts,
+          ids,
+          generations,
+          secondLevel,
+          refusals: this.#refusals,
+          views: this.#views,
+          clock,
+        },
+        dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, this.#views.sourcePages(query, call)),
       },
       () => this.#options,
     );
@@ -277,6 +287,7 @@ export class PageCache implements PageSource {
     this.#ids.forget(campaign);
     this.#flights.forget(isOfCampaign(campaign));
     const pages = this.#held.forget(campaign);
+    this.#views.forget();
     this.#onForgotten(campaign);
     return pages;
   }

@@ -83,8 +83,13 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       responses.reconfigure(common.lines, bytesForResponses(present));
       readAhead.depth = present.cache.readAheadPages;
     },
+    // Responses do not know their campaign, and are soon prepared again.
+    forget: () => {
+      responses.clear();
+      refreshAhead.cancelAll();
+    },
     drain: () => {
-      refreshAhead.close();
+      refreshAhead.cancelAll();
       return server.drain(drainTimeoutMs, () => exports.resetAll());
     },
   };

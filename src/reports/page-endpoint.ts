@@ -136,7 +136,12 @@ export class PageEndpoint {
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilDisconnected(res), maxAgeSeconds })
       .then(async (lookup) => {
-        const ready = await this.#parts.responses.of(lookup.page.body, formOf(lookup, preferences));
+        const { responses } = this.#parts;
+        const { outcome, page } = lookup;
+        const form = formOf(lookup, preferences);
+        // A page that was purged on its way here, or is too large to be cached, leaves no response behind either.
+        const isCached = outcome.kind === 'hit' || outcome.stored;
+        const ready = await (isCached ? responses.of(page.body, form) : responses.once(page.body, form));
         this.answer(context, { query, lookup, ready });
       });
   };

@@ -84,6 +84,12 @@ export class Copies implements PageSource {
     else this.#invalidated.set(campaign, this.#lastInvalidation);
   }
 
+  /** Drops copies of a purged campaign, or all copies. */
+  forget(campaign: string | undefined): void {
+    this.moved(campaign);
+    this.#copies.deleteAll((_, { heldUnder }) => campaign === undefined || heldUnder === campaign);
+  }
+
   #lastInvalidationOf(campaign: string): number {
     return Math.max(this.#allInvalidated, this.#invalidated.get(campaign) ?? 0);
   }
