@@ -12,7 +12,8 @@ import type { Fetched, Held, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, mustRevalidate } from './freshness.ts';
 import { Generations, maxWalks } from './generations.ts';
 import { HeldPages, type HeldPagesOptions } from './held-pages.ts';
-import { isOfCampaign, type PageKey, PageKeys } from './keys.ts';
+import { campaignOf, isOfCampaign, type PageKey, PageKeys } from './keys.ts';
+import { LastByCampaign } from './last-by-campaign.ts';
 import { decide, isWalking, type LookupAsk, type LookupDecision, wantedOf } from './lookup-decision.ts';
 import type { Page } from './page.ts';
 import { PageFetcher } from './page-fetcher.ts';
@@ -73,6 +74,8 @@ export class PageCache implements PageSource {
   readonly #keys: PageKeys;
   readonly #refusals: Refusals;
   readonly #held: HeldPages;
+  /** Monotonic times of purges. */
+  readonly #purgedAt = new LastByCampaign();
   readonly #flights = new SingleFlight<Arrived>();
   readonly #views: Views;
   readonly #fetcher: PageFetcher;
@@ -106,6 +109,7 @@ export class PageCache implements PageSource {
           views: this.#views,
           clock,
         },
+        purgedAt: (walk) => this.#purgedAt.of(campaignOf(walk)),
         dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, this.#views.sourcePages(query, call)),
       },
       () => this.#options,
@@ -286,6 +290,7 @@ export class PageCache implements PageSource {
     this.#unknownIds?.forget(campaign);
     this.#ids.forget(campaign);
     this.#flights.forget(isOfCampaign(campaign));
+    this.#purgedAt.set(campaign, this.#clock.monotonic());
     const pages = this.#held.forget(campaign);
     this.#views.forget();
     this.#onForgotten(campaign);
