@@ -619,7 +619,6 @@ describe('Forged tokens', () => {
       await client.hset(tokens, 't', '9e15', 'r', randomBytes(100));
       await client.set(`${tokens}:lock`, 'x');
     });
-    const file = () => ({ CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${randomBytes(4).toString('hex')}`) });
     const a = await add(file(), 'v3');
     expect(await status(a.get(sends()))).toBe(200);
     await until(async () => (await server.ask((client) => client.hget(tokens, 't'))) !== '9e15', 'they are replaced');
@@ -628,8 +627,25 @@ describe('Forged tokens', () => {
     expect(sandbox.tokenCallCount).toBe(1);
   });
 
+  const file = () => ({ CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${randomBytes(4).toString('hex')}`) });
+
+  test('that are those from before, put back, are not spent by a new instance while another has later ones', async () => {
+    const a = await add(file(), 'v3');
+    expect(await status(a.get(sends()))).toBe(200);
+    const record = () => server.ask((client) => client.hgetBuffer(tokens, 'r'));
+    await until(async () => (await record()) !== null, 'they are shared');
+    const before = (await record()) ?? '';
+    clock.forward(86_401);
+    expect(await status(a.get(`${sends()}?limit=11`))).toBe(200);
+    await until(async () => !(await record())?.equals(Buffer.from(before)), 'the later ones are shared');
+    await server.ask((client) => client.hset(tokens, 't', clock.now() + 3_000_000, 'r', before));
+    const b = await add(file(), 'v3');
+    expect(await status(b.get(`${sends()}?limit=12`))).toBe(200);
+    expect(sandbox.tokenCallCount).toBe(2);
+    for (const { lines } of [a, b]) expect(lines.some((line) => line.includes('token.refused'))).toBe(false);
+  });
+
   describe('whose plain time is later than the sealed one', () => {
-    const file = () => ({ CONSTANT_CONTACT_TOKEN_FILE: join(folder, `tokens-${randomBytes(4).toString('hex')}`) });
     const forge = () => server.ask((client) => client.hset(tokens, 't', clock.now() + 3_000_000));
 
     test('make no instance spend a spent refresh token', async () => {

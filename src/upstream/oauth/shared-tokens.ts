@@ -12,6 +12,7 @@ import type { Redis } from '../../redis/redis.ts';
 import { loadScript, type Reply, runScript, type Script } from '../../redis/scripts.ts';
 import { within } from '../../redis/time-limit.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
+import type { RefreshTime } from './persist.ts';
 import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** How tokens are shared, in a form that can be passed to another process. */
@@ -26,9 +27,12 @@ export interface TokenSharing {
 
 /** Generous: a refresh takes longer. */
 const patienceMs = 1_000;
+const pollMs = 50;
 
 /** Instances' clocks differ by seconds: tokens from further ahead are not ours. */
 const maxAheadMs = 3_600_000;
+/** As put-tokens publishes it. */
+const tokensMessage = JSON.stringify(['tokens']);
 const put = loadScript(import.meta.url, 'lua/put-tokens-1.lua');
 const get = loadScript(import.meta.url, 'lua/get-tokens-1.lua');
 
@@ -103,6 +107,21 @@ export class SharedRefresh {
   async read(): Promise<StoredTokens | undefined> {
     const record = await this.#run(get, [this.#sharing.key]).catch(() => undefined);
     return fromRecord(this.#sharing, record);
+  }
+
+  /**
+   * Makes the other instances share their tokens. Those in Redis may be from before: put back by somebody who can write to it, or
+   * by a replica or a copy that took over. Returns whether later ones have come.
+   */
+  async askForLater({ issuedAt }: StoredTokens, { wait }: Pick<RefreshTime, 'wait'>): Promise<boolean> {
+    await patiently(this.#client.publish(this.#sharing.channel, tokensMessage)).catch(() => {});
+    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += pollMs) {
+      await wait(pollMs);
+      const theirs = await this.read();
+      if (!theirs) return false;
+      if (theirs.issuedAt > issuedAt) return true;
+    }
+    return false;
   }
 
   /** @param nowMs wall time in milliseconds */
