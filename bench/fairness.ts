@@ -229,7 +229,7 @@ async function run(policy: Policy): Promise<Tally> {
     const started = clock.now();
     try {
       const found = await pages.get(query, { team });
-      readAhead.answered(query, found.page, { team }, team);
+      readAhead.answered(query, found.page, { team, client: team });
       refreshAhead.answered(query, found.page, { team });
       if (found.outcome.kind === 'forwarded') {
         const waits = tally.waits.get(team) ?? [];

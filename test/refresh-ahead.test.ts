@@ -98,7 +98,7 @@ describe('a first page', () => {
       'after the service has stopped',
       async () => {
         await poll(40, 1);
-        refreshAhead.close();
+        refreshAhead.cancelAll();
       },
     ],
   ])('%s is not refreshed', async (_, act) => {

@@ -82,6 +82,18 @@ describe('A purge', () => {
     expect(how(await b.get(`${path}?created_since=2020-01-01`))).toContain('fwd=uri-miss');
   });
 
+  test('of a campaign takes what other versions of Sendgate have stored of it', async () => {
+    const a = await add();
+    const keyOf = (version: number, id: string) => `sendgate:1:{${version}|v2|${id}|sends|}:limit=500`;
+    const left = [keyOf(4, campaign), keyOf(17, campaign), keyOf(4, '98')];
+    await redis.ask((client) => Promise.all(left.map((key) => client.hset(key, 'r', 'x'))));
+    const there = () => redis.ask(async (client) => (await client.keys('*limit*')).sort());
+    expect(await (await purge(a, `campaign=${campaign}`)).json()).toEqual({ pages: 0, everywhere: true });
+    expect(await there()).toEqual([keyOf(4, '98')]);
+    await purge(a, 'everything');
+    expect(await there()).toEqual([]);
+  });
+
   test('takes all of its reports, its summary and its links on all instances', async () => {
     const only = { SENDGATE_CACHE_READ_AHEAD_PAGES: '0' };
     const [a, b] = [await add(only), await add(only)];

@@ -140,6 +140,15 @@ test('a later page fetched in an earlier generation is not stored', async () => 
   expect(await b.find(later('1'))).toBe(padded('new later'));
 });
 
+test('a first page that another instance had unchanged is stored, and its generation goes on', async () => {
+  const [a, b, c] = [await join(), await join(), await join()];
+  await a.store(first(500), 'first', { first: 'x' });
+  await a.store(later('1'), 'later');
+  await server.ask((client) => client.del(`t:1:{${recordVersion}|v2|walk}:limit=500`));
+  expect(await b.store(first(500), 'first', { first: 'x' })).toBe(a.generation());
+  for (const page of [first(500), later('1')]) expect(await c.find(page)).not.toBe('lease');
+});
+
 test('an instance publishes a later generation that it knows', async () => {
   const [a, b] = [await join(), await join()];
   await a.store(first(500), 'first', { first: 'x' });

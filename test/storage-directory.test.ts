@@ -2,8 +2,10 @@
  * The storage directory: who has it, what lies in it, and what happens where it cannot be used.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -328,6 +330,27 @@ describe('that is removed and created again', () => {
 
 const purge = ({ service }: Harness, what = 'everything') =>
   fetch(`${service.managementUrl}/purge?${what}`, { method: 'POST' });
+
+test('does not bring a purged campaign back while Sendgate runs, if its files are put back', async () => {
+  const file = join(folder, 'keys');
+  writeFileSync(file, `${randomBytes(32).toString('base64')}\n`);
+  const it = await run({ SENDGATE_CACHE_ENCRYPTION_KEY_FILE: file });
+  await it.get(path);
+  await isStored();
+  const [kept, campaign] = [join(folder, 'kept'), join(pages(), '1')];
+  cpSync(campaign, kept, { recursive: true });
+  clock.forward(1);
+  const purgeAndPutBack = async () => {
+    expect((await purge(it, 'campaign=1')).status).toBe(200);
+    cpSync(kept, campaign, { recursive: true });
+  };
+  await purgeAndPutBack();
+  const answer = await it.get(path);
+  expect([answer.headers.get('cache-status'), sandbox.callCount]).toEqual([expect.stringContaining('fwd='), 2]);
+  await purgeAndPutBack();
+  sandbox.fault({ kind: 'status', status: 503 });
+  expect((await it.get(path)).status).toBe(502);
+});
 
 test('holds nothing of a purged campaign', async () => {
   sandbox.campaign({ id: '2', size: 3, newestMs: clock.now() });

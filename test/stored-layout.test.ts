@@ -24,7 +24,7 @@ test('A layout of what is stored belongs to its version', () => {
   const layouts = Object.fromEntries(Object.keys(resources).map((name) => [name, layoutOf(name as ResourceName)]));
   // Where this fails, stored pages would be answered in their old layout: raise `recordVersion`, then write the new digests here.
   expect({ recordVersion, ...layouts }).toEqual({
-    recordVersion: 4,
+    recordVersion: 5,
     bounces: '533d532d',
     campaign: '2b408380',
     campaigns: '96a9c0ed',

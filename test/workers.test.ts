@@ -141,6 +141,15 @@ describe('two workers', () => {
     await inTurn(4, itsPath);
     expect(sandbox.callCount).toBe(2);
   });
+
+  test('a purge leaves nothing of a page in any worker', async () => {
+    for (const encoding of ['gzip', 'br']) await times(4, () => ask(path, { 'accept-encoding': encoding }));
+    const bytes = async () =>
+      Number(/^sendgate_cache_bytes (\d+)$/m.exec(await (await manage('/metrics')).text())?.[1]);
+    await until(async () => (await bytes()) > 0, 'copies are counted');
+    await manage('/purge?everything', { method: 'POST' });
+    await until(async () => (await bytes()) === 0, 'they are gone');
+  });
 });
 
 describe('workers of a Sendgate that is limited, loses some of them, or stops', () => {

@@ -22,6 +22,8 @@ export interface Front extends FrontReport {
   listen(): Promise<string>;
   /** Applies a changed configuration, in other processes too. */
   reconfigure(config: Config): void;
+  /** Drops what is left of a purged campaign, or of all (undefined), in other processes too. */
+  forget(campaign: string | undefined): void;
   /** Makes other processes reread mounted secrets. */
   reloadSecrets(): void;
   /** Stops accepting, finishes requests in flight, closes idle connections. */

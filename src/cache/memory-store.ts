@@ -77,11 +77,11 @@ export class MemoryStore<V extends object> {
     this.#entries.delete(key);
   }
 
-  /** Deletes the entries with matching keys. Returns their number. */
-  deleteAll(isOne: (key: string) => boolean): number {
-    const keys = [...this.#entries.keys()].filter(isOne);
-    for (const key of keys) this.#entries.delete(key);
-    return keys.length;
+  /** Deletes the entries that match. Returns their number. */
+  deleteAll(isOne: (key: string, value: V) => boolean): number {
+    const found = [...this.#entries.entries()].filter(([key, value]) => isOne(key, value));
+    for (const [key] of found) this.#entries.delete(key);
+    return found.length;
   }
 
   #evict(): void {

@@ -12,7 +12,8 @@ import type { Fetched, Held, Miss } from './fetched.ts';
 import { type AgeLimits, type FreshnessLimits, mustRevalidate } from './freshness.ts';
 import { Generations, maxWalks } from './generations.ts';
 import { HeldPages, type HeldPagesOptions } from './held-pages.ts';
-import { isOfCampaign, type PageKey, PageKeys } from './keys.ts';
+import { campaignOf, isOfCampaign, type PageKey, PageKeys } from './keys.ts';
+import { LastByCampaign } from './last-by-campaign.ts';
 import { decide, isWalking, type LookupAsk, type LookupDecision, wantedOf } from './lookup-decision.ts';
 import type { Page } from './page.ts';
 import { PageFetcher } from './page-fetcher.ts';
@@ -73,7 +74,10 @@ export class PageCache implements PageSource {
   readonly #keys: PageKeys;
   readonly #refusals: Refusals;
   readonly #held: HeldPages;
+  /** Monotonic times of purges. */
+  readonly #purgedAt = new LastByCampaign();
   readonly #flights = new SingleFlight<Arrived>();
+  readonly #views: Views;
   readonly #fetcher: PageFetcher;
 
   constructor(parts: Parts, options: PageCacheOptions) {
@@ -88,15 +92,25 @@ export class PageCache implements PageSource {
     this.#keys = new PageKeys(ids, generations, filtersSince, sourcesOf(recipes));
     this.#refusals = new Refusals(clock, options.notFoundSeconds, parts.outageAt);
     this.#held = new HeldPages(clock, options);
-    const views = new Views({
+    this.#views = new Views({
       lookUp: (source, ask) => this.#lookUp(source, ask),
       goodForMs: (source) => this.goodForMs(source),
       ...{ keys: this.#keys, format: parts, filtersSince, recipes, clock, limits: () => this.#options },
     });
     this.#fetcher = new PageFetcher(
       {
-        ...{ fetchPage, format: parts, ids, generations, secondLevel, refusals: this.#refusals, views, clock },
-        dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, views.sourcePages(query, call)),
+        ...{
+          fetchPage,
+          format: parts,
+          ids,
+          generations,
+          secondLevel,
+          refusals: this.#refusals,
+          views: this.#views,
+          clock,
+        },
+        purgedAt: (walk) => this.#purgedAt.of(campaignOf(walk)),
+        dateOf: async (query, rows, call) => parts.dateOf?.(query, rows, this.#views.sourcePages(query, call)),
       },
       () => this.#options,
     );
@@ -276,7 +290,9 @@ export class PageCache implements PageSource {
     this.#unknownIds?.forget(campaign);
     this.#ids.forget(campaign);
     this.#flights.forget(isOfCampaign(campaign));
+    this.#purgedAt.set(campaign, this.#clock.monotonic());
     const pages = this.#held.forget(campaign);
+    this.#views.forget();
     this.#onForgotten(campaign);
     return pages;
   }

@@ -31,6 +31,8 @@ interface Parts {
   readonly views: Views;
   /** The date that an answer's freshness depends on, if its rows have none. */
   readonly dateOf: (query: PageQuery, rows: readonly Item[], call: Call) => Promise<number | undefined>;
+  /** Monotonic time of the last purge of a walk's campaign. Pages from before it, which others can put back, are none. */
+  readonly purgedAt: (walk: string) => number;
   readonly clock: Clock;
 }
 
@@ -55,7 +57,7 @@ export class PageFetcher {
       const reply = await this.#look(miss, old, call);
       if (reply.kind !== 'lease') return this.#fromSecondLevel(reply, miss);
       lease = reply.lease;
-      old ??= reply.fallback;
+      old ??= this.#unlessPurged(reply.fallback, miss);
       return await this.#call(miss, old, lease, call);
     } catch (error) {
       return this.#failed(error, old, lease);
@@ -64,14 +66,14 @@ export class PageFetcher {
 
   /** Looks the page up in the second level: fresh enough, and newer than the cached one. */
   #look({ query, key, held, ...wanted }: Miss, old: Page | undefined, call: Call): Promise<SecondLevelReply> {
-    const { secondLevel, format, clock } = this.#parts;
+    const { secondLevel, format, purgedAt, clock } = this.#parts;
     const { maxAgeSeconds = Number.POSITIVE_INFINITY } = wanted;
     const seconds = Math.max(maxAgeSeconds, forcedBy(call.demand, this.#limits()).minFreshSeconds);
     const heldSince = held?.kind === 'refusal' ? held.at : (held?.fetchedAt ?? Number.NEGATIVE_INFINITY);
     return secondLevel.look(
       pageOfWalk(key.walk, query),
       {
-        notBefore: Math.max(clock.monotonic() - seconds * 1000, heldSince + laterMs),
+        notBefore: Math.max(clock.monotonic() - seconds * 1000, heldSince + laterMs, purgedAt(key.walk)),
         mayBeStale: wanted.mayBeStale && wanted.maxAgeSeconds === undefined && old === undefined,
         known: old?.body,
         rebuild: (json, cursor) => contentOf(format, query, { rows: format.readRows(query.resource, json), cursor }),
@@ -79,6 +81,10 @@ export class PageFetcher {
       call.demand,
       call.signal,
     );
+  }
+
+  #unlessPurged(page: Page | undefined, { key }: Miss): Page | undefined {
+    return page && page.fetchedAt >= this.#parts.purgedAt(key.walk) ? page : undefined;
   }
 
   #fromSecondLevel(reply: Exclude<SecondLevelReply, { kind: 'lease' }>, { query }: Miss): Fetched {

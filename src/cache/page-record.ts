@@ -12,10 +12,15 @@ export interface PageRecord {
   readonly body: PageBody;
   /** Identity of the page's first row, or an empty text. */
   readonly first: string;
+  /** Generation of its walk. */
+  readonly generation: number;
+  /** Wall times in milliseconds. */
+  readonly fetchedAt: number;
+  readonly freshUntil: number;
 }
 
 /** Of what is stored, and of how pages are rendered. It is part of the keys of pages in Redis, so that two versions never read each other's records. */
-export const recordVersion = 4;
+export const recordVersion = 5;
 
 export const etagSchema = z.string().regex(/^W\/"[\w-]{22}"$/);
 
@@ -25,12 +30,15 @@ const header = z.object({
   cursor: z.string().regex(cursorPattern).optional(),
   first: z.string(),
   identityBytes: z.int().positive(),
+  generation: z.int().nonnegative(),
+  fetchedAt: z.int().nonnegative(),
+  freshUntil: z.int().nonnegative(),
 });
 
 /** @param key under which it is stored: a record that is copied to another key cannot be read there */
-export function writeRecord({ body, first }: PageRecord, key: string, keys: Keys): Buffer {
+export function writeRecord({ body, ...about }: PageRecord, key: string, keys: Keys): Buffer {
   const { etag, cursor, br, identityBytes } = body;
-  return wrap(frame({ etag, cursor, first, identityBytes }, br), recordVersion, key, keys);
+  return wrap(frame({ etag, cursor, identityBytes, ...about }, br), recordVersion, key, keys);
 }
 
 export interface ReadOptions {
@@ -56,15 +64,15 @@ export async function readRecord(
   if (typeof content === 'string') return content;
   try {
     const [fields, br] = unframe(content);
-    const { etag, cursor, first, identityBytes } = header.parse(fields);
-    if (known?.etag === etag) return { body: known, first };
+    const { etag, cursor, identityBytes, ...about } = header.parse(fields);
+    if (known?.etag === etag) return { body: known, ...about };
     if (identityBytes > maxIdentityBytes) return 'damaged';
     const identity = await identityOf({ br, identityBytes });
     const json = identity.toString();
     const page = rebuild(json, cursor);
-    const isOurs = page.json === json && page.first === first && tagOf(json) === etag;
+    const isOurs = page.json === json && page.first === about.first && tagOf(json) === etag;
     if (!isOurs || identity.length !== identityBytes) return 'damaged';
-    return { body: bodyOf(page, tagOf(json), br, identityBytes), first };
+    return { body: bodyOf(page, tagOf(json), br, identityBytes), ...about };
   } catch {
     return 'damaged';
   }

@@ -36,13 +36,15 @@ const maxParsedRows = 20_000;
 
 export class Views {
   readonly #parts: Parts;
-  readonly #parsed = new LRUCache<PageBody, readonly Item[]>({
-    maxSize: maxParsedRows,
-    sizeCalculation: (rows) => 1 + rows.length,
-  });
+  #parsed = parsedRows();
 
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** Drops parsed rows, also those that are being parsed: their pages are purged. */
+  forget(): void {
+    this.#parsed = parsedRows();
   }
 
   /**
@@ -107,8 +109,9 @@ export class Views {
   }
 
   async #rowsOf({ resource }: PageQuery, page: Page): Promise<readonly Item[]> {
-    const rows = this.#parsed.get(page.body) ?? (await rowsOf(this.#parts.format, resource, page));
-    this.#parsed.set(page.body, rows);
+    const parsed = this.#parsed;
+    const rows = parsed.get(page.body) ?? (await rowsOf(this.#parts.format, resource, page));
+    parsed.set(page.body, rows);
     return rows;
   }
 
@@ -167,6 +170,9 @@ export class Views {
     }
   }
 }
+
+const parsedRows = () =>
+  new LRUCache<PageBody, readonly Item[]>({ maxSize: maxParsedRows, sizeCalculation: (rows) => 1 + rows.length });
 
 /** The costliest way in which one of the sources was found. */
 function originOf(sources: readonly Lookup[]): Origin {

@@ -50,12 +50,6 @@ export class Addresses {
     return peer;
   }
 
-  /** Returns the address as text; `unknown` for a closed connection. */
-  textOf(req: IncomingMessage): string {
-    const ip = this.of(req);
-    return ip ? formatIp(ip) : 'unknown';
-  }
-
   #nearest(peer: Ip, forwarded: string): Ip {
     let nearest = peer;
     let end = forwarded.length;

@@ -41,7 +41,7 @@ export function buildFront(config: Config, parts: FrontParts): Front {
 
   const { callers, addresses } = buildCallers(config, { ...parts, isDropIn });
   const common = { lines: commonLines(config) };
-  const resources = buildResources(config, { ...parts, addresses, commonLines: common.lines, onUnexpected });
+  const resources = buildResources(config, { ...parts, commonLines: common.lines, onUnexpected });
   const { responses, readAhead, refreshAhead, endpoints, dropIns, exports } = resources;
 
   const tally = new Tally();
@@ -83,8 +83,13 @@ export function buildFront(config: Config, parts: FrontParts): Front {
       responses.reconfigure(common.lines, bytesForResponses(present));
       readAhead.depth = present.cache.readAheadPages;
     },
+    // Responses do not know their campaign, and are soon prepared again.
+    forget: () => {
+      responses.clear();
+      refreshAhead.cancelAll();
+    },
     drain: () => {
-      refreshAhead.close();
+      refreshAhead.cancelAll();
       return server.drain(drainTimeoutMs, () => exports.resetAll());
     },
   };

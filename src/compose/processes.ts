@@ -56,6 +56,7 @@ export function buildProcesses(config: Config, parts: Parts): BuiltProcesses {
     config.server.workers > 1
       ? new WorkerPool(config, { ...behind, events, logDestination })
       : buildFront(config, { ...behind, accessLog, version, campaignIds, bytesForResponses });
+  events.on('cache.forgotten', ({ campaign }) => front.forget(campaign));
   return {
     front,
     reconfigure: (present) => {

@@ -2,7 +2,6 @@
  * Builds the resources of a campaign on a source of pages.
  */
 import type { PageSource } from '../cache/page-source.ts';
-import type { Addresses } from '../callers/address.ts';
 import { readPlace } from '../campaigns/directory-cursor.ts';
 import { campaignEndpoints } from '../campaigns/endpoints.ts';
 import type { Clock } from '../clock.ts';
@@ -32,14 +31,13 @@ export interface SourceParts {
 }
 
 interface Parts extends SourceParts {
-  readonly addresses: Addresses;
   /** Header lines of every response. */
   readonly commonLines: string;
   readonly onUnexpected: (error: unknown, requestId: string) => void;
 }
 
 export function buildResources(config: Config, parts: Parts) {
-  const { clock, pages, campaignIds, isAmple, addresses } = parts;
+  const { clock, pages, campaignIds, isAmple } = parts;
   const responses = new PreparedResponses(parts.commonLines, parts.bytesForResponses(config));
   const readAhead = new ReadAhead({ pages, isAmple }, config.cache.readAheadPages);
   const refreshAhead = new RefreshAhead({ pages, clock, isAmple });
@@ -48,7 +46,7 @@ export function buildResources(config: Config, parts: Parts) {
     api === 'v3' && resource === 'campaigns' ? readPlace(cursor) !== undefined : cursorRules[api](cursor);
   // With v3, pages of the directory are cut from Constant Contact's of 500: an export takes those whole.
   const limitOf = ({ maxLimit }: List) => (api === 'v3' ? 500 : maxLimit);
-  const endpointParts = { pages, responses, readAhead, refreshAhead, addresses, campaignIds, isCursor, clock };
+  const endpointParts = { pages, responses, readAhead, refreshAhead, campaignIds, isCursor, clock };
   return {
     responses,
     readAhead,

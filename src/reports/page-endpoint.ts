@@ -5,7 +5,6 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Encoding } from '../cache/compression.ts';
 import type { Lookup, PageSource } from '../cache/page-source.ts';
-import type { Addresses } from '../callers/address.ts';
 import type { Clock } from '../clock.ts';
 import { isCurrent } from '../http/conditional-request.ts';
 import { untilDisconnected } from '../http/disconnect.ts';
@@ -33,7 +32,6 @@ export interface EndpointParts {
   readonly responses: PreparedResponses;
   readonly readAhead: ReadAhead;
   readonly refreshAhead: RefreshAhead;
-  readonly addresses: Addresses;
   readonly campaignIds: CampaignIdRule;
   /** Whether a cursor can be ours or Constant Contact's. Any other is refused without a call or a cache entry. */
   readonly isCursor: (query: NextPage) => boolean;
@@ -47,8 +45,6 @@ export interface Preferences {
   readonly headers: IncomingHttpHeaders;
   readonly encoding: Encoding;
   readonly maxAgeSeconds: number | undefined;
-  /** Address of the caller, which identifies callers that follow cursors. */
-  readonly client: string;
 }
 
 /** A parsed request. */
@@ -140,8 +136,13 @@ export class PageEndpoint {
     return this.#parts.pages
       .get(query, { ...payerOf(req), signal: untilDisconnected(res), maxAgeSeconds })
       .then(async (lookup) => {
-        const ready = await this.#parts.responses.of(lookup.page.body, formOf(lookup, preferences));
-        this.answer(context, { query, preferences, lookup, ready });
+        const { responses } = this.#parts;
+        const { outcome, page } = lookup;
+        const form = formOf(lookup, preferences);
+        // A page that was purged on its way here, or is too large to be cached, leaves no response behind either.
+        const isCached = outcome.kind === 'hit' || outcome.stored;
+        const ready = await (isCached ? responses.of(page.body, form) : responses.once(page.body, form));
+        this.answer(context, { query, lookup, ready });
       });
   };
 
@@ -168,7 +169,6 @@ export class PageEndpoint {
       headers,
       encoding: chooseEncoding(headers['accept-encoding'] as string | undefined),
       maxAgeSeconds: requestedMaxAge(headers['cache-control']),
-      client: this.#parts.addresses.textOf(req),
     };
   }
 
@@ -194,7 +194,7 @@ export class PageEndpoint {
     }
   }
 
-  answer(context: RequestContext, { query, preferences, lookup, ready }: PageRequest & PageResponse): void {
+  answer(context: RequestContext, { query, lookup, ready }: Pick<PageRequest, 'query'> & PageResponse): void {
     const { clock, readAhead, refreshAhead } = this.#parts;
     const now = clock.monotonic();
     const { record } = context;
@@ -203,7 +203,7 @@ export class PageEndpoint {
     record.campaign = campaignIn(query);
     record.cache = cacheOutcome(lookup, now);
     context.answerReady(ready, cacheLines(lookup, now));
-    readAhead.answered(query, lookup.page, context.identity, preferences.client);
+    readAhead.answered(query, lookup.page, context.identity);
     refreshAhead.answered(query, lookup.page, context.identity);
   }
 }

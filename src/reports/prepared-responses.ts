@@ -22,6 +22,7 @@ const entryOverheadBytes = 400;
 export class PreparedResponses {
   /** Header lines of every response. */
   #common = '';
+  #maxBytes = 1;
   #ready = lruOf(1);
   readonly #coming = new Map<string, Promise<PreparedResponse>>();
 
@@ -32,7 +33,14 @@ export class PreparedResponses {
   /** Changes the common lines and the bound. Drops all responses: they have the former lines, and are soon prepared again. */
   reconfigure(common: string, maxBytes: number): void {
     this.#common = common;
-    this.#ready = lruOf(maxBytes);
+    this.#maxBytes = maxBytes;
+    this.clear();
+  }
+
+  /** Drops all responses, also those that are being encoded, which only their callers get: their pages may be purged. */
+  clear(): void {
+    this.#ready = lruOf(this.#maxBytes);
+    this.#coming.clear();
   }
 
   get bytes(): number {
@@ -42,40 +50,47 @@ export class PreparedResponses {
   /** Returns the prepared response; undefined if the page must first be encoded. */
   held(body: PageBody, form: Form): PreparedResponse | undefined {
     const key = keyOf(body, form);
-    const ready = this.#ready.get(key);
-    if (ready) return ready;
-    if (form === 'not-modified') return this.#make(key, 304, this.#linesOf(body));
-    return form === 'br' ? this.#makeEncoded(key, body, form, body.br) : undefined;
+    const held = this.#ready.get(key);
+    if (held) return held;
+    const ready = this.#makeAtOnce(body, form);
+    if (ready) this.#ready.set(key, ready);
+    return ready;
   }
 
   async of(body: PageBody, form: Form): Promise<PreparedResponse> {
     const held = this.held(body, form);
     if (held) return held;
-    const key = keyOf(body, form);
-    const coming = this.#coming.get(key) ?? this.#encode(key, body, form as Encoding);
+    const [key, into] = [keyOf(body, form), this.#ready];
+    const coming = this.#coming.get(key) ?? this.once(body, form);
     this.#coming.set(key, coming);
     try {
-      return await coming;
+      const ready = await coming;
+      into.set(key, ready);
+      return ready;
     } finally {
       this.#coming.delete(key);
     }
   }
 
-  async #encode(key: string, body: PageBody, encoding: Encoding): Promise<PreparedResponse> {
-    const identity = await identityOf(body);
-    return this.#makeEncoded(key, body, encoding, encoding === 'gzip' ? await gzip(identity) : identity);
+  /** Returns the response for a page that is not cached, and keeps nothing of it. */
+  async once(body: PageBody, form: Form): Promise<PreparedResponse> {
+    return this.#makeAtOnce(body, form) ?? this.#encode(body, form as Encoding);
   }
 
-  #makeEncoded(key: string, body: PageBody, encoding: Encoding, content: Buffer): PreparedResponse {
+  #makeAtOnce(body: PageBody, form: Form): PreparedResponse | undefined {
+    if (form === 'not-modified') return preparedResponse(304, this.#linesOf(body));
+    return form === 'br' ? this.#makeEncoded(body, form, body.br) : undefined;
+  }
+
+  async #encode(body: PageBody, encoding: Encoding): Promise<PreparedResponse> {
+    const identity = await identityOf(body);
+    return this.#makeEncoded(body, encoding, encoding === 'gzip' ? await gzip(identity) : identity);
+  }
+
+  #makeEncoded(body: PageBody, encoding: Encoding, content: Buffer): PreparedResponse {
     const fields = encoding === 'identity' ? [] : ['Content-Encoding', encoding];
     const lines = headerLines('Content-Type', 'application/json', ...fields);
-    return this.#make(key, 200, `${this.#linesOf(body)}${lines}`, content);
-  }
-
-  #make(key: string, status: number, lines: string, content?: Buffer): PreparedResponse {
-    const ready = preparedResponse(status, lines, content);
-    this.#ready.set(key, ready);
-    return ready;
+    return preparedResponse(200, `${this.#linesOf(body)}${lines}`, content);
   }
 
   #linesOf({ etag, lastModified, next }: PageBody): string {

@@ -4,9 +4,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Page } from '../cache/page.ts';
 import type { PageSource } from '../cache/page-source.ts';
+import type { Identity } from '../http/request-context.ts';
 import { upTo } from '../model/lru.ts';
 import { type PageQuery, pageBehind } from '../model/page-query.ts';
-import type { Payer } from '../quota/demand.ts';
 
 interface Parts {
   readonly pages: PageSource;
@@ -31,22 +31,22 @@ export class ReadAhead {
 
   /**
    * Call it with every page answered. A first page triggers a prefetch only if its client followed a cursor recently: most
-   * callers read no later page.
+   * callers read no later page, and its team pays.
    */
-  answered(query: PageQuery, page: Page, payer: Payer, client: string): void {
+  answered(query: PageQuery, page: Page, caller: Identity): void {
     if (this.depth === 0 || (query.kind === 'first' && page.body.cursor === undefined)) return;
-    if (query.kind === 'next') this.#walkers.set(client, true);
-    else if (!this.#walkers.has(client)) return;
+    if (query.kind === 'next') this.#walkers.set(caller.client, true);
+    else if (!this.#walkers.has(caller.client)) return;
 
-    void this.#fetchAhead(query, page, payer, this.depth);
+    void this.#fetchAhead(query, page, caller, this.depth);
   }
 
-  async #fetchAhead(query: PageQuery, page: Page, payer: Payer, depth: number): Promise<void> {
+  async #fetchAhead(query: PageQuery, page: Page, caller: Identity, depth: number): Promise<void> {
     const { pages, isAmple } = this.#parts;
     const { cursor } = page.body;
     if (depth === 0 || cursor === undefined) return;
     const following = pageBehind(query, cursor);
-    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, payer) : undefined);
-    if (next) await this.#fetchAhead(following, next, payer, depth - 1);
+    const next = pages.peek(following) ?? (isAmple() ? await pages.prefetch(following, caller) : undefined);
+    if (next) await this.#fetchAhead(following, next, caller, depth - 1);
   }
 }

@@ -24,6 +24,7 @@ const maxPlanned = 10_000;
 
 export class RefreshAhead {
   readonly #parts: Parts;
+  /** Pages to be refreshed, with the functions that cancel it. */
   readonly #planned = new Map<Page, () => void>();
 
   constructor(parts: Parts) {
@@ -46,7 +47,7 @@ export class RefreshAhead {
     this.#planned.set(page, cancel);
   }
 
-  close(): void {
+  cancelAll(): void {
     for (const cancel of this.#planned.values()) cancel();
     this.#planned.clear();
   }

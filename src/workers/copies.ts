@@ -2,8 +2,8 @@
  * A worker's copies of pages. On a miss, the worker asks the primary, which owns the page cache, coalesces calls, and invalidates
  * copies.
  */
-import { LRUCache } from 'lru-cache';
 import { questionKey } from '../cache/keys.ts';
+import { LastByCampaign } from '../cache/last-by-campaign.ts';
 import { MemoryStore } from '../cache/memory-store.ts';
 import { type Page, type PageBody, pageOf } from '../cache/page.ts';
 import { type Ask, hitInMemory, type Lookup, type PageSource } from '../cache/page-source.ts';
@@ -20,21 +20,12 @@ interface Copy {
   readonly after: number;
 }
 
-/** Campaigns with a remembered last invalidation. */
-const maxInvalidated = 50_000;
-
 export class Copies implements PageSource {
   readonly #primary: Asking;
   readonly #clock: Clock;
   readonly #copies: MemoryStore<Copy>;
-  /** Number of the last invalidation, by campaign. An evicted number applies to all campaigns. */
-  readonly #invalidated = new LRUCache<string, number>({
-    max: maxInvalidated,
-    dispose: (number, _, reason) => {
-      if (reason === 'evict') this.#allInvalidated = Math.max(this.#allInvalidated, number);
-    },
-  });
-  #allInvalidated = 0;
+  /** Numbers of invalidations. */
+  readonly #invalidated = new LastByCampaign();
   #lastInvalidation = 0;
 
   constructor(primary: Asking, clock: Clock, maxBytes: number) {
@@ -53,7 +44,7 @@ export class Copies implements PageSource {
 
   hit(query: PageQuery, maxAgeSeconds?: number): Lookup | undefined {
     const copy = this.#copies.get(questionKey(query));
-    if (!copy || copy.after < this.#lastInvalidationOf(copy.heldUnder)) return undefined;
+    if (!copy || copy.after < this.#invalidated.of(copy.heldUnder)) return undefined;
     const { page } = copy;
     const isTooOld = maxAgeSeconds !== undefined && this.#clock.monotonic() - page.fetchedAt > maxAgeSeconds * 1000;
     return isTooOld ? undefined : { page, outcome: hitInMemory };
@@ -79,13 +70,13 @@ export class Copies implements PageSource {
 
   /** Invalidates copies of a campaign, or all copies. */
   moved(campaign: string | undefined): void {
-    this.#lastInvalidation++;
-    if (campaign === undefined) this.#allInvalidated = this.#lastInvalidation;
-    else this.#invalidated.set(campaign, this.#lastInvalidation);
+    this.#invalidated.set(campaign, ++this.#lastInvalidation);
   }
 
-  #lastInvalidationOf(campaign: string): number {
-    return Math.max(this.#allInvalidated, this.#invalidated.get(campaign) ?? 0);
+  /** Drops copies of a purged campaign, or all copies. */
+  forget(campaign: string | undefined): void {
+    this.moved(campaign);
+    this.#copies.deleteAll((_, { heldUnder }) => campaign === undefined || heldUnder === campaign);
   }
 
   #take(query: PageQuery, { lookup, at, goodForMs, heldUnder }: AnsweredPage): Lookup {

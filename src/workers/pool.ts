@@ -89,6 +89,10 @@ export class WorkerPool implements Front {
     for (const worker of this.#running) sendTo(worker, { kind: 'config', config });
   }
 
+  forget(campaign: string | undefined): void {
+    this.#order({ purged: campaign });
+  }
+
   reloadSecrets(): void {
     this.#order('reload');
   }
@@ -106,7 +110,6 @@ export class WorkerPool implements Front {
 
   #invalidateCopiesOn(events: Events): void {
     events.on('generation.moved', ({ campaign }) => this.#order({ moved: campaign }));
-    events.on('cache.forgotten', ({ campaign }) => this.#order({ moved: campaign }));
     events.on('ids.learned', ({ ids }) => {
       for (const id of ids) this.#order({ moved: id });
     });

@@ -65,8 +65,12 @@ export interface WorkerReport {
   readonly exportsRunning: number;
 }
 
-/** Order to a worker. `moved` invalidates copies of a campaign's pages, or of all pages. */
-export type Order = { readonly moved: string | undefined } | 'reload' | 'drain';
+/** Order to a worker. `moved` invalidates copies of a campaign's pages, or of all pages; `purged` drops them. */
+export type Order =
+  | { readonly moved: string | undefined }
+  | { readonly purged: string | undefined }
+  | 'reload'
+  | 'drain';
 
 /** A Problem in a message. */
 interface PlainProblem {

@@ -103,7 +103,11 @@ function reconfigure(present: Config): void {
 function follow(order: Order): void {
   if (order === 'drain') drain().catch(die);
   else if (order === 'reload') secrets.reload();
-  else copies.moved(order.moved);
+  else if ('moved' in order) copies.moved(order.moved);
+  else {
+    copies.forget(order.purged);
+    front.forget(order.purged);
+  }
 }
 
 obey = (message) => {

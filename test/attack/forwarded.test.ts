@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Addresses, broadRanges } from '../../src/callers/address.ts';
+import { formatIp } from '../../src/callers/ip.ts';
 import { ask } from '../support/ask.ts';
 import { type Environment, type Harness, start, targetOf, until } from '../support/harness.ts';
 
@@ -18,7 +19,8 @@ const teams = [
 function addressOf(forwarded: string | undefined, peer: string | undefined = '10.9.9.9', trust = ['10.9.0.0/16']) {
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
   const req = { socket: { remoteAddress: peer }, headers } as unknown as IncomingMessage;
-  return new Addresses(trust).textOf(req);
+  const ip = new Addresses(trust).of(req);
+  return ip ? formatIp(ip) : 'unknown';
 }
 
 describe('the address of a client', () => {

@@ -12,10 +12,10 @@ import { type Page, pageOf } from '../page.ts';
 import type { PageOfWalk } from '../page-of-walk.ts';
 import type { RefusalCode } from '../refusals.ts';
 import { type Lease, noLease, type SecondLevel, type SecondLevelReply, type Wanted } from '../second-level.ts';
+import { timesOf } from '../stored-times.ts';
 import { type PathsOfPage, pathsOf } from './page-paths.ts';
 import type { PageStore } from './page-store.ts';
 import type { Stored, StoredPage } from './stored-page.ts';
-import { timesOf } from './stored-times.ts';
 
 interface Parts {
   readonly clock: Clock;

@@ -31,6 +31,9 @@ export interface LeaseParts {
 type Values = readonly (string | number | Buffer)[];
 type Report = (script: Script, values: Values) => Promise<Reply | undefined>;
 
+/** Times that a page is sealed, should others move its walk meanwhile. */
+const maxTries = 3;
+
 export class LeasesInRedis {
   readonly #parts: LeaseParts;
   readonly #staleIfErrorSeconds: () => number;
@@ -85,30 +88,44 @@ export class LeasesInRedis {
     };
   }
 
+  /** Stores a page. The generation of a first page is Redis's to decide, and is sealed with it. */
   async #store(page: Parameters<Lease['stored']>[0], arrived: ArrivedPage, report: Report) {
     const { generations, keys } = this.#parts;
     const { of } = arrived;
-    const reply = await report(store, this.#valuesOf(page, arrived));
-    if (!Array.isArray(reply)) return undefined;
-    const [generation = 0, belongs = 0] = reply.map((one) => keys.generationOf(one));
-    if (of.kind === 'next') generations.adopt(of.walk, generation);
-    else generations.firstPageArrived(of.walk, of.limit, arrived, generation);
-    return belongs;
+    const known = generations.of(of.walk);
+    let same = of.kind === 'first' && isUnchanged(known, of.limit, arrived) ? known.generation : 0;
+    for (let tries = 1; ; tries++) {
+      const reply = await report(store, this.#valuesOf(page, arrived, same));
+      if (!Array.isArray(reply)) return undefined;
+      const [generation = 0, belongs = 0] = reply.map((one) => keys.generationOf(one));
+      const isDecided = Number(reply[2]) === 1;
+      if (!isDecided && tries < maxTries) {
+        same = belongs;
+        continue;
+      }
+      if (!isDecided) void report(release, ['']);
+      if (of.kind === 'next') generations.adopt(of.walk, generation);
+      else generations.firstPageArrived(of.walk, of.limit, arrived, generation);
+      return belongs;
+    }
   }
 
-  #valuesOf(page: Pick<Page, 'body' | 'fetchedAt' | 'freshUntil'>, arrived: ArrivedPage): Values {
+  /** @param same generation in which this first page is known unchanged, or 0 */
+  #valuesOf(page: Pick<Page, 'body' | 'fetchedAt' | 'freshUntil'>, arrived: ArrivedPage, same: number): Values {
     const { generations, clock, keys, keyRing } = this.#parts;
-    const { body, fetchedAt, freshUntil } = page;
+    const { body } = page;
     const { of, etag, firstRow, askedIn } = arrived;
     const [key] = keys.of(of);
-    const known = generations.of(of.walk);
-    const same = of.kind === 'first' && isUnchanged(known, of.limit, arrived) ? known.generation : 0;
+    const next = generations.next();
+    const generation = of.kind === 'next' ? askedIn : same || next;
+    const [fetchedAt, freshUntil] = [keys.toWall(page.fetchedAt), keys.toWall(page.freshUntil)];
+    const record = { body, first: firstRow, generation, fetchedAt, freshUntil };
     return [
       ...[keys.fieldOf(of), keys.digestOfTag(etag), keys.digestOfRow(firstRow)],
-      ...[askedIn, Number(differs(arrived)), same, generations.next()],
-      ...[keys.toWall(fetchedAt), keys.toWall(freshUntil)],
-      Math.ceil(freshUntil - clock.monotonic() + this.#staleIfErrorSeconds() * 1000),
-      ...[keys.walkLifeMs, writeRecord({ body, first: firstRow }, key, keyRing?.keys ?? [])],
+      ...[askedIn, Number(differs(arrived)), same, next],
+      ...[fetchedAt, freshUntil],
+      Math.ceil(page.freshUntil - clock.monotonic() + this.#staleIfErrorSeconds() * 1000),
+      ...[keys.walkLifeMs, writeRecord(record, key, keyRing?.keys ?? []), generation],
     ];
   }
 }

@@ -3,8 +3,7 @@
  */
 import { lockMs } from '../../redis/lock.ts';
 import type { Reply } from '../../redis/scripts.ts';
-import { isRefusalCode } from '../refusals.ts';
-import { maxAheadMs } from './page-scripts.ts';
+import { maxAheadMs } from '../stored-times.ts';
 import type { RedisPageKeys } from './redis-page-keys.ts';
 
 export interface LookReply {
@@ -12,18 +11,12 @@ export interface LookReply {
   /** Of the walk. */
   readonly generation: number;
   readonly pageGeneration: number;
-  /** Wall times; not a number where they cannot be right. */
-  readonly fetchedAt: number;
+  /** Until when the refusal is remembered, wall time; not a number where that cannot be right. */
   readonly until: number;
   readonly record: Buffer;
   readonly refusal: string;
   /** How long the lock of another instance lives if it is not renewed. */
   readonly lockMs: number;
-}
-
-interface Limits {
-  readonly maxFreshSeconds: number;
-  readonly notFoundSeconds: number;
 }
 
 const kinds: readonly LookReply['kind'][] = ['page', 'lease', 'wait'];
@@ -33,23 +26,20 @@ export function parseLookReply(
   reply: Reply | undefined,
   keys: RedisPageKeys,
   now: number,
-  { maxFreshSeconds, notFoundSeconds }: Limits,
+  { notFoundSeconds }: { readonly notFoundSeconds: number },
 ): LookReply | undefined {
   if (!Array.isArray(reply)) return undefined;
   const [name, generation, pageGeneration, fetchedAt, until, record, refusal, lock] = reply;
   const kind = kinds.find((one) => one === String(name));
   if (kind === undefined) return undefined;
   const fetched = Number(fetchedAt);
-  const code = String(refusal);
-  const longestMs = (isRefusalCode(code) ? notFoundSeconds : maxFreshSeconds) * 1000;
   return {
     kind,
     generation: keys.generationOf(generation),
     pageGeneration: keys.generationOf(pageGeneration),
-    fetchedAt: fetched <= now + maxAheadMs ? fetched : Number.NaN,
-    until: Math.min(Number(until), fetched + longestMs),
+    until: fetched <= now + maxAheadMs ? Math.min(Number(until), fetched + notFoundSeconds * 1000) : Number.NaN,
     record: Buffer.isBuffer(record) ? record : Buffer.alloc(0),
-    refusal: code,
+    refusal: String(refusal),
     lockMs: Math.min(Math.max(0, Number(lock) || 0), lockMs),
   };
 }

@@ -3,9 +3,6 @@
  */
 import { loadScript } from '../../redis/scripts.ts';
 
-/** Tolerated difference between the wall clocks of two instances; a page from further ahead is stale. */
-export const maxAheadMs = 5_000;
-
 export const confirm = loadScript(import.meta.url, 'lua/confirm-3.lua');
 export const look = loadScript(import.meta.url, 'lua/look-3.lua');
 export const store = loadScript(import.meta.url, 'lua/store-3.lua');

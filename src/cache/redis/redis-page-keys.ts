@@ -37,13 +37,17 @@ export class RedisPageKeys {
   walkLifeMs: number;
   readonly #parts: Parts;
   readonly #prefix: string;
+  /** Of this version and all others. */
+  readonly #prefixGlob: string;
 
   constructor(parts: Parts, { namespace, staleIfErrorSeconds, maxFreshSeconds }: Options) {
     this.#parts = parts;
     this.namespace = namespace;
     this.walkLifeMs = walkLifeMs({ staleIfErrorSeconds, maxFreshSeconds });
+    const prefixOf = (version: number | string) => parts.key(`{${version}|${namespace}|`);
     // Two versions of Sendgate use separate keys.
-    this.#prefix = parts.key(`{${recordVersion}|${namespace}|`);
+    this.#prefix = prefixOf(recordVersion);
+    this.#prefixGlob = prefixOf('[0-9]*');
   }
 
   of(page: PageOfWalk): KeysOfPage {
@@ -65,9 +69,9 @@ export class RedisPageKeys {
     return key.slice(0, key.indexOf('}') + 1);
   }
 
-  /** Glob for all keys of a campaign; undefined matches all campaigns. */
+  /** Glob for all keys of a campaign, those of other versions too; undefined matches all campaigns. */
   patternOf(campaign: string | undefined): string {
-    return `${this.#prefix}${campaign === undefined ? '' : `${campaign}|`}*`;
+    return `${this.#prefixGlob}${campaign === undefined ? '' : `${campaign}|`}*`;
   }
 
   /** Hash field with the ETag digest of a first page; empty for a later page. */

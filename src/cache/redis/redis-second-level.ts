@@ -13,11 +13,12 @@ import type { PageOfWalk } from '../page-of-walk.ts';
 import { readRecord } from '../page-record.ts';
 import { isRefusalCode } from '../refusals.ts';
 import type { SecondLevel, SecondLevelReply, Wanted } from '../second-level.ts';
+import { maxAheadMs, timesOf } from '../stored-times.ts';
 import { throwFailure } from './failure-message.ts';
 import { type LeaseParts, LeasesInRedis } from './leases.ts';
 import { type LookReply, parseLookReply } from './look-reply.ts';
 import { PageNews } from './page-news.ts';
-import { confirm, look, maxAheadMs, purge } from './page-scripts.ts';
+import { confirm, look, purge } from './page-scripts.ts';
 import { walkLifeMs } from './redis-page-keys.ts';
 
 interface Parts extends LeaseParts {
@@ -39,6 +40,8 @@ export interface RedisPagesOptions {
 
 /** The message may arrive shortly after the lock expires. */
 const slackMs = 10;
+/** Of one time, where it is converted between the two clocks twice. */
+const roundingMs = 2;
 /** A time after which no page was fetched. */
 const never = Number.MAX_SAFE_INTEGER;
 /** Room for Brotli's worst case and a header with a cursor. */
@@ -153,7 +156,7 @@ export class RedisSecondLevel implements SecondLevel {
     return parsed;
   }
 
-  /** Turns a reply into a result; undefined if its page cannot be read. */
+  /** Turns a reply into a result; undefined if its page cannot be read, or is not what Lua took it for. */
   async #answer(
     of: PageOfWalk,
     reply: LookReply,
@@ -169,30 +172,30 @@ export class RedisSecondLevel implements SecondLevel {
     if (isRefusalCode(reply.refusal)) {
       return { kind: 'refusal', code: reply.refusal, until: clock.monotonic() + reply.until - clock.now() };
     }
-    return page && { kind: 'page', page, waited: false };
+    return page && isGoodEnough(page, wanted, clock.monotonic()) ? { kind: 'page', page, waited: false } : undefined;
   }
 
+  /** Reads the page of a reply. What is sealed in the record decides: the fields beside it can be written without a key. */
   async #read(of: PageOfWalk, reply: LookReply, { known, rebuild }: Wanted): Promise<Page | undefined> {
     const { keys, keyRing, generations, clock, onUnreadable } = this.#parts;
-    if (reply.record.length === 0 || !Number.isFinite(reply.fetchedAt + reply.until)) return undefined;
+    if (reply.record.length === 0) return undefined;
     const [key] = keys.of(of);
     const options = { known, rebuild, maxIdentityBytes: this.#options.maxPageBytes };
     const record = await readRecord(reply.record, key, keyRing?.keys ?? [], options);
-    if (typeof record === 'string') {
-      onUnreadable(record);
+    if (typeof record === 'string' || record.generation !== reply.pageGeneration) {
+      onUnreadable(typeof record === 'string' ? record : 'damaged');
       return undefined;
     }
-    const { body, first } = record;
-    if (of.kind === 'first' && reply.pageGeneration === reply.generation) {
-      generations.firstPageArrived(of.walk, of.limit, { etag: body.etag, firstRow: first }, reply.generation);
+    const { body, first, generation } = record;
+    const [now, wall] = [clock.monotonic(), clock.now()];
+    const stored = { kind: 'page', fetchedAt: record.fetchedAt, until: record.freshUntil } as const;
+    const { fetchedAt, until, goneAt } = timesOf(stored, wall, this.#options);
+    if (goneAt <= wall) return undefined;
+    if (of.kind === 'first' && generation === reply.generation) {
+      generations.firstPageArrived(of.walk, of.limit, { etag: body.etag, firstRow: first }, generation);
     }
-    const now = clock.monotonic();
-    return pageOf(body, {
-      fetchedAt: now - Math.max(0, clock.now() - reply.fetchedAt),
-      freshUntil: now + reply.until - clock.now(),
-      generation: reply.pageGeneration,
-      failedAt: undefined,
-    });
+    const times = { fetchedAt: now - wall + fetchedAt, freshUntil: now - wall + until };
+    return pageOf(body, { ...times, generation, failedAt: undefined });
   }
 
   /** Arguments with this instance's view of the walk. */
@@ -204,4 +207,9 @@ export class RedisSecondLevel implements SecondLevel {
     const tag = etag === undefined ? '' : keys.digestOfTag(etag);
     return [redis.channel, generation, newestKnown, keys.fieldOf(page), tag, keys.walkLifeMs];
   }
+}
+
+/** @param now monotonic time */
+function isGoodEnough({ fetchedAt, freshUntil }: Page, { notBefore, mayBeStale }: Wanted, now: number): boolean {
+  return fetchedAt >= notBefore - roundingMs && (freshUntil > now || mayBeStale);
 }

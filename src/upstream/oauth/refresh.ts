@@ -62,6 +62,7 @@ async function refreshLocked(
   endpoint: TokenEndpoint,
   shared: SharedRefresh | undefined,
   time: RefreshTime,
+  haveOthersBeenAsked = false,
 ): Promise<RefreshOutcome> {
   const { tokenFile, clientId, refreshToken: configured } = order;
   // An unreadable file may contain the latest refresh token, and any other may be spent.
@@ -79,6 +80,9 @@ async function refreshLocked(
   const isLatest = !stored?.borrowed || theirs?.refreshToken === stored.refreshToken;
   if (order.sharing && !isLatest && all[0]?.refreshToken === stored.refreshToken) {
     return { outcome: 'failed', reason: 'redis' };
+  }
+  if (stored?.borrowed && !haveOthersBeenAsked && (await shared?.askForLater(stored, time))) {
+    return refreshLocked(order, endpoint, shared, time, true);
   }
   // Check before a refresh token is spent: the next one must be storable.
   await checkWritable(tokenFile, maxTokenBytes);

@@ -12,6 +12,7 @@ import type { Redis } from '../../redis/redis.ts';
 import { loadScript, type Reply, runScript, type Script } from '../../redis/scripts.ts';
 import { within } from '../../redis/time-limit.ts';
 import { open, type SealingKey, seal, sealingKey } from '../../storage/sealing.ts';
+import type { RefreshTime } from './persist.ts';
 import { parseTokens, type StoredTokens } from './stored-tokens.ts';
 
 /** How tokens are shared, in a form that can be passed to another process. */
@@ -26,9 +27,12 @@ export interface TokenSharing {
 
 /** Generous: a refresh takes longer. */
 const patienceMs = 1_000;
+const pollMs = 50;
 
 /** Instances' clocks differ by seconds: tokens from further ahead are not ours. */
 const maxAheadMs = 3_600_000;
+/** As put-tokens publishes it. */
+const tokensMessage = JSON.stringify(['tokens']);
 const put = loadScript(import.meta.url, 'lua/put-tokens-1.lua');
 const get = loadScript(import.meta.url, 'lua/get-tokens-1.lua');
 
@@ -58,12 +62,12 @@ export class SharedTokens {
   async reconcile(own: StoredTokens | undefined, borrow: (theirs: StoredTokens) => Promise<boolean>): Promise<boolean> {
     const sharing = this.#sharing();
     if (!sharing || !this.#redis.isUp) return false;
-    const { key, channel } = sharing;
-    const theirs = fromRecord(sharing, await this.#redis.run(get, [key]));
+    const record = await this.#redis.run(get, [sharing.key]);
+    const theirs = fromRecord(sharing, record);
     if (own && !(theirs && theirs.issuedAt >= own.issuedAt)) {
       // The instance that refreshed them goes first: it may have later tokens than those borrowed from it.
       if (own.borrowed && !this.#redis.isSettled) return false;
-      await this.#redis.run(put, [key, own.issuedAt, toRecord(sharing, own), channel, this.#clock.now() + maxAheadMs]);
+      await this.#redis.run(put, toPut(sharing, own, record, this.#clock.now()));
       return false;
     }
     return theirs !== undefined && (await borrow(theirs));
@@ -105,12 +109,29 @@ export class SharedRefresh {
     return fromRecord(this.#sharing, record);
   }
 
+  /**
+   * Makes the other instances share their tokens. Those in Redis may be from before: put back by somebody who can write to it, or
+   * by a replica or a copy that took over. Returns whether later ones have come.
+   */
+  async askForLater({ issuedAt }: StoredTokens, { wait }: Pick<RefreshTime, 'wait'>): Promise<boolean> {
+    await patiently(this.#client.publish(this.#sharing.channel, tokensMessage)).catch(() => {});
+    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += pollMs) {
+      await wait(pollMs);
+      const theirs = await this.read();
+      if (!theirs) return false;
+      if (theirs.issuedAt > issuedAt) return true;
+    }
+    return false;
+  }
+
   /** @param nowMs wall time in milliseconds */
   async write(tokens: StoredTokens, nowMs: number): Promise<void> {
-    const { key, channel } = this.#sharing;
-    const values = [key, tokens.issuedAt, toRecord(this.#sharing, tokens), channel, nowMs + maxAheadMs];
-    // The service shares them when Redis is back.
-    await this.#run(put, values).catch(() => {});
+    try {
+      const record = await this.#run(get, [this.#sharing.key]);
+      await this.#run(put, toPut(this.#sharing, tokens, record, nowMs));
+    } catch {
+      // The service shares them when Redis is back.
+    }
   }
 
   async end(): Promise<void> {
@@ -138,6 +159,14 @@ const patiently = <T>(promise: Promise<T>): Promise<T> => within(systemClock, pa
 
 const keysOf = ({ sealingKeys }: TokenSharing): SealingKey[] =>
   sealingKeys.map((key) => sealingKey(Buffer.from(key, 'base64')));
+
+/** Returns the arguments of `put`. Earlier tokens that are `held` are replaced whatever their plain time says. */
+function toPut(sharing: TokenSharing, tokens: StoredTokens, held: Reply | undefined, nowMs: number) {
+  const { key, channel } = sharing;
+  const theirs = fromRecord(sharing, held);
+  const earlier = theirs && theirs.issuedAt < tokens.issuedAt ? (held as Buffer) : '';
+  return [key, tokens.issuedAt, toRecord(sharing, tokens), channel, nowMs + maxAheadMs, earlier];
+}
 
 function toRecord(sharing: TokenSharing, tokens: StoredTokens): Buffer {
   const [key] = keysOf(sharing);

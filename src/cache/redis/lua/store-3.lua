@@ -17,13 +17,16 @@
     ARGV[12] milliseconds that the page is kept
     ARGV[13] milliseconds that the walk is kept
     ARGV[14] the page's record
-    ARGV[15] the highest plausible generation
+    ARGV[15] the generation in the record
+    ARGV[16] the highest plausible generation
   Output:
     the walk's generation, and the page's
+    1; or 0 if the page was not stored and is still locked, since its record has to be made for this generation
 ]]
 local token, first, tag, newest = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local askedIn, hasChanged, sameIn, newGeneration = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9]
-local fetchedAt, freshUntil, pageLifeMs, walkLifeMs, record = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
+local fetchedAt, freshUntil, pageLifeMs, walkLifeMs = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
+local record, recordedIn = ARGV[14], ARGV[15]
 
 -- @include "include/walk"
 -- @include "../../../redis/lua/include/lock"
@@ -42,6 +45,7 @@ if first ~= '' then
   redis.call('HSET', walkKey, first, tag)
   redis.call('PEXPIRE', walkKey, walkLifeMs)
   belongsTo = generation
+  if tonumber(belongsTo) ~= tonumber(recordedIn) then return {generation, belongsTo, 0} end
 elseif hasChanged and (generation or '0') == belongsTo then
   begin(nextGeneration(newGeneration, tonumber(belongsTo)), '', walkLifeMs)
 end
@@ -53,4 +57,4 @@ if belongsTo == (generation or '0') then
 end
 releaseLock(lockKey, token)
 publish('page', pageKey, '')
-return {generation or '0', belongsTo}
+return {generation or '0', belongsTo, 1}

@@ -1,7 +1,6 @@
 /**
  * The times of a stored page or refusal, as far as they can be right.
  */
-import type { Stored } from './stored-page.ts';
 
 interface Limits {
   readonly maxFreshSeconds: number;
@@ -19,10 +18,19 @@ interface Times {
   readonly goneAt: number;
 }
 
-/** The clock may have been set between two processes. What is from further ahead is stale: nobody knows its age. */
-const maxAheadMs = 5_000;
+/** As they were stored. */
+interface StoredTimes extends Omit<Times, 'goneAt'> {
+  readonly kind: 'page' | 'refusal';
+}
 
-export function timesOf(stored: Pick<Stored, 'kind' | 'fetchedAt' | 'until'>, now: number, limits: Limits): Times {
+/**
+ * Tolerated difference between the wall clocks of two processes, or of one before and after it was set. What is from further
+ * ahead is stale: nobody knows its age.
+ */
+export const maxAheadMs = 5_000;
+
+/** @param now wall time */
+export function timesOf(stored: StoredTimes, now: number, limits: Limits): Times {
   const { maxFreshSeconds, staleIfErrorSeconds, notFoundSeconds } = limits;
   const [longest, kept] = stored.kind === 'page' ? [maxFreshSeconds, staleIfErrorSeconds] : [notFoundSeconds, 0];
   const fetchedAt = Math.min(stored.fetchedAt, now);
