@@ -138,7 +138,8 @@ function json(body: Buffer | undefined, keys: readonly string[], requestId: stri
 const newPaths = '"/usage","/usage.csv",';
 
 /** Metrics that it did not have. */
-const newMetrics = /^sendgate_(build_info|upstream_call_wait_seconds_total|upstream_untested|storage_\w+|config_\w+)$/;
+const newMetrics =
+  /^sendgate_(build_info|upstream_call_wait_seconds_total|upstream_untested|secrets_unreadable|storage_\w+|config_\w+)$/;
 
 /** Labels that it did not have: there was one report, and calls were not counted by team. */
 const isNewLabel = (name: string, label: string) =>
