@@ -150,10 +150,12 @@ export class Connection {
     return now - this.#patience.since >= patienceMs;
   }
 
-  /** Resets the connection and ends its requests, after node:http has given the socket away. */
-  abandon(): void {
+  /** Does for open responses what node:http did before it gave the socket away: on CONNECT, Node 20 leaves them waiting for ever. */
+  lookAfterSocket(): void {
     this.#isDetached = true;
-    this.socket.resetAndDestroy();
+    this.socket.on('drain', () => {
+      for (const res of this.#open) if (res.socket) res.emit('drain');
+    });
   }
 
   /** Ends open responses after the connection closed. Only the first one has the socket and ends without help. */

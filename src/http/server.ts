@@ -149,9 +149,7 @@ export function serve<R extends Received>(
   server.on('checkExpectation', (req, res) => take(req, res, new Problem('expectation-failed')));
   server.on('connect', (req, socket) => {
     socket.on('error', () => {});
-    // node:http has given the socket away: responses in progress would wait for it without end.
-    const connection = connectionOf(req);
-    if (connection && connection.asked > 0) return connection.abandon();
+    connectionOf(req)?.lookAfterSocket();
     refuseLast(socket as Socket, new Problem('method-not-allowed', { allow: allowedMethods }), req);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, stream) => {

@@ -112,6 +112,7 @@ describe('behind requests in progress', () => {
     ['garbage', 'G\0RBAGE\r\n\r\n', 400],
     ['an expectation', wire('/', ['Expect: much']), 417],
     ['too many headers', wire('/', many(200)), 431],
+    ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405],
   ])('%s gets its response in order', async (_, input, status) => {
     await begin();
     it.sandbox.fault({ kind: 'latency', ms: 100 });
@@ -162,19 +163,21 @@ describe('behind requests in progress', () => {
   });
 });
 
-test('CONNECT behind an export resets the connection, and the export ends', async () => {
+test('an export before CONNECT is complete, or ends with its connection', async () => {
   await begin({ SENDGATE_EXPORTS_MAX: '1' });
   it.sandbox.campaign({ id: '2', size: 20_000, newestMs: Date.now() - 86_400_000 });
-  for (let n = 0; n < 2; n++) {
-    const { socket, closed } = await dial(it.url);
-    const isReset = closed.catch(() => {});
-    socket.pause();
-    socket.write(`${wire('/campaigns/2/sends.csv')}CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n`);
-    await until(async () => linesOf(499).length === n + 1, 'its request has ended');
-    expect(await metrics()).toContain('sendgate_exports_running 0');
-    socket.resume();
-    await isReset;
-  }
+  const exportThenConnect = `${wire('/campaigns/2/sends.csv')}CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n`;
+  const text = await talk(exportThenConnect);
+  expect(statusesIn(text)).toEqual([200, 405]);
+  expect(text.match(/@/g)?.length).toBeGreaterThanOrEqual(20_000);
+
+  const { socket } = await dial(it.url);
+  socket.pause();
+  socket.write(exportThenConnect);
+  await until(async () => (await metrics()).includes('sendgate_exports_running 1'), 'it runs');
+  socket.resetAndDestroy();
+  await until(() => linesOf(499).length === 1, 'it has ended');
+  expect(await metrics()).toContain('sendgate_exports_running 0');
 });
 
 describe('requests that queue on the connections of one address', () => {
