@@ -6,8 +6,10 @@ import type { Clock } from '../clock.ts';
 import { Problem } from '../problems.ts';
 import type { Kept } from '../storage/state-file.ts';
 import { ClientShares } from './client-shares.ts';
-import { dayMs, dayOf, type Now, quotaExhausted, secondsLeft } from './day.ts';
-import { details, type Spent, secondsUntil } from './day-refusal.ts';
+import { CountedDay } from './counted-day.ts';
+import { dayMs, type Now, quotaExhausted, secondsLeft } from './day.ts';
+import { admits, type DayAdmission, spentBy } from './day-admission.ts';
+import { details, secondsUntil } from './day-refusal.ts';
 import { DayReports } from './day-reports.ts';
 import { account, DayShares, dividedParts, type TeamCalls, type TeamPart } from './day-shares.ts';
 import type { DayBudgetEvents, DayCalls, TeamDayStatus, TeamSpending } from './day-status.ts';
@@ -22,9 +24,6 @@ export interface DayBudgetOptions {
   /** Percentage of the daily quota, its last calls, reserved for interactive requests. */
   readonly reserve: number;
 }
-
-/** A clock set back by less than this over midnight does not bring yesterday back. */
-const slackMs = 3_600_000;
 
 interface Parts {
   /** Shares of the day, by team. */
@@ -42,14 +41,12 @@ export class DayBudget {
   readonly #events: DayBudgetEvents;
   #parts: ReadonlyMap<string, TeamPart>;
   readonly #clients = new ClientShares();
-  #day: number;
+  readonly #day: CountedDay;
   #shares: DayShares;
   /** The last day that ended since start. */
   #ended: DayCalls | undefined;
   /** The counts of the day before this one, or those stored: it goes on if the clock was wrong. */
   #former: StoredDay | undefined;
-  /** The day that the clock was set back from. */
-  #setBackFrom: number | undefined;
   readonly #own: OwnCalls;
   /** Budget while standalone: a fraction of what was left when Redis was lost. */
   #alone: { readonly shares: DayShares; readonly fraction: Fraction } | undefined;
@@ -64,7 +61,7 @@ export class DayBudget {
     this.#kept = kept;
     this.#own = new OwnCalls(instance);
     const now = clock.now();
-    this.#day = dayOf(now);
+    this.#day = new CountedDay(now);
     this.#shares = this.#newDay();
     this.#load(now);
     this.#report();
@@ -99,7 +96,7 @@ export class DayBudget {
   /** Wall time at which the counted day ends, in milliseconds. */
   endsAt(nowMs: number): number {
     this.#advance(nowMs);
-    return (this.#day + 1) * dayMs;
+    return this.#day.endsAt;
   }
 
   /** Rest of the day: 1 at its start, 0 at its end. */
@@ -132,14 +129,14 @@ export class DayBudget {
 
   /** Whether this payer may make a call of this urgency now. */
   allows(payer: Payer, urgency: Urgency, now: Now): boolean {
-    return this.#allowsAt(payer, urgency, this.restOfDay(now.wall), now.monotonic);
+    return admits(this.#admission(urgency, now.wall), payer, now.monotonic);
   }
 
   /** Returns the problem for a refused call: whose share is spent, and when to retry. */
   refusal(payer: Payer, urgency: Urgency, now: Now): Problem {
     const endsAt = this.endsAt(now.wall);
     if (this.left(now.wall) < 1) return quotaExhausted(now.wall, endsAt);
-    const spent = this.#spentBy(payer.team, urgency, now.wall);
+    const spent = spentBy(payer.team, this.#admission(urgency, now.wall));
     if ((spent === 'share' || spent === 'cap') && this.#reports.isNew(spent, payer.team)) {
       this.#events.teamRefused(this.#spendingOf(payer.team), spent);
     }
@@ -193,13 +190,13 @@ export class DayBudget {
     const teams = this.#shares.teams
       .filter(({ calls }) => calls > 0)
       .map(({ team, calls }) => ({ team, own: this.#own.of(team), before: this.#own.before(team), known: calls }));
-    return { day: this.#day, rest, teams };
+    return { day: this.#day.number, rest, teams };
   }
 
   /** Adopts the counts of all instances. `granted`: the team whose call was just granted to this one, if any. */
   reported({ day }: DayReport, teams: readonly TeamCalls[], granted: string | undefined, nowMs: number): void {
     const rest = this.restOfDay(nowMs);
-    if (day !== this.#day) return;
+    if (day !== this.#day.number) return;
     if (granted !== undefined) this.#own.add(granted, 1);
     this.#change(() => this.#shares.adopt(teams, rest));
   }
@@ -215,40 +212,24 @@ export class DayBudget {
     this.#alone = undefined;
   }
 
-  #allowsAt({ team, client }: Payer, urgency: Urgency, rest: number, monotonicMs: number): boolean {
-    const shares = this.#present;
-    const available = this.#available(team, urgency, rest);
-    if (available < 1 || client === undefined || shares.partOf(team).isWhole) return available >= 1;
-    const kept = this.#clients.keptByOthers(
-      team,
-      client,
-      { part: shares.partOf(team).part, calls: shares.callsOf(team), available: shares.available(team, rest), rest },
-      monotonicMs,
-    );
-    return available - kept >= 1;
+  #admission(urgency: Urgency, nowMs: number): DayAdmission {
+    const rest = this.restOfDay(nowMs); // A new day may begin by it.
+    const kept = this.keptFrom(urgency) / (this.#alone?.fraction.instances ?? 1);
+    return { shares: this.#present, clients: this.#clients, kept, rest };
   }
 
   #secondsUntilAllowed(payer: Payer, urgency: Urgency, now: Now, endsInSeconds: number): number {
-    const isAllowedIn = (seconds: number) =>
-      this.#allowsAt(payer, urgency, this.restOfDay(now.wall + seconds * 1000), now.monotonic + seconds * 1000);
+    const day = this.#admission(urgency, now.wall);
+    const isAllowedIn = (seconds: number) => {
+      const rest = this.restOfDay(now.wall + seconds * 1000);
+      return admits({ ...day, rest }, payer, now.monotonic + seconds * 1000);
+    };
     return secondsUntil(isAllowedIn, endsInSeconds);
-  }
-
-  #spentBy(team: string, urgency: Urgency, nowMs: number): Spent {
-    const rest = this.restOfDay(nowMs);
-    if (this.#present.partOf(team).cap - this.#present.callsOf(team) < 1) return 'cap';
-    if (this.#present.available(team, rest) < 1) return 'share';
-    return this.#available(team, urgency, rest) < 1 ? 'reserve' : 'client';
   }
 
   /** The shares that decide now: this instance's while Redis is down. */
   get #present(): DayShares {
     return this.#alone?.shares ?? this.#shares;
-  }
-
-  /** Calls that the team may make now with this urgency, if the others make none. */
-  #available(team: string, urgency: Urgency, rest: number): number {
-    return this.#present.available(team, rest, this.keptFrom(urgency) / (this.#alone?.fraction.instances ?? 1));
   }
 
   /** Teams that are configured, or have made calls. */
@@ -274,11 +255,7 @@ export class DayBudget {
       const { part = 0, cap = perDay } = this.#parts.get(team) ?? {};
       return { team, calls, part: Math.floor(part), cap: cap < perDay ? cap : null };
     });
-    return { day: this.#date, perDay, teams };
-  }
-
-  get #date(): string {
-    return new Date(this.#day * dayMs).toISOString().slice(0, 10);
+    return { day: this.#day.date, perDay, teams };
   }
 
   #change(count: () => void): void {
@@ -301,19 +278,15 @@ export class DayBudget {
   }
 
   #advance(nowMs: number): void {
-    const today = dayOf(nowMs);
-    if (today === this.#day) return;
-    const isBack = nowMs < this.#day * dayMs - slackMs;
-    const isThereAgain = today === this.#setBackFrom && nowMs > today * dayMs + slackMs;
-    if (isBack || isThereAgain) this.#correct(today, nowMs);
-    else if (today > this.#day) this.#begin(today);
+    const turn = this.#day.turnAt(nowMs);
+    if (turn === 'begin') this.#begin(nowMs);
+    else if (turn === 'correct') this.#correct(nowMs);
   }
 
-  #begin(day: number): void {
+  #begin(nowMs: number): void {
     this.#ended = this.#calls();
     this.#former = this.#toStore();
-    this.#setBackFrom = undefined;
-    this.#day = day;
+    this.#day.moveTo(nowMs);
     this.#shares = this.#newDay();
     this.#own.forget();
     this.#clients.forgetCalls();
@@ -322,11 +295,10 @@ export class DayBudget {
   }
 
   /** The clock was wrong before, or is now: whatever was counted meanwhile counts for this day. */
-  #correct(day: number, nowMs: number): void {
+  #correct(nowMs: number): void {
     this.#ended = undefined;
-    this.#setBackFrom = day < this.#day ? this.#day : undefined;
-    this.#day = day;
-    const former = this.#former?.day === this.#date ? this.#former.teams : [];
+    this.#day.moveTo(nowMs);
+    const former = this.#former?.day === this.#day.date ? this.#former.teams : [];
     this.#former = undefined;
     this.#own.adopt(former);
     const teams = former.map((one) => ({ ...one, calls: one.calls + this.#shares.callsOf(one.team) }));
@@ -347,16 +319,13 @@ export class DayBudget {
     return new DayShares(this.#options.perDay, this.#parts);
   }
 
-  /** What is stored of a later day was counted before the clock was set back: it may be of today. */
   #load(nowMs: number): void {
     const stored = this.#kept?.stored;
     if (!stored) return;
-    const day = dayOf(Date.parse(stored.day));
-    if (day < this.#day) {
+    if (this.#day.isAfter(stored.day)) {
       this.#former = stored;
       return;
     }
-    if (day > this.#day) this.#setBackFrom = day;
     this.#shares.adopt(stored.teams, this.restOfDay(nowMs));
     this.#own.adopt(stored.teams);
   }
@@ -367,6 +336,6 @@ export class DayBudget {
 
   #toStore(): StoredDay {
     const teams = this.#shares.teams.filter(({ calls }) => calls > 0);
-    return { day: this.#date, teams: teams.map((one) => ({ ...one, own: this.#own.toStore(one.team) })) };
+    return { day: this.#day.date, teams: teams.map((one) => ({ ...one, own: this.#own.toStore(one.team) })) };
   }
 }
