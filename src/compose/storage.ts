@@ -70,11 +70,11 @@ export async function buildStorage(config: Config, { clock, emit, stop }: Parts)
     return withoutDirectory('down', stateFile, clock, { level: unusable, reconfigure: () => {} });
   }
   if (opened.openMode !== undefined) emit('storage.open_to_others', { directory, mode: opened.openMode });
-  const availability = new Availability(clock, {
+  const lanes = new Lanes(clock);
+  const availability = new Availability(clock, lanes, {
     unavailable: (code) => emit('storage.unavailable', { directory, code }),
     available: () => emit('storage.available', { directory }),
   });
-  const lanes = new Lanes(clock);
   let store: PageStore | undefined;
   // Outside the lanes: calls wait for it, and it runs one operation at a time.
   const stateFile = buildStateFile(file, emit, {

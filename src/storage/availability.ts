@@ -2,6 +2,7 @@
  * Whether the disk can be read and written.
  */
 import type { Clock } from '../clock.ts';
+import type { Lanes } from './lanes.ts';
 
 /** Time without tries after a failure: a disk that fails is not asked once a request. One that is almost full takes some writes. */
 const pauseMs = { read: 5_000, write: 60_000 } as const;
@@ -17,12 +18,15 @@ export interface AvailabilityEvents {
 export class Availability {
   readonly #clock: Clock;
   readonly #events: AvailabilityEvents;
+  readonly #lanes: Pick<Lanes, 'hangs'>;
   readonly #failedAt = new Map<Operation, number>();
   #isOver = false;
 
-  constructor(clock: Clock, events: AvailabilityEvents) {
+  /** @param lanes in which the operations run */
+  constructor(clock: Clock, lanes: Pick<Lanes, 'hangs'>, events: AvailabilityEvents) {
     this.#clock = clock;
     this.#events = events;
+    this.#lanes = lanes;
   }
 
   get isUp(): boolean {
@@ -48,7 +52,9 @@ export class Availability {
     this.#events.unavailable(code);
   }
 
+  /** Call it after an operation. While another one hangs, the disk is not in order yet. */
   worked(operation: Operation): void {
+    if (this.#lanes.hangs) return;
     if (this.#failedAt.delete(operation) && this.isUp) this.#events.available();
   }
 }

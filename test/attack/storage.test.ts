@@ -179,7 +179,11 @@ describe('With a disk in trouble,', () => {
 
     files.heal();
     clock.after = () => () => {}; // From here on nothing is slow, however busy the machine.
-    for (const answer of hanging) answer();
+    hanging[0]?.();
+    for (let turns = 0; turns < 20; turns++) await settled();
+    expect(disk.told).toEqual(['unavailable slow']);
+    hanging[1]?.();
+    await until(() => !disk.lanes.hangs, 'nothing hangs');
     await until(async () => (await find(disk, firstPageOf('1'))) === 'page rows', 'it is read again');
     expect(disk.told).toEqual(['unavailable slow', 'available']);
   });

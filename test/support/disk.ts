@@ -28,7 +28,7 @@ export function openDisk(directory: string, clock: Clock, options: Options = {})
   const told: string[] = [];
   const lanes = new Lanes(clock);
   const generations = new Generations(100, clock);
-  const availability = new Availability(clock, {
+  const availability = new Availability(clock, lanes, {
     unavailable: (code) => told.push(`unavailable ${code}`),
     available: () => told.push('available'),
   });
